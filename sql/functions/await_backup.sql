@@ -1,0 +1,54 @@
+select replace($sql$
+create or replace procedure @schema@.await_backup(
+  of_request bigint, wanted text, patience interval, inout outcome text default null)
+language plpgsql
+as $$
+declare
+  deadline timestamptz := clock_timestamp() + patience;
+  poll double precision := 0.005;
+  orphaned_since timestamptz;
+  warned_at timestamptz := clock_timestamp();
+  states constant text[] := array['requested', 'starting', 'running', 'done', 'archiving', 'complete'];
+  request record;
+begin
+  outcome := null;
+  loop
+    begin
+      select r.state, @schema@.session_state(r.id) as session into request
+      from @schema@.backup_request r where r.id = of_request;
+      if not found then
+        outcome := 'missing';
+      elsif request.state in ('failed', 'cancelled') then
+        outcome := request.state;
+      elsif array_position(states, request.state) >= array_position(states, wanted) then
+        outcome := 'reached';
+      elsif clock_timestamp() >= deadline then
+        outcome := 'timed out';
+      else
+        orphaned_since := case when request.session in ('gone', 'orphaned')
+          then coalesce(orphaned_since, clock_timestamp()) end;
+        if orphaned_since < clock_timestamp() - interval '30 s' then
+          outcome := 'abandoned';
+        elsif request.state = 'archiving' and warned_at < clock_timestamp() - interval '60 s' then
+          raise warning 'still waiting for the WAL of backup request % to be archived', of_request
+            using hint = 'Its backup_label can be read already. See "waiting_for" in backup_status.';
+          warned_at := clock_timestamp();
+        end if;
+        perform pg_sleep(greatest(0, least(poll, extract(epoch from deadline - clock_timestamp()))));
+      end if;
+    exception when query_canceled then
+      outcome := 'interrupted';
+    end;
+    commit;
+    set transaction isolation level read committed;   -- before anything that needs a snapshot
+    exit when outcome is not null;
+    poll := least(poll * 1.5, 0.1);
+  end loop;
+end
+$$
+$sql$, '@schema@', quote_ident(:'schema'))
+\gexec
+comment on procedure :"schema".await_backup(bigint, text, interval, text) is
+  'Polls (5 ms growing to 100) until a request has reached a state, in transactions of one poll each. outcome: reached, failed, cancelled, timed out, interrupted (cancelled by the user or by statement_timeout), abandoned (no worker for 30 s), missing.';
+revoke all on procedure :"schema".await_backup(bigint, text, interval, text) from public;
+grant execute on procedure :"schema".await_backup(bigint, text, interval, text) to :"reader";

@@ -1,0 +1,92 @@
+create or replace function :"schema".guard_backup_request() returns trigger
+language plpgsql
+set search_path = :"schema", pg_temp
+as $$
+declare
+  me worker := worker_here();
+  movers text[];
+  may_change text[];
+  changed text[] := array(
+    select n.key from jsonb_each(to_jsonb(new)) n join jsonb_each(to_jsonb(old)) o using (key)
+    where n.value is distinct from o.value);
+begin
+  -- 1. Who is this? A worker is who holds a worker's lock, and holds this request or takes it over.
+  if me.id is not null then
+    movers := array['worker'];
+    may_change := array['state', 'worker', 'pid', 'backend_start', 'start_lsn', 'start_wal', 'timeline',
+      'system_identifier', 'server_version', 'stop_lsn', 'stop_wal', 'backup_label', 'tablespace_map',
+      'error_code', 'error', 'hint', 'warnings'];
+    perform refuse_foreign_worker(old.id, me.instance);
+  else
+    movers := array['client'];
+    may_change := array['state', 'keep', 'annotations'];
+    if pg_has_role(current_user, tg_table_schema || '_operator', 'usage') then
+      movers := movers || array['operator'];
+    elsif old.requested_by <> current_user then
+      raise exception 'backup request % belongs to role "%"', old.id, old.requested_by
+        using errcode = 'insufficient_privilege',
+          hint = format('Only that role, or a member of %s, may do this.', tg_table_schema || '_operator');
+    end if;
+  end if;
+
+  -- 2. What may it change?
+  if old.state in ('complete', 'failed', 'cancelled') then
+    may_change := array['keep', 'annotations'];
+  end if;
+  if new.state is distinct from old.state and not exists (
+    select from state_transition t
+    where t.from_state = old.state and t.to_state = new.state and t.mover = any (movers)
+  ) then
+    raise exception 'backup request % cannot move from % to %', old.id, old.state, coalesce(new.state, 'null')
+      using errcode = 'HF001', detail = explain_state(old.state, movers);
+  end if;
+  if not changed <@ may_change then
+    raise exception 'column % of backup request % cannot be changed',
+        (select string_agg(format('"%s"', c), ', ' order by c) from unnest(changed) c where c <> all (may_change)), old.id
+      using errcode = 'HF001', detail = explain_state(old.state, movers);
+  end if;
+  if new.state = old.state then
+    return new;
+  end if;
+
+  -- 3. A finish needs a method that leaves it to the client, and a session that is still there.
+  if new.state = 'done' and me.id is null then
+    if old.method <> 'hold' then
+      raise exception 'backup request % finishes by itself: its method is %', old.id, old.method
+        using errcode = 'HF001', hint = 'Wait for it, or cancel it.';
+    elsif session_state(old.id) = 'gone' then
+      new.state := 'failed';
+      new.error_code := 'session_lost';
+      new.error := 'the backup session was gone when the client finished';
+      new.hint := 'The copy is not a backup: throw it away and start again.';
+      raise warning 'backup request % has failed: its backup session is gone', old.id
+        using hint = 'The copy is not a backup: throw it away and start again.';
+    elsif session_state(old.id) = 'orphaned' then
+      raise warning 'no worker holds backup request % at the moment', old.id
+        using hint = 'Its outcome is written when a worker is back: wait for it before trusting the copy.';
+    end if;
+  elsif new.state = 'failed' and me.id is null then
+    new.error_code := 'given_up';
+    new.error := format('role "%s" gave it up while its WAL was not archived', current_user);
+    new.hint := 'The label is good, but a restore needs the WAL from start_wal to stop_wal.';
+  end if;
+
+  -- 4. Stamp.
+  new.moved_by := current_user;
+  case new.state
+    when 'running' then new.started_at := clock_timestamp();
+    when 'done' then new.done_at := clock_timestamp();
+    when 'archiving' then new.stopped_at := clock_timestamp();
+    when 'complete' then
+      new.finished_at := clock_timestamp();
+      if new.wait_for_archive then
+        new.archived_at := clock_timestamp();
+      end if;
+    when 'failed', 'cancelled' then new.finished_at := clock_timestamp();
+    else null;
+  end case;
+  return new;
+end
+$$;
+comment on function :"schema".guard_backup_request() is
+  'Refuses every move that is not in state_transition or not the mover''s to make, and every change to a column that is not his. Runs with the rights of whoever updates.';

@@ -1,0 +1,32 @@
+create or replace function :"schema".prune(older_than interval) returns bigint
+language plpgsql
+security definer
+set search_path = :"schema", pg_temp
+as $$
+declare
+  pruned bigint[];
+begin
+  if older_than is null or older_than < interval '0' then
+    raise exception 'prune needs an age, such as interval ''1 year''' using errcode = 'invalid_parameter_value';
+  end if;
+  perform set_config('holdfast.pruning', 'on', true);
+  with old_ones as (
+    delete from backup_request r
+    where state in ('complete', 'failed', 'cancelled')
+      and finished_at < clock_timestamp() - older_than
+      and not keep
+      and id not in (
+        select distinct on (cluster) id from backup_request
+        where state = 'complete' order by cluster, finished_at desc)
+    returning id
+  )
+  select array_agg(id) into pruned from old_ones;
+  delete from backup_event where request_id = any (pruned);
+  perform set_config('holdfast.pruning', '', true);
+  return coalesce(cardinality(pruned), 0);
+end
+$$;
+comment on function :"schema".prune(interval) is
+  'Removes the requests that ended longer ago than that, with their events, and returns how many. Never removes one to keep, nor a cluster''s newest complete one.';
+revoke all on function :"schema".prune(interval) from public;
+grant execute on function :"schema".prune(interval) to :"operator";

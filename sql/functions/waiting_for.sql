@@ -1,0 +1,21 @@
+create or replace function :"schema".waiting_for(of_request bigint) returns text
+language sql volatile
+set search_path = :"schema", pg_temp
+as $$
+  select coalesce(g.detail, case r.state
+    when 'requested' then case when exists (
+        select from worker w
+        where r.cluster = any (w.clusters) and not w.draining and lock_is_held(this_database(), w.lock_key, w.pid))
+      then 'a worker to have a session free' else 'a worker: none alive serves this cluster' end
+    when 'starting' then 'the checkpoint'
+    when 'running' then case r.method when 'hold' then 'the client to finish' else r.method end
+    when 'done' then 'pg_backup_stop'
+    when 'archiving' then 'its WAL to be archived'
+  end)
+  from backup_request r
+  left join backup_stage g on g.request_id = r.id and g.state = 'running'
+  where r.id = of_request
+$$;
+comment on function :"schema".waiting_for(bigint) is 'What a request that is not over waits for, in words.';
+revoke all on function :"schema".waiting_for(bigint) from public;
+grant execute on function :"schema".waiting_for(bigint) to :"reader";

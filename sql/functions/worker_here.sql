@@ -1,0 +1,12 @@
+create or replace function :"schema".worker_here() returns :"schema".worker
+language sql volatile
+set search_path = :"schema", pg_temp
+as $$
+  select worker from worker
+  where pid = pg_backend_pid()
+    and lock_is_held(this_database(), lock_key, pid)
+$$;
+comment on function :"schema".worker_here() is
+  'The worker whose lock the current session holds, or null: how the guard tells a worker from everybody else, superusers included.';
+revoke all on function :"schema".worker_here() from public;
+grant execute on function :"schema".worker_here() to :"reader";

@@ -1,0 +1,14 @@
+create or replace function :"schema".worker_is_alive(of_instance uuid) returns boolean
+language sql volatile
+set search_path = :"schema", pg_temp
+as $$
+  select exists (
+    select from worker
+    where instance = of_instance
+      and lock_is_held(this_database(), lock_key, pid)
+  )
+$$;
+comment on function :"schema".worker_is_alive(uuid) is
+  'Whether that run of a worker has its session on this database: its lock says so, not a clock.';
+revoke all on function :"schema".worker_is_alive(uuid) from public;
+grant execute on function :"schema".worker_is_alive(uuid) to :"reader";

@@ -1,0 +1,69 @@
+-- Installs or upgrades Holdfast with plain psql, as "holdfast install" does: in one transaction,
+-- in order, each migration once, under a lock.
+--   psql -X -v schema=holdfast -f sql/install.sql
+\set ON_ERROR_STOP on
+\if :{?schema} \else \set schema holdfast \endif
+\set reader :schema '_reader'
+\set requester :schema '_requester'
+\set operator :schema '_operator'
+\set worker :schema '_worker'
+
+begin;
+set local client_min_messages = warning;
+set local check_function_bodies = off;
+select pg_advisory_xact_lock(hashtextextended('holdfast install ' || :'schema', 0)) \g /dev/null
+select 'do $$ begin raise exception ''a schema name has 1 to 40 bytes'' using errcode = ''invalid_name''; end $$'
+where octet_length(:'schema') not between 1 and 40
+\gexec
+select to_regclass(format('%I.migration', :'schema')) is not null as installed \gset
+\set version 0
+\if :installed
+  select coalesce(max(number), 0) as version from :"schema".migration \gset
+\endif
+select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
+where :version > 3
+\gexec
+
+select :version < 1 as needed \gset
+\if :needed
+  \ir ../migrations/001-schema-and-roles.sql
+  insert into :"schema".migration (number, name) values (1, 'schema-and-roles');
+\endif
+select :version < 2 as needed \gset
+\if :needed
+  \ir ../migrations/002-clusters-and-workers.sql
+  insert into :"schema".migration (number, name) values (2, 'clusters-and-workers');
+\endif
+select :version < 3 as needed \gset
+\if :needed
+  \ir ../migrations/003-backup-requests.sql
+  insert into :"schema".migration (number, name) values (3, 'backup-requests');
+\endif
+
+\ir functions/accept_backup_request.sql
+\ir functions/active_request.sql
+\ir functions/await_backup.sql
+\ir functions/bytes_as_text.sql
+\ir functions/cancel_backup.sql
+\ir functions/check_label.sql
+\ir functions/control_origin.sql
+\ir functions/explain_state.sql
+\ir functions/guard_backup_request.sql
+\ir functions/lock_is_held.sql
+\ir functions/protect_history.sql
+\ir functions/prune.sql
+\ir functions/raise_outcome.sql
+\ir functions/record_backup_event.sql
+\ir functions/refuse_foreign_worker.sql
+\ir functions/require_autocommit.sql
+\ir functions/session_state.sql
+\ir functions/start_backup.sql
+\ir functions/stop_backup.sql
+\ir functions/this_database.sql
+\ir functions/wait_for_backup.sql
+\ir functions/waiting_for.sql
+\ir functions/worker_here.sql
+\ir functions/worker_is_alive.sql
+\ir views/backup_status.sql
+\ir views/worker_status.sql
+commit;

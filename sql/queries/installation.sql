@@ -1,0 +1,10 @@
+-- name: find
+select to_regclass(format('%I.migration', :name::text)) is not null as installed
+
+-- name: version
+select coalesce(max(number), 0) as version
+from :"schema".migration
+
+-- name: record_migration
+insert into :"schema".migration (number, name)
+values (:number, :name)

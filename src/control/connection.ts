@@ -1,0 +1,210 @@
+/**
+ * One connection to PostgreSQL, and the only importer of pg. It knows when it is lost, can be closed or
+ * cut, and gives up on a query that takes longer than it may by cutting itself: on a half-open connection
+ * nothing else ends the wait.
+ */
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import pg from 'pg';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { sessionSettings } from './session-settings.ts';
+import { bind, statement, type StatementValue } from './statements.ts';
+
+export interface ConnectOptions {
+  /** A postgres:// URL; without one, libpq's variables and .pgpass. */
+  url?: string | undefined;
+  applicationName?: string;
+  /** The schema that named statements mean. */
+  schema?: string;
+  /** Milliseconds. */
+  connectTimeout?: number;
+  /** Turn off every server setting that could end this session, and have both sides notice a dead peer. */
+  lasting?: boolean;
+  onNotice?: (notice: Notice) => void;
+}
+
+export interface Notice {
+  severity: string;
+  message: string;
+  detail?: string | undefined;
+  hint?: string | undefined;
+}
+
+export interface QueryOptions {
+  /** Milliseconds after which the connection is cut and the query fails. */
+  timeout?: number;
+}
+
+export type Row = Record<string, any>;
+
+/** Errors of PostgreSQL, with its own five-character code, detail and hint. */
+export const ServerError = pg.DatabaseError;
+export type ServerError = pg.DatabaseError;
+
+export class Connection {
+  readonly #client: pg.Client;
+  readonly #schema: string;
+  #lost: Error | undefined;
+  #inFlight = 0;
+  readonly #onLost = new Set<(reason: Error) => void>();
+  /** The server's version as a number, such as 180004. */
+  serverVersion = 0;
+
+  private constructor(client: pg.Client, schema: string) {
+    this.#client = client;
+    this.#schema = schema;
+    client.on('error', (error) => this.#lose(error));
+    client.on('end', () => this.#lose(new Error('the connection was closed by the server')));
+  }
+
+  static async open(options: ConnectOptions): Promise<Connection> {
+    const client = new pg.Client(clientConfig(options));
+    const connection = new Connection(client, options.schema ?? 'holdfast');
+    if (options.onNotice) {
+      client.on('notice', ({ severity, message, detail, hint }) =>
+        options.onNotice?.({ severity: severity ?? 'NOTICE', message: message ?? '', detail, hint }),
+      );
+    }
+    try {
+      await client.connect();
+      const [row] = await connection.query('show server_version_num', [], { timeout: options.connectTimeout ?? 10_000 });
+      connection.serverVersion = Number(row?.server_version_num);
+      if (options.lasting) await connection.query(sessionSettings(connection.serverVersion), [], { timeout: 10_000 });
+    } catch (error) {
+      connection.cut();
+      throw connectionError(error, client);
+    }
+    return connection;
+  }
+
+  /** The backend that the server's own key data names: a pooler in between gives another one. */
+  get backendKey(): number {
+    return (this.#client as unknown as { processID: number }).processID;
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  get isBusy(): boolean {
+    return this.#inFlight > 0;
+  }
+
+  /** Called once when the connection is lost or closed; at once when it already is. */
+  onLost(listener: (reason: Error) => void): void {
+    if (this.#lost) listener(this.#lost);
+    else this.#onLost.add(listener);
+  }
+
+  async query<T extends Row = Row>(text: string, values: readonly unknown[] = [], options: QueryOptions = {}): Promise<T[]> {
+    if (this.#lost) throw this.#lost;
+    const answer = values.length > 0 ? this.#client.query(text, [...values]) : this.#client.query(text);
+    this.#inFlight += 1;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const limit = new Promise<never>((_, reject) => {
+        if (options.timeout === undefined) return;
+        timer = setTimeout(() => {
+          const error = new Error(`the server did not answer within ${options.timeout} ms`);
+          reject(error);
+          this.cut(error);
+        }, options.timeout);
+      });
+      const result = await Promise.race([answer, limit, this.#whenLost()]);
+      return result.rows as T[];
+    } finally {
+      clearTimeout(timer);
+      this.#inFlight -= 1;
+      answer.catch(() => undefined);
+    }
+  }
+
+  /** Runs a named statement of `sql/queries`. */
+  run<T extends Row = Row>(
+    file: string,
+    name: string,
+    values: Record<string, StatementValue> = {},
+    options: QueryOptions = {},
+  ): Promise<T[]> {
+    const bound = bind(statement(file, name), this.#schema, values);
+    return this.query<T>(bound.text, bound.values, options);
+  }
+
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
+    await this.query('begin');
+    try {
+      const result = await work();
+      await this.query('commit');
+      return result;
+    } catch (error) {
+      if (!this.isLost) await this.query('rollback').catch(() => this.cut());
+      throw error;
+    }
+  }
+
+  /** Ends the session in good order; cuts it when the server does not answer. */
+  async close(): Promise<void> {
+    if (this.#lost) return;
+    const cut = setTimeout(() => this.cut(), 2000);
+    await this.#client.end().catch(() => undefined);
+    clearTimeout(cut);
+    this.#lose(new Error('the connection is closed'));
+  }
+
+  /** Drops the connection without a word to the server. */
+  cut(reason: Error = new Error('the connection was cut')): void {
+    this.#lose(reason);
+    const { connection } = this.#client as unknown as { connection: { stream: { destroy(): void } } };
+    connection.stream.destroy();
+  }
+
+  #lose(reason: Error): void {
+    if (this.#lost) return;
+    this.#lost = reason;
+    for (const listener of this.#onLost) listener(reason);
+    this.#onLost.clear();
+  }
+
+  #whenLost(): Promise<never> {
+    return new Promise((_, reject) => this.onLost(reject));
+  }
+}
+
+/** What pg needs for these options; pg-listen opens its own connection from it. */
+export function clientConfig(options: ConnectOptions): pg.ClientConfig {
+  const { url } = options;
+  return {
+    ...(url === undefined ? defaultHost() : { connectionString: url }),
+    application_name: options.applicationName ?? 'holdfast',
+    connectionTimeoutMillis: options.connectTimeout ?? 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types: { getTypeParser: typeParser as typeof pg.types.getTypeParser },
+  };
+}
+
+/** As libpq does without PGHOST: the Unix-domain socket where there is one; and the system's user name. */
+function defaultHost(): pg.ClientConfig {
+  const port = process.env.PGPORT ?? '5432';
+  const socket = ['/var/run/postgresql', '/tmp'].find((directory) => existsSync(`${directory}/.s.PGSQL.${port}`));
+  return {
+    ...(process.env.PGHOST === undefined && socket !== undefined ? { host: socket } : {}),
+    ...(process.env.PGUSER === undefined ? { user: userInfo().username } : {}),
+  };
+}
+
+const int8 = 20;
+
+/** 64-bit integers as numbers; what could be larger than 2^53 is selected as text. */
+function typeParser(oid: number, format?: 'text' | 'binary'): unknown {
+  return oid === int8 ? Number : pg.types.getTypeParser(oid, format as 'text');
+}
+
+function connectionError(error: unknown, client: pg.Client): HoldfastError {
+  const where = `${client.host}:${client.port}, database "${client.database}", user "${client.user}"`;
+  return new HoldfastError('failed', `cannot connect to PostgreSQL at ${where}: ${messageOf(error)}`, {
+    code: 'connection_failed',
+    hint: 'give --database-url, DATABASE_URL or libpq\'s variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)',
+    cause: error,
+  });
+}

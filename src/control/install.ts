@@ -1,0 +1,124 @@
+/** Installs or upgrades the schema: migrations in order, each once, then every function and view anew. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { HoldfastError } from '../errors.ts';
+import type { Connection } from './connection.ts';
+import { parseScript } from './script.ts';
+import { packageRoot } from './statements.ts';
+
+export interface Migration {
+  number: number;
+  name: string;
+  file: URL;
+}
+
+export interface Installation {
+  /** The schema's version before; 0: it was not there. */
+  before: number;
+  after: number;
+  applied: string[];
+}
+
+/** The migrations that this release knows, in order. */
+export function migrations(): Migration[] {
+  return sqlFiles('migrations/').map((file) => {
+    const [, number, name] = /(\d+)-([^/]+)\.sql$/.exec(file.pathname) ?? [];
+    return { number: Number(number), name: name ?? '', file };
+  });
+}
+
+/** The version of the schema that this release needs. */
+export function schemaVersion(): number {
+  return Math.max(...migrations().map(({ number }) => number));
+}
+
+/** In one transaction, under a lock. Refuses a schema that is newer than this release. */
+export async function install(db: Connection, schema: string): Promise<Installation> {
+  checkSchemaName(schema);
+  const variables = scriptVariables(schema);
+  return db.transaction(async () => {
+    await db.query('set local client_min_messages = warning');
+    await db.query('set local check_function_bodies = off');
+    await db.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`holdfast install ${schema}`]);
+    const before = await installedVersion(db, schema);
+    refuseNewer(before, schema);
+
+    const pending = migrations().filter(({ number }) => number > before);
+    for (const { number, name, file } of pending) {
+      await applyFile(db, file, variables);
+      await db.run('installation', 'record_migration', { number, name });
+    }
+    for (const file of [...sqlFiles('sql/functions/'), ...sqlFiles('sql/views/')]) await applyFile(db, file, variables);
+    return { before, after: schemaVersion(), applied: pending.map(({ name }) => name) };
+  });
+}
+
+/** 0 where there is no installation. */
+export async function installedVersion(db: Connection, schema: string): Promise<number> {
+  const [found] = await db.run('installation', 'find', { name: schema });
+  if (!found?.installed) return 0;
+  const [row] = await db.run('installation', 'version');
+  return Number(row?.version);
+}
+
+/** Raises unless the installed schema is the one that this release needs. */
+export async function requireSchema(db: Connection, schema: string): Promise<void> {
+  const version = await installedVersion(db, schema);
+  refuseNewer(version, schema);
+  if (version === 0) {
+    throw new HoldfastError('usage', `Holdfast is not installed in schema "${schema}" of this database`, {
+      code: 'not_installed',
+      hint: 'run "holdfast install" as a role that may create a schema and roles; or name another database or schema',
+    });
+  }
+  if (version < schemaVersion()) {
+    throw new HoldfastError('usage', `schema "${schema}" has version ${version}, older than this release's ${schemaVersion()}`, {
+      code: 'schema_too_old',
+      hint: 'run "holdfast install" to upgrade it',
+    });
+  }
+}
+
+function refuseNewer(version: number, schema: string): void {
+  if (version <= schemaVersion()) return;
+  throw new HoldfastError('usage', `schema "${schema}" has version ${version}, newer than this release's ${schemaVersion()}`, {
+    code: 'schema_too_new',
+    hint: 'upgrade Holdfast on this host',
+  });
+}
+
+function checkSchemaName(schema: string): void {
+  const bytes = Buffer.byteLength(schema);
+  if (bytes >= 1 && bytes <= 40 && !schema.startsWith('pg_') && !schema.includes('\0')) return;
+  throw new HoldfastError('usage', `schema name "${schema}" cannot be used`, {
+    code: 'bad_schema_name',
+    hint: 'a schema name has 1 to 40 bytes (role and channel names follow it) and does not start with pg_',
+  });
+}
+
+function scriptVariables(schema: string): Record<string, string> {
+  const role = (name: string) => `${schema}_${name}`;
+  return {
+    schema,
+    reader: role('reader'),
+    requester: role('requester'),
+    operator: role('operator'),
+    worker: role('worker'),
+  };
+}
+
+async function applyFile(db: Connection, file: URL, variables: Record<string, string>): Promise<void> {
+  for (const { sql, gexec } of parseScript(readFileSync(file, 'utf8'), variables)) {
+    const rows = await db.query(sql);
+    if (!gexec) continue;
+    for (const made of rows.flatMap((row) => Object.values(row))) await db.query(String(made));
+  }
+}
+
+function sqlFiles(directory: string): URL[] {
+  const base = new URL(directory, packageRoot);
+  return readdirSync(base)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+    .map((name) => new URL(name, base));
+}
+

@@ -1,0 +1,33 @@
+/**
+ * What a lasting session sets for itself, by version: nothing on the server may end it while it is idle
+ * or slow, and either side notices within half a minute that the other is gone.
+ * (PostgreSQL manual, "Client Connection Defaults" and "Connection Settings".)
+ */
+
+const everyVersion = {
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  tcp_keepalives_idle: '10',
+  tcp_keepalives_interval: '5',
+  tcp_keepalives_count: '3',
+  tcp_user_timeout: '25000',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+};
+const since14 = { idle_session_timeout: '0', client_connection_check_interval: '1000' };
+const since17 = { transaction_timeout: '0' };
+
+export function settingsFor(serverVersion: number): Record<string, string> {
+  return {
+    ...everyVersion,
+    ...(serverVersion >= 140000 ? since14 : {}),
+    ...(serverVersion >= 170000 ? since17 : {}),
+  };
+}
+
+export function sessionSettings(serverVersion: number): string {
+  return Object.entries(settingsFor(serverVersion))
+    .map(([name, value]) => `set ${name} = '${value}'`)
+    .join('; ');
+}

@@ -1,0 +1,136 @@
+// Where the tests' servers come from; TEST_POSTGRES and its like choose the source, no test needs to know which:
+//
+//   (nothing)                    npm's embedded binaries, TEST_PG_VERSION = 12 to 18
+//   TEST_POSTGRES=containers     testcontainers, TEST_POSTGRES_IMAGE
+//   TEST_POSTGRES_URL=postgres…  a server that is there already (as superuser): a fresh database per test, no more
+import { randomBytes } from 'node:crypto';
+import { registerCompletionHandler, type ExecutionContext } from 'ava';
+import type { Major } from '../../dev/embedded/binaries.ts';
+import { containerCluster } from './sources/containers.ts';
+import { embeddedCluster } from './sources/embedded.ts';
+import { existingServer } from './sources/existing.ts';
+import { openClient } from './sql-client.ts';
+
+export interface TestCluster {
+  /** The major version. */
+  readonly version: number;
+  /** Where this process can read the server's files; undefined where it cannot. */
+  readonly dataDirectory: string | undefined;
+  readonly archiveDirectory: string | undefined;
+  /** Default: the superuser, in the database postgres. */
+  url(options?: { database?: string; user?: string; password?: string }): string;
+  stop(mode?: 'fast' | 'immediate'): Promise<void>;
+  start(): Promise<void>;
+  restart(mode?: 'fast' | 'immediate'): Promise<void>;
+  /** ALTER SYSTEM, in force when it resolves: by a reload, or a restart where the setting needs one. */
+  configure(settings: Record<string, string>): Promise<void>;
+  readonly archiving: {
+    /** Every attempt to archive fails from now on. */
+    fail(): Promise<void>;
+    /** Attempts succeed again, and the archiver is woken (by a WAL switch), however long it meant to sleep. */
+    recover(): Promise<void>;
+  };
+  remove(): Promise<void>;
+}
+
+export interface OwnClusterOptions {
+  version?: Major;
+  settings?: Record<string, string>;
+  initdb?: string[];
+}
+
+const source = process.env['TEST_POSTGRES_URL'] ? 'url' : (process.env['TEST_POSTGRES'] ?? 'embedded');
+
+/** For testWhen(): why tests that restart, configure or break their server cannot run; undefined when they can. */
+export const noOwnCluster =
+  source === 'url' ? 'TEST_POSTGRES_URL names a server that is not ours to break' : undefined;
+
+function newCluster(options: OwnClusterOptions = {}): Promise<TestCluster> {
+  switch (source) {
+    case 'embedded':
+      return embeddedCluster(options);
+    case 'containers':
+      return containerCluster(options);
+    case 'url':
+      return existingServer(process.env['TEST_POSTGRES_URL'] ?? '');
+    default:
+      throw new Error(`TEST_POSTGRES is "embedded" or "containers", not "${source}"`);
+  }
+}
+
+let shared: Promise<TestCluster> | undefined;
+
+/** One per test process, for tests that need no more than a database of their own. */
+export function sharedCluster(): Promise<TestCluster> {
+  if (!shared) {
+    const cluster = newCluster();
+    shared = cluster;
+    registerCompletionHandler(() => void cluster.then((it) => it.remove()));
+  }
+  return shared;
+}
+
+/** One for this test alone, to restart, configure and break. */
+export async function ownCluster(t: ExecutionContext, options: OwnClusterOptions = {}): Promise<TestCluster> {
+  if (noOwnCluster) {
+    throw new Error(
+      `this test needs a server of its own (${noOwnCluster}): declare it with testWhen(noOwnCluster)`,
+    );
+  }
+  const cluster = await newCluster(options);
+  t.teardown(() => cluster.remove());
+  return cluster;
+}
+
+export interface DatabaseOptions {
+  template?: string;
+  encoding?: string;
+  locale?: string;
+}
+
+/** A database of the test's own, dropped when it ends, whoever is still connected. */
+export async function freshDatabase(
+  t: ExecutionContext,
+  cluster?: TestCluster,
+  options: DatabaseOptions = {},
+): Promise<{ name: string; url: string }> {
+  const server = cluster ?? (await sharedCluster());
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await administer(server, (query) => query(`create database ${name} ${createOptions(options)}`));
+  // A test's own cluster is removed as a whole, and may be down by then.
+  if (!cluster || cluster === (await shared)) t.teardown(() => dropDatabase(server, name));
+  return { name, url: server.url({ database: name }) };
+}
+
+function createOptions({ encoding, locale, template }: DatabaseOptions): string {
+  const from = template ?? (encoding || locale ? 'template0' : undefined);
+  return [
+    from && `template ${from}`,
+    encoding && `encoding '${encoding}'`,
+    locale && `lc_collate '${locale}' lc_ctype '${locale}'`,
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+async function dropDatabase(server: TestCluster, name: string): Promise<void> {
+  await administer(server, async (query) => {
+    if (server.version >= 13) return query(`drop database ${name} with (force)`);
+    await query(`alter database ${name} allow_connections false`);
+    await query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`);
+    // Waits for those sessions, up to five seconds.
+    return query(`drop database ${name}`);
+  });
+}
+
+async function administer<T>(
+  cluster: TestCluster,
+  work: (query: (text: string) => Promise<unknown>) => Promise<T>,
+): Promise<T> {
+  const client = await openClient(cluster.url());
+  try {
+    return await work((text) => client.query(text));
+  } finally {
+    await client.close();
+  }
+}

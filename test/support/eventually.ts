@@ -1,0 +1,34 @@
+// Waits for something that becomes true by itself, by asking often, and says what was missing when it does not.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SqlClient } from './sql-client.ts';
+
+export interface Patience {
+  /** Milliseconds. */
+  within?: number;
+}
+
+/** Resolves with the first result that is neither false, null nor undefined. */
+export async function eventually<T>(
+  what: string,
+  ask: () => T | Promise<T>,
+  { within = 20_000 }: Patience = {},
+): Promise<NonNullable<T>> {
+  const deadline = performance.now() + within;
+  for (let pause = 2; ; pause = Math.min(pause * 1.5, 100)) {
+    const answer = await ask();
+    if (answer !== false && answer !== null && answer !== undefined) return answer;
+    if (performance.now() > deadline) throw new Error(`not within ${within} ms: ${what}`);
+    await sleep(pause);
+  }
+}
+
+/** Resolves with the first row that the query returns; on failure the error names the query and its parameters. */
+export function eventuallyRow<R = Record<string, unknown>>(
+  client: SqlClient,
+  text: string,
+  params: unknown[] = [],
+  patience: Patience = {},
+): Promise<R> {
+  const ask = async () => (await client.query<R & object>(text, params))[0];
+  return eventually(`a row from ${text} with ${JSON.stringify(params)}`, ask, patience);
+}

@@ -1,0 +1,44 @@
+// Servers from npm's embedded binaries.
+import { isMajor, newest } from '../../../dev/embedded/binaries.ts';
+import { createCluster } from '../../../dev/embedded/cluster.ts';
+import type { OwnClusterOptions, TestCluster } from '../cluster.ts';
+import { alterSystem, wakeArchiver } from './settings.ts';
+
+export async function embeddedCluster({
+  version,
+  settings,
+  initdb,
+}: OwnClusterOptions): Promise<TestCluster> {
+  const cluster = await createCluster({
+    version: version ?? defaultVersion(),
+    ...(settings && { settings }),
+    ...(initdb && { initdb }),
+  });
+  await cluster.start();
+  return {
+    version: cluster.version,
+    dataDirectory: cluster.dataDirectory,
+    archiveDirectory: cluster.archiveDirectory,
+    url: (options) => cluster.url(options),
+    stop: (mode) => cluster.stop(mode),
+    start: () => cluster.start(),
+    restart: (mode) => cluster.restart(mode),
+    async configure(changed) {
+      if (await alterSystem(cluster.url(), changed)) await cluster.restart();
+    },
+    archiving: {
+      fail: () => cluster.failArchiving(),
+      async recover() {
+        await cluster.allowArchiving();
+        if (cluster.running) await wakeArchiver(cluster.url());
+      },
+    },
+    remove: () => cluster.remove(),
+  };
+}
+
+function defaultVersion() {
+  const wanted = Number(process.env['TEST_PG_VERSION'] ?? newest);
+  if (!isMajor(wanted)) throw new Error(`TEST_PG_VERSION is a major version from 12 to ${newest}`);
+  return wanted;
+}

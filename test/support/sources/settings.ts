@@ -1,0 +1,38 @@
+// Changes settings of a running server, the same way for every source.
+import { openClient, type SqlClient } from '../sql-client.ts';
+
+/** ALTER SYSTEM and a reload, waiting until the server has read it; true: one of them needs a restart. */
+export async function alterSystem(url: string, settings: Record<string, string>): Promise<boolean> {
+  const client = await openClient(url);
+  try {
+    for (const [name, value] of Object.entries(settings)) {
+      await client.query(`alter system set ${name} = '${value.replaceAll("'", "''")}'`);
+    }
+    await reload(client);
+    return await client.value<boolean>(
+      `select exists (select from pg_settings where name = any($1) and context = 'postmaster')`,
+      [Object.keys(settings)],
+    );
+  } finally {
+    await client.close();
+  }
+}
+
+/** The server reads its files before it tells its sessions, so once this session has, every new one will have, too. */
+async function reload(client: SqlClient): Promise<void> {
+  const loaded = () => client.value<string>('select pg_conf_load_time()::text');
+  const before = await loaded();
+  await client.query('select pg_reload_conf()');
+  while ((await loaded()) === before) await client.query('select pg_sleep(0.002)');
+}
+
+/** An archiver that failed sleeps for up to a minute; a segment to archive wakes it. */
+export async function wakeArchiver(url: string): Promise<void> {
+  const client = await openClient(url);
+  try {
+    await client.query(`select pg_create_restore_point('wake the archiver')`);
+    await client.query('select pg_switch_wal()');
+  } finally {
+    await client.close();
+  }
+}
