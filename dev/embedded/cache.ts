@@ -2,6 +2,7 @@
 //
 // An entry is built under a temporary name and renamed, so that several processes may build the same one at once and
 // none ever sees half of it. The directory is in a place that anybody may write to, hence the check of whose it is.
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, chmod, lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
@@ -18,6 +19,14 @@ export async function scratchDirectory(): Promise<string> {
   const directory = await mkdtemp(join(temporaryDirectory(), 'holdfast-'));
   if (serverIdentity()) await chmod(directory, 0o711);
   return directory;
+}
+
+/** Where to keep a cluster: `wanted`, or always the same place instead of it where the servers' user cannot go there. */
+export async function reachableDirectory(wanted: string): Promise<string> {
+  await mkdir(wanted, { recursive: true });
+  if (canEnter(wanted)) return wanted;
+  const name = createHash('sha256').update(wanted).digest('hex').slice(0, 12);
+  return join(await ownDirectory('/var/tmp'), `kept-${name}`);
 }
 
 /** The path of a cache entry (a directory), which `build` fills where it does not exist yet. */
@@ -40,9 +49,9 @@ export async function cached(name: string, build: (directory: string) => Promise
   return entry;
 }
 
-async function ownDirectory(): Promise<string> {
+async function ownDirectory(parent = temporaryDirectory()): Promise<string> {
   const { uid } = userInfo();
-  const directory = join(temporaryDirectory(), `holdfast-cache-${uid}`);
+  const directory = join(parent, `holdfast-cache-${uid}`);
   await mkdir(directory, { mode: 0o755 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
   });

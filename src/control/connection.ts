@@ -46,6 +46,7 @@ export class Connection {
   readonly #schema: string;
   #lost: Error | undefined;
   #inFlight = 0;
+  #statementLimit: number | undefined;
   readonly #onLost = new Set<(reason: Error) => void>();
   /** The server's version as a number, such as 180004. */
   serverVersion = 0;
@@ -90,6 +91,11 @@ export class Connection {
     return this.#inFlight > 0;
   }
 
+  /** Every query without a timeout of its own gets this one, in milliseconds. */
+  limitStatements(timeout: number): void {
+    this.#statementLimit = timeout;
+  }
+
   /** Called once when the connection is lost or closed; at once when it already is. */
   onLost(listener: (reason: Error) => void): void {
     if (this.#lost) listener(this.#lost);
@@ -100,20 +106,21 @@ export class Connection {
     if (this.#lost) throw this.#lost;
     const answer = values.length > 0 ? this.#client.query(text, [...values]) : this.#client.query(text);
     this.#inFlight += 1;
+    const timeout = options.timeout ?? this.#statementLimit;
     let timer: NodeJS.Timeout | undefined;
+    let lose: ((reason: Error) => void) | undefined;
     try {
-      const limit = new Promise<never>((_, reject) => {
-        if (options.timeout === undefined) return;
-        timer = setTimeout(() => {
-          const error = new Error(`the server did not answer within ${options.timeout} ms`);
-          reject(error);
-          this.cut(error);
-        }, options.timeout);
+      const interrupted = new Promise<never>((_, reject) => {
+        lose = reject;
+        this.#onLost.add(reject);
+        if (timeout === undefined) return;
+        timer = setTimeout(() => this.cut(new Error(`the server did not answer within ${timeout} ms`)), timeout);
       });
-      const result = await Promise.race([answer, limit, this.#whenLost()]);
+      const result = await Promise.race([answer, interrupted]);
       return result.rows as T[];
     } finally {
       clearTimeout(timer);
+      if (lose) this.#onLost.delete(lose);
       this.#inFlight -= 1;
       answer.catch(() => undefined);
     }
@@ -163,10 +170,6 @@ export class Connection {
     this.#lost = reason;
     for (const listener of this.#onLost) listener(reason);
     this.#onLost.clear();
-  }
-
-  #whenLost(): Promise<never> {
-    return new Promise((_, reject) => this.onLost(reject));
   }
 }
 

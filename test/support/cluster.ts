@@ -6,7 +6,6 @@
 import { randomBytes } from 'node:crypto';
 import { registerCompletionHandler, type ExecutionContext } from 'ava';
 import type { Major } from '../../dev/embedded/binaries.ts';
-import { containerCluster } from './sources/containers.ts';
 import { embeddedCluster } from './sources/embedded.ts';
 import { existingServer } from './sources/existing.ts';
 import { openClient } from './sql-client.ts';
@@ -45,12 +44,13 @@ const source = process.env['TEST_POSTGRES_URL'] ? 'url' : (process.env['TEST_POS
 export const noOwnCluster =
   source === 'url' ? 'TEST_POSTGRES_URL names a server that is not ours to break' : undefined;
 
-function newCluster(options: OwnClusterOptions = {}): Promise<TestCluster> {
+async function newCluster(options: OwnClusterOptions = {}): Promise<TestCluster> {
   switch (source) {
     case 'embedded':
       return embeddedCluster(options);
     case 'containers':
-      return containerCluster(options);
+      // Half a second to load, which only those who use it should pay.
+      return (await import('./sources/containers.ts')).containerCluster(options);
     case 'url':
       return existingServer(process.env['TEST_POSTGRES_URL'] ?? '');
     default:

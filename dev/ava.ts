@@ -1,0 +1,61 @@
+// Runs AVA and counts what it says.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+export interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+export interface AvaRun extends Tally {
+  output: string;
+}
+
+/** `show`: pass on what AVA prints as it prints it. */
+export function runAva(
+  files: string[],
+  { env, show = false }: { env?: NodeJS.ProcessEnv; show?: boolean } = {},
+): Promise<AvaRun> {
+  return new Promise((resolve, reject) => {
+    const ava = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--no-color', ...files], {
+      cwd: root,
+      // A terminal without Unicode would change the marks that are counted.
+      env: { ...process.env, ...env, TERM: 'dumb' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [ava.stdout, ava.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+        if (show) process.stdout.write(text);
+      });
+    }
+    ava.once('error', reject);
+    ava.once('close', (status) => resolve({ ...count(output, status), output }));
+  });
+}
+
+/**
+ * AVA gives totals only when all went well. So its marks are counted: one line for each test, and one for each other
+ * mishap, such as a file that ended too early. Whatever they say, a run that exits non-zero has failed.
+ */
+export function count(output: string, status: number | null): Tally {
+  const lines = (mark: RegExp) => output.split('\n').filter((line) => mark.test(line)).length;
+  const failed = lines(/^ {2}✘ /) + lines(/^ {2}(Uncaught exception|Unhandled rejection) in /);
+  return {
+    passed: lines(/^ {2}✔ /),
+    failed: status === 0 ? failed : Math.max(failed, 1),
+    skipped: lines(/^ {2}- \[(skip|todo)\] /),
+  };
+}
+
+export function add(a: Tally, b: Tally): Tally {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+}
+
+export function describe({ passed, failed, skipped }: Tally): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}

@@ -1,0 +1,44 @@
+// npm run test:matrix [-- 12 13 …]: what depends on the server's version, once per major version.
+import { pathToFileURL } from 'node:url';
+import { add, describe, runAva, type Tally } from './ava.ts';
+import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
+
+const files = ['test/scenarios/**', 'test/sql/**'];
+
+export async function runMatrix(versions: Major[]): Promise<Tally> {
+  let total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  for (const version of versions) {
+    const began = performance.now();
+    const tally = await runVersion(version);
+    const seconds = ((performance.now() - began) / 1000).toFixed(0);
+    console.log(`PostgreSQL ${version}: ${describe(tally)} (${seconds} s)`);
+    total = add(total, tally);
+  }
+  return total;
+}
+
+async function runVersion(version: Major): Promise<Tally> {
+  try {
+    // Before AVA's processes all find them missing at once.
+    await findBinaries(version);
+  } catch (error) {
+    console.log(error);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const run = await runAva(files, { env: { TEST_PG_VERSION: String(version) } });
+  if (run.failed > 0) console.log(run.output);
+  return run;
+}
+
+function chosen(args: string[]): Major[] {
+  const versions = args.map(Number);
+  const unknown = args.find((_, index) => !isMajor(versions[index] ?? 0));
+  if (unknown !== undefined) throw new Error(`"${unknown}" is none of the versions ${majors.join(', ')}`);
+  return args.length > 0 ? versions.filter(isMajor) : majors;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const total = await runMatrix(chosen(process.argv.slice(2)));
+  console.log(`all versions: ${describe(total)}`);
+  process.exitCode = total.failed === 0 ? 0 : 1;
+}

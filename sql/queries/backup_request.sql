@@ -1,0 +1,163 @@
+-- name: waiting
+select id, cluster, requested_by as "requestedBy"
+from (
+  select distinct on (cluster, requested_by) id, cluster, requested_by
+  from :"schema".backup_request
+  where state = 'requested'
+    and cluster = any (:clusters::text[])
+    and id <> all (:not_these::bigint[])
+    and control_origin = :"schema".control_origin()
+  order by cluster, requested_by, id
+) first_of_each
+order by id
+
+-- name: claim
+-- The session holds its lock already. Where this server cannot see it, a lock here stands for it.
+with claimed as (
+  update :"schema".backup_request
+  set state = 'starting', worker = :worker, pid = :pid, backend_start = :backend_start::timestamptz
+  where id = (
+    select id from :"schema".backup_request
+    where id = :id and state = 'requested' and control_origin = :"schema".control_origin()
+    for no key update skip locked)
+  returning id, cluster, label, method, fast, wait_for_archive, hold_timeout
+), seen as (
+  select id, :"schema".lock_is_held(:database::oid, :lock_key::bigint, :pid) as here from claimed
+), session as (
+  insert into :"schema".backup_session
+    (request_id, instance, lock_key, database, witness_key, companion_pid, companion_key)
+  select id, :instance::uuid, :lock_key::bigint,
+    case when here then :database::oid end,
+    case when not here and pg_try_advisory_lock(:witness_key::bigint) then :witness_key::bigint end,
+    :companion_pid, :companion_key::bigint
+  from seen
+  returning witness_key
+)
+select id, cluster, label, method, fast, wait_for_archive as "waitForArchive",
+  (extract(epoch from hold_timeout) * 1000)::float8 as "holdTimeout",
+  witness_key::text as "witnessKey"
+from claimed, session
+
+-- name: mark_running
+with moved as (
+  update :"schema".backup_request
+  set state = 'running', start_lsn = :start_lsn::pg_lsn, start_wal = :start_wal, timeline = :timeline,
+    system_identifier = :system_identifier::bigint, server_version = :server_version
+  where id = (
+    select id from :"schema".backup_request where id = :id and state = 'starting' for no key update nowait)
+  returning id
+), session as (
+  update :"schema".backup_session set tablespaces = :tablespaces::bytea
+  where request_id in (select id from moved) and :tablespaces::bytea is not null
+)
+select id from moved
+
+-- name: mark_archiving
+with moved as (
+  update :"schema".backup_request
+  set state = 'archiving', stop_lsn = :stop_lsn::pg_lsn, stop_wal = :stop_wal,
+    backup_label = :"schema".bytes_as_text(:backup_label::bytea),
+    tablespace_map = :"schema".bytes_as_text(:tablespace_map::bytea)
+  where id = (
+    select id from :"schema".backup_request where id = :id and state = 'done' for no key update nowait)
+  returning id
+), session as (
+  update :"schema".backup_session
+  set backup_label = :backup_label::bytea, tablespace_map = :tablespace_map::bytea
+  where request_id in (select id from moved)
+)
+select id from moved
+
+-- name: mark_complete
+update :"schema".backup_request
+set state = 'complete'
+where id = (
+  select id from :"schema".backup_request where id = :id and state = 'archiving' for no key update nowait)
+returning id
+
+-- name: mark_failed
+update :"schema".backup_request
+set state = 'failed', error_code = :code, error = :message, hint = :hint
+where id = (
+  select id from :"schema".backup_request
+  where id = :id and state in ('requested', 'starting', 'running', 'done', 'archiving')
+  for no key update nowait)
+returning id
+
+-- name: add_warning
+update :"schema".backup_request
+set warnings = warnings || :warning::text
+where id = (
+  select id from :"schema".backup_request
+  where id = :id and state in ('starting', 'running', 'done', 'archiving') and :warning::text <> all (warnings)
+  for no key update nowait)
+
+-- name: describe_stage
+update :"schema".backup_stage
+set detail = :detail
+where request_id = :id and state = 'running' and detail is distinct from :detail
+
+-- name: state
+select state from :"schema".backup_request where id = :id
+
+-- name: live
+-- All that is not over; of what waits to start, the oldest of each cluster stands for the rest.
+with here as materialized (
+  select :"schema".control_origin() as origin
+), waiting as (
+  select distinct on (cluster, control_origin) id, cluster, state, control_origin
+  from :"schema".backup_request
+  where state = 'requested'
+  order by cluster, control_origin, id
+)
+select r.id, r.cluster, r.state, s.instance,
+  coalesce(:"schema".worker_is_alive(s.instance), false) as "workerAlive",
+  r.control_origin <> here.origin as restored
+from here, :"schema".backup_request r
+left join :"schema".backup_session s on s.request_id = r.id
+where r.state in ('starting', 'running', 'done', 'archiving')
+union all
+select id, cluster, state, null, false, control_origin <> here.origin
+from here, waiting
+
+-- name: fail_restored
+update :"schema".backup_request
+set state = 'failed', error_code = 'restored',
+  error = 'the control database was restored to a time before this request had ended',
+  hint = 'Request the backup again. Look into the label directory for labels of backups that ended after that time.'
+where id in (
+  select r.id from :"schema".backup_request r
+  left join :"schema".backup_session s on s.request_id = r.id
+  where r.state in ('requested', 'starting', 'running', 'done', 'archiving')
+    and r.control_origin <> :"schema".control_origin()
+    and not coalesce(:"schema".worker_is_alive(s.instance), false)
+  for no key update of r skip locked)
+returning id
+
+-- name: abandoned
+select r.id, r.cluster, r.state, r.label, r.wait_for_archive as "waitForArchive", r.pid,
+  s.lock_key::text as "lockKey", s.database is not null as here, s.companion_pid as "companionPid",
+  s.companion_key::text as "companionKey", r.start_lsn::text as "startLsn", r.start_wal as "startWal",
+  r.stop_wal as "stopWal", r.system_identifier::text as "systemIdentifier",
+  r.server_version as "serverVersion", r.timeline, r.started_at as "startedAt", s.tablespaces
+from :"schema".backup_request r
+join :"schema".backup_session s on s.request_id = r.id
+where r.id = :id
+  and r.state in ('starting', 'running', 'done', 'archiving')
+  and not :"schema".worker_is_alive(s.instance)
+
+-- name: adopt
+with adopted as (
+  update :"schema".backup_session
+  set instance = :instance::uuid
+  where request_id = :id and not :"schema".worker_is_alive(instance)
+  returning request_id
+), named as (
+  update :"schema".backup_request set worker = :worker where id in (select request_id from adopted)
+)
+select request_id from adopted
+
+-- name: lock_is_held_here
+select :"schema".lock_is_held(s.database, s.lock_key, r.pid) as held
+from :"schema".backup_request r join :"schema".backup_session s on s.request_id = r.id
+where r.id = :id

@@ -1,0 +1,53 @@
+-- name: start
+call :"schema".start_backup(
+  label => :label::text,
+  cluster => :cluster::text,
+  fast => :fast::boolean,
+  wait_for_archive => :wait_for_archive::boolean,
+  hold_timeout => :hold_timeout::interval,
+  keep => :keep::boolean,
+  annotations => :annotations::jsonb,
+  timeout => :timeout::interval)
+
+-- name: stop
+call :"schema".stop_backup(
+  id => :id::bigint,
+  label => :label::text,
+  cluster => :cluster::text,
+  timeout => :timeout::interval)
+
+-- name: cancel
+call :"schema".cancel_backup(
+  id => :id::bigint,
+  label => :label::text,
+  cluster => :cluster::text,
+  timeout => :timeout::interval)
+
+-- name: backend
+select pg_backend_pid() as pid
+
+-- name: interrupt
+select pg_cancel_backend(:pid) as interrupted
+
+-- name: holder_of_label
+select id, state
+from :"schema".backup_request
+where cluster = :cluster
+  and label = :label
+  and state in ('requested', 'starting', 'running', 'done')
+
+-- name: stored_label
+select r.id, r.cluster, r.label, r.state, r.timeline,
+  r.server_version as "serverVersion",
+  r.system_identifier::text as "systemIdentifier",
+  r.started_at as "startedAt",
+  r.stopped_at as "stoppedAt",
+  r.start_lsn::text as "startLsn",
+  r.start_wal as "startWal",
+  r.stop_lsn::text as "stopLsn",
+  r.stop_wal as "stopWal",
+  s.backup_label as bytes,
+  s.tablespace_map as "tablespaceMap"
+from :"schema".backup_request r
+left join :"schema".backup_session s on s.request_id = r.id
+where r.id = :id::bigint

@@ -1,0 +1,118 @@
+-- name: live
+select s.id, s.cluster, s.label, s.method, s.state, s.session, s.stage, s.worker, s.warnings,
+  s.requested_by as "requestedBy",
+  s.start_lsn::text as "startLsn",
+  s.waiting_for as "waitingFor",
+  s.bytes_expected as "bytesExpected",
+  s.bytes_done as "bytesDone",
+  s.bytes_per_second as "bytesPerSecond",
+  extract(epoch from s.age)::float8 as age,
+  extract(epoch from coalesce(s.stage_age, s.age))::float8 as "stageAge",
+  extract(epoch from r.hold_timeout)::float8 as "holdTimeout"
+from :"schema".backup_status s
+join :"schema".backup_request r on r.id = s.id
+order by s.id
+
+-- name: finished
+select id, cluster, label, method, state, worker, warnings, error, hint,
+  error_code as "errorCode",
+  requested_by as "requestedBy",
+  requested_at as "requestedAt",
+  finished_at as "finishedAt",
+  extract(epoch from finished_at - requested_at)::float8 as took,
+  extract(epoch from clock_timestamp() - finished_at)::float8 as ago
+from :"schema".backup_request
+where state in ('complete', 'failed', 'cancelled')
+  and id < :before::bigint
+order by id desc
+limit :page
+
+-- name: workers
+select name, alive, draining, clusters, held, version, host,
+  host_pid as "hostPid",
+  started_at as "startedAt",
+  last_seen as "lastSeen",
+  extract(epoch from clock_timestamp() - last_seen)::float8 as "lastSeenAgo"
+from :"schema".worker_status
+order by alive desc, name
+
+-- name: clusters
+select c.name,
+  c.server_version as "serverVersion",
+  c.archive_mode as "archiveMode",
+  c.archiver_failing as "archiverFailing",
+  c.last_archived_wal as "lastArchivedWal",
+  extract(epoch from clock_timestamp() - c.last_archived_at)::float8 as "lastArchivedAgo",
+  c.last_failed_wal as "lastFailedWal",
+  extract(epoch from clock_timestamp() - c.last_failed_at)::float8 as "lastFailedAgo",
+  c.checked_at as "checkedAt",
+  extract(epoch from clock_timestamp() - c.checked_at)::float8 as "checkedAgo",
+  array(
+    select w.name from :"schema".worker_status w
+    where w.alive and not w.draining and c.name = any (w.clusters) order by w.name) as workers,
+  c.checked_at is not null
+    or exists (select from :"schema".worker w where c.name = any (w.clusters))
+    or exists (select from :"schema".backup_request r where r.cluster = c.name) as used,
+  complete.id as "completeId",
+  complete.finished_at as "completeAt",
+  extract(epoch from clock_timestamp() - complete.finished_at)::float8 as "completeAgo",
+  failed.id as "failedId",
+  failed.error as "failedError",
+  extract(epoch from clock_timestamp() - failed.finished_at)::float8 as "failedAgo"
+from :"schema".cluster c
+left join lateral (
+  select r.id, r.finished_at from :"schema".backup_request r
+  where r.cluster = c.name and r.state = 'complete'
+  order by r.finished_at desc limit 1) complete on true
+left join lateral (
+  select r.id, r.finished_at, r.error from :"schema".backup_request r
+  where r.cluster = c.name and r.state = 'failed'
+  order by r.finished_at desc limit 1) failed on true
+order by c.name
+
+-- name: request
+select r.id, r.cluster, r.label, r.method, r.command, r.fast, r.keep, r.annotations, r.state, r.worker, r.pid,
+  r.timeline, r.error, r.hint, r.warnings,
+  r.wait_for_archive as "waitForArchive",
+  extract(epoch from r.hold_timeout)::float8 as "holdTimeout",
+  r.requested_by as "requestedBy",
+  r.requested_login as "requestedLogin",
+  r.requested_at as "requestedAt",
+  r.backend_start as "backendStart",
+  r.started_at as "startedAt",
+  r.start_lsn::text as "startLsn",
+  r.start_wal as "startWal",
+  r.system_identifier::text as "systemIdentifier",
+  r.server_version as "serverVersion",
+  r.done_at as "doneAt",
+  r.stopped_at as "stoppedAt",
+  r.stop_lsn::text as "stopLsn",
+  r.stop_wal as "stopWal",
+  r.archived_at as "archivedAt",
+  r.finished_at as "finishedAt",
+  r.error_code as "errorCode",
+  r.backup_label as "backupLabel",
+  r.tablespace_map as "tablespaceMap",
+  :"schema".session_state(r.id) as session,
+  case when r.finished_at is null then :"schema".waiting_for(r.id) end as "waitingFor"
+from :"schema".backup_request r
+where r.id = :id::bigint
+
+-- name: stages
+select stage, state, detail,
+  began_at as "beganAt",
+  ended_at as "endedAt",
+  bytes_expected as "bytesExpected",
+  bytes_done as "bytesDone",
+  extract(epoch from coalesce(ended_at, clock_timestamp()) - began_at)::float8 as took
+from :"schema".backup_stage
+where request_id = :id::bigint
+order by began_at
+
+-- name: events
+select at, who, login, detail,
+  from_state as "fromState",
+  to_state as "toState"
+from :"schema".backup_event
+where request_id = :id::bigint
+order by id

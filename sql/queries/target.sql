@@ -1,0 +1,107 @@
+-- Statements for the server that is backed up. Nothing of Holdfast is installed there, so no schema is named.
+
+-- name: identify
+select a.pid, d.oid::integer as database, pg_try_advisory_lock(:key::bigint) as locked,
+  to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "backendStart"
+from pg_stat_activity a join pg_database d on d.datname = current_database()
+where a.pid = pg_backend_pid()
+
+-- name: session_is_there
+select exists (
+  select from pg_locks
+  where locktype = 'advisory' and granted and objsubid = 1
+    and classid = ((:key::bigint >> 32) & 4294967295)::oid
+    and objid = (:key::bigint & 4294967295)::oid
+    and pid = :pid
+) as there
+
+-- name: terminate
+select pg_terminate_backend(pid) as terminated
+from pg_locks
+where locktype = 'advisory' and granted and objsubid = 1
+  and classid = ((:key::bigint >> 32) & 4294967295)::oid
+  and objid = (:key::bigint & 4294967295)::oid
+  and pid = :pid
+
+-- name: preflight
+select current_setting('server_version_num')::integer as version,
+  pg_backend_pid() as pid,
+  current_user as "user",
+  current_database() as database,
+  pg_is_in_recovery() as "inRecovery",
+  (select datistemplate from pg_database where datname = current_database()) as "isTemplate",
+  current_setting('wal_level') as "walLevel",
+  current_setting('archive_mode') as "archiveMode",
+  current_setting('archive_command', true) as "archiveCommand",
+  coalesce(current_setting('archive_library', true), '') as "archiveLibrary",
+  octet_length(:label::text) as "labelBytes",
+  has_function_privilege(to_regprocedure(:start_function), 'execute') as "mayStart",
+  has_function_privilege(to_regprocedure(:stop_function), 'execute') as "mayStop",
+  has_function_privilege(to_regprocedure('pg_ls_archive_statusdir()'), 'execute')
+    and has_function_privilege(to_regprocedure('pg_ls_waldir()'), 'execute') as "mayWatchArchive"
+
+-- name: archiver
+select current_setting('server_version') as "serverVersion",
+  current_setting('archive_mode') as "archiveMode",
+  last_archived_wal as "lastArchivedWal",
+  last_archived_time as "lastArchivedAt",
+  last_failed_wal as "lastFailedWal",
+  last_failed_time as "lastFailedAt",
+  coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
+    and last_failed_wal || '.ready' in (select name from pg_ls_archive_statusdir()) as "archiverFailing"
+from pg_stat_archiver
+
+-- name: wal_segment_size
+select pg_size_bytes(current_setting('wal_segment_size'))::integer as size
+
+-- name: archive_status
+with status as (
+  select name from pg_ls_archive_statusdir()
+), wal as (
+  select name from pg_ls_waldir()
+)
+select needed.name,
+  needed.name || '.done' in (select name from status) as done,
+  needed.name || '.ready' in (select name from status) as ready,
+  needed.name in (select name from wal) as present
+from unnest(:names::text[]) needed (name)
+
+-- name: start
+-- From 15 on. The name of the segment is computed here, on the timeline the server is on.
+select lsn::text as "startLsn", pg_walfile_name(lsn) as "startWal",
+  (select system_identifier::text from pg_control_system()) as "systemIdentifier",
+  current_setting('server_version') as "serverVersion"
+from pg_backup_start(:label::text, :fast::boolean) begun (lsn)
+
+-- name: start_before_15
+select lsn::text as "startLsn", pg_walfile_name(lsn) as "startWal",
+  (select system_identifier::text from pg_control_system()) as "systemIdentifier",
+  current_setting('server_version') as "serverVersion"
+from pg_start_backup(:label::text, :fast::boolean, false) begun (lsn)
+
+-- name: stop
+-- The files as bytes: no conversion to the client's encoding can fail, and lose the label for good.
+select lsn::text as "stopLsn", pg_walfile_name(lsn) as "stopWal",
+  convert_to(labelfile, getdatabaseencoding()) as label,
+  convert_to(spcmapfile, getdatabaseencoding()) as "tablespaceMap"
+from pg_backup_stop(false)
+
+-- name: stop_before_15
+select lsn::text as "stopLsn", pg_walfile_name(lsn) as "stopWal",
+  convert_to(labelfile, getdatabaseencoding()) as label,
+  convert_to(spcmapfile, getdatabaseencoding()) as "tablespaceMap"
+from pg_stop_backup(false, false)
+
+-- name: tablespaces
+-- As tablespace_map has them: in-place ones are left out, a backslash and a line's end are escaped.
+select convert_to(string_agg(oid || ' ' || regexp_replace(path, '([\\\n\r])', E'\\\\\\1', 'g') || E'\n', '' order by oid),
+  getdatabaseencoding()) as map
+from (select oid, pg_tablespace_location(oid) as path from pg_tablespace) t
+where path like '/%'
+
+-- name: history_file
+select pg_read_binary_file('pg_wal/' || :name::text, 0, 1048576, true) as content
+where has_function_privilege('pg_read_binary_file(text, bigint, bigint, boolean)', 'execute')
+
+-- name: data_directory
+select current_setting('data_directory') as path

@@ -1,0 +1,56 @@
+-- name: try_lock
+select pg_try_advisory_lock(:key::bigint) as locked
+
+-- name: unlock
+select pg_advisory_unlock(:key::bigint) as unlocked
+
+-- name: backend
+select pg_backend_pid() as pid
+
+-- name: holder_of_name
+select id, instance, pid, lock_key::text as "lockKey",
+  :"schema".lock_is_held(:"schema".this_database(), lock_key, pid) as alive
+from :"schema".worker
+where name = :name
+for update
+
+-- name: register
+insert into :"schema".worker (name, instance, clusters, version, host, host_pid, pid, lock_key)
+values (:name, :instance::uuid, :clusters::text[], :version, :host, :host_pid, pg_backend_pid(), :lock_key::bigint)
+on conflict (name) do update
+set instance = excluded.instance, clusters = excluded.clusters, version = excluded.version, host = excluded.host,
+  host_pid = excluded.host_pid, pid = excluded.pid, lock_key = excluded.lock_key,
+  started_at = case when worker.instance = excluded.instance then worker.started_at else clock_timestamp() end,
+  last_seen = clock_timestamp(), draining = :draining
+
+-- name: set_witness
+update :"schema".backup_session
+set witness_key = :witness_key::bigint
+where request_id = :id and instance = :instance::uuid
+
+-- name: heartbeat
+update :"schema".worker
+set last_seen = clock_timestamp(), draining = :draining
+where instance = :instance::uuid
+returning (select max(number) from :"schema".migration) as "schemaVersion"
+
+-- name: terminate_backend
+-- Only the backend that holds this lock: a pid alone may be somebody else's by now.
+select pg_terminate_backend(pid) as terminated
+from pg_locks
+where locktype = 'advisory' and granted and objsubid = 1
+  and classid = ((:lock_key::bigint >> 32) & 4294967295)::oid
+  and objid = (:lock_key::bigint & 4294967295)::oid
+  and pid = :pid
+
+-- name: register_cluster
+insert into :"schema".cluster (name)
+select unnest(:names::text[])
+on conflict do nothing
+
+-- name: report_cluster
+update :"schema".cluster
+set checked_at = clock_timestamp(), server_version = :server_version, archive_mode = :archive_mode,
+  archiver_failing = :archiver_failing, last_archived_wal = :last_archived_wal,
+  last_archived_at = :last_archived_at, last_failed_wal = :last_failed_wal, last_failed_at = :last_failed_at
+where name = :name

@@ -1,0 +1,111 @@
+/**
+ * The session that PostgreSQL's backup lives in: pg_backup_start and pg_backup_stop must be called in the
+ * same one, and its end aborts the backup. It holds an advisory lock for as long as it lives, which is how
+ * everybody else can tell that it does. An idle session is pinged; a busy one (start, stop) is watched from
+ * the companion, since a ping would wait behind the call.
+ */
+import type { Connection } from '../control/connection.ts';
+import { randomKey } from '../control/random-key.ts';
+import type { Beginning, Ending } from '../control/requests.ts';
+import {
+  identify,
+  sessionIsThere,
+  startBackup,
+  stopBackup,
+  tablespaces,
+  terminate,
+  type SessionIdentity,
+} from '../control/targets.ts';
+import type { Target } from './target.ts';
+import { backupFunctions } from './versions.ts';
+
+/** Milliseconds. */
+const watchEvery = 3000;
+const pingWithin = 5000;
+
+export class BackupSession {
+  readonly db: Connection;
+  readonly lockKey: string;
+  readonly identity: SessionIdentity;
+  readonly #target: Target;
+  readonly #watch: NodeJS.Timeout;
+  #looking = false;
+
+  private constructor(target: Target, db: Connection, lockKey: string, identity: SessionIdentity) {
+    this.#target = target;
+    this.db = db;
+    this.lockKey = lockKey;
+    this.identity = identity;
+    this.#watch = setInterval(() => void this.#look(), watchEvery);
+    db.onLost(() => clearInterval(this.#watch));
+  }
+
+  static async open(target: Target): Promise<BackupSession> {
+    const lockKey = randomKey();
+    const db = await target.connect();
+    try {
+      return new BackupSession(target, db, lockKey, await identify(db, lockKey));
+    } catch (error) {
+      db.cut();
+      if (!db.isLost) throw error;
+      const fresh = await target.connect(); // the spare had died unnoticed
+      return new BackupSession(target, fresh, lockKey, await identify(fresh, lockKey));
+    }
+  }
+
+  onLost(listener: (reason: Error) => void): void {
+    this.db.onLost(listener);
+  }
+
+  /** pg_backup_start: waits for the checkpoint. */
+  async begin(label: string, fast: boolean): Promise<Beginning> {
+    const started = await startBackup(this.db, backupFunctions(this.db.serverVersion).start, label, fast);
+    return {
+      ...started,
+      timeline: Number.parseInt(started.startWal.slice(0, 8), 16),
+      tablespaces: await tablespaces(this.db),
+    };
+  }
+
+  /** pg_backup_stop, without waiting for the archiver: a stuck one must not keep the label from us. */
+  async stop(): Promise<Ending> {
+    const stopped = await stopBackup(this.db, backupFunctions(this.db.serverVersion).stop);
+    const map = stopped.tablespaceMap;
+    return { ...stopped, tablespaceMap: map === null || map.length === 0 ? null : map };
+  }
+
+  /** Ends it in good order; a backup that is still open is aborted by the server. */
+  async close(): Promise<void> {
+    clearInterval(this.#watch);
+    if (this.db.isBusy) await this.#terminate();
+    else await this.db.close();
+  }
+
+  /** Ends it now, whatever it is doing: the server would notice a vanished client only after its checkpoint. */
+  async #terminate(): Promise<void> {
+    try {
+      const { db } = await this.#target.companion();
+      await terminate(db, this.identity.pid, this.lockKey);
+    } finally {
+      this.db.cut();
+    }
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking || this.db.isLost) return;
+    this.#looking = true;
+    try {
+      if (!this.db.isBusy) await this.db.query('select 1', [], { timeout: pingWithin });
+      else if (!(await this.#isThere())) this.db.cut(new Error('the session is no longer on the server'));
+    } catch {
+      // A failed ping has cut the connection; a companion that cannot look says nothing about the session.
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #isThere(): Promise<boolean> {
+    const { db } = await this.#target.companion();
+    return sessionIsThere(db, this.identity.pid, this.lockKey);
+  }
+}

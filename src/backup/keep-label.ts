@@ -1,0 +1,52 @@
+/**
+ * Once pg_backup_stop has returned, the label exists nowhere but here. It is kept in two places, the label
+ * directory and the row; either is enough to go on, and while neither works it is held and tried again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { markArchiving, type Ending } from '../control/requests.ts';
+import { messageOf } from '../errors.ts';
+import type { Job } from './job.ts';
+import { writeLabelEntry, type BackupDescription } from './label-directory.ts';
+
+/** Resolves when the row has the label. Without a description it is in the label directory already. */
+export async function keepLabel(job: Job, ending: Ending, description: BackupDescription | null): Promise<void> {
+  const { label, tablespaceMap } = ending;
+  let inRow = false;
+  const directory =
+    description === null
+      ? undefined
+      : untilWritten(job, () => writeLabelEntry(job.context.labels, { description, label, tablespaceMap }), () => inRow);
+  try {
+    await job.move('archiving', (db) => markArchiving(db, job.id, ending));
+  } finally {
+    inRow = true;
+  }
+  const failure = await directory;
+  if (failure !== undefined) job.warn(`the label directory could not be written: ${failure}`);
+  if (!isText(label) || (tablespaceMap !== null && !isText(tablespaceMap))) {
+    job.warn(
+      'backup_label or tablespace_map is not valid UTF-8: a client may not be able to read it; get the bytes with "holdfast label" or from the label directory',
+    );
+  }
+}
+
+/** Tries until it works, or until the row has the label anyway: then the last failure. */
+async function untilWritten(job: Job, write: () => Promise<string>, inRow: () => boolean): Promise<string | undefined> {
+  for (;;) {
+    try {
+      job.context.log.debug('label written', { request: job.id, directory: await write() });
+      return undefined;
+    } catch (error) {
+      if (inRow()) return messageOf(error);
+      job.context.log.warning('the label directory cannot be written, trying again', {
+        request: job.id,
+        reason: messageOf(error),
+      });
+    }
+    await sleep(200);
+  }
+}
+
+function isText(bytes: Buffer): boolean {
+  return Buffer.from(bytes.toString('utf8')).equals(bytes);
+}

@@ -1,0 +1,133 @@
+/**
+ * What can be known to go wrong is refused before the checkpoint is paid for. Each refusal says what to
+ * change.
+ */
+import { ServerError } from '../control/connection.ts';
+import type { ClaimedRequest } from '../control/requests.ts';
+import { archiver, preflightFacts, type PreflightFacts } from '../control/targets.ts';
+import type { ArchiverReport } from '../control/workers.ts';
+import { HoldfastError } from '../errors.ts';
+import type { BackupSession } from './backup-session.ts';
+import { backupFunctions, newestSupported, oldestSupported } from './versions.ts';
+
+/** PostgreSQL's limit for a label (MAXPGPATH), in the target database's encoding. */
+const longestLabel = 1024;
+
+/** Returns warnings; @throws HoldfastError with the first reason to refuse */
+export async function preflight(request: ClaimedRequest, session: BackupSession): Promise<string[]> {
+  const { db } = session;
+  requireSupportedVersion(db.serverVersion);
+  const functions = backupFunctions(db.serverVersion);
+  const facts = await preflightFacts(db, request.label, functions).catch(explainLabel);
+  const refused = refusal(request, facts, functions, db.backendKey);
+  if (refused) throw refused;
+  const report = facts.mayWatchArchive && facts.archiveMode !== 'off' ? await archiver(db) : undefined;
+  const reason = archivingProblem(facts, report);
+  if (reason === undefined) return [];
+  if (request.waitForArchive) throw reason;
+  return [`${reason.message}; the requester did not want to wait for the archive`];
+}
+
+function requireSupportedVersion(version: number): void {
+  if (version >= oldestSupported && version <= newestSupported) return;
+  throw new HoldfastError('failed', `PostgreSQL ${Math.floor(version / 10_000)} is not supported`, {
+    code: 'unsupported_version',
+    hint: 'Holdfast backs up PostgreSQL 12 to 18',
+  });
+}
+
+function explainLabel(error: unknown): never {
+  if (!(error instanceof ServerError) || error.code !== '22P05') throw error;
+  throw new HoldfastError('failed', 'the label has characters that the encoding of the target database cannot hold', {
+    code: 'label_not_representable',
+    hint: 'use a label of ASCII characters, or connect the worker to a database of another encoding',
+    cause: error,
+  });
+}
+
+/** Why this backup cannot be taken on that server as it is. */
+export function refusal(
+  request: Pick<ClaimedRequest, 'method' | 'waitForArchive'>,
+  facts: PreflightFacts,
+  functions: { startFunction: string; stopFunction: string },
+  backendKey: number,
+): HoldfastError | undefined {
+  const refuse = (code: string, message: string, hint: string) => new HoldfastError('failed', message, { code, hint });
+  if (request.method !== 'hold') {
+    return refuse(
+      'method_not_available',
+      `this worker has no method "${request.method}"`,
+      'use method hold and copy the files yourself while the request is running',
+    );
+  }
+  if (facts.pid !== backendKey) {
+    return refuse(
+      'pooler',
+      'the cluster is reached through a connection pooler, which may give the session away',
+      'set the url of the cluster to PostgreSQL itself (host and port of the server, not of pgbouncer)',
+    );
+  }
+  if (facts.inRecovery) {
+    return refuse('in_recovery', 'the server is a standby', 'set the url of the cluster to its primary');
+  }
+  if (facts.isTemplate) {
+    return refuse(
+      'template_database',
+      `database "${facts.database}" is a template: a session in it would block CREATE DATABASE`,
+      'set the url of the cluster to another database, such as postgres',
+    );
+  }
+  if (!facts.mayStart || !facts.mayStop) {
+    const missing = facts.mayStart ? functions.stopFunction : functions.startFunction;
+    return refuse(
+      'missing_privilege',
+      `role "${facts.user}" may not execute ${missing} in database "${facts.database}"`,
+      `as a superuser in that database: GRANT EXECUTE ON FUNCTION ${functions.startFunction}, ${functions.stopFunction} TO "${facts.user}"; GRANT pg_monitor TO "${facts.user}"`,
+    );
+  }
+  if (request.waitForArchive && !facts.mayWatchArchive) {
+    return refuse(
+      'missing_privilege',
+      `role "${facts.user}" may not look at the archiver's status`,
+      `as a superuser: GRANT pg_monitor TO "${facts.user}"`,
+    );
+  }
+  if (facts.walLevel === 'minimal') {
+    return refuse('wal_level', 'wal_level is minimal', 'set wal_level = replica and restart the server');
+  }
+  if (facts.labelBytes > longestLabel) {
+    return refuse(
+      'label_too_long',
+      `the label has ${facts.labelBytes} bytes in the encoding of the target database, more than ${longestLabel}`,
+      'use a shorter label',
+    );
+  }
+  return undefined;
+}
+
+/** Why the WAL that this backup needs would not reach the archive. */
+export function archivingProblem(facts: PreflightFacts, report: ArchiverReport | undefined): HoldfastError | undefined {
+  const problem = (code: string, message: string, hint: string) => new HoldfastError('failed', message, { code, hint });
+  if (facts.archiveMode === 'off') {
+    return problem(
+      'archiving_off',
+      'archive_mode is off, so the WAL that the backup needs would not be kept',
+      'set archive_mode = on and an archive_command and restart the server; or request with wait_for_archive = false and keep the WAL in another way',
+    );
+  }
+  if ((facts.archiveCommand ?? '') === '' && facts.archiveLibrary === '') {
+    return problem(
+      'archiving_not_configured',
+      'archive_mode is on, but there is no archive_command and no archive_library',
+      'set archive_command and reload the server',
+    );
+  }
+  if (report?.archiverFailing) {
+    return problem(
+      'archiver_failing',
+      `the archiver is failing: it could not archive ${report.lastFailedWal} at ${report.lastFailedAt?.toISOString()}`,
+      'see the server log for what archive_command said; or request with wait_for_archive = false',
+    );
+  }
+  return undefined;
+}

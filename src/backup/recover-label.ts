@@ -1,0 +1,70 @@
+/**
+ * A label that was lost between pg_backup_stop and its recording can be rebuilt: on a primary the server
+ * notes every backup in a history file in the WAL archive, which has the label's own lines and two more.
+ * The tablespace map is rebuilt from the tablespaces as they were at the start.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Ending } from '../control/requests.ts';
+import { dataDirectory, historyFile } from '../control/targets.ts';
+import { parseBackupHistory } from '../postgres/backup-label.ts';
+import { formatLsn, parseLsn } from '../postgres/lsn.ts';
+import { backupHistoryFileName } from '../postgres/wal-segment.ts';
+import type { Target } from './target.ts';
+
+export interface StartedBackup {
+  label: string;
+  startLsn: string;
+  startWal: string;
+  tablespaces: Buffer | null;
+}
+
+/** Milliseconds that a server which is restarting may take to answer. */
+const patience = 30_000;
+
+/** undefined where there is no history file: then the backup had not been stopped, or nobody can read it. */
+export async function recoverEnding(target: Target, backup: StartedBackup): Promise<Ending | undefined> {
+  const segmentSize = await untilReachable(() => target.segmentSize());
+  if (segmentSize === undefined) return undefined;
+  const name = backupHistoryFileName(backup.startWal, parseLsn(backup.startLsn), segmentSize);
+  for (const read of sources(target, name)) {
+    const bytes = await read().catch(() => undefined);
+    const ending = bytes && endingFrom(bytes, backup);
+    if (ending) return ending;
+  }
+  return undefined;
+}
+
+function sources(target: Target, name: string): (() => Promise<Buffer | undefined>)[] {
+  return [
+    async () => target.archiveDirectory && readFile(join(target.archiveDirectory, name)),
+    async () => historyFile((await target.companion()).db, name),
+    async () => {
+      const directory = target.dataDirectory ?? (await dataDirectory((await target.companion()).db));
+      return readFile(join(directory, 'pg_wal', name));
+    },
+  ].map((read) => async () => (await read()) || undefined);
+}
+
+function endingFrom(bytes: Buffer, backup: StartedBackup): Ending | undefined {
+  const history = parseBackupHistory(bytes);
+  if (formatLsn(history.label.startLsn) !== backup.startLsn || history.label.label !== backup.label) return undefined;
+  return {
+    stopLsn: formatLsn(history.stopLsn),
+    stopWal: history.stopWal,
+    label: history.labelBytes,
+    tablespaceMap: backup.tablespaces,
+  };
+}
+
+async function untilReachable<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  for (const deadline = Date.now() + patience; Date.now() < deadline; await sleep(250)) {
+    try {
+      return await ask();
+    } catch {
+      // Not reachable yet.
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,114 @@
+/**
+ * The story of one request, from the claim to complete. Whatever goes wrong on the way is written into the
+ * row, and the backup session is let go only after its outcome is there.
+ */
+import { markComplete, markRunning } from '../control/requests.ts';
+import type { Beginning, ClaimedRequest, Ending } from '../control/requests.ts';
+import { ServerError } from '../control/connection.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { BackupSession } from './backup-session.ts';
+import { LeftToOthers, recordFailure, Superseded, type Job } from './job.ts';
+import { keepLabel } from './keep-label.ts';
+import { testLabelDirectory, type BackupDescription } from './label-directory.ts';
+import { hold } from './methods/hold.ts';
+import { preflight } from './preflight.ts';
+import { recoverEnding } from './recover-label.ts';
+import { waitForArchive } from './wait-for-archive.ts';
+
+export async function runBackup(job: Job, request: ClaimedRequest, session: BackupSession): Promise<void> {
+  job.takeSession();
+  try {
+    const beginning = await begin(job, request, session);
+    await hold(job, request);
+    const ending = await end(job, request, session, beginning);
+    await keepLabel(job, ending, describe(request, beginning, ending));
+    await letGo(job, session);
+    await complete(job, request.waitForArchive, { ...beginning, ...ending });
+  } catch (error) {
+    await recordFailure(job, sessionIsLost(error, session) ? sessionLost(error) : error);
+  } finally {
+    await letGo(job, session);
+  }
+}
+
+/** What remains when the label is stored; a worker that takes over from a dead one begins here. */
+export async function complete(
+  job: Job,
+  wait: boolean,
+  window: { startLsn: string; startWal: string; stopWal: string },
+): Promise<void> {
+  if (wait) await waitForArchive(job, window);
+  await job.move('complete', (db) => markComplete(db, job.id));
+  job.context.log.info('backup complete', { request: job.id, cluster: job.context.target.name });
+}
+
+async function begin(job: Job, request: ClaimedRequest, session: BackupSession): Promise<TimedBeginning> {
+  session.onLost((reason) => job.endWindow(sessionLost(reason)));
+  await testLabelDirectory(job.context.labels, request.cluster);
+  for (const warning of await job.unlessEnded(preflight(request, session))) job.warn(warning);
+  const beginning = await job.unlessEnded(session.begin(request.label, request.fast));
+  await job.move('running', (db) => markRunning(db, job.id, beginning), job.signal);
+  job.context.log.info('backup running', { request: job.id, cluster: request.cluster, start: beginning.startLsn });
+  return { ...beginning, startedAt: new Date().toISOString() };
+}
+
+/** From here on nothing may keep the label from us but the loss of the session itself. */
+async function end(
+  job: Job,
+  request: ClaimedRequest,
+  session: BackupSession,
+  beginning: Beginning,
+): Promise<Ending> {
+  job.closeWindow();
+  try {
+    return await session.stop();
+  } catch (error) {
+    const { target } = job.context;
+    const recovered = sessionIsLost(error, session)
+      ? await recoverEnding(target, { ...beginning, label: request.label })
+      : undefined;
+    if (recovered === undefined) throw error;
+    job.warn('the session was lost while it stopped; backup_label was rebuilt from the backup history file');
+    return recovered;
+  }
+}
+
+async function letGo(job: Job, session: BackupSession): Promise<void> {
+  await session.close();
+  await job.context.control.dropWitness(job.id);
+  job.releaseSession();
+}
+
+interface TimedBeginning extends Beginning {
+  startedAt: string;
+}
+
+function describe(request: ClaimedRequest, beginning: TimedBeginning, ending: Ending): BackupDescription {
+  return {
+    id: request.id,
+    cluster: request.cluster,
+    label: request.label,
+    serverVersion: beginning.serverVersion,
+    systemIdentifier: beginning.systemIdentifier,
+    timeline: beginning.timeline,
+    startedAt: beginning.startedAt,
+    stoppedAt: new Date().toISOString(),
+    startLsn: beginning.startLsn,
+    startWal: beginning.startWal,
+    stopLsn: ending.stopLsn,
+    stopWal: ending.stopWal,
+  };
+}
+
+function sessionIsLost(error: unknown, session: BackupSession): boolean {
+  if (error instanceof Superseded || error instanceof LeftToOthers || error instanceof HoldfastError) return false;
+  return session.db.isLost || (error instanceof ServerError && error.severity === 'FATAL');
+}
+
+function sessionLost(reason: unknown): HoldfastError {
+  return new HoldfastError('failed', `the backup session was lost: ${messageOf(reason)}`, {
+    code: 'session_lost',
+    hint: 'the copy is not a backup: throw it away and start again',
+    cause: reason,
+  });
+}

@@ -1,0 +1,95 @@
+/**
+ * One cluster as the worker reaches it: a companion session that is always free to look (at locks, at the
+ * archiver) while backup sessions are busy, and one spare backup session, opened ahead, so that a request
+ * does not pay for the connection.
+ */
+import { Connection, type ConnectOptions } from '../control/connection.ts';
+import { identify, walSegmentSize } from '../control/targets.ts';
+import { randomKey } from '../control/random-key.ts';
+import type { Log } from '../log.ts';
+import { messageOf } from '../errors.ts';
+
+export interface TargetOptions {
+  name: string;
+  connect: ConnectOptions;
+  /** Where the server's files are, if not where the server says. */
+  dataDirectory: string | undefined;
+  /** Where the server's archived WAL is, if that can be read here. */
+  archiveDirectory: string | undefined;
+  log: Log;
+}
+
+export interface Companion {
+  db: Connection;
+  pid: number;
+  /** The lock that tells another worker whether this one is there. */
+  lockKey: string;
+}
+
+export class Target {
+  readonly name: string;
+  readonly dataDirectory: string | undefined;
+  readonly archiveDirectory: string | undefined;
+  readonly #options: TargetOptions;
+  #companion: Promise<Companion> | undefined;
+  #spare: Promise<Connection | undefined> | undefined;
+  #segmentSize: number | undefined;
+  #closed = false;
+
+  constructor(options: TargetOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.dataDirectory = options.dataDirectory;
+    this.archiveDirectory = options.archiveDirectory;
+  }
+
+  companion(): Promise<Companion> {
+    this.#companion ??= this.#openCompanion().catch((error: unknown) => {
+      this.#companion = undefined;
+      throw error;
+    });
+    return this.#companion;
+  }
+
+  /** A connection for one backup session; the caller closes it. */
+  async connect(): Promise<Connection> {
+    const spare = await this.#spare;
+    this.#spare = undefined;
+    return spare !== undefined && !spare.isLost ? spare : this.#open('backup session');
+  }
+
+  /** Opens the spare for the next request; a failure shows when it is needed. */
+  prepare(): void {
+    if (this.#closed) return;
+    this.#spare ??= this.#open('backup session').catch((error: unknown) => {
+      this.#options.log.debug('no spare session', { cluster: this.name, reason: messageOf(error) });
+      this.#spare = undefined;
+      return undefined;
+    });
+  }
+
+  /** Bytes. */
+  async segmentSize(): Promise<number> {
+    this.#segmentSize ??= await walSegmentSize((await this.companion()).db);
+    return this.#segmentSize;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const [spare, companion] = await Promise.all([this.#spare, this.#companion?.catch(() => undefined)]);
+    await Promise.all([spare?.close(), companion?.db.close()]);
+  }
+
+  async #openCompanion(): Promise<Companion> {
+    const db = await this.#open('companion');
+    db.onLost(() => (this.#companion = undefined));
+    const lockKey = randomKey();
+    const { pid } = await identify(db, lockKey);
+    return { db, pid, lockKey };
+  }
+
+  #open(purpose: string): Promise<Connection> {
+    const applicationName = `holdfast ${purpose}`;
+    return Connection.open({ ...this.#options.connect, applicationName, lasting: true });
+  }
+}

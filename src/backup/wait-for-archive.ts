@@ -1,0 +1,44 @@
+/** Watches the archiver until everything that a backup needs is in the archive, and says what is missing. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { archiver, archiveStatus } from '../control/targets.ts';
+import { messageOf } from '../errors.ts';
+import { isArchived, neededFiles } from './archived.ts';
+import type { Job } from './job.ts';
+
+/** Milliseconds. */
+const firstPoll = 10;
+const longestPoll = 1000;
+
+export async function waitForArchive(
+  job: Job,
+  window: { startLsn: string; startWal: string; stopWal: string },
+): Promise<void> {
+  const { target } = job.context;
+  let waiting: string[] | undefined;
+  for (let poll = firstPoll; ; poll = Math.min(poll * 1.5, longestPoll)) {
+    job.signal.throwIfAborted();
+    try {
+      const { db } = await target.companion();
+      waiting ??= neededFiles(window, await target.segmentSize());
+      const status = await archiveStatus(db, waiting);
+      waiting = status.filter((file) => !isArchived(file)).map(({ name }) => name);
+      if (waiting.length === 0) return;
+      if (poll >= longestPoll) await describe(job, waiting);
+    } catch (error) {
+      job.describe(`cannot look at the archiver: ${messageOf(error)}`);
+    }
+    await sleep(poll, undefined, { signal: job.signal }).catch(() => undefined);
+  }
+}
+
+async function describe(job: Job, waiting: string[]): Promise<void> {
+  const { db } = await job.context.target.companion();
+  const report = await archiver(db);
+  const files = `${waiting.length === 1 ? '' : `${waiting.length} files, first `}${waiting[0]}`;
+  if (report.archiverFailing) {
+    job.warn(`the archiver is failing: it could not archive ${report.lastFailedWal}`);
+    job.describe(`${files} to be archived: the archiver fails since ${report.lastFailedAt?.toISOString()}`);
+  } else {
+    job.describe(`${files} to be archived`);
+  }
+}

@@ -1,0 +1,102 @@
+/** The configuration: from options, variables and one file, checked here and nowhere else. */
+import type { LogLevel } from '../log.ts';
+import { readConfigFile } from './file.ts';
+import { clusterKeys, keys, type Key } from './keys.ts';
+import { parseSetting, type Setting } from './settings.ts';
+import { readVariables } from './variables.ts';
+
+export interface ClusterConfig {
+  name: string;
+  /** undefined: the control database. */
+  url: string | undefined;
+  dataDirectory: string | undefined;
+  archiveDirectory: string | undefined;
+}
+
+export interface Config {
+  control: {
+    /** undefined: libpq's variables and .pgpass. */
+    url: string | undefined;
+    schema: string;
+  };
+  worker: {
+    /** undefined: the host's, numbered when taken. */
+    name: string | undefined;
+    labels: string;
+    repository: string;
+    /** Milliseconds; 0: no limit. */
+    holdTimeout: number;
+    /** Milliseconds that no request's hold_timeout may exceed; 0: no cap. */
+    maxHoldTimeout: number;
+    /** Backup sessions held at once. */
+    maxHeld: number;
+    /** Milliseconds. */
+    drainTimeout: number;
+  };
+  log: { level: LogLevel; format: 'text' | 'json' };
+  /** At least one. */
+  clusters: ClusterConfig[];
+}
+
+export interface ConfigInput {
+  /** The configuration file; without one, HOLDFAST_CONFIG, then /etc/holdfast.toml where it exists. */
+  file?: string | undefined;
+  env: NodeJS.ProcessEnv;
+  databaseUrl?: string | undefined;
+  schema?: string | undefined;
+}
+
+/** An option beats a variable, a variable beats the file. @throws HoldfastError of kind `usage` */
+export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Config {
+  const fromFile = readConfigFile(file ?? (env['HOLDFAST_CONFIG'] || undefined));
+  const fromVariables = readVariables(env, [...fromFile.clusters.keys()]);
+  const fromOptions = new Map<string, unknown>([
+    [keys.controlUrl.path, databaseUrl],
+    [keys.schema.path, schema],
+  ]);
+
+  const find = (key: Key<unknown>): Setting | undefined => {
+    const option = fromOptions.get(key.path);
+    if (option !== undefined) return { value: option, from: key.flag ?? 'an option' };
+    return fromVariables.general.get(key.path) ?? fromFile.general.get(key.path) ?? standard(key);
+  };
+  const optional = <T>(key: Key<T>): T | undefined => parsed(key, find(key));
+  const required = <T>(key: Key<T>): T => optional(key) as T;
+
+  const clusterNames = new Set([...fromFile.clusters.keys(), ...fromVariables.clusters.keys()]);
+  const cluster = (name: string): ClusterConfig => {
+    const ofCluster = <T>(key: Key<T>) => {
+      const setting = fromVariables.clusters.get(name)?.get(key.path) ?? fromFile.clusters.get(name)?.get(key.path);
+      return parsed(key, setting, key.path.replace('<name>', name));
+    };
+    return {
+      name,
+      url: ofCluster(clusterKeys.url),
+      dataDirectory: ofCluster(clusterKeys.dataDirectory),
+      archiveDirectory: ofCluster(clusterKeys.archiveDirectory),
+    };
+  };
+
+  return {
+    control: { url: optional(keys.controlUrl), schema: required(keys.schema) },
+    worker: {
+      name: optional(keys.name),
+      labels: required(keys.labels),
+      repository: required(keys.repository),
+      holdTimeout: required(keys.holdTimeout),
+      maxHoldTimeout: required(keys.maxHoldTimeout),
+      maxHeld: required(keys.maxHeld),
+      drainTimeout: required(keys.drainTimeout),
+    },
+    log: { level: required(keys.logLevel), format: required(keys.logFormat) },
+    clusters: [...(clusterNames.size > 0 ? clusterNames : ['main'])].map(cluster),
+  };
+}
+
+function standard(key: Key<unknown>): Setting | undefined {
+  return key.default === undefined ? undefined : { value: key.default, from: 'the default' };
+}
+
+function parsed<T>(key: Key<T>, setting: Setting | undefined, path = key.path): T | undefined {
+  return setting === undefined ? undefined : parseSetting(key, setting, path);
+}

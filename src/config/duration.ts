@@ -1,0 +1,29 @@
+/** Durations as people write them: `90s`, `30 min`, `12h`, `1d 6h`, and 0. */
+
+const millisecondsIn: Record<string, number> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+const unitOf: Record<string, string> = {
+  ...Object.fromEntries(Object.keys(millisecondsIn).map((unit) => [unit, unit])),
+  ...{ millisecond: 'ms', sec: 's', second: 's', m: 'min', minute: 'min', hour: 'h', day: 'd', week: 'w' },
+  ...{ milliseconds: 'ms', secs: 's', seconds: 's', mins: 'min', minutes: 'min', hours: 'h', days: 'd', weeks: 'w' },
+};
+
+export const durationExamples = '"90s", "30 min", "12h", "1d" or 0';
+
+/** Milliseconds. @throws RangeError saying what is wrong with it */
+export function parseDuration(text: string): number {
+  const trimmed = text.trim();
+  if (trimmed === '0') return 0;
+  if (/^\d+(\.\d+)?$/.test(trimmed)) throw new RangeError('has no unit');
+  if (!/^(\d+(\.\d+)?\s*[a-z]+\s*)+$/i.test(trimmed)) throw new RangeError('is not a duration');
+
+  let sum = 0;
+  for (const [, amount, word = ''] of trimmed.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)/gi)) {
+    const unit = unitOf[word.toLowerCase()];
+    if (unit === undefined) throw new RangeError(`has the unknown unit "${word}"`);
+    sum += Number(amount) * Number(millisecondsIn[unit]);
+  }
+  const milliseconds = Math.round(sum);
+  if (!Number.isSafeInteger(milliseconds)) throw new RangeError('is too long');
+  return milliseconds;
+}

@@ -1,0 +1,114 @@
+/** What a value may look like: one parser for files and variables, and the words that describe it. */
+import { isAbsolute, normalize } from 'node:path';
+import { durationExamples, parseDuration } from './duration.ts';
+import { redact } from './redact.ts';
+import { suggestion } from './suggest.ts';
+
+export interface Format<T> {
+  /** What is accepted, for help and for errors. */
+  accepts: string;
+  /** @throws RangeError with a predicate: "is not …" */
+  parse(value: unknown): T;
+  /** The value as an error may show it; undefined: not at all. */
+  show(value: unknown): string | undefined;
+}
+
+export const duration: Format<number> = {
+  accepts: `a duration such as ${durationExamples}`,
+  parse: (value) => parseDuration(typeof value === 'number' ? String(value) : string(value)),
+  show,
+};
+
+export const absolutePath: Format<string> = {
+  accepts: 'an absolute path',
+  parse(value) {
+    const path = string(value);
+    if (path.includes('\0')) throw new RangeError('has a zero byte in it');
+    if (!isAbsolute(path)) throw new RangeError('is not an absolute path');
+    return normalize(path);
+  },
+  show,
+};
+
+export function positiveInteger(max: number): Format<number> {
+  return {
+    accepts: `a whole number from 1 to ${max}`,
+    parse(value) {
+      const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+      if (typeof number !== 'number' || !Number.isInteger(number)) throw new RangeError('is not a whole number');
+      if (number < 1 || number > max) throw new RangeError('is out of range');
+      return number;
+    },
+    show,
+  };
+}
+
+export function oneOf<T extends string>(words: readonly T[]): Format<T> {
+  return {
+    accepts: words.map((word) => `"${word}"`).join(', '),
+    parse(value) {
+      const found = words.find((word) => word === value);
+      if (found !== undefined) return found;
+      const meant = suggestion(string(value), words);
+      throw new RangeError(meant === undefined ? 'is unknown' : `is unknown: did you mean "${meant}"?`);
+    },
+    show,
+  };
+}
+
+/** A host's name, or anything like it. */
+export const name: Format<string> = {
+  accepts: 'a letter or digit, then letters, digits, ".", "_" and "-", 63 in all',
+  parse(value) {
+    if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(string(value))) return string(value);
+    throw new RangeError('is not such a name');
+  },
+  show,
+};
+
+export const clusterName: Format<string> = {
+  accepts: 'a lower-case letter or digit, then those, ".", "_" and "-", 63 in all',
+  parse(value) {
+    if (/^[a-z0-9][a-z0-9_.-]{0,62}$/.test(string(value))) return string(value);
+    throw new RangeError('is not the name of a cluster');
+  },
+  show,
+};
+
+export const schemaName: Format<string> = {
+  accepts: '1 to 40 bytes, not beginning with "pg_"',
+  parse(value) {
+    const text = string(value);
+    const bytes = Buffer.byteLength(text);
+    if (bytes < 1 || bytes > 40) throw new RangeError(`has ${bytes} bytes`);
+    if (text.startsWith('pg_')) throw new RangeError('begins with "pg_", which is reserved');
+    if (text.includes('\0')) throw new RangeError('has a zero byte in it');
+    return text;
+  },
+  show,
+};
+
+/** Passwords in it are never shown, not even where it is malformed. */
+export const postgresUrl: Format<string> = {
+  accepts: 'postgres://[user[:password]@][host][:port][/database][?parameter=value]',
+  parse(value) {
+    const text = string(value);
+    if (!/^postgres(ql)?:\/\//.test(text)) throw new RangeError('does not begin with postgres:// or postgresql://');
+    // As pg itself does: an empty host after a user is the default one.
+    if (!URL.canParse(text.replace('@/', '@localhost/'))) {
+      throw new RangeError('is malformed (special characters in a user or password have to be percent-encoded)');
+    }
+    return text;
+  },
+  show: (value) => (/^\w+:\/\//.test(String(value)) ? show(value) : undefined),
+};
+
+function string(value: unknown): string {
+  if (typeof value !== 'string') throw new RangeError('is not text');
+  return value;
+}
+
+function show(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(redact(value)) : (JSON.stringify(value) ?? String(value));
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}

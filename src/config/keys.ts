@@ -1,0 +1,124 @@
+/** Every key of the configuration, once: what reads it, what checks it, and what documents it. */
+import { logLevels, type LogLevel } from '../log.ts';
+import { absolutePath, duration, name, oneOf, positiveInteger, postgresUrl, schemaName, type Format } from './formats.ts';
+
+export interface Key<T> {
+  /** In the file: table and key. */
+  path: string;
+  variable: string;
+  /** On the command line. */
+  flag?: string;
+  format: Format<T>;
+  /** As one would write it; undefined: none. */
+  default: string | undefined;
+  help: string;
+}
+
+export const keys = {
+  controlUrl: {
+    path: 'control.url',
+    variable: 'DATABASE_URL',
+    flag: '--database-url',
+    format: postgresUrl,
+    default: undefined,
+    help: "the control database; without it, libpq's variables and .pgpass",
+  } satisfies Key<string>,
+  schema: {
+    path: 'control.schema',
+    variable: 'HOLDFAST_SCHEMA',
+    flag: '--schema',
+    format: schemaName,
+    default: 'holdfast',
+    help: 'the schema that Holdfast is installed in; the names of its roles begin with it',
+  } satisfies Key<string>,
+  name: {
+    path: 'worker.name',
+    variable: 'HOLDFAST_NAME',
+    format: name,
+    default: undefined,
+    help: "the worker's name; without one, the host's, with a number where that is taken",
+  } satisfies Key<string>,
+  labels: {
+    path: 'worker.labels',
+    variable: 'HOLDFAST_LABELS',
+    format: absolutePath,
+    default: '/var/lib/holdfast/labels',
+    help: 'the directory where every backup_label and tablespace_map is kept',
+  } satisfies Key<string>,
+  repository: {
+    path: 'worker.repository',
+    variable: 'HOLDFAST_REPOSITORY',
+    format: absolutePath,
+    default: '/var/lib/holdfast/repository',
+    help: 'the directory for backups and WAL that Holdfast copies itself',
+  } satisfies Key<string>,
+  holdTimeout: {
+    path: 'worker.hold_timeout',
+    variable: 'HOLDFAST_HOLD_TIMEOUT',
+    format: duration,
+    default: '12h',
+    help: 'how long a backup may be running where its request does not say; 0: no limit',
+  } satisfies Key<number>,
+  maxHoldTimeout: {
+    path: 'worker.max_hold_timeout',
+    variable: 'HOLDFAST_MAX_HOLD_TIMEOUT',
+    format: duration,
+    default: '0',
+    help: 'how long it may be running whatever its request says; 0: no limit',
+  } satisfies Key<number>,
+  maxHeld: {
+    path: 'worker.max_held',
+    variable: 'HOLDFAST_MAX_HELD',
+    format: positiveInteger(10_000),
+    default: '20',
+    help: 'how many backup sessions are held at once; further requests wait',
+  } satisfies Key<number>,
+  drainTimeout: {
+    path: 'worker.drain_timeout',
+    variable: 'HOLDFAST_DRAIN_TIMEOUT',
+    format: duration,
+    default: '10 min',
+    help: 'how long a worker that is told to stop waits for the backups it holds',
+  } satisfies Key<number>,
+  logLevel: {
+    path: 'log.level',
+    variable: 'HOLDFAST_LOG_LEVEL',
+    format: oneOf(logLevels),
+    default: 'info',
+    help: 'how much the worker says on standard error',
+  } satisfies Key<LogLevel>,
+  logFormat: {
+    path: 'log.format',
+    variable: 'HOLDFAST_LOG_FORMAT',
+    format: oneOf(['text', 'json']),
+    default: 'text',
+    help: 'for people or for programs',
+  } satisfies Key<'text' | 'json'>,
+};
+
+/** In a block [cluster.<name>] each; in a variable, the name is in capitals, with "_" for "." and "-". */
+export const clusterKeys = {
+  url: {
+    path: 'cluster.<name>.url',
+    variable: 'HOLDFAST_CLUSTER_<NAME>_URL',
+    format: postgresUrl,
+    default: undefined,
+    help: 'where its backup sessions are held; without it, the control database',
+  } satisfies Key<string>,
+  dataDirectory: {
+    path: 'cluster.<name>.data_directory',
+    variable: 'HOLDFAST_CLUSTER_<NAME>_DATA_DIRECTORY',
+    format: absolutePath,
+    default: undefined,
+    help: 'its data directory as this host sees it; without it, what its server says',
+  } satisfies Key<string>,
+  archiveDirectory: {
+    path: 'cluster.<name>.archive_directory',
+    variable: 'HOLDFAST_CLUSTER_<NAME>_ARCHIVE_DIRECTORY',
+    format: absolutePath,
+    default: undefined,
+    help: 'where its archived WAL can be read, if it can',
+  } satisfies Key<string>,
+};
+
+export const allKeys: Key<unknown>[] = [...Object.values(keys), ...Object.values(clusterKeys)];

@@ -1,0 +1,167 @@
+/** What a client asks for: to start, stop or cancel a backup, and for its label. */
+import { HoldfastError } from '../errors.ts';
+import { Connection, ServerError, type ConnectOptions } from './connection.ts';
+import { requireSchema } from './install.ts';
+import type { State } from './states.ts';
+
+export interface StartRequest {
+  label: string | null;
+  cluster: string;
+  fast: boolean;
+  waitForArchive: boolean;
+  /** Milliseconds; null: the worker's default; 0: no limit. */
+  holdTimeout: number | null;
+  keep: boolean;
+  /** JSON. */
+  annotations: string | null;
+  /** Milliseconds; null: none. */
+  timeout: number | null;
+}
+
+/** A backup by its id, or by the label of an active one. */
+export interface WhichBackup {
+  id: number | null;
+  label: string | null;
+  cluster: string;
+  /** Milliseconds; null: none. */
+  timeout: number | null;
+}
+
+export interface StoredLabel {
+  id: number;
+  cluster: string;
+  label: string;
+  state: State;
+  timeline: number | null;
+  serverVersion: string | null;
+  systemIdentifier: string | null;
+  startedAt: Date | null;
+  stoppedAt: Date | null;
+  startLsn: string | null;
+  startWal: string | null;
+  stopLsn: string | null;
+  stopWal: string | null;
+  bytes: Buffer | null;
+  tablespaceMap: Buffer | null;
+}
+
+/** Does `work` with a connection to the control database. A schema that is missing or closed to us is said so. */
+export async function withControl<T>(options: ConnectOptions, work: (db: Connection) => Promise<T>): Promise<T> {
+  const db = await Connection.open({ ...options, lasting: true });
+  try {
+    return await work(db);
+  } catch (error) {
+    throw await explained(db, options.schema ?? 'holdfast', error);
+  } finally {
+    await db.close();
+  }
+}
+
+/** Resolves once it is safe to copy. @throws HoldfastError `duplicate_label` */
+export async function startBackup(db: Connection, request: StartRequest): Promise<{ id: number; startLsn: string }> {
+  try {
+    const [row] = await db.run('client', 'start', {
+      label: request.label,
+      cluster: request.cluster,
+      fast: request.fast,
+      wait_for_archive: request.waitForArchive,
+      hold_timeout: interval(request.holdTimeout),
+      keep: request.keep,
+      annotations: request.annotations,
+      timeout: interval(request.timeout),
+    });
+    return { id: Number(row?.id), startLsn: String(row?.start_lsn) };
+  } catch (error) {
+    if (isDuplicateLabel(error)) throw await duplicateLabel(db, request.cluster, request.label ?? '');
+    throw error;
+  }
+}
+
+/** Resolves with the request's id once the backup is complete; its label is then to be fetched. */
+export async function stopBackup(db: Connection, which: WhichBackup): Promise<number> {
+  const [row] = await db.run('client', 'stop', parameters(which));
+  return Number(row?.id);
+}
+
+export async function cancelBackup(db: Connection, which: WhichBackup): Promise<number> {
+  const [row] = await db.run('client', 'cancel', parameters(which));
+  return Number(row?.id);
+}
+
+/** undefined when there is no such request. */
+export async function storedLabel(db: Connection, id: number): Promise<StoredLabel | undefined> {
+  const [row] = await db.run<StoredLabel>('client', 'stored_label', { id }, { timeout: 30_000 });
+  return row;
+}
+
+/**
+ * Does `work`, which runs one statement that waits; when the signal is aborted, the statement is cancelled on
+ * the server, from a second connection, and fails in its own words.
+ */
+export async function interruptible<T>(
+  db: Connection,
+  options: ConnectOptions,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const [row] = await db.run('client', 'backend');
+  const interrupt = () => {
+    cancelQuery(options, Number(row?.pid)).catch((error: unknown) => db.cut(error as Error));
+  };
+  signal.throwIfAborted();
+  signal.addEventListener('abort', interrupt, { once: true });
+  try {
+    return await work();
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+  }
+}
+
+async function cancelQuery(options: ConnectOptions, pid: number): Promise<void> {
+  const { onNotice: _, ...quiet } = options;
+  const db = await Connection.open(quiet);
+  try {
+    await db.run('client', 'interrupt', { pid }, { timeout: 10_000 });
+  } finally {
+    await db.close();
+  }
+}
+
+function parameters({ id, label, cluster, timeout }: WhichBackup) {
+  return { id, label, cluster, timeout: interval(timeout) };
+}
+
+function interval(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : `${milliseconds} ms`;
+}
+
+function isDuplicateLabel(error: unknown): boolean {
+  return error instanceof ServerError && error.code === '23505' && error.constraint === 'one_active_request_per_label';
+}
+
+async function duplicateLabel(db: Connection, cluster: string, label: string): Promise<HoldfastError> {
+  const [holder] = await db.run('client', 'holder_of_label', { cluster, label });
+  const who = holder === undefined ? 'another backup request' : `backup request ${holder.id}, which is ${holder.state}`;
+  return new HoldfastError('failed', `label "${label}" of cluster "${cluster}" is in use by ${who}`, {
+    code: 'duplicate_label',
+    hint: 'finish that one with "holdfast stop", or cancel it with "holdfast cancel"; or use another label',
+  });
+}
+
+const undefinedObjects = ['3F000', '42P01', '42883', '42703'];
+
+async function explained(db: Connection, schema: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof ServerError) || db.isLost) return error;
+  if (error.code === '42501' && error.hint === undefined) {
+    return new HoldfastError('failed', error.message, {
+      code: 'insufficient_privilege',
+      hint: `have this login's role granted "${schema}_reader" (to look), "${schema}_requester" (to back up) or "${schema}_operator"`,
+      cause: error,
+    });
+  }
+  if (!undefinedObjects.includes(error.code ?? '')) return error;
+  return requireSchema(db, schema).then(
+    () => error,
+    (reason: unknown) => reason,
+  );
+}

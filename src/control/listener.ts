@@ -1,0 +1,111 @@
+/**
+ * LISTEN that never gives up, and the only importer of pg-listen. Left alone, pg-listen stops trying after
+ * three seconds and cannot tell a half-open connection from a silent one; so each subscriber lives for one
+ * connection, is asked over that very connection whether it is there (by subscribing to a channel of its
+ * own, and unsubscribing), and is replaced when it is not. Notifications are hints: whoever listens reads
+ * the table after every (re)connect.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pgListen, { type Subscriber } from 'pg-listen';
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { clientConfig, type ConnectOptions } from './connection.ts';
+import { settingsFor } from './session-settings.ts';
+
+export interface ListenerOptions {
+  connect: ConnectOptions;
+  /** The server's version, for the settings of the session. */
+  serverVersion: number;
+  channel: string;
+  onNotification: (payload: unknown) => void;
+  /** The connection is there (again): what was notified meanwhile is lost. */
+  onConnected: () => void;
+  log: Log;
+  /** Milliseconds between two questions, and how long an answer may take. */
+  heartbeat?: { every: number; within: number };
+}
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running ??= this.#keepListening();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #keepListening(): Promise<void> {
+    const { log, channel } = this.#options;
+    const { signal } = this.#stopping;
+    let pause = 100;
+    while (!signal.aborted) {
+      try {
+        await this.#listenOnce(() => (pause = 100));
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warning('the listener lost its connection and tries again', { channel, reason: messageOf(error) });
+        await sleep(pause, undefined, { signal }).catch(() => undefined);
+        pause = Math.min(pause * 2, 2000);
+      }
+    }
+  }
+
+  /** Resolves when stopped; rejects when the connection is lost. */
+  async #listenOnce(onConnected: () => void): Promise<void> {
+    const { connect, serverVersion, channel, log } = this.#options;
+    const within = this.#options.heartbeat?.within ?? 3000;
+    const subscriber = pgListen.default(
+      { ...clientConfig(connect), options: startupOptions(serverVersion), query_timeout: within },
+      { paranoidChecking: false, retryLimit: 1, parse: (text: string) => text },
+    );
+    const lost = new Promise<never>((_, reject) => subscriber.events.on('error', reject));
+    lost.catch(() => undefined);
+    try {
+      subscriber.notifications.on(channel, (payload: string) => this.#notified(payload));
+      await Promise.race([subscriber.connect(), lost]);
+      await Promise.race([subscriber.listenTo(channel), lost]);
+      log.debug('listening', { channel });
+      onConnected();
+      this.#options.onConnected();
+      await Promise.race([this.#heartbeats(subscriber), lost]);
+    } finally {
+      void Promise.resolve(subscriber.close()).catch(() => undefined);
+    }
+  }
+
+  async #heartbeats(subscriber: Subscriber): Promise<void> {
+    const every = this.#options.heartbeat?.every ?? 10_000;
+    const { signal } = this.#stopping;
+    const channel = `heartbeat_${randomBytes(8).toString('hex')}`;
+    while (!signal.aborted) {
+      await sleep(every, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      if (subscriber.getSubscribedChannels().includes(channel)) await subscriber.unlisten(channel);
+      else await subscriber.listenTo(channel);
+    }
+  }
+
+  #notified(payload: string): void {
+    try {
+      this.#options.onNotification(JSON.parse(payload));
+    } catch (error) {
+      this.#options.log.warning('a notification that is not ours was ignored', { reason: messageOf(error) });
+    }
+  }
+}
+
+function startupOptions(serverVersion: number): string {
+  return Object.entries(settingsFor(serverVersion))
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(' ', '\\ ')}`)
+    .join(' ');
+}

@@ -1,0 +1,18 @@
+/** The states of a backup request. The moves between them are the database's: table state_transition. */
+
+export const states = [
+  'requested',
+  'starting',
+  'running',
+  'done',
+  'archiving',
+  'complete',
+  'failed',
+  'cancelled',
+] as const;
+export type State = (typeof states)[number];
+
+/** A state that never changes again. */
+export function isTerminal(state: State): boolean {
+  return state === 'complete' || state === 'failed' || state === 'cancelled';
+}

@@ -1,0 +1,192 @@
+/** What there is to see: requests, their stages and history, workers and clusters. Ages are in seconds. */
+import type { Connection } from './connection.ts';
+import type { State } from './states.ts';
+
+export type Session = 'alive' | 'orphaned' | 'gone' | 'unknown' | null;
+
+export interface LiveRequest {
+  id: number;
+  cluster: string;
+  label: string;
+  method: string;
+  state: State;
+  session: Session;
+  stage: string | null;
+  worker: string | null;
+  warnings: string[];
+  requestedBy: string;
+  startLsn: string | null;
+  waitingFor: string | null;
+  bytesExpected: number | null;
+  bytesDone: number | null;
+  bytesPerSecond: number | null;
+  age: number;
+  /** Of the stage; of the request, while it has none. */
+  stageAge: number;
+  /** Seconds; null: the worker's default. */
+  holdTimeout: number | null;
+}
+
+export interface FinishedRequest {
+  id: number;
+  cluster: string;
+  label: string;
+  method: string;
+  state: State;
+  worker: string | null;
+  warnings: string[];
+  error: string | null;
+  hint: string | null;
+  errorCode: string | null;
+  requestedBy: string;
+  requestedAt: Date;
+  finishedAt: Date;
+  took: number;
+  ago: number;
+}
+
+export interface WorkerStatus {
+  name: string;
+  alive: boolean;
+  draining: boolean;
+  clusters: string[];
+  held: number;
+  version: string;
+  host: string;
+  hostPid: number;
+  startedAt: Date;
+  lastSeen: Date;
+  lastSeenAgo: number;
+}
+
+export interface ClusterStatus {
+  name: string;
+  serverVersion: string | null;
+  archiveMode: string | null;
+  archiverFailing: boolean | null;
+  lastArchivedWal: string | null;
+  lastArchivedAgo: number | null;
+  lastFailedWal: string | null;
+  lastFailedAgo: number | null;
+  checkedAt: Date | null;
+  checkedAgo: number | null;
+  /** Those alive that take requests for it. */
+  workers: string[];
+  /** Whether anybody ever served it or requested a backup of it. */
+  used: boolean;
+  completeId: number | null;
+  completeAt: Date | null;
+  completeAgo: number | null;
+  failedId: number | null;
+  failedError: string | null;
+  failedAgo: number | null;
+}
+
+export interface Request {
+  id: number;
+  cluster: string;
+  label: string;
+  method: string;
+  command: string | null;
+  fast: boolean;
+  keep: boolean;
+  annotations: unknown;
+  state: State;
+  session: Session;
+  waitingFor: string | null;
+  worker: string | null;
+  pid: number | null;
+  backendStart: Date | null;
+  timeline: number | null;
+  error: string | null;
+  hint: string | null;
+  errorCode: string | null;
+  warnings: string[];
+  waitForArchive: boolean;
+  holdTimeout: number | null;
+  requestedBy: string;
+  requestedLogin: string;
+  requestedAt: Date;
+  startedAt: Date | null;
+  startLsn: string | null;
+  startWal: string | null;
+  systemIdentifier: string | null;
+  serverVersion: string | null;
+  doneAt: Date | null;
+  stoppedAt: Date | null;
+  stopLsn: string | null;
+  stopWal: string | null;
+  archivedAt: Date | null;
+  finishedAt: Date | null;
+  backupLabel: string | null;
+  tablespaceMap: string | null;
+}
+
+export interface Stage {
+  stage: string;
+  state: string;
+  detail: string | null;
+  beganAt: Date;
+  endedAt: Date | null;
+  bytesExpected: number | null;
+  bytesDone: number | null;
+  took: number;
+}
+
+export interface Event {
+  at: Date;
+  who: string;
+  login: string;
+  detail: Record<string, unknown> | null;
+  fromState: State | null;
+  toState: State;
+}
+
+const quick = { timeout: 30_000 };
+
+/** Everything that is not over, oldest first. */
+export function liveRequests(db: Connection): Promise<LiveRequest[]> {
+  return db.run<LiveRequest>('status', 'live', {}, quick);
+}
+
+/** What is over, newest first, in pages of a bounded size: all of it may be millions. */
+export async function* finishedRequests(db: Connection, page = 500): AsyncGenerator<FinishedRequest[]> {
+  let before: number | bigint = 9_223_372_036_854_775_807n;
+  for (;;) {
+    const rows: FinishedRequest[] = await newestFinished(db, page, before);
+    if (rows.length > 0) yield rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < page) return;
+    before = last.id;
+  }
+}
+
+export function newestFinished(
+  db: Connection,
+  page: number,
+  before: number | bigint = 9_223_372_036_854_775_807n,
+): Promise<FinishedRequest[]> {
+  return db.run<FinishedRequest>('status', 'finished', { before: String(before), page }, quick);
+}
+
+/** The living first. */
+export function workers(db: Connection): Promise<WorkerStatus[]> {
+  return db.run<WorkerStatus>('status', 'workers', {}, quick);
+}
+
+export function clusters(db: Connection): Promise<ClusterStatus[]> {
+  return db.run<ClusterStatus>('status', 'clusters', {}, quick);
+}
+
+export async function findRequest(db: Connection, id: number): Promise<Request | undefined> {
+  const [row] = await db.run<Request>('status', 'request', { id }, quick);
+  return row;
+}
+
+export function stages(db: Connection, id: number): Promise<Stage[]> {
+  return db.run<Stage>('status', 'stages', { id }, quick);
+}
+
+export function events(db: Connection, id: number): Promise<Event[]> {
+  return db.run<Event>('status', 'events', { id }, quick);
+}

@@ -1,0 +1,133 @@
+/** The server that is backed up: one typed function per statement of sql/queries/target.sql. */
+import type { Connection } from './connection.ts';
+import type { ArchiverReport } from './workers.ts';
+
+export interface SessionIdentity {
+  pid: number;
+  database: number;
+  backendStart: string;
+  locked: boolean;
+}
+
+export interface PreflightFacts {
+  version: number;
+  pid: number;
+  user: string;
+  database: string;
+  inRecovery: boolean;
+  isTemplate: boolean;
+  walLevel: string;
+  archiveMode: string;
+  archiveCommand: string | null;
+  archiveLibrary: string;
+  labelBytes: number;
+  mayStart: boolean | null;
+  mayStop: boolean | null;
+  mayWatchArchive: boolean | null;
+}
+
+export interface Started {
+  startLsn: string;
+  startWal: string;
+  systemIdentifier: string;
+  serverVersion: string;
+}
+
+export interface Stopped {
+  stopLsn: string;
+  stopWal: string;
+  label: Buffer;
+  tablespaceMap: Buffer | null;
+}
+
+/** Where the server's archiver stands with one file. */
+export interface ArchiveStatus {
+  name: string;
+  done: boolean;
+  ready: boolean;
+  /** The file is (still) in pg_wal. */
+  present: boolean;
+}
+
+/** Milliseconds for what a healthy server answers at once. */
+const soon = { timeout: 5000 };
+
+export async function identify(db: Connection, lockKey: string): Promise<SessionIdentity> {
+  const [row] = await db.run<SessionIdentity>('target', 'identify', { key: lockKey }, soon);
+  if (row === undefined) throw new Error('the session does not see itself in pg_stat_activity');
+  return row;
+}
+
+/** Whether that backend holds that lock. */
+export async function sessionIsThere(db: Connection, pid: number, lockKey: string): Promise<boolean> {
+  const [row] = await db.run('target', 'session_is_there', { pid, key: lockKey }, soon);
+  return row?.there === true;
+}
+
+/** Ends that backend, if it holds that lock. */
+export async function terminate(db: Connection, pid: number, lockKey: string): Promise<void> {
+  await db.run('target', 'terminate', { pid, key: lockKey }, soon);
+}
+
+export async function preflightFacts(
+  db: Connection,
+  label: string,
+  functions: { startFunction: string; stopFunction: string },
+): Promise<PreflightFacts> {
+  const { startFunction, stopFunction } = functions;
+  const values = { label, start_function: startFunction, stop_function: stopFunction };
+  const [row] = await db.run<PreflightFacts>('target', 'preflight', values, soon);
+  if (row === undefined) throw new Error('the server answered nothing');
+  return row;
+}
+
+/** Returns when the checkpoint is over: at once with fast, or minutes later. */
+export async function startBackup(
+  db: Connection,
+  statement: 'start' | 'start_before_15',
+  label: string,
+  fast: boolean,
+): Promise<Started> {
+  const [row] = await db.run<Started>('target', statement, { label, fast });
+  if (row === undefined) throw new Error('the server answered nothing');
+  return row;
+}
+
+/** Does not wait for the archiver. */
+export async function stopBackup(db: Connection, statement: 'stop' | 'stop_before_15'): Promise<Stopped> {
+  const [row] = await db.run<Stopped>('target', statement);
+  if (row === undefined) throw new Error('the server answered nothing');
+  return row;
+}
+
+/** The tablespaces, in the format of tablespace_map; null when there are none. */
+export async function tablespaces(db: Connection): Promise<Buffer | null> {
+  const [row] = await db.run<{ map: Buffer | null }>('target', 'tablespaces', {}, soon);
+  return row?.map ?? null;
+}
+
+export async function archiver(db: Connection): Promise<ArchiverReport> {
+  const [row] = await db.run('target', 'archiver', {}, soon);
+  return row as ArchiverReport;
+}
+
+/** Bytes. */
+export async function walSegmentSize(db: Connection): Promise<number> {
+  const [row] = await db.run('target', 'wal_segment_size', {}, soon);
+  return Number(row?.size);
+}
+
+export function archiveStatus(db: Connection, names: string[]): Promise<ArchiveStatus[]> {
+  return db.run<ArchiveStatus>('target', 'archive_status', { names }, soon);
+}
+
+/** A backup history file out of pg_wal; undefined where the role may not read files or there is none. */
+export async function historyFile(db: Connection, name: string): Promise<Buffer | undefined> {
+  const [row] = await db.run<{ content: Buffer | null }>('target', 'history_file', { name }, soon);
+  return row?.content ?? undefined;
+}
+
+export async function dataDirectory(db: Connection): Promise<string> {
+  const [row] = await db.run('target', 'data_directory', {}, soon);
+  return String(row?.path);
+}

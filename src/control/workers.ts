@@ -1,0 +1,111 @@
+/** Workers and the clusters that they serve. */
+import { HoldfastError } from '../errors.ts';
+import type { Connection } from './connection.ts';
+import { randomKey } from './random-key.ts';
+
+export interface WorkerIdentity {
+  /** The configured name; or the host's, which gets a number where it is taken. */
+  name: string;
+  nameIsFixed: boolean;
+  instance: string;
+  clusters: string[];
+  version: string;
+  host: string;
+  hostPid: number;
+}
+
+export interface ArchiverReport {
+  serverVersion: string;
+  archiveMode: string;
+  archiverFailing: boolean;
+  lastArchivedWal: string | null;
+  lastArchivedAt: Date | null;
+  lastFailedWal: string | null;
+  lastFailedAt: Date | null;
+}
+
+/** Takes a lock with a key that is ours alone. */
+export async function takeLock(db: Connection): Promise<string> {
+  for (;;) {
+    const key = randomKey();
+    const [row] = await db.run('worker', 'try_lock', { key });
+    if (row?.locked === true) return key;
+  }
+}
+
+export async function releaseLock(db: Connection, key: string): Promise<void> {
+  await db.run('worker', 'unlock', { key });
+}
+
+/**
+ * Registers this run of a worker with the lock that its session holds, and returns the name it got.
+ * A session of this same run that is still there (half-open) is ended. @throws where the name is taken
+ */
+export async function registerWorker(
+  db: Connection,
+  identity: WorkerIdentity,
+  lockKey: string,
+  draining: boolean,
+  witnesses: ReadonlyMap<number, string>,
+): Promise<string> {
+  return db.transaction(async () => {
+    const name = await freeName(db, identity);
+    await db.run('worker', 'register_cluster', { names: identity.clusters });
+    await db.run('worker', 'register', {
+      name,
+      instance: identity.instance,
+      clusters: identity.clusters,
+      version: identity.version,
+      host: identity.host,
+      host_pid: identity.hostPid,
+      lock_key: lockKey,
+      draining,
+    });
+    for (const [id, key] of witnesses) {
+      await db.run('worker', 'set_witness', { id, instance: identity.instance, witness_key: key });
+    }
+    return name;
+  });
+}
+
+async function freeName(db: Connection, identity: WorkerIdentity): Promise<string> {
+  for (let number = 1; ; number += 1) {
+    const name = number === 1 ? identity.name : `${identity.name}-${number}`;
+    const [holder] = await db.run('worker', 'holder_of_name', { name });
+    if (holder === undefined || !holder.alive) return name;
+    if (holder.instance === identity.instance) {
+      await terminateBackend(db, holder.pid, holder.lockKey);
+      return name;
+    }
+    if (identity.nameIsFixed) {
+      throw new HoldfastError('usage', `a worker named "${name}" is alive already`, {
+        code: 'worker_name_taken',
+        hint: 'give each worker a name of its own ([worker] name, HOLDFAST_NAME), or none',
+      });
+    }
+  }
+}
+
+/** Ends the backend that holds this lock, if it is there; ours, so no privilege is needed. */
+export async function terminateBackend(db: Connection, pid: number, lockKey: string): Promise<void> {
+  await db.run('worker', 'terminate_backend', { pid, lock_key: lockKey });
+}
+
+/** A sign of life; returns the schema's version, which an upgrade may have changed. */
+export async function heartbeat(db: Connection, instance: string, draining: boolean): Promise<number | undefined> {
+  const [row] = await db.run<{ schemaVersion: number }>('worker', 'heartbeat', { instance, draining });
+  return row?.schemaVersion;
+}
+
+export async function reportCluster(db: Connection, name: string, report: ArchiverReport): Promise<void> {
+  await db.run('worker', 'report_cluster', {
+    name,
+    server_version: report.serverVersion,
+    archive_mode: report.archiveMode,
+    archiver_failing: report.archiverFailing,
+    last_archived_wal: report.lastArchivedWal,
+    last_archived_at: report.lastArchivedAt,
+    last_failed_wal: report.lastFailedWal,
+    last_failed_at: report.lastFailedAt,
+  });
+}

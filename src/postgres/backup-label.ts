@@ -1,0 +1,70 @@
+/**
+ * The backup_label file and its twin, the backup history file, which has two lines more
+ * (src/backend/access/transam/xlogbackup.c: build_backup_content).
+ */
+import { parseLsn } from './lsn.ts';
+
+export interface BackupLabel {
+  startLsn: bigint;
+  startWal: string;
+  checkpointLsn: bigint;
+  /** `primary` or `standby`. */
+  backupFrom: string;
+  startTime: string;
+  label: string;
+  startTimeline: number;
+}
+
+export interface BackupHistory {
+  label: BackupLabel;
+  stopLsn: bigint;
+  stopWal: string;
+  /** The bytes of backup_label: the history file without what was added at the stop. */
+  labelBytes: Buffer;
+}
+
+/** @throws RangeError naming the line that is missing */
+export function parseBackupLabel(bytes: Buffer): BackupLabel {
+  const { lsn: startLsn, wal: startWal } = parseLocation(bytes, 'START WAL LOCATION');
+  return {
+    startLsn,
+    startWal,
+    checkpointLsn: parseLsn(field(bytes, 'CHECKPOINT LOCATION')),
+    backupFrom: field(bytes, 'BACKUP FROM'),
+    startTime: field(bytes, 'START TIME'),
+    label: field(bytes, 'LABEL'),
+    startTimeline: Number(field(bytes, 'START TIMELINE')),
+  };
+}
+
+/** @throws RangeError naming the line that is missing */
+export function parseBackupHistory(bytes: Buffer): BackupHistory {
+  const { lsn: stopLsn, wal: stopWal } = parseLocation(bytes, 'STOP WAL LOCATION');
+  const labelBytes = Buffer.concat(lines(bytes).filter((line) => !line.toString('latin1').startsWith('STOP ')));
+  return { label: parseBackupLabel(labelBytes), stopLsn, stopWal, labelBytes };
+}
+
+function parseLocation(bytes: Buffer, name: string): { lsn: bigint; wal: string } {
+  const match = /^(\S+) \(file ([0-9A-F]{24})\)$/.exec(field(bytes, name));
+  if (match?.[1] === undefined || match[2] === undefined) throw new RangeError(`its line "${name}" is malformed`);
+  return { lsn: parseLsn(match[1]), wal: match[2] };
+}
+
+function field(bytes: Buffer, name: string): string {
+  const prefix = Buffer.from(`${name}: `);
+  const line = lines(bytes).find((candidate) => candidate.subarray(0, prefix.length).equals(prefix));
+  if (line === undefined) throw new RangeError(`it has no line "${name}"`);
+  return line.subarray(prefix.length).toString('utf8').replace(/\n$/, '');
+}
+
+/** Split at newlines, which stay with their lines, so that joining them gives the same bytes. */
+function lines(bytes: Buffer): Buffer[] {
+  const found: Buffer[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const newline = bytes.indexOf(0x0a, from);
+    const to = newline === -1 ? bytes.length : newline + 1;
+    found.push(bytes.subarray(from, to));
+    from = to;
+  }
+  return found;
+}

@@ -1,0 +1,12 @@
+/** Log sequence numbers: byte positions in the WAL, written as two hexadecimal halves (`0/3000028`). */
+
+export function parseLsn(text: string): bigint {
+  const match = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text);
+  if (match === null) throw new RangeError(`"${text}" is not an LSN`);
+  return (BigInt(`0x${match[1]}`) << 32n) | BigInt(`0x${match[2]}`);
+}
+
+export function formatLsn(lsn: bigint): string {
+  const hexadecimal = (half: bigint) => half.toString(16).toUpperCase();
+  return `${hexadecimal(lsn >> 32n)}/${hexadecimal(lsn & 0xffffffffn)}`;
+}

@@ -1,0 +1,18 @@
+/** Notes how each cluster's archiver is doing, for "holdfast check" and for everybody who reads table cluster. */
+import type { Target } from '../backup/target.ts';
+import type { ControlLink } from '../control/control-link.ts';
+import { archiver } from '../control/targets.ts';
+import { reportCluster } from '../control/workers.ts';
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+export async function reportArchivers(control: ControlLink, targets: Iterable<Target>, log: Log): Promise<void> {
+  for (const target of targets) {
+    try {
+      const report = await archiver((await target.companion()).db);
+      await control.run((db) => reportCluster(db, target.name, report));
+    } catch (error) {
+      log.warning('cannot look at the archiver of a cluster', { cluster: target.name, reason: messageOf(error) });
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Looks at the table every two seconds, at once after a reconnect: notifications are hints, the table is
+ * the truth. Tells jobs what became of their rows, wakes the dispatcher, ends what a restored database
+ * brought along, and takes over what dead workers left.
+ */
+import type { ControlLink } from '../control/control-link.ts';
+import { failRestored, liveRequests, markFailed, stateOf, type LiveRequest } from '../control/requests.ts';
+import type { Log } from '../log.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { Jobs } from './jobs.ts';
+import type { TakeOver } from './take-over.ts';
+
+export interface CaretakerOptions {
+  control: ControlLink;
+  instance: string;
+  clusters: ReadonlySet<string>;
+  jobs: Jobs;
+  dispatcher: Dispatcher;
+  takeOver: TakeOver;
+  log: Log;
+}
+
+export class Caretaker {
+  readonly #options: CaretakerOptions;
+
+  constructor(options: CaretakerOptions) {
+    this.#options = options;
+  }
+
+  async look(): Promise<void> {
+    const { control, jobs, dispatcher, clusters, log } = this.#options;
+    const mine = jobs.ids();
+    const live = await control.run(liveRequests);
+    await this.#tellJobs(mine, live);
+    if (live.some(({ state, cluster, restored }) => state === 'requested' && !restored && clusters.has(cluster))) {
+      dispatcher.wake();
+    }
+    if (live.some(({ restored, workerAlive }) => restored && !workerAlive)) {
+      const failed = await control.run(failRestored);
+      if (failed.length > 0) log.warning('ended requests from before the control database was restored', { requests: failed.join(' ') });
+    }
+    for (const request of live) await this.#takeCareOf(request);
+  }
+
+  /** A notification: believed in nothing but that this row is worth a look. */
+  async lookAt(id: number): Promise<void> {
+    const job = this.#options.jobs.get(id);
+    if (job) job.observe(await this.#options.control.run((db) => stateOf(db, id)));
+  }
+
+  async #tellJobs(mine: number[], live: LiveRequest[]): Promise<void> {
+    const states = new Map(live.map(({ id, state }) => [id, state]));
+    for (const id of mine) {
+      const job = this.#options.jobs.get(id);
+      const state = states.get(id);
+      if (state !== undefined) job?.observe(state);
+      else if (job) await this.lookAt(id);
+    }
+  }
+
+  async #takeCareOf({ id, state, instance, workerAlive, restored }: LiveRequest): Promise<void> {
+    const { control, jobs, takeOver, log } = this.#options;
+    if (state === 'requested' || restored || jobs.get(id)) return;
+    if (instance === this.#options.instance) {
+      // Claimed over a connection that broke before it could say so: nobody holds it.
+      log.warning('a claim went unanswered', { request: id });
+      await control.run((db) =>
+        markFailed(db, id, {
+          code: 'session_lost',
+          message: 'the control connection broke while the request was being claimed',
+          hint: 'request the backup again',
+        }),
+      );
+    } else if (!workerAlive) {
+      await takeOver.consider(id);
+    }
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Takes waiting requests, one job each, for as long as sessions are free. Any number of workers may do so:
+ * the claim decides who gets a request, and the others' sessions are closed again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BackupSession } from '../backup/backup-session.ts';
+import { Job, recordFailure, type JobContext } from '../backup/job.ts';
+import { runBackup } from '../backup/run-backup.ts';
+import type { Target } from '../backup/target.ts';
+import type { ControlLink } from '../control/control-link.ts';
+import { randomKey } from '../control/random-key.ts';
+import { claimRequest, waitingRequests, type ClaimedRequest, type WaitingRequest } from '../control/requests.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { chooseNext } from './fairness.ts';
+import type { Jobs } from './jobs.ts';
+
+export interface DispatcherOptions {
+  control: ControlLink;
+  instance: string;
+  targets: ReadonlyMap<string, Target>;
+  jobs: Jobs;
+  maxHeld: number;
+  contextFor: (target: Target) => JobContext;
+  log: Log;
+}
+
+/** How often and how far apart (milliseconds) a cluster that does not answer is tried. */
+const attempts = 5;
+const pauseBetweenAttempts = 1000;
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  #stopped = false;
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** There may be something to take. Any number of calls at once are one look, and one more. */
+  wake(): void {
+    if (this.#stopped) return;
+    if (this.#looking) {
+      this.#lookAgain = true;
+      return;
+    }
+    this.#looking = this.#takeAll()
+      .catch((error: unknown) => this.#options.log.warning('cannot look for requests', { reason: messageOf(error) }))
+      .finally(() => {
+        this.#looking = undefined;
+        if (this.#lookAgain) {
+          this.#lookAgain = false;
+          this.wake();
+        }
+      });
+  }
+
+  /** Takes nothing more; resolves when what was being taken is a job or given back. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#lookAgain = false;
+    await this.#looking;
+  }
+
+  async #takeAll(): Promise<void> {
+    const { control, jobs, targets, maxHeld } = this.#options;
+    while (!this.#stopped && jobs.held().length < maxHeld) {
+      const waiting = await control.run((db) => waitingRequests(db, [...targets.keys()], jobs.ids()));
+      const next = chooseNext(waiting, jobs.held(), maxHeld);
+      if (next === undefined || this.#stopped) return;
+      this.#take(next);
+    }
+  }
+
+  #take(request: WaitingRequest): void {
+    const { targets, jobs, contextFor, log } = this.#options;
+    const target = targets.get(request.cluster);
+    if (target === undefined) return;
+    const job = new Job(request.id, contextFor(target));
+    job.takeSession();
+    jobs.add(job, request.requestedBy, this.#run(job, target).catch((error: unknown) => {
+      log.error('a backup ended without its outcome being written', { request: job.id, reason: messageOf(error) });
+    }));
+  }
+
+  async #run(job: Job, target: Target): Promise<void> {
+    const session = await openSession(job, target);
+    if (session === undefined) return;
+    const claimed = await this.#claim(job, target, session).catch(async (error: unknown) => {
+      await session.close();
+      throw error;
+    });
+    target.prepare();
+    if (claimed === undefined) await session.close();
+    else await runBackup(job, claimed, session);
+  }
+
+  async #claim(job: Job, target: Target, session: BackupSession): Promise<ClaimedRequest | undefined> {
+    const { control, instance } = this.#options;
+    const companion = await target.companion();
+    const { pid, backendStart, database } = session.identity;
+    const claimed = await control.run((db) =>
+      claimRequest(db, job.id, {
+        worker: control.name,
+        instance,
+        pid,
+        backendStart,
+        lockKey: session.lockKey,
+        database,
+        witnessKey: randomKey(),
+        companionPid: companion.pid,
+        companionKey: companion.lockKey,
+      }),
+    );
+    if (claimed?.witnessKey) control.keepWitness(job.id, claimed.witnessKey);
+    return claimed;
+  }
+}
+
+/** Where the cluster does not answer, the request fails. */
+async function openSession(job: Job, target: Target): Promise<BackupSession | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await BackupSession.open(target);
+    } catch (error) {
+      if (attempt < attempts) {
+        await sleep(pauseBetweenAttempts);
+        continue;
+      }
+      const unreachable = new HoldfastError('failed', `cluster "${target.name}" does not answer: ${messageOf(error)}`, {
+        code: 'cluster_unreachable',
+        hint: 'see that its server runs and that the url of the cluster in the worker\'s configuration is right',
+        cause: error,
+      });
+      await recordFailure(job, unreachable);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * What dead workers left behind. A request whose session is gone as well has failed; unless it was being
+ * stopped: then its label may be in the label directory, or in the server's backup history file. One whose
+ * label is stored only needs somebody to watch the archiver.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Job, recordFailure, type JobContext } from '../backup/job.ts';
+import { keepLabel } from '../backup/keep-label.ts';
+import { findLabelEntry, type BackupDescription } from '../backup/label-directory.ts';
+import { recoverEnding } from '../backup/recover-label.ts';
+import { complete } from '../backup/run-backup.ts';
+import type { Target } from '../backup/target.ts';
+import type { ControlLink } from '../control/control-link.ts';
+import {
+  abandonedRequest,
+  adoptRequest,
+  lockIsHeldHere,
+  markFailed,
+  type AbandonedRequest,
+  type Ending,
+} from '../control/requests.ts';
+import { sessionIsThere, terminate } from '../control/targets.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Jobs } from './jobs.ts';
+
+export interface TakeOverOptions {
+  control: ControlLink;
+  instance: string;
+  targets: ReadonlyMap<string, Target>;
+  jobs: Jobs;
+  contextFor: (target: Target) => JobContext;
+  labels: string;
+  log: Log;
+}
+
+/** Milliseconds that a worker may be away before its archive watch is taken over: a reconnect takes less. */
+const grace = 3000;
+
+export class TakeOver {
+  readonly #options: TakeOverOptions;
+  readonly #firstSeen = new Map<number, number>();
+
+  constructor(options: TakeOverOptions) {
+    this.#options = options;
+  }
+
+  async consider(id: number): Promise<void> {
+    const { control, targets, log } = this.#options;
+    const request = await control.run((db) => abandonedRequest(db, id));
+    if (request === undefined) return;
+    const target = targets.get(request.cluster);
+    try {
+      if (request.state === 'archiving') {
+        if (target && this.#awayFor(id) > grace) await this.#adopt(request, target);
+      } else if ((await this.#sessionIsGone(request, target)) && (target || request.state !== 'done')) {
+        await this.#settle(request, target);
+      }
+    } catch (error) {
+      log.warning('cannot take over a request yet', { request: id, reason: messageOf(error) });
+    }
+  }
+
+  #awayFor(id: number): number {
+    const since = this.#firstSeen.get(id) ?? Date.now();
+    this.#firstSeen.set(id, since);
+    return Date.now() - since;
+  }
+
+  /** As seen from the server where it lived. Not known counts as no. */
+  async #sessionIsGone(request: AbandonedRequest, target: Target | undefined): Promise<boolean> {
+    if (target === undefined && !request.here) return false;
+    const isThere = async () =>
+      target
+        ? sessionIsThere((await target.companion()).db, request.pid, request.lockKey)
+        : this.#options.control.run((db) => lockIsHeldHere(db, request.id));
+    if (!(await isThere())) return true;
+    if (target === undefined || !(await isDeadButBusy(request, target))) return false;
+    this.#options.log.info('ending the session that a dead worker left busy', { request: request.id, pid: request.pid });
+    await terminate((await target.companion()).db, request.pid, request.lockKey);
+    for (const deadline = Date.now() + 2000; Date.now() < deadline; await sleep(50)) {
+      if (!(await isThere())) return true;
+    }
+    return false;
+  }
+
+  async #settle(request: AbandonedRequest, target: Target | undefined): Promise<void> {
+    if (request.state === 'done' && target) return this.#adopt(request, target);
+    const { code, message, hint = null } = workerLost(request);
+    await this.#options.control.run((db) => markFailed(db, request.id, { code, message, hint }));
+    this.#options.log.warning('failed a request that a dead worker left', { request: request.id, state: request.state });
+  }
+
+  async #adopt(request: AbandonedRequest, target: Target): Promise<void> {
+    const { control, instance, jobs, contextFor, log } = this.#options;
+    this.#firstSeen.delete(request.id);
+    if (!(await control.run((db) => adoptRequest(db, request.id, control.name, instance)))) return;
+    log.info('took over a request from a dead worker', { request: request.id, state: request.state });
+    const job = new Job(request.id, contextFor(target));
+    jobs.add(job, '', this.#carryOn(job, request, target));
+  }
+
+  async #carryOn(job: Job, request: AbandonedRequest, target: Target): Promise<void> {
+    try {
+      const window = request.state === 'archiving' ? request : await this.#recover(job, request, target);
+      const { startLsn, startWal, stopWal } = window;
+      if (startLsn === null || startWal === null || stopWal === null) throw workerLost(request);
+      await complete(job, request.waitForArchive, { startLsn, startWal, stopWal });
+    } catch (error) {
+      await recordFailure(job, error).catch((failed: unknown) => {
+        this.#options.log.error('a failure was not written', { request: job.id, reason: messageOf(failed) });
+      });
+    }
+  }
+
+  /** The label of a backup that was stopped, or was about to be, when its worker died. */
+  async #recover(job: Job, request: AbandonedRequest, target: Target): Promise<AbandonedRequest> {
+    const { id, cluster, label, startLsn, startWal, systemIdentifier, tablespaces } = request;
+    if (startLsn === null || startWal === null || systemIdentifier === null) throw workerLost(request);
+    const kept = await findLabelEntry(this.#options.labels, cluster, { id, systemIdentifier, startLsn });
+    const found: Ending | undefined = kept
+      ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
+      : await recoverEnding(target, { label, startLsn, startWal, tablespaces });
+    if (found === undefined) throw workerLost(request);
+    job.warn(`the worker died between stop and write; backup_label was ${kept ? 'found in the label directory' : 'rebuilt from the backup history file'}`);
+    await keepLabel(job, found, kept ? null : describeRecovered(request, found));
+    return { ...request, stopWal: found.stopWal };
+  }
+}
+
+/**
+ * A server notices a vanished client at once when it is idle, but not during a checkpoint (12 and 13 have
+ * no client_connection_check_interval). If the worker's second session there is gone too, so is the worker.
+ */
+async function isDeadButBusy(request: AbandonedRequest, target: Target): Promise<boolean> {
+  if (request.state === 'running' || request.companionPid === null || request.companionKey === null) return false;
+  const { db } = await target.companion();
+  return !(await sessionIsThere(db, request.companionPid, request.companionKey));
+}
+
+function describeRecovered(request: AbandonedRequest, ending: Ending): BackupDescription {
+  const { id, cluster, label, startLsn, startWal, systemIdentifier, serverVersion, timeline, startedAt } = request;
+  return {
+    id,
+    cluster,
+    label,
+    serverVersion: serverVersion ?? '',
+    systemIdentifier: systemIdentifier ?? '',
+    timeline: timeline ?? 0,
+    startedAt: (startedAt ?? new Date()).toISOString(),
+    stoppedAt: new Date().toISOString(),
+    startLsn: startLsn ?? '',
+    startWal: startWal ?? '',
+    stopLsn: ending.stopLsn,
+    stopWal: ending.stopWal,
+  };
+}
+
+function workerLost({ state }: AbandonedRequest): HoldfastError {
+  return new HoldfastError('failed', `the worker and its backup session were gone while the request was ${state}`, {
+    code: 'worker_lost',
+    hint: 'the copy is not a backup: throw it away and start again',
+  });
+}

@@ -1,0 +1,252 @@
+/**
+ * The worker: its services, and how they start and stop together. SIGTERM or SIGINT drains it: nothing new
+ * is taken, what is held is held until it ends, for drain_timeout at most. A second one ends what is held.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LeftToOthers, type JobContext } from '../backup/job.ts';
+import { Target } from '../backup/target.ts';
+import type { Config } from '../config/config.ts';
+import { ControlLink } from '../control/control-link.ts';
+import { schemaVersion } from '../control/install.ts';
+import { Listener } from '../control/listener.ts';
+import { packageRoot } from '../control/statements.ts';
+import { heartbeat, type WorkerIdentity } from '../control/workers.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { reportArchivers } from './archiver-report.ts';
+import { Caretaker } from './caretaker.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Every } from './every.ts';
+import { Jobs } from './jobs.ts';
+import { notifyServiceManager } from './service-manager.ts';
+import { TakeOver } from './take-over.ts';
+
+/** Milliseconds. Together they are less than one query a second. */
+const lookEvery = 2000;
+const heartbeatEvery = 10_000;
+const reportEvery = 30_000;
+/** What it may take to end the held sessions, out of drain_timeout. */
+const endingTakes = 5000;
+
+/** Resolves when the worker has drained. @throws HoldfastError when it cannot start, or had to stop */
+export async function runWorker(config: Config, log: Log): Promise<void> {
+  const worker = new Worker(config, log);
+  const onSignal = () => worker.stop();
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  try {
+    await worker.run();
+  } finally {
+    process.off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal);
+  }
+}
+
+class Worker {
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #identity: WorkerIdentity;
+  readonly #jobs = new Jobs();
+  readonly #targets: ReadonlyMap<string, Target>;
+  readonly #control: ControlLink;
+  readonly #dispatcher: Dispatcher;
+  readonly #caretaker: Caretaker;
+  readonly #look: Every;
+  readonly #stopping = new AbortController();
+  readonly #hurrying = new AbortController();
+  #whyStopped: HoldfastError | undefined;
+
+  constructor(config: Config, log: Log) {
+    this.#config = config;
+    this.#log = log;
+    this.#identity = identify(config);
+    this.#targets = new Map(config.clusters.map((cluster) => [cluster.name, makeTarget(config, cluster, log)]));
+    this.#control = new ControlLink({
+      connect: { url: config.control.url, applicationName: 'holdfast worker' },
+      schema: config.control.schema,
+      identity: this.#identity,
+      log,
+      onReconnected: () => this.#look.now(),
+      onWrongSchema: (error) => this.#stopBecause(error),
+    });
+    const shared = {
+      control: this.#control,
+      instance: this.#identity.instance,
+      targets: this.#targets,
+      jobs: this.#jobs,
+      contextFor: (target: Target) => this.#contextFor(target),
+      log,
+    };
+    this.#dispatcher = new Dispatcher({ ...shared, maxHeld: config.worker.maxHeld });
+    this.#caretaker = new Caretaker({
+      ...shared,
+      clusters: new Set(this.#targets.keys()),
+      dispatcher: this.#dispatcher,
+      takeOver: new TakeOver({ ...shared, labels: config.worker.labels }),
+    });
+    this.#look = new Every(lookEvery, () => this.#caretaker.look(), log);
+  }
+
+  /** Once: takes nothing more and lets what is held end. Again: ends what is held. */
+  stop(): void {
+    if (!this.#stopping.signal.aborted) this.#stopping.abort();
+    else this.#hurrying.abort();
+  }
+
+  async run(): Promise<void> {
+    await this.#control.open();
+    const listener = this.#listener();
+    const pulse = new Every(heartbeatEvery, () => this.#beat(), this.#log);
+    const report = new Every(reportEvery, () => reportArchivers(this.#control, this.#targets.values(), this.#log), this.#log);
+    try {
+      for (const target of this.#targets.values()) target.prepare();
+      listener.start();
+      this.#look.start();
+      pulse.start();
+      report.start();
+      await this.#untilAborted(this.#stopping.signal);
+      await this.#drain(pulse);
+    } finally {
+      await Promise.all([listener.stop(), pulse.stop(), report.stop(), this.#look.stop()]);
+      await Promise.all([...this.#targets.values()].map((target) => target.close()));
+      await this.#control.close();
+      this.#log.info('stopped');
+    }
+    if (this.#whyStopped) throw this.#whyStopped;
+  }
+
+  #listener(): Listener {
+    const { schema, url } = this.#config.control;
+    let ready = false;
+    return new Listener({
+      connect: { url, applicationName: 'holdfast listener' },
+      serverVersion: this.#control.serverVersion,
+      channel: `${schema}_request`,
+      onNotification: (payload) => this.#onNotification(payload),
+      onConnected: () => {
+        this.#look.now();
+        if (ready) return;
+        ready = true;
+        this.#log.info('ready', { worker: this.#control.name, clusters: this.#identity.clusters.join(' '), schema });
+        notifyServiceManager('READY=1');
+      },
+      log: this.#log,
+    });
+  }
+
+  #onNotification(payload: unknown): void {
+    const { id, cluster, state } = (payload ?? {}) as Record<string, unknown>;
+    if (state === 'requested') {
+      if (this.#targets.has(String(cluster))) this.#dispatcher.wake();
+    } else if (typeof id === 'number' && this.#jobs.get(id)) {
+      void this.#caretaker.lookAt(id).catch((error: unknown) => {
+        this.#log.debug('will look again', { request: id, reason: messageOf(error) });
+      });
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const version = await this.#control.run((db) => heartbeat(db, this.#identity.instance, this.#control.draining));
+    if (version === undefined || version === schemaVersion()) return;
+    this.#stopBecause(
+      new HoldfastError('usage', `the schema has version ${version} by now, this worker knows ${schemaVersion()}`, {
+        code: 'schema_changed',
+        hint: 'start a worker of the release that upgraded it',
+      }),
+    );
+  }
+
+  #stopBecause(reason: HoldfastError): void {
+    if (this.#whyStopped) return;
+    this.#whyStopped = reason;
+    this.#log.error(reason.message, { hint: reason.hint });
+    if (!this.#stopping.signal.aborted) this.stop();
+  }
+
+  async #drain(pulse: Every): Promise<void> {
+    const { drainTimeout } = this.#config.worker;
+    this.#control.draining = true;
+    pulse.now();
+    notifyServiceManager('STOPPING=1');
+    const extending = setInterval(() => notifyServiceManager('EXTEND_TIMEOUT_USEC=30000000'), 10_000);
+    try {
+      await this.#dispatcher.stop();
+      this.#log.info('draining', { held: this.#jobs.held().length, seconds: drainTimeout / 1000 });
+      const timesUp = sleep(Math.max(0, drainTimeout - endingTakes), undefined, { signal: this.#hurrying.signal, ref: false });
+      const over = await Promise.race([
+        this.#nothingIsHeld().then(() => true),
+        timesUp.then(
+          () => false,
+          () => false,
+        ),
+      ]);
+      if (!over) await this.#endWhatIsHeld();
+      for (const job of this.#jobs.all()) job.end(new LeftToOthers('the worker is stopping'));
+      await Promise.race([this.#jobs.ended(), sleep(endingTakes, undefined, { ref: false })]);
+    } finally {
+      clearInterval(extending);
+    }
+  }
+
+  async #nothingIsHeld(): Promise<void> {
+    while (this.#jobs.held().length > 0) await sleep(50);
+  }
+
+  async #endWhatIsHeld(): Promise<void> {
+    for (const job of this.#jobs.all()) {
+      job.endWindow(
+        new HoldfastError('failed', 'the worker was stopped while it held the backup', {
+          code: 'worker_stopped',
+          hint: 'the copy is not a backup: throw it away and start again; drain_timeout is how long a worker waits',
+        }),
+      );
+    }
+    await Promise.race([this.#nothingIsHeld(), sleep(endingTakes, undefined, { ref: false })]);
+  }
+
+  #contextFor(target: Target): JobContext {
+    const { labels, holdTimeout, maxHoldTimeout } = this.#config.worker;
+    return {
+      control: this.#control,
+      target,
+      labels,
+      holdTimeout,
+      maxHoldTimeout,
+      onSessionReleased: () => this.#dispatcher.wake(),
+      log: this.#log,
+    };
+  }
+
+  #untilAborted(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+}
+
+function makeTarget(config: Config, cluster: Config['clusters'][number], log: Log): Target {
+  return new Target({
+    name: cluster.name,
+    connect: { url: cluster.url ?? config.control.url },
+    dataDirectory: cluster.dataDirectory,
+    archiveDirectory: cluster.archiveDirectory,
+    log,
+  });
+}
+
+function identify(config: Config): WorkerIdentity {
+  const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as { version: string };
+  return {
+    name: config.worker.name ?? hostname(),
+    nameIsFixed: config.worker.name !== undefined,
+    instance: randomUUID(),
+    clusters: config.clusters.map(({ name }) => name),
+    version,
+    host: hostname(),
+    hostPid: process.pid,
+  };
+}

@@ -1,0 +1,88 @@
+// A database of the test's own with Holdfast in it, copied from one into which it was installed once per process;
+// and logins that are members of its roles.
+import { randomBytes } from 'node:crypto';
+import { registerCompletionHandler, type ExecutionContext } from 'ava';
+import { Connection } from '../../src/control/connection.ts';
+import { install } from '../../src/control/install.ts';
+import { freshDatabase, sharedCluster, type TestCluster } from './cluster.ts';
+import { connect, openClient, type SqlClient } from './sql-client.ts';
+
+export interface InstalledDatabase {
+  readonly name: string;
+  /** As the superuser. */
+  readonly url: string;
+  readonly cluster: TestCluster;
+}
+
+export type HoldfastRole = 'reader' | 'requester' | 'operator' | 'worker';
+
+/** On the shared cluster, unless another one is given. The schema is holdfast. */
+export async function installedDatabase(
+  t: ExecutionContext,
+  cluster?: TestCluster,
+): Promise<InstalledDatabase> {
+  const server = cluster ?? (await sharedCluster());
+  const template = cluster === undefined ? await sharedTemplate() : undefined;
+  const database = await freshDatabase(t, cluster, template === undefined ? {} : { template });
+  if (template === undefined) await installInto(database.url);
+  return { ...database, cluster: server };
+}
+
+/** What the program does, without the program. */
+export async function installInto(url: string, schema = 'holdfast'): Promise<void> {
+  const db = await Connection.open({ url, schema });
+  try {
+    await install(db, schema);
+  } finally {
+    await db.close();
+  }
+}
+
+let template: Promise<string> | undefined;
+
+function sharedTemplate(): Promise<string> {
+  template ??= makeTemplate();
+  return template;
+}
+
+async function makeTemplate(): Promise<string> {
+  const cluster = await sharedCluster();
+  const name = `template_${randomBytes(6).toString('hex')}`;
+  await administer(cluster.url(), `create database ${name}`);
+  await installInto(cluster.url({ database: name }));
+  // Servers of our own are removed as a whole.
+  if (cluster.dataDirectory === undefined) {
+    registerCompletionHandler(() => void administer(cluster.url(), `drop database ${name}`));
+  }
+  return name;
+}
+
+export interface Login extends SqlClient {
+  readonly role: string;
+  /** For more connections of the same login. */
+  readonly url: string;
+}
+
+/** A connection of a new login role that is a member of these roles. */
+export async function asRole(
+  t: ExecutionContext,
+  db: InstalledDatabase,
+  ...memberOf: HoldfastRole[]
+): Promise<Login> {
+  const role = `${memberOf[0] ?? 'nobody'}_${randomBytes(4).toString('hex')}`;
+  const granted = memberOf.map((name) => `grant holdfast_${name} to ${role}`);
+  await administer(db.url, [`create role ${role} login`, ...granted].join('; '));
+  t.teardown(() => administer(db.url, `drop owned by ${role} cascade; drop role ${role}`));
+
+  const url = db.cluster.url({ database: db.name, user: role });
+  return { ...(await connect(t, url)), role, url };
+}
+
+async function administer(url: string, statements: string): Promise<void> {
+  const client = await openClient(url);
+  try {
+    for (const statement of statements.split('; ')) await client.query(statement);
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,105 @@
+// A worker played by hand: what the real one does to the control database, step by step, in plain SQL.
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { ExecutionContext } from 'ava';
+import { asRole, type InstalledDatabase } from './installed-database.ts';
+import { connect, type SqlClient } from './sql-client.ts';
+
+export interface PlayedWorker {
+  /** Its session on the control database, which holds its lock and makes all its moves. */
+  readonly client: SqlClient;
+  readonly name: string;
+  readonly instance: string;
+  readonly lockKey: string;
+  /** requested → starting, with a session that holds its lock from before that until it is closed. */
+  claim(id: string): Promise<SqlClient>;
+  /** Claims and starts: what the client sees as running. */
+  run(id: string): Promise<SqlClient>;
+  /** One move, with the columns that it needs. */
+  move(id: string, to: string): Promise<void>;
+  /** Its session ends, and with it its lock. */
+  die(): Promise<void>;
+}
+
+export interface PlayedWorkerOptions {
+  clusters?: string[];
+  /** Default: a new login of the role holdfast_worker. */
+  url?: string;
+  name?: string;
+}
+
+const columnsOf: Record<string, string> = {
+  running: `, start_lsn = '0/2000028', start_wal = '000000010000000000000002', timeline = 1,
+    system_identifier = 7000000000000000001, server_version = '18.4'`,
+  archiving: `, stop_lsn = '0/2000138', stop_wal = '000000010000000000000002',
+    backup_label = E'START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\\n'`,
+  failed: `, error_code = 'played', error = 'it failed'`,
+};
+
+export async function playWorker(
+  t: ExecutionContext,
+  db: InstalledDatabase,
+  options: PlayedWorkerOptions = {},
+): Promise<PlayedWorker> {
+  const url = options.url ?? (await asRole(t, db, 'worker')).url;
+  const client = await connect(t, url);
+  const name = options.name ?? `played-${randomBytes(3).toString('hex')}`;
+  const instance = randomUUID();
+  const lockKey = randomKey();
+  await client.query('select pg_advisory_lock($1)', [lockKey]);
+  await client.query(
+    `insert into holdfast.worker (name, instance, clusters, version, host, host_pid, pid, lock_key)
+     values ($1, $2, $3, '0.0.0', 'stage', 1, pg_backend_pid(), $4)`,
+    [name, instance, options.clusters ?? ['main'], lockKey],
+  );
+
+  const move = async (id: string, to: string) => {
+    await client.query(
+      `update holdfast.backup_request set state = '${to}'${columnsOf[to] ?? ''} where id = $1`,
+      [id],
+    );
+  };
+  const claim = async (id: string) => {
+    const session = await connect(t, url);
+    const key = randomKey();
+    await session.query('select pg_advisory_lock($1)', [key]);
+    await client.query('begin');
+    await client.query(
+      `update holdfast.backup_request set state = 'starting', worker = $2, pid = $3, backend_start = now()
+       where id = $1`,
+      [id, name, session.pid],
+    );
+    await client.query(
+      `insert into holdfast.backup_session (request_id, instance, lock_key, database)
+       values ($1, $2, $3, holdfast.this_database())`,
+      [id, instance, key],
+    );
+    await client.query('commit');
+    return session;
+  };
+  const run = async (id: string) => {
+    const session = await claim(id);
+    await move(id, 'running');
+    return session;
+  };
+  return { client, name, instance, lockKey, claim, run, move, die: () => end(client, url) };
+}
+
+/** Resolves once the server has ended the session, and let go of its locks. */
+export async function end(client: SqlClient, url: string): Promise<void> {
+  const { pid } = client;
+  await client.close();
+  const { openClient } = await import('./sql-client.ts');
+  const watcher = await openClient(url);
+  try {
+    while (await watcher.value('select exists (select from pg_stat_activity where pid = $1)', [pid])) {
+      await watcher.query('select pg_sleep(0.002)');
+    }
+  } finally {
+    await watcher.close();
+  }
+}
+
+/** As the real worker draws them: 64 random bits, as text. */
+export function randomKey(): string {
+  return randomBytes(8).readBigInt64LE().toString();
+}
