@@ -15,9 +15,14 @@ export async function checkPackage(): Promise<Tally> {
   const later = { teardown: (undo: () => Promise<void> | void) => void cleanup.unshift(undo) };
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   const check = async (what: string, work: () => Promise<void>) => {
-    const error = await work().catch((thrown: unknown) => thrown);
-    console.log(error === undefined ? `  ok: ${what}` : `  not ok: ${what}\n${String(error)}`);
-    tally[error === undefined ? 'passed' : 'failed']++;
+    try {
+      await work();
+      console.log(`  ok: ${what}`);
+      tally.passed++;
+    } catch (error) {
+      console.log(`  not ok: ${what}\n`, error);
+      tally.failed++;
+    }
   };
   try {
     const directory = await mkdtemp(join(tmpdir(), 'holdfast-package-'));

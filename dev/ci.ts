@@ -6,6 +6,9 @@ import { majors, newest } from './embedded/binaries.ts';
 import { checkPackage } from './check-package.ts';
 import { runMatrix } from './matrix.ts';
 
+const passed: Tally = { passed: 1, failed: 0, skipped: 0 };
+const failed: Tally = { passed: 0, failed: 1, skipped: 0 };
+
 const began = performance.now();
 let total: Tally = { passed: 0, failed: 0, skipped: 0 };
 
@@ -30,9 +33,6 @@ async function step(name: string, work: () => Promise<Tally>): Promise<void> {
   console.log(`=== ${name}: ${describe(tally)} (${minutes} min since the beginning)`);
   total = add(total, tally);
 }
-
-const passed: Tally = { passed: 1, failed: 0, skipped: 0 };
-const failed: Tally = { passed: 0, failed: 1, skipped: 0 };
 
 function npmRun(script: string): Promise<Tally> {
   return new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@ comment on schema :"schema" is
   'Holdfast: PostgreSQL backups driven from SQL. INSERT INTO backup_request starts one.';
 
 -- A role may exist already: another database of this server may hold an installation of the same name.
--- Its members and comments are then left as they are.
+-- Its members and comments are then left as they are. Or it may come into being at this very moment, from there.
 select statement
 from (values
   (1, :'reader', null, 'Holdfast: may read every table and view of the schema.'),
@@ -15,7 +15,8 @@ from (values
   (4, :'worker', :'reader', 'Holdfast: what the worker''s login needs on the control database.')
 ) role (place, name, is_a, comment),
 lateral (values
-  (1, format('create role %I nologin', name)),
+  (1, format('do %L', format(
+    'begin create role %I nologin; exception when duplicate_object or unique_violation then null; end', name))),
   (2, case when is_a is not null then format('grant %I to %I', is_a, name) end),
   (3, format('comment on role %I is %L', name, comment))
 ) step (number, statement)

@@ -61,6 +61,12 @@ comment on column :"schema".worker.started_at is 'When this run began.';
 comment on column :"schema".worker.last_seen is 'Its last sign of life; the lock, not this, says whether it is alive.';
 comment on column :"schema".worker.draining is 'Whether it is stopping and takes nothing new.';
 
+-- Its body is in sql/functions.
+create function :"schema".guard_worker() returns trigger language plpgsql as
+  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
+create trigger guard_worker before update on :"schema".worker
+  for each row execute function :"schema".guard_worker();
+
 grant select on :"schema".cluster, :"schema".worker to :"reader";
 grant insert (name), update (checked_at, server_version, archive_mode, archiver_failing,
   last_archived_wal, last_archived_at, last_failed_wal, last_failed_at) on :"schema".cluster to :"worker";

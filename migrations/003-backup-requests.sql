@@ -42,9 +42,10 @@ create table :"schema".backup_request (
   fast boolean not null default false,
   wait_for_archive boolean not null default true,
   hold_timeout interval
-    constraint hold_timeout_is_not_negative check (hold_timeout >= interval '0'),
+    constraint hold_timeout_is_0_to_100_years check (hold_timeout between interval '0' and interval '100 years'),
   keep boolean not null default false,
-  annotations jsonb,
+  annotations jsonb
+    constraint annotations_have_at_most_64_kilobytes check (octet_length(convert_to(annotations::text, 'UTF8')) <= 65536),
   requested_by text not null,
   requested_login text not null,
   requested_at timestamptz not null,
@@ -100,7 +101,7 @@ create index requests_finished on :"schema".backup_request (cluster, state, fini
 create index requests_by_label on :"schema".backup_request (cluster, label, id);
 
 comment on table :"schema".backup_request is
-  'One row per backup. INSERT one to start a backup; UPDATE … SET state = ''done'' when the copy is finished; then read backup_label and tablespace_map.';
+  'One row per backup. INSERT one to start a backup; UPDATE ... SET state = ''done'' when the copy is finished; then read backup_label and tablespace_map.';
 comment on column :"schema".backup_request.id is 'Primary key.';
 comment on column :"schema".backup_request.cluster is 'Which cluster to back up; it must be in the table cluster.';
 comment on column :"schema".backup_request.label is
@@ -114,7 +115,7 @@ comment on column :"schema".backup_request.wait_for_archive is
 comment on column :"schema".backup_request.hold_timeout is
   'How long running may last; null: the worker''s default; zero: no limit, if the worker allows it.';
 comment on column :"schema".backup_request.keep is 'Never expire or prune it.';
-comment on column :"schema".backup_request.annotations is 'Whatever the requester wants to note.';
+comment on column :"schema".backup_request.annotations is 'Whatever the requester wants to note, in at most 64 kB.';
 comment on column :"schema".backup_request.requested_by is 'The role that requested it (current_user).';
 comment on column :"schema".backup_request.requested_login is 'The login behind that role (session_user).';
 comment on column :"schema".backup_request.requested_at is 'When it was inserted.';
@@ -225,6 +226,8 @@ create function :"schema".accept_backup_request() returns trigger language plpgs
   $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
 create function :"schema".guard_backup_request() returns trigger language plpgsql as
   $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
+create function :"schema".guard_backup_session() returns trigger language plpgsql as
+  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
 create function :"schema".record_backup_event() returns trigger language plpgsql as
   $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
 create function :"schema".protect_history() returns trigger language plpgsql as
@@ -234,6 +237,8 @@ create trigger accept_backup_request before insert on :"schema".backup_request
   for each row execute function :"schema".accept_backup_request();
 create trigger guard_backup_request before update on :"schema".backup_request
   for each row execute function :"schema".guard_backup_request();
+create trigger guard_backup_session before insert or update on :"schema".backup_session
+  for each row execute function :"schema".guard_backup_session();
 create trigger record_backup_event after insert or update of state on :"schema".backup_request
   for each row execute function :"schema".record_backup_event();
 create trigger protect_requests before delete on :"schema".backup_request
@@ -245,7 +250,7 @@ create trigger protect_events before update or delete on :"schema".backup_event
 create trigger protect_events_from_truncate before truncate on :"schema".backup_event
   for each statement execute function :"schema".protect_history();
 
--- Who may do what. UPDATE also is what SELECT … FOR UPDATE needs, so the row policy is what
+-- Who may do what. UPDATE also is what SELECT ... FOR UPDATE needs, so the row policy is what
 -- keeps a requester from freezing other people's rows.
 alter table :"schema".backup_request enable row level security;
 create policy everybody_reads on :"schema".backup_request for select to :"reader" using (true);

@@ -8,9 +8,11 @@
 \set operator :schema '_operator'
 \set worker :schema '_worker'
 
-begin;
+begin isolation level read committed;
 set local client_min_messages = warning;
 set local check_function_bodies = off;
+set local search_path = pg_catalog, pg_temp;
+set local lock_timeout = '10s';
 select pg_advisory_xact_lock(hashtextextended('holdfast install ' || :'schema', 0)) \g /dev/null
 select 'do $$ begin raise exception ''a schema name has 1 to 40 bytes'' using errcode = ''invalid_name''; end $$'
 where octet_length(:'schema') not between 1 and 40
@@ -49,6 +51,8 @@ select :version < 3 as needed \gset
 \ir functions/control_origin.sql
 \ir functions/explain_state.sql
 \ir functions/guard_backup_request.sql
+\ir functions/guard_backup_session.sql
+\ir functions/guard_worker.sql
 \ir functions/lock_is_held.sql
 \ir functions/protect_history.sql
 \ir functions/prune.sql
@@ -56,6 +60,7 @@ select :version < 3 as needed \gset
 \ir functions/record_backup_event.sql
 \ir functions/refuse_foreign_worker.sql
 \ir functions/require_autocommit.sql
+\ir functions/require_ownership.sql
 \ir functions/session_state.sql
 \ir functions/start_backup.sql
 \ir functions/stop_backup.sql

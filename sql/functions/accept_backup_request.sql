@@ -63,3 +63,4 @@ end
 $$;
 comment on function :"schema".accept_backup_request() is
   'Checks and stamps a new request. Runs with the rights of whoever inserts.';
+revoke all on function :"schema".accept_backup_request() from public;

@@ -3,26 +3,28 @@ language plpgsql
 set search_path = :"schema", pg_temp
 as $$
 declare
-  found_id bigint;
+  found_one record;
   last_one record;
 begin
   if (of_id is null) = (of_label is null) then
     raise exception 'give either the id or the label of a backup request'
       using errcode = 'invalid_parameter_value', hint = 'For example: id => 12, or label => ''nightly''.';
   elsif of_id is not null then
-    select id into found_id from backup_request where id = of_id;
+    select id, requested_by into found_one from backup_request where id = of_id;
     if not found then
       raise exception 'backup request % does not exist', of_id using errcode = 'no_data_found';
     end if;
-    return found_id;
+    perform require_ownership(found_one.id, found_one.requested_by);
+    return found_one.id;
   end if;
 
-  select id into found_id from backup_request
+  select id, requested_by into found_one from backup_request
   where cluster = of_cluster and label = of_label
     and state in ('requested', 'starting', 'running', 'done', 'archiving')
   order by state = 'archiving', id desc limit 1;
   if found then
-    return found_id;
+    perform require_ownership(found_one.id, found_one.requested_by);
+    return found_one.id;
   end if;
 
   select id, state, finished_at into last_one from backup_request
@@ -35,6 +37,6 @@ begin
 end
 $$;
 comment on function :"schema".active_request(bigint, text, text) is
-  'The request with that id; or the active one with that label in that cluster. Raises P0002 where there is none.';
+  'The request with that id; or the active one with that label in that cluster. Raises P0002 where there is none, 42501 where it is somebody else''s.';
 revoke all on function :"schema".active_request(bigint, text, text) from public;
 grant execute on function :"schema".active_request(bigint, text, text) to :"reader";

@@ -2,7 +2,7 @@ select replace($sql$
 create or replace procedure @schema@.await_backup(
   of_request bigint, wanted text, patience interval, inout outcome text default null)
 language plpgsql
-as $$
+as $procedure$
 declare
   deadline timestamptz := clock_timestamp() + patience;
   poll double precision := 0.005;
@@ -20,7 +20,7 @@ begin
         outcome := 'missing';
       elsif request.state in ('failed', 'cancelled') then
         outcome := request.state;
-      elsif array_position(states, request.state) >= array_position(states, wanted) then
+      elsif pg_catalog.array_position(states, request.state) >= pg_catalog.array_position(states, wanted) then
         outcome := 'reached';
       elsif clock_timestamp() >= deadline then
         outcome := 'timed out';
@@ -34,7 +34,7 @@ begin
             using hint = 'Its backup_label can be read already. See "waiting_for" in backup_status.';
           warned_at := clock_timestamp();
         end if;
-        perform pg_sleep(greatest(0, least(poll, extract(epoch from deadline - clock_timestamp()))));
+        perform pg_catalog.pg_sleep(greatest(0, least(poll, extract(epoch from deadline - clock_timestamp()))));
       end if;
     exception when query_canceled then
       outcome := 'interrupted';
@@ -42,10 +42,10 @@ begin
     commit;
     set transaction isolation level read committed;   -- before anything that needs a snapshot
     exit when outcome is not null;
-    poll := least(poll * 1.5, 0.1);
+    poll := least(poll * 1.5::double precision, 0.1);
   end loop;
 end
-$$
+$procedure$
 $sql$, '@schema@', quote_ident(:'schema'))
 \gexec
 comment on procedure :"schema".await_backup(bigint, text, interval, text) is

@@ -2,11 +2,15 @@ create or replace function :"schema".check_label(of_cluster text, label text) re
 language plpgsql
 set search_path = :"schema", pg_temp
 as $$
+declare
+  holder record;
 begin
   if octet_length(label) not between 1 and 1000 then
     raise exception 'a label has 1 to 1000 bytes, this one has %', octet_length(label)
       using errcode = 'check_violation', constraint = 'label_is_1_to_1000_bytes';
-  elsif label ~ '[\x01-\x1f\x7f]' collate "C" then
+  elsif label ~ '[\x01-\x1f\x7f]' collate "C"
+    or getdatabaseencoding() = 'UTF8' and label ~ E'[\\u0080-\\u009f]' collate "C"
+  then
     raise exception 'a label has no control characters'
       using errcode = 'check_violation', constraint = 'label_has_no_control_characters',
         hint = 'A newline in it would forge lines of the backup_label file.';
@@ -14,7 +18,7 @@ begin
 
   if getdatabaseencoding() = 'SQL_ASCII' then
     begin
-      perform convert_from(convert_to(label, 'SQL_ASCII'), 'UTF8');
+      perform convert_to(label, 'UTF8');
     exception when character_not_in_repertoire or untranslatable_character then
       raise exception 'the label is not valid UTF-8'
         using errcode = 'check_violation',
@@ -29,9 +33,21 @@ begin
       using errcode = 'lock_not_available',
         hint = 'Try again once that transaction has ended, or use another label.';
   end if;
+
+  -- Without this, INSERT ... ON CONFLICT DO UPDATE ... WHERE would lock somebody else's row for as long as its
+  -- transaction lasts: it looks at the row policies only when it updates.
+  select id, requested_by into holder from backup_request r
+  where r.cluster = of_cluster and r.label = check_label.label
+    and state in ('requested', 'starting', 'running', 'done') and requested_by <> current_user;
+  if found then
+    raise exception 'label "%" of cluster "%" is in use by backup request % of role "%"',
+        label, of_cluster, holder.id, holder.requested_by
+      using errcode = 'unique_violation', constraint = 'one_active_request_per_label',
+        hint = 'Use another label, or wait until that backup has ended.';
+  end if;
 end
 $$;
 comment on function :"schema".check_label(text, text) is
-  'Refuses a label that PostgreSQL''s backup_label could not hold safely, or that an open transaction is requesting.';
+  'Refuses a label that PostgreSQL''s backup_label could not hold safely, that an open transaction is requesting, or that somebody else''s backup has.';
 revoke all on function :"schema".check_label(text, text) from public;
 grant execute on function :"schema".check_label(text, text) to :"requester";

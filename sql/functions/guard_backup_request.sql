@@ -6,6 +6,7 @@ declare
   me worker := worker_here();
   movers text[];
   may_change text[];
+  session text;
   changed text[] := array(
     select n.key from jsonb_each(to_jsonb(new)) n join jsonb_each(to_jsonb(old)) o using (key)
     where n.value is distinct from o.value);
@@ -20,12 +21,9 @@ begin
   else
     movers := array['client'];
     may_change := array['state', 'keep', 'annotations'];
+    perform require_ownership(old.id, old.requested_by);
     if pg_has_role(current_user, tg_table_schema || '_operator', 'usage') then
       movers := movers || array['operator'];
-    elsif old.requested_by <> current_user then
-      raise exception 'backup request % belongs to role "%"', old.id, old.requested_by
-        using errcode = 'insufficient_privilege',
-          hint = format('Only that role, or a member of %s, may do this.', tg_table_schema || '_operator');
     end if;
   end if;
 
@@ -51,17 +49,18 @@ begin
 
   -- 3. A finish needs a method that leaves it to the client, and a session that is still there.
   if new.state = 'done' and me.id is null then
+    session := session_state(old.id);
     if old.method <> 'hold' then
       raise exception 'backup request % finishes by itself: its method is %', old.id, old.method
         using errcode = 'HF001', hint = 'Wait for it, or cancel it.';
-    elsif session_state(old.id) = 'gone' then
+    elsif session = 'gone' then
       new.state := 'failed';
       new.error_code := 'session_lost';
       new.error := 'the backup session was gone when the client finished';
       new.hint := 'The copy is not a backup: throw it away and start again.';
       raise warning 'backup request % has failed: its backup session is gone', old.id
         using hint = 'The copy is not a backup: throw it away and start again.';
-    elsif session_state(old.id) = 'orphaned' then
+    elsif session = 'orphaned' then
       raise warning 'no worker holds backup request % at the moment', old.id
         using hint = 'Its outcome is written when a worker is back: wait for it before trusting the copy.';
     end if;
@@ -90,3 +89,4 @@ end
 $$;
 comment on function :"schema".guard_backup_request() is
   'Refuses every move that is not in state_transition or not the mover''s to make, and every change to a column that is not his. Runs with the rights of whoever updates.';
+revoke all on function :"schema".guard_backup_request() from public;

@@ -12,3 +12,4 @@ begin
 end
 $$;
 comment on function :"schema".protect_history() is 'Refuses to rewrite history; prune() is the only way to shorten it.';
+revoke all on function :"schema".protect_history() from public;

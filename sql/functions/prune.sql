@@ -11,13 +11,16 @@ begin
   end if;
   perform set_config('holdfast.pruning', 'on', true);
   with old_ones as (
-    delete from backup_request r
-    where state in ('complete', 'failed', 'cancelled')
-      and finished_at < clock_timestamp() - older_than
-      and not keep
-      and id not in (
-        select distinct on (cluster) id from backup_request
-        where state = 'complete' order by cluster, finished_at desc)
+    delete from backup_request
+    where id in (
+      select id from backup_request
+      where state in ('complete', 'failed', 'cancelled')
+        and finished_at < clock_timestamp() - older_than
+        and not keep
+        and id not in (
+          select distinct on (cluster) id from backup_request
+          where state = 'complete' order by cluster, finished_at desc)
+      for update skip locked)   -- a requester may keep a row of his locked for as long as he likes
     returning id
   )
   select array_agg(id) into pruned from old_ones;

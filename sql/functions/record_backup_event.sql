@@ -39,4 +39,5 @@ begin
 end
 $$;
 comment on function :"schema".record_backup_event() is
-  'Writes the history and the stages of a request, and tells workers and clients. Runs with its owner''s rights: nobody else can write backup_event.';
+  'Writes the history and the stages of a request, and tells workers and clients. Runs with its owner''s rights: nobody else can write backup_event, nor hang this trigger on a table of his own.';
+revoke all on function :"schema".record_backup_event() from public;

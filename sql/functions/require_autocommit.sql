@@ -2,7 +2,7 @@
 select replace($sql$
 create or replace procedure @schema@.require_autocommit(procedure_name text)
 language plpgsql
-as $$
+as $procedure$
 declare
   why_no_commit text;
   why_no_rollback text;
@@ -26,7 +26,7 @@ begin
         hint = 'Use autocommit; or INSERT INTO backup_request, commit, and poll its state.';
   end if;
 end
-$$
+$procedure$
 $sql$, '@schema@', quote_ident(:'schema'))
 \gexec
 comment on procedure :"schema".require_autocommit(text) is

@@ -5,7 +5,7 @@ create or replace procedure @schema@.start_backup(
   keep boolean default false, annotations jsonb default null, timeout interval default null,
   inout id bigint default null, inout start_lsn pg_lsn default null)
 language plpgsql
-as $$
+as $procedure$
 #variable_conflict use_column
 declare
   outcome text;
@@ -34,7 +34,7 @@ begin
   end if;
   select r.start_lsn into start_backup.start_lsn from @schema@.backup_request r where r.id = start_backup.id;
 end
-$$
+$procedure$
 $sql$, '@schema@', quote_ident(:'schema'))
 \gexec
 comment on procedure :"schema".start_backup(text, text, text, text, boolean, boolean, interval, boolean, jsonb, interval, bigint, pg_lsn) is

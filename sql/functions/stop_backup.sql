@@ -3,7 +3,7 @@ create or replace procedure @schema@.stop_backup(
   label text default null, cluster text default 'main', timeout interval default null,
   inout id bigint default null, inout backup_label text default null, inout tablespace_map text default null)
 language plpgsql
-as $$
+as $procedure$
 #variable_conflict use_column
 declare
   outcome text;
@@ -23,7 +23,7 @@ begin
   select r.backup_label, r.tablespace_map into stop_backup.backup_label, stop_backup.tablespace_map
   from @schema@.backup_request r where r.id = stop_backup.id;
 end
-$$
+$procedure$
 $sql$, '@schema@', quote_ident(:'schema'))
 \gexec
 comment on procedure :"schema".stop_backup(text, text, interval, bigint, text, text) is

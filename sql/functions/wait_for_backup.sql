@@ -2,7 +2,7 @@ select replace($sql$
 create or replace procedure @schema@.wait_for_backup(
   inout id bigint, inout state text default 'complete', timeout interval default null)
 language plpgsql
-as $$
+as $procedure$
 #variable_conflict use_column
 declare
   outcome text;
@@ -22,7 +22,7 @@ begin
   end if;
   select r.state into wait_for_backup.state from @schema@.backup_request r where r.id = wait_for_backup.id;
 end
-$$
+$procedure$
 $sql$, '@schema@', quote_ident(:'schema'))
 \gexec
 comment on procedure :"schema".wait_for_backup(bigint, text, interval) is

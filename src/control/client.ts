@@ -45,16 +45,25 @@ export interface StoredLabel {
   tablespaceMap: Buffer | null;
 }
 
-/** Does `work` with a connection to the control database. A schema that is missing or closed to us is said so. */
-export async function withControl<T>(options: ConnectOptions, work: (db: Connection) => Promise<T>): Promise<T> {
+/** Does `work` with a connection of its own, which no server setting ends. */
+export async function withConnection<T>(options: ConnectOptions, work: (db: Connection) => Promise<T>): Promise<T> {
   const db = await Connection.open({ ...options, lasting: true });
   try {
     return await work(db);
-  } catch (error) {
-    throw await explained(db, options.schema ?? 'holdfast', error);
   } finally {
     await db.close();
   }
+}
+
+/** The same, where Holdfast has to be installed; if it is not, or is closed to us, the error says so. */
+export function withControl<T>(options: ConnectOptions, work: (db: Connection) => Promise<T>): Promise<T> {
+  return withConnection(options, async (db) => {
+    try {
+      return await work(db);
+    } catch (error) {
+      throw await explained(db, options.schema ?? 'holdfast', error);
+    }
+  });
 }
 
 /** Resolves once it is safe to copy. @throws HoldfastError `duplicate_label` */

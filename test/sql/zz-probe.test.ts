@@ -3,15 +3,23 @@ import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { connect } from '../support/sql-client.ts';
 const tryIt = async (t: any, what: string, p: Promise<any>) => {
-  try { t.log(what, 'OK', JSON.stringify(await p)); } catch (e: any) { t.log(what, 'ERR', e.code, e.message, e.detail ?? '', e.hint ?? ''); }
+  try {
+    t.log(what, 'OK', JSON.stringify(await p));
+  } catch (e: any) {
+    t.log(what, 'ERR', e.code, e.message, e.detail ?? '', e.hint ?? '');
+  }
 };
 test('forge', async (t) => {
   const db = await installedDatabase(t);
   const su = await connect(t, db.url);
   const r = await asRole(t, db, 'requester');
-  await tryIt(t, 'forge', r.query(`create temp table f (id bigint, cluster text, state text, moved_by text, worker text, error_code text, error text);
+  await tryIt(
+    t,
+    'forge',
+    r.query(`create temp table f (id bigint, cluster text, state text, moved_by text, worker text, error_code text, error text);
    create trigger f after insert on f for each row execute function holdfast.record_backup_event();
-   insert into f values (99, 'main', 'complete', 'postgres', 'x', null, null)`));
+   insert into f values (99, 'main', 'complete', 'postgres', 'x', null, null)`),
+  );
   t.log(await su.query('select * from holdfast.backup_event'));
   t.pass();
 });
@@ -21,9 +29,17 @@ test('on conflict lock', async (t) => {
   const w = await playWorker(t, db);
   const a = await asRole(t, db, 'requester');
   const b = await asRole(t, db, 'requester');
-  const id = await a.value<string>(`insert into holdfast.backup_request (label) values ('nightly') returning id`);
+  const id = await a.value<string>(
+    `insert into holdfast.backup_request (label) values ('nightly') returning id`,
+  );
   await b.query('begin');
-  await tryIt(t, 'lock', b.query(`insert into holdfast.backup_request as r (label) values ('nightly') on conflict (cluster, label) where state in ('requested', 'starting', 'running', 'done') do update set state = 'cancelled' where r.state = 'nothing'`));
+  await tryIt(
+    t,
+    'lock',
+    b.query(
+      `insert into holdfast.backup_request as r (label) values ('nightly') on conflict (cluster, label) where state in ('requested', 'starting', 'running', 'done') do update set state = 'cancelled' where r.state = 'nothing'`,
+    ),
+  );
   await w.client.query(`set lock_timeout = '300ms'`);
   await tryIt(t, 'claim', w.run(id));
   await b.query('rollback');
@@ -38,15 +54,37 @@ test('bombs', async (t) => {
   const a = await asRole(t, db, 'requester');
   for (const depth of [1000, 2000, 4000, 5000, 6000, 6200, 6400, 6600, 6800, 7000, 8000]) {
     try {
-    const id = await a.value<string>(`insert into holdfast.backup_request (annotations) values ((repeat('[', ${depth}) || repeat(']', ${depth}))::jsonb) returning id`);
-    await w.run(id);
-    } catch (e: any) { t.log(depth, e.code, e.message, e.where); }
+      const id = await a.value<string>(
+        `insert into holdfast.backup_request (annotations) values ((repeat('[', ${depth}) || repeat(']', ${depth}))::jsonb) returning id`,
+      );
+      await w.run(id);
+    } catch (e: any) {
+      t.log(depth, e.code, e.message, e.where);
+    }
     await w.client.query('rollback');
   }
   const t0 = Date.now();
-  await tryIt(t, 'big', a.value<string>(`insert into holdfast.backup_request (annotations) select jsonb_agg(repeat('x', 1000000)) from generate_series(1, 100) returning id`).then(id => w.run(id)).then(() => 0));
+  await tryIt(
+    t,
+    'big',
+    a
+      .value<string>(
+        `insert into holdfast.backup_request (annotations) select jsonb_agg(repeat('x', 1000000)) from generate_series(1, 100) returning id`,
+      )
+      .then((id) => w.run(id))
+      .then(() => 0),
+  );
   t.log(Date.now() - t0);
-  await tryIt(t, 'interval', a.value<string>(`insert into holdfast.backup_request (hold_timeout) values ('170000000 years') returning id`).then(id => w.run(id)).then(() => 0));
+  await tryIt(
+    t,
+    'interval',
+    a
+      .value<string>(
+        `insert into holdfast.backup_request (hold_timeout) values ('170000000 years') returning id`,
+      )
+      .then((id) => w.run(id))
+      .then(() => 0),
+  );
   t.pass();
 });
 test('hijack', async (t) => {
@@ -66,9 +104,15 @@ test('cve', async (t) => {
   const su = await connect(t, db.url);
   await su.query(`grant create on schema public to public`);
   const a = await asRole(t, db, 'requester');
-  await a.query(`create function public.array_position(text[], text) returns int language plpgsql as $$ begin raise warning 'pwned as %', current_user; return 1; end $$`);
-  await a.query(`create function public.evil(double precision, numeric) returns double precision language plpgsql as $$ begin raise warning 'pwned as %', current_user; return 1; end $$`);
-  await a.query(`create operator public.* (leftarg = double precision, rightarg = numeric, function = public.evil)`);
+  await a.query(
+    `create function public.array_position(text[], text) returns int language plpgsql as $$ begin raise warning 'pwned as %', current_user; return 1; end $$`,
+  );
+  await a.query(
+    `create function public.evil(double precision, numeric) returns double precision language plpgsql as $$ begin raise warning 'pwned as %', current_user; return 1; end $$`,
+  );
+  await a.query(
+    `create operator public.* (leftarg = double precision, rightarg = numeric, function = public.evil)`,
+  );
   const id = await a.value<string>(`insert into holdfast.backup_request default values returning id`);
   await tryIt(t, 'wait', su.query(`call holdfast.wait_for_backup(${id}, 'running', '100ms')`));
   t.log(su.notices.slice(0, 3));

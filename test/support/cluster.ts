@@ -8,6 +8,7 @@ import { registerCompletionHandler, type ExecutionContext } from 'ava';
 import type { Major } from '../../dev/embedded/binaries.ts';
 import { embeddedCluster } from './sources/embedded.ts';
 import { existingServer } from './sources/existing.ts';
+import { sharesFiles } from './sources/shares-files.ts';
 import { openClient } from './sql-client.ts';
 
 export interface TestCluster {
@@ -44,6 +45,13 @@ const source = process.env['TEST_POSTGRES_URL'] ? 'url' : (process.env['TEST_POS
 export const noOwnCluster =
   source === 'url' ? 'TEST_POSTGRES_URL names a server that is not ours to break' : undefined;
 
+/** For testWhen(): why tests that look into the server's files cannot run; undefined when they can. */
+export const noServerFiles =
+  noOwnCluster ??
+  (source === 'containers' && !sharesFiles
+    ? "only root sees the files of Docker's servers, and only here"
+    : undefined);
+
 async function newCluster(options: OwnClusterOptions = {}): Promise<TestCluster> {
   switch (source) {
     case 'embedded':
@@ -65,7 +73,7 @@ export function sharedCluster(): Promise<TestCluster> {
   if (!shared) {
     const cluster = newCluster();
     shared = cluster;
-    registerCompletionHandler(() => void cluster.then((it) => it.remove()));
+    registerCompletionHandler(() => void cluster.then((it) => it.remove()).catch(() => {}));
   }
   return shared;
 }

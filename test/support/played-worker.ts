@@ -1,8 +1,9 @@
 // A worker played by hand: what the real one does to the control database, step by step, in plain SQL.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
+import { eventually } from './eventually.ts';
 import { asRole, type InstalledDatabase } from './installed-database.ts';
-import { connect, type SqlClient } from './sql-client.ts';
+import { connect, openClient, type SqlClient } from './sql-client.ts';
 
 export interface PlayedWorker {
   /** Its session on the control database, which holds its lock and makes all its moves. */
@@ -10,13 +11,19 @@ export interface PlayedWorker {
   readonly name: string;
   readonly instance: string;
   readonly lockKey: string;
-  /** requested → starting, with a session that holds its lock from before that until it is closed. */
-  claim(id: string): Promise<SqlClient>;
+  /** requested → starting, with a session that holds its lock from before that until it dies. */
+  claim(id: string): Promise<PlayedSession>;
   /** Claims and starts: what the client sees as running. */
-  run(id: string): Promise<SqlClient>;
+  run(id: string): Promise<PlayedSession>;
   /** One move, with the columns that it needs. */
   move(id: string, to: string): Promise<void>;
-  /** Its session ends, and with it its lock. */
+  /** Its session is gone from the server, and with it its lock. */
+  die(): Promise<void>;
+}
+
+export interface PlayedSession {
+  readonly client: SqlClient;
+  readonly lockKey: string;
   die(): Promise<void>;
 }
 
@@ -74,26 +81,24 @@ export async function playWorker(
       [id, instance, key],
     );
     await client.query('commit');
-    return session;
+    return { client: session, lockKey: key, die: () => end(session, db.url) };
   };
   const run = async (id: string) => {
     const session = await claim(id);
     await move(id, 'running');
     return session;
   };
-  return { client, name, instance, lockKey, claim, run, move, die: () => end(client, url) };
+  return { client, name, instance, lockKey, claim, run, move, die: () => end(client, db.url) };
 }
 
-/** Resolves once the server has ended the session, and let go of its locks. */
-export async function end(client: SqlClient, url: string): Promise<void> {
-  const { pid } = client;
+async function end(client: SqlClient, url: string): Promise<void> {
   await client.close();
-  const { openClient } = await import('./sql-client.ts');
   const watcher = await openClient(url);
   try {
-    while (await watcher.value('select exists (select from pg_stat_activity where pid = $1)', [pid])) {
-      await watcher.query('select pg_sleep(0.002)');
-    }
+    await eventually(`session ${client.pid} is gone`, async () => {
+      const there = await watcher.query('select from pg_stat_activity where pid = $1', [client.pid]);
+      return there.length === 0;
+    });
   } finally {
     await watcher.close();
   }

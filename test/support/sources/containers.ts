@@ -14,10 +14,9 @@ import type { OwnClusterOptions, TestCluster } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
 import { openClient } from '../sql-client.ts';
 import { alterSystem, wakeArchiver } from './settings.ts';
+import { sharesFiles } from './shares-files.ts';
 
 const configFile = '/etc/holdfast-test.conf';
-const sharesFiles = process.getuid?.() === 0 && !/^(tcp|ssh|https?):/.test(process.env['DOCKER_HOST'] ?? '');
-
 export async function containerCluster(options: OwnClusterOptions): Promise<TestCluster> {
   const scratch = sharesFiles ? await scratchDirectory() : undefined;
   // The server's user inside has another number than the one outside.
@@ -77,8 +76,15 @@ export async function containerCluster(options: OwnClusterOptions): Promise<Test
     await start();
   };
 
+  const version = await untilItAnswers(url());
+  if (options.version !== undefined && options.version !== version) {
+    await container.stop({ timeout: 0 });
+    throw new Error(
+      `this test asks for PostgreSQL ${options.version}, and TEST_POSTGRES_IMAGE is of ${version}`,
+    );
+  }
   return {
-    version: await untilItAnswers(url()),
+    version,
     dataDirectory: scratch && join(scratch, 'data'),
     archiveDirectory: scratch && archive,
     url,

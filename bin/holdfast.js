@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+// Plain enough for a Node that is too old for the rest, so that it can say so.
+var minimum = [20, 11]; // as "engines" in package.json says
+
+var version = process.versions.node.split('.').map(Number);
+if (version[0] < minimum[0] || (version[0] === minimum[0] && version[1] < minimum[1])) {
+  console.error('holdfast: needs Node ' + minimum.join('.') + ' or newer, and this is ' + process.version);
+  process.exit(2);
+}
+import('./launch.js');

@@ -1,0 +1,55 @@
+// Runs what is built, in the package; the sources themselves, in a checkout.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import module from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const source = new URL('../src/cli/main.ts', import.meta.url);
+const built = new URL('../dist/cli/main.js', import.meta.url);
+const development = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
+
+if (!existsSync(source)) await run(built);
+else if (process.features.typescript) await run(source);
+else if (existsSync(development) && !process.env.HOLDFAST_RELAUNCHED) relaunch();
+else {
+  console.error(`holdfast: a checkout needs Node 22.18 or newer, and this is ${process.version}: run "npm ci"`);
+  process.exitCode = 2;
+}
+
+async function run(main) {
+  enableCompileCache();
+  const { main: holdfast } = await import(main.href);
+  process.exitCode = await holdfast(process.argv.slice(2));
+}
+
+/** Where others can write, they could leave code for us to run: so not in the system's temporary directory. */
+function enableCompileCache() {
+  if (!module.enableCompileCache) return;
+  try {
+    const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+    module.enableCompileCache(process.env.NODE_COMPILE_CACHE || join(caches, 'holdfast'));
+  } catch {
+    // Without a home there is no cache.
+  }
+}
+
+/** With the checkout's own Node, which ends as this does. */
+function relaunch() {
+  const child = spawn(development, process.argv.slice(1), {
+    stdio: 'inherit',
+    env: { ...process.env, HOLDFAST_RELAUNCHED: '1' },
+  });
+  // A terminal sends its signals to both; a second one would mean more haste.
+  const toBoth = process.stdin.isTTY ? ['SIGINT', 'SIGHUP'] : [];
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => toBoth.includes(signal) || child.kill(signal));
+  }
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? 1;
+    if (!signal) return;
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}

@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { cancelBackup, withControl } from '../control/client.ts';
+import { configFrom, controlFrom, exactlyOne, id, positiveDuration, type GlobalOptions } from './options.ts';
+import { printJson, printLines } from './output.ts';
+
+interface Options extends GlobalOptions {
+  label?: string;
+  cluster: string;
+  timeout?: number;
+}
+
+export function addCancel(program: Command): void {
+  program
+    .command('cancel')
+    .description('cancel a backup that is not finished')
+    .argument('[id]', 'its id', id)
+    .option('--label <label>', 'or its label')
+    .option('--cluster <name>', "the label's cluster", 'main')
+    .option('--timeout <duration>', 'how long to wait for somebody who has its row locked', positiveDuration)
+    .action(async (requestId: number | undefined, _: object, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      exactlyOne(options.label, requestId);
+      const control = controlFrom(configFrom(options), 'cancel');
+      const which = {
+        id: requestId ?? null,
+        label: options.label ?? null,
+        cluster: options.cluster,
+        timeout: options.timeout ?? null,
+      };
+      const cancelled = await withControl(control, (db) => cancelBackup(db, which));
+      if (options.json === true) await printJson({ id: cancelled, state: 'cancelled' });
+      else await printLines([`backup ${cancelled} is cancelled`]);
+    });
+}

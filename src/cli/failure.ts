@@ -1,0 +1,60 @@
+/** What went wrong, on standard error: what, to what, and what to do; and the exit status for it. */
+import { CommanderError } from 'commander';
+import { ServerError, type Notice } from '../control/connection.ts';
+import { exitStatusOf, HoldfastError, messageOf } from '../errors.ts';
+
+export interface Failure {
+  exitStatus: number;
+  code: string;
+  message: string;
+  detail: string | undefined;
+  hint: string | undefined;
+}
+
+/** SQLSTATEs of Holdfast's procedures. */
+const timedOut = 'HF012';
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof HoldfastError) {
+    const { exitStatus, code, message, hint } = error;
+    return { exitStatus, code, message, detail: undefined, hint };
+  }
+  if (error instanceof ServerError) {
+    const exitStatus = error.code === timedOut ? exitStatusOf.timeout : exitStatusOf.failed;
+    const { code = 'server_error', message, detail, hint } = error;
+    return { exitStatus, code, message, detail: detail || undefined, hint: hint || undefined };
+  }
+  if (error instanceof CommanderError) return usageFailure(error);
+  return { exitStatus: exitStatusOf.failed, code: 'failed', message: messageOf(error), detail: undefined, hint: undefined };
+}
+
+/** Commander's "error: unknown option '--x'\n(Did you mean --y?)", in our form. */
+function usageFailure(error: CommanderError): Failure {
+  const [first = '', second] = error.message.split('\n');
+  const suggestion = /^\((Did you mean .*)\)$/.exec(second ?? '')?.[1];
+  return {
+    exitStatus: exitStatusOf.usage,
+    code: error.code.replace('commander.', ''),
+    message: first.replace(/^error: /, ''),
+    detail: undefined,
+    hint: suggestion === undefined ? 'see --help' : suggestion.replace('Did', 'did'),
+  };
+}
+
+export function reportFailure(failure: Failure, json: boolean): void {
+  const { exitStatus, code, message, detail, hint } = failure;
+  if (json) process.stderr.write(`${JSON.stringify({ error: { exit_status: exitStatus, code, message, detail, hint } })}\n`);
+  else process.stderr.write(paragraph(message, detail, hint));
+}
+
+/** Warnings of the server, such as that no worker is alive, as they come. */
+export function reportNotice({ severity, message, detail, hint }: Notice): void {
+  if (severity === 'WARNING') process.stderr.write(paragraph(`warning: ${message}`, detail, hint));
+}
+
+function paragraph(message: string, detail: string | undefined, hint: string | undefined): string {
+  const lines = [`holdfast: ${message}`];
+  if (detail !== undefined) lines.push(`  detail: ${detail}`);
+  if (hint !== undefined) lines.push(`  hint: ${hint}`);
+  return `${lines.join('\n')}\n`;
+}

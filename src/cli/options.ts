@@ -1,0 +1,70 @@
+/** Options that every command has, and parsers of those that several have. */
+import { InvalidArgumentError, type Command } from 'commander';
+import { loadConfig, type Config } from '../config/config.ts';
+import { durationExamples, parseDuration } from '../config/duration.ts';
+import type { ConnectOptions } from '../control/connection.ts';
+import { HoldfastError } from '../errors.ts';
+import { reportNotice } from './failure.ts';
+
+export interface GlobalOptions {
+  config?: string;
+  databaseUrl?: string;
+  schema?: string;
+  json?: boolean;
+}
+
+export function addGlobalOptions(program: Command): Command {
+  return program
+    .option('--config <file>', 'the configuration file (default: HOLDFAST_CONFIG, then /etc/holdfast.toml)')
+    .option('--database-url <url>', "the control database (default: DATABASE_URL, then libpq's variables and .pgpass)")
+    .option('--schema <name>', 'the schema of Holdfast (default: holdfast)')
+    .option('--json', 'print JSON, errors too');
+}
+
+export function configFrom({ config, databaseUrl, schema }: GlobalOptions): Config {
+  return loadConfig({ file: config, env: process.env, databaseUrl, schema });
+}
+
+/** How to reach the control database; the server's warnings go to standard error. */
+export function controlFrom({ control }: Config, command: string): ConnectOptions & { schema: string } {
+  return { url: control.url, schema: control.schema, applicationName: `holdfast ${command}`, onNotice: reportNotice };
+}
+
+export function id(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(number)) return number;
+  throw new InvalidArgumentError("it is not a backup request's id, which is a number");
+}
+
+/** Milliseconds. */
+export function duration(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`it ${(error as RangeError).message}; accepted: ${durationExamples}`);
+  }
+}
+
+export function positiveDuration(text: string): number {
+  const milliseconds = duration(text);
+  if (milliseconds > 0) return milliseconds;
+  throw new InvalidArgumentError('it has to be longer than 0');
+}
+
+export function json(text: string): string {
+  try {
+    JSON.parse(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError(`it is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** A backup is named either by its id or by its label. */
+export function exactlyOne(label: string | undefined, requestId: number | undefined): void {
+  if ((label === undefined) !== (requestId === undefined)) return;
+  throw new HoldfastError('usage', 'give either the id or the label of a backup request', {
+    code: 'which_backup',
+    hint: '"holdfast status" shows both',
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * Puts a backup's label and map into a data directory that somebody else's copy restored, once they are known to
+ * belong together. Without the label PostgreSQL would recover such a copy wrongly and not notice.
+ */
+import { readFile, rm, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseBackupLabel } from '../postgres/backup-label.ts';
+import { parseControlFile } from '../postgres/pg-control.ts';
+import type { Backup } from './backup.ts';
+import { mismatch, type Copy } from './belongs-together.ts';
+import { serverLock } from './running-server.ts';
+import { refuseOthers, writeLabelFiles, type Ownership } from './write-label.ts';
+
+export interface Placed {
+  /** The files that are in place now. */
+  files: string[];
+  /** A postmaster.pid that came along with the copy, and is removed. */
+  removed: string | undefined;
+}
+
+/** @throws HoldfastError, and then nothing has been changed */
+export async function place(backup: Backup, dataDirectory: string): Promise<Placed> {
+  const ownership = ownershipIn(dataDirectory, await directoryStats(dataDirectory));
+  const copy = await readCopy(dataDirectory);
+  refuseMismatch(copy, backup, dataDirectory);
+  const lock = await refuseServer(dataDirectory);
+  await refuseOthers(dataDirectory, backup);
+
+  const files = await writeLabelFiles(dataDirectory, backup, ownership);
+  const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
+  if (removed !== undefined) await rm(removed, { force: true });
+  return { files, removed };
+}
+
+async function directoryStats(dataDirectory: string): Promise<Stats> {
+  const stats = await stat(dataDirectory).catch((error: unknown) => {
+    throw notADataDirectory(dataDirectory, messageOf(error));
+  });
+  if (!stats.isDirectory()) throw notADataDirectory(dataDirectory, 'it is a file');
+  return stats;
+}
+
+async function readCopy(dataDirectory: string): Promise<Copy> {
+  const read = (name: string) =>
+    readFile(join(dataDirectory, name)).catch((error: unknown) => {
+      throw notADataDirectory(dataDirectory, messageOf(error));
+    });
+  const major = Number.parseInt((await read('PG_VERSION')).toString('latin1'), 10);
+  const bytes = await read('global/pg_control');
+  try {
+    return { major, control: parseControlFile(bytes) };
+  } catch (error) {
+    throw new HoldfastError('failed', `"${join(dataDirectory, 'global/pg_control')}" cannot be used: ${messageOf(error)}`, {
+      code: 'copy_unusable',
+      hint: 'restore the copy again, or take it from another backup',
+      cause: error,
+    });
+  }
+}
+
+function refuseMismatch(copy: Copy, backup: Backup, dataDirectory: string): void {
+  const { id, label } = backup.description;
+  const reason = mismatch(copy, backup.description, parseBackupLabel(backup.label));
+  if (reason === undefined) return;
+  throw new HoldfastError('failed', `"${dataDirectory}" is not a copy of backup ${id} "${label}": ${reason}`, {
+    code: 'copy_mismatch',
+    hint: 'find the backup that was running while the copy was made: "holdfast status --all", or the label directory',
+  });
+}
+
+async function refuseServer(dataDirectory: string): Promise<'none' | 'stale'> {
+  const lock = await serverLock(dataDirectory);
+  switch (lock.state) {
+    case 'none':
+    case 'stale':
+      return lock.state;
+    case 'running':
+      throw new HoldfastError('failed', `a server is running on "${dataDirectory}" (process ${lock.pid})`, {
+        code: 'server_running',
+        hint: 'a label belongs into a restored copy that has not been started yet',
+      });
+    case 'unclear':
+      throw new HoldfastError('failed', `"${dataDirectory}" has a postmaster.pid of process ${lock.pid}, which is alive`, {
+        code: 'server_running',
+        hint: 'make sure that it is no server on this directory, remove postmaster.pid, and try again',
+      });
+  }
+}
+
+/** As PostgreSQL's own files there: the directory's owner, and readable by its group where the directory is. */
+function ownershipIn(dataDirectory: string, { uid, gid, mode }: Stats): Ownership {
+  const us = process.getuid?.();
+  if (us !== undefined && us !== 0 && us !== uid) {
+    throw new HoldfastError('failed', `"${dataDirectory}" belongs to another user (${uid})`, {
+      code: 'wrong_user',
+      hint: 'run this as that user, or as root: the server must be able to read what is put there',
+    });
+  }
+  return { mode: (mode & 0o050) === 0o050 ? 0o640 : 0o600, owner: us === 0 ? { uid, gid } : undefined };
+}
+
+function notADataDirectory(path: string, reason: string): HoldfastError {
+  return new HoldfastError('failed', `"${path}" is not a PostgreSQL data directory: ${reason}`, {
+    code: 'not_a_data_directory',
+    hint: 'give the directory that the copy was restored to, with PG_VERSION and global/pg_control in it',
+  });
+}

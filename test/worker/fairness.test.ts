@@ -1,0 +1,27 @@
+import test from 'ava';
+import { chooseNext } from '../../src/worker/fairness.ts';
+
+const waiting = (id: number, requestedBy: string) => ({ id, requestedBy, cluster: 'main' });
+const holds = (requestedBy: string, sessions: number) => Array.from({ length: sessions }, () => ({ requestedBy }));
+
+test('the oldest request goes first', (t) => {
+  t.is(chooseNext([waiting(2, 'b'), waiting(1, 'a')], [], 5)?.id, 1);
+});
+
+test('whoever holds fewer sessions goes before an older request', (t) => {
+  t.is(chooseNext([waiting(1, 'a'), waiting(2, 'b')], holds('a', 1), 5)?.id, 2);
+});
+
+test('nobody gets a session when all are held', (t) => {
+  t.is(chooseNext([waiting(1, 'a')], holds('b', 5), 5), undefined);
+});
+
+test('the last tenth is for requesters who hold none', (t) => {
+  t.is(chooseNext([waiting(1, 'a')], holds('a', 18), 20), undefined);
+  t.is(chooseNext([waiting(1, 'a'), waiting(2, 'b')], holds('a', 18), 20)?.id, 2);
+  t.is(chooseNext([waiting(1, 'a')], holds('a', 17), 20)?.id, 1);
+});
+
+test('a worker of one session serves anybody', (t) => {
+  t.is(chooseNext([waiting(1, 'a')], [], 1)?.id, 1);
+});
