@@ -14,8 +14,8 @@ set local check_function_bodies = off;
 set local search_path = pg_catalog, pg_temp;
 set local lock_timeout = '10s';
 select pg_advisory_xact_lock(hashtextextended('holdfast install ' || :'schema', 0)) \g /dev/null
-select 'do $$ begin raise exception ''a schema name has 1 to 40 bytes'' using errcode = ''invalid_name''; end $$'
-where octet_length(:'schema') not between 1 and 40
+select 'do $$ begin raise exception ''a schema name has 1 to 40 bytes and is not "$user"'' using errcode = ''invalid_name''; end $$'
+where octet_length(:'schema') not between 1 and 40 or :'schema' = '$user'
 \gexec
 select to_regclass(format('%I.migration', :'schema')) is not null as installed \gset
 \set version 0

@@ -6,7 +6,7 @@
 // keep its directory.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { openSync, closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -118,16 +118,23 @@ export class EmbeddedCluster {
         `the user that PostgreSQL runs as cannot enter ${this.directory}: choose another directory`,
       );
     }
+    await asServerUser.mkdir(this.archiveDirectory);
+    if (this.socketDirectory) await asServerUser.mkdir(this.socketDirectory, 0o755);
     if (await this.#hasData()) return;
 
-    for (const directory of [this.dataDirectory, this.archiveDirectory]) await asServerUser.mkdir(directory);
-    if (this.socketDirectory) await asServerUser.mkdir(this.socketDirectory, 0o755);
-    if (options.empty) return;
+    // Under its name only once it is whole, so that nobody finds half a cluster in a directory that is kept.
+    const unfinished = `${this.dataDirectory}.unfinished`;
+    await rm(unfinished, { recursive: true, force: true });
+    await asServerUser.mkdir(unfinished);
+    if (!options.empty) await this.#initialise(unfinished, options);
+    await rename(unfinished, this.dataDirectory);
+  }
 
-    await initialise(this.#binaries, this.dataDirectory, options.initdb ?? []);
-    const settings = { ...defaultSettings(this.archiveDirectory, this.#failureFlag), ...options.settings };
-    await appendFile(join(this.dataDirectory, 'postgresql.conf'), settingLines(settings));
-    if (options.hba) await writeFile(join(this.dataDirectory, 'pg_hba.conf'), `${options.hba.join('\n')}\n`);
+  async #initialise(dataDirectory: string, { initdb, settings, hba }: ClusterOptions): Promise<void> {
+    await initialise(this.#binaries, dataDirectory, initdb ?? []);
+    const all = { ...defaultSettings(this.archiveDirectory, this.#failureFlag), ...settings };
+    await appendFile(join(dataDirectory, 'postgresql.conf'), settingLines(all));
+    if (hba) await writeFile(join(dataDirectory, 'pg_hba.conf'), `${hba.join('\n')}\n`);
   }
 
   /** Whether there is a cluster already; one of another major is an error, as PostgreSQL would say only later. */
@@ -251,8 +258,11 @@ export class EmbeddedCluster {
     await rm(this.#failureFlag, { force: true });
   }
 
-  async logSize(): Promise<number> {
-    return (await stat(this.logFile)).size;
+  /** A new directory beside the data directory, of the server's own; a name that is no text can be given as bytes. */
+  async makeDirectory<Path extends string | Buffer>(name: Path): Promise<Path> {
+    const path = Buffer.concat([Buffer.from(`${this.directory}/`), Buffer.from(name)]);
+    await asServerUser.mkdir(path);
+    return (typeof name === 'string' ? path.toString() : path) as Path;
   }
 
   /** Stops the server, and removes its directory unless it is to be kept. */

@@ -43,8 +43,9 @@ export const asServerUser = {
     return run(command, args, { ...options, as: serverIdentity() });
   },
 
-  async mkdir(directory: string, mode = 0o700): Promise<void> {
-    await mkdir(directory, { mode });
+  /** Makes it unless it is there. */
+  async mkdir(directory: string | Buffer, mode = 0o700): Promise<void> {
+    await mkdir(directory, { recursive: true, mode });
     await giveToServer(directory);
   },
 
@@ -54,7 +55,7 @@ export const asServerUser = {
   },
 };
 
-async function giveToServer(path: string): Promise<void> {
+async function giveToServer(path: string | Buffer): Promise<void> {
   const identity = serverIdentity();
   if (identity) await chown(path, identity.uid, identity.gid);
 }

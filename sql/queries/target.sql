@@ -1,7 +1,7 @@
 -- Statements for the server that is backed up. Nothing of Holdfast is installed there, so no schema is named.
 
 -- name: identify
-select a.pid, d.oid::integer as database, pg_try_advisory_lock(:key::bigint) as locked,
+select a.pid, d.oid::bigint as database, pg_try_advisory_lock(:key::bigint) as locked,
   to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "backendStart"
 from pg_stat_activity a join pg_database d on d.datname = current_database()
 where a.pid = pg_backend_pid()

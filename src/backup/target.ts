@@ -53,8 +53,9 @@ export class Target {
 
   /** A connection for one backup session; the caller closes it. */
   async connect(): Promise<Connection> {
-    const spare = await this.#spare;
+    const taken = this.#spare;
     this.#spare = undefined;
+    const spare = await taken;
     return spare !== undefined && !spare.isLost ? spare : this.#open('backup session');
   }
 

@@ -141,7 +141,7 @@ export class ControlLink {
       await requireSchema(connection, schema);
       const lockKey = await takeLock(connection);
       for (const id of this.#witnesses.keys()) this.#witnesses.set(id, await takeLock(connection));
-      const known = this.name === '' ? identity : { ...identity, name: this.name, nameIsFixed: true };
+      const known = this.name === '' ? identity : { ...identity, currentName: this.name };
       this.name = await registerWorker(connection, known, lockKey, this.draining, this.#witnesses);
       connection.limitStatements(statementLimit);
       connection.onLost((reason) => {

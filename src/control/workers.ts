@@ -6,6 +6,8 @@ import { randomKey } from './random-key.ts';
 export interface WorkerIdentity {
   /** The configured name; or the host's, which gets a number where it is taken. */
   name: string;
+  /** The name it got before a reconnect, and keeps if it can. */
+  currentName?: string;
   nameIsFixed: boolean;
   instance: string;
   clusters: string[];
@@ -69,8 +71,7 @@ export async function registerWorker(
 }
 
 async function freeName(db: Connection, identity: WorkerIdentity): Promise<string> {
-  for (let number = 1; ; number += 1) {
-    const name = number === 1 ? identity.name : `${identity.name}-${number}`;
+  for (const name of names(identity)) {
     const [holder] = await db.run('worker', 'holder_of_name', { name });
     if (holder === undefined || !holder.alive) return name;
     if (holder.instance === identity.instance) {
@@ -84,6 +85,13 @@ async function freeName(db: Connection, identity: WorkerIdentity): Promise<strin
       });
     }
   }
+  throw new Error('every name is taken');
+}
+
+function* names({ name, currentName }: WorkerIdentity): Generator<string> {
+  if (currentName !== undefined) yield currentName;
+  yield name;
+  for (let number = 2; number < 10_000; number += 1) yield `${name}-${number}`;
 }
 
 /** Ends the backend that holds this lock, if it is there; ours, so no privilege is needed. */

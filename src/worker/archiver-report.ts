@@ -7,12 +7,14 @@ import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 
 export async function reportArchivers(control: ControlLink, targets: Iterable<Target>, log: Log): Promise<void> {
-  for (const target of targets) {
-    try {
-      const report = await archiver((await target.companion()).db);
-      await control.run((db) => reportCluster(db, target.name, report));
-    } catch (error) {
-      log.warning('cannot look at the archiver of a cluster', { cluster: target.name, reason: messageOf(error) });
-    }
+  await Promise.all([...targets].map((target) => reportArchiver(control, target, log)));
+}
+
+async function reportArchiver(control: ControlLink, target: Target, log: Log): Promise<void> {
+  try {
+    const report = await archiver((await target.companion()).db);
+    await control.run((db) => reportCluster(db, target.name, report));
+  } catch (error) {
+    log.warning('cannot look at the archiver of a cluster', { cluster: target.name, reason: messageOf(error) });
   }
 }

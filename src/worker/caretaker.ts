@@ -72,7 +72,7 @@ export class Caretaker {
         }),
       );
     } else if (!workerAlive) {
-      await takeOver.consider(id);
+      takeOver.consider(id);
     }
   }
 }

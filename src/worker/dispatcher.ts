@@ -57,11 +57,10 @@ export class Dispatcher {
       });
   }
 
-  /** Takes nothing more; resolves when what was being taken is a job or given back. */
-  async stop(): Promise<void> {
+  /** Takes nothing more. */
+  stop(): void {
     this.#stopped = true;
     this.#lookAgain = false;
-    await this.#looking;
   }
 
   async #takeAll(): Promise<void> {

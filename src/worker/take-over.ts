@@ -39,25 +39,33 @@ const grace = 3000;
 
 export class TakeOver {
   readonly #options: TakeOverOptions;
+  readonly #considering = new Set<number>();
   readonly #firstSeen = new Map<number, number>();
 
   constructor(options: TakeOverOptions) {
     this.#options = options;
   }
 
-  async consider(id: number): Promise<void> {
-    const { control, targets, log } = this.#options;
+  /** In the background: a server that does not answer holds up nothing else. */
+  consider(id: number): void {
+    if (this.#considering.has(id)) return;
+    this.#considering.add(id);
+    void this.#consider(id)
+      .catch((error: unknown) => {
+        this.#options.log.warning('cannot take over a request yet', { request: id, reason: messageOf(error) });
+      })
+      .finally(() => this.#considering.delete(id));
+  }
+
+  async #consider(id: number): Promise<void> {
+    const { control, targets } = this.#options;
     const request = await control.run((db) => abandonedRequest(db, id));
     if (request === undefined) return;
     const target = targets.get(request.cluster);
-    try {
-      if (request.state === 'archiving') {
-        if (target && this.#awayFor(id) > grace) await this.#adopt(request, target);
-      } else if ((await this.#sessionIsGone(request, target)) && (target || request.state !== 'done')) {
-        await this.#settle(request, target);
-      }
-    } catch (error) {
-      log.warning('cannot take over a request yet', { request: id, reason: messageOf(error) });
+    if (request.state === 'archiving') {
+      if (target && this.#awayFor(id) > grace) await this.#adopt(request, target);
+    } else if ((await this.#sessionIsGone(request, target)) && (target || request.state !== 'done')) {
+      await this.#settle(request, target);
     }
   }
 

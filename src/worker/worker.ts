@@ -110,9 +110,9 @@ class Worker {
       await this.#untilAborted(this.#stopping.signal);
       await this.#drain(pulse);
     } finally {
-      await Promise.all([listener.stop(), pulse.stop(), report.stop(), this.#look.stop()]);
-      await Promise.all([...this.#targets.values()].map((target) => target.close()));
-      await this.#control.close();
+      const services = [listener.stop(), pulse.stop(), report.stop(), this.#look.stop()];
+      await this.#control.close(); // first, since a service may be waiting for a database that is down
+      await Promise.all([...services, ...[...this.#targets.values()].map((target) => target.close())]);
       this.#log.info('stopped');
     }
     if (this.#whyStopped) throw this.#whyStopped;
@@ -173,7 +173,7 @@ class Worker {
     notifyServiceManager('STOPPING=1');
     const extending = setInterval(() => notifyServiceManager('EXTEND_TIMEOUT_USEC=30000000'), 10_000);
     try {
-      await this.#dispatcher.stop();
+      this.#dispatcher.stop();
       this.#log.info('draining', { held: this.#jobs.held().length, seconds: drainTimeout / 1000 });
       const timesUp = sleep(Math.max(0, drainTimeout - endingTakes), undefined, { signal: this.#hurrying.signal, ref: false });
       const over = await Promise.race([

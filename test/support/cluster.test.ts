@@ -85,3 +85,10 @@ ownTest('a removed cluster leaves nothing behind', async (t) => {
   await cluster.remove();
   t.false(existsSync(cluster.dataDirectory ?? ''));
 });
+
+ownTest('a tablespace can be in a directory made for the server', async (t) => {
+  const cluster = await ownCluster(t);
+  const client = await connect(t, cluster.url());
+  await client.query(`create tablespace elsewhere location '${await cluster.serverDirectory('elsewhere')}'`);
+  await t.notThrowsAsync(client.query('create table there (n int) tablespace elsewhere'));
+});

@@ -30,6 +30,8 @@ export interface TestCluster {
     /** Attempts succeed again, and the archiver is woken (by a WAL switch), however long it meant to sleep. */
     recover(): Promise<void>;
   };
+  /** A new directory that belongs to the server, for tablespaces and the like; bytes for a name that is no text. */
+  serverDirectory<Path extends string | Buffer>(name: Path): Promise<Path>;
   remove(): Promise<void>;
 }
 

@@ -5,12 +5,23 @@ import type { Job, JobContext } from '../job.ts';
 
 export async function hold(job: Job, request: ClaimedRequest): Promise<void> {
   const limit = holdLimit(request.holdTimeout, job.context);
-  const timer = limit === 0 ? undefined : setTimeout(() => job.endWindow(heldTooLong(limit)), Math.min(limit, 2 ** 31 - 1));
+  const stopTimer = limit === 0 ? () => undefined : after(limit, () => job.endWindow(heldTooLong(limit)));
   try {
     await job.untilRowIs('done');
   } finally {
-    clearTimeout(timer);
+    stopTimer();
   }
+}
+
+/** A timer that may run for longer than the 24.8 days that Node's can. Returns how to stop it. */
+function after(milliseconds: number, then: () => void): () => void {
+  const longest = 2 ** 31 - 1;
+  let timer: NodeJS.Timeout;
+  const arm = (left: number) => {
+    timer = setTimeout(() => (left > longest ? arm(left - longest) : then()), Math.min(left, longest));
+  };
+  arm(milliseconds);
+  return () => clearTimeout(timer);
 }
 
 /** Milliseconds; 0: no limit. The worker's own cap holds for everybody. */

@@ -50,7 +50,9 @@ export async function containerCluster(options: OwnClusterOptions): Promise<Test
     .start();
 
   const asRoot = (command: string[]) => execute(container, command);
-  await asRoot(['install', '-d', '-o', 'postgres', '-g', 'postgres', '-m', '755', archive]);
+  const makeDirectory = (path: string) =>
+    asRoot(['install', '-d', '-o', 'postgres', '-g', 'postgres', '-m', '755', path]);
+  await makeDirectory(archive);
 
   const url: TestCluster['url'] = ({ database = 'postgres', user = 'postgres', password } = {}) => {
     const login = [user, ...(password === undefined ? [] : [password])].map(encodeURIComponent).join(':');
@@ -100,6 +102,12 @@ export async function containerCluster(options: OwnClusterOptions): Promise<Test
         await asRoot(['rm', '-f', failureFlag]);
         await wakeArchiver(url());
       },
+    },
+    async serverDirectory(name) {
+      if (typeof name !== 'string') throw new Error('Docker takes no path that is not text');
+      const path = join(directory, name) as typeof name;
+      await makeDirectory(path);
+      return path;
     },
     async remove() {
       await container.stop({ timeout: 0, remove: true, removeVolumes: true });

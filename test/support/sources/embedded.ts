@@ -33,6 +33,7 @@ export async function embeddedCluster({
         if (cluster.running) await wakeArchiver(cluster.url());
       },
     },
+    serverDirectory: (name) => cluster.makeDirectory(name),
     remove: () => cluster.remove(),
   };
 }

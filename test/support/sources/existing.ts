@@ -29,6 +29,7 @@ export async function existingServer(superuserUrl: string): Promise<TestCluster>
     restart: refuse('restart'),
     configure: refuse('configure'),
     archiving: { fail: refuse('break'), recover: refuse('mend') },
+    serverDirectory: refuse('make directories on'),
     async remove() {},
   };
 }
