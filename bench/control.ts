@@ -6,9 +6,9 @@ import { parseArgs } from 'node:util';
 import { addFinishedRequests, dailyQueries } from './control/history.ts';
 import { holdMany } from './control/held.ts';
 import { idleFor } from './control/idle.ts';
-import { bareFunctions, throughTheQueue } from './control/latency.ts';
+import { compareLatencies } from './control/latency.ts';
 import { pollingScripts } from './control/polling-scripts.ts';
-import { bareWithDefaults, calls, openClient } from './control/procedures.ts';
+import { compareProcedures, openClient } from './control/procedures.ts';
 import { makeSetting } from './control/setting.ts';
 import { median, percentile, printBars, printSamples, type Bar } from './control/statistics.ts';
 
@@ -25,38 +25,34 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 const setting = await makeSetting();
 try {
   say(`PostgreSQL 18, fsync on, ${rounds} rounds each`);
-  await throughTheQueue(setting, 5);
+  await compareLatencies(setting, 5);
   const idle = await idleFor(setting, Number(options.idle));
-
-  const floor = await bareFunctions(setting, rounds);
-  const queue = await throughTheQueue(setting, rounds);
+  const { bare, queue } = await compareLatencies(setting, rounds);
   const client = await openClient(setting);
-  const bareDefaults = await bareWithDefaults(client, Math.max(50, rounds / 2));
-  const called = await calls(client, Math.max(50, rounds / 2));
+  const procedures = await compareProcedures(setting, client, Math.max(50, rounds / 2));
   await client.close();
   const scripts = await pollingScripts(setting, 3);
   const daily = await dailyQueries(setting, rounds);
   const held = await holdMany(setting, 100);
 
   await addFinishedRequests(setting, Number(options.history));
-  const queueAfter = await throughTheQueue(setting, rounds);
+  const { queue: queueAfter } = await compareLatencies(setting, rounds);
   const dailyAfter = await dailyQueries(setting, rounds);
 
-  printSamples('Starting and stopping', [
-    { name: 'pg_backup_start(label, true), bare', values: floor.start },
+  printSamples('Starting', [
+    { name: 'pg_backup_start(label, true), bare', values: bare.start },
     { name: 'INSERT committed -> running notified', values: queue.start },
-    { name: 'pg_backup_stop(false), bare', values: floor.stop },
+    { name: `${client.name}: pg_backup_start(label), nothing written before`, values: procedures.idle.start },
+    { name: `${client.name}: pg_backup_start(label), after the same writes`, values: procedures.bare.start },
+    { name: `${client.name}: CALL start_backup(label)`, values: procedures.calls.start },
+    ...(scripts === undefined ? [] : [{ name: 'pre-script polling every 5 s', values: scripts.start }]),
+  ]);
+  printSamples('Stopping', [
+    { name: 'pg_backup_stop(false), bare', values: bare.stop },
     { name: 'done -> label read', values: queue.stop },
-    { name: `${client.name}: pg_backup_start(label)`, values: bareDefaults.start },
-    { name: `${client.name}: CALL start_backup(label)`, values: called.start },
-    { name: `${client.name}: pg_backup_stop()`, values: bareDefaults.stop },
-    { name: `${client.name}: CALL stop_backup(label)`, values: called.stop },
-    ...(scripts === undefined
-      ? []
-      : [
-          { name: 'pre-script polling every 5 s', values: scripts.start },
-          { name: 'post-script polling every 5 s', values: scripts.stop },
-        ]),
+    { name: `${client.name}: pg_backup_stop(), waits for the archive`, values: procedures.bare.stop },
+    { name: `${client.name}: CALL stop_backup(label), likewise`, values: procedures.calls.stop },
+    ...(scripts === undefined ? [] : [{ name: 'post-script polling every 5 s', values: scripts.stop }]),
   ]);
   printSamples(`With ${options.history} finished requests`, [
     { name: 'INSERT committed -> running notified', values: queueAfter.start },
@@ -78,12 +74,27 @@ try {
   const ratio = (what: string, after: number[], before: number[]): Bar =>
     most(what, median(after) / median(before), 1.5, 'x');
   const bars: Bar[] = [
-    most('INSERT -> running, over the floor, median', over(queue.start, floor.start, median), 10, 'ms'),
-    most('INSERT -> running, over the floor, p99', over(queue.start, floor.start, p99), 40, 'ms'),
-    most('done -> label, over the floor, median', over(queue.stop, floor.stop, median), 10, 'ms'),
-    most('CALL start_backup, over the floor, median', over(called.start, bareDefaults.start, median), 100, 'ms'),
-    most('CALL stop_backup, over the floor, median', over(called.stop, bareDefaults.stop, median), 100, 'ms'),
-    { what: '100 held at once, own label each', figure: `${held.right}`, bar: '100', met: held.right === 100 },
+    most('INSERT -> running, over the floor, median', over(queue.start, bare.start, median), 10, 'ms'),
+    most('INSERT -> running, over the floor, p99', over(queue.start, bare.start, p99), 40, 'ms'),
+    most('done -> label, over the floor, median', over(queue.stop, bare.stop, median), 10, 'ms'),
+    most(
+      'CALL start_backup, over the floor, median',
+      over(procedures.calls.start, procedures.bare.start, median),
+      100,
+      'ms',
+    ),
+    most(
+      'CALL stop_backup, over the floor, median',
+      over(procedures.calls.stop, procedures.bare.stop, median),
+      100,
+      'ms',
+    ),
+    {
+      what: '100 held at once, own label each',
+      figure: `${held.right}`,
+      bar: '100',
+      met: held.right === 100,
+    },
     most('memory of the worker meanwhile', held.peakMemory, 150, 'MB'),
     ratio('INSERT -> running, a million rows', queueAfter.start, queue.start),
     ratio('done -> label, a million rows', queueAfter.stop, queue.stop),

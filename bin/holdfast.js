@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 // Plain enough for a Node that is too old for the rest, so that it can say so.
-var minimum = [20, 11]; // as "engines" in package.json says
+const minimum = [20, 11]; // as "engines" in package.json says
 
-var version = process.versions.node.split('.').map(Number);
+const version = process.versions.node.split('.').map(Number);
 if (version[0] < minimum[0] || (version[0] === minimum[0] && version[1] < minimum[1])) {
   console.error('holdfast: needs Node ' + minimum.join('.') + ' or newer, and this is ' + process.version);
   process.exit(2);
 }
-import('./launch.js');
+import('./launch.js').catch((error) => {
+  console.error('holdfast: cannot be started: ' + error.message);
+  process.exitCode = 1;
+});

@@ -14,7 +14,9 @@ if (!existsSync(source)) await run(built);
 else if (process.features.typescript) await run(source);
 else if (existsSync(development) && !process.env.HOLDFAST_RELAUNCHED) relaunch();
 else {
-  console.error(`holdfast: a checkout needs Node 22.18 or newer, and this is ${process.version}: run "npm ci"`);
+  console.error(
+    `holdfast: a checkout needs Node 22.18 or newer, and this is ${process.version}: run "npm ci"`,
+  );
   process.exitCode = 2;
 }
 

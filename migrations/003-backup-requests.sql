@@ -93,8 +93,7 @@ create table :"schema".backup_request (
 
 create unique index one_active_request_per_label on :"schema".backup_request (cluster, label)
   where state in ('requested', 'starting', 'running', 'done');
-create index requests_waiting on :"schema".backup_request (cluster, requested_by, id) where state = 'requested';
-create index requests_not_over on :"schema".backup_request (id)
+create index requests_not_over on :"schema".backup_request (cluster, requested_by, id)
   where state in ('requested', 'starting', 'running', 'done', 'archiving');
 create index requests_finished on :"schema".backup_request (cluster, state, finished_at desc)
   where state in ('complete', 'failed', 'cancelled');

@@ -21,9 +21,11 @@ export function createLog(options: LogOptions = {}): Log {
   const { level = 'info', json = false, write = (line) => process.stderr.write(line) } = options;
   const shown = logLevels.indexOf(level);
   const render = json ? asJson : asText;
-  const at = (severity: LogLevel) => (message: string, fields: LogFields = {}) => {
-    if (logLevels.indexOf(severity) <= shown) write(`${render(severity, message, fields)}\n`);
-  };
+  const at =
+    (severity: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      if (logLevels.indexOf(severity) <= shown) write(`${render(severity, message, fields)}\n`);
+    };
   return { error: at('error'), warning: at('warning'), info: at('info'), debug: at('debug') };
 }
 

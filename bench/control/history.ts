@@ -20,7 +20,10 @@ export async function addFinishedRequests(setting: Setting, requests: number): P
 }
 
 /** Milliseconds that the status view takes, and the worker's look for requests to claim. */
-export async function dailyQueries(setting: Setting, rounds: number): Promise<{ status: number[]; claim: number[] }> {
+export async function dailyQueries(
+  setting: Setting,
+  rounds: number,
+): Promise<{ status: number[]; claim: number[] }> {
   const db = await setting.connect();
   const status: number[] = [];
   const claim: number[] = [];

@@ -8,45 +8,45 @@ export interface Latencies {
   stop: number[];
 }
 
-/** pg_backup_start(label, true) and pg_backup_stop(false) on an open connection. */
-export async function bareFunctions(setting: Setting, rounds: number): Promise<Latencies> {
-  const db = await setting.connect();
-  const latencies: Latencies = { start: [], stop: [] };
-  for (let round = 0; round < rounds; round += 1) {
-    latencies.start.push(await timed(() => db.query(`select pg_backup_start('bench ${round}', true)`)));
-    latencies.stop.push(await timed(() => db.query('select * from pg_backup_stop(false)')));
-  }
-  await db.close();
-  return latencies;
-}
-
-/** A client that listens, inserts, finishes, and reads its label as soon as the notification says so. */
-export async function throughTheQueue(setting: Setting, rounds: number): Promise<Latencies> {
+/**
+ * In turns, so that both see the same machine: pg_backup_start(label, true) and pg_backup_stop(false) on an
+ * open connection; and a client that listens, inserts, finishes, and reads its label once the notification
+ * says that it is there.
+ */
+export async function compareLatencies(
+  setting: Setting,
+  rounds: number,
+): Promise<{ bare: Latencies; queue: Latencies }> {
   const db = await setting.connect();
   const client = await listeningClient(setting.url);
-  const latencies: Latencies = { start: [], stop: [] };
+  const bare: Latencies = { start: [], stop: [] };
+  const queue: Latencies = { start: [], stop: [] };
   for (let round = 0; round < rounds; round += 1) {
+    bare.start.push(await timed(() => db.query(`select pg_backup_start('bench ${round}', true)`)));
+    bare.stop.push(await timed(() => db.query('select * from pg_backup_stop(false)')));
+
     const [row] = await db.query(
       `insert into holdfast.backup_request (label, fast) values ('bench ${round}', true) returning id`,
     );
-    const committed = performance.now();
-    await client.until(Number(row?.id), 'running');
-    latencies.start.push(performance.now() - committed);
-    const finishing = performance.now();
-    await db.query(`update holdfast.backup_request set state = 'done' where id = ${row?.id}`);
-    await client.until(Number(row?.id), 'archiving');
-    await readLabel(db, Number(row?.id));
-    latencies.stop.push(performance.now() - finishing);
-    await client.until(Number(row?.id), 'complete');
+    const id = Number(row?.id);
+    queue.start.push(await timed(() => client.until(id, 'running')));
+    const finish = async () => {
+      await db.query(`update holdfast.backup_request set state = 'done' where id = ${id}`);
+      await client.until(id, 'archiving');
+      await readLabel(db, id);
+    };
+    queue.stop.push(await timed(finish));
+    await client.until(id, 'complete');
   }
   await client.close();
   await db.close();
-  return latencies;
+  return { bare, queue };
 }
 
 async function readLabel(db: Connection, id: number): Promise<void> {
   const [row] = await db.query(`select backup_label from holdfast.backup_request where id = ${id}`);
-  if (!String(row?.backup_label).startsWith('START WAL LOCATION')) throw new Error(`request ${id} has no label`);
+  if (!String(row?.backup_label).startsWith('START WAL LOCATION'))
+    throw new Error(`request ${id} has no label`);
 }
 
 async function listeningClient(url: string) {

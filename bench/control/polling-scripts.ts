@@ -24,6 +24,9 @@ export async function pollingScripts(setting: Setting, rounds: number): Promise<
 
 async function run(script: string, ...args: string[]): Promise<void> {
   const file = fileURLToPath(new URL(`../peers/${script}`, import.meta.url));
-  const [status] = (await once(spawn('bash', [file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }), 'exit')) as [number];
+  const [status] = (await once(
+    spawn('bash', [file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }),
+    'exit',
+  )) as [number];
   if (status !== 0) throw new Error(`${script} ended with status ${status}`);
 }

@@ -69,7 +69,8 @@ async function startWorker(url: string, labels: string): Promise<Worker> {
     pid,
     async memory() {
       const status = await readFile(`/proc/${pid}/status`, 'utf8');
-      const megabytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
+      const megabytes = (name: string) =>
+        Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
       return { now: megabytes('VmRSS'), peak: megabytes('VmHWM') };
     },
     async cpu() {

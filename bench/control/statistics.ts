@@ -47,6 +47,10 @@ export function milliseconds(value: number): string {
 function printTable(head: string[], rows: string[][], title: string): void {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
   const line = (row: string[]) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ');
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ');
   process.stdout.write(`\n${title}\n${[head, ...rows].map(line).join('\n')}\n`);
 }

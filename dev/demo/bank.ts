@@ -2,7 +2,7 @@
 // tablespaces, and every transfer is noted in a third. A copy whose parts are not of one moment breaks that.
 import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
 
-const accounts = 20_000;
+const accounts = 100_000;
 const balance = 1000;
 const tellers = 4;
 

@@ -2,9 +2,6 @@
 import { join } from 'node:path';
 import { asServerUser } from '../embedded/server-user.ts';
 
-/** What a restored server must not have; its WAL comes from the archive. */
-const leftOut = ['./postmaster.pid', './postmaster.opts', './pg_wal/*', './pg_replslot/*'];
-
 export interface Archived {
   /** As one would type it. */
   command: string;
@@ -12,14 +9,13 @@ export interface Archived {
   status: number;
 }
 
-export async function tarUp(directory: string, file: string): Promise<Archived> {
-  const exclude = leftOut.map((pattern) => `--exclude=${pattern}`);
-  const args = ['-cf', file, ...exclude, '-C', directory, '.'];
+/** Everything in a directory but the server's lock file; both paths are relative to `workingDirectory`. */
+export async function tarUp(workingDirectory: string, file: string, directory: string): Promise<Archived> {
+  const args = ['-cf', file, '--exclude=./postmaster.pid', '-C', directory, '.'];
   // With status 2 something could not be read at all.
   const script = 'tar "$@" 2>/dev/null; status=$?; echo $status; [ $status -le 1 ]';
-  const status = await asServerUser.run('/bin/sh', ['-c', script, 'tar', ...args]);
-  const typed = args.map((arg) => (/[*]/.test(arg) ? `'${arg}'` : arg)).join(' ');
-  return { command: `tar ${typed}`, status: Number(status) };
+  const status = await asServerUser.run('/bin/sh', ['-c', script, 'tar', ...args], { cwd: workingDirectory });
+  return { command: `tar ${args.join(' ')}`, status: Number(status) };
 }
 
 export async function extract(file: string, directory: string): Promise<void> {

@@ -8,24 +8,33 @@ export interface Backup {
   base: string;
   /** The tablespace's tar, and where tablespace_map says that it belongs. */
   tablespace: { tar: string; location: string };
-  label: Buffer | undefined;
-  map: Buffer | undefined;
+  label: Buffer;
+  map: Buffer;
+  /** The last WAL segment that it needs. */
+  stopWal: string;
   restoreCommand: string;
 }
 
-/** A server on the restored copy, running. @throws Error with the end of the server's log, where it refuses */
-export async function restore(backup: Backup): Promise<EmbeddedCluster> {
+/**
+ * A server on the restored copy, running. `byTheBook` is what the manual says; otherwise the copy is started as it is.
+ * @throws Error with the end of the server's log, where it refuses
+ */
+export async function restore(backup: Backup, byTheBook: boolean): Promise<EmbeddedCluster> {
   const cluster = await createCluster({ empty: true });
+  const { dataDirectory } = cluster;
   try {
-    await extract(backup.base, cluster.dataDirectory);
+    await extract(backup.base, dataDirectory);
     await empty(backup.tablespace.location);
     await extract(backup.tablespace.tar, backup.tablespace.location);
-
-    const files = { backup_label: backup.label, tablespace_map: backup.map, 'recovery.signal': Buffer.alloc(0) };
-    for (const [name, content] of Object.entries(files)) {
-      if (content) await asServerUser.writeFile(join(cluster.dataDirectory, name), content);
+    if (byTheBook) {
+      await empty(join(dataDirectory, 'pg_wal'));
+      await asServerUser.writeFile(join(dataDirectory, 'backup_label'), backup.label);
+      await asServerUser.writeFile(join(dataDirectory, 'tablespace_map'), backup.map);
+      await asServerUser.writeFile(join(dataDirectory, 'recovery.signal'), '');
+      await cluster.appendSettings({ restore_command: backup.restoreCommand });
     }
-    await cluster.appendSettings({ restore_command: backup.restoreCommand, archive_mode: 'off' });
+    // It must not add to the archive of the server that was lost.
+    await cluster.appendSettings({ archive_mode: 'off' });
     await cluster.start();
     return cluster;
   } catch (error) {
@@ -34,9 +43,9 @@ export async function restore(backup: Backup): Promise<EmbeddedCluster> {
   }
 }
 
-/** The server's own last word, out of what it logged. */
-export function lastWord(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const fatal = text.split('\n').filter((line) => /\b(FATAL|PANIC):/.test(line));
-  return (fatal[0] ?? text).replace(/^.*?(FATAL|PANIC): +/, '$1:  ');
+/** With what words a server refused to start; undefined: that is not what went wrong. */
+export function lastWord(error: unknown): string | undefined {
+  const lines = error instanceof Error ? error.message.split('\n') : [];
+  const [, severity, message] = lines.map((line) => /\b(FATAL|PANIC): +(.*)/.exec(line)).find(Boolean) ?? [];
+  return severity === undefined ? undefined : `${severity}: ${message}`;
 }

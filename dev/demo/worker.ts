@@ -15,7 +15,8 @@ export async function holdfast(args: string[], where: Where): Promise<string> {
   const { status, signal, stdout, stderr } = await runProcess(process.execPath, [program, ...args], {
     env: environment(where),
   });
-  if (status !== 0) throw new Error(`holdfast ${args.join(' ')} ended with ${signal ?? status}: ${stderr}${stdout}`);
+  if (status !== 0)
+    throw new Error(`holdfast ${args.join(' ')} ended with ${signal ?? status}: ${stderr}${stdout}`);
   return stdout;
 }
 
@@ -23,15 +24,22 @@ export async function startWorker(
   where: Where,
   onEnd: (stop: () => Promise<void>) => void,
 ): Promise<RunningProcess> {
-  const worker = await startProcess({ teardown: (stop) => onEnd(async () => void (await stop())) }, process.execPath, [program, 'worker'], {
-    env: environment(where),
-  });
+  const worker = await startProcess(
+    { teardown: (stop) => onEnd(async () => void (await stop())) },
+    process.execPath,
+    [program, 'worker'],
+    {
+      env: environment(where),
+    },
+  );
   await worker.untilLine(/\bready\b/);
   return worker;
 }
 
 /** Nobody's own databases and settings. */
 function environment({ url, labels }: Where): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(PG|HOLDFAST_|DATABASE_URL$)/.test(name));
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(PG|HOLDFAST_|DATABASE_URL$)/.test(name),
+  );
   return { ...Object.fromEntries(inherited), DATABASE_URL: url, HOLDFAST_LABELS: labels };
 }

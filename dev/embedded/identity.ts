@@ -5,6 +5,7 @@
 // field, checksummed) and at the head of every WAL segment (not checksummed).
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32c } from '../../src/postgres/crc32c.ts';
 
 const identifierInSegment = 24;
 
@@ -60,16 +61,4 @@ async function editing<T>(path: string, edit: (file: FileHandle) => Promise<T>):
   } finally {
     await file.close();
   }
-}
-
-const table = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
-  return value;
-});
-
-function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (table[(crc ^ byte) & 0xff] ?? 0);
-  return (crc ^ 0xffffffff) >>> 0;
 }

@@ -6,7 +6,7 @@ as $procedure$
 declare
   deadline timestamptz := clock_timestamp() + patience;
   poll double precision := 0.005;
-  orphaned_since timestamptz;
+  alone_since timestamptz;
   warned_at timestamptz := clock_timestamp();
   states constant text[] := array['requested', 'starting', 'running', 'done', 'archiving', 'complete'];
   request record;
@@ -14,8 +14,12 @@ begin
   outcome := null;
   loop
     begin
-      select r.state, @schema@.session_state(r.id) as session into request
-      from @schema@.backup_request r where r.id = of_request;
+      select r.state,
+        coalesce(@schema@.session_state(r.id) in ('gone', 'orphaned'), false)
+          or r.state = 'archiving' and not @schema@.worker_is_alive(s.instance) as left_alone
+      into request
+      from @schema@.backup_request r left join @schema@.backup_session s on s.request_id = r.id
+      where r.id = of_request;
       if not found then
         outcome := 'missing';
       elsif request.state in ('failed', 'cancelled') then
@@ -25,9 +29,8 @@ begin
       elsif clock_timestamp() >= deadline then
         outcome := 'timed out';
       else
-        orphaned_since := case when request.session in ('gone', 'orphaned')
-          then coalesce(orphaned_since, clock_timestamp()) end;
-        if orphaned_since < clock_timestamp() - interval '30 s' then
+        alone_since := case when request.left_alone then coalesce(alone_since, clock_timestamp()) end;
+        if alone_since < clock_timestamp() - interval '30 s' then
           outcome := 'abandoned';
         elsif request.state = 'archiving' and warned_at < clock_timestamp() - interval '60 s' then
           raise warning 'still waiting for the WAL of backup request % to be archived', of_request

@@ -2,7 +2,8 @@ create or replace function :"schema".waiting_for(of_request bigint) returns text
 language sql volatile
 set search_path = :"schema", pg_temp
 as $$
-  select coalesce(g.detail, case r.state
+  select coalesce(case when r.state = 'archiving' and not worker_is_alive(s.instance)
+    then 'a worker: none alive watches its WAL being archived' end, g.detail, case r.state
     when 'requested' then case when exists (
         select from worker w
         where r.cluster = any (w.clusters) and not w.draining and lock_is_held(this_database(), w.lock_key, w.pid))
@@ -13,6 +14,7 @@ as $$
     when 'archiving' then 'its WAL to be archived'
   end)
   from backup_request r
+  left join backup_session s on s.request_id = r.id
   left join backup_stage g on g.request_id = r.id and g.state = 'running'
   where r.id = of_request
 $$;

@@ -93,8 +93,10 @@ select lsn::text as "stopLsn", pg_walfile_name(lsn) as "stopWal",
 from pg_stop_backup(false, false)
 
 -- name: tablespaces
--- As tablespace_map has them: in-place ones are left out, a backslash and a line's end are escaped.
-select convert_to(string_agg(oid || ' ' || regexp_replace(path, '([\\\n\r])', E'\\\\\\1', 'g') || E'\n', '' order by oid),
+-- As tablespace_map has them: in-place ones are left out, a line's end is escaped and, from 14 on, a backslash.
+select convert_to(string_agg(oid || ' ' || regexp_replace(path, case
+      when current_setting('server_version_num')::integer >= 140000 then '([\\\n\r])'
+      else '([\n\r])' end, E'\\\\\\1', 'g') || E'\n', '' order by oid),
   getdatabaseencoding()) as map
 from (select oid, pg_tablespace_location(oid) as path from pg_tablespace) t
 where path like '/%'

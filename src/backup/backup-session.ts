@@ -86,6 +86,8 @@ export class BackupSession {
     try {
       const { db } = await this.#target.companion();
       await terminate(db, this.identity.pid, this.lockKey);
+    } catch {
+      // The server is out of reach: it ends the session when it notices that we are gone.
     } finally {
       this.db.cut();
     }

@@ -41,6 +41,9 @@ export class Job {
   #windowIsOpen = true;
   #holdsSession = false;
   readonly #waiting = new Set<{ wanted: State; resolve: () => void }>();
+  readonly #warnings = new Set<string>();
+  #detail: string | null = null;
+  #describing = false;
 
   constructor(id: number, context: JobContext) {
     this.id = id;
@@ -65,7 +68,6 @@ export class Job {
     this.#windowIsOpen = false;
   }
 
-
   /** Whether a backup session is held for it. */
   get holdsSession(): boolean {
     return this.#holdsSession;
@@ -83,7 +85,8 @@ export class Job {
 
   /** The row has been seen in this state. */
   observe(state: State | undefined): void {
-    if (state === undefined || state === 'cancelled' || state === 'failed') this.end(new Superseded(this.id, state));
+    if (state === undefined || state === 'cancelled' || state === 'failed')
+      this.end(new Superseded(this.id, state));
     for (const waiter of this.#waiting) if (waiter.wanted === state) waiter.resolve();
   }
 
@@ -127,12 +130,20 @@ export class Job {
 
   /** Notes what went wrong without failing the request; never in the way of what matters. */
   warn(warning: string): void {
+    if (this.#warnings.has(warning)) return;
+    this.#warnings.add(warning);
     this.context.log.warning(warning, { request: this.id });
     void this.#note((db) => addWarning(db, this.id, warning));
   }
 
+  /** What the stage waits for. Only the latest is written: without a control database they would pile up. */
   describe(detail: string | null): void {
-    void this.#note((db) => describeStage(db, this.id, detail));
+    this.#detail = detail;
+    if (this.#describing) return;
+    this.#describing = true;
+    void this.#note((db) => describeStage(db, this.id, this.#detail)).finally(
+      () => (this.#describing = false),
+    );
   }
 
   async #note(work: (db: Connection) => Promise<void>): Promise<void> {
@@ -147,7 +158,8 @@ const insufficientPrivilege = '42501';
 /** The guard refuses a worker whose request another one has taken over meanwhile. */
 function explainRefusal(id: number) {
   return (error: unknown): never => {
-    if (error instanceof ServerError && error.code === insufficientPrivilege) throw new Superseded(id, undefined);
+    if (error instanceof ServerError && error.code === insufficientPrivilege)
+      throw new Superseded(id, undefined);
     throw error;
   };
 }
@@ -168,6 +180,7 @@ export async function recordFailure(job: Job, error: unknown): Promise<void> {
 
 /** What goes into the row for an error. */
 function failureOf(error: unknown): { code: string; message: string; hint: string | null } {
-  if (error instanceof HoldfastError) return { code: error.code, message: error.message, hint: error.hint ?? null };
+  if (error instanceof HoldfastError)
+    return { code: error.code, message: error.message, hint: error.hint ?? null };
   return { code: 'backup_failed', message: messageOf(error), hint: null };
 }

@@ -9,13 +9,21 @@ import type { Job } from './job.ts';
 import { writeLabelEntry, type BackupDescription } from './label-directory.ts';
 
 /** Resolves when the row has the label. Without a description it is in the label directory already. */
-export async function keepLabel(job: Job, ending: Ending, description: BackupDescription | null): Promise<void> {
+export async function keepLabel(
+  job: Job,
+  ending: Ending,
+  description: BackupDescription | null,
+): Promise<void> {
   const { label, tablespaceMap } = ending;
   let inRow = false;
   const directory =
     description === null
       ? undefined
-      : untilWritten(job, () => writeLabelEntry(job.context.labels, { description, label, tablespaceMap }), () => inRow);
+      : untilWritten(
+          job,
+          () => writeLabelEntry(job.context.labels, { description, label, tablespaceMap }),
+          () => inRow,
+        );
   try {
     await job.move('archiving', (db) => markArchiving(db, job.id, ending));
   } finally {
@@ -31,7 +39,11 @@ export async function keepLabel(job: Job, ending: Ending, description: BackupDes
 }
 
 /** Tries until it works, or until the row has the label anyway: then the last failure. */
-async function untilWritten(job: Job, write: () => Promise<string>, inRow: () => boolean): Promise<string | undefined> {
+async function untilWritten(
+  job: Job,
+  write: () => Promise<string>,
+  inRow: () => boolean,
+): Promise<string | undefined> {
   for (;;) {
     try {
       job.context.log.debug('label written', { request: job.id, directory: await write() });

@@ -4,6 +4,7 @@
  *
  *   <labels>/<cluster>/<UTC start>-<id>/{backup_label,tablespace_map,backup.json}
  */
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -40,16 +41,20 @@ const fileMode = 0o600;
 /** Writes, syncs and removes a file, as the label will be written. @throws HoldfastError where that fails */
 export async function testLabelDirectory(labels: string, cluster: string): Promise<void> {
   const directory = join(labels, cluster);
-  const probe = join(directory, `.test-${process.pid}-${Date.now()}`);
+  const probe = join(directory, `.test-${randomUUID()}`);
   try {
     await mkdir(directory, { recursive: true, mode: directoryMode });
     await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '));
   } catch (error) {
-    throw new HoldfastError('failed', `the label directory "${directory}" cannot be written: ${messageOf(error)}`, {
-      code: 'label_directory_unwritable',
-      hint: 'make room in it or make it writable for the worker, or name another ([worker] labels, HOLDFAST_LABELS)',
-      cause: error,
-    });
+    throw new HoldfastError(
+      'failed',
+      `the label directory "${directory}" cannot be written: ${messageOf(error)}`,
+      {
+        code: 'label_directory_unwritable',
+        hint: 'make room in it or make it writable for the worker, or name another ([worker] labels, HOLDFAST_LABELS)',
+        cause: error,
+      },
+    );
   } finally {
     await rm(probe, { force: true }).catch(() => undefined);
   }
@@ -66,8 +71,12 @@ export async function writeLabelEntry(labels: string, entry: LabelEntry): Promis
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { mode: directoryMode });
     await writeSynced(join(temporary, 'backup_label'), entry.label);
-    if (entry.tablespaceMap !== null) await writeSynced(join(temporary, 'tablespace_map'), entry.tablespaceMap);
-    await writeSynced(join(temporary, 'backup.json'), Buffer.from(`${JSON.stringify(entry.description, null, 2)}\n`));
+    if (entry.tablespaceMap !== null)
+      await writeSynced(join(temporary, 'tablespace_map'), entry.tablespaceMap);
+    await writeSynced(
+      join(temporary, 'backup.json'),
+      Buffer.from(`${JSON.stringify(entry.description, null, 2)}\n`),
+    );
     await syncDirectory(temporary);
     const directory = await renameToFree(temporary, join(parent, name));
     await syncDirectory(parent);
@@ -86,10 +95,13 @@ export async function findLabelEntry(
 ): Promise<LabelEntry | undefined> {
   const parent = join(labels, cluster);
   const names = await readdir(parent).catch(() => []);
-  for (const name of names.filter((candidate) => new RegExp(`^[0-9TZ]+-${backup.id}(\\.\\d+)?$`).test(candidate))) {
+  for (const name of names.filter((candidate) =>
+    new RegExp(`^[0-9TZ]+-${backup.id}(\\.\\d+)?$`).test(candidate),
+  )) {
     const entry = await readLabelEntry(join(parent, name)).catch(() => undefined);
     const found = entry?.description;
-    if (found?.systemIdentifier === backup.systemIdentifier && found.startLsn === backup.startLsn) return entry;
+    if (found?.systemIdentifier === backup.systemIdentifier && found.startLsn === backup.startLsn)
+      return entry;
   }
   return undefined;
 }
@@ -97,10 +109,12 @@ export async function findLabelEntry(
 export async function readLabelEntry(directory: string): Promise<LabelEntry> {
   const description = JSON.parse(await readFile(join(directory, 'backup.json'), 'utf8')) as BackupDescription;
   const label = await readFile(join(directory, 'backup_label'));
-  const tablespaceMap = await readFile(join(directory, 'tablespace_map')).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
+  const tablespaceMap = await readFile(join(directory, 'tablespace_map')).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    },
+  );
   return { description, label, tablespaceMap };
 }
 

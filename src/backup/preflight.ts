@@ -38,11 +38,15 @@ function requireSupportedVersion(version: number): void {
 
 function explainLabel(error: unknown): never {
   if (!(error instanceof ServerError) || error.code !== '22P05') throw error;
-  throw new HoldfastError('failed', 'the label has characters that the encoding of the target database cannot hold', {
-    code: 'label_not_representable',
-    hint: 'use a label of ASCII characters, or connect the worker to a database of another encoding',
-    cause: error,
-  });
+  throw new HoldfastError(
+    'failed',
+    'the label has characters that the encoding of the target database cannot hold',
+    {
+      code: 'label_not_representable',
+      hint: 'use a label of ASCII characters, or connect the worker to a database of another encoding',
+      cause: error,
+    },
+  );
 }
 
 /** Why this backup cannot be taken on that server as it is. */
@@ -52,7 +56,8 @@ export function refusal(
   functions: { startFunction: string; stopFunction: string },
   backendKey: number,
 ): HoldfastError | undefined {
-  const refuse = (code: string, message: string, hint: string) => new HoldfastError('failed', message, { code, hint });
+  const refuse = (code: string, message: string, hint: string) =>
+    new HoldfastError('failed', message, { code, hint });
   if (request.method !== 'hold') {
     return refuse(
       'method_not_available',
@@ -106,8 +111,12 @@ export function refusal(
 }
 
 /** Why the WAL that this backup needs would not reach the archive. */
-export function archivingProblem(facts: PreflightFacts, report: ArchiverReport | undefined): HoldfastError | undefined {
-  const problem = (code: string, message: string, hint: string) => new HoldfastError('failed', message, { code, hint });
+export function archivingProblem(
+  facts: PreflightFacts,
+  report: ArchiverReport | undefined,
+): HoldfastError | undefined {
+  const problem = (code: string, message: string, hint: string) =>
+    new HoldfastError('failed', message, { code, hint });
   if (facts.archiveMode === 'off') {
     return problem(
       'archiving_off',

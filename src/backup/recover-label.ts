@@ -49,7 +49,8 @@ function sources(target: Target, name: string): (() => Promise<Buffer | undefine
 
 function endingFrom(bytes: Buffer, backup: StartedBackup): Ending | undefined {
   const history = parseBackupHistory(bytes);
-  if (formatLsn(history.label.startLsn) !== backup.startLsn || history.label.label !== backup.label) return undefined;
+  if (formatLsn(history.label.startLsn) !== backup.startLsn || history.label.label !== backup.label)
+    return undefined;
   return {
     stopLsn: formatLsn(history.stopLsn),
     stopWal: history.stopWal,

@@ -48,7 +48,11 @@ async function begin(job: Job, request: ClaimedRequest, session: BackupSession):
   for (const warning of await job.unlessEnded(preflight(request, session))) job.warn(warning);
   const beginning = await job.unlessEnded(session.begin(request.label, request.fast));
   await job.move('running', (db) => markRunning(db, job.id, beginning), job.signal);
-  job.context.log.info('backup running', { request: job.id, cluster: request.cluster, start: beginning.startLsn });
+  job.context.log.info('backup running', {
+    request: job.id,
+    cluster: request.cluster,
+    start: beginning.startLsn,
+  });
   return { ...beginning, startedAt: new Date().toISOString() };
 }
 
@@ -101,7 +105,8 @@ function describe(request: ClaimedRequest, beginning: TimedBeginning, ending: En
 }
 
 function sessionIsLost(error: unknown, session: BackupSession): boolean {
-  if (error instanceof Superseded || error instanceof LeftToOthers || error instanceof HoldfastError) return false;
+  if (error instanceof Superseded || error instanceof LeftToOthers || error instanceof HoldfastError)
+    return false;
   return session.db.isLost || (error instanceof ServerError && error.severity === 'FATAL');
 }
 

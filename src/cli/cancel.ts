@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import { cancelBackup, withControl } from '../control/client.ts';
-import { configFrom, controlFrom, exactlyOne, id, positiveDuration, type GlobalOptions } from './options.ts';
+import {
+  configFrom,
+  controlFrom,
+  exactlyOne,
+  idOption,
+  positiveDurationOption,
+  type GlobalOptions,
+} from './options.ts';
 import { printJson, printLines } from './output.ts';
 
 interface Options extends GlobalOptions {
@@ -13,10 +20,14 @@ export function addCancel(program: Command): void {
   program
     .command('cancel')
     .description('cancel a backup that is not finished')
-    .argument('[id]', 'its id', id)
+    .argument('[id]', 'its id', idOption)
     .option('--label <label>', 'or its label')
     .option('--cluster <name>', "the label's cluster", 'main')
-    .option('--timeout <duration>', 'how long to wait for somebody who has its row locked', positiveDuration)
+    .option(
+      '--timeout <duration>',
+      'how long to wait for somebody who has its row locked',
+      positiveDurationOption,
+    )
     .action(async (requestId: number | undefined, _: object, command: Command) => {
       const options = command.optsWithGlobals<Options>();
       exactlyOne(options.label, requestId);

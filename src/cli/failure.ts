@@ -25,7 +25,13 @@ export function failureOf(error: unknown): Failure {
     return { exitStatus, code, message, detail: detail || undefined, hint: hint || undefined };
   }
   if (error instanceof CommanderError) return usageFailure(error);
-  return { exitStatus: exitStatusOf.failed, code: 'failed', message: messageOf(error), detail: undefined, hint: undefined };
+  return {
+    exitStatus: exitStatusOf.failed,
+    code: 'failed',
+    message: messageOf(error),
+    detail: undefined,
+    hint: undefined,
+  };
 }
 
 /** Commander's "error: unknown option '--x'\n(Did you mean --y?)", in our form. */
@@ -43,7 +49,10 @@ function usageFailure(error: CommanderError): Failure {
 
 export function reportFailure(failure: Failure, json: boolean): void {
   const { exitStatus, code, message, detail, hint } = failure;
-  if (json) process.stderr.write(`${JSON.stringify({ error: { exit_status: exitStatus, code, message, detail, hint } })}\n`);
+  if (json)
+    process.stderr.write(
+      `${JSON.stringify({ error: { exit_status: exitStatus, code, message, detail, hint } })}\n`,
+    );
   else process.stderr.write(paragraph(message, detail, hint));
 }
 

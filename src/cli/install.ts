@@ -19,7 +19,9 @@ export function addInstall(program: Command): void {
 
 function described(schema: string, { before, after, applied }: Installation): string[] {
   if (applied.length === 0) {
-    return [`schema "${schema}" has version ${after} already; its functions and views are those of this release`];
+    return [
+      `schema "${schema}" has version ${after} already; its functions and views are those of this release`,
+    ];
   }
   const verb = before === 0 ? `installed in version ${after}` : `upgraded from version ${before} to ${after}`;
   return [`schema "${schema}" is ${verb}:`, ...applied.map((name) => `  ${name}`)];

@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../control/statements.ts';
 import { exitStatusOf } from '../errors.ts';
 import { addCancel } from './cancel.ts';
-import { addCheck, unknown } from './check.ts';
+import { addCheck, CheckFailed } from './check.ts';
 import { failureOf, reportFailure } from './failure.ts';
 import { addInstall } from './install.ts';
 import { addLabel } from './label.ts';
@@ -26,15 +26,18 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof CommanderError && error.code === 'commander.help') return exitStatusOf.usage;
+    const json = args.includes('--json');
+    if (error instanceof CheckFailed) return await error.report(json);
     const failure = failureOf(error);
-    if (args.includes('check')) return await unknown(failure, args.includes('--json'));
-    reportFailure(failure, args.includes('--json'));
+    reportFailure(failure, json);
     return failure.exitStatus;
   }
 }
 
 function buildProgram(): Command {
-  const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as {
+    version: string;
+  };
   const program = new Command('holdfast')
     .description('PostgreSQL backups driven from SQL')
     .version(version, '--version', 'print the version')

@@ -16,7 +16,10 @@ export interface GlobalOptions {
 export function addGlobalOptions(program: Command): Command {
   return program
     .option('--config <file>', 'the configuration file (default: HOLDFAST_CONFIG, then /etc/holdfast.toml)')
-    .option('--database-url <url>', "the control database (default: DATABASE_URL, then libpq's variables and .pgpass)")
+    .option(
+      '--database-url <url>',
+      "the control database (default: DATABASE_URL, then libpq's variables and .pgpass)",
+    )
     .option('--schema <name>', 'the schema of Holdfast (default: holdfast)')
     .option('--json', 'print JSON, errors too');
 }
@@ -27,17 +30,22 @@ export function configFrom({ config, databaseUrl, schema }: GlobalOptions): Conf
 
 /** How to reach the control database; the server's warnings go to standard error. */
 export function controlFrom({ control }: Config, command: string): ConnectOptions & { schema: string } {
-  return { url: control.url, schema: control.schema, applicationName: `holdfast ${command}`, onNotice: reportNotice };
+  return {
+    url: control.url,
+    schema: control.schema,
+    applicationName: `holdfast ${command}`,
+    onNotice: reportNotice,
+  };
 }
 
-export function id(text: string): number {
+export function idOption(text: string): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(number)) return number;
   throw new InvalidArgumentError("it is not a backup request's id, which is a number");
 }
 
 /** Milliseconds. */
-export function duration(text: string): number {
+export function durationOption(text: string): number {
   try {
     return parseDuration(text);
   } catch (error) {
@@ -45,13 +53,13 @@ export function duration(text: string): number {
   }
 }
 
-export function positiveDuration(text: string): number {
-  const milliseconds = duration(text);
+export function positiveDurationOption(text: string): number {
+  const milliseconds = durationOption(text);
   if (milliseconds > 0) return milliseconds;
   throw new InvalidArgumentError('it has to be longer than 0');
 }
 
-export function json(text: string): string {
+export function jsonOption(text: string): string {
   try {
     JSON.parse(text);
     return text;

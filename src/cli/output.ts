@@ -25,6 +25,9 @@ export function printJson(value: unknown): Promise<void> {
 
 /** A row with its columns' names as SQL has them. */
 export function asSql(row: object): Record<string, unknown> {
-  const named = Object.entries(row).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]);
+  const named = Object.entries(row).map(([key, value]) => [
+    key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
   return Object.fromEntries(named) as Record<string, unknown>;
 }

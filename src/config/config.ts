@@ -66,7 +66,8 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
   const clusterNames = new Set([...fromFile.clusters.keys(), ...fromVariables.clusters.keys()]);
   const cluster = (name: string): ClusterConfig => {
     const ofCluster = <T>(key: Key<T>) => {
-      const setting = fromVariables.clusters.get(name)?.get(key.path) ?? fromFile.clusters.get(name)?.get(key.path);
+      const setting =
+        fromVariables.clusters.get(name)?.get(key.path) ?? fromFile.clusters.get(name)?.get(key.path);
       return parsed(key, setting, key.path.replace('<name>', name));
     };
     return {

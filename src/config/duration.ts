@@ -1,11 +1,21 @@
 /** Durations as people write them: `90s`, `30 min`, `12h`, `1d 6h`, and 0. */
 
-const millisecondsIn: Record<string, number> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const millisecondsIn: Record<string, number> = {
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
 
-const unitOf: Record<string, string> = {
-  ...Object.fromEntries(Object.keys(millisecondsIn).map((unit) => [unit, unit])),
-  ...{ millisecond: 'ms', sec: 's', second: 's', m: 'min', minute: 'min', hour: 'h', day: 'd', week: 'w' },
-  ...{ milliseconds: 'ms', secs: 's', seconds: 's', mins: 'min', minutes: 'min', hours: 'h', days: 'd', weeks: 'w' },
+const wordsFor: Record<string, string[]> = {
+  ms: ['ms', 'millisecond', 'milliseconds'],
+  s: ['s', 'sec', 'secs', 'second', 'seconds'],
+  min: ['min', 'mins', 'm', 'minute', 'minutes'],
+  h: ['h', 'hour', 'hours'],
+  d: ['d', 'day', 'days'],
+  w: ['w', 'week', 'weeks'],
 };
 
 export const durationExamples = '"90s", "30 min", "12h", "1d" or 0';
@@ -19,7 +29,7 @@ export function parseDuration(text: string): number {
 
   let sum = 0;
   for (const [, amount, word = ''] of trimmed.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)/gi)) {
-    const unit = unitOf[word.toLowerCase()];
+    const unit = Object.keys(wordsFor).find((candidate) => wordsFor[candidate]?.includes(word.toLowerCase()));
     if (unit === undefined) throw new RangeError(`has the unknown unit "${word}"`);
     sum += Number(amount) * Number(millisecondsIn[unit]);
   }

@@ -60,7 +60,13 @@ function settingsOf(document: Table, file: string): Settings {
   return { general, clusters };
 }
 
-const clusterBlock: Key<string> = { path: 'the name of a cluster', variable: '', format: clusterName, default: undefined, help: '' };
+const clusterBlock: Key<string> = {
+  path: 'the name of a cluster',
+  variable: '',
+  format: clusterName,
+  default: undefined,
+  help: '',
+};
 
 function clusterSettings(name: string, table: Table, file: string): Map<string, Setting> {
   const paths = Object.values(clusterKeys).map(({ path }) => path);
@@ -77,7 +83,8 @@ function clusterSettings(name: string, table: Table, file: string): Map<string, 
 }
 
 function asTable(value: unknown, name: string, file: string): Table {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)) return value as Table;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date))
+    return value as Table;
   throw new HoldfastError('usage', `"${name}" in ${file} is not a table`, {
     code: 'bad_configuration',
     hint: `write [${name === 'cluster' ? 'cluster.main' : name}] on a line of its own, then its keys, one a line`,

@@ -35,7 +35,8 @@ export function positiveInteger(max: number): Format<number> {
     accepts: `a whole number from 1 to ${max}`,
     parse(value) {
       const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
-      if (typeof number !== 'number' || !Number.isInteger(number)) throw new RangeError('is not a whole number');
+      if (typeof number !== 'number' || !Number.isInteger(number))
+        throw new RangeError('is not a whole number');
       if (number < 1 || number > max) throw new RangeError('is out of range');
       return number;
     },
@@ -93,10 +94,13 @@ export const postgresUrl: Format<string> = {
   accepts: 'postgres://[user[:password]@][host][:port][/database][?parameter=value]',
   parse(value) {
     const text = string(value);
-    if (!/^postgres(ql)?:\/\//.test(text)) throw new RangeError('does not begin with postgres:// or postgresql://');
+    if (!/^postgres(ql)?:\/\//.test(text))
+      throw new RangeError('does not begin with postgres:// or postgresql://');
     // As pg itself does: an empty host after a user is the default one.
     if (!URL.canParse(text.replace('@/', '@localhost/'))) {
-      throw new RangeError('is malformed (special characters in a user or password have to be percent-encoded)');
+      throw new RangeError(
+        'is malformed (special characters in a user or password have to be percent-encoded)',
+      );
     }
     return text;
   },
@@ -109,6 +113,7 @@ function string(value: unknown): string {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(redact(value)) : (JSON.stringify(value) ?? String(value));
+  const text =
+    typeof value === 'string' ? JSON.stringify(redact(value)) : (JSON.stringify(value) ?? String(value));
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -20,9 +20,13 @@ export function configurationHelp(): string {
 export function configurationTable(): string {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
   const rows = allKeys.map(({ path, variable, format, default: standard, help }) =>
-    [`\`${path}\``, `\`${variable}\``, cell(format.accepts), standard === undefined ? '' : `\`${standard}\``, cell(help)].join(
-      ' | ',
-    ),
+    [
+      `\`${path}\``,
+      `\`${variable}\``,
+      cell(format.accepts),
+      standard === undefined ? '' : `\`${standard}\``,
+      cell(help),
+    ].join(' | '),
   );
   return ['Key | Variable | Value | Default | Meaning', '--- | --- | --- | --- | ---', ...rows].join('\n');
 }

@@ -1,6 +1,15 @@
 /** Every key of the configuration, once: what reads it, what checks it, and what documents it. */
 import { logLevels, type LogLevel } from '../log.ts';
-import { absolutePath, duration, name, oneOf, positiveInteger, postgresUrl, schemaName, type Format } from './formats.ts';
+import {
+  absolutePath,
+  duration,
+  name,
+  oneOf,
+  positiveInteger,
+  postgresUrl,
+  schemaName,
+  type Format,
+} from './formats.ts';
 
 export interface Key<T> {
   /** In the file: table and key. */

@@ -1,10 +1,11 @@
 import { closest, distance } from 'fastest-levenshtein';
 
-/** The known name that was probably meant, if there is one close enough. */
+/** The known name that was probably meant: nearly the same, or what this is the beginning of. */
 export function suggestion(given: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
   const nearest = closest(given, known);
-  return distance(given, nearest) <= Math.max(1, Math.floor(given.length / 4)) ? nearest : undefined;
+  if (distance(given, nearest) <= Math.max(1, Math.floor(given.length / 3))) return nearest;
+  return given.length < 3 ? undefined : known.find((name) => name.startsWith(given));
 }
 
 export function didYouMean(given: string, known: readonly string[]): string {

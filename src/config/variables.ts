@@ -68,7 +68,12 @@ function refuseMisspelt(variable: string, inFile: readonly string[]): void {
     ),
     'HOLDFAST_CONFIG',
   ];
-  const meant = known.includes(variable) ? undefined : suggestion(variable.slice(9), known.map((name) => name.slice(9)));
+  const meant = known.includes(variable)
+    ? undefined
+    : suggestion(
+        variable.slice(9),
+        known.map((name) => name.slice(9)),
+      );
   if (meant === undefined) return;
   throw new HoldfastError('usage', `the variable ${variable} is unknown`, {
     code: 'bad_configuration',

@@ -46,7 +46,10 @@ export interface StoredLabel {
 }
 
 /** Does `work` with a connection of its own, which no server setting ends. */
-export async function withConnection<T>(options: ConnectOptions, work: (db: Connection) => Promise<T>): Promise<T> {
+export async function withConnection<T>(
+  options: ConnectOptions,
+  work: (db: Connection) => Promise<T>,
+): Promise<T> {
   const db = await Connection.open({ ...options, lasting: true });
   try {
     return await work(db);
@@ -67,7 +70,10 @@ export function withControl<T>(options: ConnectOptions, work: (db: Connection) =
 }
 
 /** Resolves once it is safe to copy. @throws HoldfastError `duplicate_label` */
-export async function startBackup(db: Connection, request: StartRequest): Promise<{ id: number; startLsn: string }> {
+export async function startBackup(
+  db: Connection,
+  request: StartRequest,
+): Promise<{ id: number; startLsn: string }> {
   try {
     const [row] = await db.run('client', 'start', {
       label: request.label,
@@ -114,8 +120,9 @@ export async function interruptible<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const [row] = await db.run('client', 'backend');
+  let interrupted: Promise<void> | undefined;
   const interrupt = () => {
-    cancelQuery(options, Number(row?.pid)).catch((error: unknown) => db.cut(error as Error));
+    interrupted = cancelQuery(options, Number(row?.pid)).catch((error: unknown) => db.cut(error as Error));
   };
   signal.throwIfAborted();
   signal.addEventListener('abort', interrupt, { once: true });
@@ -123,6 +130,7 @@ export async function interruptible<T>(
     return await work();
   } finally {
     signal.removeEventListener('abort', interrupt);
+    await interrupted;
   }
 }
 
@@ -145,12 +153,17 @@ function interval(milliseconds: number | null): string | null {
 }
 
 function isDuplicateLabel(error: unknown): boolean {
-  return error instanceof ServerError && error.code === '23505' && error.constraint === 'one_active_request_per_label';
+  return (
+    error instanceof ServerError &&
+    error.code === '23505' &&
+    error.constraint === 'one_active_request_per_label'
+  );
 }
 
 async function duplicateLabel(db: Connection, cluster: string, label: string): Promise<HoldfastError> {
   const [holder] = await db.run('client', 'holder_of_label', { cluster, label });
-  const who = holder === undefined ? 'another backup request' : `backup request ${holder.id}, which is ${holder.state}`;
+  const who =
+    holder === undefined ? 'another backup request' : `backup request ${holder.id}, which is ${holder.state}`;
   return new HoldfastError('failed', `label "${label}" of cluster "${cluster}" is in use by ${who}`, {
     code: 'duplicate_label',
     hint: 'finish that one with "holdfast stop", or cancel it with "holdfast cancel"; or use another label',

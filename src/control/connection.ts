@@ -68,9 +68,12 @@ export class Connection {
     }
     try {
       await client.connect();
-      const [row] = await connection.query('show server_version_num', [], { timeout: options.connectTimeout ?? 10_000 });
+      const [row] = await connection.query('show server_version_num', [], {
+        timeout: options.connectTimeout ?? 10_000,
+      });
       connection.serverVersion = Number(row?.server_version_num);
-      if (options.lasting) await connection.query(sessionSettings(connection.serverVersion), [], { timeout: 10_000 });
+      if (options.lasting)
+        await connection.query(sessionSettings(connection.serverVersion), [], { timeout: 10_000 });
     } catch (error) {
       connection.cut();
       throw connectionError(error, client);
@@ -102,7 +105,11 @@ export class Connection {
     else this.#onLost.add(listener);
   }
 
-  async query<T extends Row = Row>(text: string, values: readonly unknown[] = [], options: QueryOptions = {}): Promise<T[]> {
+  async query<T extends Row = Row>(
+    text: string,
+    values: readonly unknown[] = [],
+    options: QueryOptions = {},
+  ): Promise<T[]> {
     if (this.#lost) throw this.#lost;
     const answer = values.length > 0 ? this.#client.query(text, [...values]) : this.#client.query(text);
     this.#inFlight += 1;
@@ -114,7 +121,10 @@ export class Connection {
         lose = reject;
         this.#onLost.add(reject);
         if (timeout === undefined) return;
-        timer = setTimeout(() => this.cut(new Error(`the server did not answer within ${timeout} ms`)), timeout);
+        timer = setTimeout(
+          () => this.cut(new Error(`the server did not answer within ${timeout} ms`)),
+          timeout,
+        );
       });
       const result = await Promise.race([answer, interrupted]);
       return result.rows as T[];
@@ -189,7 +199,9 @@ export function clientConfig(options: ConnectOptions): pg.ClientConfig {
 /** As libpq does without PGHOST: the Unix-domain socket where there is one; and the system's user name. */
 function defaultHost(): pg.ClientConfig {
   const port = process.env.PGPORT ?? '5432';
-  const socket = ['/var/run/postgresql', '/tmp'].find((directory) => existsSync(`${directory}/.s.PGSQL.${port}`));
+  const socket = ['/var/run/postgresql', '/tmp'].find((directory) =>
+    existsSync(`${directory}/.s.PGSQL.${port}`),
+  );
   return {
     ...(process.env.PGHOST === undefined && socket !== undefined ? { host: socket } : {}),
     ...(process.env.PGUSER === undefined ? { user: userInfo().username } : {}),
@@ -207,7 +219,7 @@ function connectionError(error: unknown, client: pg.Client): HoldfastError {
   const where = `${client.host}:${client.port}, database "${client.database}", user "${client.user}"`;
   return new HoldfastError('failed', `cannot connect to PostgreSQL at ${where}: ${messageOf(error)}`, {
     code: 'connection_failed',
-    hint: 'give --database-url, DATABASE_URL or libpq\'s variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)',
+    hint: "give --database-url, DATABASE_URL or libpq's variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)",
     cause: error,
   });
 }

@@ -22,8 +22,9 @@ export interface ControlLinkOptions {
   onWrongSchema: (error: HoldfastError) => void;
 }
 
-/** Milliseconds a statement may take before the connection counts as dead; locks are never waited for. */
+/** Milliseconds a statement may take before the connection counts as dead, and how many of them for a lock. */
 const statementLimit = 5000;
+const lockLimit = 2000;
 
 export class ControlLink {
   readonly #options: ControlLinkOptions;
@@ -85,7 +86,8 @@ export class ControlLink {
   async dropWitness(id: number): Promise<void> {
     const key = this.#witnesses.get(id);
     this.#witnesses.delete(id);
-    if (key !== undefined && this.isUp) await this.tryOnce((db) => releaseLock(db, key)).catch(() => undefined);
+    if (key !== undefined && this.isUp)
+      await this.tryOnce((db) => releaseLock(db, key)).catch(() => undefined);
   }
 
   async close(): Promise<void> {
@@ -137,15 +139,17 @@ export class ControlLink {
     const { schema, identity, log } = this.#options;
     const connection = await Connection.open({ ...this.#options.connect, schema, lasting: true });
     try {
+      connection.limitStatements(statementLimit);
+      await connection.query(`set lock_timeout = ${lockLimit}`);
       await requireDirect(connection);
       await requireSchema(connection, schema);
       const lockKey = await takeLock(connection);
       for (const id of this.#witnesses.keys()) this.#witnesses.set(id, await takeLock(connection));
       const known = this.name === '' ? identity : { ...identity, currentName: this.name };
       this.name = await registerWorker(connection, known, lockKey, this.draining, this.#witnesses);
-      connection.limitStatements(statementLimit);
       connection.onLost((reason) => {
-        if (!this.#stopping.signal.aborted) log.warning('lost the control database', { reason: messageOf(reason) });
+        if (!this.#stopping.signal.aborted)
+          log.warning('lost the control database', { reason: messageOf(reason) });
         if (!this.#stopping.signal.aborted) void this.run(async () => undefined).catch(() => undefined);
       });
       return connection;

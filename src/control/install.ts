@@ -47,7 +47,8 @@ export async function install(db: Connection, schema: string): Promise<Installat
       await applyFile(db, file, variables);
       await db.run('installation', 'record_migration', { number, name });
     }
-    for (const file of [...sqlFiles('sql/functions/'), ...sqlFiles('sql/views/')]) await applyFile(db, file, variables);
+    for (const file of [...sqlFiles('sql/functions/'), ...sqlFiles('sql/views/')])
+      await applyFile(db, file, variables);
     return { before, after: schemaVersion(), applied: pending.map(({ name }) => name) };
   });
 }
@@ -71,19 +72,27 @@ export async function requireSchema(db: Connection, schema: string): Promise<voi
     });
   }
   if (version < schemaVersion()) {
-    throw new HoldfastError('usage', `schema "${schema}" has version ${version}, older than this release's ${schemaVersion()}`, {
-      code: 'schema_too_old',
-      hint: 'run "holdfast install" to upgrade it',
-    });
+    throw new HoldfastError(
+      'usage',
+      `schema "${schema}" has version ${version}, older than this release's ${schemaVersion()}`,
+      {
+        code: 'schema_too_old',
+        hint: 'run "holdfast install" to upgrade it',
+      },
+    );
   }
 }
 
 function refuseNewer(version: number, schema: string): void {
   if (version <= schemaVersion()) return;
-  throw new HoldfastError('usage', `schema "${schema}" has version ${version}, newer than this release's ${schemaVersion()}`, {
-    code: 'schema_too_new',
-    hint: 'upgrade Holdfast on this host',
-  });
+  throw new HoldfastError(
+    'usage',
+    `schema "${schema}" has version ${version}, newer than this release's ${schemaVersion()}`,
+    {
+      code: 'schema_too_new',
+      hint: 'upgrade Holdfast on this host',
+    },
+  );
 }
 
 function checkSchemaName(schema: string): void {
@@ -121,4 +130,3 @@ function sqlFiles(directory: string): URL[] {
     .sort()
     .map((name) => new URL(name, base));
 }
-

@@ -53,7 +53,10 @@ export class Listener {
         await this.#listenOnce(() => (pause = 100));
       } catch (error) {
         if (signal.aborted) return;
-        log.warning('the listener lost its connection and tries again', { channel, reason: messageOf(error) });
+        log.warning('the listener lost its connection and tries again', {
+          channel,
+          reason: messageOf(error),
+        });
         await sleep(pause, undefined, { signal }).catch(() => undefined);
         pause = Math.min(pause * 2, 2000);
       }

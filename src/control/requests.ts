@@ -92,7 +92,11 @@ export interface Failure {
 }
 
 /** The first request of every requester in every cluster that waits, oldest first. */
-export function waitingRequests(db: Connection, clusters: string[], notThese: number[]): Promise<WaitingRequest[]> {
+export function waitingRequests(
+  db: Connection,
+  clusters: string[],
+  notThese: number[],
+): Promise<WaitingRequest[]> {
   return db.run<WaitingRequest>('backup_request', 'waiting', { clusters, not_these: notThese });
 }
 
@@ -185,7 +189,12 @@ export async function abandonedRequest(db: Connection, id: number): Promise<Aban
 }
 
 /** Makes a dead worker's request ours; false when another worker was quicker. */
-export async function adoptRequest(db: Connection, id: number, worker: string, instance: string): Promise<boolean> {
+export async function adoptRequest(
+  db: Connection,
+  id: number,
+  worker: string,
+  instance: string,
+): Promise<boolean> {
   const adopted = await db.run('backup_request', 'adopt', { id, worker, instance });
   return adopted.length > 0;
 }

@@ -26,7 +26,8 @@ export function statement(file: string, name: string): Statement {
     files.set(file, statements);
   }
   const found = statements.get(name);
-  if (found === undefined) throw new HoldfastError('failed', `sql/queries/${file}.sql has no statement "${name}"`);
+  if (found === undefined)
+    throw new HoldfastError('failed', `sql/queries/${file}.sql has no statement "${name}"`);
   return found;
 }
 
@@ -56,7 +57,8 @@ export function bind(
   values: Record<string, StatementValue>,
 ): { text: string; values: StatementValue[] } {
   const unknown = Object.keys(values).filter((key) => !placeholders.includes(key));
-  if (unknown.length > 0) throw new HoldfastError('failed', `statement "${name}" has no placeholder :${unknown[0]}`);
+  if (unknown.length > 0)
+    throw new HoldfastError('failed', `statement "${name}" has no placeholder :${unknown[0]}`);
   return {
     text: text.replaceAll(':"schema"', () => quoteIdentifier(schema)),
     values: placeholders.map((placeholder) => {

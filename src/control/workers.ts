@@ -100,7 +100,11 @@ export async function terminateBackend(db: Connection, pid: number, lockKey: str
 }
 
 /** A sign of life; returns the schema's version, which an upgrade may have changed. */
-export async function heartbeat(db: Connection, instance: string, draining: boolean): Promise<number | undefined> {
+export async function heartbeat(
+  db: Connection,
+  instance: string,
+  draining: boolean,
+): Promise<number | undefined> {
   const [row] = await db.run<{ schemaVersion: number }>('worker', 'heartbeat', { instance, draining });
   return row?.schemaVersion;
 }

@@ -40,13 +40,16 @@ export function parseBackupLabel(bytes: Buffer): BackupLabel {
 /** @throws RangeError naming the line that is missing */
 export function parseBackupHistory(bytes: Buffer): BackupHistory {
   const { lsn: stopLsn, wal: stopWal } = parseLocation(bytes, 'STOP WAL LOCATION');
-  const labelBytes = Buffer.concat(lines(bytes).filter((line) => !line.toString('latin1').startsWith('STOP ')));
+  const labelBytes = Buffer.concat(
+    lines(bytes).filter((line) => !line.toString('latin1').startsWith('STOP ')),
+  );
   return { label: parseBackupLabel(labelBytes), stopLsn, stopWal, labelBytes };
 }
 
 function parseLocation(bytes: Buffer, name: string): { lsn: bigint; wal: string } {
   const match = /^(\S+) \(file ([0-9A-F]{24})\)$/.exec(field(bytes, name));
-  if (match?.[1] === undefined || match[2] === undefined) throw new RangeError(`its line "${name}" is malformed`);
+  if (match?.[1] === undefined || match[2] === undefined)
+    throw new RangeError(`its line "${name}" is malformed`);
   return { lsn: parseLsn(match[1]), wal: match[2] };
 }
 
@@ -60,7 +63,7 @@ function field(bytes: Buffer, name: string): string {
 /** Split at newlines, which stay with their lines, so that joining them gives the same bytes. */
 function lines(bytes: Buffer): Buffer[] {
   const found: Buffer[] = [];
-  for (let from = 0; from < bytes.length; ) {
+  for (let from = 0; from < bytes.length;) {
     const newline = bytes.indexOf(0x0a, from);
     const to = newline === -1 ? bytes.length : newline + 1;
     found.push(bytes.subarray(from, to));

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { storedLabel, withControl, type StoredLabel } from '../control/client.ts';
 import type { ConnectOptions } from '../control/connection.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { Backup } from './backup.ts';
+import type { Backup, BackupDescription } from './backup.ts';
 import { findEntries, readEntry } from './label-entries.ts';
 
 export interface Whereabouts {
@@ -28,10 +28,14 @@ export async function findBackup(id: number, where: Whereabouts): Promise<Backup
   const entries = await findEntries(where.labels, id, where.cluster);
   const newest = entries.toSorted((a, b) => basename(a).localeCompare(basename(b))).at(-1);
   if (newest === undefined) {
-    throw new HoldfastError('failed', `no label of backup ${id}: ${reason}, and "${where.labels}" has no entry for it`, {
-      code: 'label_not_found',
-      hint: 'name the label directory of the worker with --from-labels',
-    });
+    throw new HoldfastError(
+      'failed',
+      `no label of backup ${id}: ${reason}, and "${where.labels}" has no entry for it`,
+      {
+        code: 'label_not_found',
+        hint: 'name the label directory of the worker with --from-labels',
+      },
+    );
   }
   if (entries.length > 1 && !where.latest) {
     throw new HoldfastError('failed', `${entries.length} backups have the id ${id}: ${entries.join(', ')}`, {
@@ -55,19 +59,17 @@ async function askControl(id: number, control: ConnectOptions): Promise<Backup |
 }
 
 function backupOf(row: StoredLabel): Backup | undefined {
-  const { bytes, serverVersion, systemIdentifier, timeline, startedAt, startLsn, startWal, stopLsn, stopWal } = row;
-  if (bytes === null || serverVersion === null || systemIdentifier === null || timeline === null) return undefined;
-  if (startedAt === null || startLsn === null || startWal === null || stopLsn === null || stopWal === null) return undefined;
-  return {
-    description: {
-      ...{ id: row.id, cluster: row.cluster, label: row.label },
-      ...{ serverVersion, systemIdentifier, timeline, startLsn, startWal, stopLsn, stopWal },
-      startedAt: startedAt.toISOString(),
-      stoppedAt: row.stoppedAt?.toISOString() ?? '',
-    },
-    label: bytes,
-    tablespaceMap: row.tablespaceMap,
-    state: row.state,
-    source: 'the control database',
-  };
+  const { bytes, tablespaceMap, state, ...columns } = row;
+  const missing = Object.values(columns).includes(null);
+  if (bytes === null || missing) return undefined;
+  const description = {
+    ...columns,
+    startedAt: iso(row.startedAt),
+    stoppedAt: iso(row.stoppedAt),
+  } as BackupDescription;
+  return { description, label: bytes, tablespaceMap, state, source: 'the control database' };
+}
+
+function iso(time: Date | null): string | null {
+  return time === null ? null : time.toISOString();
 }

@@ -8,7 +8,11 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Backup, BackupDescription } from './backup.ts';
 
 /** The directories of the entries with that id, oldest first; of one cluster, or of all. */
-export async function findEntries(labels: string, id: number, cluster: string | undefined): Promise<string[]> {
+export async function findEntries(
+  labels: string,
+  id: number,
+  cluster: string | undefined,
+): Promise<string[]> {
   const clusters = cluster === undefined ? (await namesIn(labels)).sort() : [cluster];
   const found: string[] = [];
   for (const name of clusters) {
@@ -22,10 +26,12 @@ export async function findEntries(labels: string, id: number, cluster: string | 
 export async function readEntry(directory: string): Promise<Backup> {
   const label = await readPart(directory, 'backup_label');
   const description = parseDescription(directory, await readPart(directory, 'backup.json'));
-  const tablespaceMap = await readFile(join(directory, 'tablespace_map')).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
+  const tablespaceMap = await readFile(join(directory, 'tablespace_map')).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    },
+  );
   return { description, label, tablespaceMap, state: undefined, source: directory };
 }
 
@@ -41,11 +47,15 @@ async function namesIn(directory: string): Promise<string[]> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw new HoldfastError('failed', `the label directory "${directory}" cannot be read: ${messageOf(error)}`, {
-      code: 'label_directory_unreadable',
-      hint: 'run this as the user that the worker runs as',
-      cause: error,
-    });
+    throw new HoldfastError(
+      'failed',
+      `the label directory "${directory}" cannot be read: ${messageOf(error)}`,
+      {
+        code: 'label_directory_unreadable',
+        hint: 'run this as the user that the worker runs as',
+        cause: error,
+      },
+    );
   }
 }
 
@@ -53,11 +63,15 @@ async function readPart(directory: string, name: string): Promise<Buffer> {
   try {
     return await readFile(join(directory, name));
   } catch (error) {
-    throw new HoldfastError('failed', `"${directory}" is not an entry of a label directory: ${messageOf(error)}`, {
-      code: 'label_not_found',
-      hint: 'it has to hold backup_label and backup.json, and tablespace_map where the backup has one',
-      cause: error,
-    });
+    throw new HoldfastError(
+      'failed',
+      `"${directory}" is not an entry of a label directory: ${messageOf(error)}`,
+      {
+        code: 'label_not_found',
+        hint: 'it has to hold backup_label and backup.json, and tablespace_map where the backup has one',
+        cause: error,
+      },
+    );
   }
 }
 

@@ -52,11 +52,15 @@ async function readCopy(dataDirectory: string): Promise<Copy> {
   try {
     return { major, control: parseControlFile(bytes) };
   } catch (error) {
-    throw new HoldfastError('failed', `"${join(dataDirectory, 'global/pg_control')}" cannot be used: ${messageOf(error)}`, {
-      code: 'copy_unusable',
-      hint: 'restore the copy again, or take it from another backup',
-      cause: error,
-    });
+    throw new HoldfastError(
+      'failed',
+      `"${join(dataDirectory, 'global/pg_control')}" cannot be used: ${messageOf(error)}`,
+      {
+        code: 'copy_unusable',
+        hint: 'restore the copy again, or take it from another backup',
+        cause: error,
+      },
+    );
   }
 }
 
@@ -64,10 +68,14 @@ function refuseMismatch(copy: Copy, backup: Backup, dataDirectory: string): void
   const { id, label } = backup.description;
   const reason = mismatch(copy, backup.description, parseBackupLabel(backup.label));
   if (reason === undefined) return;
-  throw new HoldfastError('failed', `"${dataDirectory}" is not a copy of backup ${id} "${label}": ${reason}`, {
-    code: 'copy_mismatch',
-    hint: 'find the backup that was running while the copy was made: "holdfast status --all", or the label directory',
-  });
+  throw new HoldfastError(
+    'failed',
+    `"${dataDirectory}" is not a copy of backup ${id} "${label}": ${reason}`,
+    {
+      code: 'copy_mismatch',
+      hint: 'find the backup that was running while the copy was made: "holdfast status --all", or the label directory',
+    },
+  );
 }
 
 async function refuseServer(dataDirectory: string): Promise<'none' | 'stale'> {
@@ -82,10 +90,14 @@ async function refuseServer(dataDirectory: string): Promise<'none' | 'stale'> {
         hint: 'a label belongs into a restored copy that has not been started yet',
       });
     case 'unclear':
-      throw new HoldfastError('failed', `"${dataDirectory}" has a postmaster.pid of process ${lock.pid}, which is alive`, {
-        code: 'server_running',
-        hint: 'make sure that it is no server on this directory, remove postmaster.pid, and try again',
-      });
+      throw new HoldfastError(
+        'failed',
+        `"${dataDirectory}" has a postmaster.pid of process ${lock.pid}, which is alive`,
+        {
+          code: 'server_running',
+          hint: 'make sure that it is no server on this directory, remove postmaster.pid, and try again',
+        },
+      );
   }
 }
 

@@ -17,10 +17,12 @@ export async function serverLock(dataDirectory: string): Promise<Lock> {
   const server = await serverIn(dataDirectory);
   if (server !== undefined) return { state: 'running', pid: server };
 
-  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    },
+  );
   if (text === undefined) return { state: 'none' };
   // A postmaster forked from a program notes its number as a negative one.
   const pid = Math.abs(Number.parseInt(text, 10)) || 0;

@@ -1,5 +1,5 @@
 /** Puts backup_label and tablespace_map into a directory: byte for byte, durably, and never over other ones. */
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 
@@ -13,6 +13,16 @@ export interface Ownership {
   mode: number;
   /** undefined: ourselves. */
   owner: { uid: number; gid: number } | undefined;
+}
+
+/** The directory itself, but not its parents: a mistyped path is not made true. */
+export async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return;
+    throw new HoldfastError('failed', `the directory "${path}" cannot be made: ${messageOf(error)}`, {
+      cause: error,
+    });
+  });
 }
 
 /** Returns the paths; identical files that are there already are left alone. */
@@ -36,11 +46,17 @@ export async function writeLabelFiles(
 
 /** @throws HoldfastError `other_label_present` */
 export async function refuseOthers(directory: string, files: LabelFiles): Promise<void> {
-  for (const [name, wanted] of [['backup_label', files.label], ['tablespace_map', files.tablespaceMap]] as const) {
+  for (const [name, wanted] of [
+    ['backup_label', files.label],
+    ['tablespace_map', files.tablespaceMap],
+  ] as const) {
     const path = join(directory, name);
     const present = await contentOf(path);
     if (present === undefined || (wanted !== null && present.equals(wanted))) continue;
-    throw otherLabel(path, wanted === null ? 'exists, and this backup has none' : 'exists already and is different');
+    throw otherLabel(
+      path,
+      wanted === null ? 'exists, and this backup has none' : 'exists already and is different',
+    );
   }
 }
 

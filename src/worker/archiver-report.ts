@@ -6,7 +6,11 @@ import { reportCluster } from '../control/workers.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 
-export async function reportArchivers(control: ControlLink, targets: Iterable<Target>, log: Log): Promise<void> {
+export async function reportArchivers(
+  control: ControlLink,
+  targets: Iterable<Target>,
+  log: Log,
+): Promise<void> {
   await Promise.all([...targets].map((target) => reportArchiver(control, target, log)));
 }
 
@@ -15,6 +19,9 @@ async function reportArchiver(control: ControlLink, target: Target, log: Log): P
     const report = await archiver((await target.companion()).db);
     await control.run((db) => reportCluster(db, target.name, report));
   } catch (error) {
-    log.warning('cannot look at the archiver of a cluster', { cluster: target.name, reason: messageOf(error) });
+    log.warning('cannot look at the archiver of a cluster', {
+      cluster: target.name,
+      reason: messageOf(error),
+    });
   }
 }

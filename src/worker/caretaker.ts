@@ -32,12 +32,17 @@ export class Caretaker {
     const mine = jobs.ids();
     const live = await control.run(liveRequests);
     await this.#tellJobs(mine, live);
-    if (live.some(({ state, cluster, restored }) => state === 'requested' && !restored && clusters.has(cluster))) {
+    if (
+      live.some(({ state, cluster, restored }) => state === 'requested' && !restored && clusters.has(cluster))
+    ) {
       dispatcher.wake();
     }
     if (live.some(({ restored, workerAlive }) => restored && !workerAlive)) {
       const failed = await control.run(failRestored);
-      if (failed.length > 0) log.warning('ended requests from before the control database was restored', { requests: failed.join(' ') });
+      if (failed.length > 0)
+        log.warning('ended requests from before the control database was restored', {
+          requests: failed.join(' '),
+        });
     }
     for (const request of live) await this.#takeCareOf(request);
   }

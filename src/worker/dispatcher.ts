@@ -9,7 +9,12 @@ import { runBackup } from '../backup/run-backup.ts';
 import type { Target } from '../backup/target.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { randomKey } from '../control/random-key.ts';
-import { claimRequest, waitingRequests, type ClaimedRequest, type WaitingRequest } from '../control/requests.ts';
+import {
+  claimRequest,
+  waitingRequests,
+  type ClaimedRequest,
+  type WaitingRequest,
+} from '../control/requests.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { chooseNext } from './fairness.ts';
@@ -47,7 +52,9 @@ export class Dispatcher {
       return;
     }
     this.#looking = this.#takeAll()
-      .catch((error: unknown) => this.#options.log.warning('cannot look for requests', { reason: messageOf(error) }))
+      .catch((error: unknown) =>
+        this.#options.log.warning('cannot look for requests', { reason: messageOf(error) }),
+      )
       .finally(() => {
         this.#looking = undefined;
         if (this.#lookAgain) {
@@ -79,9 +86,16 @@ export class Dispatcher {
     if (target === undefined) return;
     const job = new Job(request.id, contextFor(target));
     job.takeSession();
-    jobs.add(job, request.requestedBy, this.#run(job, target).catch((error: unknown) => {
-      log.error('a backup ended without its outcome being written', { request: job.id, reason: messageOf(error) });
-    }));
+    jobs.add(
+      job,
+      request.requestedBy,
+      this.#run(job, target).catch((error: unknown) => {
+        log.error('a backup ended without its outcome being written', {
+          request: job.id,
+          reason: messageOf(error),
+        });
+      }),
+    );
   }
 
   async #run(job: Job, target: Target): Promise<void> {
@@ -128,11 +142,15 @@ async function openSession(job: Job, target: Target): Promise<BackupSession | un
         await sleep(pauseBetweenAttempts);
         continue;
       }
-      const unreachable = new HoldfastError('failed', `cluster "${target.name}" does not answer: ${messageOf(error)}`, {
-        code: 'cluster_unreachable',
-        hint: 'see that its server runs and that the url of the cluster in the worker\'s configuration is right',
-        cause: error,
-      });
+      const unreachable = new HoldfastError(
+        'failed',
+        `cluster "${target.name}" does not answer: ${messageOf(error)}`,
+        {
+          code: 'cluster_unreachable',
+          hint: "see that its server runs and that the url of the cluster in the worker's configuration is right",
+          cause: error,
+        },
+      );
       await recordFailure(job, unreachable);
       return undefined;
     }

@@ -45,7 +45,9 @@ export class Every {
       const waiting = new AbortController();
       await Promise.race([
         hurried,
-        sleep(this.#milliseconds, undefined, { signal: AbortSignal.any([signal, waiting.signal]) }).catch(() => undefined),
+        sleep(this.#milliseconds, undefined, { signal: AbortSignal.any([signal, waiting.signal]) }).catch(
+          () => undefined,
+        ),
       ]);
       waiting.abort();
     }

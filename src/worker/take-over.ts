@@ -52,7 +52,10 @@ export class TakeOver {
     this.#considering.add(id);
     void this.#consider(id)
       .catch((error: unknown) => {
-        this.#options.log.warning('cannot take over a request yet', { request: id, reason: messageOf(error) });
+        this.#options.log.warning('cannot take over a request yet', {
+          request: id,
+          reason: messageOf(error),
+        });
       })
       .finally(() => this.#considering.delete(id));
   }
@@ -84,7 +87,10 @@ export class TakeOver {
         : this.#options.control.run((db) => lockIsHeldHere(db, request.id));
     if (!(await isThere())) return true;
     if (target === undefined || !(await isDeadButBusy(request, target))) return false;
-    this.#options.log.info('ending the session that a dead worker left busy', { request: request.id, pid: request.pid });
+    this.#options.log.info('ending the session that a dead worker left busy', {
+      request: request.id,
+      pid: request.pid,
+    });
     await terminate((await target.companion()).db, request.pid, request.lockKey);
     for (const deadline = Date.now() + 2000; Date.now() < deadline; await sleep(50)) {
       if (!(await isThere())) return true;
@@ -96,7 +102,10 @@ export class TakeOver {
     if (request.state === 'done' && target) return this.#adopt(request, target);
     const { code, message, hint = null } = workerLost(request);
     await this.#options.control.run((db) => markFailed(db, request.id, { code, message, hint }));
-    this.#options.log.warning('failed a request that a dead worker left', { request: request.id, state: request.state });
+    this.#options.log.warning('failed a request that a dead worker left', {
+      request: request.id,
+      state: request.state,
+    });
   }
 
   async #adopt(request: AbandonedRequest, target: Target): Promise<void> {
@@ -130,7 +139,9 @@ export class TakeOver {
       ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
       : await recoverEnding(target, { label, startLsn, startWal, tablespaces });
     if (found === undefined) throw workerLost(request);
-    job.warn(`the worker died between stop and write; backup_label was ${kept ? 'found in the label directory' : 'rebuilt from the backup history file'}`);
+    job.warn(
+      `the worker died between stop and write; backup_label was ${kept ? 'found in the label directory' : 'rebuilt from the backup history file'}`,
+    );
     await keepLabel(job, found, kept ? null : describeRecovered(request, found));
     return { ...request, stopWal: found.stopWal };
   }
@@ -141,13 +152,15 @@ export class TakeOver {
  * no client_connection_check_interval). If the worker's second session there is gone too, so is the worker.
  */
 async function isDeadButBusy(request: AbandonedRequest, target: Target): Promise<boolean> {
-  if (request.state === 'running' || request.companionPid === null || request.companionKey === null) return false;
+  if (request.state === 'running' || request.companionPid === null || request.companionKey === null)
+    return false;
   const { db } = await target.companion();
   return !(await sessionIsThere(db, request.companionPid, request.companionKey));
 }
 
 function describeRecovered(request: AbandonedRequest, ending: Ending): BackupDescription {
-  const { id, cluster, label, startLsn, startWal, systemIdentifier, serverVersion, timeline, startedAt } = request;
+  const { id, cluster, label, startLsn, startWal, systemIdentifier, serverVersion, timeline, startedAt } =
+    request;
   return {
     id,
     cluster,
@@ -165,8 +178,12 @@ function describeRecovered(request: AbandonedRequest, ending: Ending): BackupDes
 }
 
 function workerLost({ state }: AbandonedRequest): HoldfastError {
-  return new HoldfastError('failed', `the worker and its backup session were gone while the request was ${state}`, {
-    code: 'worker_lost',
-    hint: 'the copy is not a backup: throw it away and start again',
-  });
+  return new HoldfastError(
+    'failed',
+    `the worker and its backup session were gone while the request was ${state}`,
+    {
+      code: 'worker_lost',
+      hint: 'the copy is not a backup: throw it away and start again',
+    },
+  );
 }

@@ -63,7 +63,9 @@ class Worker {
     this.#config = config;
     this.#log = log;
     this.#identity = identify(config);
-    this.#targets = new Map(config.clusters.map((cluster) => [cluster.name, makeTarget(config, cluster, log)]));
+    this.#targets = new Map(
+      config.clusters.map((cluster) => [cluster.name, makeTarget(config, cluster, log)]),
+    );
     this.#control = new ControlLink({
       connect: { url: config.control.url, applicationName: 'holdfast worker' },
       schema: config.control.schema,
@@ -100,7 +102,11 @@ class Worker {
     await this.#control.open();
     const listener = this.#listener();
     const pulse = new Every(heartbeatEvery, () => this.#beat(), this.#log);
-    const report = new Every(reportEvery, () => reportArchivers(this.#control, this.#targets.values(), this.#log), this.#log);
+    const report = new Every(
+      reportEvery,
+      () => reportArchivers(this.#control, this.#targets.values(), this.#log),
+      this.#log,
+    );
     try {
       for (const target of this.#targets.values()) target.prepare();
       listener.start();
@@ -130,7 +136,11 @@ class Worker {
         this.#look.now();
         if (ready) return;
         ready = true;
-        this.#log.info('ready', { worker: this.#control.name, clusters: this.#identity.clusters.join(' '), schema });
+        this.#log.info('ready', {
+          worker: this.#control.name,
+          clusters: this.#identity.clusters.join(' '),
+          schema,
+        });
         notifyServiceManager('READY=1');
       },
       log: this.#log,
@@ -149,13 +159,19 @@ class Worker {
   }
 
   async #beat(): Promise<void> {
-    const version = await this.#control.run((db) => heartbeat(db, this.#identity.instance, this.#control.draining));
+    const version = await this.#control.run((db) =>
+      heartbeat(db, this.#identity.instance, this.#control.draining),
+    );
     if (version === undefined || version === schemaVersion()) return;
     this.#stopBecause(
-      new HoldfastError('usage', `the schema has version ${version} by now, this worker knows ${schemaVersion()}`, {
-        code: 'schema_changed',
-        hint: 'start a worker of the release that upgraded it',
-      }),
+      new HoldfastError(
+        'usage',
+        `the schema has version ${version} by now, this worker knows ${schemaVersion()}`,
+        {
+          code: 'schema_changed',
+          hint: 'start a worker of the release that upgraded it',
+        },
+      ),
     );
   }
 
@@ -175,7 +191,10 @@ class Worker {
     try {
       this.#dispatcher.stop();
       this.#log.info('draining', { held: this.#jobs.held().length, seconds: drainTimeout / 1000 });
-      const timesUp = sleep(Math.max(0, drainTimeout - endingTakes), undefined, { signal: this.#hurrying.signal, ref: false });
+      const timesUp = sleep(Math.max(0, drainTimeout - endingTakes), undefined, {
+        signal: this.#hurrying.signal,
+        ref: false,
+      });
       const over = await Promise.race([
         this.#nothingIsHeld().then(() => true),
         timesUp.then(
@@ -239,7 +258,9 @@ function makeTarget(config: Config, cluster: Config['clusters'][number], log: Lo
 }
 
 function identify(config: Config): WorkerIdentity {
-  const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as {
+    version: string;
+  };
   return {
     name: config.worker.name ?? hostname(),
     nameIsFixed: config.worker.name !== undefined,

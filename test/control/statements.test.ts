@@ -35,7 +35,9 @@ test('every statement of the project is used by name somewhere in src', (t) => {
     .map((file) => readFileSync(new URL(`src/${file}`, packageRoot), 'utf8'))
     .join('\n');
   for (const file of readdirSync(new URL('sql/queries/', packageRoot))) {
-    for (const name of parseStatements(readFileSync(new URL(`sql/queries/${file}`, packageRoot), 'utf8')).keys()) {
+    for (const name of parseStatements(
+      readFileSync(new URL(`sql/queries/${file}`, packageRoot), 'utf8'),
+    ).keys()) {
       t.true(sources.includes(`'${name}'`), `${file}: ${name}`);
     }
   }

@@ -32,7 +32,10 @@ test('a history file gives the label back byte for byte', (t) => {
 
 test('bytes that are not UTF-8 stay what they are', (t) => {
   const bytes = Buffer.from(history.replace('nothing', 'caf\xe9'), 'latin1');
-  t.deepEqual(parseBackupHistory(bytes).labelBytes, Buffer.from(label.replace('nothing', 'caf\xe9'), 'latin1'));
+  t.deepEqual(
+    parseBackupHistory(bytes).labelBytes,
+    Buffer.from(label.replace('nothing', 'caf\xe9'), 'latin1'),
+  );
 });
 
 test('what is missing is named', (t) => {

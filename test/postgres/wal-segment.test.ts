@@ -1,6 +1,11 @@
 import test from 'ava';
 import { formatLsn, parseLsn } from '../../src/postgres/lsn.ts';
-import { backupHistoryFileName, parseSegmentName, segmentName, segmentRange } from '../../src/postgres/wal-segment.ts';
+import {
+  backupHistoryFileName,
+  parseSegmentName,
+  segmentName,
+  segmentRange,
+} from '../../src/postgres/wal-segment.ts';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
 import { connect } from '../support/sql-client.ts';
 
@@ -31,7 +36,9 @@ test('segments follow each other across a log file, at every segment size', (t) 
 test('a segment name survives being parsed and written', (t) => {
   const name = '0000000A000000FF00000007';
   t.is(segmentName(parseSegmentName(name, 16 * MB), 16 * MB), name);
-  t.throws(() => parseSegmentName('0000000A000000FF0000000g', 16 * MB), { message: /not the name of a WAL segment/ });
+  t.throws(() => parseSegmentName('0000000A000000FF0000000g', 16 * MB), {
+    message: /not the name of a WAL segment/,
+  });
 });
 
 test('the history file is named after the segment and the offset in it', (t) => {

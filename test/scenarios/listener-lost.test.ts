@@ -75,22 +75,29 @@ test('a frozen listener is found out and replaced; meanwhile requests are served
   await eventually('requests are prompt again', () => isPrompt(client));
 });
 
-testWhen(noOwnCluster)('a worker outlives every one of its sessions, and the backup they held fails', async (t) => {
-  const cluster = await ownCluster(t);
-  const db = await installedDatabase(t, cluster);
-  await startWorkerProcess(t, { url: db.url });
-  const client = await connect(t, db.url);
-  const { id } = await startBackup(client);
-  for (const name of ['listener', 'worker', 'companion', 'backup session']) {
-    t.true((await killSessions(client, `holdfast ${name}`)) > 0, name);
-  }
-  const failed = await eventually('the row says so', async () => {
-    const [row] = await client.query(
-      `select error_code from holdfast.backup_request where id = $1 and state = 'failed'`,
-      [id],
+testWhen(noOwnCluster)(
+  'a worker outlives every one of its sessions, and the backup they held fails',
+  async (t) => {
+    const cluster = await ownCluster(t);
+    const db = await installedDatabase(t, cluster);
+    await startWorkerProcess(t, { url: db.url });
+    const client = await connect(t, db.url);
+    const { id } = await startBackup(client);
+    for (const name of ['listener', 'worker', 'companion', 'backup session']) {
+      t.true((await killSessions(client, `holdfast ${name}`)) > 0, name);
+    }
+    const failed = await eventually(
+      'the row says so',
+      async () => {
+        const [row] = await client.query(
+          `select error_code from holdfast.backup_request where id = $1 and state = 'failed'`,
+          [id],
+        );
+        return row;
+      },
+      { within: 5000 },
     );
-    return row;
-  }, { within: 5000 });
-  t.is(failed['error_code'], 'session_lost');
-  t.true((await timeToStart(client)) < 5000);
-});
+    t.is(failed['error_code'], 'session_lost');
+    t.true((await timeToStart(client)) < 5000);
+  },
+);

@@ -13,6 +13,7 @@ export interface Backup {
   worker: string | null;
   pid: number | null;
   start_lsn: string | null;
+  start_wal: string | null;
   backup_label: string | null;
   tablespace_map: string | null;
   archived_at: Date | null;
@@ -68,10 +69,11 @@ export function isConnected(client: SqlClient, pid: number | null): Promise<bool
   return client.value('select exists (select from pg_stat_activity where pid = $1)', [pid]);
 }
 
-/** Ends every session of that name; how many there were. */
+/** Ends every session of that name in this database; how many there were. */
 export async function killSessions(client: SqlClient, applicationName: string): Promise<number> {
   const killed = await client.query(
-    'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1',
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where application_name = $1 and datname = current_database()`,
     [applicationName],
   );
   return killed.length;

@@ -9,7 +9,7 @@ import type { Major } from '../../dev/embedded/binaries.ts';
 import { embeddedCluster } from './sources/embedded.ts';
 import { existingServer } from './sources/existing.ts';
 import { sharesFiles } from './sources/shares-files.ts';
-import { openClient } from './sql-client.ts';
+import { withClient } from './sql-client.ts';
 
 export interface TestCluster {
   /** The major version. */
@@ -106,7 +106,9 @@ export async function freshDatabase(
 ): Promise<{ name: string; url: string }> {
   const server = cluster ?? (await sharedCluster());
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await administer(server, (query) => query(`create database ${name} ${createOptions(options)}`));
+  await withClient(server.url(), (client) =>
+    client.query(`create database ${name} ${createOptions(options)}`),
+  );
   // A test's own cluster is removed as a whole, and may be down by then.
   if (!cluster || cluster === (await shared)) t.teardown(() => dropDatabase(server, name));
   return { name, url: server.url({ database: name }) };
@@ -123,24 +125,12 @@ function createOptions({ encoding, locale, template }: DatabaseOptions): string 
     .join(' ');
 }
 
-async function dropDatabase(server: TestCluster, name: string): Promise<void> {
-  await administer(server, async (query) => {
-    if (server.version >= 13) return query(`drop database ${name} with (force)`);
+function dropDatabase(server: TestCluster, name: string): Promise<void> {
+  return withClient(server.url(), async ({ query }) => {
+    if (server.version >= 13) return void (await query(`drop database ${name} with (force)`));
     await query(`alter database ${name} allow_connections false`);
     await query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`);
     // Waits for those sessions, up to five seconds.
-    return query(`drop database ${name}`);
+    await query(`drop database ${name}`);
   });
-}
-
-async function administer<T>(
-  cluster: TestCluster,
-  work: (query: (text: string) => Promise<unknown>) => Promise<T>,
-): Promise<T> {
-  const client = await openClient(cluster.url());
-  try {
-    return await work((text) => client.query(text));
-  } finally {
-    await client.close();
-  }
 }

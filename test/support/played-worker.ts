@@ -34,13 +34,20 @@ export interface PlayedWorkerOptions {
   name?: string;
 }
 
+/** What a worker writes together with a state. */
 const columnsOf: Record<string, string> = {
+  starting: `, worker = 'played', pid = 1, backend_start = now()`,
   running: `, start_lsn = '0/2000028', start_wal = '000000010000000000000002', timeline = 1,
     system_identifier = 7000000000000000001, server_version = '18.4'`,
   archiving: `, stop_lsn = '0/2000138', stop_wal = '000000010000000000000002',
     backup_label = E'START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\\n'`,
   failed: `, error_code = 'played', error = 'it failed'`,
 };
+
+/** A worker's move to that state, of the request $1. */
+export function moveTo(state: string): string {
+  return `update holdfast.backup_request set state = '${state}'${columnsOf[state] ?? ''} where id = $1`;
+}
 
 export async function playWorker(
   t: ExecutionContext,
@@ -60,10 +67,7 @@ export async function playWorker(
   );
 
   const move = async (id: string, to: string) => {
-    await client.query(
-      `update holdfast.backup_request set state = '${to}'${columnsOf[to] ?? ''} where id = $1`,
-      [id],
-    );
+    await client.query(moveTo(to), [id]);
   };
   const claim = async (id: string) => {
     const session = await connect(t, url);

@@ -28,6 +28,16 @@ export async function connect(t: ExecutionContext, url: string): Promise<SqlClie
   return client;
 }
 
+/** A connection for one piece of work. */
+export async function withClient<T>(url: string, work: (client: SqlClient) => Promise<T>): Promise<T> {
+  const client = await openClient(url);
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
+}
+
 /** A connection that the caller closes. */
 export async function openClient(url: string): Promise<SqlClient> {
   const client = new pg.Client({ connectionString: url, application_name: 'holdfast-test' });

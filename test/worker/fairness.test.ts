@@ -2,7 +2,8 @@ import test from 'ava';
 import { chooseNext } from '../../src/worker/fairness.ts';
 
 const waiting = (id: number, requestedBy: string) => ({ id, requestedBy, cluster: 'main' });
-const holds = (requestedBy: string, sessions: number) => Array.from({ length: sessions }, () => ({ requestedBy }));
+const holds = (requestedBy: string, sessions: number) =>
+  Array.from({ length: sessions }, () => ({ requestedBy }));
 
 test('the oldest request goes first', (t) => {
   t.is(chooseNext([waiting(2, 'b'), waiting(1, 'a')], [], 5)?.id, 1);

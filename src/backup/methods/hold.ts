@@ -35,8 +35,12 @@ export function holdLimit(
 }
 
 function heldTooLong(limit: number): HoldfastError {
-  return new HoldfastError('failed', `nobody finished it within its hold_timeout of ${limit / 1000} seconds`, {
-    code: 'hold_timeout',
-    hint: 'finish sooner, or request with a longer hold_timeout; the copy is not a backup',
-  });
+  return new HoldfastError(
+    'failed',
+    `nobody finished it within its hold_timeout of ${limit / 1000} seconds`,
+    {
+      code: 'hold_timeout',
+      hint: 'finish sooner, or request with a longer hold_timeout; the copy is not a backup',
+    },
+  );
 }

@@ -12,7 +12,7 @@ import { freePort } from '../../../dev/embedded/ports.ts';
 import { defaultSettings, settingLines } from '../../../dev/embedded/settings.ts';
 import type { OwnClusterOptions, TestCluster } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
-import { openClient } from '../sql-client.ts';
+import { withClient } from '../sql-client.ts';
 import { alterSystem, wakeArchiver } from './settings.ts';
 import { sharesFiles } from './shares-files.ts';
 
@@ -128,11 +128,9 @@ async function execute(container: StartedTestContainer, command: string[]): Prom
 
 /** The major version, once there is a server to say it: the port is open before that, it is Docker's. */
 function untilItAnswers(url: string): Promise<number> {
-  return eventually('the server in the container answers', async () => {
-    const client = await openClient(url).catch(() => undefined);
-    return client
-      ?.value<number>(`select current_setting('server_version_num')::int / 10000`)
-      .catch(() => undefined)
-      .finally(() => client.close());
-  });
+  const ask = () =>
+    withClient(url, (client) =>
+      client.value<number>(`select current_setting('server_version_num')::int / 10000`),
+    );
+  return eventually('the server in the container answers', () => ask().catch(() => undefined));
 }

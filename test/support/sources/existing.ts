@@ -1,12 +1,11 @@
 // A server that somebody else runs: databases come and go in it, nothing else is touched.
 import type { TestCluster } from '../cluster.ts';
-import { openClient } from '../sql-client.ts';
+import { withClient } from '../sql-client.ts';
 
 export async function existingServer(superuserUrl: string): Promise<TestCluster> {
-  const client = await openClient(superuserUrl);
-  const version = await client
-    .value<number>(`select current_setting('server_version_num')::int / 10000`)
-    .finally(() => client.close());
+  const version = await withClient(superuserUrl, (client) =>
+    client.value<number>(`select current_setting('server_version_num')::int / 10000`),
+  );
 
   const refuse = (what: string) => async () => {
     throw new Error(`the server of TEST_POSTGRES_URL is not ours to ${what}`);

@@ -1,21 +1,18 @@
 // Changes settings of a running server, the same way for every source.
-import { openClient, type SqlClient } from '../sql-client.ts';
+import { withClient, type SqlClient } from '../sql-client.ts';
 
 /** ALTER SYSTEM and a reload, waiting until the server has read it; true: one of them needs a restart. */
-export async function alterSystem(url: string, settings: Record<string, string>): Promise<boolean> {
-  const client = await openClient(url);
-  try {
+export function alterSystem(url: string, settings: Record<string, string>): Promise<boolean> {
+  return withClient(url, async (client) => {
     for (const [name, value] of Object.entries(settings)) {
       await client.query(`alter system set ${name} = '${value.replaceAll("'", "''")}'`);
     }
     await reload(client);
-    return await client.value<boolean>(
+    return client.value<boolean>(
       `select exists (select from pg_settings where name = any($1) and context = 'postmaster')`,
       [Object.keys(settings)],
     );
-  } finally {
-    await client.close();
-  }
+  });
 }
 
 /** The server reads its files before it tells its sessions, so once this session has, every new one will have, too. */
@@ -27,12 +24,9 @@ async function reload(client: SqlClient): Promise<void> {
 }
 
 /** An archiver that failed sleeps for up to a minute; a segment to archive wakes it. */
-export async function wakeArchiver(url: string): Promise<void> {
-  const client = await openClient(url);
-  try {
+export function wakeArchiver(url: string): Promise<void> {
+  return withClient(url, async (client) => {
     await client.query(`select pg_create_restore_point('wake the archiver')`);
     await client.query('select pg_switch_wal()');
-  } finally {
-    await client.close();
-  }
+  });
 }

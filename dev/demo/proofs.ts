@@ -1,0 +1,97 @@
+// Three restores of one copy. Two must not be accepted, or the third would prove nothing.
+import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
+import type { EmbeddedCluster } from '../embedded/cluster.ts';
+import { amcheck } from './amcheck.ts';
+import { audit, type Acknowledged, type Finding } from './bank.ts';
+import type { Narrator } from './narrator.ts';
+import { lastWord, restore, type Backup } from './restore.ts';
+
+/** What was proven, a line each. */
+type Proofs = string[];
+
+export async function restoreWithoutLabel(
+  tell: Narrator,
+  backup: Backup,
+  promised: Acknowledged,
+): Promise<Proofs> {
+  tell.step('The mistake that loses data: the copy is started as it is, without backup_label');
+  const findings = await onRestored(backup, false, (client) => {
+    tell.say('PostgreSQL starts and says nothing. The audit of the bank says:');
+    return audit(client, promised);
+  });
+  if (typeof findings === 'string') {
+    tell.say(`PostgreSQL refuses: ${findings}`);
+    return ['without backup_label the same copy is refused by PostgreSQL'];
+  }
+  report(tell, findings);
+  if (findings.every(({ holds }) => holds))
+    throw new Error('the audit did not notice that there was no label');
+  return ['without backup_label PostgreSQL starts on the same copy, and the audit finds the damage'];
+}
+
+export async function restoreWithoutWal(tell: Narrator, backup: Backup): Promise<Proofs> {
+  tell.step('With the label, but without the last WAL segment that the backup needs');
+  const restoreCommand = `test %f != ${backup.stopWal} && ${backup.restoreCommand}`;
+  tell.say(`restore_command = '${restoreCommand}'`);
+  const refusal = await onRestored({ ...backup, restoreCommand }, true, async () => []);
+  if (typeof refusal !== 'string') throw new Error('PostgreSQL accepted a backup without the end of its WAL');
+  tell.say(`PostgreSQL refuses: ${refusal}`);
+  return ['without the last segment of its WAL the same copy is refused by PostgreSQL'];
+}
+
+export async function restoreProperly(
+  tell: Narrator,
+  backup: Backup,
+  promised: Acknowledged,
+): Promise<Proofs> {
+  tell.step('As it should be: the copy, the label, the map, recovery.signal, and the archive');
+  tell.say(`restore_command = '${backup.restoreCommand}'`);
+  const findings = await onRestored(backup, true, async (client) => [
+    ...(await audit(client, promised)),
+    ...(await amcheck(client)),
+  ]);
+  if (typeof findings === 'string') throw new Error(`PostgreSQL refused the restored copy: ${findings}`);
+  report(tell, findings);
+  const broken = findings.filter(({ holds }) => !holds);
+  if (broken.length > 0)
+    throw new Error(`the restored database is wrong: ${broken[0]?.claim}: ${broken[0]?.found}`);
+  return findings.map(({ claim, found }) => `${claim}: ${found}`);
+}
+
+/** What `look` finds on the restored server; or the words with which PostgreSQL refused to start. */
+async function onRestored(
+  backup: Backup,
+  byTheBook: boolean,
+  look: (client: SqlClient) => Promise<Finding[]>,
+): Promise<Finding[] | string> {
+  let cluster: EmbeddedCluster;
+  try {
+    cluster = await restore(backup, byTheBook);
+  } catch (error) {
+    const refusal = lastWord(error);
+    if (refusal === undefined) throw error;
+    return refusal;
+  }
+  const client = await openClient(cluster.url());
+  try {
+    await untilRecovered(client);
+    return await look(client);
+  } finally {
+    await client.close();
+    await cluster.remove();
+  }
+}
+
+/** A hot standby answers before recovery is over. */
+async function untilRecovered(client: SqlClient): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (await client.value<boolean>('select pg_is_in_recovery()')) {
+    if (performance.now() > deadline) throw new Error('recovery was not over after 60 s');
+    await client.query('select pg_sleep(0.02)');
+  }
+}
+
+function report(tell: Narrator, findings: Finding[]): void {
+  for (const { claim, holds, found } of findings)
+    tell.say(`${holds ? 'ok    ' : 'WRONG '} ${claim}: ${found}`);
+}

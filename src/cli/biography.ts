@@ -1,0 +1,110 @@
+/** What `holdfast status ID` shows: everything about one request. */
+import type { Event, Request, Stage } from '../control/status.ts';
+import { bytes, plain, seconds, time } from './format.ts';
+import { paint } from './paint.ts';
+import { table, type Column } from './table.ts';
+
+export interface Biography {
+  request: Request;
+  stages: Stage[];
+  events: Event[];
+}
+
+export function biographyLines({ request, stages, events }: Biography, width: number): string[] {
+  return [
+    paint(
+      `backup ${request.id} "${plain(request.label)}" of cluster ${request.cluster}: ${request.state}`,
+      'bold',
+    ),
+    ...facts(request).map(([name, value]) => `  ${name.padEnd(17)} ${value}`),
+    ...section('stages', table(stageColumns, stages, width - 4)),
+    ...section('history', table(eventColumns, events, width - 4)),
+    ...section('backup_label', file(request.backupLabel)),
+    ...section('tablespace_map', file(request.tablespaceMap)),
+  ];
+}
+
+function section(title: string, lines: string[]): string[] {
+  return lines.length === 0 ? [] : ['', `  ${paint(title, 'bold')}`, ...lines.map((line) => `    ${line}`)];
+}
+
+function file(text: string | null): string[] {
+  return text === null ? [] : text.trimEnd().split('\n').map(plain);
+}
+
+/** Those that there are, in the order in which they came about. */
+function facts(request: Request): [string, string][] {
+  const { requestedBy, requestedLogin } = request;
+  const who = requestedBy === requestedLogin ? requestedBy : `${requestedBy} (login ${requestedLogin})`;
+  const all: [string, string | null | undefined | false][] = [
+    ['requested', `${time(request.requestedAt)} by ${who}`],
+    ['method', [request.method, request.command].filter(Boolean).join(' ')],
+    ['options', optionsOf(request)],
+    ['annotations', request.annotations !== null && JSON.stringify(request.annotations)],
+    ['waits for', request.waitingFor],
+    ['worker', request.worker],
+    ['session', sessionOf(request)],
+    [
+      'cluster',
+      request.systemIdentifier &&
+        `PostgreSQL ${request.serverVersion}, system identifier ${request.systemIdentifier}`,
+    ],
+    ['started', request.startedAt && time(request.startedAt)],
+    ['done', request.doneAt && time(request.doneAt)],
+    ['stopped', request.stoppedAt && time(request.stoppedAt)],
+    ['archived', request.archivedAt && time(request.archivedAt)],
+    ['ended', request.finishedAt && time(request.finishedAt)],
+    [
+      'LSN',
+      request.startLsn && `${request.startLsn} to ${request.stopLsn ?? '…'} on timeline ${request.timeline}`,
+    ],
+    ['WAL needed', request.startWal && `${request.startWal} to ${request.stopWal ?? '…'}`],
+    ['error', request.error && paint(`${plain(request.error)} (${request.errorCode})`, 'red')],
+    ['hint', request.hint],
+    ...request.warnings.map((warning): [string, string] => ['warning', paint(plain(warning), 'yellow')]),
+  ];
+  return all.flatMap(([name, value]) =>
+    value ? [[name, name === 'error' || name === 'warning' ? value : plain(value)]] : [],
+  );
+}
+
+function optionsOf({ fast, waitForArchive, holdTimeout, keep }: Request): string {
+  const options = [
+    fast && 'fast',
+    !waitForArchive && 'does not wait for the archive',
+    holdTimeout !== null && (holdTimeout === 0 ? 'no hold timeout' : `hold timeout ${seconds(holdTimeout)}`),
+    keep && 'kept for ever',
+  ];
+  return options.filter(Boolean).join(', ');
+}
+
+function sessionOf({ session, pid, backendStart }: Request): string {
+  const process = pid === null ? '' : `process ${pid}${backendStart ? ` since ${time(backendStart)}` : ''}`;
+  return [process, session].filter(Boolean).join(': ');
+}
+
+const stageColumns: Column<Stage>[] = [
+  { title: 'STAGE', value: ({ stage }) => stage },
+  { title: 'STATE', value: ({ state }) => state },
+  { title: 'BEGAN', value: ({ beganAt }) => time(beganAt) },
+  { title: 'TOOK', value: ({ took }) => seconds(took) },
+  { title: 'BYTES', value: ({ bytesDone }) => (bytesDone === null ? '' : bytes(bytesDone)) },
+  { title: 'DETAIL', value: ({ detail }) => plain(detail ?? ''), flexible: true },
+];
+
+const eventColumns: Column<Event>[] = [
+  { title: 'AT', value: ({ at }) => time(at) },
+  { title: 'FROM', value: ({ fromState }) => fromState ?? '' },
+  { title: 'TO', value: ({ toState }) => toState },
+  { title: 'BY', value: ({ who, login }) => plain(who === login ? who : `${who} (${login})`) },
+  {
+    title: 'DETAIL',
+    value: ({ detail }) =>
+      plain(
+        Object.entries(detail ?? {})
+          .map(([key, value]) => `${key}=${String(value)}`)
+          .join(' '),
+      ),
+    flexible: true,
+  },
+];

@@ -1,0 +1,142 @@
+/** A plugin for monitoring systems: one line in the style of Nagios, then the details; 0 ok, 1 warning, 2 critical, 3 unknown. */
+import type { Command } from 'commander';
+import { withConnection } from '../control/client.ts';
+import type { Connection } from '../control/connection.ts';
+import { assess, worst, type Finding, type Observation } from '../control/health.ts';
+import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
+import { clusters, liveRequests, workers } from '../control/status.ts';
+import { failureOf, type Failure } from './failure.ts';
+import { plain, seconds } from './format.ts';
+import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } from './options.ts';
+import { asSql, printJson, printLines } from './output.ts';
+
+interface Options extends GlobalOptions {
+  maxAge: number;
+  cluster?: string[];
+}
+
+const exitStatuses = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
+
+export function addCheck(program: Command): void {
+  program
+    .command('check')
+    .description(
+      'say whether all is well, for a monitoring system: exits with 0 ok, 1 warning, 2 critical, 3 unknown',
+    )
+    .option(
+      '--max-age <duration>',
+      'the age of the last complete backup that is critical',
+      positiveDurationOption,
+      26 * 3_600_000,
+    )
+    .option('--cluster <name...>', 'only these clusters (default: all that anybody uses)')
+    .exitOverride((error) => {
+      throw error.exitCode === 0 ? error : new CheckFailed(failureOf(error));
+    })
+    .action(async (_: object, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      const observed = await observe(options).catch((error: unknown) => {
+        throw new CheckFailed(failureOf(error));
+      });
+      const findings = assess(observed, { maxAge: options.maxAge / 1000 }, seconds);
+      process.exitCode = exitStatuses[worst(findings)];
+      if (options.json === true) await printJson(asJson(findings, observed));
+      else await printLines(statusLines(findings, observed, options.maxAge / 1000));
+    });
+}
+
+/** Whatever keeps us from knowing is "unknown", be it a wrong option or a database that is away. */
+export class CheckFailed extends Error {
+  readonly #failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.#failure = failure;
+  }
+
+  async report(json: boolean): Promise<number> {
+    const { code, message, hint } = this.#failure;
+    if (json) await printJson({ status: 'unknown', error: { code, message, hint } });
+    else
+      await printLines([
+        `HOLDFAST UNKNOWN - ${plain(message)}`,
+        ...(hint === undefined ? [] : [`hint: ${plain(hint)}`]),
+      ]);
+    return exitStatuses.unknown;
+  }
+}
+
+async function observe(options: Options): Promise<Observation> {
+  const control = controlFrom(configFrom(options), 'check');
+  return withConnection(control, async (db) => {
+    const installed = await installedVersion(db, control.schema);
+    if (installed === 0) await requireSchema(db, control.schema);
+    return {
+      schema: { installed, needed: schemaVersion() },
+      ...only(options.cluster, await look(db)),
+    };
+  });
+}
+
+async function look(db: Connection): Promise<Omit<Observation, 'schema'>> {
+  return { clusters: await clusters(db), workers: await workers(db), requests: await liveRequests(db) };
+}
+
+/** A cluster that is asked for by name counts, whether anybody uses it or not. */
+function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): Omit<Observation, 'schema'> {
+  if (names === undefined) return seen;
+  const unknown = names.filter((name) => !seen.clusters.some((cluster) => cluster.name === name));
+  if (unknown.length > 0) {
+    const message = `cluster "${unknown.join('", "')}" does not exist`;
+    throw new CheckFailed({ ...failureOf(undefined), code: 'no_such_cluster', message });
+  }
+  return {
+    clusters: seen.clusters
+      .filter(({ name }) => names.includes(name))
+      .map((cluster) => ({ ...cluster, used: true })),
+    workers: seen.workers,
+    requests: seen.requests.filter(({ cluster }) => names.includes(cluster)),
+  };
+}
+
+function statusLines(findings: Finding[], observed: Observation, maxAge: number): string[] {
+  const said = ({ object, message }: Finding) => plain(`${object}: ${message}`);
+  const problems = findings.filter(({ severity }) => severity !== 'ok');
+  const [first] = problems;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  const summary = first === undefined ? allWell(observed) : said(first) + more;
+  return [
+    `HOLDFAST ${worst(findings).toUpperCase()} - ${summary.replaceAll('|', '/')} | ${performanceData(observed, maxAge)}`,
+    ...findings.map((finding) => `${finding.severity.padEnd(8)} ${said(finding).replaceAll('|', '/')}`),
+  ];
+}
+
+function allWell({ clusters: all, workers: everybody, requests }: Observation): string {
+  const alive = everybody.filter((worker) => worker.alive).length;
+  const inUse = all.filter(({ used }) => used).length;
+  return `clusters: ${inUse}, workers: ${alive}, backups under way: ${requests.length}`;
+}
+
+function performanceData(
+  { clusters: all, workers: everybody, requests }: Observation,
+  maxAge: number,
+): string {
+  const ages = all
+    .filter(({ completeAgo }) => completeAgo !== null)
+    .map(({ name, completeAgo }) => `'${name}_backup_age'=${Math.round(completeAgo ?? 0)}s;;${maxAge};0`);
+  return [
+    ...ages,
+    `workers=${everybody.filter(({ alive }) => alive).length};;;0`,
+    `under_way=${requests.length};;;0`,
+  ].join(' ');
+}
+
+function asJson(findings: Finding[], { clusters: all, workers: everybody, requests }: Observation): object {
+  return {
+    status: worst(findings),
+    findings,
+    clusters: all.map(asSql),
+    workers: everybody.map(asSql),
+    requests: requests.map(asSql),
+  };
+}

@@ -1,0 +1,44 @@
+/** Values as people read them. */
+
+/** Two units at most: `4 s`, `2 min 3 s`, `3 h 12 min`, `2 d 4 h`. */
+export function seconds(value: number): string {
+  if (value < 10) return `${Math.max(0, Math.round(value * 10) / 10)} s`;
+  const whole = Math.round(value);
+  const units: [string, number][] = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['min', 60],
+    ['s', 1],
+  ];
+  const at = units.findIndex(([, size]) => whole >= size);
+  const [[unit, size] = ['s', 1], next] = units.slice(at);
+  const rest = next === undefined ? 0 : Math.floor((whole % size) / next[1]);
+  const first = `${Math.floor(whole / size)} ${unit}`;
+  return next === undefined || rest === 0 ? first : `${first} ${rest} ${next[0]}`;
+}
+
+export function bytes(value: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
+  const at = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log(value) / Math.log(1024)));
+  const amount = value / 1024 ** at;
+  return `${at === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[at]}`;
+}
+
+/** In UTC, to the second. */
+export function time(value: Date): string {
+  return value
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+}
+
+/**
+ * Text from the database, for a terminal: whoever may insert a request must not be able to move the cursor of
+ * whoever looks at it, nor to turn the direction of its text.
+ */
+export function plain(text: string): string {
+  return text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    if (character === '\n' || character === '\t') return ' ';
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}

@@ -1,0 +1,141 @@
+/** What `holdfast status` shows, as lines. */
+import type { ClusterStatus, FinishedRequest, LiveRequest, WorkerStatus } from '../control/status.ts';
+import { bytes, plain, seconds } from './format.ts';
+import { paint, type Style } from './paint.ts';
+import { table, type Column } from './table.ts';
+
+export interface Overview {
+  requests: LiveRequest[];
+  workers: WorkerStatus[];
+  clusters: ClusterStatus[];
+}
+
+export function overviewLines(
+  { requests, workers, clusters }: Overview,
+  finished: FinishedRequest[],
+  width: number,
+): string[] {
+  const section = (title: string, lines: string[]) => [
+    paint(title, 'bold'),
+    ...lines.map((line) => `  ${line}`),
+    '',
+  ];
+  const inner = width - 2;
+  return [
+    ...section('Backups under way', requests.length > 0 ? liveLines(requests, inner) : ['none']),
+    ...(finished.length > 0 ? section('Finished, newest first', finishedLines(finished, inner)) : []),
+    ...section('Clusters', table(clusterColumns, clusters, inner)),
+    ...section('Workers', workers.length > 0 ? table(workerColumns, workers, inner) : [noWorkers]),
+  ].slice(0, -1);
+}
+
+const noWorkers = 'none has ever been seen: start one with "holdfast worker"';
+
+function liveLines(requests: LiveRequest[], width: number): string[] {
+  const notes = requests.flatMap(({ id, warnings }) => warnings.map((warning) => `${id}: ${plain(warning)}`));
+  return [...table(liveColumns, requests, width), ...notes.map((note) => paint(note, 'yellow'))];
+}
+
+const liveColumns: Column<LiveRequest>[] = [
+  { title: 'ID', value: ({ id }) => String(id), align: 'right' },
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'LABEL', value: ({ label }) => plain(label), flexible: true },
+  {
+    title: 'STATE',
+    value: ({ state }) => state,
+    style: ({ session }) => (session === 'gone' ? 'red' : 'green'),
+  },
+  { title: 'SESSION', value: ({ session }) => session ?? '-', style: ({ session }) => sessionStyle(session) },
+  { title: 'AGE', value: ({ age }) => seconds(age) },
+  { title: 'STAGE', value: stageOf },
+  { title: 'WAITS FOR', value: ({ waitingFor }) => plain(waitingFor ?? ''), flexible: true },
+  { title: 'WORKER', value: ({ worker }) => plain(worker ?? '') },
+  { title: 'BY', value: ({ requestedBy }) => plain(requestedBy) },
+];
+
+export function sessionStyle(session: string | null): Style | undefined {
+  if (session === 'gone') return 'red';
+  return session === 'orphaned' ? 'yellow' : undefined;
+}
+
+function stageOf({ stage, stageAge, bytesDone, bytesExpected, bytesPerSecond }: LiveRequest): string {
+  if (stage === null) return '';
+  const since = `${stage} ${seconds(stageAge)}`;
+  if (bytesDone === null) return since;
+  const part = bytesExpected
+    ? ` of ${bytes(bytesExpected)} (${Math.floor((100 * bytesDone) / bytesExpected)} %)`
+    : '';
+  return `${since}, ${bytes(bytesDone)}${part}, ${bytes(bytesPerSecond ?? 0)}/s`;
+}
+
+export function finishedLines(requests: FinishedRequest[], width: number): string[] {
+  return table(finishedColumns, requests, width);
+}
+
+const finishedColumns: Column<FinishedRequest>[] = [
+  { title: 'ID', value: ({ id }) => String(id), align: 'right' },
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'LABEL', value: ({ label }) => plain(label), flexible: true },
+  { title: 'STATE', value: ({ state }) => state, style: ({ state }) => finishedStyle[state] },
+  { title: 'ENDED', value: ({ ago }) => `${seconds(ago)} ago` },
+  { title: 'TOOK', value: ({ took }) => seconds(took) },
+  { title: 'BY', value: ({ requestedBy }) => plain(requestedBy) },
+  { title: 'REMARKS', value: ({ error, warnings }) => plain(error ?? warnings.join('; ')), flexible: true },
+];
+
+const finishedStyle: Record<string, Style> = { complete: 'green', failed: 'red', cancelled: 'dim' };
+
+const clusterColumns: Column<ClusterStatus>[] = [
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'SERVER', value: ({ serverVersion }) => plain(serverVersion ?? '') },
+  {
+    title: 'SERVED BY',
+    value: ({ workers }) => plain(workers.join(', ')) || 'nobody',
+    style: ({ workers }) => bad(workers.length === 0),
+  },
+  { title: 'LAST COMPLETE', value: lastComplete },
+  {
+    title: 'ARCHIVER',
+    value: archiver,
+    style: ({ archiverFailing }) => bad(archiverFailing === true),
+    flexible: true,
+  },
+];
+
+function lastComplete({ completeId, completeAgo }: ClusterStatus): string {
+  return completeId === null ? 'never' : `${completeId}, ${seconds(completeAgo ?? 0)} ago`;
+}
+
+function archiver(cluster: ClusterStatus): string {
+  if (cluster.checkedAgo === null) return 'not looked at yet';
+  const seen = cluster.checkedAgo > 120 ? ` (seen ${seconds(cluster.checkedAgo)} ago)` : '';
+  if (cluster.archiveMode === 'off') return `off${seen}`;
+  if (cluster.archiverFailing === true) {
+    return `FAILING on ${cluster.lastFailedWal}, last tried ${seconds(cluster.lastFailedAgo ?? 0)} ago${seen}`;
+  }
+  if (cluster.lastArchivedWal === null) return `nothing archived yet${seen}`;
+  return `${cluster.lastArchivedWal}, ${seconds(cluster.lastArchivedAgo ?? 0)} ago${seen}`;
+}
+
+const workerColumns: Column<WorkerStatus>[] = [
+  { title: 'NAME', value: ({ name }) => plain(name) },
+  {
+    title: 'STATE',
+    value: workerState,
+    style: (worker) => (workerState(worker) === 'alive' ? 'green' : 'dim'),
+  },
+  { title: 'SERVES', value: ({ clusters }) => clusters.join(', '), flexible: true },
+  { title: 'HOLDS', value: ({ held }) => String(held), align: 'right' },
+  { title: 'HOST', value: ({ host, hostPid }) => `${plain(host)} (${hostPid})`, flexible: true },
+  { title: 'VERSION', value: ({ version }) => plain(version) },
+  { title: 'LAST SEEN', value: ({ lastSeenAgo }) => `${seconds(lastSeenAgo)} ago` },
+];
+
+function workerState({ alive, draining }: WorkerStatus): string {
+  if (!alive) return 'gone';
+  return draining ? 'draining' : 'alive';
+}
+
+function bad(is: boolean): Style | undefined {
+  return is ? 'red' : undefined;
+}

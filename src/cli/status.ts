@@ -1,0 +1,139 @@
+import type { Command } from 'commander';
+import { withControl } from '../control/client.ts';
+import type { Connection, ConnectOptions } from '../control/connection.ts';
+import * as status from '../control/status.ts';
+import { HoldfastError } from '../errors.ts';
+import { biographyLines, type Biography } from './biography.ts';
+import { configFrom, controlFrom, idOption, positiveDurationOption, type GlobalOptions } from './options.ts';
+import { asSql, print, printJson, printLines } from './output.ts';
+import { finishedLines, overviewLines, type Overview } from './overview.ts';
+import { watch, type View } from './watch.ts';
+
+interface Options extends GlobalOptions {
+  watch?: number | true;
+  all: boolean;
+}
+
+const finishedShown = 10;
+
+export function addStatus(program: Command): void {
+  program
+    .command('status')
+    .description('show the backups under way, the clusters and the workers; or everything about one backup')
+    .argument('[id]', 'its id', idOption)
+    .option('--all', `every finished backup, not only the newest ${finishedShown}`, false)
+    .option(
+      '--watch [interval]',
+      'show it again and again, every 2 s by default; into a pipe, whenever it changes',
+      every,
+    )
+    .action(async (requestId: number | undefined, _: object, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      const control = controlFrom(configFrom(options), 'status');
+      if (options.watch !== undefined) {
+        if (options.all) throw new HoldfastError('usage', '--watch and --all do not go together');
+        await watch(options.watch === true ? 2000 : options.watch, options.json === true, control, (db) =>
+          view(db, requestId),
+        );
+      } else if (options.all && requestId === undefined) {
+        await withControl(control, (db) => printAll(db, options.json === true));
+      } else {
+        await printOnce(control, requestId, options.json === true);
+      }
+    });
+}
+
+/** Seconds, where it has no unit. */
+function every(text: string): number {
+  return positiveDurationOption(/^\d+(\.\d+)?$/.test(text) ? `${text} s` : text);
+}
+
+async function printOnce(
+  control: ConnectOptions,
+  requestId: number | undefined,
+  json: boolean,
+): Promise<void> {
+  const { lines, data } = await withControl(control, (db) => view(db, requestId));
+  if (json) await printJson(data);
+  else await printLines(lines(terminalWidth()));
+}
+
+async function view(db: Connection, requestId: number | undefined): Promise<View> {
+  return requestId === undefined ? overviewView(db) : biographyView(db, requestId);
+}
+
+async function overviewView(db: Connection): Promise<View> {
+  const overview = await readOverview(db);
+  const finished = await status.newestFinished(db, finishedShown);
+  return {
+    lines: (width) => overviewLines(overview, finished, width),
+    data: { ...overviewData(overview), finished: finished.map(asSql) },
+    gist: JSON.stringify([
+      overview.requests.map(({ id, state, session, waitingFor, warnings }) => [
+        id,
+        state,
+        session,
+        waitingFor,
+        warnings,
+      ]),
+      overview.workers.map(({ name, alive, draining, held }) => [name, alive, draining, held]),
+      overview.clusters.map(({ name, archiverFailing, workers }) => [name, archiverFailing, workers]),
+      finished.map(({ id }) => id),
+    ]),
+  };
+}
+
+async function biographyView(db: Connection, requestId: number): Promise<View> {
+  const request = await status.findRequest(db, requestId);
+  if (request === undefined) {
+    throw new HoldfastError('failed', `backup request ${requestId} does not exist`, {
+      code: 'no_such_request',
+    });
+  }
+  const biography: Biography = {
+    request,
+    stages: await status.stages(db, requestId),
+    events: await status.events(db, requestId),
+  };
+  const { state, session, waitingFor, warnings } = request;
+  return {
+    lines: (width) => biographyLines(biography, width),
+    data: { ...asSql(request), stages: biography.stages.map(asSql), events: biography.events.map(asSql) },
+    gist: JSON.stringify([state, session, waitingFor, warnings, biography.events.length]),
+  };
+}
+
+async function readOverview(db: Connection): Promise<Overview> {
+  return {
+    requests: await status.liveRequests(db),
+    workers: await status.workers(db),
+    clusters: await status.clusters(db),
+  };
+}
+
+function overviewData({ requests, workers, clusters }: Overview) {
+  return { requests: requests.map(asSql), workers: workers.map(asSql), clusters: clusters.map(asSql) };
+}
+
+/** Page by page: there may be millions. */
+async function printAll(db: Connection, json: boolean): Promise<void> {
+  const overview = await readOverview(db);
+  if (!json) {
+    await printLines(overviewLines(overview, [], terminalWidth()));
+    for await (const page of status.finishedRequests(db))
+      await printLines(['', ...finishedLines(page, terminalWidth())]);
+    return;
+  }
+  const head = JSON.stringify(overviewData(overview), null, 2);
+  await print(`${head.slice(0, -2)},\n  "finished": [`);
+  let separator = '\n    ';
+  for await (const page of status.finishedRequests(db)) {
+    await print(separator + page.map((row) => JSON.stringify(asSql(row))).join(',\n    '));
+    separator = ',\n    ';
+  }
+  await print('\n  ]\n}\n');
+}
+
+function terminalWidth(): number {
+  return process.stdout.isTTY ? process.stdout.columns : Infinity;
+}

@@ -1,0 +1,153 @@
+/** What a monitoring system should know: pure, from what is to be seen. */
+import type { ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
+
+export type Severity = 'ok' | 'warning' | 'critical';
+
+export interface Finding {
+  severity: Severity;
+  /** A cluster, a request, the schema. */
+  object: string;
+  message: string;
+}
+
+export interface Observation {
+  schema: { installed: number; needed: number };
+  clusters: ClusterStatus[];
+  workers: WorkerStatus[];
+  requests: LiveRequest[];
+}
+
+export interface Limits {
+  /** Seconds since the last complete backup of each cluster. */
+  maxAge: number;
+}
+
+const minutes = 60;
+const hours = 3600;
+
+/** How long a state may last, in seconds: until a warning, and until it is critical. */
+const patience: Partial<Record<LiveRequest['state'], [number, number]>> = {
+  requested: [10 * minutes, 1 * hours],
+  starting: [1 * hours, 3 * hours],
+  done: [10 * minutes, 1 * hours],
+  archiving: [10 * minutes, 1 * hours],
+};
+
+/** Reports come every half minute. */
+const archiverSeen = 5 * minutes;
+/** What a worker may need to end a backup that has run out of time. */
+const overtime = 1 * minutes;
+
+/** Everything worth saying, the worst first. */
+export function assess(
+  observation: Observation,
+  limits: Limits,
+  age: (seconds: number) => string,
+): Finding[] {
+  const inUse = observation.clusters.filter(({ used }) => used);
+  const clusters = inUse.length > 0 ? inUse : observation.clusters;
+  const findings = [
+    ...schemaFindings(observation.schema),
+    ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
+    ...observation.requests.flatMap((request) => requestFindings(request, age)),
+  ];
+  return findings.toSorted((a, b) => rank(b.severity) - rank(a.severity));
+}
+
+export function worst(findings: readonly Finding[]): Severity {
+  return findings.reduce<Severity>((so, { severity }) => (rank(severity) > rank(so) ? severity : so), 'ok');
+}
+
+function rank(severity: Severity): number {
+  return ['ok', 'warning', 'critical'].indexOf(severity);
+}
+
+function schemaFindings({ installed, needed }: Observation['schema']): Finding[] {
+  if (installed === needed) return [];
+  const which = installed < needed ? 'older than' : 'newer than';
+  return [
+    {
+      severity: 'warning',
+      object: 'schema',
+      message: `version ${installed} is ${which} this program's ${needed}`,
+    },
+  ];
+}
+
+function clusterFindings(
+  cluster: ClusterStatus,
+  workers: WorkerStatus[],
+  limits: Limits,
+  age: (seconds: number) => string,
+): Finding[] {
+  const object = `cluster ${cluster.name}`;
+  const say = (severity: Severity, message: string): Finding => ({ severity, object, message });
+  const draining = workers.some(
+    (worker) => worker.alive && worker.draining && worker.clusters.includes(cluster.name),
+  );
+  const findings: Finding[] = [];
+
+  if (cluster.workers.length > 0) findings.push(say('ok', `served by ${cluster.workers.join(', ')}`));
+  else if (draining) findings.push(say('warning', 'its only worker is stopping'));
+  else findings.push(say('critical', 'no live worker'));
+
+  const { completeId, completeAgo } = cluster;
+  if (completeId === null || completeAgo === null) findings.push(say('critical', 'no complete backup yet'));
+  else if (completeAgo > limits.maxAge) {
+    findings.push(
+      say(
+        'critical',
+        `last complete backup ${age(completeAgo)} ago (${completeId}), more than ${age(limits.maxAge)}`,
+      ),
+    );
+  } else findings.push(say('ok', `last complete backup ${age(completeAgo)} ago (${completeId})`));
+
+  if (cluster.failedAgo !== null && cluster.failedAgo < (completeAgo ?? Infinity)) {
+    findings.push(
+      say(
+        'warning',
+        `backup ${cluster.failedId} failed ${age(cluster.failedAgo)} ago: ${cluster.failedError}`,
+      ),
+    );
+  }
+  return [...findings, ...archiverFindings(cluster, say, age)];
+}
+
+function archiverFindings(
+  cluster: ClusterStatus,
+  say: (severity: Severity, message: string) => Finding,
+  age: (seconds: number) => string,
+): Finding[] {
+  const { archiveMode, archiverFailing, lastFailedWal, checkedAgo } = cluster;
+  const findings: Finding[] = [];
+  if (archiverFailing === true) findings.push(say('critical', `the archiver fails on ${lastFailedWal}`));
+  else if (archiveMode === 'off') findings.push(say('critical', 'archiving is off'));
+  // Without a worker nobody looks, which is said already.
+  if (cluster.workers.length > 0 && (checkedAgo === null || checkedAgo > archiverSeen)) {
+    const since = checkedAgo === null ? 'at all' : `for ${age(checkedAgo)}`;
+    findings.push(say('warning', `its archiver could not be looked at ${since}`));
+  }
+  return findings;
+}
+
+function requestFindings(request: LiveRequest, age: (seconds: number) => string): Finding[] {
+  const { id, label, state, session, stageAge, holdTimeout, waitingFor } = request;
+  const say = (severity: Severity, message: string): Finding[] => [
+    { severity, object: `backup ${id} "${label}"`, message },
+  ];
+
+  if (session === 'gone') return say('critical', `${state}, but its session is gone`);
+  if (session === 'orphaned') return say('critical', `${state}, but its worker is gone`);
+  if (state === 'running' && holdTimeout && stageAge > holdTimeout + overtime) {
+    return say(
+      'critical',
+      `running for ${age(stageAge)}, longer than its hold_timeout of ${age(holdTimeout)}`,
+    );
+  }
+  const [warning, critical] = patience[state] ?? [Infinity, Infinity];
+  if (stageAge <= warning) return [];
+  return say(
+    stageAge > critical ? 'critical' : 'warning',
+    `${state} for ${age(stageAge)}, waits for ${waitingFor ?? 'nothing'}`,
+  );
+}

@@ -1,0 +1,222 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { loadConfig, type Config, type ConfigInput } from '../../src/config/config.ts';
+import { HoldfastError } from '../../src/errors.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+async function withFile(t: ExecutionContext, toml: string): Promise<string> {
+  const file = join(await temporaryDirectory(t), 'holdfast.toml');
+  await writeFile(file, toml);
+  return file;
+}
+
+/** Where nobody says anything else: a file without a word in it. */
+async function load(t: ExecutionContext, toml: string, input: Partial<ConfigInput> = {}): Promise<Config> {
+  return loadConfig({ file: await withFile(t, toml), env: {}, ...input });
+}
+
+async function refusal(t: ExecutionContext, toml: string, input: Partial<ConfigInput> = {}): Promise<HoldfastError> {
+  const error = await t.throwsAsync(load(t, toml, input), { instanceOf: HoldfastError });
+  t.is(error?.kind, 'usage');
+  return error as HoldfastError;
+}
+
+test('without a word of configuration everything has its default', async (t) => {
+  t.deepEqual(await load(t, ''), {
+    control: { url: undefined, schema: 'holdfast' },
+    worker: {
+      name: undefined,
+      labels: '/var/lib/holdfast/labels',
+      repository: '/var/lib/holdfast/repository',
+      holdTimeout: 12 * 3_600_000,
+      maxHoldTimeout: 0,
+      maxHeld: 20,
+      drainTimeout: 10 * 60_000,
+    },
+    log: { level: 'info', format: 'text' },
+    clusters: [{ name: 'main', url: undefined, dataDirectory: undefined, archiveDirectory: undefined }],
+  });
+});
+
+test('every key of the file arrives', async (t) => {
+  const config = await load(
+    t,
+    `[control]
+     url = "postgres://control/db"
+     schema = "backups"
+     [worker]
+     name = "db7"
+     labels = "/l"
+     repository = "/r"
+     hold_timeout = "1d"
+     max_hold_timeout = "2d"
+     max_held = 5
+     drain_timeout = 0
+     [log]
+     level = "debug"
+     format = "json"
+     [cluster.db7-a]
+     url = "postgresql://a"
+     data_directory = "/data/a"
+     archive_directory = "/archive/a"
+     [cluster."b.2"]`,
+  );
+  t.deepEqual(config, {
+    control: { url: 'postgres://control/db', schema: 'backups' },
+    worker: {
+      name: 'db7',
+      labels: '/l',
+      repository: '/r',
+      holdTimeout: 86_400_000,
+      maxHoldTimeout: 2 * 86_400_000,
+      maxHeld: 5,
+      drainTimeout: 0,
+    },
+    log: { level: 'debug', format: 'json' },
+    clusters: [
+      { name: 'db7-a', url: 'postgresql://a', dataDirectory: '/data/a', archiveDirectory: '/archive/a' },
+      { name: 'b.2', url: undefined, dataDirectory: undefined, archiveDirectory: undefined },
+    ],
+  });
+});
+
+test('every key can be a variable, and a variable beats the file', async (t) => {
+  const toml = `[control]\nurl = "postgres://file"\nschema = "f"\n[worker]\nlabels = "/file"\nmax_held = 1\n[log]\nlevel = "error"`;
+  const env = {
+    DATABASE_URL: 'postgres://variable',
+    HOLDFAST_SCHEMA: 'v',
+    HOLDFAST_NAME: 'v1',
+    HOLDFAST_LABELS: '/variable',
+    HOLDFAST_REPOSITORY: '/repository',
+    HOLDFAST_HOLD_TIMEOUT: '30 min',
+    HOLDFAST_MAX_HOLD_TIMEOUT: '1h',
+    HOLDFAST_MAX_HELD: '7',
+    HOLDFAST_DRAIN_TIMEOUT: '90s',
+    HOLDFAST_LOG_LEVEL: 'warning',
+    HOLDFAST_LOG_FORMAT: 'json',
+    HOLDFAST_CLUSTER_MAIN_URL: 'postgres://main',
+    HOLDFAST_CLUSTER_MAIN_DATA_DIRECTORY: '/d',
+    HOLDFAST_CLUSTER_MAIN_ARCHIVE_DIRECTORY: '/a',
+  };
+  t.deepEqual(await load(t, toml, { env }), {
+    control: { url: 'postgres://variable', schema: 'v' },
+    worker: {
+      name: 'v1',
+      labels: '/variable',
+      repository: '/repository',
+      holdTimeout: 30 * 60_000,
+      maxHoldTimeout: 3_600_000,
+      maxHeld: 7,
+      drainTimeout: 90_000,
+    },
+    log: { level: 'warning', format: 'json' },
+    clusters: [{ name: 'main', url: 'postgres://main', dataDirectory: '/d', archiveDirectory: '/a' }],
+  });
+});
+
+test('an option beats a variable', async (t) => {
+  const env = { DATABASE_URL: 'postgres://variable', HOLDFAST_SCHEMA: 'variable' };
+  const { control } = await load(t, '', { env, databaseUrl: 'postgres://option', schema: 'option' });
+  t.deepEqual(control, { url: 'postgres://option', schema: 'option' });
+});
+
+test('an empty variable counts as none', async (t) => {
+  const { worker } = await load(t, '[worker]\nlabels = "/file"', { env: { HOLDFAST_LABELS: '', HOLDFAST_CONFIG: '' } });
+  t.is(worker.labels, '/file');
+});
+
+test('HOLDFAST_CONFIG names the file where no option does', async (t) => {
+  const file = await withFile(t, '[worker]\nname = "from-variable"');
+  t.is(loadConfig({ env: { HOLDFAST_CONFIG: file } }).worker.name, 'from-variable');
+  t.is((await load(t, '[worker]\nname = "from-option"', { env: { HOLDFAST_CONFIG: file } })).worker.name, 'from-option');
+});
+
+test('a variable finds its cluster by the name in capitals, with underscores for what is neither letter nor digit', async (t) => {
+  const { clusters } = await load(t, '[cluster.db-7]\n[cluster.other]', { env: { HOLDFAST_CLUSTER_DB_7_URL: 'postgres://seven' } });
+  t.deepEqual(
+    clusters.map(({ name, url }) => [name, url]),
+    [
+      ['db-7', 'postgres://seven'],
+      ['other', undefined],
+    ],
+  );
+});
+
+test('a variable that fits two clusters is refused', async (t) => {
+  const error = await refusal(t, '[cluster.a-b]\n[cluster."a.b"]', { env: { HOLDFAST_CLUSTER_A_B_URL: 'postgres://x' } });
+  t.is(error.message, 'HOLDFAST_CLUSTER_A_B_URL could mean each of the clusters a-b, a.b');
+});
+
+for (const [toml, message, hint] of [
+  ['[worker]\nlabel = "/x"', /^the key "worker.label" in .* is unknown$/, 'did you mean "worker.labels"?'],
+  ['[workers]\nlabels = "/x"', /^"workers" in .* is unknown$/, 'did you mean "worker"?'],
+  ['[control]\nlabels = "/x"', /^the key "control.labels" in .* is unknown$/, 'did you mean "worker.labels"?'],
+  ['[cluster.main]\nuri = "x"', /^the key "cluster.main.uri" in .* is unknown$/, 'did you mean "cluster.main.url"?'],
+  ['[nonsense]\n', /^"nonsense" in .* is unknown$/, 'known are control, worker, log, cluster'],
+] as const) {
+  test(`an unknown key is refused with a suggestion: ${toml.replace('\n', ' ')}`, async (t) => {
+    const error = await refusal(t, toml);
+    t.regex(error.message, message);
+    t.is(error.hint, hint);
+  });
+}
+
+test('a misspelt variable is refused with a suggestion, one of another program is not', async (t) => {
+  const error = await refusal(t, '', { env: { HOLDFAST_LABLES: '/x' } });
+  t.is(error.message, 'the variable HOLDFAST_LABLES is unknown');
+  t.is(error.hint, 'did you mean HOLDFAST_LABELS?');
+  await t.notThrowsAsync(load(t, '', { env: { HOLDFAST_SERVICE_HOST: '10.0.0.1', HOLDFAST_PORT: 'tcp://10.0.0.1:80' } }));
+});
+
+for (const [toml, message] of [
+  ['[worker]\nlabels = "relative"', /^worker.labels = "relative" \(from .*holdfast.toml\) is not an absolute path$/],
+  ['[worker]\nlabels = 7', /^worker.labels = 7 \(from .*\) is not text$/],
+  ['[worker]\nmax_held = 0', /^worker.max_held = 0 \(from .*\) is out of range$/],
+  ['[worker]\nmax_held = 2.5', /^worker.max_held = 2.5 \(from .*\) is not a whole number$/],
+  ['[worker]\nhold_timeout = 12', /^worker.hold_timeout = 12 \(from .*\) has no unit$/],
+  ['[worker]\nname = "no spaces"', /^worker.name = "no spaces" \(from .*\) is not such a name$/],
+  ['[log]\nlevel = "warn"', /^log.level = "warn" \(from .*\) is unknown: did you mean "warning"\?$/],
+  ['[control]\nschema = "pg_x"', /^control.schema = "pg_x" \(from .*\) begins with "pg_", which is reserved$/],
+  ['[control]\nurl = "mysql://h"', /^control.url = "mysql:\/\/h" \(from .*\) does not begin with postgres:/],
+  ['[cluster.Main]', /^the name of a cluster = "Main" \(from .*\) is not the name of a cluster$/],
+  ['[cluster.main]\ndata_directory = "x"', /^cluster.main.data_directory = "x" \(from .*\) is not an absolute path$/],
+  ['worker = 3', /^"worker" in .* is not a table$/],
+  ['[worker]\nlabels = ', /line 2, column/],
+] as const) {
+  test(`a bad value is named, with where it came from: ${toml.replace('\n', ' ')}`, async (t) => {
+    const error = await refusal(t, toml);
+    t.regex(error.message, message);
+    t.truthy(error.hint);
+  });
+}
+
+test('the error names the variable or the option that a bad value came from', async (t) => {
+  const ofVariable = await refusal(t, '', { env: { HOLDFAST_MAX_HELD: 'many' } });
+  t.is(ofVariable.message, 'worker.max_held = "many" (from HOLDFAST_MAX_HELD) is not a whole number');
+  t.is(ofVariable.hint, 'accepted: a whole number from 1 to 10000');
+  const ofOption = await refusal(t, '', { schema: 'x'.repeat(41) });
+  t.regex(ofOption.message, /\(from --schema\) has 41 bytes$/);
+});
+
+test('a configuration file that is named and not there is an error', (t) => {
+  const error = t.throws(() => loadConfig({ file: '/nowhere/holdfast.toml', env: {} }), { instanceOf: HoldfastError });
+  t.regex(error.message, /^the configuration file "\/nowhere\/holdfast.toml" cannot be read: /);
+});
+
+for (const toml of [
+  '[control]\nurl = "postgres://user:hunter2#@host/db"',
+  '[control]\nurl = "postgres://user:hun/ter2@host:port/db"',
+  '[control]\nurl = "mysql://user:hunter2@host/db"',
+  '[control]\nurl = "user:hunter2@host/db"',
+  '[control]\nurl = "postgres://user:hunter2@host/db',
+  '[control]\nurl = "postgres://user:hunter2@host/db" "',
+  '[worker]\nlabels = "postgres://user:hunter2@host/db"',
+  '[worker]\nlabels = "host=h password=hunter2"',
+  '[cluster.main]\nurl = "postgres://user:hunter2@ho st/db"',
+]) {
+  test(`no error shows a password: ${toml.replace('\n', ' ')}`, async (t) => {
+    const { message, hint } = await refusal(t, toml);
+    t.notRegex(`${message} ${hint}`, /hunter2|ter2/);
+  });
+}

@@ -1,0 +1,97 @@
+// A worker dies while pg_backup_start waits for a spread checkpoint. Its session is busy then: up to PostgreSQL 13,
+// which has no client_connection_check_interval, the server would notice only when the checkpoint is over.
+import type { ExecutionContext } from 'ava';
+import { noOwnCluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import type { WorkerProcess } from '../support/process.ts';
+import { cancel, finish, request } from '../support/requests.ts';
+import { sceneOfItsOwn, type Scene } from '../support/scene.ts';
+import { dirtyPages, slowCheckpoints } from '../support/slow-checkpoints.ts';
+import { testWhen } from '../support/test-when.ts';
+
+const test = testWhen(noOwnCluster);
+const fiveSeconds = { within: 5000 };
+
+test('with another worker alive, the session is ended and the request has failed within five seconds', async (t) => {
+  const it = await sceneOfItsOwn(t, slowCheckpoints);
+  const { id, worker } = await startingBackup(t, it);
+  await it.startWorker();
+  await killed(worker);
+
+  t.not((await it.status(id))?.session, 'alive');
+  const row = await it.untilState(id, 'failed', fiveSeconds);
+  t.is(row.error_code, 'worker_lost');
+  await eventually(
+    'the session is no longer on the server',
+    async () => !(await isThere(it, row.pid)),
+    fiveSeconds,
+  );
+});
+
+test('with none alive, the status view tells at once, and the next worker fails it within five seconds', async (t) => {
+  const it = await sceneOfItsOwn(t, slowCheckpoints);
+  const { id, worker } = await startingBackup(t, it);
+  await killed(worker);
+
+  const { session } = (await it.status(id)) ?? {};
+  t.true(session === 'orphaned' || session === 'gone', String(session));
+  await t.throwsAsync(finish(it.client, id), { message: /cannot move from starting to done/ });
+  t.is((await it.row(id)).state, 'starting');
+
+  await it.startWorker();
+  const row = await it.untilState(id, 'failed', fiveSeconds);
+  t.is(row.error_code, 'worker_lost');
+  await eventually(
+    'the session is no longer on the server',
+    async () => !(await isThere(it, row.pid)),
+    fiveSeconds,
+  );
+});
+
+test('a request whose worker died can still be cancelled, and stays cancelled', async (t) => {
+  const it = await sceneOfItsOwn(t, slowCheckpoints);
+  const { id, worker } = await startingBackup(t, it);
+  await killed(worker);
+  await cancel(it.client, id);
+
+  const { pid } = await it.row(id);
+  const second = await it.startWorker();
+  const next = await request(it.client, { fast: true });
+  await it.untilState(next, 'running');
+  await second.untilLine(/backup running/);
+  t.is((await it.row(id)).state, 'cancelled');
+  await eventually(
+    'the session is no longer on the server',
+    async () => !(await isThere(it, pid)),
+    fiveSeconds,
+  );
+});
+
+async function startingBackup(
+  t: ExecutionContext,
+  it: Scene,
+): Promise<{ id: string; worker: WorkerProcess }> {
+  const worker = await it.startWorker();
+  await dirtyPages(it.admin);
+  const id = await request(it.client, { fast: false });
+  const { pid } = await it.untilState(id, 'starting');
+  await eventually('the session waits for the checkpoint', () =>
+    it.admin.value(
+      `select state = 'active' and query ~ 'pg_(backup_start|start_backup)' from pg_stat_activity where pid = $1`,
+      [pid],
+    ),
+  );
+  t.is((await it.row(id)).state, 'starting');
+  return { id, worker };
+}
+
+async function killed(worker: WorkerProcess): Promise<void> {
+  worker.kill('SIGKILL');
+  await worker.exited;
+  // The server ends the worker's idle sessions in milliseconds; no test waits for the busy one here.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
+function isThere(it: Scene, pid: number | null): Promise<boolean> {
+  return it.admin.value('select exists (select from pg_stat_activity where pid = $1)', [pid]);
+}

@@ -1,0 +1,124 @@
+// What each role may do with each table, and that nobody else may do anything.
+import test from 'ava';
+import { asRole, installedDatabase, type HoldfastRole } from '../support/installed-database.ts';
+import { request } from '../support/requests.ts';
+import { connect, type SqlClient } from '../support/sql-client.ts';
+
+const tables = [
+  'backup_event',
+  'backup_request',
+  'backup_session',
+  'backup_stage',
+  'cluster',
+  'migration',
+  'setting',
+  'state_transition',
+  'worker',
+];
+const views = ['backup_status', 'worker_status'];
+
+/** Beside SELECT on everything, which all of them have. Of a whole table, or of some columns of it. */
+const writes: Record<HoldfastRole, string[]> = {
+  reader: [],
+  requester: ['insert some of backup_request', 'update some of backup_request'],
+  operator: ['insert some of backup_request', 'update some of backup_request'],
+  worker: [
+    'insert backup_session',
+    'insert some of cluster',
+    'insert some of worker',
+    'update backup_session',
+    'update some of backup_request',
+    'update some of backup_stage',
+    'update some of cluster',
+    'update some of worker',
+  ],
+};
+
+for (const role of Object.keys(writes) as HoldfastRole[]) {
+  test(`holdfast_${role} may read everything and write what it needs`, async (t) => {
+    const client = await asRole(t, await installedDatabase(t), role);
+    for (const relation of [...tables, ...views]) {
+      await t.notThrowsAsync(client.query(`select * from holdfast.${relation}`), relation);
+    }
+    t.deepEqual(await writesOf(client), writes[role]);
+  });
+
+  test(`holdfast_${role} may create nothing in the schema and use no sequence`, async (t) => {
+    const db = await installedDatabase(t);
+    const client = await asRole(t, db, role);
+    for (const statement of [
+      'create table holdfast.mine ()',
+      'create view holdfast.mine as select 1',
+      'create function holdfast.mine() returns int language sql as $$ select 1 $$',
+      'create trigger mine before insert on holdfast.backup_request execute function holdfast.guard_backup_request()',
+      'create rule mine as on insert to holdfast.backup_request do nothing',
+      'create table public_mine (id bigint references holdfast.backup_request)',
+      'alter table holdfast.backup_request disable trigger all',
+      'alter table holdfast.backup_request disable row level security',
+      'create policy mine on holdfast.backup_request using (true)',
+      `select nextval('holdfast.backup_request_id_seq')`,
+      `select setval('holdfast.backup_request_id_seq', 1000)`,
+      `select setval('holdfast.backup_event_id_seq', 1000)`,
+      `comment on table holdfast.backup_request is 'mine'`,
+      'drop table holdfast.setting',
+    ]) {
+      await t.throwsAsync(client.query(statement), { code: '42501' }, statement);
+    }
+  });
+}
+
+test('a login without a role of the schema can neither see nor do anything', async (t) => {
+  const db = await installedDatabase(t);
+  await request(await connect(t, db.url));
+  const nobody = await asRole(t, db);
+  for (const statement of [
+    ...[...tables, ...views].map((name) => `select * from holdfast.${name}`),
+    'insert into holdfast.backup_request default values',
+    'call holdfast.start_backup()',
+    'select holdfast.session_state(1)',
+    `select holdfast.prune('0')`,
+  ]) {
+    await t.throwsAsync(nobody.query(statement), { code: '42501' }, statement);
+  }
+});
+
+test('no function or procedure can be executed by everybody', async (t) => {
+  const client = await connect(t, (await installedDatabase(t)).url);
+  const open = `select oid::regprocedure::text from pg_proc
+    where pronamespace = 'holdfast'::regnamespace and has_function_privilege('public', oid, 'execute')`;
+  t.deepEqual(await client.query(open), []);
+});
+
+test('a reader can wait for backups and see their sessions, but neither request, finish, cancel nor prune', async (t) => {
+  const db = await installedDatabase(t);
+  const id = await request(await connect(t, db.url), { label: 'nightly' });
+  const reader = await asRole(t, db, 'reader');
+  for (const statement of [
+    'insert into holdfast.backup_request default values',
+    `update holdfast.backup_request set state = 'cancelled'`,
+    'select * from holdfast.backup_request for share',
+    'call holdfast.start_backup()',
+    `call holdfast.stop_backup('nightly')`,
+    `call holdfast.cancel_backup(${id})`,
+    `select holdfast.prune('1 day')`,
+  ]) {
+    await t.throwsAsync(reader.query(statement), { code: '42501' }, statement);
+  }
+  t.is(await reader.value(`call holdfast.wait_for_backup(${id}, 'requested')`), id);
+  t.is(await reader.value(`select holdfast.session_state(${id})`), null);
+});
+
+async function writesOf(client: SqlClient): Promise<string[]> {
+  const found: string[] = [];
+  for (const verb of ['delete', 'insert', 'references', 'trigger', 'truncate', 'update']) {
+    for (const name of tables) {
+      const has = (kind: string) =>
+        client.value<boolean>(`select has_${kind}_privilege($1, $2)`, [`holdfast.${name}`, verb]);
+      if (await has('table')) found.push(`${verb} ${name}`);
+      else if (!['delete', 'trigger', 'truncate'].includes(verb) && (await has('any_column'))) {
+        found.push(`${verb} some of ${name}`);
+      }
+    }
+  }
+  return found.sort();
+}

@@ -1,0 +1,47 @@
+// A file system of 64 kB, to be filled up or made read-only; only root can mount one.
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { runProcess } from './children.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+export interface SmallDisk {
+  readonly directory: string;
+  /** From now on not a byte more can be written. */
+  fill(): Promise<void>;
+  empty(): Promise<void>;
+  makeReadOnly(): Promise<void>;
+}
+
+/** For testWhen(): why there is no small disk here; undefined when there can be one. */
+export const noSmallDisk = await obstacle();
+
+async function obstacle(): Promise<string | undefined> {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0)
+    return 'only root can mount a small file system';
+  const { status } = await runProcess('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']);
+  return status === 0 ? undefined : 'this container may not mount file systems';
+}
+
+export async function smallDisk(t: ExecutionContext): Promise<SmallDisk> {
+  const directory = await temporaryDirectory(t);
+  await run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory);
+  t.teardown(() => run('umount', '-l', directory));
+  const filler = join(directory, 'filler');
+  return {
+    directory,
+    async fill() {
+      const error = await writeFile(filler, Buffer.alloc(1 << 20)).catch(
+        (reason: NodeJS.ErrnoException) => reason,
+      );
+      if (error?.code !== 'ENOSPC') throw new Error('the small disk took a megabyte');
+    },
+    empty: () => rm(filler, { force: true }),
+    makeReadOnly: () => run('mount', '-o', 'remount,ro', directory),
+  };
+}
+
+async function run(command: string, ...args: string[]): Promise<void> {
+  const { status, stderr } = await runProcess(command, args);
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr}`);
+}
