@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { loadConfig } from '../src/config/config.ts';
+import { HoldfastError } from '../src/errors.ts';
 import { root } from './ava.ts';
 import { reachableDirectory } from './embedded/cache.ts';
 import { createCluster, type EmbeddedCluster } from './embedded/cluster.ts';
@@ -18,6 +19,7 @@ try {
   process.exitCode = control.url === undefined ? await onOwnServer() : await runWorkerUntilStopped({});
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
+  if (error instanceof HoldfastError && error.hint !== undefined) console.error(`hint: ${error.hint}`);
   process.exitCode = 1;
 }
 
@@ -30,7 +32,7 @@ async function onOwnServer(): Promise<number> {
     ...((await isFree(usualPort)) && { port: usualPort }),
   });
   try {
-    await cluster.start();
+    await cluster.start().catch(explain(directory));
     const labels = join(directory, 'labels');
     await mkdir(labels, { recursive: true });
     const env = { DATABASE_URL: cluster.url(), HOLDFAST_LABELS: labels };
@@ -38,9 +40,17 @@ async function onOwnServer(): Promise<number> {
     greet(cluster, directory !== wanted ? wanted : undefined);
     return await runWorkerUntilStopped(env);
   } finally {
+    const started = cluster.running;
     await cluster.remove();
-    console.log(`PostgreSQL is stopped; its data stays in ${directory}`);
+    if (started) console.log(`PostgreSQL is stopped; its data stays in ${directory}`);
   }
+}
+
+function explain(directory: string) {
+  return (error: unknown): never => {
+    if (!String(error).includes('lock file "postmaster.pid" already exists')) throw error;
+    throw new Error(`a server runs on ${directory} already: is there another "npm start"?`);
+  };
 }
 
 function greet(cluster: EmbeddedCluster, instead: string | undefined): void {

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findBinaries, newest, type Binaries, type Major } from './binaries.ts';
 import { scratchDirectory } from './cache.ts';
 import { freePort } from './ports.ts';
-import { childrenOf, untilGone } from './processes.ts';
+import { freeze, untilGone } from './processes.ts';
 import { asServerUser, canEnter, serverIdentity } from './server-user.ts';
 import { defaultSettings, settingLines, type Settings } from './settings.ts';
 import { initialise, serverEnvironment } from './template.ts';
@@ -240,9 +240,7 @@ export class EmbeddedCluster {
     const server = this.#server;
     if (!server) return;
     server.process.ref();
-    // Stopped, it starts no process that we would miss.
-    server.process.kill('SIGSTOP');
-    const pids = childrenOf(server.pid);
+    const pids = await freeze(server.pid);
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     server.process.kill('SIGKILL');
     await server.exited;

@@ -1,4 +1,4 @@
-// The processes that one process started, and whether a process is still there.
+// Looks at other processes, and waits for them.
 import { readFileSync, readdirSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,23 +6,29 @@ import { setTimeout as sleep } from 'node:timers/promises';
 interface Entry {
   pid: number;
   parent: number;
-  zombie: boolean;
+  /** As ps shows it: Z, dead and not collected yet; T, stopped; … */
+  state: string;
 }
 
-export function childrenOf(parent: number): number[] {
-  return list()
-    .filter((entry) => entry.parent === parent)
-    .map((entry) => entry.pid);
+/** Stops a process, so that it starts no others, and resolves with those it has. */
+export async function freeze(pid: number): Promise<number[]> {
+  process.kill(pid, 'SIGSTOP');
+  // The signal takes effect when that process next runs, which may be in the middle of starting another.
+  await until(`process ${pid} is stopped`, () => list().every((it) => it.pid !== pid || it.state === 'T'));
+  return list().flatMap((it) => (it.parent === pid ? [it.pid] : []));
 }
 
 /** Resolves when none of them is left; a dead process that nobody has collected yet counts as gone. */
-export async function untilGone(pids: number[]): Promise<void> {
+export function untilGone(pids: number[]): Promise<void> {
+  return until(`processes ${pids.join(', ')} are gone`, () =>
+    list().every(({ pid, state }) => state === 'Z' || !pids.includes(pid)),
+  );
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
   const deadline = Date.now() + 30_000;
-  for (;;) {
-    const alive = new Set(list().flatMap(({ pid, zombie }) => (zombie ? [] : [pid])));
-    const left = pids.filter((pid) => alive.has(pid));
-    if (left.length === 0) return;
-    if (Date.now() > deadline) throw new Error(`processes ${left.join(', ')} are still there after 30 s`);
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`not within 30 s: ${what}`);
     await sleep(5);
   }
 }
@@ -37,7 +43,7 @@ function fromProc(): Entry[] {
     try {
       // "pid (name) state parent …", and the name may hold anything.
       const [, state, parent] = /.*\) (\S) (\d+) /s.exec(readFileSync(`/proc/${name}/stat`, 'latin1')) ?? [];
-      return [{ pid: Number(name), parent: Number(parent), zombie: state === 'Z' }];
+      return [{ pid: Number(name), parent: Number(parent), state: state ?? '' }];
     } catch {
       return []; // ended meanwhile
     }
@@ -50,6 +56,6 @@ function fromPs(): Entry[] {
     .split('\n')
     .map((line) => {
       const [pid, parent, state] = line.trim().split(/\s+/);
-      return { pid: Number(pid), parent: Number(parent), zombie: state?.startsWith('Z') ?? false };
+      return { pid: Number(pid), parent: Number(parent), state: state?.charAt(0) ?? '' };
     });
 }

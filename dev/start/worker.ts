@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { leash } from '../../test/support/leash.ts';
 
 const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
@@ -24,11 +25,13 @@ export async function runWorkerUntilStopped(env: NodeJS.ProcessEnv): Promise<num
     detached: true,
   });
   const stopPassing = passSignals(worker);
+  const release = leash(Number(worker.pid));
   try {
     const [status, signal] = (await once(worker, 'exit')) as [number | null, NodeJS.Signals | null];
     if (signal) throw new Error(`the worker was ended by ${signal}`);
     return status ?? 1;
   } finally {
+    release();
     stopPassing();
   }
 }

@@ -1,5 +1,10 @@
 -- Statements for the server that is backed up. Nothing of Holdfast is installed there, so no schema is named.
 
+-- name: place
+select pg_backend_pid() as pid, datname as database, datistemplate as "isTemplate"
+from pg_database
+where datname = current_database()
+
 -- name: identify
 select a.pid, d.oid::bigint as database, pg_try_advisory_lock(:key::bigint) as locked,
   to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "backendStart"
@@ -25,11 +30,9 @@ where locktype = 'advisory' and granted and objsubid = 1
 
 -- name: preflight
 select current_setting('server_version_num')::integer as version,
-  pg_backend_pid() as pid,
   current_user as "user",
   current_database() as database,
   pg_is_in_recovery() as "inRecovery",
-  (select datistemplate from pg_database where datname = current_database()) as "isTemplate",
   current_setting('wal_level') as "walLevel",
   current_setting('archive_mode') as "archiveMode",
   current_setting('archive_command', true) as "archiveCommand",

@@ -4,6 +4,7 @@
  */
 import { ServerError } from '../control/connection.ts';
 import type { ClaimedRequest } from '../control/requests.ts';
+import { quoteIdentifier } from '../control/script.ts';
 import { archiver, preflightFacts, type PreflightFacts } from '../control/targets.ts';
 import type { ArchiverReport } from '../control/workers.ts';
 import { HoldfastError } from '../errors.ts';
@@ -19,7 +20,7 @@ export async function preflight(request: ClaimedRequest, session: BackupSession)
   requireSupportedVersion(db.serverVersion);
   const functions = backupFunctions(db.serverVersion);
   const facts = await preflightFacts(db, request.label, functions).catch(explainLabel);
-  const refused = refusal(request, facts, functions, db.backendKey);
+  const refused = refusal(request, facts, functions);
   if (refused) throw refused;
   const report = facts.mayWatchArchive && facts.archiveMode !== 'off' ? await archiver(db) : undefined;
   const reason = archivingProblem(facts, report);
@@ -54,10 +55,10 @@ export function refusal(
   request: Pick<ClaimedRequest, 'method' | 'waitForArchive'>,
   facts: PreflightFacts,
   functions: { startFunction: string; stopFunction: string },
-  backendKey: number,
 ): HoldfastError | undefined {
   const refuse = (code: string, message: string, hint: string) =>
     new HoldfastError('failed', message, { code, hint });
+  const grantee = quoteIdentifier(facts.user);
   if (request.method !== 'hold') {
     return refuse(
       'method_not_available',
@@ -65,36 +66,22 @@ export function refusal(
       'use method hold and copy the files yourself while the request is running',
     );
   }
-  if (facts.pid !== backendKey) {
-    return refuse(
-      'pooler',
-      'the cluster is reached through a connection pooler, which may give the session away',
-      'set the url of the cluster to PostgreSQL itself (host and port of the server, not of pgbouncer)',
-    );
-  }
   if (facts.inRecovery) {
     return refuse('in_recovery', 'the server is a standby', 'set the url of the cluster to its primary');
-  }
-  if (facts.isTemplate) {
-    return refuse(
-      'template_database',
-      `database "${facts.database}" is a template: a session in it would block CREATE DATABASE`,
-      'set the url of the cluster to another database, such as postgres',
-    );
   }
   if (!facts.mayStart || !facts.mayStop) {
     const missing = facts.mayStart ? functions.stopFunction : functions.startFunction;
     return refuse(
       'missing_privilege',
       `role "${facts.user}" may not execute ${missing} in database "${facts.database}"`,
-      `as a superuser in that database: GRANT EXECUTE ON FUNCTION ${functions.startFunction}, ${functions.stopFunction} TO "${facts.user}"; GRANT pg_monitor TO "${facts.user}"`,
+      `as a superuser in that database: GRANT EXECUTE ON FUNCTION ${functions.startFunction}, ${functions.stopFunction} TO ${grantee}; GRANT pg_monitor TO ${grantee}`,
     );
   }
   if (request.waitForArchive && !facts.mayWatchArchive) {
     return refuse(
       'missing_privilege',
       `role "${facts.user}" may not look at the archiver's status`,
-      `as a superuser: GRANT pg_monitor TO "${facts.user}"`,
+      `as a superuser: GRANT pg_monitor TO ${grantee}`,
     );
   }
   if (facts.walLevel === 'minimal') {

@@ -1,7 +1,9 @@
 /**
  * The story of one request, from the claim to complete. Whatever goes wrong on the way is written into the
- * row, and the backup session is let go only after its outcome is there.
+ * row, and the backup session is let go only after its outcome is there; a failure that cannot be written
+ * keeps it for ten seconds only.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { markComplete, markRunning } from '../control/requests.ts';
 import type { Beginning, ClaimedRequest, Ending } from '../control/requests.ts';
 import { ServerError } from '../control/connection.ts';
@@ -15,6 +17,9 @@ import { preflight } from './preflight.ts';
 import { recoverEnding } from './recover-label.ts';
 import { waitForArchive } from './wait-for-archive.ts';
 
+/** Milliseconds. Whoever has his row locked could otherwise keep the session for as long as he likes. */
+const failureKeepsSession = 10_000;
+
 export async function runBackup(job: Job, request: ClaimedRequest, session: BackupSession): Promise<void> {
   job.takeSession();
   try {
@@ -25,7 +30,10 @@ export async function runBackup(job: Job, request: ClaimedRequest, session: Back
     await letGo(job, session);
     await complete(job, request.waitForArchive, { ...beginning, ...ending });
   } catch (error) {
-    await recordFailure(job, sessionIsLost(error, session) ? sessionLost(error) : error);
+    const recorded = recordFailure(job, sessionIsLost(error, session) ? sessionLost(error) : error);
+    await Promise.race([recorded, sleep(failureKeepsSession, undefined, { ref: false })]);
+    await letGo(job, session);
+    await recorded;
   } finally {
     await letGo(job, session);
   }

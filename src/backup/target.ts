@@ -4,10 +4,10 @@
  * does not pay for the connection.
  */
 import { Connection, type ConnectOptions } from '../control/connection.ts';
-import { identify, walSegmentSize } from '../control/targets.ts';
+import { identify, placeOf, walSegmentSize } from '../control/targets.ts';
 import { randomKey } from '../control/random-key.ts';
 import type { Log } from '../log.ts';
-import { messageOf } from '../errors.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
 
 export interface TargetOptions {
   name: string;
@@ -89,8 +89,37 @@ export class Target {
     return { db, pid, lockKey };
   }
 
-  #open(purpose: string): Promise<Connection> {
-    const applicationName = `holdfast ${purpose}`;
-    return Connection.open({ ...this.#options.connect, applicationName, lasting: true });
+  async #open(purpose: string): Promise<Connection> {
+    const db = await Connection.open({ ...this.#options.connect, applicationName: `holdfast ${purpose}` });
+    try {
+      await refuseToStay(db);
+      await db.makeLasting();
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
+    return db;
+  }
+}
+
+/** Before anything is set or locked: behind a pooler that would be left to whoever gets the session next. */
+async function refuseToStay(db: Connection): Promise<void> {
+  const { pid, database, isTemplate } = await placeOf(db);
+  if (pid !== db.backendKey) {
+    throw new HoldfastError(
+      'failed',
+      'the cluster is reached through a connection pooler, which may give the session away',
+      {
+        code: 'pooler',
+        hint: 'set the url of the cluster to PostgreSQL itself (host and port of the server, not of pgbouncer)',
+      },
+    );
+  }
+  if (isTemplate) {
+    throw new HoldfastError(
+      'failed',
+      `database "${database}" is a template: a session in it would block CREATE DATABASE`,
+      { code: 'template_database', hint: 'set the url of the cluster to another database, such as postgres' },
+    );
   }
 }

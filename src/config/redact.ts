@@ -2,5 +2,6 @@
 export function redact(text: string): string {
   return text
     .replace(/(:\/\/[^:/?#@\s]*:).*@/s, '$1***@')
+    .replace(/((?:^|[\s"'/])[^\s:/@"']*:)(?!\/\/)\S*@/g, '$1***@')
     .replace(/((?:ssl)?password\s*=\s*)('[^']*'|[^&\s]*)/gi, '$1***');
 }

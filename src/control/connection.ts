@@ -18,7 +18,7 @@ export interface ConnectOptions {
   schema?: string;
   /** Milliseconds. */
   connectTimeout?: number;
-  /** Turn off every server setting that could end this session, and have both sides notice a dead peer. */
+  /** As makeLasting() says. */
   lasting?: boolean;
   onNotice?: (notice: Notice) => void;
 }
@@ -72,13 +72,17 @@ export class Connection {
         timeout: options.connectTimeout ?? 10_000,
       });
       connection.serverVersion = Number(row?.server_version_num);
-      if (options.lasting)
-        await connection.query(sessionSettings(connection.serverVersion), [], { timeout: 10_000 });
+      if (options.lasting) await connection.makeLasting();
     } catch (error) {
       connection.cut();
       throw connectionError(error, client);
     }
     return connection;
+  }
+
+  /** Turns off every server setting that could end this session, and has both sides notice a dead peer. */
+  async makeLasting(): Promise<void> {
+    await this.query(sessionSettings(this.serverVersion), [], { timeout: 10_000 });
   }
 
   /** The backend that the server's own key data names: a pooler in between gives another one. */

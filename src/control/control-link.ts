@@ -137,11 +137,12 @@ export class ControlLink {
 
   async #connect(): Promise<Connection> {
     const { schema, identity, log } = this.#options;
-    const connection = await Connection.open({ ...this.#options.connect, schema, lasting: true });
+    const connection = await Connection.open({ ...this.#options.connect, schema });
     try {
       connection.limitStatements(statementLimit);
+      await requireDirect(connection); // before anything is set: a pooler would leave that to others
+      await connection.makeLasting();
       await connection.query(`set lock_timeout = ${lockLimit}`);
-      await requireDirect(connection);
       await requireSchema(connection, schema);
       const lockKey = await takeLock(connection);
       for (const id of this.#witnesses.keys()) this.#witnesses.set(id, await takeLock(connection));

@@ -63,7 +63,7 @@ export class Listener {
     }
   }
 
-  /** Resolves when stopped; rejects when the connection is lost. */
+  /** Rejects when the connection is lost, or the listener is stopped. */
   async #listenOnce(onConnected: () => void): Promise<void> {
     const { connect, serverVersion, channel, log } = this.#options;
     const within = this.#options.heartbeat?.within ?? 3000;
@@ -71,7 +71,10 @@ export class Listener {
       { ...clientConfig(connect), options: startupOptions(serverVersion), query_timeout: within },
       { paranoidChecking: false, retryLimit: 1, parse: (text: string) => text },
     );
-    const lost = new Promise<never>((_, reject) => subscriber.events.on('error', reject));
+    const lost = new Promise<never>((_, reject) => {
+      subscriber.events.on('error', reject);
+      this.#stopping.signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true });
+    });
     lost.catch(() => undefined);
     try {
       subscriber.notifications.on(channel, (payload: string) => this.#notified(payload));
@@ -102,7 +105,8 @@ export class Listener {
     try {
       this.#options.onNotification(JSON.parse(payload));
     } catch (error) {
-      this.#options.log.warning('a notification that is not ours was ignored', { reason: messageOf(error) });
+      // Anybody can send one: not often enough to be worth a warning each.
+      this.#options.log.debug('a notification that is not ours was ignored', { reason: messageOf(error) });
     }
   }
 }

@@ -9,13 +9,18 @@ export interface SessionIdentity {
   locked: boolean;
 }
 
+/** What a connection is to, as the server says. */
+export interface Place {
+  pid: number;
+  database: string;
+  isTemplate: boolean;
+}
+
 export interface PreflightFacts {
   version: number;
-  pid: number;
   user: string;
   database: string;
   inRecovery: boolean;
-  isTemplate: boolean;
   walLevel: string;
   archiveMode: string;
   archiveCommand: string | null;
@@ -51,6 +56,12 @@ export interface ArchiveStatus {
 
 /** Milliseconds for what a healthy server answers at once. */
 const soon = { timeout: 5000 };
+
+export async function placeOf(db: Connection): Promise<Place> {
+  const [row] = await db.run<Place>('target', 'place', {}, soon);
+  if (row === undefined) throw new Error('the server does not know the database connected to');
+  return row;
+}
 
 export async function identify(db: Connection, lockKey: string): Promise<SessionIdentity> {
   const [row] = await db.run<SessionIdentity>('target', 'identify', { key: lockKey }, soon);

@@ -23,9 +23,8 @@ export interface Placed {
 /** @throws HoldfastError, and then nothing has been changed */
 export async function place(backup: Backup, dataDirectory: string): Promise<Placed> {
   const ownership = ownershipIn(dataDirectory, await directoryStats(dataDirectory));
-  const copy = await readCopy(dataDirectory);
-  refuseMismatch(copy, backup, dataDirectory);
   const lock = await refuseServer(dataDirectory);
+  refuseMismatch(await readCopy(dataDirectory), backup, dataDirectory);
   await refuseOthers(dataDirectory, backup);
 
   const files = await writeLabelFiles(dataDirectory, backup, ownership);

@@ -3,6 +3,7 @@
  * the truth. Tells jobs what became of their rows, wakes the dispatcher, ends what a restored database
  * brought along, and takes over what dead workers left.
  */
+import type { Connection } from '../control/connection.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { failRestored, liveRequests, markFailed, stateOf, type LiveRequest } from '../control/requests.ts';
 import type { Log } from '../log.ts';
@@ -22,6 +23,8 @@ export interface CaretakerOptions {
 
 export class Caretaker {
   readonly #options: CaretakerOptions;
+  readonly #asking = new Set<number>();
+  #leaving = false;
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
@@ -47,10 +50,21 @@ export class Caretaker {
     for (const request of live) await this.#takeCareOf(request);
   }
 
-  /** A notification: believed in nothing but that this row is worth a look. */
+  /** A notification: believed in nothing but that this row is worth a look. Any number of them wait for one. */
   async lookAt(id: number): Promise<void> {
     const job = this.#options.jobs.get(id);
-    if (job) job.observe(await this.#options.control.run((db) => stateOf(db, id)));
+    if (job === undefined || this.#asking.has(id)) return;
+    this.#asking.add(id);
+    const ask = (db: Connection) => {
+      this.#asking.delete(id); // what is notified from now on, this answer may not know
+      return stateOf(db, id);
+    };
+    job.observe(await this.#options.control.run(ask));
+  }
+
+  /** From now on, a row of ours without a job is one that we leave to the next worker. */
+  leave(): void {
+    this.#leaving = true;
   }
 
   async #tellJobs(mine: number[], live: LiveRequest[]): Promise<void> {
@@ -65,7 +79,7 @@ export class Caretaker {
 
   async #takeCareOf({ id, state, instance, workerAlive, restored }: LiveRequest): Promise<void> {
     const { control, jobs, takeOver, log } = this.#options;
-    if (state === 'requested' || restored || jobs.get(id)) return;
+    if (this.#leaving || state === 'requested' || restored || jobs.get(id)) return;
     if (instance === this.#options.instance) {
       // Claimed over a connection that broke before it could say so: nobody holds it.
       log.warning('a claim went unanswered', { request: id });

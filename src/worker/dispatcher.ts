@@ -33,12 +33,15 @@ export interface DispatcherOptions {
 /** How often and how far apart (milliseconds) a cluster that does not answer is tried. */
 const attempts = 5;
 const pauseBetweenAttempts = 1000;
+/** Milliseconds for which a request is left alone that could not be claimed: another worker was quicker, or its row is locked. */
+const passOverFor = 1000;
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   #stopped = false;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
+  readonly #passedOver = new Set<number>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -73,7 +76,9 @@ export class Dispatcher {
   async #takeAll(): Promise<void> {
     const { control, jobs, targets, maxHeld } = this.#options;
     while (!this.#stopped && jobs.held().length < maxHeld) {
-      const waiting = await control.run((db) => waitingRequests(db, [...targets.keys()], jobs.ids()));
+      const waiting = await control.run((db) =>
+        waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver]),
+      );
       const next = chooseNext(waiting, jobs.held(), maxHeld);
       if (next === undefined || this.#stopped) return;
       this.#take(next);
@@ -101,13 +106,21 @@ export class Dispatcher {
   async #run(job: Job, target: Target): Promise<void> {
     const session = await openSession(job, target);
     if (session === undefined) return;
+    if (this.#stopped) return session.close();
     const claimed = await this.#claim(job, target, session).catch(async (error: unknown) => {
       await session.close();
       throw error;
     });
     target.prepare();
-    if (claimed === undefined) await session.close();
-    else await runBackup(job, claimed, session);
+    if (claimed !== undefined) return runBackup(job, claimed, session);
+    this.#passOver(job.id);
+    await session.close();
+  }
+
+  /** Whoever has a row of his locked would otherwise keep us opening sessions for it. */
+  #passOver(id: number): void {
+    this.#passedOver.add(id);
+    setTimeout(() => this.#passedOver.delete(id), passOverFor).unref();
   }
 
   async #claim(job: Job, target: Target, session: BackupSession): Promise<ClaimedRequest | undefined> {
@@ -132,12 +145,16 @@ export class Dispatcher {
   }
 }
 
-/** Where the cluster does not answer, the request fails. */
+/** Where the cluster does not answer, or is no place to hold a session, the request fails. */
 async function openSession(job: Job, target: Target): Promise<BackupSession | undefined> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await BackupSession.open(target);
     } catch (error) {
+      if (error instanceof HoldfastError && error.code !== 'connection_failed') {
+        await recordFailure(job, error);
+        return undefined;
+      }
       if (attempt < attempts) {
         await sleep(pauseBetweenAttempts);
         continue;

@@ -57,6 +57,7 @@ class Worker {
   readonly #look: Every;
   readonly #stopping = new AbortController();
   readonly #hurrying = new AbortController();
+  #toldToStop = false;
   #whyStopped: HoldfastError | undefined;
 
   constructor(config: Config, log: Log) {
@@ -94,8 +95,9 @@ class Worker {
 
   /** Once: takes nothing more and lets what is held end. Again: ends what is held. */
   stop(): void {
-    if (!this.#stopping.signal.aborted) this.#stopping.abort();
-    else this.#hurrying.abort();
+    if (this.#toldToStop) this.#hurrying.abort();
+    this.#toldToStop = true;
+    this.#stopping.abort();
   }
 
   async run(): Promise<void> {
@@ -179,14 +181,14 @@ class Worker {
     if (this.#whyStopped) return;
     this.#whyStopped = reason;
     this.#log.error(reason.message, { hint: reason.hint });
-    if (!this.#stopping.signal.aborted) this.stop();
+    this.#stopping.abort();
   }
 
   async #drain(pulse: Every): Promise<void> {
     const { drainTimeout } = this.#config.worker;
     this.#control.draining = true;
     pulse.now();
-    notifyServiceManager('STOPPING=1');
+    notifyServiceManager('STOPPING=1', 'EXTEND_TIMEOUT_USEC=30000000');
     const extending = setInterval(() => notifyServiceManager('EXTEND_TIMEOUT_USEC=30000000'), 10_000);
     try {
       this.#dispatcher.stop();
@@ -202,7 +204,9 @@ class Worker {
           () => false,
         ),
       ]);
-      if (!over) await this.#endWhatIsHeld();
+      if (over) await this.#letArchivingEnd();
+      else await this.#endWhatIsHeld();
+      this.#caretaker.leave();
       for (const job of this.#jobs.all()) job.end(new LeftToOthers('the worker is stopping'));
       await Promise.race([this.#jobs.ended(), sleep(endingTakes, undefined, { ref: false })]);
     } finally {
@@ -212,6 +216,13 @@ class Worker {
 
   async #nothingIsHeld(): Promise<void> {
     while (this.#jobs.held().length > 0) await sleep(50);
+  }
+
+  /** Where the archiver works, that takes a moment; where it does not, the next worker watches on. */
+  async #letArchivingEnd(): Promise<void> {
+    const { signal } = this.#hurrying;
+    const timesUp = sleep(endingTakes, undefined, { signal, ref: false }).catch(() => undefined);
+    await Promise.race([this.#jobs.ended(), timesUp]);
   }
 
   async #endWhatIsHeld(): Promise<void> {

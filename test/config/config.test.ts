@@ -16,10 +16,14 @@ async function load(t: ExecutionContext, toml: string, input: Partial<ConfigInpu
   return loadConfig({ file: await withFile(t, toml), env: {}, ...input });
 }
 
-async function refusal(t: ExecutionContext, toml: string, input: Partial<ConfigInput> = {}): Promise<HoldfastError> {
+async function refusal(
+  t: ExecutionContext,
+  toml: string,
+  input: Partial<ConfigInput> = {},
+): Promise<HoldfastError> {
   const error = await t.throwsAsync(load(t, toml, input), { instanceOf: HoldfastError });
-  t.is(error?.kind, 'usage');
-  return error as HoldfastError;
+  t.is(error.kind, 'usage');
+  return error;
 }
 
 test('without a word of configuration everything has its default', async (t) => {
@@ -122,18 +126,25 @@ test('an option beats a variable', async (t) => {
 });
 
 test('an empty variable counts as none', async (t) => {
-  const { worker } = await load(t, '[worker]\nlabels = "/file"', { env: { HOLDFAST_LABELS: '', HOLDFAST_CONFIG: '' } });
+  const { worker } = await load(t, '[worker]\nlabels = "/file"', {
+    env: { HOLDFAST_LABELS: '', HOLDFAST_CONFIG: '' },
+  });
   t.is(worker.labels, '/file');
 });
 
 test('HOLDFAST_CONFIG names the file where no option does', async (t) => {
   const file = await withFile(t, '[worker]\nname = "from-variable"');
   t.is(loadConfig({ env: { HOLDFAST_CONFIG: file } }).worker.name, 'from-variable');
-  t.is((await load(t, '[worker]\nname = "from-option"', { env: { HOLDFAST_CONFIG: file } })).worker.name, 'from-option');
+  t.is(
+    (await load(t, '[worker]\nname = "from-option"', { env: { HOLDFAST_CONFIG: file } })).worker.name,
+    'from-option',
+  );
 });
 
 test('a variable finds its cluster by the name in capitals, with underscores for what is neither letter nor digit', async (t) => {
-  const { clusters } = await load(t, '[cluster.db-7]\n[cluster.other]', { env: { HOLDFAST_CLUSTER_DB_7_URL: 'postgres://seven' } });
+  const { clusters } = await load(t, '[cluster.db-7]\n[cluster.other]', {
+    env: { HOLDFAST_CLUSTER_DB_7_URL: 'postgres://seven' },
+  });
   t.deepEqual(
     clusters.map(({ name, url }) => [name, url]),
     [
@@ -144,15 +155,25 @@ test('a variable finds its cluster by the name in capitals, with underscores for
 });
 
 test('a variable that fits two clusters is refused', async (t) => {
-  const error = await refusal(t, '[cluster.a-b]\n[cluster."a.b"]', { env: { HOLDFAST_CLUSTER_A_B_URL: 'postgres://x' } });
+  const error = await refusal(t, '[cluster.a-b]\n[cluster."a.b"]', {
+    env: { HOLDFAST_CLUSTER_A_B_URL: 'postgres://x' },
+  });
   t.is(error.message, 'HOLDFAST_CLUSTER_A_B_URL could mean each of the clusters a-b, a.b');
 });
 
 for (const [toml, message, hint] of [
   ['[worker]\nlabel = "/x"', /^the key "worker.label" in .* is unknown$/, 'did you mean "worker.labels"?'],
   ['[workers]\nlabels = "/x"', /^"workers" in .* is unknown$/, 'did you mean "worker"?'],
-  ['[control]\nlabels = "/x"', /^the key "control.labels" in .* is unknown$/, 'did you mean "worker.labels"?'],
-  ['[cluster.main]\nuri = "x"', /^the key "cluster.main.uri" in .* is unknown$/, 'did you mean "cluster.main.url"?'],
+  [
+    '[control]\nlabels = "/x"',
+    /^the key "control.labels" in .* is unknown$/,
+    'did you mean "worker.labels"?',
+  ],
+  [
+    '[cluster.main]\nuri = "x"',
+    /^the key "cluster.main.uri" in .* is unknown$/,
+    'did you mean "cluster.main.url"?',
+  ],
   ['[nonsense]\n', /^"nonsense" in .* is unknown$/, 'known are control, worker, log, cluster'],
 ] as const) {
   test(`an unknown key is refused with a suggestion: ${toml.replace('\n', ' ')}`, async (t) => {
@@ -166,21 +187,32 @@ test('a misspelt variable is refused with a suggestion, one of another program i
   const error = await refusal(t, '', { env: { HOLDFAST_LABLES: '/x' } });
   t.is(error.message, 'the variable HOLDFAST_LABLES is unknown');
   t.is(error.hint, 'did you mean HOLDFAST_LABELS?');
-  await t.notThrowsAsync(load(t, '', { env: { HOLDFAST_SERVICE_HOST: '10.0.0.1', HOLDFAST_PORT: 'tcp://10.0.0.1:80' } }));
+  await t.notThrowsAsync(
+    load(t, '', { env: { HOLDFAST_SERVICE_HOST: '10.0.0.1', HOLDFAST_PORT: 'tcp://10.0.0.1:80' } }),
+  );
 });
 
 for (const [toml, message] of [
-  ['[worker]\nlabels = "relative"', /^worker.labels = "relative" \(from .*holdfast.toml\) is not an absolute path$/],
+  [
+    '[worker]\nlabels = "relative"',
+    /^worker.labels = "relative" \(from .*holdfast.toml\) is not an absolute path$/,
+  ],
   ['[worker]\nlabels = 7', /^worker.labels = 7 \(from .*\) is not text$/],
   ['[worker]\nmax_held = 0', /^worker.max_held = 0 \(from .*\) is out of range$/],
   ['[worker]\nmax_held = 2.5', /^worker.max_held = 2.5 \(from .*\) is not a whole number$/],
   ['[worker]\nhold_timeout = 12', /^worker.hold_timeout = 12 \(from .*\) has no unit$/],
   ['[worker]\nname = "no spaces"', /^worker.name = "no spaces" \(from .*\) is not such a name$/],
   ['[log]\nlevel = "warn"', /^log.level = "warn" \(from .*\) is unknown: did you mean "warning"\?$/],
-  ['[control]\nschema = "pg_x"', /^control.schema = "pg_x" \(from .*\) begins with "pg_", which is reserved$/],
+  [
+    '[control]\nschema = "pg_x"',
+    /^control.schema = "pg_x" \(from .*\) begins with "pg_", which is reserved$/,
+  ],
   ['[control]\nurl = "mysql://h"', /^control.url = "mysql:\/\/h" \(from .*\) does not begin with postgres:/],
   ['[cluster.Main]', /^the name of a cluster = "Main" \(from .*\) is not the name of a cluster$/],
-  ['[cluster.main]\ndata_directory = "x"', /^cluster.main.data_directory = "x" \(from .*\) is not an absolute path$/],
+  [
+    '[cluster.main]\ndata_directory = "x"',
+    /^cluster.main.data_directory = "x" \(from .*\) is not an absolute path$/,
+  ],
   ['worker = 3', /^"worker" in .* is not a table$/],
   ['[worker]\nlabels = ', /line 2, column/],
 ] as const) {
@@ -200,7 +232,9 @@ test('the error names the variable or the option that a bad value came from', as
 });
 
 test('a configuration file that is named and not there is an error', (t) => {
-  const error = t.throws(() => loadConfig({ file: '/nowhere/holdfast.toml', env: {} }), { instanceOf: HoldfastError });
+  const error = t.throws(() => loadConfig({ file: '/nowhere/holdfast.toml', env: {} }), {
+    instanceOf: HoldfastError,
+  });
   t.regex(error.message, /^the configuration file "\/nowhere\/holdfast.toml" cannot be read: /);
 });
 

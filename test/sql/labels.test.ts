@@ -3,7 +3,7 @@ import test from 'ava';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
 import { asRole, installedDatabase, installInto } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
-import { finish, request, requestIn, states } from '../support/requests.ts';
+import { request, requestIn, states } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
 
 const accepted = {
@@ -23,7 +23,7 @@ const refused = {
   nothing: ['', tooLong],
   '1001 bytes': ['x'.repeat(1001), tooLong],
   '2000 bytes': ['x'.repeat(2000), tooLong],
-  '1001 bytes in 334 characters': ['€'.repeat(334).slice(0, 333) + 'xx'.slice(0, 2), { ...tooLong }],
+  '1001 bytes in 335 characters': [`${'€'.repeat(333)}xx`, tooLong],
   'a newline': ['nightly\nSTART TIMELINE: 9', control],
   'a carriage return': ['nightly\r', control],
   'a tab': ['a\tb', control],
@@ -58,10 +58,11 @@ test('without a label a request gets the UTC time and its id, in any time zone',
     const label = await requester.value<string>('select label from holdfast.backup_request where id = $1', [
       id,
     ]);
-    const [, day, time, suffix] = /^(\d{8})T(\d{6})Z-(\d+)$/.exec(label) ?? [];
+    const [, year, month, day, hour, minute, second, suffix] =
+      /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-(\d+)$/.exec(label) ?? [];
     t.is(suffix, id, label);
-    const utc = new Date().toISOString().replaceAll(/[-:]/g, '');
-    t.true(Math.abs(Number(`${day}${time}`) - Number(utc.slice(0, 8) + utc.slice(9, 15))) < 10_000, label);
+    const told = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+    t.true(Math.abs(told - Date.now()) < 60_000, label);
   }
 });
 
@@ -130,6 +131,5 @@ test('in a SQL_ASCII database a label and annotations are valid UTF-8 all the sa
   });
   await t.throwsAsync(insert('annotations', `E'"\\xff"'`), { code: '22021' });
   await t.throwsAsync(insert('label', `E'a\\nb'`), { code: '23514' });
-  await finish(client, '1').catch(() => undefined);
   t.is(await client.value('select count(*)::int from holdfast.backup_request'), 1);
 });

@@ -126,11 +126,14 @@ function createOptions({ encoding, locale, template }: DatabaseOptions): string 
 }
 
 function dropDatabase(server: TestCluster, name: string): Promise<void> {
-  return withClient(server.url(), async ({ query }) => {
-    if (server.version >= 13) return void (await query(`drop database ${name} with (force)`));
-    await query(`alter database ${name} allow_connections false`);
-    await query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`);
+  return withClient(server.url(), async (client) => {
+    if (server.version >= 13) {
+      await client.query(`drop database ${name} with (force)`);
+      return;
+    }
+    await client.query(`alter database ${name} allow_connections false`);
+    await client.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`);
     // Waits for those sessions, up to five seconds.
-    await query(`drop database ${name}`);
+    await client.query(`drop database ${name}`);
   });
 }

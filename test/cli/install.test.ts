@@ -1,0 +1,63 @@
+import test from 'ava';
+import { freshDatabase } from '../support/cluster.ts';
+import { asRole, installedDatabase } from '../support/installed-database.ts';
+import { holdfast } from '../support/process.ts';
+import { connect } from '../support/sql-client.ts';
+
+test('install says what it has applied, and the second time that nothing was to do', async (t) => {
+  const { url } = await freshDatabase(t);
+  const first = await holdfast(['install'], { url });
+  t.is(first.status, 0, first.stderr);
+  t.regex(first.stdout, /^schema "holdfast" is installed in version \d+:\n {2}schema-and-roles\n/);
+
+  const second = await holdfast(['install', '--json'], { url });
+  t.like(JSON.parse(second.stdout), { schema: 'holdfast', applied: [] });
+  const third = await holdfast(['install'], { url });
+  t.regex(
+    third.stdout,
+    /^schema "holdfast" has version \d+ already; its functions and views are those of this release\n$/,
+  );
+});
+
+test('another schema is installed beside it, and found by its name', async (t) => {
+  const { url, name } = await freshDatabase(t);
+  const schema = `Odd ${name}`;
+  t.is((await holdfast(['install', '--schema', schema], { url })).status, 0);
+  const client = await connect(t, url);
+  t.teardown(async () => {
+    // Roles outlive the database.
+    for (const role of ['worker', 'operator', 'requester', 'reader']) {
+      await client.query(`drop owned by "${schema}_${role}" cascade; drop role "${schema}_${role}"`);
+    }
+  });
+  t.is((await holdfast(['status'], { url, env: { HOLDFAST_SCHEMA: schema } })).status, 0);
+});
+
+test('where it is not installed every command says so', async (t) => {
+  const { url } = await freshDatabase(t);
+  for (const args of [['status'], ['start', 'x'], ['stop', 'x'], ['cancel', '1']]) {
+    const { status, stderr } = await holdfast(args, { url });
+    t.is(status, 2);
+    t.regex(
+      stderr,
+      /^holdfast: Holdfast is not installed in schema "holdfast" of this database\n {2}hint: run "holdfast install"/,
+    );
+  }
+});
+
+test('a login without a role of Holdfast is told which one it needs', async (t) => {
+  const db = await installedDatabase(t);
+  const nobody = await asRole(t, db);
+  const reader = await asRole(t, db, 'reader');
+  for (const [args, url] of [
+    [['status'], nobody.url],
+    [['start', 'x'], reader.url],
+  ] as const) {
+    const { status, stderr } = await holdfast([...args], { url });
+    t.is(status, 1);
+    t.regex(
+      stderr,
+      /^holdfast: permission denied .*\n {2}hint: have this login's role granted "holdfast_reader"/,
+    );
+  }
+});

@@ -1,0 +1,63 @@
+// bin/: which Node is new enough, and what runs.
+import { readFile } from 'node:fs/promises';
+import { delimiter } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { runProcess } from '../support/children.ts';
+import { holdfast } from '../support/process.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const root = new URL('../../', import.meta.url);
+const program = fileURLToPath(new URL('bin/holdfast.js', root));
+
+/** A Node that says it is another version, and has what that one has. */
+function pretending(version: string, more = ''): string[] {
+  const script = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });
+    Object.defineProperty(process, 'version', { value: 'v${version}' }); ${more}`;
+  return ['--import', `data:text/javascript,${encodeURIComponent(script)}`, program];
+}
+
+test('a Node that is too old gets one line, and 2', async (t) => {
+  for (const version of ['18.20.8', '20.10.0']) {
+    const { status, stdout, stderr } = await runProcess(process.execPath, [
+      ...pretending(version),
+      '--version',
+    ]);
+    t.deepEqual([status, stdout], [2, '']);
+    t.is(stderr, `holdfast: needs Node 20.11 or newer, and this is v${version}\n`);
+  }
+});
+
+test('the oldest Node that is accepted is the one in package.json', async (t) => {
+  const { engines } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as {
+    engines: { node: string };
+  };
+  const oldest = engines.node.replace('>=', '');
+  const [, major, minor] = /minimum = \[(\d+), (\d+)\]/.exec(await readFile(program, 'utf8')) ?? [];
+  t.is(oldest, `${major}.${minor}`);
+});
+
+test("a Node that cannot read the sources hands over to the checkout's own, with its exit status", async (t) => {
+  const blind = `Object.defineProperty(process.features, 'typescript', { value: false });`;
+  const { status, stdout } = await runProcess(process.execPath, [
+    ...pretending('20.19.0', blind),
+    '--version',
+  ]);
+  t.is(status, 0);
+  t.regex(stdout, /^\d+\.\d+\.\d+\n$/);
+  t.is((await runProcess(process.execPath, [...pretending('20.19.0', blind), 'nonsense'])).status, 2);
+});
+
+test('it runs through a symbolic link, as npm makes one, from any directory', async (t) => {
+  const cwd = await temporaryDirectory(t);
+  const PATH = [fileURLToPath(new URL('node_modules/.bin', root)), process.env['PATH']].join(delimiter);
+  const { status } = await runProcess('sh', ['-c', `ln -s "${program}" holdfast && ./holdfast --version`], {
+    cwd,
+    env: { ...process.env, PATH },
+  });
+  t.is(status, 0);
+});
+
+test('without a home directory it runs as well', async (t) => {
+  t.is((await holdfast(['--version'], { env: { HOME: '/nowhere', XDG_CACHE_HOME: '' } })).status, 0);
+});

@@ -1,0 +1,104 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { allKeys } from '../../src/config/keys.ts';
+import { holdfast } from '../support/process.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+/** Nothing listens there. */
+const nowhere = 'postgres://someone:hunter2@127.0.0.1:1/nowhere';
+
+for (const [args, message, hint] of [
+  [['strat'], /^unknown command 'strat'$/, 'did you mean start?'],
+  [['status', '--wach'], /^unknown option '--wach'$/, 'did you mean --watch?'],
+  [['start', 'a', 'b'], /^too many arguments for 'start'/, 'see --help'],
+  [['start', '--timeout', '5'], /argument '5' is invalid. it has no unit; accepted: "90s"/, 'see --help'],
+  [['start', '--timeout', '0'], /it has to be longer than 0$/, 'see --help'],
+  [['start', '--hold-timeout', 'soon'], /it is not a duration/, 'see --help'],
+  [['start', '--annotations', '{'], /it is not JSON/, 'see --help'],
+  [['stop', '--id', 'twelve'], /it is not a backup request's id, which is a number$/, 'see --help'],
+  [['stop'], /^give either the id or the label/, '"holdfast status" shows both'],
+  [['stop', 'nightly', '--id', '3'], /^give either the id or the label/, '"holdfast status" shows both'],
+  [['cancel'], /^give either the id or the label/, '"holdfast status" shows both'],
+  [['cancel', '3', '--label', 'x'], /^give either the id or the label/, '"holdfast status" shows both'],
+  [['label', '3'], /^required option '--to <directory>' not specified$/, 'see --help'],
+  [['place', '3'], /^required option '--data-directory <directory>' not specified$/, 'see --help'],
+  [
+    ['status', '--schema', 'pg_x'],
+    /\(from --schema\) begins with "pg_"/,
+    'accepted: 1 to 40 bytes, not beginning with "pg_"',
+  ],
+  [
+    ['status', '--config', '/nowhere'],
+    /^the configuration file "\/nowhere" cannot be read/,
+    'name another one with --config or HOLDFAST_CONFIG',
+  ],
+] as const) {
+  test(`wrong usage is explained, and exits with 2: ${args.join(' ')}`, async (t) => {
+    const { status, stdout, stderr } = await holdfast([...args], { url: nowhere });
+    t.deepEqual([status, stdout], [2, '']);
+    const [said = '', advice] = stderr.split('\n');
+    t.true(said.startsWith('holdfast: '));
+    t.regex(said.slice('holdfast: '.length), message);
+    t.is(advice, `  hint: ${hint}`);
+  });
+}
+
+test('without a command the help goes to standard error, and the status is 2', async (t) => {
+  const { status, stdout, stderr } = await holdfast([]);
+  t.deepEqual([status, stdout], [2, '']);
+  t.regex(stderr, /^Usage: holdfast/);
+});
+
+test('help and version go to standard output, and the status is 0', async (t) => {
+  const help = await holdfast(['start', '--help']);
+  t.is(help.status, 0);
+  t.regex(help.stdout, /^Usage: holdfast start \[options\] \[label\][^]*--database-url/);
+  const version = await holdfast(['--version']);
+  t.deepEqual([version.status, version.stderr], [0, '']);
+});
+
+test("the worker's help has every key of the configuration", async (t) => {
+  const { stdout } = await holdfast(['worker', '--help']);
+  for (const { path, variable } of allKeys) t.true(stdout.includes(`${path}  (${variable})`), path);
+});
+
+test('a database that is not there is said without its password, and exits with 1', async (t) => {
+  const { status, stderr } = await holdfast(['status'], { url: nowhere });
+  t.is(status, 1);
+  t.regex(
+    stderr,
+    /^holdfast: cannot connect to PostgreSQL at 127\.0\.0\.1:1, database "nowhere", user "someone": /,
+  );
+  t.notRegex(stderr, /hunter2|\n\s+at /);
+});
+
+test('with --json an error is JSON, too', async (t) => {
+  const { status, stderr } = await holdfast(['status', '--json'], { url: nowhere });
+  t.is(status, 1);
+  const { error } = JSON.parse(stderr) as { error: Record<string, unknown> };
+  t.like(error, { exit_status: 1, code: 'connection_failed' });
+  const wrong = await holdfast(['--json', 'stop'], { url: nowhere });
+  t.is((JSON.parse(wrong.stderr) as { error: { exit_status: number } }).error.exit_status, 2);
+});
+
+test('an option beats a variable, and a variable the file', async (t) => {
+  const file = join(await temporaryDirectory(t), 'holdfast.toml');
+  await writeFile(file, '[control]\nurl = "postgres://127.0.0.1:1/of_file"\n');
+  const database = async (args: string[], url?: string) => {
+    const { stderr } = await holdfast(
+      ['status', '--config', file, ...args],
+      url === undefined ? {} : { url },
+    );
+    return /database "(\w+)"/.exec(stderr)?.[1];
+  };
+  t.is(await database([]), 'of_file');
+  t.is(await database([], 'postgres://127.0.0.1:1/of_variable'), 'of_variable');
+  t.is(
+    await database(
+      ['--database-url', 'postgres://127.0.0.1:1/of_option'],
+      'postgres://127.0.0.1:1/of_variable',
+    ),
+    'of_option',
+  );
+});

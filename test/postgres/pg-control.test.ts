@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import anyTest, { type ExecutionContext } from 'ava';
+import { parseLsn } from '../../src/postgres/lsn.ts';
+import { parseControlFile } from '../../src/postgres/pg-control.ts';
+import { noServerFiles, sharedCluster } from '../support/cluster.ts';
+import { connect } from '../support/sql-client.ts';
+import { testWhen } from '../support/test-when.ts';
+
+const test = testWhen(noServerFiles);
+
+async function controlFile(t: ExecutionContext): Promise<Buffer> {
+  const cluster = await sharedCluster();
+  t.truthy(cluster.dataDirectory);
+  return readFile(join(cluster.dataDirectory ?? '', 'global/pg_control'));
+}
+
+test('what is read from the file is what the server says', async (t) => {
+  const client = await connect(t, (await sharedCluster()).url());
+  await client.query('checkpoint');
+  const parsed = parseControlFile(await controlFile(t));
+  const [said] = await client.query(
+    `select system_identifier::text, checkpoint_lsn::text, redo_lsn::text, timeline_id
+     from pg_control_system(), pg_control_checkpoint()`,
+  );
+  t.deepEqual(parsed, {
+    systemIdentifier: String(said?.['system_identifier']),
+    checkpointLsn: parseLsn(String(said?.['checkpoint_lsn'])),
+    redoLsn: parseLsn(String(said?.['redo_lsn'])),
+    timeline: Number(said?.['timeline_id']),
+    state: 'in production',
+  });
+});
+
+test('a single flipped bit anywhere before the checksum is noticed', async (t) => {
+  const bytes = await controlFile(t);
+  for (const at of [0, 7, 12, 16, 40, 100, 200, 280]) {
+    const damaged = Buffer.from(bytes);
+    damaged[at] = Number(damaged[at]) ^ 1;
+    t.throws(
+      () => parseControlFile(damaged),
+      { instanceOf: RangeError, message: /checksum is wrong/ },
+      `byte ${at}`,
+    );
+  }
+});
+
+test('a file of a version that is not known is refused', async (t) => {
+  const bytes = Buffer.from(await controlFile(t));
+  bytes.writeUInt32LE(1100, 8);
+  t.throws(() => parseControlFile(bytes), {
+    message: /version 1100, which belongs to no PostgreSQL from 12 to 18/,
+  });
+});
+
+anyTest('a file that is cut off is refused', (t) => {
+  t.throws(() => parseControlFile(Buffer.alloc(100)), { message: 'it has only 100 bytes' });
+});

@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { HoldfastError } from '../../src/errors.ts';
+import type { Backup } from '../../src/restore/backup.ts';
+import { place } from '../../src/restore/place.ts';
+import { noServerFiles, ownCluster, sharedCluster } from '../support/cluster.ts';
+import { testWhen } from '../support/test-when.ts';
+import { backupAndCopy, copyNow, startRealBackup } from './real-backup.ts';
+
+const test = testWhen(noServerFiles);
+
+/** Nothing may have been written then. */
+async function refusal(t: ExecutionContext, backup: Backup, copy: string): Promise<HoldfastError> {
+  const before = await content(copy, 'backup_label');
+  const error = await t.throwsAsync(place(backup, copy), { instanceOf: HoldfastError });
+  t.is(await content(copy, 'backup_label'), before);
+  return error;
+}
+
+function content(copy: string, name: string): Promise<string | undefined> {
+  return readFile(join(copy, name), 'utf8').catch(() => undefined);
+}
+
+test('the label of the backup that a copy was made in is put into it, byte for byte', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  const { files, removed } = await place(backup, copy);
+  t.deepEqual(files, [join(copy, 'backup_label')]);
+  t.is(removed, undefined);
+  t.is(await content(copy, 'backup_label'), backup.label.toString());
+  t.is(await content(copy, 'tablespace_map'), undefined);
+});
+
+test('so is a tablespace_map, where there is one', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  const withMap = { ...backup, tablespaceMap: Buffer.from('16385 /some/where\n') };
+  t.is((await place(withMap, copy)).files.length, 2);
+  t.is(await content(copy, 'tablespace_map'), '16385 /some/where\n');
+});
+
+test('to place it twice is no error', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  t.deepEqual(await place(backup, copy), await place(backup, copy));
+});
+
+test('a copy from before the backup is refused', async (t) => {
+  const cluster = await sharedCluster();
+  const copy = await copyNow(t, cluster);
+  const backup = await (await startRealBackup(t, cluster)).stop();
+  const error = await refusal(t, backup, copy);
+  t.is(error.code, 'copy_mismatch');
+  t.regex(error.message, /it was made before this backup began$/);
+});
+
+test('a copy from after the backup is refused', async (t) => {
+  const cluster = await sharedCluster();
+  const real = await startRealBackup(t, cluster);
+  const backup = await real.stop();
+  await real.client.query('checkpoint');
+  const error = await refusal(t, backup, await copyNow(t, cluster));
+  t.is(error.code, 'copy_mismatch');
+  t.regex(error.message, /it was made after this backup, or a server has run on it$/);
+});
+
+test('a copy of another cluster is refused', async (t) => {
+  const { backup } = await backupAndCopy(t, await sharedCluster());
+  const { copy } = await backupAndCopy(t, await ownCluster(t));
+  const error = await refusal(t, backup, copy);
+  t.is(error.code, 'copy_mismatch');
+  t.regex(error.message, /they are of different clusters$/);
+});
+
+test('a damaged pg_control is refused', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  const path = join(copy, 'global/pg_control');
+  const bytes = await readFile(path);
+  bytes[60] = Number(bytes[60]) ^ 1;
+  await writeFile(path, bytes);
+  const error = await refusal(t, backup, copy);
+  t.is(error.code, 'copy_unusable');
+  t.regex(error.message, /checksum is wrong/);
+});
+
+test('a directory that is no data directory is refused', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  t.is((await refusal(t, backup, join(copy, 'global'))).code, 'not_a_data_directory');
+  t.is((await refusal(t, backup, join(copy, 'PG_VERSION'))).code, 'not_a_data_directory');
+  t.is((await refusal(t, backup, join(copy, 'nowhere'))).code, 'not_a_data_directory');
+});
+
+test('the label of another backup is never overwritten', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  await writeFile(join(copy, 'backup_label'), 'LABEL: another\n');
+  const error = await refusal(t, backup, copy);
+  t.is(error.code, 'other_label_present');
+  t.regex(error.message, /backup_label" exists already and is different$/);
+});
+
+test('a tablespace_map is refused where the backup has none', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  await writeFile(join(copy, 'tablespace_map'), '16385 /some/where\n');
+  const error = await refusal(t, backup, copy);
+  t.is(error.code, 'other_label_present');
+  t.regex(error.message, /tablespace_map" exists, and this backup has none$/);
+});
+
+test('a directory with a server running on it is refused', async (t) => {
+  const cluster = await sharedCluster();
+  const backup = await (await startRealBackup(t, cluster)).stop();
+  const error = await refusal(t, backup, cluster.dataDirectory ?? '');
+  t.is(error.code, 'server_running');
+});
+
+test('a postmaster.pid that was copied along is removed', async (t) => {
+  const cluster = await sharedCluster();
+  const { backup, copy } = await backupAndCopy(t, cluster);
+  const path = join(copy, 'postmaster.pid');
+  // That server is alive, and works elsewhere.
+  await writeFile(path, await readFile(join(cluster.dataDirectory ?? '', 'postmaster.pid')));
+  t.is((await place(backup, copy)).removed, path);
+  t.is(await content(copy, 'postmaster.pid'), undefined);
+});
+
+test('a postmaster.pid of a process that is gone is removed', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  const gone = spawn('true');
+  await once(gone, 'exit');
+  await writeFile(join(copy, 'postmaster.pid'), `${gone.pid}\n${copy}\n`);
+  t.is((await place(backup, copy)).removed, join(copy, 'postmaster.pid'));
+});
+
+test('a postmaster.pid of a process that works in that directory is respected', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  const there = spawn('sleep', ['60'], { cwd: copy });
+  t.teardown(() => there.kill('SIGKILL'));
+  await once(there, 'spawn');
+  await writeFile(join(copy, 'postmaster.pid'), `${there.pid}\n${copy}\n`);
+  const error = await refusal(t, backup, copy);
+  t.is(error.code, 'server_running');
+  t.regex(error.message, new RegExp(`postmaster.pid of process ${there.pid}, which is alive$`));
+});
+
+test("the files are the directory's owner's, and its group's to read where the directory is", async (t) => {
+  for (const [directoryMode, fileMode] of [
+    [0o700, 0o600],
+    [0o750, 0o640],
+  ] as const) {
+    const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+    await chmod(copy, directoryMode);
+    await place(backup, copy);
+    const [file, directory] = await Promise.all([stat(join(copy, 'backup_label')), stat(copy)]);
+    t.is(file.mode & 0o777, fileMode);
+    t.deepEqual([file.uid, file.gid], [directory.uid, directory.gid]);
+  }
+});
