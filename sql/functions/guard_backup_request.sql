@@ -4,6 +4,7 @@ set search_path = :"schema", pg_temp
 as $$
 declare
   me worker := worker_here();
+  this_moment timestamptz := clock_timestamp();
   movers text[];
   may_change text[];
   session text;
@@ -73,15 +74,15 @@ begin
   -- 4. Stamp.
   new.moved_by := current_user;
   case new.state
-    when 'running' then new.started_at := clock_timestamp();
-    when 'done' then new.done_at := clock_timestamp();
-    when 'archiving' then new.stopped_at := clock_timestamp();
+    when 'running' then new.started_at := this_moment;
+    when 'done' then new.done_at := this_moment;
+    when 'archiving' then new.stopped_at := this_moment;
     when 'complete' then
-      new.finished_at := clock_timestamp();
+      new.finished_at := this_moment;
       if new.wait_for_archive then
-        new.archived_at := clock_timestamp();
+        new.archived_at := this_moment;
       end if;
-    when 'failed', 'cancelled' then new.finished_at := clock_timestamp();
+    when 'failed', 'cancelled' then new.finished_at := this_moment;
     else null;
   end case;
   return new;

@@ -16,6 +16,10 @@ begin
       raise exception 'backup request % was cancelled by role "%"', of_request, request.moved_by
         using errcode = 'HF011';
     when 'timed out' then
+      if request.state = 'cancelled' then
+        raise exception 'timed out waiting for backup request % to be %: it is cancelled now', of_request, wanted
+          using errcode = 'HF012', hint = 'See whether a worker is alive, in worker_status; then request it again, with more time.';
+      end if;
       raise exception 'timed out waiting for backup request % to be %: it is %', of_request, wanted, request.state
         using errcode = 'HF012', hint = 'See "waiting_for" in backup_status.';
     when 'interrupted' then

@@ -49,7 +49,7 @@ function sources(target: Target, name: string): (() => Promise<Buffer | undefine
 
 function endingFrom(bytes: Buffer, backup: StartedBackup): Ending | undefined {
   const history = parseBackupHistory(bytes);
-  if (formatLsn(history.label.startLsn) !== backup.startLsn || history.label.label !== backup.label)
+  if (formatLsn(history.label.startLsn) !== backup.startLsn || !sameLabel(history.label.label, backup.label))
     return undefined;
   return {
     stopLsn: formatLsn(history.stopLsn),
@@ -57,6 +57,11 @@ function endingFrom(bytes: Buffer, backup: StartedBackup): Ending | undefined {
     label: history.labelBytes,
     tablespaceMap: backup.tablespaces,
   };
+}
+
+/** The file has the bytes of the server's encoding; what is no UTF-8 there cannot be compared. */
+function sameLabel(inFile: string, requested: string): boolean {
+  return inFile === requested || inFile.includes('\ufffd');
 }
 
 async function untilReachable<T>(ask: () => Promise<T>): Promise<T | undefined> {

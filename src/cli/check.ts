@@ -4,6 +4,7 @@ import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
+import { HoldfastError } from '../errors.ts';
 import { clusters, liveRequests, workers } from '../control/status.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { plain, seconds } from './format.ts';
@@ -88,7 +89,7 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
   const unknown = names.filter((name) => !seen.clusters.some((cluster) => cluster.name === name));
   if (unknown.length > 0) {
     const message = `cluster "${unknown.join('", "')}" does not exist`;
-    throw new CheckFailed({ ...failureOf(undefined), code: 'no_such_cluster', message });
+    throw new HoldfastError('usage', message, { code: 'no_such_cluster' });
   }
   return {
     clusters: seen.clusters

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Backup } from '../restore/backup.ts';
 import { readEntry } from '../restore/label-entries.ts';
-import { place } from '../restore/place.ts';
+import { place, type Placed } from '../restore/place.ts';
+import { plain } from './format.ts';
 import { addWhere, backupById, type WhereOptions } from './label.ts';
 import { idOption } from './options.ts';
 import { printJson, printLines } from './output.ts';
@@ -21,29 +22,32 @@ export function addPlace(program: Command): void {
     .action(async (which: string, _: object, self: Command) => {
       const options = self.optsWithGlobals<Options>();
       const backup = await find(which, options);
-      const { files, removed } = await place(backup, options.dataDirectory);
-      const { id: backupId, startWal, stopWal } = backup.description;
-      if (options.json === true) {
-        await printJson({
-          id: backupId,
-          source: backup.source,
-          files,
-          removed: removed ?? null,
-          start_wal: startWal,
-          stop_wal: stopWal,
-        });
-      } else {
-        await printLines([
-          ...files.map((file) => `written: ${file}`),
-          ...(removed === undefined ? [] : [`removed: ${removed} (it came along with the copy)`]),
-          `before the first start, the server needs the WAL from ${startWal} to ${stopWal}:`,
-          '  set restore_command, and create the file recovery.signal in the data directory',
-        ]);
-      }
+      const placed = await place(backup, options.dataDirectory);
+      if (options.json === true) await printJson(asJson(backup, placed));
+      else await printLines(described(backup, placed));
     });
   addWhere(command);
 }
 
 async function find(which: string, options: Options): Promise<Backup> {
   return /^\d+$/.test(which) ? backupById(idOption(which), options) : readEntry(which);
+}
+
+function asJson({ description, source }: Backup, { files, removed, tablespaces }: Placed): object {
+  const { id, startWal, stopWal } = description;
+  return { id, source, files, removed: removed ?? null, tablespaces, start_wal: startWal, stop_wal: stopWal };
+}
+
+function described({ description }: Backup, { files, removed, tablespaces }: Placed): string[] {
+  const needed = tablespaces.map(
+    ({ oid, location, exists }) =>
+      `  the copy of tablespace ${oid} in ${plain(location)}, and no server's own there${exists ? '' : ' (there is nothing yet)'}`,
+  );
+  return [
+    ...files.map((file) => `in place: ${file}`),
+    ...(removed === undefined ? [] : [`removed: ${removed} (it came along with the copy)`]),
+    'before its first start, the server needs:',
+    ...needed,
+    `  the WAL from ${description.startWal} to ${description.stopWal}: set restore_command, and create recovery.signal`,
+  ];
 }

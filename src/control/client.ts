@@ -1,5 +1,5 @@
 /** What a client asks for: to start, stop or cancel a backup, and for its label. */
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
 import { Connection, ServerError, type ConnectOptions } from './connection.ts';
 import { requireSchema } from './install.ts';
 import type { State } from './states.ts';
@@ -88,14 +88,26 @@ export async function startBackup(
     return { id: Number(row?.id), startLsn: String(row?.start_lsn) };
   } catch (error) {
     if (isDuplicateLabel(error)) throw await duplicateLabel(db, request.cluster, request.label ?? '');
-    throw error;
+    throw whileWaiting(
+      db,
+      error,
+      'the request may live on: look for it with "holdfast status", then copy or cancel it',
+    );
   }
 }
 
 /** Resolves with the request's id once the backup is complete; its label is then to be fetched. */
 export async function stopBackup(db: Connection, which: WhichBackup): Promise<number> {
-  const [row] = await db.run('client', 'stop', parameters(which));
-  return Number(row?.id);
+  try {
+    const [row] = await db.run('client', 'stop', parameters(which));
+    return Number(row?.id);
+  } catch (error) {
+    throw whileWaiting(
+      db,
+      error,
+      'the backup may end by itself: look for it with "holdfast status", or stop it again by its id',
+    );
+  }
 }
 
 export async function cancelBackup(db: Connection, which: WhichBackup): Promise<number> {
@@ -122,7 +134,9 @@ export async function interruptible<T>(
   const [row] = await db.run('client', 'backend');
   let interrupted: Promise<void> | undefined;
   const interrupt = () => {
-    interrupted = cancelQuery(options, Number(row?.pid)).catch((error: unknown) => db.cut(error as Error));
+    interrupted = cancelQuery(options, Number(row?.pid)).catch((error: unknown) =>
+      db.cut(new Error(`interrupted, but the server cannot be told: ${messageOf(error)}`)),
+    );
   };
   signal.throwIfAborted();
   signal.addEventListener('abort', interrupt, { once: true });
@@ -142,6 +156,21 @@ async function cancelQuery(options: ConnectOptions, pid: number): Promise<void> 
   } finally {
     await db.close();
   }
+}
+
+/** A lost connection, or a server that is about to close it (class 57P), leaves open what became of the request. */
+function whileWaiting(db: Connection, error: unknown, hint: string): unknown {
+  const closing = error instanceof ServerError && error.code?.startsWith('57P') === true;
+  if (!db.isLost && !closing) return error;
+  return new HoldfastError(
+    'failed',
+    `the control database was lost while waiting for it: ${messageOf(error)}`,
+    {
+      code: 'connection_lost',
+      hint,
+      cause: error,
+    },
+  );
 }
 
 function parameters({ id, label, cluster, timeout }: WhichBackup) {

@@ -1,6 +1,6 @@
 /** Workers and the clusters that they serve. */
 import { HoldfastError } from '../errors.ts';
-import type { Connection } from './connection.ts';
+import { ServerError, type Connection } from './connection.ts';
 import { randomKey } from './random-key.ts';
 
 export interface WorkerIdentity {
@@ -44,6 +44,25 @@ export async function releaseLock(db: Connection, key: string): Promise<void> {
  * A session of this same run that is still there (half-open) is ended. @throws where the name is taken
  */
 export async function registerWorker(
+  db: Connection,
+  identity: WorkerIdentity,
+  lockKey: string,
+  draining: boolean,
+  witnesses: ReadonlyMap<number, string>,
+): Promise<string> {
+  for (;;) {
+    try {
+      return await tryToRegister(db, identity, lockKey, draining, witnesses);
+    } catch (error) {
+      // Another worker registered that name at the same moment: now its row is there to be seen.
+      if (!(error instanceof ServerError) || error.code !== objectInUse) throw error;
+    }
+  }
+}
+
+const objectInUse = '55006';
+
+function tryToRegister(
   db: Connection,
   identity: WorkerIdentity,
   lockKey: string,

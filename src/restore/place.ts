@@ -2,12 +2,13 @@
  * Puts a backup's label and map into a data directory that somebody else's copy restored, once they are known to
  * belong together. Without the label PostgreSQL would recover such a copy wrongly and not notice.
  */
-import { readFile, rm, stat } from 'node:fs/promises';
+import { access, readFile, rm, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseBackupLabel } from '../postgres/backup-label.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
+import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import type { Backup } from './backup.ts';
 import { mismatch, type Copy } from './belongs-together.ts';
 import { serverLock } from './running-server.ts';
@@ -18,6 +19,8 @@ export interface Placed {
   files: string[];
   /** A postmaster.pid that came along with the copy, and is removed. */
   removed: string | undefined;
+  /** Where recovery is going to look for the tablespaces: copies of them have to be there by then. */
+  tablespaces: { oid: string; location: string; exists: boolean }[];
 }
 
 /** @throws HoldfastError, and then nothing has been changed */
@@ -26,11 +29,12 @@ export async function place(backup: Backup, dataDirectory: string): Promise<Plac
   const lock = await refuseServer(dataDirectory);
   refuseMismatch(await readCopy(dataDirectory), backup, dataDirectory);
   await refuseOthers(dataDirectory, backup);
+  const tablespaces = await lookAtTablespaces(backup);
 
   const files = await writeLabelFiles(dataDirectory, backup, ownership);
   const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
   if (removed !== undefined) await rm(removed, { force: true });
-  return { files, removed };
+  return { files, removed, tablespaces };
 }
 
 async function directoryStats(dataDirectory: string): Promise<Stats> {
@@ -98,6 +102,19 @@ async function refuseServer(dataDirectory: string): Promise<'none' | 'stale'> {
         },
       );
   }
+}
+
+async function lookAtTablespaces({ tablespaceMap }: Backup): Promise<Placed['tablespaces']> {
+  const mapped = tablespaceMap === null ? [] : parseTablespaceMap(tablespaceMap);
+  return Promise.all(
+    mapped.map(async ({ oid, location }) => {
+      const exists = await access(location).then(
+        () => true,
+        () => false,
+      );
+      return { oid, location: location.toString(), exists };
+    }),
+  );
 }
 
 /** As PostgreSQL's own files there: the directory's owner, and readable by its group where the directory is. */

@@ -42,6 +42,7 @@ export class Dispatcher {
   #looking: Promise<void> | undefined;
   #lookAgain = false;
   readonly #passedOver = new Set<number>();
+  readonly #served = new Map<string, number>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -79,7 +80,7 @@ export class Dispatcher {
       const waiting = await control.run((db) =>
         waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver]),
       );
-      const next = chooseNext(waiting, jobs.held(), maxHeld);
+      const next = chooseNext(waiting, jobs.held(), maxHeld, this.#served);
       if (next === undefined || this.#stopped) return;
       this.#take(next);
     }
@@ -91,6 +92,7 @@ export class Dispatcher {
     if (target === undefined) return;
     const job = new Job(request.id, contextFor(target));
     job.takeSession();
+    this.#served.set(request.requestedBy, performance.now());
     jobs.add(
       job,
       request.requestedBy,

@@ -1,7 +1,7 @@
 /**
  * Which waiting request gets the next session. Requesters take turns: whoever holds the fewest sessions
- * goes first, then the oldest request. A tenth of the sessions is kept for requesters who hold none, so
- * that nobody can shut out the others by requesting a lot.
+ * goes first, then whoever was served longest ago, then the oldest request. A tenth of the sessions is kept
+ * for requesters who hold none, so that nobody can shut out the others by requesting a lot.
  */
 import type { WaitingRequest } from '../control/requests.ts';
 
@@ -9,13 +9,19 @@ export function chooseNext(
   waiting: readonly WaitingRequest[],
   held: readonly { requestedBy: string }[],
   maxHeld: number,
+  /** When each requester was served last, in any unit. */
+  served: ReadonlyMap<string, number> = new Map(),
 ): WaitingRequest | undefined {
   const free = maxHeld - held.length;
   if (free <= 0) return undefined;
   const reserved = maxHeld > 1 ? Math.max(1, Math.floor(maxHeld / 10)) : 0;
   const heldBy = (requester: string) => held.filter(({ requestedBy }) => requestedBy === requester).length;
   return waiting
-    .map((request) => ({ request, holds: heldBy(request.requestedBy) }))
+    .map((request) => ({
+      request,
+      holds: heldBy(request.requestedBy),
+      served: served.get(request.requestedBy) ?? 0,
+    }))
     .filter(({ holds }) => holds === 0 || free > reserved)
-    .sort((a, b) => a.holds - b.holds || a.request.id - b.request.id)[0]?.request;
+    .sort((a, b) => a.holds - b.holds || a.served - b.served || a.request.id - b.request.id)[0]?.request;
 }

@@ -7,7 +7,14 @@ import { holdfast, startHoldfast } from '../support/process.ts';
 import { request } from '../support/requests.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
 
-function requests(client: SqlClient): Promise<Record<string, unknown>[]> {
+interface Row {
+  id: string;
+  label: string;
+  state: string;
+  moved_by: string;
+}
+
+function requests(client: SqlClient): Promise<Row[]> {
   return client.query('select id, label, state, moved_by from holdfast.backup_request order by id');
 }
 
@@ -25,12 +32,12 @@ test('what is asked for is what is requested', async (t) => {
     '{"why": "test"}',
   ];
   const started = startHoldfast(t, ['start', "o'clock", ...args], { url: db.url });
-  const [row] = await eventually('the request is there', async () => {
-    const rows = await client.query(
+  const row = await eventually('the request is there', async () => {
+    const rows = await client.query<Row & { annotations: unknown }>(
       `select id, cluster, label, method, fast, wait_for_archive, hold_timeout::text, keep, annotations
        from holdfast.backup_request`,
     );
-    return rows.length > 0 && rows;
+    return rows[0];
   });
   t.like(row, {
     cluster: 'main',
@@ -41,12 +48,12 @@ test('what is asked for is what is requested', async (t) => {
     hold_timeout: '03:00:00',
     keep: true,
   });
-  t.deepEqual(row?.['annotations'], { why: 'test' });
+  t.deepEqual(row.annotations, { why: 'test' });
 
-  await worker.run(String(row?.['id']));
+  await worker.run(row.id);
   const { status, stdout } = await (await started).exited;
   t.is(status, 0);
-  t.is(stdout, `id ${row?.['id']}\nstart_lsn 0/2000028\n`);
+  t.is(stdout, `id ${row.id}\nstart_lsn 0/2000028\n`);
 });
 
 test('with --json the answer is an object', async (t) => {
@@ -54,8 +61,8 @@ test('with --json the answer is an object', async (t) => {
   const client = await connect(t, db.url);
   const worker = await playWorker(t, db);
   const started = await startHoldfast(t, ['start', '--json'], { url: db.url });
-  const id = await eventually('the request is there', async () => (await requests(client))[0]?.['id']);
-  await worker.run(String(id));
+  const id = await eventually('the request is there', async () => (await requests(client))[0]?.id);
+  await worker.run(id);
   t.deepEqual(JSON.parse((await started.exited).stdout), { id: Number(id), start_lsn: '0/2000028' });
 });
 
@@ -109,6 +116,24 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
+test('a connection that is lost leaves the request, and says so', async (t) => {
+  const db = await installedDatabase(t);
+  const client = await connect(t, db.url);
+  const started = await startHoldfast(t, ['start', 'lost'], { url: db.url });
+  await eventually('the request is there', async () => (await requests(client)).length === 1);
+  await client.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where application_name = 'holdfast start' and datname = current_database()`,
+  );
+  const { status, stderr } = await started.exited;
+  t.is(status, 1);
+  t.regex(
+    stderr,
+    /holdfast: the control database was lost while waiting for it: .*\n {2}hint: the request may live on/,
+  );
+  t.like((await requests(client))[0], { label: 'lost', state: 'requested' });
+});
+
 test('a request that fails or is cancelled exits with 1 and the reason', async (t) => {
   const db = await installedDatabase(t);
   const client = await connect(t, db.url);
@@ -128,10 +153,10 @@ test('a request that fails or is cancelled exits with 1 and the reason', async (
   ] as const) {
     const started = await startHoldfast(t, ['start', label], { url: db.url });
     const id = await eventually('the request is there', async () => {
-      const found = (await requests(client)).find((row) => row['label'] === label);
-      return found?.['id'];
+      const found = (await requests(client)).find((row) => row.label === label);
+      return found?.id;
     });
-    await end(String(id));
+    await end(id);
     const { status, stderr } = await started.exited;
     t.is(status, 1);
     t.regex(stderr, message);

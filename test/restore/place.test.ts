@@ -35,9 +35,14 @@ test('the label of the backup that a copy was made in is put into it, byte for b
 
 test('so is a tablespace_map, where there is one', async (t) => {
   const { backup, copy } = await backupAndCopy(t, await sharedCluster());
-  const withMap = { ...backup, tablespaceMap: Buffer.from('16385 /some/where\n') };
-  t.is((await place(withMap, copy)).files.length, 2);
-  t.is(await content(copy, 'tablespace_map'), '16385 /some/where\n');
+  const map = `16385 /no/where\n16386 ${copy}\n`;
+  const { files, tablespaces } = await place({ ...backup, tablespaceMap: Buffer.from(map) }, copy);
+  t.is(files.length, 2);
+  t.is(await content(copy, 'tablespace_map'), map);
+  t.deepEqual(tablespaces, [
+    { oid: '16385', location: '/no/where', exists: false },
+    { oid: '16386', location: copy, exists: true },
+  ]);
 });
 
 test('to place it twice is no error', async (t) => {

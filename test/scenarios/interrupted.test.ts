@@ -1,13 +1,13 @@
 // Clients that give up: during a spread checkpoint, which takes minutes, and in the middle of a CALL.
 import type { ExecutionContext } from 'ava';
-import { backup, isConnected, startBackup, untilState } from '../support/backups.ts';
+import { backup, completeBackup, isConnected, startBackup, untilState } from '../support/backups.ts';
 import { noOwnCluster, ownCluster } from '../support/cluster.ts';
 import { eventually, eventuallyRow } from '../support/eventually.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { noPsql, startPsql } from '../support/psql.ts';
 import { startWorkerProcess } from '../support/process.ts';
 import { cancel, request } from '../support/requests.ts';
-import { connect } from '../support/sql-client.ts';
+import { connect, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noOwnCluster);
@@ -26,82 +26,80 @@ async function setup(t: ExecutionContext) {
   return { cluster, db, worker, client };
 }
 
-type Setup = Awaited<ReturnType<typeof setup>>;
-
-/** A request in the middle of its checkpoint, and the session that waits for it. */
-async function inCheckpoint({ client }: Setup, label: string) {
-  const held = await eventuallyRow<{ id: string; pid: number }>(
+/** A request in the middle of its checkpoint. */
+function inCheckpoint(client: SqlClient, label: string): Promise<{ id: string; pid: number }> {
+  return eventuallyRow(
     client,
     `select r.id, r.pid from holdfast.backup_request r join pg_stat_activity a on a.pid = r.pid
      where r.label = $1 and r.state = 'starting' and a.state = 'active' and a.query like '%_backup%'`,
     [label],
   );
-  return { ...held, untilGone: () => untilGone(client, held.pid) };
 }
 
-type Client = Setup['client'];
-
-function untilGone(client: Client, pid: number) {
-  return eventually('the server session ends', async () => !(await isConnected(client, pid)), {
+async function cancelledWithoutTrace(
+  t: ExecutionContext,
+  client: SqlClient,
+  { id, pid }: { id: string; pid: number },
+) {
+  await eventually('the server session ends', async () => !(await isConnected(client, pid)), {
     within: 2000,
   });
+  t.is((await backup(client, id)).state, 'cancelled');
 }
 
 test('a backup cancelled during a spread checkpoint leaves neither a session nor a backup behind', async (t) => {
-  const scene = await setup(t);
-  const { client } = scene;
-  const id = await request(client, { label: 'spread' });
-  const { untilGone } = await inCheckpoint(scene, 'spread');
-  await cancel(client, id);
-  await untilGone();
-  t.is((await backup(client, id)).state, 'cancelled');
-  // Since 15 there is no function to ask; but the next one starts and stops as if nothing had been.
-  const next = await startBackup(client);
-  await client.query(`update holdfast.backup_request set state = 'done' where id = $1`, [next.id]);
-  t.regex(String((await untilState(client, next.id, 'complete')).backup_label), /^START WAL LOCATION/);
+  const { client } = await setup(t);
+  await request(client, { label: 'spread' });
+  const held = await inCheckpoint(client, 'spread');
+  await cancel(client, held.id);
+  await cancelledWithoutTrace(t, client, held);
+  // The next one starts and stops as if nothing had been.
+  const next = await completeBackup(client, (await startBackup(client)).id);
+  t.regex(String(next.backup_label), /^START WAL LOCATION/);
 });
 
 test('start_backup that times out by its own timeout cancels its request', async (t) => {
-  const scene = await setup(t);
-  const call = scene.client.query(`call holdfast.start_backup('own', timeout => '1500 ms')`);
-  const other = { ...scene, client: await connect(t, scene.db.url) };
-  const { id, untilGone } = await Promise.race([
-    inCheckpoint(other, 'own'),
-    call.then(() => t.fail() as never),
-  ]);
-  await t.throwsAsync(call, {
-    message: /timed out waiting for backup request \d+ to be running: it is cancelled/,
-  });
-  await untilGone();
-  t.is((await backup(other.client, id)).state, 'cancelled');
+  const { db, client } = await setup(t);
+  const caller = await connect(t, db.url);
+  const call = messageOf(caller.query(`call holdfast.start_backup('own', timeout => '4 s')`));
+  const held = await inCheckpoint(client, 'own');
+  t.regex(await call, /timed out waiting for backup request \d+ to be running: it is cancelled/);
+  await cancelledWithoutTrace(t, client, held);
 });
 
 test('start_backup that runs into statement_timeout cancels its request', async (t) => {
-  const scene = await setup(t);
-  const caller = await connect(t, scene.db.url);
-  await caller.query(`set statement_timeout = '1500 ms'`);
-  const call = caller.query(`call holdfast.start_backup('limit')`).catch((error: Error) => error.message);
-  const { id, untilGone } = await inCheckpoint(scene, 'limit');
-  t.regex(String(await call), /interrupted: backup request \d+ is cancelled/);
-  await untilGone();
-  t.is((await backup(scene.client, id)).state, 'cancelled');
+  const { db, client } = await setup(t);
+  const caller = await connect(t, db.url);
+  await caller.query(`set statement_timeout = '4 s'`);
+  const call = messageOf(caller.query(`call holdfast.start_backup('limit')`));
+  const held = await inCheckpoint(client, 'limit');
+  t.regex(await call, /interrupted: backup request \d+ is cancelled/);
+  await cancelledWithoutTrace(t, client, held);
+});
+
+test('start_backup that is cancelled by pg_cancel_backend cancels its request', async (t) => {
+  const { db, client } = await setup(t);
+  const caller = await connect(t, db.url);
+  const call = messageOf(caller.query(`call holdfast.start_backup('by others')`));
+  const held = await inCheckpoint(client, 'by others');
+  await client.query('select pg_cancel_backend($1)', [caller.pid]);
+  t.regex(await call, /interrupted: backup request \d+ is cancelled/);
+  await cancelledWithoutTrace(t, client, held);
 });
 
 testWhen(noOwnCluster, noPsql)('Ctrl-C in psql during start_backup cancels its request', async (t) => {
-  const scene = await setup(t);
-  const psql = await startPsql(t, scene.db.url, ['-c', `call holdfast.start_backup('ctrl-c')`]);
-  const { id, untilGone } = await inCheckpoint(scene, 'ctrl-c');
+  const { db, client } = await setup(t);
+  const psql = await startPsql(t, db.url, ['-c', `call holdfast.start_backup('ctrl-c')`]);
+  const held = await inCheckpoint(client, 'ctrl-c');
   psql.kill('SIGINT');
   t.regex((await psql.exited).stderr, /interrupted: backup request \d+ is cancelled/);
-  await untilGone();
-  t.is((await backup(scene.client, id)).state, 'cancelled');
+  await cancelledWithoutTrace(t, client, held);
 });
 
 testWhen(noOwnCluster, noPsql)(
   'stop_backup that is interrupted in any way lets the backup finish by itself',
   async (t) => {
-    const scene = await setup(t);
-    const { cluster, client, db } = scene;
+    const { cluster, client, db } = await setup(t);
     for (const label of ['ctrl-c', 'limit', 'own']) await startBackup(client, { label });
     await cluster.archiving.fail();
 
@@ -124,3 +122,11 @@ testWhen(noOwnCluster, noPsql)(
     for (const { id } of rows) t.truthy((await untilState(client, id, 'complete')).backup_label);
   },
 );
+
+/** What a statement fails with. */
+async function messageOf(failing: Promise<unknown>): Promise<string> {
+  return failing.then(
+    () => 'it succeeded',
+    (error: Error) => error.message,
+  );
+}

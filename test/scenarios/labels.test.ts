@@ -1,16 +1,18 @@
 // Whatever a requester calls his backup is what the server's backup_label says.
 import test, { type ExecutionContext } from 'ava';
-import { completeBackup, labelFiles, startBackup, untilState } from '../support/backups.ts';
-import { freshDatabase, sharedCluster } from '../support/cluster.ts';
+import { completeBackup, killSessions, labelFiles, startBackup, untilState } from '../support/backups.ts';
+import { freshDatabase, noServerFiles, sharedCluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { installedDatabase, installInto } from '../support/installed-database.ts';
 import { startWorkerProcess } from '../support/process.ts';
-import { request } from '../support/requests.ts';
+import { finish, request } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
+import { testWhen } from '../support/test-when.ts';
 
 async function setup(t: ExecutionContext) {
   const db = await installedDatabase(t);
   const worker = await startWorkerProcess(t, { url: db.url });
-  return { worker, client: await connect(t, db.url) };
+  return { db, worker, client: await connect(t, db.url) };
 }
 
 const labels: Record<string, string> = {
@@ -25,8 +27,9 @@ const labels: Record<string, string> = {
 };
 
 test('every label arrives as it was given, in the row and in the label directory', async (t) => {
-  const { client, worker } = await setup(t);
+  const { db, worker } = await setup(t);
   const round = async ([what, label]: [string, string]) => {
+    const client = await connect(t, db.url);
     const { id } = await startBackup(client, { label });
     const complete = await completeBackup(client, id);
     t.is(complete.label, label, what);
@@ -50,11 +53,12 @@ test('without a label it is the UTC time and the id', async (t) => {
 async function latin1Target(t: ExecutionContext) {
   const target = await freshDatabase(t, undefined, { encoding: 'LATIN1', locale: 'C' });
   const db = await installedDatabase(t);
-  const worker = await startWorkerProcess(t, {
-    url: db.url,
-    config: `[cluster.main]\nurl = "${target.url}"\n`,
-  });
-  return { worker, client: await connect(t, db.url) };
+  // Other backups remove the history file from pg_wal once it is archived.
+  const { archiveDirectory } = await sharedCluster();
+  const archive = archiveDirectory === undefined ? '' : `archive_directory = "${archiveDirectory}"\n`;
+  const config = `[cluster.main]\nurl = "${target.url}"\n${archive}`;
+  const startWorker = () => startWorkerProcess(t, { url: db.url, config });
+  return { db, startWorker, worker: await startWorker(), client: await connect(t, db.url) };
 }
 
 test("a label that the target's encoding cannot hold is refused before the checkpoint", async (t) => {
@@ -76,6 +80,25 @@ test("a label in the target's own encoding arrives as the server's bytes", async
   t.regex(String(file?.toString('latin1')), /\nLABEL: Müllabfuhr\n/);
   t.regex(String(complete.backup_label), /\nLABEL: M\\374llabfuhr\n/);
   t.regex(String(complete.warnings), /not valid UTF-8/);
+});
+
+testWhen(noServerFiles)("a label in the target's own encoding is rebuilt byte for byte", async (t) => {
+  const { db, client, worker, startWorker } = await latin1Target(t);
+  const { id } = await startBackup(client, { label: 'Müllabfuhr' });
+  // Stopped, and the row cannot be written: there the worker dies.
+  const lock = await connect(t, db.url);
+  await lock.query('begin; lock table holdfast.backup_session in share mode');
+  await finish(client, id);
+  const kept = await eventually('the label in its directory', () => labelFiles(worker.labels, id));
+  worker.kill('SIGKILL');
+  await worker.exited;
+  await killSessions(client, 'holdfast worker');
+  await lock.query('rollback');
+
+  const next = await startWorker();
+  const { warnings } = await untilState(client, id, 'complete');
+  t.regex(String(warnings), /rebuilt from the backup history file/);
+  t.deepEqual((await labelFiles(next.labels, id))?.get('backup_label'), kept.get('backup_label'));
 });
 
 test('the control database may have an encoding other than UTF-8', async (t) => {

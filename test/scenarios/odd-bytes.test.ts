@@ -27,15 +27,19 @@ async function asciiServer(t: ExecutionContext) {
   await client.query(`create tablespace odd location E'${octal(directory)}'`);
   const oid = await client.value<number>(`select oid from pg_tablespace where spcname = 'odd'`);
   const link = readlinkSync(join(data, 'pg_tblspc', String(oid)), { encoding: 'buffer' });
-  return { cluster, map: Buffer.concat([Buffer.from(`${oid} `), escaped(link), Buffer.from('\n')]) };
+  return {
+    cluster,
+    map: Buffer.concat([Buffer.from(`${oid} `), escaped(link, cluster.version), Buffer.from('\n')]),
+  };
 }
 
 function octal(bytes: Buffer): string {
   return [...bytes].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
 }
 
-/** As tablespace_map has it. */
-function escaped(path: Buffer): Buffer {
+/** As tablespace_map has it; before 14 a backslash was not escaped. */
+function escaped(path: Buffer, version: number): Buffer {
+  if (version < 14) return path;
   return Buffer.from(path.toString('latin1').replaceAll('\\', '\\\\'), 'latin1');
 }
 
@@ -48,7 +52,7 @@ async function backupWith(t: ExecutionContext, url: string, config = '') {
   await client.query(`set client_encoding = 'SQL_ASCII'`);
   const { warnings } = await untilState(client, id, 'complete');
   const [inSession] = await client.query<Record<string, Buffer>>(
-    'select backup_label, tablespace_map from holdfast.backup_session where request_id = $1',
+    'select backup_label, tablespace_map, tablespaces from holdfast.backup_session where request_id = $1',
     [id],
   );
   const [inRow] = await client.query<Record<string, Buffer>>(
@@ -65,6 +69,7 @@ type Result = Awaited<ReturnType<typeof backupWith>>;
 function bytesAreWhole(t: ExecutionContext, { files, inSession, warnings }: Result, map: Buffer): void {
   t.deepEqual(files?.get('tablespace_map'), map);
   t.deepEqual(inSession?.['tablespace_map'], map);
+  t.deepEqual(inSession?.['tablespaces'], map, 'what a map would be rebuilt from');
   t.regex(String(files?.get('backup_label')), /\nLABEL: odd «bytes»\n/);
   t.deepEqual(inSession?.['backup_label'], files?.get('backup_label'));
   t.regex(String(warnings), /not valid UTF-8/);

@@ -17,6 +17,7 @@ test('a locked request is passed over, without the worker running in circles', a
   await backsUp(it, await asRole(t, it.db, 'requester'));
   await backsUp(it, await connect(t, it.client.url));
 
+  await it.admin.query('select pg_sleep(2)'); // until the statistics know of what has been so far
   const before = await transactions(it);
   await it.admin.query('select pg_sleep(4)');
   const busy = (await transactions(it)) - before;

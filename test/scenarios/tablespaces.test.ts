@@ -40,7 +40,9 @@ test('a copy starts with label and map from the row, its tablespace where the ma
   await cp(space, movedSpace, { recursive: true });
   const row = await completeBackup(client, id);
   t.is((await labelFiles(worker.labels, id))?.get('tablespace_map')?.toString(), row.tablespace_map ?? '');
-  t.is(/^\d+ (.*)\n$/.exec(String(row.tablespace_map))?.[1], space.replaceAll('\\', '\\\\'));
+  // A backslash is escaped from 14 on.
+  const escaped = source.version >= 14 ? space.replaceAll('\\', '\\\\') : space;
+  t.is(/^\d+ (.*)\n$/.exec(String(row.tablespace_map))?.[1], escaped);
 
   // The tablespace's own place is taken: the source still runs. So the copy gets another, as a restore would.
   const map = String(row.tablespace_map).replace(/ .*\n/, ` ${movedSpace}\n`);

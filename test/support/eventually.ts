@@ -7,16 +7,18 @@ export interface Patience {
   within?: number;
 }
 
+type Present<T> = Exclude<T, false | null | undefined>;
+
 /** Resolves with the first result that is neither false, null nor undefined. */
 export async function eventually<T>(
   what: string,
   ask: () => T | Promise<T>,
   { within = 20_000 }: Patience = {},
-): Promise<NonNullable<T>> {
+): Promise<Present<T>> {
   const deadline = performance.now() + within;
   for (let pause = 2; ; pause = Math.min(pause * 1.5, 100)) {
     const answer = await ask();
-    if (answer !== false && answer !== null && answer !== undefined) return answer;
+    if (answer !== false && answer !== null && answer !== undefined) return answer as Present<T>;
     if (performance.now() > deadline) throw new Error(`not within ${within} ms: ${what}`);
     await sleep(pause);
   }
@@ -30,5 +32,5 @@ export function eventuallyRow<R = Record<string, unknown>>(
   patience: Patience = {},
 ): Promise<R> {
   const ask = async () => (await client.query<R & object>(text, params))[0];
-  return eventually(`a row from ${text} with ${JSON.stringify(params)}`, ask, patience);
+  return eventually<R | undefined>(`a row from ${text} with ${JSON.stringify(params)}`, ask, patience);
 }

@@ -54,7 +54,7 @@ ignore_startup_parameters = extra_float_digits, options
   const as = identity
     ? ['--reuid', String(identity.uid), '--regid', String(identity.gid), '--clear-groups']
     : [];
-  const [command = '', ...args] = [...(identity ? ['setpriv', ...as] : []), program, config];
+  const [command, ...args] = [...(identity ? ['setpriv', ...as] : []), program, config];
   await startProcess(t, command, args);
 
   const through = new URL(url);

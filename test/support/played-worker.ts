@@ -1,5 +1,6 @@
 // A worker played by hand: what the real one does to the control database, step by step, in plain SQL.
 import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { eventually } from './eventually.ts';
 import { asRole, type InstalledDatabase } from './installed-database.ts';
@@ -12,13 +13,38 @@ export interface PlayedWorker {
   readonly instance: string;
   readonly lockKey: string;
   /** requested → starting, with a session that holds its lock from before that until it dies. */
-  claim(id: string): Promise<PlayedSession>;
+  claim(id: string, session?: SqlClient): Promise<PlayedSession>;
   /** Claims and starts: what the client sees as running. */
   run(id: string): Promise<PlayedSession>;
   /** One move, with the columns that it needs. */
   move(id: string, to: string): Promise<void>;
   /** Its session is gone from the server, and with it its lock. */
   die(): Promise<void>;
+}
+
+/**
+ * From now on the worker does by itself what it has to: runs what is requested and completes what is done.
+ * Ask it for nothing else meanwhile.
+ */
+export function letWork(t: ExecutionContext, worker: PlayedWorker): void {
+  let working = true;
+  const work = async () => {
+    while (working) {
+      const due = await worker.client.query<{ id: string; state: string }>(
+        `select id, state from holdfast.backup_request where state in ('requested', 'done', 'archiving')`,
+      );
+      for (const { id, state } of due) {
+        if (state === 'requested') await worker.run(id);
+        else await worker.move(id, state === 'done' ? 'archiving' : 'complete');
+      }
+      await sleep(5);
+    }
+  };
+  const finished = work();
+  t.teardown(async () => {
+    working = false;
+    await finished;
+  });
 }
 
 export interface PlayedSession {
@@ -69,8 +95,8 @@ export async function playWorker(
   const move = async (id: string, to: string) => {
     await client.query(moveTo(to), [id]);
   };
-  const claim = async (id: string) => {
-    const session = await connect(t, url);
+  const claim = async (id: string, existing?: SqlClient) => {
+    const session = existing ?? (await connect(t, url));
     const key = randomKey();
     await session.query('select pg_advisory_lock($1)', [key]);
     await client.query('begin');

@@ -5,6 +5,15 @@ const waiting = (id: number, requestedBy: string) => ({ id, requestedBy, cluster
 const holds = (requestedBy: string, sessions: number) =>
   Array.from({ length: sessions }, () => ({ requestedBy }));
 
+test('of those who hold equally many, whoever was served longest ago goes first', (t) => {
+  const served = new Map([
+    ['a', 20],
+    ['b', 10],
+  ]);
+  t.is(chooseNext([waiting(1, 'a'), waiting(2, 'b')], [], 1, served)?.id, 2);
+  t.is(chooseNext([waiting(1, 'a'), waiting(2, 'b'), waiting(3, 'c')], [], 1, served)?.id, 3);
+});
+
 test('the oldest request goes first', (t) => {
   t.is(chooseNext([waiting(2, 'b'), waiting(1, 'a')], [], 5)?.id, 1);
 });

@@ -1,0 +1,233 @@
+import test from 'ava';
+import { assess, worst, type Finding, type Observation } from '../../src/control/health.ts';
+import type { ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
+
+const hour = 3600;
+
+const cluster: ClusterStatus = {
+  name: 'main',
+  serverVersion: '18.4',
+  archiveMode: 'on',
+  archiverFailing: false,
+  lastArchivedWal: '000000010000000000000002',
+  lastArchivedAgo: 60,
+  lastFailedWal: null,
+  lastFailedAgo: null,
+  checkedAt: new Date(),
+  checkedAgo: 20,
+  workers: ['w'],
+  used: true,
+  completeId: 7,
+  completeAt: new Date(),
+  completeAgo: 2 * hour,
+  failedId: null,
+  failedError: null,
+  failedAgo: null,
+};
+const worker: WorkerStatus = {
+  name: 'w',
+  alive: true,
+  draining: false,
+  clusters: ['main'],
+  held: 0,
+  version: '1',
+  host: 'h',
+  hostPid: 1,
+  startedAt: new Date(),
+  lastSeen: new Date(),
+  lastSeenAgo: 1,
+};
+const request: LiveRequest = {
+  id: 8,
+  cluster: 'main',
+  label: 'nightly',
+  method: 'hold',
+  state: 'running',
+  session: 'alive',
+  stage: 'copy',
+  worker: 'w',
+  warnings: [],
+  requestedBy: 'r',
+  startLsn: null,
+  waitingFor: 'the client to finish',
+  bytesExpected: null,
+  bytesDone: null,
+  bytesPerSecond: null,
+  age: 100 * hour,
+  stageAge: 100 * hour,
+  holdTimeout: null,
+};
+
+interface Change {
+  schema?: number;
+  clusters?: Partial<ClusterStatus>[];
+  workers?: Partial<WorkerStatus>[];
+  requests?: Partial<LiveRequest>[];
+}
+
+/** All is well, but for what is said. */
+function findings({ schema = 3, clusters = [{}], workers = [{}], requests = [] }: Change): Finding[] {
+  const observation: Observation = {
+    schema: { installed: schema, needed: 3 },
+    clusters: clusters.map((change) => ({ ...cluster, ...change })),
+    workers: workers.map((change) => ({ ...worker, ...change })),
+    requests: requests.map((change) => ({ ...request, ...change })),
+  };
+  return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
+}
+
+test('when all is well, that is said of every cluster', (t) => {
+  const found = findings({ requests: [{}] });
+  t.is(worst(found), 'ok');
+  t.deepEqual(
+    found.map(({ object, message }) => `${object}: ${message}`),
+    ['cluster main: served by w', 'cluster main: last complete backup 7200 s ago (7)'],
+  );
+});
+
+for (const [title, change, severity, message] of [
+  [
+    'no worker alive',
+    { clusters: [{ workers: [] }], workers: [{ alive: false }] },
+    'critical',
+    'no live worker',
+  ],
+  [
+    'only a worker that is stopping',
+    { clusters: [{ workers: [] }], workers: [{ draining: true }] },
+    'warning',
+    'its only worker is stopping',
+  ],
+  [
+    'no backup yet',
+    { clusters: [{ completeId: null, completeAgo: null }] },
+    'critical',
+    'no complete backup yet',
+  ],
+  [
+    'a backup too old',
+    { clusters: [{ completeAgo: 27 * hour }] },
+    'critical',
+    'last complete backup 97200 s ago (7), more than 93600 s',
+  ],
+  [
+    'a failed backup since',
+    { clusters: [{ failedId: 8, failedError: 'oh', failedAgo: hour }] },
+    'warning',
+    'backup 8 failed 3600 s ago: oh',
+  ],
+  [
+    'a failing archiver',
+    { clusters: [{ archiverFailing: true, lastFailedWal: 'X' }] },
+    'critical',
+    'the archiver fails on X',
+  ],
+  ['archiving off', { clusters: [{ archiveMode: 'off' }] }, 'critical', 'archiving is off'],
+  [
+    'an archiver not seen',
+    { clusters: [{ checkedAgo: 600 }] },
+    'warning',
+    'its archiver could not be looked at for 600 s',
+  ],
+  [
+    'an archiver never seen',
+    { clusters: [{ checkedAgo: null }] },
+    'warning',
+    'its archiver could not be looked at at all',
+  ],
+  ['an old schema', { schema: 2 }, 'warning', "version 2 is older than this program's 3"],
+  ['a new schema', { schema: 4 }, 'warning', "version 4 is newer than this program's 3"],
+  ['a lost session', { requests: [{ session: 'gone' }] }, 'critical', 'running, but its session is gone'],
+  ['a lost worker', { requests: [{ session: 'orphaned' }] }, 'critical', 'running, but its worker is gone'],
+  [
+    'a copy that takes too long',
+    { requests: [{ holdTimeout: hour, stageAge: 2 * hour }] },
+    'critical',
+    'running for 7200 s, longer than its hold_timeout of 3600 s',
+  ],
+  [
+    'a request that nobody takes',
+    { requests: [{ state: 'requested', session: null, stageAge: 700 }] },
+    'warning',
+    'requested for 700 s, waits for the client to finish',
+  ],
+  [
+    'one that nobody takes for long',
+    { requests: [{ state: 'requested', session: null, stageAge: 4000 }] },
+    'critical',
+    /^requested for 4000 s/,
+  ],
+  [
+    'a checkpoint that does not end',
+    { requests: [{ state: 'starting', stageAge: 4000 }] },
+    'warning',
+    /^starting for 4000 s/,
+  ],
+  [
+    'a stop that does not end',
+    { requests: [{ state: 'done', stageAge: 700 }] },
+    'warning',
+    /^done for 700 s/,
+  ],
+  [
+    'WAL that is not archived',
+    { requests: [{ state: 'archiving', session: null, stageAge: 700 }] },
+    'warning',
+    /^archiving for 700 s/,
+  ],
+  [
+    'WAL that is not archived for long',
+    { requests: [{ state: 'archiving', session: null, stageAge: 4000 }] },
+    'critical',
+    /^archiving for 4000 s/,
+  ],
+] as const satisfies [string, Change, string, string | RegExp][]) {
+  test(`${title}: ${severity}`, (t) => {
+    const found = findings(change);
+    t.is(worst(found), severity);
+    t.is(found[0]?.severity, severity);
+    if (typeof message === 'string') t.is(found[0]?.message, message);
+    else t.regex(found[0]?.message ?? '', message);
+  });
+}
+
+for (const [title, change] of [
+  [
+    'a failure before the last complete backup',
+    { clusters: [{ failedId: 6, failedError: 'oh', failedAgo: 3 * hour }] },
+  ],
+  ['a copy that takes long, as it may', { requests: [{ holdTimeout: 0 }, { holdTimeout: 101 * hour }] }],
+  ['a session that cannot be seen from here', { requests: [{ session: 'unknown' }] }],
+  [
+    'a cluster that nobody uses, beside one in use',
+    { clusters: [{}, { name: 'spare', used: false, workers: [], completeId: null, completeAgo: null }] },
+  ],
+] as const satisfies [string, Change][]) {
+  test(`${title}: ok`, (t) => {
+    t.is(worst(findings(change)), 'ok');
+  });
+}
+
+test('where nobody uses any cluster, all of them count', (t) => {
+  t.is(
+    worst(
+      findings({
+        clusters: [{ used: false, workers: [], completeId: null, completeAgo: null }],
+        workers: [],
+      }),
+    ),
+    'critical',
+  );
+});
+
+test('a stopping worker of another cluster is no comfort', (t) => {
+  const found = findings({ clusters: [{ workers: [] }], workers: [{ draining: true, clusters: ['other'] }] });
+  t.is(found[0]?.message, 'no live worker');
+});
+
+test('the worst comes first', (t) => {
+  const severities = findings({ clusters: [{ archiverFailing: true, checkedAgo: 600 }] }).map(
+    ({ severity }) => severity,
+  );
+  t.deepEqual(severities, ['critical', 'warning', 'ok', 'ok']);
+});

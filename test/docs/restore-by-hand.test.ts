@@ -1,0 +1,65 @@
+import { delimiter, dirname, join } from 'node:path';
+import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
+import { freePort } from '../../dev/embedded/ports.ts';
+import { installInto } from '../support/installed-database.ts';
+import { noPsql, psqlPath } from '../support/psql.ts';
+import { startWorkerProcess } from '../support/process.ts';
+import { connect } from '../support/sql-client.ts';
+import { testWhen } from '../support/test-when.ts';
+import { blocks } from './pages.ts';
+
+testWhen(noPsql)('the commands of docs/restore-by-hand.md, in order, restore a server', async (t) => {
+  const cluster = await createCluster();
+  t.teardown(() => cluster.remove());
+  await cluster.start();
+  const before = await connect(t, cluster.url());
+  const disk2 = join(cluster.directory, 'disks', 'disk2');
+  for (const directory of [dirname(disk2), disk2]) await cluster.asServerUser.mkdir(directory);
+  await before.query(`create tablespace disk2 location '${disk2}'`);
+  await before.query('create table kept as select n from generate_series(1, 1000) n');
+  await before.query('create table far tablespace disk2 as select n from generate_series(1, 2000) n');
+  await installInto(cluster.url());
+  await startWorkerProcess(t, { url: cluster.url() });
+
+  const port = await freePort();
+  const restored = join(cluster.directory, 'restored', 'data');
+  const stop = () =>
+    cluster.asServerUser.run(cluster.bin('pg_ctl'), ['stop', '-D', restored, '-m', 'immediate']);
+  t.teardown(() => stop().then(undefined, () => undefined));
+  await cluster.asServerUser.mkdir(join(cluster.directory, 'restored'));
+  await cluster.asServerUser.mkdir(join(cluster.directory, 'backup'));
+  await runPage(cluster, restored, port);
+
+  const after = await connect(t, cluster.url().replace(`:${cluster.port}/`, `:${port}/`));
+  t.is(await after.value('select sum(n)::int from kept'), 500_500);
+  t.is(await after.value('select sum(n)::int from far'), 2_001_000);
+  t.is(
+    await after.value(`select pg_tablespace_location(oid) from pg_tablespace where spcname = 'disk2'`),
+    `${disk2}-restored`,
+  );
+});
+
+async function runPage(cluster: EmbeddedCluster, restored: string, port: number): Promise<void> {
+  const steps = blocks('docs/restore-by-hand.md').filter(({ mark }) => mark === 'step');
+  const script = ['set -eu', ...steps.map(({ text }) => text)].join('\n');
+  const settings = {
+    DATA: cluster.dataDirectory,
+    ARCHIVE: cluster.archiveDirectory,
+    COPY: join(cluster.directory, 'backup', 'nightly'),
+    RESTORED: restored,
+    PORT: String(port),
+  };
+  const file = join(cluster.directory, 'page.sh');
+  await cluster.asServerUser.writeFile(file, script);
+  await cluster.asServerUser.run('/bin/sh', [file], {
+    env: {
+      ...settings,
+      // psql's neighbours are of another version: the server's own programs come first.
+      PATH: [dirname(cluster.bin('pg_ctl')), dirname(psqlPath ?? ''), process.env['PATH']].join(delimiter),
+      PGHOST: cluster.host,
+      PGPORT: String(cluster.port),
+      PGUSER: 'postgres',
+      PGDATABASE: 'postgres',
+    },
+  });
+}

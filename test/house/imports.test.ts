@@ -1,0 +1,115 @@
+// The lint rules that keep the house in order, held against what they are to allow and to refuse.
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { runProcess } from '../support/children.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** From the top down; what stands on one line are siblings. */
+const levels = [
+  ['cli'],
+  ['worker'],
+  ['backup', 'wal', 'restore', 'retention'],
+  ['repository', 'control', 'postgres'],
+  ['config'],
+];
+const folders = levels.flat();
+const levelOf = (folder: string) => levels.findIndex((level) => level.includes(folder));
+
+/** Where each third-party package is imported. */
+const places: Record<string, string> = {
+  commander: 'src/cli/probe.ts',
+  'crc-32': 'src/postgres/crc32c.ts',
+  'fastest-levenshtein': 'src/config/suggest.ts',
+  pg: 'src/control/connection.ts',
+  'pg-listen': 'src/control/listener.ts',
+  'smol-toml': 'src/config/file.ts',
+  'string-width': 'src/cli/table.ts',
+};
+const specifiers: Record<string, string> = { 'crc-32': 'crc-32/crc32c.js' };
+
+/** The files among these in which the linter refuses an import. */
+async function refused(t: ExecutionContext, files: Record<string, string>): Promise<Set<string>> {
+  const directory = await temporaryDirectory(t);
+  await copyFile(join(root, '.oxlintrc.json'), join(directory, '.oxlintrc.json'));
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, path)), { recursive: true });
+    await writeFile(join(directory, path), text);
+  }
+  const oxlint = join(root, 'node_modules/.bin/oxlint');
+  const { stdout, stderr } = await runProcess(oxlint, ['--format', 'unix'], { cwd: directory });
+  t.notRegex(stderr + stdout, /Failed to parse/);
+  const refusals = stdout.split('\n').filter((line) => line.includes('no-restricted-imports'));
+  return new Set(refusals.map((line) => line.split(':')[0] ?? ''));
+}
+
+function importing(specifier: string): string {
+  return `import * as it from '${specifier}';\n\nprocess.stdout.write(String(it));\n`;
+}
+
+function difference(t: ExecutionContext, actual: Set<string>, expected: Iterable<string>): void {
+  t.deepEqual([...actual].sort(), [...expected].sort());
+}
+
+test('imports point down, and siblings do not import each other', async (t) => {
+  const pairs = folders.flatMap((from) => folders.filter((to) => to !== from).map((to) => ({ from, to })));
+  const path = ({ from, to }: { from: string; to: string }) => `src/${from}/imports-${to}.ts`;
+  const files = pairs.map((pair) => [path(pair), importing(`../${pair.to}/probe.ts`)] as const);
+  const wrong = pairs.filter(({ from, to }) => levelOf(to) <= levelOf(from));
+  t.true(wrong.length > 40);
+  difference(t, await refused(t, Object.fromEntries(files)), wrong.map(path));
+});
+
+test('folders within a folder follow the same rule', async (t) => {
+  const files = {
+    'src/backup/methods/up.ts': importing('../../worker/worker.ts'),
+    'src/backup/methods/aside.ts': importing('../../restore/place.ts'),
+    'src/backup/methods/down.ts': importing('../../control/requests.ts'),
+    'src/backup/methods/parent.ts': importing('../job.ts'),
+  };
+  difference(t, await refused(t, files), ['src/backup/methods/up.ts', 'src/backup/methods/aside.ts']);
+});
+
+test('errors and log, at the bottom, import nothing of the house', async (t) => {
+  const files = { 'src/errors.ts': importing('./config/config.ts'), 'src/log.ts': importing('./errors.ts') };
+  difference(t, await refused(t, files), ['src/errors.ts']);
+});
+
+test('each third-party package is imported in one place', async (t) => {
+  const allowed = Object.entries(places).map(
+    ([name, path]) => [path, importing(specifiers[name] ?? name)] as const,
+  );
+  difference(t, await refused(t, Object.fromEntries(allowed)), []);
+
+  const wrong = Object.keys(places).flatMap((name) =>
+    ['src', ...folders.map((folder) => `src/${folder}`), 'test/support', 'dev']
+      .map((folder) => `${folder}/imports-${name}.ts`)
+      .filter((path) => dirname(path) !== 'src/cli' || places[name] !== 'src/cli/probe.ts')
+      .map((path) => [path, importing(specifiers[name] ?? name)] as const),
+  );
+  difference(
+    t,
+    await refused(t, Object.fromEntries(wrong)),
+    wrong.map(([path]) => path),
+  );
+});
+
+test('so the place of every dependency is known', async (t) => {
+  const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  t.deepEqual(Object.keys(dependencies).sort(), Object.keys(places).sort());
+});
+
+test('tests reach a server through one client only', async (t) => {
+  const files = {
+    'test/sql/probe.test.ts': importing('pg'),
+    'test/support/sql-client.ts': importing('pg'),
+    'test/sql/ava.test.ts': importing('ava'),
+    'test/sql/builtin.test.ts': importing('node:fs/promises'),
+  };
+  difference(t, await refused(t, files), ['test/sql/probe.test.ts']);
+});

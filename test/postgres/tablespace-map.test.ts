@@ -1,0 +1,23 @@
+import test from 'ava';
+import { parseTablespaceMap } from '../../src/postgres/tablespace-map.ts';
+
+function parsed(text: string): string[] {
+  return parseTablespaceMap(Buffer.from(text, 'latin1')).map(
+    ({ oid, location }) => `${oid}=${location.toString('latin1')}`,
+  );
+}
+
+test('each line is a tablespace; its path may have spaces, and bytes that are no text', (t) => {
+  t.deepEqual(parsed('16385 /fast disk/a\n16386 /b\xff\n'), ['16385=/fast disk/a', '16386=/b\xff']);
+  t.deepEqual(parsed(''), []);
+});
+
+test('a backslash is taken off what it stands before', (t) => {
+  t.deepEqual(parsed('1 /back\\\\slash\n2 /new\\\nline\n'), ['1=/back\\slash', '2=/new\nline']);
+});
+
+test('what PostgreSQL would not read is refused', (t) => {
+  t.throws(() => parsed('/a\n'), { message: 'its line "/a" is malformed' });
+  t.throws(() => parsed('16385 \n'), { message: /is malformed$/ });
+  t.throws(() => parsed('16385 /a'), { message: 'its last line has no end' });
+});

@@ -1,0 +1,111 @@
+// A start_backup that does not come to its end cancels its request; a stop_backup leaves it to finish by itself.
+import test, { type ExecutionContext } from 'ava';
+import { eventuallyRow } from '../support/eventually.ts';
+import { asRole, installedDatabase } from '../support/installed-database.ts';
+import { playWorker } from '../support/played-worker.ts';
+import { requestIn, stateOf } from '../support/requests.ts';
+import { connect, type SqlClient } from '../support/sql-client.ts';
+
+const interruptions = {
+  'its own timeout': {
+    timeout: `timeout => '500 ms'`,
+    code: 'HF012',
+    interrupt: async () => {},
+  },
+  statement_timeout: {
+    timeout: 'timeout => null',
+    code: '57014',
+    before: `set statement_timeout = '500ms'`,
+    interrupt: async () => {},
+  },
+  'pg_cancel_backend, as by Ctrl-C': {
+    timeout: 'timeout => null',
+    code: '57014',
+    interrupt: async (superuser: SqlClient, pid: number) => {
+      await eventuallyRow(
+        superuser,
+        `select from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'`,
+        [pid],
+      );
+      await superuser.query('select pg_cancel_backend($1)', [pid]);
+    },
+  },
+};
+
+for (const [how, { timeout, code, interrupt, ...more }] of Object.entries(interruptions)) {
+  const before = 'before' in more ? more.before : 'select 1';
+
+  test(`start_backup ended by ${how} has cancelled its request`, async (t) => {
+    const { requester, superuser } = await setUp(t);
+    await requester.query(before);
+    const start = requester.query(`call holdfast.start_backup('nightly', ${timeout})`);
+    const [error] = await Promise.all([t.throwsAsync(start, { code }), interrupt(superuser, requester.pid)]);
+    t.regex(error?.message ?? '', /backup request 1\b.* is cancelled/);
+    t.is(await stateOf(superuser, '1'), 'cancelled');
+  });
+
+  test(`start_backup ended by ${how} while it is starting has cancelled its request`, async (t) => {
+    const { requester, superuser, worker } = await setUp(t);
+    await requester.query(before);
+    const start = requester.query(`call holdfast.start_backup('nightly', ${timeout})`);
+    const ended = t.throwsAsync(start, { code });
+    await eventuallyRow(superuser, 'select from holdfast.backup_request');
+    await worker.claim('1');
+    await interrupt(superuser, requester.pid);
+    await ended;
+    t.is(await stateOf(superuser, '1'), 'cancelled');
+  });
+
+  test(`stop_backup ended by ${how} leaves its backup to finish by itself`, async (t) => {
+    const { requester, superuser, worker } = await setUp(t);
+    const id = await requestIn('running', requester, worker);
+    await requester.query(before);
+    const stop = requester.query(`call holdfast.stop_backup(id => ${id}, ${timeout})`);
+    await Promise.all([t.throwsAsync(stop, { code }), interrupt(superuser, requester.pid)]);
+    t.is(await stateOf(superuser, id), 'done');
+    await worker.move(id, 'archiving');
+    await worker.move(id, 'complete');
+    t.is(await stateOf(superuser, id), 'complete');
+  });
+
+  test(`wait_for_backup ended by ${how} changes nothing`, async (t) => {
+    const { requester, superuser, worker } = await setUp(t);
+    const id = await requestIn('running', requester, worker);
+    await requester.query(before);
+    const wait = requester.query(`call holdfast.wait_for_backup(${id}, ${timeout})`);
+    await Promise.all([t.throwsAsync(wait, { code }), interrupt(superuser, requester.pid)]);
+    t.is(await stateOf(superuser, id), 'running');
+  });
+}
+
+test('an impossible timeout ends at once', async (t) => {
+  const { requester, superuser } = await setUp(t);
+  for (const timeout of ['0', '-1 hour']) {
+    const start = requester.query(`call holdfast.start_backup(timeout => '${timeout}')`);
+    await t.throwsAsync(start, {
+      code: 'HF012',
+      message: /timed out waiting .* to be running: it is cancelled now/,
+    });
+  }
+  t.deepEqual(await superuser.query(`select from holdfast.backup_request where state <> 'cancelled'`), []);
+});
+
+test('cancel_backup waits for whoever has the row locked no longer than its timeout', async (t) => {
+  const { requester, superuser, worker } = await setUp(t);
+  const id = await requestIn('running', requester, worker);
+  await superuser.query('begin');
+  await superuser.query('select from holdfast.backup_request for update');
+  await t.throwsAsync(requester.query(`call holdfast.cancel_backup(${id}, timeout => '50 ms')`), {
+    code: '55P03',
+  });
+  t.is(await requester.value('show lock_timeout'), '0');
+});
+
+async function setUp(t: ExecutionContext) {
+  const db = await installedDatabase(t);
+  return {
+    worker: await playWorker(t, db),
+    requester: await asRole(t, db, 'requester'),
+    superuser: await connect(t, db.url),
+  };
+}

@@ -1,0 +1,136 @@
+// backup_status.session says whether the backup session is really there: by its lock, never by a clock.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { noOwnCluster, ownCluster } from '../support/cluster.ts';
+import { asRole, installedDatabase } from '../support/installed-database.ts';
+import { moveTo, playWorker, randomKey } from '../support/played-worker.ts';
+import { finish, requestIn, states } from '../support/requests.ts';
+import { connect, type SqlClient } from '../support/sql-client.ts';
+import { testWhen } from '../support/test-when.ts';
+
+test('a session is due, and alive, from starting to done only', async (t) => {
+  const { reader, requester, worker } = await setUp(t);
+  for (const state of states) {
+    const id = await requestIn(state, requester, worker);
+    const expected = ['starting', 'running', 'done'].includes(state) ? 'alive' : null;
+    t.is(await session(reader, id), expected, state);
+  }
+});
+
+test('a session whose worker is gone is orphaned', async (t) => {
+  const { reader, requester, worker } = await setUp(t);
+  const id = await requestIn('running', requester, worker);
+  await worker.die();
+  t.is(await session(reader, id), 'orphaned');
+});
+
+for (const state of ['starting', 'running', 'done'] as const) {
+  test(`a session that has ended while ${state} is gone, with its worker and without`, async (t) => {
+    const { reader, requester, worker } = await setUp(t);
+    const id = await requestIn('requested', requester, worker);
+    const held = await worker.claim(id);
+    if (state !== 'starting') await worker.move(id, 'running');
+    if (state === 'done') await finish(requester, id);
+
+    await held.die();
+    t.is(await session(reader, id), 'gone');
+    await worker.die();
+    t.is(await session(reader, id), 'gone');
+  });
+}
+
+test('nobody else’s lock stands for the session’s', async (t) => {
+  const { db, reader, requester, worker } = await setUp(t);
+  const id = await requestIn('requested', requester, worker);
+  const held = await worker.run(id);
+  await held.die();
+  const forger = await asRole(t, db, 'requester');
+  await forger.query('select pg_advisory_lock($1)', [held.lockKey]);
+  t.is(await session(reader, id), 'gone', 'another session with the same key');
+
+  const key = BigInt.asUintN(64, BigInt(held.lockKey));
+  const halves = [BigInt.asIntN(32, key >> 32n), BigInt.asIntN(32, key)].map(String);
+  await worker.client.query('select pg_advisory_lock($1::int, $2::int)', halves);
+  await requester.query('begin');
+  t.is(await session(reader, id), 'gone', 'a lock of two keys, with the same bits');
+});
+
+test('in a transaction with an old snapshot a session that cannot be seen is unknown, and one that can is alive', async (t) => {
+  const { reader, requester, worker } = await setUp(t);
+  const alive = await requestIn('running', requester, worker);
+  const ended = await requestIn('requested', requester, worker);
+  await (await worker.run(ended)).die();
+  for (const isolation of ['repeatable read', 'serializable']) {
+    await reader.query(`begin isolation level ${isolation}`);
+    t.is(await session(reader, ended), 'unknown', isolation);
+    t.is(await session(reader, alive), 'alive', isolation);
+    await reader.query('commit');
+  }
+});
+
+test('a session on another server is as alive as the witness that its worker holds here', async (t) => {
+  const { reader, requester, worker } = await setUp(t);
+  const id = await requestIn('running', requester, worker);
+  const witness = randomKey();
+  await worker.client.query('select pg_advisory_lock($1)', [witness]);
+  await worker.client.query(
+    'update holdfast.backup_session set database = null, witness_key = $1 where request_id = $2',
+    [witness, id],
+  );
+  t.is(await session(reader, id), 'alive');
+  await worker.client.query('select pg_advisory_unlock($1)', [witness]);
+  t.is(await session(reader, id), 'gone');
+  await worker.client.query('select pg_advisory_lock($1)', [witness]);
+  await worker.die();
+  t.is(await session(reader, id), 'orphaned', 'it may live on, and nobody here can tell');
+});
+
+test('a session is never gone once its outcome is committed, however close behind the lock is let go', async (t) => {
+  const { db, requester, worker } = await setUp(t);
+  const watchers = await Promise.all([1, 2, 3].map(() => asRole(t, db, 'reader')));
+  let racing = true;
+  const lies: unknown[] = [];
+  const watch = async (watcher: SqlClient) => {
+    while (racing) {
+      lies.push(
+        ...(await watcher.query(`select id, state from holdfast.backup_status where session = 'gone'`)),
+      );
+    }
+  };
+  const watching = watchers.map(watch);
+  for (let round = 0; round < 100; round++) {
+    const id = await requestIn('requested', requester, worker);
+    // The worker's own session holds the backup's lock, too, so that nothing lies between the commit and the unlock.
+    const { lockKey } = await worker.claim(id, worker.client);
+    await worker.client.query(
+      `begin; ${moveTo('failed').replace('$1', id)}; commit; select pg_advisory_unlock(${lockKey})`,
+    );
+  }
+  racing = false;
+  await Promise.all(watching);
+  t.deepEqual(lies, []);
+});
+
+testWhen(noOwnCluster)('on a standby the session is unknown', async (t) => {
+  const cluster = await ownCluster(t);
+  const db = await installedDatabase(t, cluster);
+  const requester = await connect(t, db.url);
+  const id = await requestIn('running', requester, await playWorker(t, db, { url: db.url }));
+
+  await cluster.stop();
+  await writeFile(join(cluster.dataDirectory ?? '', 'standby.signal'), '');
+  await cluster.start();
+  t.is(await session(await connect(t, db.url), id), 'unknown');
+});
+
+async function setUp(t: ExecutionContext) {
+  const db = await installedDatabase(t);
+  const worker = await playWorker(t, db);
+  return { db, worker, requester: await asRole(t, db, 'requester'), reader: await asRole(t, db, 'reader') };
+}
+
+async function session(client: SqlClient, id: string): Promise<unknown> {
+  const [row] = await client.query('select session from holdfast.backup_status where id = $1', [id]);
+  return row?.['session'] ?? null;
+}
