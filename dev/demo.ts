@@ -22,7 +22,7 @@ for (const [signal, status] of Object.entries(signals)) {
     if (interrupted) return;
     interrupted = true;
     console.log(`\n${signal}: cleaning up`);
-    void end().finally(() => process.exit(status));
+    void cleanUp().finally(() => process.exit(status));
   });
 }
 
@@ -35,7 +35,7 @@ try {
     process.exitCode = 1;
   }
 } finally {
-  if (!interrupted) await end();
+  if (!interrupted) await cleanUp();
 }
 
 async function demo(): Promise<void> {
@@ -245,7 +245,10 @@ async function connect(url: string): Promise<SqlClient> {
 }
 
 /** As the backup tool's operator types it. */
-async function query<R extends Record<string, unknown>>(tool: SqlClient, text: string): Promise<R[]> {
+async function query<R extends Record<string, string | number | null>>(
+  tool: SqlClient,
+  text: string,
+): Promise<R[]> {
   tell.sql('backup_tool', `${text};`);
   const rows = await tool.query<R>(text);
   tell.rows(rows);
@@ -269,6 +272,6 @@ async function reach(tool: SqlClient, id: number, wanted: string): Promise<void>
   }
 }
 
-async function end(): Promise<void> {
+async function cleanUp(): Promise<void> {
   for (const ending of endings.splice(0)) await ending().catch(() => undefined);
 }

@@ -32,12 +32,12 @@ export class Load {
   #stopped = false;
   #clients: SqlClient[] = [];
   #work: Promise<unknown> | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   async start(url: string): Promise<void> {
     this.#clients = await Promise.all(this.acknowledged.map(() => openClient(url)));
     this.#work = Promise.all(this.#clients.map((client, teller) => this.#transfer(client, teller))).catch(
-      (error: unknown) => (this.#failure = error),
+      (error: Error) => (this.#failure = error),
     );
   }
 

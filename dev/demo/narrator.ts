@@ -31,7 +31,7 @@ export class Narrator {
     );
   }
 
-  rows(rows: Record<string, unknown>[]): void {
+  rows(rows: Record<string, string | number | null>[]): void {
     for (const row of rows) {
       const cells = Object.entries(row).map(([name, value]) => `${name} = ${shown(value)}`);
       this.say(cells.join('   '));
@@ -39,6 +39,6 @@ export class Narrator {
   }
 }
 
-function shown(value: unknown): string {
+function shown(value: string | number | null): string {
   return value === null ? '(null)' : String(value);
 }

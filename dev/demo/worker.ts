@@ -22,16 +22,11 @@ export async function holdfast(args: string[], where: Where): Promise<string> {
 
 export async function startWorker(
   where: Where,
-  onEnd: (stop: () => Promise<void>) => void,
+  onEnd: (stop: () => void | Promise<void>) => void,
 ): Promise<RunningProcess> {
-  const worker = await startProcess(
-    { teardown: (stop) => onEnd(async () => void (await stop())) },
-    process.execPath,
-    [program, 'worker'],
-    {
-      env: environment(where),
-    },
-  );
+  const worker = await startProcess({ teardown: onEnd }, process.execPath, [program, 'worker'], {
+    env: environment(where),
+  });
   await worker.untilLine(/\bready\b/);
   return worker;
 }

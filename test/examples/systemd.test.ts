@@ -1,0 +1,19 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runProcess } from '../support/children.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { testWhen } from '../support/test-when.ts';
+import { example, unless } from './stage.ts';
+
+const noSystemd = unless(['systemd-analyze', '--version'], 'there is no systemd-analyze: install systemd');
+
+testWhen(noSystemd)('systemd has nothing to say against systemd/holdfast-worker.service', async (t) => {
+  const unit = await readFile(example('systemd/holdfast-worker.service'), 'utf8');
+  const file = join(await temporaryDirectory(t), 'holdfast-worker.service');
+  // It looks whether the program is there.
+  await writeFile(file, unit.replace('/usr/local/bin/holdfast', '/bin/true'));
+  const { status, stdout, stderr } = await runProcess('systemd-analyze', ['verify', '--man=no', file]);
+  const said = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('holdfast'));
+  t.deepEqual(said, []);
+  t.is(status, 0, stderr);
+});
