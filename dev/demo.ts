@@ -13,7 +13,7 @@ import { createCluster, type EmbeddedCluster } from './embedded/cluster.ts';
 import { asServerUser } from './embedded/server-user.ts';
 
 const tell = new Narrator();
-const endings: (() => Promise<void>)[] = [];
+const endings: (() => void | Promise<void>)[] = [];
 const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 let interrupted = false;
 
@@ -273,5 +273,11 @@ async function reach(tool: SqlClient, id: number, wanted: string): Promise<void>
 }
 
 async function cleanUp(): Promise<void> {
-  for (const ending of endings.splice(0)) await ending().catch(() => undefined);
+  for (const ending of endings.splice(0)) {
+    try {
+      await ending();
+    } catch {
+      // What cannot be ended has ended already.
+    }
+  }
 }

@@ -1,6 +1,14 @@
 -- The schema, the four roles and the record of what has been applied.
 -- Variables: schema, and the role names reader, requester, operator, worker.
 
+-- In a schema of somebody else's, everything here would be at his mercy.
+select format('do %L', format('begin raise exception using message = %L, errcode = %L; end',
+  format('schema "%s" belongs to role "%s", not to "%s"', nspname, pg_get_userbyid(nspowner), current_user),
+  'insufficient_privilege'))
+from pg_namespace
+where nspname = :'schema' and pg_get_userbyid(nspowner) <> current_user
+\gexec
+
 create schema if not exists :"schema";
 comment on schema :"schema" is
   'Holdfast: PostgreSQL backups driven from SQL. INSERT INTO backup_request starts one.';

@@ -57,7 +57,11 @@ export async function openClient(setting: Setting): Promise<Client> {
   const psql = ['/usr/bin/psql', '/usr/local/bin/psql'].find((path) => existsSync(path));
   if (psql !== undefined) return psqlClient(psql, setting.url);
   const db = await setting.connect();
-  return { name: 'node-postgres', run: async (sql) => String(await db.query(sql)), close: () => db.close() };
+  return {
+    name: 'node-postgres',
+    run: async (sql) => JSON.stringify(await db.query(sql)),
+    close: () => db.close(),
+  };
 }
 
 function psqlClient(program: string, url: string): Client {

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { markArchiving, type Ending } from '../control/requests.ts';
 import { messageOf } from '../errors.ts';
 import type { Job } from './job.ts';
-import { writeLabelEntry, type BackupDescription } from './label-directory.ts';
+import { writeLabelEntry } from '../repository/label-directory.ts';
+import type { BackupDescription } from '../repository/label-entry.ts';
 
 /** Resolves when the row has the label. Without a description it is in the label directory already. */
 export async function keepLabel(

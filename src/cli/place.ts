@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Backup } from '../restore/backup.ts';
-import { readEntry } from '../restore/label-entries.ts';
+import { backupIn } from '../restore/find-backup.ts';
 import { place, type Placed } from '../restore/place.ts';
 import { plain } from './format.ts';
 import { addWhere, backupById, type WhereOptions } from './label.ts';
@@ -30,7 +30,7 @@ export function addPlace(program: Command): void {
 }
 
 async function find(which: string, options: Options): Promise<Backup> {
-  return /^\d+$/.test(which) ? backupById(idOption(which), options) : readEntry(which);
+  return /^\d+$/.test(which) ? backupById(idOption(which), options) : backupIn(which);
 }
 
 function asJson({ description, source }: Backup, { files, removed, tablespaces }: Placed): object {

@@ -200,16 +200,24 @@ export function clientConfig(options: ConnectOptions): pg.ClientConfig {
   };
 }
 
-/** As libpq does without PGHOST: the Unix-domain socket where there is one; and the system's user name. */
+/** As libpq does without PGHOST: the Unix-domain socket where there is one. */
 function defaultHost(): pg.ClientConfig {
   const port = process.env.PGPORT ?? '5432';
   const socket = ['/var/run/postgresql', '/tmp'].find((directory) =>
     existsSync(`${directory}/.s.PGSQL.${port}`),
   );
-  return {
-    ...(process.env.PGHOST === undefined && socket !== undefined ? { host: socket } : {}),
-    ...(process.env.PGUSER === undefined ? { user: userInfo().username } : {}),
-  };
+  return process.env.PGHOST === undefined && socket !== undefined ? { host: socket } : {};
+}
+
+// As libpq does without a user name: the system's. pg asks $USER, which services do not have.
+pg.defaults.user ??= systemUser();
+
+function systemUser(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined; // a container's user may be a number only
+  }
 }
 
 const int8 = 20;

@@ -2,7 +2,7 @@
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import type { BackupLabel } from '../postgres/backup-label.ts';
 import type { ControlFile } from '../postgres/pg-control.ts';
-import type { BackupDescription } from './backup.ts';
+import type { BackupDescription } from '../repository/label-entry.ts';
 
 export interface Copy {
   /** What PG_VERSION says. */

@@ -3,8 +3,9 @@ import { basename } from 'node:path';
 import { storedLabel, withControl, type StoredLabel } from '../control/client.ts';
 import type { ConnectOptions } from '../control/connection.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { Backup, BackupDescription } from './backup.ts';
-import { findEntries, readEntry } from './label-entries.ts';
+import { findEntries, readEntry } from '../repository/label-entries.ts';
+import type { BackupDescription } from '../repository/label-entry.ts';
+import type { Backup } from './backup.ts';
 
 export interface Whereabouts {
   /** undefined: the database is not asked. */
@@ -43,7 +44,12 @@ export async function findBackup(id: number, where: Whereabouts): Promise<Backup
       hint: 'ids repeat after the control database was restored: give --cluster or --latest, or "holdfast place" the directory itself',
     });
   }
-  return readEntry(newest);
+  return backupIn(newest);
+}
+
+/** What an entry of a label directory holds, wherever it has been copied to. */
+export async function backupIn(directory: string): Promise<Backup> {
+  return { ...(await readEntry(directory)), state: undefined, source: directory };
 }
 
 /** The backup, or why the database has nothing to offer. */

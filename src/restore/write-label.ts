@@ -2,12 +2,10 @@
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { syncDirectory } from '../repository/durable-files.ts';
+import type { LabelEntry } from '../repository/label-entry.ts';
 
-export interface LabelFiles {
-  label: Buffer;
-  /** null: there must be no such file. */
-  tablespaceMap: Buffer | null;
-}
+export type LabelFiles = Pick<LabelEntry, 'label' | 'tablespaceMap'>;
 
 export interface Ownership {
   mode: number;
@@ -108,14 +106,5 @@ async function linkTo(from: string, to: string): Promise<void> {
     if (code === 'EEXIST') throw otherLabel(to, 'has been written by somebody else at this moment');
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS' && code !== 'EOPNOTSUPP') throw error;
     await rename(from, to);
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

@@ -6,7 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Job, recordFailure, type JobContext } from '../backup/job.ts';
 import { keepLabel } from '../backup/keep-label.ts';
-import { findLabelEntry, type BackupDescription } from '../backup/label-directory.ts';
+import { findEntryOf } from '../repository/label-entries.ts';
+import type { BackupDescription } from '../repository/label-entry.ts';
 import { recoverEnding } from '../backup/recover-label.ts';
 import { complete } from '../backup/run-backup.ts';
 import type { Target } from '../backup/target.ts';
@@ -134,7 +135,7 @@ export class TakeOver {
   async #recover(job: Job, request: AbandonedRequest, target: Target): Promise<AbandonedRequest> {
     const { id, cluster, label, startLsn, startWal, systemIdentifier, tablespaces } = request;
     if (startLsn === null || startWal === null || systemIdentifier === null) throw workerLost(request);
-    const kept = await findLabelEntry(this.#options.labels, cluster, { id, systemIdentifier, startLsn });
+    const kept = await findEntryOf(this.#options.labels, { id, cluster, systemIdentifier, startLsn });
     const found: Ending | undefined = kept
       ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
       : await recoverEnding(target, { label, startLsn, startWal, tablespaces });

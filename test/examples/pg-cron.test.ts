@@ -43,18 +43,14 @@ testWhen(noPgCron)('pg_cron/nightly.sql: pg_cron requests a backup, and its othe
   ]);
   const port = await freePort();
   const settings = [
-    ...[
-      'shared_preload_libraries=pg_cron',
-      'cron.use_background_workers=on',
-      'max_worker_processes=20',
-      'fsync=off',
-    ],
-    ...[
-      'archive_mode=on',
-      'archive_command=true',
-      'listen_addresses=127.0.0.1',
-      `unix_socket_directories=${data}`,
-    ],
+    'shared_preload_libraries=pg_cron',
+    'cron.use_background_workers=on',
+    'max_worker_processes=20',
+    'fsync=off',
+    'archive_mode=on',
+    'archive_command=true',
+    'listen_addresses=127.0.0.1',
+    `unix_socket_directories=${data}`,
   ].map((setting) => `-c ${setting}`);
   const control = (...args: string[]) => asServerUser.run(bin('pg_ctl'), [...args, '-D', data]);
   await control('start', '-w', '-l', join(data, 'log'), '-o', `-p ${port} ${settings.join(' ')}`);

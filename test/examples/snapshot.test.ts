@@ -46,8 +46,12 @@ testWhen(noBtrfs())('snapshot/snapshot.sh: a btrfs snapshot restores with its la
   const clone = join(mount, 'clone');
   t.is(spawnSync('btrfs', ['subvolume', 'snapshot', join(mount, 'nightly'), clone]).status, 0);
   const placed = await holdfast([
-    ...['place', '1', '--from-labels', worker.labels],
-    ...['--data-directory', join(clone, 'data')],
+    'place',
+    '1',
+    '--from-labels',
+    worker.labels,
+    '--data-directory',
+    join(clone, 'data'),
   ]);
   t.is(placed.status, 0, placed.stderr);
 

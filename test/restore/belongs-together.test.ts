@@ -1,6 +1,6 @@
 import test from 'ava';
 import { mismatch, type Copy } from '../../src/restore/belongs-together.ts';
-import type { BackupDescription } from '../../src/restore/backup.ts';
+import type { BackupDescription } from '../../src/repository/label-entry.ts';
 import type { BackupLabel } from '../../src/postgres/backup-label.ts';
 import type { ControlFile } from '../../src/postgres/pg-control.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { HoldfastError } from '../../src/errors.ts';
 import { findBackup, type Whereabouts } from '../../src/restore/find-backup.ts';
-import { readEntry } from '../../src/restore/label-entries.ts';
+import { readEntry } from '../../src/repository/label-entries.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { requestIn } from '../support/requests.ts';

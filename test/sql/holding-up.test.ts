@@ -1,9 +1,11 @@
 // No requester can hold up another's backup: whatever he locks, and for however long he keeps his transaction open.
 import test, { type ExecutionContext } from 'ava';
+import { noOwnCluster, ownCluster, type TestCluster } from '../support/cluster.ts';
 import { asRole, installedDatabase, type InstalledDatabase } from '../support/installed-database.ts';
 import { playWorker, type PlayedWorker } from '../support/played-worker.ts';
 import { finish, request, requestIn, stateOf } from '../support/requests.ts';
 import type { SqlClient } from '../support/sql-client.ts';
+import { testWhen } from '../support/test-when.ts';
 
 const active = `(cluster, label) where state in ('requested', 'starting', 'running', 'done')`;
 const insertOverNightly = `insert into holdfast.backup_request as r (label) values ('nightly') on conflict ${active}`;
@@ -101,6 +103,32 @@ test('requests that a stranger’s transaction has not committed hold up nobody'
   await goesThrough(t, id, victim, worker, 'a hundred requests that nobody sees yet');
 });
 
+testWhen(noOwnCluster)(
+  'a prepared transaction can hold neither a new request nor anybody else’s',
+  async (t) => {
+    const cluster = await ownCluster(t, { settings: { max_prepared_transactions: '5' } });
+    const { db, victim, attacker, worker } = await setUp(t, cluster);
+    const prepare = async (statement: string) => {
+      await attacker.query('begin');
+      await attacker.query(statement);
+      await attacker.query(`prepare transaction 'for ever'`);
+    };
+    await t.throwsAsync(prepare(`insert into holdfast.backup_request (label) values ('nightly')`), {
+      message: /cannot PREPARE a transaction that has executed LISTEN, UNLISTEN,? or NOTIFY/i,
+    });
+    await requestIn('cancelled', attacker, worker);
+    const id = await request(victim, { label: 'nightly' });
+    await prepare('select * from holdfast.backup_request for update');
+
+    await worker.run(id);
+    await goesThrough(t, id, victim, worker, 'a prepared transaction');
+    const operator = await asRole(t, db, 'operator');
+    await operator.query(`set lock_timeout = '2s'`);
+    await t.notThrowsAsync(operator.query(`select holdfast.prune('0')`));
+    await attacker.query(`rollback prepared 'for ever'`);
+  },
+);
+
 interface Stage {
   db: InstalledDatabase;
   victim: SqlClient;
@@ -108,8 +136,8 @@ interface Stage {
   worker: PlayedWorker;
 }
 
-async function setUp(t: ExecutionContext): Promise<Stage> {
-  const db = await installedDatabase(t);
+async function setUp(t: ExecutionContext, cluster?: TestCluster): Promise<Stage> {
+  const db = await installedDatabase(t, cluster);
   const worker = await playWorker(t, db);
   const [victim, attacker] = [await asRole(t, db, 'requester'), await asRole(t, db, 'requester')];
   for (const client of [victim, worker.client]) await client.query(`set lock_timeout = '2s'`);

@@ -78,6 +78,18 @@ test('an installation that fails leaves nothing behind', async (t) => {
   );
 });
 
+test('a schema that somebody else has made ready is refused: he could change everything in it', async (t) => {
+  const database = { ...(await freshDatabase(t)), cluster: await sharedCluster() };
+  const squatter = await asRole(t, database);
+  const admin = await connect(t, database.url);
+  await admin.query(`create schema holdfast authorization ${squatter.role}`);
+  const message = `schema "holdfast" belongs to role "${squatter.role}", not to "${await admin.value('select current_user')}"`;
+  await t.throwsAsync(installInto(database.url), { code: '42501', message });
+
+  await admin.query('alter schema holdfast owner to current_user');
+  await t.notThrowsAsync(installInto(database.url), 'a schema of one’s own may be there before');
+});
+
 test('a role with CREATEROLE that may create a schema can install, and its installation works', async (t) => {
   const database = { ...(await freshDatabase(t)), cluster: await sharedCluster() };
   const owner = await asRole(t, database);

@@ -5,7 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { Backup, BackupDescription } from './backup.ts';
+import { isEntryOf, parseDescription, type LabelEntry } from './label-entry.ts';
 
 /** The directories of the entries with that id, oldest first; of one cluster, or of all. */
 export async function findEntries(
@@ -23,21 +23,19 @@ export async function findEntries(
 }
 
 /** @throws HoldfastError where it is not a complete entry */
-export async function readEntry(directory: string): Promise<Backup> {
+export async function readEntry(directory: string): Promise<LabelEntry> {
   const label = await readPart(directory, 'backup_label');
-  const description = parseDescription(directory, await readPart(directory, 'backup.json'));
+  const description = parseDescription(
+    join(directory, 'backup.json'),
+    await readPart(directory, 'backup.json'),
+  );
   const tablespaceMap = await readFile(join(directory, 'tablespace_map')).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
       throw error;
     },
   );
-  return { description, label, tablespaceMap, state: undefined, source: directory };
-}
-
-function isEntryOf(name: string, id: number): boolean {
-  const [, entryId] = /^\d{8}T\d{6}Z-(\d+)(?:\.\d+)?$/.exec(name) ?? [];
-  return entryId !== undefined && Number(entryId) === id;
+  return { description, label, tablespaceMap };
 }
 
 /** None where there is no such directory; any other failure is one. */
@@ -75,32 +73,16 @@ async function readPart(directory: string, name: string): Promise<Buffer> {
   }
 }
 
-const types = {
-  id: 'number',
-  cluster: 'string',
-  label: 'string',
-  serverVersion: 'string',
-  systemIdentifier: 'string',
-  timeline: 'number',
-  startedAt: 'string',
-  stoppedAt: 'string',
-  startLsn: 'string',
-  startWal: 'string',
-  stopLsn: 'string',
-  stopWal: 'string',
-} satisfies Record<keyof BackupDescription, string>;
-
-function parseDescription(directory: string, bytes: Buffer): BackupDescription {
-  const refuse = (reason: string) =>
-    new HoldfastError('failed', `"${join(directory, 'backup.json')}" ${reason}`, { code: 'label_not_found' });
-  let description: Record<string, unknown>;
-  try {
-    description = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
-  } catch (error) {
-    throw refuse(`is not JSON: ${messageOf(error)}`);
+/** The entry of that very backup, as its start identifies it: an id alone may repeat after a restore. */
+export async function findEntryOf(
+  labels: string,
+  backup: { id: number; cluster: string; systemIdentifier: string; startLsn: string },
+): Promise<LabelEntry | undefined> {
+  for (const directory of await findEntries(labels, backup.id, backup.cluster)) {
+    const entry = await readEntry(directory).catch(() => undefined);
+    const found = entry?.description;
+    if (found?.systemIdentifier === backup.systemIdentifier && found.startLsn === backup.startLsn)
+      return entry;
   }
-  for (const [key, type] of Object.entries(types)) {
-    if (typeof description?.[key] !== type) throw refuse(`has no ${type} "${key}"`);
-  }
-  return description as unknown as BackupDescription;
+  return undefined;
 }

@@ -1,0 +1,83 @@
+/**
+ * The label directory: what backup_label and tablespace_map were, kept outside of the database that they
+ * describe. An entry is written under a temporary name, synced, renamed into place and never touched again.
+ *
+ *   <labels>/<cluster>/<UTC start>-<id>/{backup_label,tablespace_map,backup.json}
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { syncDirectory, writeSynced } from './durable-files.ts';
+import { entryName, type LabelEntry } from './label-entry.ts';
+
+const directoryMode = 0o700;
+const fileMode = 0o600;
+
+/** Writes, syncs and removes a file, as the label will be written. @throws HoldfastError where that fails */
+export async function testLabelDirectory(labels: string, cluster: string): Promise<void> {
+  const directory = join(labels, cluster);
+  const probe = join(directory, `.test-${randomUUID()}`);
+  try {
+    await makeDirectory(directory);
+    await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), fileMode);
+  } catch (error) {
+    throw new HoldfastError(
+      'failed',
+      `the label directory "${directory}" cannot be written: ${messageOf(error)}`,
+      {
+        code: 'label_directory_unwritable',
+        hint: 'make room in it or make it writable for the worker, or name another ([worker] labels, HOLDFAST_LABELS)',
+        cause: error,
+      },
+    );
+  } finally {
+    await rm(probe, { force: true }).catch(() => undefined);
+  }
+}
+
+/** Returns the entry's directory. */
+export async function writeLabelEntry(labels: string, entry: LabelEntry): Promise<string> {
+  const parent = join(labels, entry.description.cluster);
+  const name = entryName(entry.description);
+  const temporary = join(parent, `.writing-${name}-${process.pid}`);
+  try {
+    await makeDirectory(parent);
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary, { mode: directoryMode });
+    await writeSynced(join(temporary, 'backup_label'), entry.label, fileMode);
+    if (entry.tablespaceMap !== null)
+      await writeSynced(join(temporary, 'tablespace_map'), entry.tablespaceMap, fileMode);
+    await writeSynced(
+      join(temporary, 'backup.json'),
+      Buffer.from(`${JSON.stringify(entry.description, null, 2)}\n`),
+      fileMode,
+    );
+    await syncDirectory(temporary);
+    const directory = await renameToFree(temporary, join(parent, name));
+    await syncDirectory(parent);
+    return directory;
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** An entry is never overwritten: rename refuses a directory that is not empty, and the next number is tried. */
+async function renameToFree(from: string, to: string): Promise<string> {
+  for (let number = 1; ; number += 1) {
+    const free = number === 1 ? to : `${to}.${number}`;
+    try {
+      await rename(from, free);
+      return free;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: directoryMode });
+  if (first !== undefined) await syncDirectory(dirname(first));
+}
