@@ -12,10 +12,13 @@ export interface Archived {
 /** Everything in a directory but the server's lock file; both paths are relative to `workingDirectory`. */
 export async function tarUp(workingDirectory: string, file: string, directory: string): Promise<Archived> {
   const args = ['-cf', file, '--exclude=./postmaster.pid', '-C', directory, '.'];
+  const command = `tar ${args.join(' ')}`;
+  const script = 'tar "$@" 2>&1; echo $?';
+  const said = await asServerUser.run('/bin/sh', ['-c', script, 'tar', ...args], { cwd: workingDirectory });
+  const status = Number(said.trimEnd().split('\n').at(-1));
   // With status 2 something could not be read at all.
-  const script = 'tar "$@" 2>/dev/null; status=$?; echo $status; [ $status -le 1 ]';
-  const status = await asServerUser.run('/bin/sh', ['-c', script, 'tar', ...args], { cwd: workingDirectory });
-  return { command: `tar ${args.join(' ')}`, status: Number(status) };
+  if (status > 1) throw new Error(`${command} ended with ${status}: ${said.trimEnd()}`);
+  return { command, status };
 }
 
 export async function extract(file: string, directory: string): Promise<void> {

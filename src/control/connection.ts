@@ -223,8 +223,8 @@ function systemUser(): string | undefined {
 const int8 = 20;
 
 /** 64-bit integers as numbers; what could be larger than 2^53 is selected as text. */
-function typeParser(oid: number, format?: 'text' | 'binary'): unknown {
-  return oid === int8 ? Number : pg.types.getTypeParser(oid, format as 'text');
+function typeParser(oid: number, format?: 'text'): unknown {
+  return oid === int8 ? Number : pg.types.getTypeParser(oid, format);
 }
 
 function connectionError(error: unknown, client: pg.Client): HoldfastError {

@@ -8,19 +8,22 @@ import {
   type InstalledDatabase,
 } from '../support/installed-database.ts';
 import { startWorkerProcess } from '../support/process.ts';
-import { connect, type Row, type SqlClient } from '../support/sql-client.ts';
+import { connect, openClient, type Row, type SqlClient } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { blocks, pages, statements } from './pages.ts';
 
 for (const page of pages.filter((name) =>
-  blocks(name).some(({ mark }) => /^(runs( as|$)|session)/.test(mark)),
+  blocks(name).some(({ mark }) => /^(runs( as| since|$)|session)/.test(mark)),
 )) {
   test(`the statements of ${page} run as they stand`, async (t) => {
     const db = await installedDatabase(t);
     await startWorkerProcess(t, { url: db.url });
     const who = clients(t, db);
     for (const { mark, text } of blocks(page)) {
-      const [, role = 'superuser', state] = /^runs(?: as (\w+))?(?: until (\w+))?$/.exec(mark) ?? [];
+      const [, role = 'superuser', state, since = '0'] =
+        /^runs(?: as (\w+))?(?: until (\w+))?(?: since (\d+))?$/.exec(mark) ?? [];
+      if (db.cluster.version < Number(since)) continue;
+      dropRolesLater(t, db, text);
       if (mark === 'session') await replay(t, await who('superuser'), db, text);
       else if (mark.startsWith('runs')) await runBlock(await who(role), text, state);
     }
@@ -38,6 +41,17 @@ function clients(t: ExecutionContext, db: InstalledDatabase) {
     open.set(role, opening);
     return opening;
   };
+}
+
+/** Roles belong to the whole server, which other tests use as well. */
+function dropRolesLater(t: ExecutionContext, db: InstalledDatabase, text: string): void {
+  for (const [, role = ''] of text.matchAll(/^create role (\w+)/gim)) {
+    t.teardown(async () => {
+      const client = await openClient(db.url);
+      await client.query(`drop owned by ${role}; drop role ${role}`);
+      await client.close();
+    });
+  }
 }
 
 async function runBlock(client: SqlClient, text: string, state: string | undefined): Promise<void> {

@@ -91,6 +91,25 @@ testWhen(noOwnCluster)(
   },
 );
 
+testWhen(noOwnCluster)(
+  'stop_backup waits half a minute for somebody to watch the archiving, and raises',
+  async (t) => {
+    const it = await sceneOfItsOwn(t);
+    const { id, worker } = await running(it);
+    await it.db.cluster.archiving.fail();
+    await finish(it.client, id);
+    await it.untilState(id, 'archiving');
+    await killed(it, worker);
+
+    const error = await t.throwsAsync<Error & { code?: string }>(
+      it.client.query(`call holdfast.stop_backup(id => ${id})`),
+    );
+    t.is(error.code, 'HF013');
+    t.regex(error.message, /no worker holds backup request \d+, which is archiving/);
+    t.is((await it.row(id)).state, 'archiving');
+  },
+);
+
 async function running(it: Scene): Promise<{ id: string; worker: WorkerProcess }> {
   const worker = await it.startWorker();
   const id = await request(it.client, { fast: true });

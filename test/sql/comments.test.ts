@@ -34,7 +34,7 @@ test('every table, view, column, function, procedure and role has a comment', as
   }
 });
 
-test('the four roles and the two procedures that everybody uses are documented by these names', async (t) => {
+test('the roles and procedures have the names that people type', async (t) => {
   const { url } = await installedDatabase(t);
   const client = await connect(t, url);
   t.is((await client.query(objects.roles)).length, 4);

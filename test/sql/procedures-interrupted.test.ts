@@ -22,9 +22,12 @@ const interruptions = {
     timeout: 'timeout => null',
     code: '57014',
     interrupt: async (superuser: SqlClient, pid: number) => {
+      // A pause of 100 ms that has just begun: between two pauses an interruption would be too late.
       await eventuallyRow(
         superuser,
-        `select from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'`,
+        `select from pg_stat_activity
+         where pid = $1 and wait_event = 'PgSleep' and query_start < clock_timestamp() - interval '400 ms'
+           and xact_start > clock_timestamp() - interval '30 ms'`,
         [pid],
       );
       await superuser.query('select pg_cancel_backend($1)', [pid]);
@@ -99,6 +102,26 @@ test('cancel_backup waits for whoever has the row locked no longer than its time
     code: '55P03',
   });
   t.is(await requester.value('show lock_timeout'), '0');
+});
+
+test('a wait for a backup that no worker holds any more is given up after half a minute, here a moment', async (t) => {
+  const { requester, superuser, worker } = await setUp(t);
+  const definition = await superuser.value<string>(
+    `select pg_get_functiondef('holdfast.await_backup'::regproc) as definition`,
+  );
+  t.true(definition.includes(`interval '30 s'`));
+  await superuser.query(definition.replace(`interval '30 s'`, `interval '0.3 s'`));
+  const ids = {
+    done: await requestIn('running', requester, worker),
+    archiving: await requestIn('archiving', requester, worker),
+  };
+  await worker.die();
+  for (const state of ['done', 'archiving'] as const) {
+    const message = `no worker holds backup request ${ids[state]}, which is ${state}`;
+    const stop = requester.query(`call holdfast.stop_backup(id => ${ids[state]})`);
+    await t.throwsAsync(stop, { code: 'HF013', message });
+    t.is(await stateOf(superuser, ids[state]), state, 'a worker that comes back goes on with it');
+  }
 });
 
 async function setUp(t: ExecutionContext) {
