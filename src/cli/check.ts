@@ -1,5 +1,5 @@
 /** A plugin for monitoring systems: one line in the style of Nagios, then the details; 0 ok, 1 warning, 2 critical, 3 unknown. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
@@ -24,11 +24,10 @@ export function addCheck(program: Command): void {
     .description(
       'say whether all is well, for a monitoring system: exits with 0 ok, 1 warning, 2 critical, 3 unknown',
     )
-    .option(
-      '--max-age <duration>',
-      'the age of the last complete backup that is critical',
-      positiveDurationOption,
-      26 * 3_600_000,
+    .addOption(
+      new Option('--max-age <duration>', 'the age of the last complete backup that is critical')
+        .argParser(positiveDurationOption)
+        .default(26 * 3_600_000, '26h'),
     )
     .option('--cluster <name...>', 'only these clusters (default: all that anybody uses)')
     .exitOverride((error) => {

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { eventuallyRow } from '../support/eventually.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
-import { requestIn, stateOf } from '../support/requests.ts';
+import { request, requestIn, stateOf } from '../support/requests.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
 
 const interruptions = {
@@ -115,6 +115,8 @@ test('a wait for a backup that no worker holds any more is given up after half a
     done: await requestIn('running', requester, worker),
     archiving: await requestIn('archiving', requester, worker),
   };
+  const lost = await request(requester);
+  await (await worker.run(lost)).die();
   await worker.die();
   for (const state of ['done', 'archiving'] as const) {
     const message = `no worker holds backup request ${ids[state]}, which is ${state}`;
@@ -122,6 +124,13 @@ test('a wait for a backup that no worker holds any more is given up after half a
     await t.throwsAsync(stop, { code: 'HF013', message });
     t.is(await stateOf(superuser, ids[state]), state, 'a worker that comes back goes on with it');
   }
+  await requester.query(`set default_transaction_isolation = 'repeatable read'`);
+  const wait = requester.query(`call holdfast.wait_for_backup(${lost}, timeout => '5 s')`);
+  await t.throwsAsync(
+    wait,
+    { code: 'HF013' },
+    'a session that is gone is seen to be, at any default isolation',
+  );
 });
 
 async function setUp(t: ExecutionContext) {

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { letWork, playWorker } from '../support/played-worker.ts';
-import { requestIn, stateOf } from '../support/requests.ts';
+import { request, requestIn, stateOf } from '../support/requests.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -63,6 +63,15 @@ for (const isolation of ['repeatable read', 'serializable']) {
     const other = await requester.value('call holdfast.start_backup()');
     await t.notThrowsAsync(requester.query(`call holdfast.cancel_backup(${other}, timeout => '1 s')`));
     t.is(await requester.value('show lock_timeout'), '0');
+  });
+
+  test(`a finish whose session is gone raises where the default is ${isolation}`, async (t) => {
+    const { requester, worker } = await setUp(t);
+    const id = await request(requester);
+    await (await worker.run(id)).die();
+    await requester.query(`set default_transaction_isolation = '${isolation}'`);
+    const stop = requester.query(`call holdfast.stop_backup(id => ${id}, timeout => '5 s')`);
+    await t.throwsAsync(stop, { code: 'HF010', message: /the backup session was gone/ });
   });
 }
 

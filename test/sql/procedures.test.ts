@@ -132,8 +132,12 @@ test('a backup of somebody else’s is neither stopped nor cancelled, and the pr
   const other = await asRole(t, db, 'requester');
   const refused = { code: '42501', message: `backup request ${id} belongs to role "${requester.role}"` };
   for (const call of ['stop_backup', 'cancel_backup']) {
-    await t.throwsAsync(other.query(`call holdfast.${call}(id => ${id})`), refused, call);
-    await t.throwsAsync(other.query(`call holdfast.${call}(label => 'nightly')`), refused, call);
+    await t.throwsAsync(other.query(`call holdfast.${call}(id => ${id}, timeout => '1 s')`), refused, call);
+    await t.throwsAsync(
+      other.query(`call holdfast.${call}(label => 'nightly', timeout => '1 s')`),
+      refused,
+      call,
+    );
   }
   t.is(await stateOf(other, id), 'running');
 });
