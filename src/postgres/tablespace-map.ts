@@ -1,6 +1,6 @@
 /**
- * The tablespace_map file: a line per tablespace, its OID and where it was, with a backslash before a backslash or a
- * line's end in the path (src/backend/access/transam/xlogrecovery.c: read_tablespace_map).
+ * The tablespace_map file: a line per tablespace, its OID and where it was, with a backslash before a line's end in
+ * the path; from 14 on also before a backslash (src/backend/access/transam/xlogrecovery.c: read_tablespace_map).
  */
 
 export interface MappedTablespace {
@@ -9,25 +9,31 @@ export interface MappedTablespace {
   location: Buffer;
 }
 
-/** @throws RangeError where a line has not the form of one */
-export function parseTablespaceMap(bytes: Buffer): MappedTablespace[] {
+/** `major` is the version of the server that wrote it. @throws RangeError where a line has not the form of one */
+export function parseTablespaceMap(bytes: Buffer, major: number): MappedTablespace[] {
   const tablespaces: MappedTablespace[] = [];
   let line: number[] = [];
-  let escaped = false;
-  for (const byte of bytes) {
-    const endsLine = byte === 0x0a || byte === 0x0d;
-    if (byte === 0x5c && !escaped) {
-      escaped = true;
-    } else if (endsLine && !escaped) {
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    const next = bytes[at + 1];
+    if (byte === backslash && (endsLine(next) || (next === backslash && major >= 14))) {
+      line.push(next ?? 0);
+      at += 1;
+    } else if (!endsLine(byte)) {
+      line.push(byte);
+    } else {
       if (line.length > 0) tablespaces.push(parseLine(Buffer.from(line)));
       line = [];
-    } else {
-      line.push(byte);
-      escaped = false;
     }
   }
   if (line.length > 0) throw new RangeError('its last line has no end');
   return tablespaces;
+}
+
+const backslash = 0x5c;
+
+function endsLine(byte: number | undefined): boolean {
+  return byte === 0x0a || byte === 0x0d;
 }
 
 function parseLine(line: Buffer): MappedTablespace {

@@ -104,8 +104,11 @@ async function refuseServer(dataDirectory: string): Promise<'none' | 'stale'> {
   }
 }
 
-async function lookAtTablespaces({ tablespaceMap }: Backup): Promise<Placed['tablespaces']> {
-  const mapped = tablespaceMap === null ? [] : parseTablespaceMap(tablespaceMap);
+async function lookAtTablespaces({ description, tablespaceMap }: Backup): Promise<Placed['tablespaces']> {
+  const mapped =
+    tablespaceMap === null
+      ? []
+      : parseTablespaceMap(tablespaceMap, Number.parseInt(description.serverVersion, 10));
   return Promise.all(
     mapped.map(async ({ oid, location }) => {
       const exists = await access(location).then(

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { parseTablespaceMap } from '../../src/postgres/tablespace-map.ts';
 
-function parsed(text: string): string[] {
-  return parseTablespaceMap(Buffer.from(text, 'latin1')).map(
+function parsed(text: string, major = 18): string[] {
+  return parseTablespaceMap(Buffer.from(text, 'latin1'), major).map(
     ({ oid, location }) => `${oid}=${location.toString('latin1')}`,
   );
 }
@@ -14,6 +14,10 @@ test('each line is a tablespace; its path may have spaces, and bytes that are no
 
 test('a backslash is taken off what it stands before', (t) => {
   t.deepEqual(parsed('1 /back\\\\slash\n2 /new\\\nline\n'), ['1=/back\\slash', '2=/new\nline']);
+});
+
+test('up to 13 a backslash stands for itself, but before the end of a line', (t) => {
+  t.deepEqual(parsed('1 /back\\slash\\\\n\n2 /new\\\nline\n', 13), ['1=/back\\slash\\\\n', '2=/new\nline']);
 });
 
 test('what PostgreSQL would not read is refused', (t) => {
