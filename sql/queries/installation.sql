@@ -1,5 +1,5 @@
 -- name: find
-select to_regclass(format('%I.migration', :name::text)) is not null as installed
+select pg_catalog.to_regclass(pg_catalog.format('%I.migration', :name::text)) is not null as installed
 
 -- name: version
 select coalesce(max(number), 0) as version

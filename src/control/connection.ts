@@ -152,7 +152,7 @@ export class Connection {
   }
 
   async transaction<T>(work: () => Promise<T>): Promise<T> {
-    await this.query('begin');
+    await this.query('begin isolation level read committed');
     try {
       const result = await work();
       await this.query('commit');

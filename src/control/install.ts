@@ -38,6 +38,10 @@ export async function install(db: Connection, schema: string): Promise<Installat
   return db.transaction(async () => {
     await db.query('set local client_min_messages = warning');
     await db.query('set local check_function_bodies = off');
+    // Nothing is looked up in the installing role's search_path: others may be able to create there.
+    await db.query('set local search_path = pg_catalog, pg_temp');
+    // An upgrade that waits for a table makes everybody else wait for it, too.
+    await db.query(`set local lock_timeout = '10s'`);
     await db.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`holdfast install ${schema}`]);
     const before = await installedVersion(db, schema);
     refuseNewer(before, schema);

@@ -14,6 +14,8 @@ const everyVersion = {
   tcp_user_timeout: '25000',
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
+  // Others may be able to create functions where this role looks for them.
+  search_path: 'pg_catalog',
 };
 const since14 = { idle_session_timeout: '0', client_connection_check_interval: '1000' };
 const since17 = { transaction_timeout: '0' };

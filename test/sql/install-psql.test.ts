@@ -79,7 +79,7 @@ psqlTest('psql and the program make the same roles', async (t) => {
       `select replace(rolname, $1, '') as name, rolcanlogin, rolsuper, rolinherit, rolcreaterole,
          shobj_description(r.oid, 'pg_authid') as comment,
          array(select replace(roleid::regrole::text, $1, '') from pg_auth_members where member = r.oid) as is_a
-       from pg_roles r where rolname like $1 || '\_%' order by 1`,
+       from pg_roles r where rolname like $1 || '\\_%' order by 1`,
       [schema],
     );
   t.is((await roles(ours)).length, 4);

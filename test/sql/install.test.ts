@@ -83,7 +83,7 @@ test('a schema that somebody else has made ready is refused: he could change eve
   const squatter = await asRole(t, database);
   const admin = await connect(t, database.url);
   await admin.query(`create schema holdfast authorization ${squatter.role}`);
-  const message = `schema "holdfast" belongs to role "${squatter.role}", not to "${await admin.value('select current_user')}"`;
+  const message = `schema "holdfast" belongs to role "${squatter.role}", not to "${await admin.value<string>('select current_user')}"`;
   await t.throwsAsync(installInto(database.url), { code: '42501', message });
 
   await admin.query('alter schema holdfast owner to current_user');

@@ -55,12 +55,12 @@ for (const isolation of ['repeatable read', 'serializable']) {
     const { requester, worker } = await setUp(t);
     letWork(t, worker);
     await requester.query(`set default_transaction_isolation = '${isolation}'`);
-    const id = await requester.value(`call holdfast.start_backup('nightly')`);
+    const id = await requester.value<string>(`call holdfast.start_backup('nightly')`);
     await requester.query(`call holdfast.wait_for_backup(${id}, 'running', timeout => '1 min')`);
     const [stopped] = await requester.query(`call holdfast.stop_backup('nightly')`);
     t.truthy(stopped?.['backup_label']);
     t.is(await requester.value('show transaction_isolation'), isolation, 'and leave the default as it is');
-    const other = await requester.value('call holdfast.start_backup()');
+    const other = await requester.value<string>('call holdfast.start_backup()');
     await t.notThrowsAsync(requester.query(`call holdfast.cancel_backup(${other}, timeout => '1 s')`));
     t.is(await requester.value('show lock_timeout'), '0');
   });

@@ -92,7 +92,7 @@ async function drive(t: ExecutionContext, url: string, schema: string): Promise<
   const s = quoted(schema);
   await client.query(`listen ${quoted(`${schema}_state`)}; listen ${quoted(`${schema}_request`)}`);
 
-  const id = await client.value(`insert into ${s}.backup_request (label) values ('x') returning id`);
+  const id = await client.value<string>(`insert into ${s}.backup_request (label) values ('x') returning id`);
   const heard = [await client.notification(), await client.notification()];
   t.deepEqual(heard.map(({ channel }) => channel).sort(), [`${schema}_request`, `${schema}_state`]);
   t.is(await client.value(`select session from ${s}.backup_status`), null);

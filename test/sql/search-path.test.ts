@@ -19,10 +19,10 @@ test('a superuser who calls the procedures springs no trap of his search_path', 
 
   await superuser.query('set search_path = public_like, public');
   await t.throwsAsync(superuser.query(`select 1.5::double precision * 2::numeric`), { message: /trapped/ });
-  const id = await superuser.value(`call holdfast.start_backup('nightly', timeout => '1 min')`);
+  const id = await superuser.value<string>(`call holdfast.start_backup('nightly', timeout => '1 min')`);
   await superuser.query(`call holdfast.wait_for_backup(${id}, 'running', timeout => '1 min')`);
   t.is(await superuser.value(`call holdfast.stop_backup('nightly', timeout => '1 min')`), id);
-  const other = await superuser.value('call holdfast.start_backup()');
+  const other = await superuser.value<string>('call holdfast.start_backup()');
   t.is(await superuser.value(`call holdfast.cancel_backup(${other}, timeout => '1.5 s')`), other);
   await t.throwsAsync(superuser.query(`call holdfast.wait_for_backup(${id}, 'bogus')`), { code: '22023' });
   await superuser.query('select * from holdfast.backup_status, holdfast.worker_status');

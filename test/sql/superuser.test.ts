@@ -2,7 +2,7 @@
 import test from 'ava';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
-import { insert, names, update, whatWorks, workers } from '../support/request-columns.ts';
+import { insert, update, whatWorks, workers, type Column } from '../support/request-columns.ts';
 import { requestIn, states } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
 
@@ -37,7 +37,7 @@ test('a superuser can change nothing by hand that a client cannot, in any state'
   const worker = await playWorker(t, db);
   for (const state of states) {
     const id = await requestIn(state, superuser, worker);
-    const changed = (column: (typeof names)[number]) => update(column, id);
+    const changed = (column: Column) => update(column, id);
     t.deepEqual(await whatWorks(superuser, changed, ['state', 'id']), ['annotations', 'keep'], state);
   }
 });
@@ -46,7 +46,7 @@ test('a superuser who plays the worker cannot change what belongs to the request
   const db = await installedDatabase(t);
   const worker = await playWorker(t, db, { url: db.url });
   const id = await requestIn('running', await asRole(t, db, 'requester'), worker);
-  const changed = (column: (typeof names)[number]) => update(column, id);
+  const changed = (column: Column) => update(column, id);
   const worked = await whatWorks(worker.client, changed, ['state']);
   t.deepEqual(
     worked.filter((name) => !(name in workers)),

@@ -48,7 +48,7 @@ const servers = {
 };
 
 const everyColumn = { ...insertable, state: `'requested'`, ...workers, ...servers };
-type Column = keyof typeof everyColumn;
+export type Column = keyof typeof everyColumn;
 export const names = Object.keys(everyColumn) as Column[];
 
 /** For an update the value has to be another one. */
