@@ -23,7 +23,7 @@ else {
 async function run(main) {
   enableCompileCache();
   const { main: holdfast } = await import(main.href);
-  process.exitCode = await holdfast(process.argv.slice(2));
+  process.exit(await holdfast(process.argv.slice(2))); // whatever connection may still be open
 }
 
 /** Where others can write, they could leave code for us to run: so not in the system's temporary directory. */

@@ -53,5 +53,5 @@ insert into :"schema".setting default values;
 comment on table :"schema".setting is 'Limits that the database itself enforces; one row, changed by the schema''s owner.';
 comment on column :"schema".setting.only_row is 'Keeps the table at one row.';
 comment on column :"schema".setting.max_requested is
-  'How many requests of one role may wait in state requested; the next INSERT is refused.';
+  'How many requests of one role may wait for one cluster in state requested; the next INSERT is refused.';
 grant select on :"schema".setting to :"reader";

@@ -1,4 +1,7 @@
 -- name: waiting
+with here as materialized (
+  select :"schema".control_origin() as origin
+)
 select id, cluster, requested_by as "requestedBy"
 from (
   select distinct on (cluster, requested_by) id, cluster, requested_by
@@ -6,7 +9,7 @@ from (
   where state = 'requested'
     and cluster = any (:clusters::text[])
     and id <> all (:not_these::bigint[])
-    and control_origin = :"schema".control_origin()
+    and control_origin = (select origin from here)
   order by cluster, requested_by, id
 ) first_of_each
 order by id
@@ -84,6 +87,13 @@ where id = (
   for no key update nowait)
 returning id
 
+-- name: fail_waiting
+update :"schema".backup_request
+set state = 'failed', error_code = :code, error = :message, hint = :hint
+where id = (
+  select id from :"schema".backup_request where id = :id and state = 'requested' for no key update nowait)
+returning id
+
 -- name: add_warning
 update :"schema".backup_request
 set warnings = warnings || :warning::text
@@ -104,6 +114,9 @@ select state from :"schema".backup_request where id = :id
 -- All that is not over; of what waits to start, the oldest of each cluster stands for the rest.
 with here as materialized (
   select :"schema".control_origin() as origin
+), alive as materialized (
+  select instance from :"schema".worker
+  where :"schema".lock_is_held(:"schema".this_database(), lock_key, pid)
 ), waiting as (
   select distinct on (cluster, control_origin) id, cluster, state, control_origin
   from :"schema".backup_request
@@ -111,7 +124,7 @@ with here as materialized (
   order by cluster, control_origin, id
 )
 select r.id, r.cluster, r.state, s.instance,
-  coalesce(:"schema".worker_is_alive(s.instance), false) as "workerAlive",
+  s.instance in (select instance from alive) is true as "workerAlive",
   r.control_origin <> here.origin as restored
 from here, :"schema".backup_request r
 left join :"schema".backup_session s on s.request_id = r.id
@@ -147,10 +160,12 @@ where r.id = :id
   and not :"schema".worker_is_alive(s.instance)
 
 -- name: adopt
-with adopted as (
+with free as (
+  select id from :"schema".backup_request where id = :id for no key update nowait
+), adopted as (
   update :"schema".backup_session
   set instance = :instance::uuid
-  where request_id = :id and not :"schema".worker_is_alive(instance)
+  where request_id in (select id from free) and not :"schema".worker_is_alive(instance)
   returning request_id
 ), named as (
   update :"schema".backup_request set worker = :worker where id in (select request_id from adopted)

@@ -57,6 +57,12 @@ from pg_stat_archiver
 -- name: wal_segment_size
 select pg_size_bytes(current_setting('wal_segment_size'))::integer as size
 
+-- name: archive_server
+-- Whose archive status it is that this server tells.
+select (select system_identifier::text from pg_control_system()) as "systemIdentifier",
+  current_setting('archive_mode') as "archiveMode",
+  case when not pg_is_in_recovery() then substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline
+
 -- name: archive_status
 with status as (
   select name from pg_ls_archive_statusdir()

@@ -2,15 +2,33 @@
  * When the WAL of a backup is archived: the server's own test (XLogArchiveIsBusy in
  * src/backend/access/transam/xlogarchive.c), for every file that the backup needs.
  */
-import type { ArchiveStatus } from '../control/targets.ts';
+import type { ArchiveServer, ArchiveStatus } from '../control/targets.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { backupHistoryFileName, segmentRange } from '../postgres/wal-segment.ts';
 
+/** What the archive status is asked for. */
+export interface NeededWal {
+  startLsn: string;
+  startWal: string;
+  stopWal: string;
+  systemIdentifier: string;
+}
+
+/**
+ * Why what this server says about its archive says nothing about the backup's WAL: it took another server's
+ * place (a promoted standby has segments as archived that its dead primary never archived), or archives no more.
+ */
+export function whyNotAsked(server: ArchiveServer, needed: NeededWal): string | undefined {
+  if (server.systemIdentifier !== needed.systemIdentifier) return 'the server there is of another cluster';
+  if (server.timeline === null) return 'the server there is a standby by now';
+  if (server.timeline !== needed.startWal.slice(0, 8))
+    return 'the server there is on another timeline by now';
+  if (server.archiveMode === 'off') return 'archive_mode is off by now';
+  return undefined;
+}
+
 /** Every segment from start to stop, and the history file that tells of the backup. */
-export function neededFiles(
-  window: { startLsn: string; startWal: string; stopWal: string },
-  segmentSize: number,
-): string[] {
+export function neededFiles(window: Omit<NeededWal, 'systemIdentifier'>, segmentSize: number): string[] {
   return [
     ...segmentRange(window.startWal, window.stopWal, segmentSize),
     backupHistoryFileName(window.startWal, parseLsn(window.startLsn), segmentSize),

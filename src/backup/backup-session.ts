@@ -21,7 +21,8 @@ import { backupFunctions } from './versions.ts';
 
 /** Milliseconds. */
 const watchEvery = 3000;
-const pingWithin = 5000;
+/** A server that is frozen for a snapshot is slow, not gone: this is when it has dropped us (tcp_user_timeout). */
+const pingWithin = 30_000;
 
 export class BackupSession {
   readonly db: Connection;
@@ -41,15 +42,22 @@ export class BackupSession {
   }
 
   static async open(target: Target): Promise<BackupSession> {
-    const lockKey = randomKey();
     const db = await target.connect();
+    try {
+      return await BackupSession.#on(target, db);
+    } catch (error) {
+      if (!db.isLost) throw error;
+      return BackupSession.#on(target, await target.connect()); // the spare had died unnoticed
+    }
+  }
+
+  static async #on(target: Target, db: Connection): Promise<BackupSession> {
+    const lockKey = randomKey();
     try {
       return new BackupSession(target, db, lockKey, await identify(db, lockKey));
     } catch (error) {
-      db.cut();
-      if (!db.isLost) throw error;
-      const fresh = await target.connect(); // the spare had died unnoticed
-      return new BackupSession(target, fresh, lockKey, await identify(fresh, lockKey));
+      if (!db.isLost) await db.close();
+      throw error;
     }
   }
 

@@ -1,7 +1,7 @@
 /** What the worker knows of one request that it holds. */
 import type { ControlLink } from '../control/control-link.ts';
 import { ServerError, type Connection } from '../control/connection.ts';
-import { addWarning, describeStage, markFailed, stateOf } from '../control/requests.ts';
+import { addWarning, describeStage, failWaiting, markFailed, stateOf } from '../control/requests.ts';
 import type { State } from '../control/states.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -125,7 +125,8 @@ export class Job {
     const state = await this.context.control
       .run(async (db) => ((await make(db)) ? to : await stateOf(db, this.id)), signal)
       .catch(explainRefusal(this.id));
-    if (state !== to) throw new Superseded(this.id, state);
+    const overtaken = to === 'running' && state === 'done'; // made, unanswered, and finished by the client since
+    if (state !== to && !overtaken) throw new Superseded(this.id, state);
   }
 
   /** Notes what went wrong without failing the request; never in the way of what matters. */
@@ -168,7 +169,7 @@ function explainRefusal(id: number) {
 export async function recordFailure(job: Job, error: unknown): Promise<void> {
   const { control, log } = job.context;
   if (error instanceof Superseded) {
-    log.info('backup ended by the client', { request: job.id, state: error.state });
+    log.info('backup ended by somebody else', { request: job.id, state: error.state });
   } else if (error instanceof LeftToOthers) {
     log.info('backup left to the next worker', { request: job.id });
   } else {
@@ -176,6 +177,13 @@ export async function recordFailure(job: Job, error: unknown): Promise<void> {
     log.error('backup failed', { request: job.id, code: failure.code, reason: failure.message });
     await control.run((db) => markFailed(db, job.id, failure)).catch(explainRefusal(job.id));
   }
+}
+
+/** Fails a request that could not be begun, unless another worker has taken it meanwhile. */
+export async function recordRefusal(job: Job, error: HoldfastError): Promise<void> {
+  const { control, log } = job.context;
+  const failed = await control.run((db) => failWaiting(db, job.id, failureOf(error)));
+  if (failed) log.error('backup refused', { request: job.id, code: error.code, reason: error.message });
 }
 
 /** What goes into the row for an error. */

@@ -9,6 +9,9 @@ import type { Job } from './job.ts';
 import { writeLabelEntry } from '../repository/label-directory.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 
+/** Milliseconds that the label directory still has where the row refuses the label. */
+const lastChance = 10_000;
+
 /** Resolves when the row has the label. Without a description it is in the label directory already. */
 export async function keepLabel(
   job: Job,
@@ -16,19 +19,22 @@ export async function keepLabel(
   description: BackupDescription | null,
 ): Promise<void> {
   const { label, tablespaceMap } = ending;
-  let inRow = false;
+  let enough = false;
   const directory =
     description === null
       ? undefined
       : untilWritten(
           job,
           () => writeLabelEntry(job.context.labels, { description, label, tablespaceMap }),
-          () => inRow,
+          () => enough,
         );
   try {
     await job.move('archiving', (db) => markArchiving(db, job.id, ending));
+  } catch (error) {
+    await Promise.race([directory, sleep(lastChance, undefined, { ref: false })]);
+    throw error;
   } finally {
-    inRow = true;
+    enough = true;
   }
   const failure = await directory;
   if (failure !== undefined) job.warn(`the label directory could not be written: ${failure}`);
@@ -39,18 +45,18 @@ export async function keepLabel(
   }
 }
 
-/** Tries until it works, or until the row has the label anyway: then the last failure. */
+/** Tries until it works, or until that is no longer needed: then the last failure. */
 async function untilWritten(
   job: Job,
   write: () => Promise<string>,
-  inRow: () => boolean,
+  enough: () => boolean,
 ): Promise<string | undefined> {
   for (;;) {
     try {
       job.context.log.debug('label written', { request: job.id, directory: await write() });
       return undefined;
     } catch (error) {
-      if (inRow()) return messageOf(error);
+      if (enough()) return messageOf(error);
       job.context.log.warning('the label directory cannot be written, trying again', {
         request: job.id,
         reason: messageOf(error),

@@ -10,6 +10,7 @@ import { ServerError } from '../control/connection.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { BackupSession } from './backup-session.ts';
 import { LeftToOthers, recordFailure, Superseded, type Job } from './job.ts';
+import type { NeededWal } from './archived.ts';
 import { keepLabel } from './keep-label.ts';
 import { testLabelDirectory } from '../repository/label-directory.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
@@ -41,12 +42,8 @@ export async function runBackup(job: Job, request: ClaimedRequest, session: Back
 }
 
 /** What remains when the label is stored; a worker that takes over from a dead one begins here. */
-export async function complete(
-  job: Job,
-  wait: boolean,
-  window: { startLsn: string; startWal: string; stopWal: string },
-): Promise<void> {
-  if (wait) await waitForArchive(job, window);
+export async function complete(job: Job, wait: boolean, needed: NeededWal): Promise<void> {
+  if (wait) await waitForArchive(job, needed);
   await job.move('complete', (db) => markComplete(db, job.id));
   job.context.log.info('backup complete', { request: job.id, cluster: job.context.target.name });
 }
@@ -88,8 +85,8 @@ async function end(
 
 async function letGo(job: Job, session: BackupSession): Promise<void> {
   await session.close();
-  await job.context.control.dropWitness(job.id);
   job.releaseSession();
+  await job.context.control.dropWitness(job.id);
 }
 
 interface TimedBeginning extends Beginning {

@@ -44,11 +44,12 @@ export class Target {
   }
 
   companion(): Promise<Companion> {
-    this.#companion ??= this.#openCompanion().catch((error: unknown) => {
-      this.#companion = undefined;
-      throw error;
+    if (this.#companion) return this.#companion;
+    const opening: Promise<Companion> = this.#openCompanion(() => {
+      if (this.#companion === opening) this.#companion = undefined;
     });
-    return this.#companion;
+    this.#companion = opening;
+    return opening;
   }
 
   /** A connection for one backup session; the caller closes it. */
@@ -61,12 +62,13 @@ export class Target {
 
   /** Opens the spare for the next request; a failure shows when it is needed. */
   prepare(): void {
-    if (this.#closed) return;
-    this.#spare ??= this.#open('backup session').catch((error: unknown) => {
+    if (this.#closed || this.#spare) return;
+    const opening: Promise<Connection | undefined> = this.#open('backup session').catch((error: unknown) => {
       this.#options.log.debug('no spare session', { cluster: this.name, reason: messageOf(error) });
-      this.#spare = undefined;
+      if (this.#spare === opening) this.#spare = undefined;
       return undefined;
     });
+    this.#spare = opening;
   }
 
   /** Bytes. */
@@ -81,12 +83,20 @@ export class Target {
     await Promise.all([spare?.close(), companion?.db.close()]);
   }
 
-  async #openCompanion(): Promise<Companion> {
-    const db = await this.#open('companion');
-    db.onLost(() => (this.#companion = undefined));
-    const lockKey = randomKey();
-    const { pid } = await identify(db, lockKey);
-    return { db, pid, lockKey };
+  async #openCompanion(onLost: () => void): Promise<Companion> {
+    try {
+      const db = await this.#open('companion');
+      db.onLost(onLost);
+      const lockKey = randomKey();
+      const { pid } = await identify(db, lockKey).catch((error: unknown) => {
+        db.cut();
+        throw error;
+      });
+      return { db, pid, lockKey };
+    } catch (error) {
+      onLost();
+      throw error;
+    }
   }
 
   async #open(purpose: string): Promise<Connection> {

@@ -1,29 +1,34 @@
 /** Watches the archiver until everything that a backup needs is in the archive, and says what is missing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { archiver, archiveStatus } from '../control/targets.ts';
+import { archiver, archiveServer, archiveStatus } from '../control/targets.ts';
 import { messageOf } from '../errors.ts';
-import { isArchived, neededFiles } from './archived.ts';
+import { isArchived, neededFiles, whyNotAsked, type NeededWal } from './archived.ts';
 import type { Job } from './job.ts';
 
 /** Milliseconds. */
 const firstPoll = 10;
 const longestPoll = 1000;
 
-export async function waitForArchive(
-  job: Job,
-  window: { startLsn: string; startWal: string; stopWal: string },
-): Promise<void> {
+export async function waitForArchive(job: Job, needed: NeededWal): Promise<void> {
   const { target } = job.context;
   let waiting: string[] | undefined;
   for (let poll = firstPoll; ; poll = Math.min(poll * 1.5, longestPoll)) {
     job.signal.throwIfAborted();
     try {
       const { db } = await target.companion();
-      waiting ??= neededFiles(window, await target.segmentSize());
-      const status = await archiveStatus(db, waiting);
-      waiting = status.filter((file) => !isArchived(file)).map(({ name }) => name);
-      if (waiting.length === 0) return;
-      if (poll >= longestPoll) await describe(job, waiting);
+      const otherwise = whyNotAsked(await archiveServer(db), needed);
+      waiting ??= neededFiles(needed, await target.segmentSize());
+      if (otherwise === undefined) {
+        const status = await archiveStatus(db, waiting);
+        waiting = status.filter((file) => !isArchived(file)).map(({ name }) => name);
+        if (waiting.length === 0) return;
+        if (poll >= longestPoll) await describe(job, waiting);
+      } else {
+        job.warn(`whether the WAL is archived cannot be known: ${otherwise}`);
+        job.describe(
+          `an operator to look whether ${needed.startWal} to ${needed.stopWal} are in the archive: ${otherwise}`,
+        );
+      }
     } catch (error) {
       job.describe(`cannot look at the archiver: ${messageOf(error)}`);
     }

@@ -18,8 +18,8 @@ export interface ControlLinkOptions {
   log: Log;
   /** The connection is there again: what happened meanwhile has to be read from the tables. */
   onReconnected: () => void;
-  /** The schema is another version's by now. */
-  onWrongSchema: (error: HoldfastError) => void;
+  /** There is no use in trying again: the schema is another version's, the name taken, a pooler in between. */
+  onRefused: (error: HoldfastError) => void;
 }
 
 /** Milliseconds a statement may take before the connection counts as dead, and how many of them for a lock. */
@@ -129,7 +129,7 @@ export class ControlLink {
         return;
       } catch (error) {
         log.warning('cannot reach the control database and tries again', { reason: messageOf(error) });
-        if (error instanceof HoldfastError && error.kind === 'usage') this.#options.onWrongSchema(error);
+        if (error instanceof HoldfastError && error.kind === 'usage') this.#options.onRefused(error);
         await sleep(pause, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }
     }
@@ -145,7 +145,10 @@ export class ControlLink {
       await connection.query(`set lock_timeout = ${lockLimit}`);
       await requireSchema(connection, schema);
       const lockKey = await takeLock(connection);
-      for (const id of this.#witnesses.keys()) this.#witnesses.set(id, await takeLock(connection));
+      for (const id of this.#witnesses.keys()) {
+        const key = await takeLock(connection);
+        if (this.#witnesses.has(id)) this.#witnesses.set(id, key); // it may have been dropped meanwhile
+      }
       const known = this.name === '' ? identity : { ...identity, currentName: this.name };
       this.name = await registerWorker(connection, known, lockKey, this.draining, this.#witnesses);
       connection.onLost((reason) => {
@@ -183,8 +186,8 @@ class ConnectionLost extends Error {
 
 const lockNotAvailable = '55P03';
 const readOnly = '25006';
-/** Connection exceptions, insufficient resources, operator intervention, serialization failures. */
-const passingClasses = new Set(['08', '53', '57', '40']);
+/** Connection exceptions, rollbacks, insufficient resources, operator intervention, errors of the system. */
+const passingClasses = new Set(['08', '40', '53', '57', '58']);
 
 /** Worth doing again: a lost connection, a server that is starting or stopping, a row that is locked. */
 function isPassing(error: unknown): boolean {

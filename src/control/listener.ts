@@ -71,9 +71,11 @@ export class Listener {
       { ...clientConfig(connect), options: startupOptions(serverVersion), query_timeout: within },
       { paranoidChecking: false, retryLimit: 1, parse: (text: string) => text },
     );
+    let onStop = () => {};
     const lost = new Promise<never>((_, reject) => {
       subscriber.events.on('error', reject);
-      this.#stopping.signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true });
+      onStop = () => reject(new Error('stopped'));
+      this.#stopping.signal.addEventListener('abort', onStop, { once: true });
     });
     lost.catch(() => undefined);
     try {
@@ -85,6 +87,7 @@ export class Listener {
       this.#options.onConnected();
       await Promise.race([this.#heartbeats(subscriber), lost]);
     } finally {
+      this.#stopping.signal.removeEventListener('abort', onStop);
       void Promise.resolve(subscriber.close()).catch(() => undefined);
     }
   }

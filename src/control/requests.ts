@@ -158,6 +158,13 @@ export async function markFailed(db: Connection, id: number, failure: Failure): 
   return moved.length > 0;
 }
 
+/** While nobody has taken it. */
+export async function failWaiting(db: Connection, id: number, failure: Failure): Promise<boolean> {
+  const { code, message, hint } = failure;
+  const moved = await db.run('backup_request', 'fail_waiting', { id, code, message, hint });
+  return moved.length > 0;
+}
+
 export async function addWarning(db: Connection, id: number, warning: string): Promise<void> {
   await db.run('backup_request', 'add_warning', { id, warning });
 }

@@ -11,8 +11,3 @@ export const states = [
   'cancelled',
 ] as const;
 export type State = (typeof states)[number];
-
-/** A state that never changes again. */
-export function isTerminal(state: State): boolean {
-  return state === 'complete' || state === 'failed' || state === 'cancelled';
-}

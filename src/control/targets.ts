@@ -54,6 +54,14 @@ export interface ArchiveStatus {
   present: boolean;
 }
 
+/** The server whose archiver is asked. */
+export interface ArchiveServer {
+  systemIdentifier: string;
+  archiveMode: string;
+  /** As in the names of WAL segments; null: the server is in recovery. */
+  timeline: string | null;
+}
+
 /** Milliseconds for what a healthy server answers at once. */
 const soon = { timeout: 5000 };
 
@@ -126,6 +134,11 @@ export async function archiver(db: Connection): Promise<ArchiverReport> {
 export async function walSegmentSize(db: Connection): Promise<number> {
   const [row] = await db.run('target', 'wal_segment_size', {}, soon);
   return Number(row?.size);
+}
+
+export async function archiveServer(db: Connection): Promise<ArchiveServer> {
+  const [row] = await db.run('target', 'archive_server', {}, soon);
+  return row as ArchiveServer;
 }
 
 export function archiveStatus(db: Connection, names: string[]): Promise<ArchiveStatus[]> {

@@ -6,6 +6,7 @@
 import type { Connection } from '../control/connection.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { failRestored, liveRequests, markFailed, stateOf, type LiveRequest } from '../control/requests.ts';
+import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Jobs } from './jobs.ts';
@@ -25,13 +26,14 @@ export class Caretaker {
   readonly #options: CaretakerOptions;
   readonly #asking = new Set<number>();
   #leaving = false;
+  #restoredSeen = false;
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
   }
 
   async look(): Promise<void> {
-    const { control, jobs, dispatcher, clusters, log } = this.#options;
+    const { control, jobs, dispatcher, clusters } = this.#options;
     const mine = jobs.ids();
     const live = await control.run(liveRequests);
     await this.#tellJobs(mine, live);
@@ -40,14 +42,22 @@ export class Caretaker {
     ) {
       dispatcher.wake();
     }
-    if (live.some(({ restored, workerAlive }) => restored && !workerAlive)) {
-      const failed = await control.run(failRestored);
-      if (failed.length > 0)
-        log.warning('ended requests from before the control database was restored', {
-          requests: failed.join(' '),
-        });
+    await this.#endRestored(live);
+    for (const request of live) this.#takeCareOf(request);
+  }
+
+  /** At the second look that finds some: after a failover, workers are given the time to come back. */
+  async #endRestored(live: LiveRequest[]): Promise<void> {
+    const { control, log } = this.#options;
+    const seenBefore = this.#restoredSeen;
+    this.#restoredSeen = live.some(({ restored, workerAlive }) => restored && !workerAlive);
+    if (!seenBefore || !this.#restoredSeen) return;
+    const failed = await control.run(failRestored);
+    if (failed.length > 0) {
+      log.warning('ended requests from before the control database was restored', {
+        requests: failed.join(' '),
+      });
     }
-    for (const request of live) await this.#takeCareOf(request);
   }
 
   /** A notification: believed in nothing but that this row is worth a look. Any number of them wait for one. */
@@ -77,21 +87,25 @@ export class Caretaker {
     }
   }
 
-  async #takeCareOf({ id, state, instance, workerAlive, restored }: LiveRequest): Promise<void> {
-    const { control, jobs, takeOver, log } = this.#options;
+  #takeCareOf({ id, state, instance, workerAlive, restored }: LiveRequest): void {
+    const { jobs, takeOver } = this.#options;
+    if (workerAlive) takeOver.forget(id);
     if (this.#leaving || state === 'requested' || restored || jobs.get(id)) return;
-    if (instance === this.#options.instance) {
-      // Claimed over a connection that broke before it could say so: nobody holds it.
-      log.warning('a claim went unanswered', { request: id });
-      await control.run((db) =>
-        markFailed(db, id, {
-          code: 'session_lost',
-          message: 'the control connection broke while the request was being claimed',
-          hint: 'request the backup again',
-        }),
-      );
-    } else if (!workerAlive) {
-      takeOver.consider(id);
-    }
+    if (instance === this.#options.instance) this.#failUnheld(id);
+    else if (!workerAlive) takeOver.consider(id);
+  }
+
+  /** A row of ours without a job: its claim went unanswered, or its failure could not be written. Tried once a look. */
+  #failUnheld(id: number): void {
+    const { control, log } = this.#options;
+    const failure = {
+      code: 'session_lost',
+      message: 'the worker does not hold it, since its connections broke',
+      hint: 'the copy is not a backup: throw it away and start again',
+    };
+    void control
+      .tryOnce((db) => markFailed(db, id, failure))
+      .then((failed) => failed && log.warning('failed a request that is not held', { request: id }))
+      .catch((error: unknown) => log.debug('will look again', { request: id, reason: messageOf(error) }));
   }
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackupSession } from '../backup/backup-session.ts';
-import { Job, recordFailure, type JobContext } from '../backup/job.ts';
+import { Job, recordRefusal, type JobContext } from '../backup/job.ts';
 import { runBackup } from '../backup/run-backup.ts';
 import type { Target } from '../backup/target.ts';
 import type { ControlLink } from '../control/control-link.ts';
@@ -110,6 +110,7 @@ export class Dispatcher {
     if (session === undefined) return;
     if (this.#stopped) return session.close();
     const claimed = await this.#claim(job, target, session).catch(async (error: unknown) => {
+      this.#passOver(job.id);
       await session.close();
       throw error;
     });
@@ -147,31 +148,28 @@ export class Dispatcher {
   }
 }
 
-/** Where the cluster does not answer, or is no place to hold a session, the request fails. */
+/** Where the cluster does not answer, or is no place to hold a session, the request fails, if nobody has taken it. */
 async function openSession(job: Job, target: Target): Promise<BackupSession | undefined> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await BackupSession.open(target);
     } catch (error) {
-      if (error instanceof HoldfastError && error.code !== 'connection_failed') {
-        await recordFailure(job, error);
-        return undefined;
-      }
-      if (attempt < attempts) {
+      const refused = error instanceof HoldfastError && error.code !== 'connection_failed';
+      if (!refused && attempt < attempts) {
         await sleep(pauseBetweenAttempts);
         continue;
       }
-      const unreachable = new HoldfastError(
-        'failed',
-        `cluster "${target.name}" does not answer: ${messageOf(error)}`,
-        {
-          code: 'cluster_unreachable',
-          hint: "see that its server runs and that the url of the cluster in the worker's configuration is right",
-          cause: error,
-        },
-      );
-      await recordFailure(job, unreachable);
+      job.releaseSession();
+      await recordRefusal(job, refused ? error : unreachable(target, error));
       return undefined;
     }
   }
+}
+
+function unreachable(target: Target, cause: unknown): HoldfastError {
+  return new HoldfastError('failed', `cluster "${target.name}" does not answer: ${messageOf(cause)}`, {
+    code: 'cluster_unreachable',
+    hint: "see that its server runs and that the url of the cluster in the worker's configuration is right",
+    cause,
+  });
 }

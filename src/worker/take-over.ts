@@ -35,8 +35,11 @@ export interface TakeOverOptions {
   log: Log;
 }
 
-/** Milliseconds that a worker may be away before its archive watch is taken over: a reconnect takes less. */
-const grace = 3000;
+/**
+ * Milliseconds that a worker may be away before what it may still have in hand is taken from it: the label of a
+ * backup that it has stopped, its watch of the archiver. A reconnect takes less.
+ */
+const grace = 1500;
 
 export class TakeOver {
   readonly #options: TakeOverOptions;
@@ -66,11 +69,24 @@ export class TakeOver {
     const request = await control.run((db) => abandonedRequest(db, id));
     if (request === undefined) return;
     const target = targets.get(request.cluster);
+    if (request.state === 'archiving' || request.state === 'done') {
+      const left = grace - this.#awayFor(id);
+      if (left > 0) return this.#considerIn(left, id);
+    }
     if (request.state === 'archiving') {
-      if (target && this.#awayFor(id) > grace) await this.#adopt(request, target);
+      if (target) await this.#adopt(request, target);
     } else if ((await this.#sessionIsGone(request, target)) && (target || request.state !== 'done')) {
       await this.#settle(request, target);
     }
+  }
+
+  /** Its worker is there: the next time that it is away counts anew. */
+  forget(id: number): void {
+    this.#firstSeen.delete(id);
+  }
+
+  #considerIn(milliseconds: number, id: number): void {
+    setTimeout(() => this.consider(id), milliseconds).unref();
   }
 
   #awayFor(id: number): number {
@@ -121,9 +137,10 @@ export class TakeOver {
   async #carryOn(job: Job, request: AbandonedRequest, target: Target): Promise<void> {
     try {
       const window = request.state === 'archiving' ? request : await this.#recover(job, request, target);
-      const { startLsn, startWal, stopWal } = window;
-      if (startLsn === null || startWal === null || stopWal === null) throw workerLost(request);
-      await complete(job, request.waitForArchive, { startLsn, startWal, stopWal });
+      const { startLsn, startWal, stopWal, systemIdentifier } = window;
+      if (startLsn === null || startWal === null || stopWal === null || systemIdentifier === null)
+        throw workerLost(request);
+      await complete(job, request.waitForArchive, { startLsn, startWal, stopWal, systemIdentifier });
     } catch (error) {
       await recordFailure(job, error).catch((failed: unknown) => {
         this.#options.log.error('a failure was not written', { request: job.id, reason: messageOf(failed) });

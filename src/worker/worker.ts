@@ -30,6 +30,7 @@ const heartbeatEvery = 10_000;
 const reportEvery = 30_000;
 /** What it may take to end the held sessions, out of drain_timeout. */
 const endingTakes = 5000;
+const longestTimer = 2 ** 31 - 1;
 
 /** Resolves when the worker has drained. @throws HoldfastError when it cannot start, or had to stop */
 export async function runWorker(config: Config, log: Log): Promise<void> {
@@ -73,7 +74,7 @@ class Worker {
       identity: this.#identity,
       log,
       onReconnected: () => this.#look.now(),
-      onWrongSchema: (error) => this.#stopBecause(error),
+      onRefused: (error) => this.#stopBecause(error),
     });
     const shared = {
       control: this.#control,
@@ -193,7 +194,7 @@ class Worker {
     try {
       this.#dispatcher.stop();
       this.#log.info('draining', { held: this.#jobs.held().length, seconds: drainTimeout / 1000 });
-      const timesUp = sleep(Math.max(0, drainTimeout - endingTakes), undefined, {
+      const timesUp = sleep(Math.min(longestTimer, Math.max(0, drainTimeout - endingTakes)), undefined, {
         signal: this.#hurrying.signal,
         ref: false,
       });

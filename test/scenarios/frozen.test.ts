@@ -66,11 +66,11 @@ test('a control session that freezes while it registers is given up as well', as
   t.truthy((await completeBackup(client, id)).backup_label);
 });
 
-test('a frozen backup session is found out within seconds, and the backup fails', async (t) => {
+test('a backup session that stays frozen is found out within half a minute, and the backup fails', async (t) => {
   const { target, client } = await setup(t);
   const { id } = await startBackup(client);
   target.freeze();
-  const failed = await untilState(client, id, 'failed', { within: 10_000 });
+  const failed = await untilState(client, id, 'failed', { within: 45_000 });
   t.is(failed.error_code, 'session_lost');
   t.regex(String(failed.error), /did not answer within/);
   target.thaw();

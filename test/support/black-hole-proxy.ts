@@ -109,8 +109,8 @@ class Link {
   }
 
   sever(): void {
-    this.#client.resetAndDestroy();
-    this.#server?.resetAndDestroy();
+    reset(this.#client);
+    if (this.#server) reset(this.#server);
   }
 
   /** A link whose name is not known yet is frozen by a rule for all names only: it has to be read to know the name. */
@@ -144,4 +144,14 @@ class Link {
     server.on('close', () => this.#client.destroy());
     return server;
   }
+}
+
+/**
+ * Ends a connection with RST, at once. Node's resetAndDestroy() first sends what is queued and then the end of the
+ * stream; should the connection break meanwhile, its handle is never closed, and the process never exits. The same
+ * happens where end() is under way already: then it is too late for more than the end of the stream.
+ */
+function reset(socket: Socket): void {
+  if (!socket.writableEnded && !socket.connecting) Object.assign(socket, { resetAndClosing: true });
+  socket.destroy();
 }
