@@ -169,7 +169,8 @@ function explainRefusal(id: number) {
 export async function recordFailure(job: Job, error: unknown): Promise<void> {
   const { control, log } = job.context;
   if (error instanceof Superseded) {
-    log.info('backup ended by somebody else', { request: job.id, state: error.state });
+    const by = error.state === undefined ? 'another worker' : 'the client';
+    log.info(`backup ended by ${by}`, { request: job.id, state: error.state });
   } else if (error instanceof LeftToOthers) {
     log.info('backup left to the next worker', { request: job.id });
   } else {

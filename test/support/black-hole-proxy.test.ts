@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { blackHoleProxy } from './black-hole-proxy.ts';
+import { runProcess } from './children.ts';
 import { sharedCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { connect } from './sql-client.ts';
@@ -73,4 +75,10 @@ test('severed connections fail at once, frozen or not', async (t) => {
   proxy.sever();
   await t.throwsAsync(answer, { message: /ECONNRESET|terminated/ });
   await eventually('the proxy has forgotten them', () => proxy.connections().length === 0);
+});
+
+test('it keeps no process alive, although its clients were killed while they were talking', async (t) => {
+  const script = fileURLToPath(new URL('killed-clients.ts', import.meta.url));
+  const { status, stderr } = await runProcess(process.execPath, [script]);
+  t.is(status, 0, stderr);
 });

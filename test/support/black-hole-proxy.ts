@@ -22,7 +22,7 @@ export interface BlackHoleProxy {
 }
 
 export async function blackHoleProxy(
-  t: ExecutionContext,
+  t: Pick<ExecutionContext, 'teardown'>,
   targetHost: string,
   targetPort: number,
 ): Promise<BlackHoleProxy> {
