@@ -12,6 +12,11 @@ if (portOfProxy === undefined) await main();
 else talk(Number(portOfProxy));
 
 async function main(): Promise<void> {
+  // A socket that is left keeps this process alive for ever; this timer does not.
+  setTimeout(() => {
+    console.error(`still there: ${process.getActiveResourcesInfo().join(', ')}`);
+    process.exit(1);
+  }, 15_000).unref();
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.on('data', () => socket.write(Buffer.alloc(100_000)));
@@ -22,11 +27,6 @@ async function main(): Promise<void> {
   for (let round = 0; round < 5; round++) await killTalkers(port);
   server.close();
   await once(server, 'close');
-  // Whatever is left would keep this process alive for ever, and this timer does not.
-  setTimeout(() => {
-    console.error(`still there: ${process.getActiveResourcesInfo().join(', ')}`);
-    process.exit(1);
-  }, 5000).unref();
 }
 
 async function killTalkers(port: number): Promise<void> {
@@ -64,4 +64,3 @@ function startupPacket(applicationName: string): Buffer {
   head.writeUInt32BE(196608, 4);
   return Buffer.concat([head, parameters]);
 }
-
