@@ -24,7 +24,7 @@ test('a Node that is too old gets one line, and 2', async (t) => {
       '--version',
     ]);
     t.deepEqual([status, stdout], [2, '']);
-    t.is(stderr, `holdfast: needs Node 20.11 or newer, and this is v${version}\n`);
+    t.is(stderr, `holdfast: needs Node 20.12 or newer, and this is v${version}\n`);
   }
 });
 
