@@ -77,7 +77,7 @@ test('severed connections fail at once, frozen or not', async (t) => {
   await eventually('the proxy has forgotten them', () => proxy.connections().length === 0);
 });
 
-test('it keeps no process alive, although its clients were killed while they were talking', async (t) => {
+test('no socket of it is left, although its clients were killed while they were talking', async (t) => {
   const script = fileURLToPath(new URL('killed-clients.ts', import.meta.url));
   const { status, stderr } = await runProcess(process.execPath, [script]);
   t.is(status, 0, stderr);
