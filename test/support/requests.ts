@@ -1,18 +1,9 @@
 // Requests for the tests: made by any client, brought to any state by a played worker.
+import { states, type State } from '../../src/control/states.ts';
 import type { PlayedWorker } from './played-worker.ts';
 import type { SqlClient } from './sql-client.ts';
 
-export const states = [
-  'requested',
-  'starting',
-  'running',
-  'done',
-  'archiving',
-  'complete',
-  'failed',
-  'cancelled',
-] as const;
-export type State = (typeof states)[number];
+export { states, type State };
 
 /** Inserts a request and returns its id. */
 export async function request(client: SqlClient, columns: Record<string, unknown> = {}): Promise<string> {
