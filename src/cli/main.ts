@@ -11,6 +11,7 @@ import { addLabel } from './label.ts';
 import { addGlobalOptions } from './options.ts';
 import { tolerateClosedPipes } from './output.ts';
 import { addPlace } from './place.ts';
+import { addRestore } from './restore.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
 import { addStop } from './stop.ts';
@@ -55,6 +56,7 @@ function buildProgram(): Command {
   addStatus(program);
   addLabel(program);
   addPlace(program);
+  addRestore(program);
   addCheck(program);
   return program;
 }

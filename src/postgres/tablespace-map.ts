@@ -43,3 +43,15 @@ function parseLine(line: Buffer): MappedTablespace {
     throw new RangeError(`its line "${line.toString()}" is malformed`);
   return { oid, location: line.subarray(space + 1) };
 }
+
+/** The same, written as a server of that major writes it (src/backend/backup/basebackup.c and its predecessors). */
+export function formatTablespaceMap(tablespaces: readonly MappedTablespace[], major: number): Buffer {
+  const bytes = tablespaces.flatMap(({ oid, location }) => [
+    ...Buffer.from(`${oid} `),
+    ...[...location].flatMap((byte) =>
+      endsLine(byte) || (byte === backslash && major >= 14) ? [backslash, byte] : [byte],
+    ),
+    0x0a,
+  ]);
+  return Buffer.from(bytes);
+}

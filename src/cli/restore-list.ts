@@ -1,0 +1,35 @@
+/** What `holdfast restore --list` shows: the backups in the repository, without any database. */
+import { storedBackups } from '../restore/stored-backup.ts';
+import { entryName } from '../repository/label-entry.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { bytes, plain, time } from './format.ts';
+import { asSql, printJson, printLines } from './output.ts';
+import { table, type Column } from './table.ts';
+
+const columns: Column<RepositoryBackup>[] = [
+  { title: 'ID', value: ({ id }) => String(id), align: 'right' },
+  { title: 'NAME', value: (backup) => entryName(backup) },
+  { title: 'LABEL', value: ({ label }) => plain(label), flexible: true },
+  { title: 'ENDED', value: ({ stoppedAt }) => time(new Date(stoppedAt)) },
+  { title: 'TIMELINE', value: ({ timeline }) => String(timeline), align: 'right' },
+  { title: 'UP TO', value: ({ stopLsn }) => stopLsn },
+  { title: 'VERSION', value: ({ serverVersion }) => serverVersion },
+  { title: 'SIZE', value: (backup) => bytes(backup.bytes), align: 'right' },
+  { title: 'STORED', value: ({ storedBytes }) => bytes(storedBytes), align: 'right' },
+];
+
+export async function listBackups(clusterDirectory: string, json: boolean): Promise<void> {
+  const backups = (await storedBackups(clusterDirectory)).map(({ description }) => description);
+  if (json) {
+    await printJson(
+      backups.map((backup) => {
+        const { id, cluster, label, serverVersion, timeline, startedAt, stoppedAt, startLsn, stopLsn } = backup;
+        const shown = { id, cluster, label, serverVersion, timeline, startedAt, stoppedAt, startLsn, stopLsn };
+        return { backup: entryName(backup), ...asSql(shown), bytes: backup.bytes, stored_bytes: backup.storedBytes };
+      }),
+    );
+    return;
+  }
+  const width = process.stdout.isTTY ? process.stdout.columns : Infinity;
+  await printLines(backups.length === 0 ? [`no backups in ${plain(clusterDirectory)}`] : table(columns, backups, width));
+}

@@ -1,0 +1,161 @@
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InvalidArgumentError, type Command } from 'commander';
+import { packageRoot } from '../control/statements.ts';
+import { HoldfastError } from '../errors.ts';
+import { entryName } from '../repository/label-entry.ts';
+import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
+import { bytePath } from '../restore/extraction/byte-path.ts';
+import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
+import { restore, type Restored } from '../restore/restore.ts';
+import { refuseOtherVersion } from '../restore/server-version.ts';
+import { bytes, plain } from './format.ts';
+import { configFrom, type GlobalOptions } from './options.ts';
+import { printJson, printLines } from './output.ts';
+import { ProgressLine } from './progress.ts';
+import { listBackups } from './restore-list.ts';
+import { addTargetOptions, targetFrom, type TargetOptions } from './target-options.ts';
+
+interface Options extends GlobalOptions, TargetOptions {
+  to?: string;
+  list: boolean;
+  cluster: string;
+  repository?: string;
+  tablespace: Map<string, string>;
+  asStandby: boolean;
+  restoreCommand?: string;
+  archiving: boolean;
+  pgBin?: string;
+  despiteMissingWal: boolean;
+  jobs: number;
+}
+
+export function addRestore(program: Command): void {
+  const command = program
+    .command('restore')
+    .description('restore a backup of the repository into an empty directory; no server is started')
+    .argument('[backup]', 'its id, name or directory (default: the right one for the target)')
+    .option('--to <directory>', 'the new data directory: empty, or not there yet')
+    .option('--list', 'only show what backups there are', false)
+    .option('--cluster <name>', 'whose backups', 'main')
+    .option('--repository <directory>', 'where they are (default: HOLDFAST_REPOSITORY, [worker] repository)');
+  addTargetOptions(command);
+  command
+    .option('--tablespace <oid=directory...>', 'put this tablespace there', tablespaceOption, new Map())
+    .option('--as-standby', 'make a standby of it, which follows its primary', false)
+    .option('--restore-command <command>', 'another restore_command than "holdfast wal fetch"')
+    .option('--no-archiving', 'have the restored server archive nothing')
+    .option('--pg-bin <directory>', 'the programs of the server that it is for: another version is refused')
+    .option('--despite-missing-wal', 'go on where WAL is known to be missing', false)
+    .option('--jobs <number>', 'threads (default: one for each processor)', jobsOption, availableParallelism())
+    .action(async (which: string | undefined, _: object, self: Command) => {
+      const options = self.optsWithGlobals<Options>();
+      const config = configFrom(options);
+      const repository = resolve(options.repository ?? config.worker.repository);
+      if (options.list) return listBackups(join(repository, options.cluster), options.json === true);
+      await run(which, options, repository);
+    });
+}
+
+async function run(which: string | undefined, options: Options, repository: string): Promise<void> {
+  if (options.to === undefined) {
+    throw new HoldfastError('usage', 'give the directory to restore to', {
+      code: 'missing_option',
+      hint: '--to DIR, which is empty or not there yet',
+    });
+  }
+  const directory = resolve(options.to);
+  const recovery = recoveryFrom(options, repository);
+  const choice = await chooseBackup({
+    clusterDirectory: join(repository, options.cluster),
+    which,
+    target: recovery.target,
+    timeline: options.targetTimeline,
+    despiteMissingWal: options.despiteMissingWal,
+  });
+  for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
+  await refuseOtherVersion(choice.backup.description, directory, options.pgBin);
+
+  const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
+  const restored = await restore({
+    backup: choice.backup,
+    directory,
+    moved: options.tablespace,
+    recovery,
+    fromBackup: choice.fromBackup,
+    jobs: options.jobs,
+    onProgress: (done, expected) => progress.show(done, expected),
+  }).finally(() => progress.end());
+  if (options.json === true) await printJson(asJson(choice, restored, directory));
+  else await printLines(described(choice, restored, directory, recovery));
+}
+
+function recoveryFrom(options: Options, repository: string): Recovery {
+  const target = targetFrom(options);
+  if (options.asStandby && target.kind !== 'latest') {
+    throw new HoldfastError('usage', 'a standby has no target: it follows its primary', { code: 'which_target' });
+  }
+  const program = [process.execPath, join(fileURLToPath(packageRoot), 'bin/holdfast.js')];
+  return {
+    target,
+    timeline: options.targetTimeline,
+    action: options.targetAction,
+    standby: options.asStandby,
+    restoreCommand:
+      options.restoreCommand ?? fetchCommand({ program, repository, cluster: options.cluster }),
+    noArchiving: !options.archiving,
+  };
+}
+
+function asJson({ backup, warnings }: Choice, { tablespaces, ...amount }: Restored, directory: string): object {
+  const { id, cluster, serverVersion, stopLsn } = backup.description;
+  return {
+    id,
+    backup: entryName(backup.description),
+    cluster,
+    directory,
+    server_version: serverVersion,
+    consistent_at: stopLsn,
+    ...amount,
+    tablespaces: tablespaces.map(({ oid, location }) => ({ oid, location: bytePath(location, '').toString() })),
+    warnings,
+  };
+}
+
+function described(
+  { backup }: Choice,
+  { files, bytes: amount, tablespaces }: Restored,
+  directory: string,
+  { standby, target, action }: Recovery,
+): string[] {
+  const { description } = backup;
+  const major = Number.parseInt(description.serverVersion, 10);
+  return [
+    `backup ${entryName(description)} of cluster ${description.cluster} is restored: ${files} files, ${bytes(amount)}`,
+    ...tablespaces.map(({ oid, location }) => `tablespace ${oid}: ${plain(bytePath(location, '').toString())}`),
+    'what to do next:',
+    `  start PostgreSQL ${major} on it, for example: pg_ctl start -D ${plain(directory)}`,
+    ...(standby
+      ? ['  it follows its primary: see primary_conninfo there']
+      : target.kind === 'latest' || action === 'promote'
+        ? ['  it takes connections for writing as soon as it has recovered']
+        : action === 'shutdown'
+          ? ['  it shuts down at the target; without recovery.signal it starts for good']
+          : ['  it pauses at the target, for you to look at; SELECT pg_wal_replay_resume() opens it for good']),
+  ];
+}
+
+/** `OID=DIR`, any number of times. */
+function tablespaceOption(text: string, before: Map<string, string>): Map<string, string> {
+  const [, oid, directory] = /^(\d+)=(.+)$/s.exec(text) ?? [];
+  if (oid === undefined || directory === undefined) throw new InvalidArgumentError('it has not the form OID=DIRECTORY');
+  if (before.has(oid)) throw new InvalidArgumentError(`tablespace ${oid} is given twice`);
+  return new Map([...before, [oid, resolve(directory)]]);
+}
+
+function jobsOption(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= 64) return number;
+  throw new InvalidArgumentError('it is a number from 1 to 64');
+}

@@ -1,0 +1,34 @@
+/** What the WAL archive of a cluster has, as recovery would find it. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
+import { archivedPath, archivedSegments, timelineHistories } from '../repository/wal-archive.ts';
+import type { Archive } from './wal-path.ts';
+
+/** Empty where there is no archive. @throws HoldfastError where it cannot be read */
+export async function readArchive(clusterDirectory: string): Promise<Archive> {
+  try {
+    const histories = new Map<number, Ancestor[]>();
+    for (const name of await timelineHistories(clusterDirectory)) {
+      const bytes = await readFile(archivedPath(clusterDirectory, name));
+      histories.set(Number.parseInt(name, 16), parseTimelineHistory(bytes));
+    }
+    return { segments: new Set(await archivedSegments(clusterDirectory)), histories };
+  } catch (error) {
+    throw new HoldfastError('failed', `the WAL archive in "${clusterDirectory}" cannot be read: ${messageOf(error)}`, {
+      code: 'repository_unreadable',
+      hint: 'run this as the user that owns the repository',
+      cause: error,
+    });
+  }
+}
+
+/** The segments that a backup has with it, in its own pg_wal. */
+export async function ownSegments(backupDirectory: string): Promise<Set<string>> {
+  const names = await readdir(join(backupDirectory, 'pg_wal')).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return new Set(names.filter((name) => /^[0-9A-F]{24}\.zst$/.test(name)).map((name) => name.slice(0, 24)));
+}

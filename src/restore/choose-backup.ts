@@ -1,0 +1,98 @@
+/** From what a user asks for to the backup that is restored, with the WAL that it needs. No database is asked. */
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import { entryName } from '../repository/label-entry.ts';
+import { archivedPath } from '../repository/wal-archive.ts';
+import { ownSegments, readArchive } from './archive.ts';
+import { pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
+import { backupAt, storedBackups, type StoredBackup } from './stored-backup.ts';
+import { missingWal, notArchived } from './wal-needs.ts';
+import { coverageFrom, type Archive, type Span } from './wal-path.ts';
+
+export interface Question extends Wish {
+  clusterDirectory: string;
+  /** An id, a name, or a directory; undefined: the best one for the target. */
+  which: string | undefined;
+  /** Go on where WAL is missing. */
+  despiteMissingWal: boolean;
+}
+
+export interface Choice {
+  backup: StoredBackup;
+  path: Span[];
+  /** Segments of the backup that only it has itself. */
+  fromBackup: string[];
+  warnings: string[];
+}
+
+/** @throws HoldfastError `no_such_backup`, `backup_ambiguous`, `no_backup_for_target`, `wal_missing` */
+export async function chooseBackup(question: Question): Promise<Choice> {
+  const archive = await readArchive(question.clusterDirectory);
+  const { backup, path, warnings } = await choose(question, archive);
+  const own = await ownSegments(backup.directory);
+  const segments = new Set([...archive.segments, ...own]);
+  const needs = { backup: backup.description, path, target: question.target, segments };
+  const { last } = coverageFrom(needs.backup.stopWal, path, segments, needs.backup.walSegmentSize);
+  const archivedAt = await timeOf(question.clusterDirectory, last);
+  const missing = missingWal({ ...needs, archivedAt: (name) => (name === last ? archivedAt : undefined) });
+  if (missing !== undefined && !question.despiteMissingWal) {
+    throw new HoldfastError('failed', missing, {
+      code: 'wal_missing',
+      hint: 'find the missing segment and archive it ("holdfast wal push FILE"), choose another backup or an earlier target, or go on with --despite-missing-wal',
+    });
+  }
+  if (missing !== undefined) warnings.push(missing);
+  const fromBackup = notArchived({ backup: backup.description, archived: archive.segments });
+  return { backup, path, fromBackup: fromBackup.filter((name) => own.has(name)), warnings };
+}
+
+async function choose(
+  { clusterDirectory, which, ...wish }: Question,
+  { histories }: Archive,
+): Promise<Pick<Choice, 'backup' | 'path' | 'warnings'>> {
+  if (which !== undefined) {
+    const backup = await findStored(clusterDirectory, which);
+    const path = pathFrom(backup.description, wish.timeline, histories);
+    const reason = reasonAgainst(backup.description, path, wish);
+    if (reason === undefined) return { backup, path, warnings: [] };
+    throw new HoldfastError('failed', `backup ${which} cannot reach that target: ${reason}`, {
+      code: 'no_backup_for_target',
+      hint: 'name no backup, and the right one is found',
+    });
+  }
+  const stored = await storedBackups(clusterDirectory);
+  const candidates = stored.map((backup) => ({ ...backup.description, backup }));
+  const { backup, path, passedOver } = pickBackup(candidates, wish, histories);
+  const names = passedOver.map((other) => `${other.id} (timeline ${other.timeline})`);
+  const warning = `newer backups are not on the way to timeline ${path.at(-1)?.timeline}: ${names.join(', ')}`;
+  return { backup: backup.backup, path, warnings: names.length === 0 ? [] : [warning] };
+}
+
+/** By its id, its name or its directory. */
+export async function findStored(clusterDirectory: string, which: string): Promise<StoredBackup> {
+  if (which.includes('/')) return backupAt(which);
+  const stored = await storedBackups(clusterDirectory);
+  const fits = stored.filter(
+    ({ description }) => String(description.id) === which || entryName(description) === which,
+  );
+  const [found] = fits;
+  if (found !== undefined && fits.length === 1) return found;
+  if (found === undefined) {
+    throw new HoldfastError('failed', `"${clusterDirectory}" has no backup ${which}`, {
+      code: 'no_such_backup',
+      hint: '"holdfast restore --list" shows what there is',
+    });
+  }
+  const names = fits.map(({ directory }) => basename(directory)).join(', ');
+  throw new HoldfastError('failed', `${fits.length} backups have the id ${which}: ${names}`, {
+    code: 'backup_ambiguous',
+    hint: 'ids repeat after the control database was restored: give the name',
+  });
+}
+
+async function timeOf(clusterDirectory: string, segment: string | undefined): Promise<Date | undefined> {
+  if (segment === undefined) return undefined;
+  const stats = await stat(archivedPath(clusterDirectory, segment)).catch(() => undefined);
+  return stats?.mtime;
+}

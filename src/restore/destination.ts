@@ -1,0 +1,62 @@
+/**
+ * Where a restore goes: directories that are empty or not there yet. While it is under way, a note lies in the data
+ * directory, and pg_control does not: no server starts on such a directory.
+ */
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { syncDirectory, writeSynced } from '../repository/durable-files.ts';
+import { bytePath } from './extraction/byte-path.ts';
+
+const noteName = 'holdfast-restore-unfinished';
+
+export interface Destination {
+  /** The new data directory, absolute. */
+  directory: string;
+  /** Of the tablespaces that go elsewhere, one character a byte. */
+  tablespaces: readonly string[];
+}
+
+/** Makes the directories that are not there. @throws HoldfastError `directory_not_empty`, and then nothing is changed */
+export async function prepareDestination({ directory, tablespaces }: Destination, what: string): Promise<void> {
+  await refuseFull(Buffer.from(directory), directory);
+  for (const location of tablespaces) await refuseFull(bytePath(location, ''), directory);
+  for (const path of [Buffer.from(directory), ...tablespaces.map((location) => bytePath(location, ''))])
+    await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+      throw new HoldfastError('failed', `the directory "${path.toString()}" cannot be made: ${messageOf(error)}`, {
+        code: 'directory_unwritable',
+        cause: error,
+      });
+    });
+  const text = [
+    `${what} has begun here and is not finished: no server must start on this directory.`,
+    'Where it was interrupted, empty these directories and restore again:',
+    ...[directory, ...tablespaces.map((location) => bytePath(location, '').toString())],
+  ];
+  await writeSynced(join(directory, noteName), Buffer.from(`${text.join('\n')}\n`), 0o600);
+  await syncDirectory(directory);
+}
+
+/** The restore is finished. */
+export async function removeNote({ directory }: Destination): Promise<void> {
+  await rm(join(directory, noteName));
+}
+
+async function refuseFull(path: Buffer, dataDirectory: string): Promise<void> {
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw new HoldfastError('failed', `"${path.toString()}" cannot be restored to: ${error.message}`, {
+      code: 'directory_unwritable',
+      cause: error,
+    });
+  });
+  if (names.length === 0) return;
+  const note = await readFile(join(dataDirectory, noteName), 'utf8').catch(() => undefined);
+  throw new HoldfastError('failed', `"${path.toString()}" is not empty`, {
+    code: 'directory_not_empty',
+    hint:
+      note === undefined
+        ? 'restore into a new or an empty directory: nothing is ever overwritten'
+        : `a restore to "${dataDirectory}" was interrupted: make sure that none is running there, empty that directory and those of its tablespaces (${noteName} names them), and try again`,
+  });
+}

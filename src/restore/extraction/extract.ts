@@ -1,0 +1,78 @@
+/** Extracts a backup, by several threads, and holds every file against backup_manifest. */
+import { HoldfastError } from '../../errors.ts';
+import type { StoredBackup, Inventory } from '../stored-backup.ts';
+import { Ledger } from './ledger.ts';
+import type { Answer, Extracted, ThreadSetup } from './messages.ts';
+import { inThreads } from './threads.ts';
+
+export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld'> {
+  backup: StoredBackup;
+  inventory: Inventory;
+  jobs: number;
+  /** Bytes of the tars, decompressed. */
+  onProgress(done: number, expected: number): void;
+  /** A file that is whole; its path as in the manifest. */
+  onFile(path: string, size: number): void;
+  /** What is wrong with the backup. Where this throws, the extraction ends. */
+  onProblem(problem: string): void;
+}
+
+export interface Outcome {
+  /** The contents of the files asked for, as far as they are there. */
+  kept: Map<string, Buffer>;
+  /** By the path that they have in the manifest's files. */
+  directories: (Extracted['directories'][number] & { tar: string })[];
+}
+
+/** @throws HoldfastError `restore_failed` where the disk fails */
+export async function extract(extraction: Extraction): Promise<Outcome> {
+  const { backup, inventory, jobs, roots, kept, withheld, onProblem } = extraction;
+  const { frames, manifest } = inventory;
+  const expected = frames.reduce((sum, { size }) => sum + size, 0);
+  const ledger = new Ledger(manifest);
+  const outcome: Outcome = { kept: new Map(), directories: [] };
+  let done = 0;
+
+  const receive = (answer: Answer) => {
+    const frame = frames[answer.number];
+    if (frame === undefined) return;
+    const where = `${frame.tar}, the frame at ${frame.offset}`;
+    if ('problem' in answer) {
+      if (answer.system) throw diskFailed(`${where}: ${answer.problem}`);
+      onProblem(`${where}: ${answer.problem}`);
+      return;
+    }
+    for (const part of answer.extracted.parts) {
+      const { complete, problem } = ledger.add(part);
+      if (problem !== undefined) onProblem(problem);
+      if (complete) extraction.onFile(part.path, part.size);
+    }
+    keep(outcome.kept, answer.extracted.kept);
+    for (const directory of answer.extracted.directories) outcome.directories.push({ ...directory, tar: frame.tar });
+    done += frame.size;
+    extraction.onProgress(done, expected);
+  };
+
+  const tasks = frames.map((frame, number) => ({ number, frame }));
+  await inThreads(jobs, { directory: backup.directory, roots, kept, withheld }, tasks, receive);
+  for (const problem of ledger.missing()) onProblem(problem);
+  return outcome;
+}
+
+/** Small files, whose parts come in any order. */
+function keep(kept: Outcome['kept'], parts: Extracted['kept']): void {
+  for (const { path, at, bytes } of parts) {
+    const before = kept.get(path) ?? Buffer.alloc(0);
+    const whole = Buffer.alloc(Math.max(before.length, at + bytes.length));
+    before.copy(whole);
+    whole.set(bytes, at);
+    kept.set(path, whole);
+  }
+}
+
+function diskFailed(message: string): HoldfastError {
+  return new HoldfastError('failed', message, {
+    code: 'restore_failed',
+    hint: 'see that there is room, and that the directories may be written and the repository be read by this user',
+  });
+}

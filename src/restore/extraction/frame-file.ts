@@ -1,0 +1,42 @@
+/** Reads frames of a stored tar and decompresses them; zstd checks their content checksums on the way. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { zstdDecompressSync } from 'node:zlib';
+import type { FrameEntry } from '../../repository/frame-index.ts';
+
+/** With a few files open, as frames come in the order of the tars. */
+export class FrameFiles {
+  readonly #directory: string;
+  #open: { tar: string; fd: number } | undefined;
+  #compressed = Buffer.alloc(0);
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** @throws Error saying what is wrong with it */
+  read({ tar, offset, length, size }: FrameEntry): Buffer {
+    const fd = this.#fileOf(tar);
+    if (this.#compressed.length < length) this.#compressed = Buffer.allocUnsafeSlow(length);
+    const compressed = this.#compressed.subarray(0, length);
+    const read = readSync(fd, compressed, 0, length, offset);
+    if (read < length) throw new RangeError(`the file ends after ${fstatSync(fd).size} bytes`);
+    // One buffer for all of it: a chunk that is a little larger than what comes out.
+    const bytes = zstdDecompressSync(compressed, { chunkSize: size + 64, maxOutputLength: size + 1 });
+    if (bytes.length !== size) throw new RangeError(`it has ${bytes.length} bytes instead of ${size}`);
+    return bytes;
+  }
+
+  close(): void {
+    if (this.#open !== undefined) closeSync(this.#open.fd);
+    this.#open = undefined;
+  }
+
+  #fileOf(tar: string): number {
+    if (this.#open?.tar !== tar) {
+      this.close();
+      this.#open = { tar, fd: openSync(join(this.#directory, tar), 'r') };
+    }
+    return this.#open.fd;
+  }
+}

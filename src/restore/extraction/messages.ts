@@ -1,0 +1,43 @@
+/** What the threads and their coordinator tell each other. */
+import type { FrameEntry } from '../../repository/frame-index.ts';
+import type { TarMember } from '../../repository/tar.ts';
+
+export interface ThreadSetup {
+  /** Where the tars are. */
+  directory: string;
+  /** Where the contents of each tar go, by its name; undefined: nowhere, they are only read. */
+  roots: Record<string, string> | undefined;
+  /** Files whose contents are reported, by path. */
+  kept: string[];
+  /** Files that are not written, by path. */
+  withheld: string[];
+}
+
+export interface Task {
+  number: number;
+  frame: FrameEntry;
+}
+
+/** Part of a file, as it is now on disk. */
+export interface Part {
+  /** As in backup_manifest. */
+  path: string;
+  size: number;
+  at: number;
+  length: number;
+  crc32c: number;
+}
+
+export interface Extracted {
+  parts: Part[];
+  directories: { path: string; header: TarMember }[];
+  kept: { path: string; at: number; bytes: Uint8Array }[];
+}
+
+export type Answer = { number: number } & ({ extracted: Extracted } | { problem: string; system: boolean });
+
+/** A tablespace's files are below pg_tblspc/<oid> in the manifest, and at the top in its own tar. */
+export function manifestPath(tar: string, name: string): string {
+  const [, oid] = /^(\d+)\.tar\.zst$/.exec(tar) ?? [];
+  return oid === undefined ? name : `pg_tblspc/${oid}/${name}`;
+}

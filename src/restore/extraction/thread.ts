@@ -1,0 +1,53 @@
+/** A thread that decompresses frames, checks what is in them, and writes it where it belongs. */
+import { mkdirSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../../errors.ts';
+import { crc32c } from '../../postgres/crc32c.ts';
+import type { FrameEntry } from '../../repository/frame-index.ts';
+import { bytePath } from './byte-path.ts';
+import { FrameFiles } from './frame-file.ts';
+import { contentsOf } from './frame-pieces.ts';
+import { manifestPath, type Answer, type Extracted, type Task, type ThreadSetup } from './messages.ts';
+import { ownersIfRoot } from './owners.ts';
+import { writePiece } from './write-pieces.ts';
+
+const { directory, roots, kept, withheld } = workerData as ThreadSetup;
+const files = new FrameFiles(directory);
+const owners = ownersIfRoot();
+
+parentPort?.on('message', ({ number, frame }: Task) => parentPort?.postMessage(answer(number, frame)));
+
+function answer(number: number, frame: FrameEntry): Answer {
+  try {
+    return { number, extracted: extract(frame) };
+  } catch (error) {
+    // The system's errors are about the disk, all others about the backup.
+    return { number, problem: messageOf(error), system: 'syscall' in (error as object) };
+  }
+}
+
+function extract(frame: FrameEntry): Extracted {
+  const { tar } = frame;
+  const { directories, pieces } = contentsOf(files.read(frame), frame);
+  const extracted: Extracted = { parts: [], directories: [], kept: [] };
+  const root = roots?.[tar];
+  for (const header of directories) {
+    const path = safe(header.name.replace(/\/+$/, ''));
+    extracted.directories.push({ path, header });
+    if (root !== undefined) mkdirSync(bytePath(root, path), { recursive: true, mode: 0o700 });
+  }
+  for (const piece of pieces) {
+    const path = manifestPath(tar, safe(piece.name));
+    const { size, at, data } = piece;
+    if (root !== undefined && !withheld.includes(path)) writePiece(root, piece, owners);
+    if (kept.includes(path)) extracted.kept.push({ path, at, bytes: new Uint8Array(data) });
+    extracted.parts.push({ path, size, at, length: data.length, crc32c: crc32c(data) });
+  }
+  return extracted;
+}
+
+/** A name that leads out of the data directory is not one of PostgreSQL's. */
+function safe(name: string): string {
+  if (name.startsWith('/') || name.split('/').includes('..')) throw new RangeError(`the member "${name}" leads elsewhere`);
+  return name;
+}

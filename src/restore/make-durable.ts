@@ -1,0 +1,76 @@
+/** What is restored has to be there after a power cut, too; the disk begins to write while there is more to extract. */
+import { execFile } from 'node:child_process';
+import { open, readdir } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { bytePath } from './extraction/byte-path.ts';
+
+/** Smaller files are left to the end: each would cost a write of the file system's journal. */
+const worthwhile = 1 << 20;
+const atOnce = 2;
+
+export class Flusher {
+  readonly #waiting: Buffer[] = [];
+  #running: Promise<void>[] = [];
+  #failure: unknown;
+
+  /** A file that is complete now. */
+  add(path: Buffer, size: number): void {
+    if (size < worthwhile) return;
+    this.#waiting.push(path);
+    if (this.#running.length < atOnce) this.#running.push(this.#work());
+  }
+
+  /** Makes all files below these directories durable, the small ones too. */
+  async finish(directories: readonly string[]): Promise<void> {
+    while (this.#running.length > 0) {
+      const running = this.#running;
+      this.#running = [];
+      await Promise.all(running);
+    }
+    try {
+      if (this.#failure !== undefined) throw this.#failure;
+      for (const directory of directories) await syncBelow(directory);
+    } catch (error) {
+      throw new HoldfastError('failed', `what was restored cannot be made durable: ${messageOf(error)}`, {
+        code: 'not_durable',
+        hint: 'the disk may be failing or full: restore again, to another one',
+        cause: error,
+      });
+    }
+  }
+
+  async #work(): Promise<void> {
+    for (let path = this.#waiting.shift(); path !== undefined; path = this.#waiting.shift())
+      await syncPath(path).catch((error: unknown) => {
+        this.#failure ??= error;
+      });
+  }
+}
+
+/** The whole file system at once (syncfs), as coreutils do it; file by file where they are not there. */
+async function syncBelow(directory: string): Promise<void> {
+  const path = bytePath(directory, '').toString();
+  const whole = await promisify(execFile)('sync', ['-f', path]).then(
+    () => true,
+    () => false,
+  );
+  if (!whole) await syncTree(directory);
+}
+
+async function syncTree(directory: string): Promise<void> {
+  for (const entry of await readdir(bytePath(directory, ''), { withFileTypes: true, encoding: 'latin1' })) {
+    if (entry.isDirectory()) await syncTree(`${directory}/${entry.name}`);
+    else if (entry.isFile()) await syncPath(bytePath(directory, entry.name));
+  }
+  await syncPath(bytePath(directory, ''));
+}
+
+async function syncPath(path: Buffer): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Which backup to restore for a target: the newest one that had ended before it, on a timeline that leads to the
+ * target's. Pure: from what the repository has.
+ */
+import { HoldfastError } from '../errors.ts';
+import { formatLsn, parseLsn } from '../postgres/lsn.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { formatTime, type Target, type TargetTimeline } from './target.ts';
+import { newestTimeline, pathTo, type Archive, type Span } from './wal-path.ts';
+
+export type Candidate = Pick<
+  RepositoryBackup,
+  'id' | 'timeline' | 'startedAt' | 'stoppedAt' | 'startLsn' | 'stopLsn'
+>;
+
+export interface Wish {
+  target: Target;
+  timeline: TargetTimeline;
+}
+
+export interface Picked<T> {
+  backup: T;
+  /** The timelines of recovery, oldest first. */
+  path: Span[];
+  /** Newer backups that lie on other timelines. */
+  passedOver: T[];
+}
+
+/** @throws HoldfastError `no_backup_for_target` saying why none of them will do */
+export function pickBackup<T extends Candidate>(
+  backups: readonly T[],
+  wish: Wish,
+  histories: Archive['histories'],
+): Picked<T> {
+  const newestFirst = backups.toSorted((a, b) => compare(endOf(b), endOf(a)));
+  const passedOver: T[] = [];
+  for (const backup of newestFirst) {
+    const path = pathFrom(backup, wish.timeline, histories);
+    if (reasonAgainst(backup, path, wish) === undefined) return { backup, path, passedOver };
+    if (!leadsThrough(path, backup)) passedOver.push(backup);
+  }
+  const nearest = newestFirst.at(-1);
+  throw new HoldfastError('failed', explain(nearest, wish, histories), {
+    code: 'no_backup_for_target',
+    hint: 'choose a later target, another --target-timeline, or see what there is: "holdfast restore --list"',
+  });
+}
+
+/** Why this backup cannot reach the target; undefined: it can, as far as its own place is concerned. */
+export function reasonAgainst(backup: Candidate, path: readonly Span[], { target }: Wish): string | undefined {
+  if (!leadsThrough(path, backup)) {
+    const last = path.at(-1)?.timeline;
+    return `it ends at ${backup.stopLsn} on timeline ${backup.timeline}, which is not on the way to timeline ${last}`;
+  }
+  if (target.kind === 'time' && BigInt(Date.parse(backup.stoppedAt)) * 1000n > target.at.microseconds)
+    return `it ended at ${backup.stoppedAt}, after ${formatTime(target.at)}`;
+  if (target.kind === 'lsn' && parseLsn(backup.stopLsn) > target.lsn)
+    return `it ended at ${backup.stopLsn}, after ${formatLsn(target.lsn)}`;
+  return undefined;
+}
+
+/** The timelines that recovery of this backup goes through, oldest first. */
+export function pathFrom(
+  backup: Candidate,
+  timeline: TargetTimeline,
+  histories: Archive['histories'],
+): Span[] {
+  if (timeline === 'current') return pathTo(backup.timeline, histories);
+  return pathTo(timeline === 'latest' ? newestTimeline(backup.timeline, histories) : timeline, histories);
+}
+
+/** Whether the backup had ended before its timeline was left. */
+function leadsThrough(path: readonly Span[], backup: Candidate): boolean {
+  const span = path.find(({ timeline }) => timeline === backup.timeline);
+  return span !== undefined && (span.end === undefined || parseLsn(backup.stopLsn) <= span.end);
+}
+
+function explain(nearest: Candidate | undefined, wish: Wish, histories: Archive['histories']): string {
+  if (nearest === undefined) return 'the repository has no backup of this cluster';
+  const reason = reasonAgainst(nearest, pathFrom(nearest, wish.timeline, histories), wish);
+  return `no backup will do for this target; of the oldest one, ${nearest.id}: ${reason}`;
+}
+
+function endOf({ stoppedAt, id }: Candidate): [number, number] {
+  return [Date.parse(stoppedAt), id];
+}
+
+function compare([a, aId]: [number, number], [b, bId]: [number, number]): number {
+  return a === b ? aId - bId : a - b;
+}

@@ -1,0 +1,178 @@
+/**
+ * Restores a backup into an empty directory. What makes a data directory of it, pg_control, comes last, after every
+ * file has been held against the manifest and is durable: what is damaged or unfinished never starts.
+ */
+import { mkdir, readFile, rename, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { crc32c } from '../postgres/crc32c.ts';
+import { formatTablespaceMap, parseTablespaceMap } from '../postgres/tablespace-map.ts';
+import { syncDirectory } from '../repository/durable-files.ts';
+import { entryName } from '../repository/label-entry.ts';
+import { ownershipOf, writeOwned, type Owned } from './data-files.ts';
+import { prepareDestination, removeNote } from './destination.ts';
+import { finishDirectories } from './directories.ts';
+import { asBytes, bytePath } from './extraction/byte-path.ts';
+import { extract, type Outcome } from './extraction/extract.ts';
+import { Flusher } from './make-durable.ts';
+import { recoverySettings, withSettings, type Recovery } from './recovery-settings.ts';
+import { segmentParts } from './segment-file.ts';
+import { readInventory, type Inventory, type StoredBackup } from './stored-backup.ts';
+import { placeTablespaces, type PlacedTablespace } from './tablespaces.ts';
+import { refuseWrongFiles } from './whole-copy.ts';
+
+export interface RestoreOptions {
+  backup: StoredBackup;
+  /** The new data directory, absolute. */
+  directory: string;
+  /** Tablespaces that go elsewhere, by OID; absolute. */
+  moved: ReadonlyMap<string, string>;
+  recovery: Recovery;
+  /** WAL segments that are taken from beside the backup, as the archive does not have them. */
+  fromBackup: readonly string[];
+  jobs: number;
+  onProgress(done: number, expected: number): void;
+}
+
+export interface Restored {
+  tablespaces: PlacedTablespace[];
+  files: number;
+  /** Of the files. */
+  bytes: number;
+}
+
+const controlFile = 'global/pg_control';
+const kept = [controlFile, 'PG_VERSION', 'backup_label', 'tablespace_map'];
+
+/** @throws HoldfastError; what has been written by then is no data directory */
+export async function restore(options: RestoreOptions): Promise<Restored> {
+  const { backup, directory } = options;
+  const inventory = await readInventory(backup);
+  const tablespaces = await planTablespaces(options, inventory);
+  const outside = tablespaces.filter(({ inside }) => !inside).map(({ location }) => location);
+  const destination = { directory, tablespaces: outside };
+  await prepareDestination(destination, `the restore of backup ${entryName(backup.description)}`);
+
+  const flusher = new Flusher();
+  const { outcome, files, bytes } = await extractAll(options, inventory, tablespaces, flusher);
+  refuseWrongFiles(outcome.kept, backup);
+  const owned = await ownershipOf(join(directory, 'PG_VERSION'));
+  await finishDirectories(outcome.directories, rootsOf(options, tablespaces), owned);
+  await linkTablespaces(options, tablespaces, owned);
+  await addWal(options, owned);
+  await addSettings(options, owned);
+  await writeOwned(join(directory, 'backup_manifest'), await readFile(join(backup.directory, 'backup_manifest')), owned);
+  await flusher.finish([asBytes(directory), ...outside]);
+
+  await addControlFile(directory, outcome.kept.get(controlFile), owned);
+  await removeNote(destination);
+  await syncDirectory(directory);
+  return { tablespaces, files, bytes };
+}
+
+/** From the map beside the backup: the one inside of it comes too late. The manifest knows both. */
+async function planTablespaces(
+  { backup, directory, moved }: RestoreOptions,
+  { manifest }: Inventory,
+): Promise<PlacedTablespace[]> {
+  const { description, meta } = backup;
+  const inManifest = manifest.files.get('tablespace_map');
+  const file = join(meta, 'tablespace_map');
+  const bytes = inManifest === undefined ? Buffer.alloc(0) : await readFile(file).catch(() => undefined);
+  if (bytes === undefined || (inManifest?.crc32c ?? 0) !== crc32c(bytes)) {
+    throw new HoldfastError('failed', `"${file}" is not what was backed up`, { code: 'backup_damaged' });
+  }
+  const major = Number.parseInt(description.serverVersion, 10);
+  const mapped = parseTablespaceMap(bytes, major);
+  return placeTablespaces({ mapped, from: description.dataDirectory, to: directory, moved });
+}
+
+/** Where the contents of each tar go. */
+function rootsOf({ directory }: RestoreOptions, tablespaces: readonly PlacedTablespace[]): Record<string, string> {
+  const ofTablespaces = tablespaces.map(({ oid, location }) => [`${oid}.tar.zst`, location]);
+  return Object.fromEntries([['base.tar.zst', asBytes(directory)], ...ofTablespaces]) as Record<string, string>;
+}
+
+async function extractAll(
+  options: RestoreOptions,
+  inventory: Inventory,
+  tablespaces: readonly PlacedTablespace[],
+  flusher: Flusher,
+): Promise<{ outcome: Outcome; files: number; bytes: number }> {
+  const { backup, directory, jobs, onProgress } = options;
+  const locations = new Map(tablespaces.map(({ oid, location }) => [oid, location]));
+  let files = 0;
+  let bytes = 0;
+  const outcome = await extract({
+    backup,
+    inventory,
+    jobs,
+    roots: rootsOf(options, tablespaces),
+    kept,
+    withheld: [controlFile],
+    onProgress,
+    onFile(path, size) {
+      files += 1;
+      bytes += size;
+      flusher.add(placeOf(path, directory, locations), size);
+    },
+    onProblem(problem) {
+      throw new HoldfastError('failed', `backup ${entryName(backup.description)} is damaged: ${problem}`, {
+        code: 'backup_damaged',
+        hint: `restore another backup; "${directory}" holds no database, and may be emptied`,
+      });
+    },
+  });
+  return { outcome, files, bytes };
+}
+
+function placeOf(path: string, directory: string, locations: ReadonlyMap<string, string>): Buffer {
+  const [, oid = '', rest = ''] = /^pg_tblspc\/(\d+)\/(.*)$/s.exec(path) ?? [];
+  const location = locations.get(oid);
+  return location === undefined ? bytePath(asBytes(directory), path) : bytePath(location, rest);
+}
+
+/** As the server would make them from the map, which says where they are now. */
+async function linkTablespaces(
+  { backup, directory }: RestoreOptions,
+  tablespaces: readonly PlacedTablespace[],
+  owned: Owned,
+): Promise<void> {
+  if (tablespaces.length === 0) return;
+  const mapped = tablespaces.map(({ oid, location }) => ({ oid, location: bytePath(location, '') }));
+  const major = Number.parseInt(backup.description.serverVersion, 10);
+  await writeOwned(join(directory, 'tablespace_map'), formatTablespaceMap(mapped, major), owned);
+  for (const { oid, location } of mapped) await symlink(location, join(directory, 'pg_tblspc', oid));
+}
+
+async function addWal({ backup, directory, fromBackup }: RestoreOptions, owned: Owned): Promise<void> {
+  for (const name of fromBackup) {
+    const file = join(backup.directory, 'pg_wal', `${name}.zst`);
+    await writeOwned(join(directory, 'pg_wal', name), segmentParts(file), owned).catch((error: unknown) => {
+      throw new HoldfastError('failed', `"${file}" cannot be restored: ${messageOf(error)}`, {
+        code: 'backup_damaged',
+        cause: error,
+      });
+    });
+  }
+}
+
+async function addSettings({ backup, directory, recovery }: RestoreOptions, owned: Owned): Promise<void> {
+  const file = join(directory, 'postgresql.auto.conf');
+  const before = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  });
+  const comment = `holdfast restore of backup ${entryName(backup.description)}, ${new Date().toISOString()}`;
+  await writeOwned(file, withSettings(before, recoverySettings(recovery), comment), owned);
+  const signal = recovery.standby ? 'standby.signal' : 'recovery.signal';
+  await writeOwned(join(directory, signal), Buffer.alloc(0), owned);
+}
+
+async function addControlFile(directory: string, bytes: Buffer | undefined, owned: Owned): Promise<void> {
+  await mkdir(join(directory, 'global'), { recursive: true });
+  const file = join(directory, controlFile);
+  await writeOwned(`${file}.restoring`, bytes ?? Buffer.alloc(0), owned, { sync: true });
+  await rename(`${file}.restoring`, file);
+  await syncDirectory(join(directory, 'global'));
+}

@@ -1,0 +1,49 @@
+/**
+ * Refuses a restore for a server of another major version, where it can be told: by the programs that are named, or
+ * by a directory that distributions name after a version (/var/lib/postgresql/15/main, /var/lib/pgsql/15/data).
+ */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+
+/** `programs`: where the server's own are. @throws HoldfastError `other_version` */
+export async function refuseOtherVersion(
+  { id, serverVersion }: Pick<RepositoryBackup, 'id' | 'serverVersion'>,
+  directory: string,
+  programs: string | undefined,
+): Promise<void> {
+  const major = Number.parseInt(serverVersion, 10);
+  const found = programs === undefined ? versionInPath(directory) : await versionOf(programs);
+  if (found === undefined || found === major) return;
+  throw new HoldfastError(
+    'failed',
+    `backup ${id} is of PostgreSQL ${major}, and "${programs ?? directory}" is for PostgreSQL ${found}`,
+    {
+      code: 'other_version',
+      hint: `only PostgreSQL ${major} can use its files: restore it elsewhere, or name that server's programs (--pg-bin DIR)`,
+    },
+  );
+}
+
+export function versionInPath(directory: string): number | undefined {
+  const [, major] = /\/(?:postgresql|pgsql)\/(\d\d)(?:\/|$)/.exec(directory) ?? [];
+  return major === undefined ? undefined : Number(major);
+}
+
+async function versionOf(programs: string): Promise<number> {
+  const program = join(programs, 'postgres');
+  try {
+    const { stdout } = await promisify(execFile)(program, ['--version']);
+    const [, major] = /^postgres \(PostgreSQL\) (\d+)/.exec(stdout) ?? [];
+    if (major === undefined) throw new Error(`it says "${stdout.trim()}"`);
+    return Number(major);
+  } catch (error) {
+    throw new HoldfastError('failed', `the version of "${program}" is unknown: ${messageOf(error)}`, {
+      code: 'no_server_programs',
+      hint: 'give the directory that has "postgres" in it, such as /usr/lib/postgresql/18/bin',
+      cause: error,
+    });
+  }
+}

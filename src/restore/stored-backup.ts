@@ -1,0 +1,90 @@
+/** A backup in the repository, with all that says what is in it: read, and held against its own checksums. */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { crc32c } from '../postgres/crc32c.ts';
+import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
+import { readFrameIndex, type FrameEntry } from '../repository/frame-index.ts';
+import { entryName } from '../repository/label-entry.ts';
+import { listBackups, parseRepositoryBackup, type RepositoryBackup } from '../repository/repository-backup.ts';
+
+export interface StoredBackup {
+  description: RepositoryBackup;
+  /** With the tars and backup_manifest. */
+  directory: string;
+  /** With backup.json, the label and the index. */
+  meta: string;
+}
+
+/** The backups that a cluster has, oldest first. */
+export async function storedBackups(clusterDirectory: string): Promise<StoredBackup[]> {
+  const descriptions = await listBackups(clusterDirectory);
+  return descriptions.map((description) => {
+    const directory = join(clusterDirectory, 'backups', entryName(description));
+    return { description, directory, meta: `${directory}.meta` };
+  });
+}
+
+/** A backup by its own directory, wherever it has been copied to, with the .meta directory beside it. */
+export async function backupAt(path: string): Promise<StoredBackup> {
+  const directory = resolve(path);
+  const meta = `${directory}.meta`;
+  const file = join(meta, 'backup.json');
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw new HoldfastError('failed', `"${path}" is not a backup: ${messageOf(error)}`, {
+      code: 'no_such_backup',
+      hint: `give a backup's id, its name, or its directory with "${basename(meta)}" beside it in "${dirname(directory)}"`,
+      cause: error,
+    });
+  });
+  return { description: parseRepositoryBackup(file, bytes), directory, meta };
+}
+
+export interface Inventory {
+  manifest: Manifest;
+  frames: FrameEntry[];
+}
+
+/** @throws HoldfastError `backup_damaged` naming the file and what is wrong with it */
+export async function readInventory({ description, directory, meta }: StoredBackup): Promise<Inventory> {
+  const manifestFile = join(directory, 'backup_manifest');
+  const framesFile = join(meta, 'frames.jsonl');
+  const manifest = await checked(manifestFile, description.manifestCrc32c, (bytes) => parseManifest(bytes));
+  const frames = await checked(framesFile, description.framesCrc32c, (bytes) => readFrameIndex(bytes.toString('utf8')));
+  await checkIndex(frames, { description, directory, meta }).catch((error: unknown) => {
+    throw damaged(framesFile, error);
+  });
+  return { manifest, frames };
+}
+
+async function checked<T>(file: string, expected: number, parse: (bytes: Buffer) => T | Promise<T>): Promise<T> {
+  try {
+    const bytes = await readFile(file);
+    if (crc32c(bytes) !== expected) throw new RangeError('its CRC-32C is not the one in backup.json');
+    return await parse(bytes);
+  } catch (error) {
+    throw damaged(file, error);
+  }
+}
+
+/** Frame follows frame, from the first byte of every tar to its last. */
+async function checkIndex(frames: readonly FrameEntry[], { description, directory }: StoredBackup): Promise<void> {
+  const ends = new Map(description.tars.map(({ name }) => [name, 0]));
+  for (const { tar, offset, length } of frames) {
+    if (ends.get(tar) !== offset) throw new RangeError(`a frame of ${tar} begins at ${offset}, not at ${ends.get(tar)}`);
+    ends.set(tar, offset + length);
+  }
+  for (const { name, bytes } of description.tars) {
+    if (ends.get(name) !== bytes) throw new RangeError(`${name} ends at ${ends.get(name)} there, at ${bytes} in backup.json`);
+    const { size } = await stat(join(directory, name));
+    if (size !== bytes) throw new RangeError(`${name} has ${size} bytes instead of ${bytes}`);
+  }
+}
+
+function damaged(file: string, error: unknown): HoldfastError {
+  return new HoldfastError('failed', `"${file}" cannot be used: ${messageOf(error)}`, {
+    code: 'backup_damaged',
+    hint: 'restore another backup: "holdfast verify --all" says which ones are sound',
+    cause: error,
+  });
+}

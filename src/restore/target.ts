@@ -1,0 +1,47 @@
+/** How far a restore is to go: PostgreSQL's recovery targets (the manual, "Recovery Target"). */
+
+export type Target =
+  /** To the end of the archive. */
+  | { kind: 'latest' }
+  /** As soon as the backup is consistent. */
+  | { kind: 'immediate' }
+  | { kind: 'time'; at: PointInTime; exclusive: boolean }
+  | { kind: 'lsn'; lsn: bigint; exclusive: boolean }
+  | { kind: 'xid'; xid: string; exclusive: boolean }
+  | { kind: 'name'; name: string };
+
+export interface PointInTime {
+  /** Microseconds since 1970, as PostgreSQL's times have them. */
+  microseconds: bigint;
+}
+
+/** Where recovery follows the WAL to, when there are several timelines. */
+export type TargetTimeline = 'latest' | 'current' | number;
+
+export type TargetAction = 'pause' | 'promote' | 'shutdown';
+
+/**
+ * A date and a time with its offset from UTC: without one it would mean whatever the server's time zone is.
+ * @throws RangeError
+ */
+export function parseTime(text: string): PointInTime {
+  const pattern =
+    /^(\d{4})-(\d\d)-(\d\d)[ Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?\s*(?:([zZ]|UTC)|([+-])(\d\d)(?::?(\d\d))?)$/;
+  const match = pattern.exec(text.trim());
+  if (match === null) throw new RangeError('is no date and time with an offset from UTC');
+  const [, year, month, day, hour, minute, second = '00', fraction = '', , sign, hours = '0', minutes = '0'] = match;
+  const local = `${year}-${month}-${day}T${hour}:${minute}:${second}Z`;
+  const milliseconds = Date.parse(local);
+  // Date takes the 31st of February for the 3rd of March.
+  if (Number.isNaN(milliseconds) || new Date(milliseconds).toISOString().slice(8, 10) !== day)
+    throw new RangeError('is a time that there never was');
+  const offset = (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1);
+  return { microseconds: BigInt(milliseconds - offset) * 1000n + BigInt(fraction.padEnd(6, '0')) };
+}
+
+/** In UTC, to the microsecond, in a form that every PostgreSQL reads whatever its DateStyle. */
+export function formatTime({ microseconds }: PointInTime): string {
+  const iso = new Date(Number(microseconds / 1000n)).toISOString();
+  const fraction = String(microseconds % 1_000_000n).padStart(6, '0');
+  return `${iso.slice(0, 19).replace('T', ' ')}.${fraction}+00`;
+}

@@ -1,0 +1,46 @@
+/** Whether the WAL that a restore needs is there. Pure, but for the times of files that it is given. */
+import { formatLsn } from '../postgres/lsn.ts';
+import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { formatTime, type Target } from './target.ts';
+import { coverageFrom, type Span } from './wal-path.ts';
+
+export interface Needs {
+  backup: Pick<RepositoryBackup, 'id' | 'startWal' | 'stopWal' | 'walSegmentSize'>;
+  path: readonly Span[];
+  target: Target;
+  /** What there is, in the archive or beside the backup. */
+  segments: ReadonlySet<string>;
+  /** When a segment was archived. */
+  archivedAt(segment: string): Date | undefined;
+}
+
+/** What is in the way of the target; undefined: nothing that can be known before. */
+export function missingWal(needs: Needs): string | undefined {
+  const { backup, path, target, segments } = needs;
+  const { startWal, stopWal, walSegmentSize } = backup;
+  const absent = segmentRange(startWal, stopWal, walSegmentSize).find((name) => !segments.has(name));
+  if (absent !== undefined)
+    return `backup ${backup.id} needs the WAL from ${startWal} to ${stopWal}, and ${absent} is not there`;
+  if (target.kind === 'immediate') return undefined;
+
+  const { last, hole } = coverageFrom(stopWal, path, segments, walSegmentSize);
+  if (target.kind === 'lsn') {
+    const reached = last === undefined ? -1n : parseSegmentName(last, walSegmentSize).number;
+    if ((target.lsn - 1n) / BigInt(walSegmentSize) <= reached) return undefined;
+    const where = hole === undefined ? `the archive ends with ${last}` : `${hole} is missing in the archive`;
+    return `${where}, before ${formatLsn(target.lsn)}`;
+  }
+  if (hole === undefined) return undefined;
+  if (target.kind !== 'time') return `${hole} is missing in the archive: recovery would end there`;
+  // A transaction that ended before a segment was archived may still be in the next one, but not the other way round.
+  const archived = last === undefined ? undefined : needs.archivedAt(last);
+  if (archived !== undefined && BigInt(archived.getTime()) * 1000n >= target.at.microseconds) return undefined;
+  return `${hole} is missing in the archive, before ${formatTime(target.at)}`;
+}
+
+/** Those of the backup's own segments that the archive does not have. */
+export function notArchived({ backup, archived }: { backup: Needs['backup']; archived: ReadonlySet<string> }): string[] {
+  const { startWal, stopWal, walSegmentSize } = backup;
+  return segmentRange(startWal, stopWal, walSegmentSize).filter((name) => !archived.has(name));
+}
