@@ -35,7 +35,9 @@ export function parseWalArguments(
     options[name] = value;
   }
   if (operands.length !== wanted.length)
-    throw wrong(`expected ${wanted.map((word) => `<${word}>`).join(' ')}, and got ${operands.length} arguments`);
+    throw wrong(
+      `expected ${wanted.map((word) => `<${word}>`).join(' ')}, and got ${operands.length} arguments`,
+    );
   return { options, operands };
 }
 

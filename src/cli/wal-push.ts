@@ -5,7 +5,7 @@ import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
 /** Returns the exit status: 0 when the repository has the file on disk. */
-export async function walPush(args: readonly string[]): Promise<number> {
+export async function main(args: readonly string[]): Promise<number> {
   try {
     const { options, operands } = parseWalArguments(args, ['file']);
     const [path = ''] = operands;

@@ -2,7 +2,6 @@
  * Whose backups and WAL a cluster's directory holds: `cluster.json`, written once by whoever comes first, the
  * first push or the first copy, and checked by everybody else.
  */
-import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -86,7 +85,7 @@ function parseIdentity(file: string, text: string): ClusterIdentity {
 /** Ours, or that of whoever was quicker. */
 async function writeIdentity(directory: string, identity: ClusterIdentity): Promise<ClusterIdentity> {
   await makeDurableDirectory(directory);
-  const temporary = join(directory, `.${fileName}-${randomUUID()}`);
+  const temporary = join(directory, `.${fileName}-${process.pid}-${process.hrtime.bigint().toString(36)}`);
   try {
     const { systemIdentifier, walSegmentSize } = identity;
     const text = `${JSON.stringify({ version: 1, systemIdentifier, walSegmentSize })}\n`;

@@ -1,5 +1,5 @@
 /**
- * Files in independent zstd frames of about 4 MB, each with its content's size and checksum: any zstd reads them
+ * Files in independent zstd frames of about 2 MB, each with its content's size and checksum: any zstd reads them
  * as one stream, and here several are made or read at once, in libuv's threads.
  */
 import type { FileHandle } from 'node:fs/promises';
@@ -8,11 +8,11 @@ import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { firstFrame } from './zstd-frames.ts';
 
 /** Bytes of content in a frame. */
-export const frameSize = 4 << 20;
-/** Frames under way at once: one more than there are processors on a small machine. */
-const atOnce = 3;
-/** What zstd makes of 4 MB is rarely more, and where it is there are two rounds. */
-const compressedChunk = 2 << 20;
+export const frameSize = 2 << 20;
+/** Frames under way at once: as many as libuv has threads. */
+const atOnce = 4;
+/** What zstd makes of a frame is rarely more, and where it is there are two rounds. */
+const compressedChunk = 1 << 20;
 const readAtOnce = 4 << 20;
 
 const compress = promisify(zstdCompress);

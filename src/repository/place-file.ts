@@ -2,7 +2,6 @@
  * Files of the repository that never change once they have their name: written under another one, synced, and
  * linked into place, which fails where something is there already.
  */
-import { randomUUID } from 'node:crypto';
 import { link, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -91,7 +90,7 @@ async function syncNames(directory: string): Promise<void> {
 }
 
 function temporaryName(name: string): string {
-  return [name, process.pid, hostname(), randomUUID().slice(0, 8)].join('~');
+  return [name, process.pid, hostname(), process.hrtime.bigint().toString(36)].join('~');
 }
 
 async function isLeftover(directory: string, name: string): Promise<boolean> {
