@@ -15,6 +15,7 @@ import { addRestore } from './restore.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
 import { addStop } from './stop.ts';
+import { addWal } from './wal.ts';
 import { addWorker } from './worker.ts';
 
 /** Runs one command; the exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 timed out. */
@@ -58,5 +59,6 @@ function buildProgram(): Command {
   addPlace(program);
   addRestore(program);
   addCheck(program);
+  addWal(program);
   return program;
 }
