@@ -23,13 +23,31 @@ export async function listBackups(clusterDirectory: string, json: boolean): Prom
   if (json) {
     await printJson(
       backups.map((backup) => {
-        const { id, cluster, label, serverVersion, timeline, startedAt, stoppedAt, startLsn, stopLsn } = backup;
-        const shown = { id, cluster, label, serverVersion, timeline, startedAt, stoppedAt, startLsn, stopLsn };
-        return { backup: entryName(backup), ...asSql(shown), bytes: backup.bytes, stored_bytes: backup.storedBytes };
+        const { id, cluster, label, serverVersion, timeline, startedAt, stoppedAt, startLsn, stopLsn } =
+          backup;
+        const shown = {
+          id,
+          cluster,
+          label,
+          serverVersion,
+          timeline,
+          startedAt,
+          stoppedAt,
+          startLsn,
+          stopLsn,
+        };
+        return {
+          backup: entryName(backup),
+          ...asSql(shown),
+          bytes: backup.bytes,
+          stored_bytes: backup.storedBytes,
+        };
       }),
     );
     return;
   }
   const width = process.stdout.isTTY ? process.stdout.columns : Infinity;
-  await printLines(backups.length === 0 ? [`no backups in ${plain(clusterDirectory)}`] : table(columns, backups, width));
+  await printLines(
+    backups.length === 0 ? [`no backups in ${plain(clusterDirectory)}`] : table(columns, backups, width),
+  );
 }

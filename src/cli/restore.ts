@@ -48,7 +48,12 @@ export function addRestore(program: Command): void {
     .option('--no-archiving', 'have the restored server archive nothing')
     .option('--pg-bin <directory>', 'the programs of the server that it is for: another version is refused')
     .option('--despite-missing-wal', 'go on where WAL is known to be missing', false)
-    .option('--jobs <number>', 'threads (default: one for each processor)', jobsOption, availableParallelism())
+    .option(
+      '--jobs <number>',
+      'threads (default: one for each processor)',
+      jobsOption,
+      availableParallelism(),
+    )
     .action(async (which: string | undefined, _: object, self: Command) => {
       const options = self.optsWithGlobals<Options>();
       const config = configFrom(options);
@@ -94,7 +99,9 @@ async function run(which: string | undefined, options: Options, repository: stri
 function recoveryFrom(options: Options, repository: string): Recovery {
   const target = targetFrom(options);
   if (options.asStandby && target.kind !== 'latest') {
-    throw new HoldfastError('usage', 'a standby has no target: it follows its primary', { code: 'which_target' });
+    throw new HoldfastError('usage', 'a standby has no target: it follows its primary', {
+      code: 'which_target',
+    });
   }
   const program = [process.execPath, join(fileURLToPath(packageRoot), 'bin/holdfast.js')];
   return {
@@ -102,13 +109,16 @@ function recoveryFrom(options: Options, repository: string): Recovery {
     timeline: options.targetTimeline,
     action: options.targetAction,
     standby: options.asStandby,
-    restoreCommand:
-      options.restoreCommand ?? fetchCommand({ program, repository, cluster: options.cluster }),
+    restoreCommand: options.restoreCommand ?? fetchCommand({ program, repository, cluster: options.cluster }),
     noArchiving: !options.archiving,
   };
 }
 
-function asJson({ backup, warnings }: Choice, { tablespaces, ...amount }: Restored, directory: string): object {
+function asJson(
+  { backup, warnings }: Choice,
+  { tablespaces, ...amount }: Restored,
+  directory: string,
+): object {
   const { id, cluster, serverVersion, stopLsn } = backup.description;
   return {
     id,
@@ -118,7 +128,10 @@ function asJson({ backup, warnings }: Choice, { tablespaces, ...amount }: Restor
     server_version: serverVersion,
     consistent_at: stopLsn,
     ...amount,
-    tablespaces: tablespaces.map(({ oid, location }) => ({ oid, location: bytePath(location, '').toString() })),
+    tablespaces: tablespaces.map(({ oid, location }) => ({
+      oid,
+      location: bytePath(location, '').toString(),
+    })),
     warnings,
   };
 }
@@ -133,7 +146,9 @@ function described(
   const major = Number.parseInt(description.serverVersion, 10);
   return [
     `backup ${entryName(description)} of cluster ${description.cluster} is restored: ${files} files, ${bytes(amount)}`,
-    ...tablespaces.map(({ oid, location }) => `tablespace ${oid}: ${plain(bytePath(location, '').toString())}`),
+    ...tablespaces.map(
+      ({ oid, location }) => `tablespace ${oid}: ${plain(bytePath(location, '').toString())}`,
+    ),
     'what to do next:',
     `  start PostgreSQL ${major} on it, for example: pg_ctl start -D ${plain(directory)}`,
     ...(standby
@@ -142,14 +157,17 @@ function described(
         ? ['  it takes connections for writing as soon as it has recovered']
         : action === 'shutdown'
           ? ['  it shuts down at the target; without recovery.signal it starts for good']
-          : ['  it pauses at the target, for you to look at; SELECT pg_wal_replay_resume() opens it for good']),
+          : [
+              '  it pauses at the target, for you to look at; SELECT pg_wal_replay_resume() opens it for good',
+            ]),
   ];
 }
 
 /** `OID=DIR`, any number of times. */
 function tablespaceOption(text: string, before: Map<string, string>): Map<string, string> {
   const [, oid, directory] = /^(\d+)=(.+)$/s.exec(text) ?? [];
-  if (oid === undefined || directory === undefined) throw new InvalidArgumentError('it has not the form OID=DIRECTORY');
+  if (oid === undefined || directory === undefined)
+    throw new InvalidArgumentError('it has not the form OID=DIRECTORY');
   if (before.has(oid)) throw new InvalidArgumentError(`tablespace ${oid} is given twice`);
   return new Map([...before, [oid, resolve(directory)]]);
 }

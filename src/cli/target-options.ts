@@ -57,9 +57,13 @@ export function targetFrom(options: TargetOptions): Target {
     ...(targetImmediate === true ? [{ kind: 'immediate' as const }] : []),
   ];
   const [target = { kind: 'latest' as const }, another] = given;
-  if (another !== undefined) throw usage('give one target only', 'one of --target-time, -lsn, -xid, -name and -immediate');
+  if (another !== undefined)
+    throw usage('give one target only', 'one of --target-time, -lsn, -xid, -name and -immediate');
   if (exclusive && !('exclusive' in target))
-    throw usage('--target-exclusive needs a time, a place in the WAL or a transaction', 'see "holdfast restore --help"');
+    throw usage(
+      '--target-exclusive needs a time, a place in the WAL or a transaction',
+      'see "holdfast restore --help"',
+    );
   return target;
 }
 

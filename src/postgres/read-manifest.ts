@@ -67,7 +67,9 @@ function checkOwnChecksum(bytes: Buffer): void {
   const line = Buffer.from('"Manifest-Checksum"');
   const at = bytes.lastIndexOf(line);
   if (at < 1 || bytes[at - 1] !== 0x0a) throw new RangeError('its last line with the checksum is missing');
-  const stated = /^"Manifest-Checksum": ?"([0-9a-f]{64})"\}\n?$/.exec(bytes.subarray(at).toString('latin1'))?.[1];
+  const stated = /^"Manifest-Checksum": ?"([0-9a-f]{64})"\}\n?$/.exec(
+    bytes.subarray(at).toString('latin1'),
+  )?.[1];
   const actual = createHash('sha256').update(bytes.subarray(0, at)).digest('hex');
   if (stated !== actual) throw new RangeError('its own checksum is wrong: it is damaged');
 }

@@ -18,7 +18,8 @@ export function parseTimelineHistory(bytes: Buffer): Ancestor[] {
     .filter((line) => !/^\s*(#|$)/.test(line))
     .map((line) => {
       const [, timeline, lsn] = /^\s*(\d+)\s+(\S+)/.exec(line) ?? [];
-      if (timeline === undefined || lsn === undefined) throw new RangeError(`its line "${line}" is malformed`);
+      if (timeline === undefined || lsn === undefined)
+        throw new RangeError(`its line "${line}" is malformed`);
       return { timeline: Number(timeline), end: parseLsn(lsn) };
     });
 }

@@ -16,11 +16,15 @@ export async function readArchive(clusterDirectory: string): Promise<Archive> {
     }
     return { segments: new Set(await archivedSegments(clusterDirectory)), histories };
   } catch (error) {
-    throw new HoldfastError('failed', `the WAL archive in "${clusterDirectory}" cannot be read: ${messageOf(error)}`, {
-      code: 'repository_unreadable',
-      hint: 'run this as the user that owns the repository',
-      cause: error,
-    });
+    throw new HoldfastError(
+      'failed',
+      `the WAL archive in "${clusterDirectory}" cannot be read: ${messageOf(error)}`,
+      {
+        code: 'repository_unreadable',
+        hint: 'run this as the user that owns the repository',
+        cause: error,
+      },
+    );
   }
 }
 

@@ -18,15 +18,22 @@ export interface Destination {
 }
 
 /** Makes the directories that are not there. @throws HoldfastError `directory_not_empty`, and then nothing is changed */
-export async function prepareDestination({ directory, tablespaces }: Destination, what: string): Promise<void> {
+export async function prepareDestination(
+  { directory, tablespaces }: Destination,
+  what: string,
+): Promise<void> {
   await refuseFull(Buffer.from(directory), directory);
   for (const location of tablespaces) await refuseFull(bytePath(location, ''), directory);
   for (const path of [Buffer.from(directory), ...tablespaces.map((location) => bytePath(location, ''))])
     await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-      throw new HoldfastError('failed', `the directory "${path.toString()}" cannot be made: ${messageOf(error)}`, {
-        code: 'directory_unwritable',
-        cause: error,
-      });
+      throw new HoldfastError(
+        'failed',
+        `the directory "${path.toString()}" cannot be made: ${messageOf(error)}`,
+        {
+          code: 'directory_unwritable',
+          cause: error,
+        },
+      );
     });
   const text = [
     `${what} has begun here and is not finished: no server must start on this directory.`,

@@ -47,7 +47,11 @@ export function pickBackup<T extends Candidate>(
 }
 
 /** Why this backup cannot reach the target; undefined: it can, as far as its own place is concerned. */
-export function reasonAgainst(backup: Candidate, path: readonly Span[], { target }: Wish): string | undefined {
+export function reasonAgainst(
+  backup: Candidate,
+  path: readonly Span[],
+  { target }: Wish,
+): string | undefined {
   if (!leadsThrough(path, backup)) {
     const last = path.at(-1)?.timeline;
     return `it ends at ${backup.stopLsn} on timeline ${backup.timeline}, which is not on the way to timeline ${last}`;

@@ -2,11 +2,12 @@
  * Restores a backup into an empty directory. What makes a data directory of it, pg_control, comes last, after every
  * file has been held against the manifest and is durable: what is damaged or unfinished never starts.
  */
-import { mkdir, readFile, rename, symlink } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import { formatTablespaceMap, parseTablespaceMap } from '../postgres/tablespace-map.ts';
+import { readCompressed } from '../repository/compressed-file.ts';
 import { syncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { ownershipOf, writeOwned, type Owned } from './data-files.ts';
@@ -16,7 +17,6 @@ import { asBytes, bytePath } from './extraction/byte-path.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
 import { Flusher } from './make-durable.ts';
 import { recoverySettings, withSettings, type Recovery } from './recovery-settings.ts';
-import { segmentParts } from './segment-file.ts';
 import { readInventory, type Inventory, type StoredBackup } from './stored-backup.ts';
 import { placeTablespaces, type PlacedTablespace } from './tablespaces.ts';
 import { refuseWrongFiles } from './whole-copy.ts';
@@ -61,7 +61,11 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   await linkTablespaces(options, tablespaces, owned);
   await addWal(options, owned);
   await addSettings(options, owned);
-  await writeOwned(join(directory, 'backup_manifest'), await readFile(join(backup.directory, 'backup_manifest')), owned);
+  await writeOwned(
+    join(directory, 'backup_manifest'),
+    await readFile(join(backup.directory, 'backup_manifest')),
+    owned,
+  );
   await flusher.finish([asBytes(directory), ...outside]);
 
   await addControlFile(directory, outcome.kept.get(controlFile), owned);
@@ -88,9 +92,15 @@ async function planTablespaces(
 }
 
 /** Where the contents of each tar go. */
-function rootsOf({ directory }: RestoreOptions, tablespaces: readonly PlacedTablespace[]): Record<string, string> {
+function rootsOf(
+  { directory }: RestoreOptions,
+  tablespaces: readonly PlacedTablespace[],
+): Record<string, string> {
   const ofTablespaces = tablespaces.map(({ oid, location }) => [`${oid}.tar.zst`, location]);
-  return Object.fromEntries([['base.tar.zst', asBytes(directory)], ...ofTablespaces]) as Record<string, string>;
+  return Object.fromEntries([['base.tar.zst', asBytes(directory)], ...ofTablespaces]) as Record<
+    string,
+    string
+  >;
 }
 
 async function extractAll(
@@ -147,13 +157,24 @@ async function linkTablespaces(
 
 async function addWal({ backup, directory, fromBackup }: RestoreOptions, owned: Owned): Promise<void> {
   for (const name of fromBackup) {
-    const file = join(backup.directory, 'pg_wal', `${name}.zst`);
-    await writeOwned(join(directory, 'pg_wal', name), segmentParts(file), owned).catch((error: unknown) => {
-      throw new HoldfastError('failed', `"${file}" cannot be restored: ${messageOf(error)}`, {
+    const path = join(backup.directory, 'pg_wal', `${name}.zst`);
+    try {
+      await decompressTo(join(directory, 'pg_wal', name), path, backup.description.walSegmentSize, owned);
+    } catch (error) {
+      throw new HoldfastError('failed', `"${path}" cannot be restored: ${messageOf(error)}`, {
         code: 'backup_damaged',
         cause: error,
       });
-    });
+    }
+  }
+}
+
+async function decompressTo(to: string, from: string, size: number, owned: Owned): Promise<void> {
+  const file = await open(from, 'r');
+  try {
+    await writeOwned(to, readCompressed(file, size), owned);
+  } finally {
+    await file.close();
   }
 }
 

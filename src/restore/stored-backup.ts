@@ -6,7 +6,11 @@ import { crc32c } from '../postgres/crc32c.ts';
 import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
 import { readFrameIndex, type FrameEntry } from '../repository/frame-index.ts';
 import { entryName } from '../repository/label-entry.ts';
-import { listBackups, parseRepositoryBackup, type RepositoryBackup } from '../repository/repository-backup.ts';
+import {
+  listBackups,
+  parseRepositoryBackup,
+  type RepositoryBackup,
+} from '../repository/repository-backup.ts';
 
 export interface StoredBackup {
   description: RepositoryBackup;
@@ -50,14 +54,20 @@ export async function readInventory({ description, directory, meta }: StoredBack
   const manifestFile = join(directory, 'backup_manifest');
   const framesFile = join(meta, 'frames.jsonl');
   const manifest = await checked(manifestFile, description.manifestCrc32c, (bytes) => parseManifest(bytes));
-  const frames = await checked(framesFile, description.framesCrc32c, (bytes) => readFrameIndex(bytes.toString('utf8')));
+  const frames = await checked(framesFile, description.framesCrc32c, (bytes) =>
+    readFrameIndex(bytes.toString('utf8')),
+  );
   await checkIndex(frames, { description, directory, meta }).catch((error: unknown) => {
     throw damaged(framesFile, error);
   });
   return { manifest, frames };
 }
 
-async function checked<T>(file: string, expected: number, parse: (bytes: Buffer) => T | Promise<T>): Promise<T> {
+async function checked<T>(
+  file: string,
+  expected: number,
+  parse: (bytes: Buffer) => T | Promise<T>,
+): Promise<T> {
   try {
     const bytes = await readFile(file);
     if (crc32c(bytes) !== expected) throw new RangeError('its CRC-32C is not the one in backup.json');
@@ -68,14 +78,19 @@ async function checked<T>(file: string, expected: number, parse: (bytes: Buffer)
 }
 
 /** Frame follows frame, from the first byte of every tar to its last. */
-async function checkIndex(frames: readonly FrameEntry[], { description, directory }: StoredBackup): Promise<void> {
+async function checkIndex(
+  frames: readonly FrameEntry[],
+  { description, directory }: StoredBackup,
+): Promise<void> {
   const ends = new Map(description.tars.map(({ name }) => [name, 0]));
   for (const { tar, offset, length } of frames) {
-    if (ends.get(tar) !== offset) throw new RangeError(`a frame of ${tar} begins at ${offset}, not at ${ends.get(tar)}`);
+    if (ends.get(tar) !== offset)
+      throw new RangeError(`a frame of ${tar} begins at ${offset}, not at ${ends.get(tar)}`);
     ends.set(tar, offset + length);
   }
   for (const { name, bytes } of description.tars) {
-    if (ends.get(name) !== bytes) throw new RangeError(`${name} ends at ${ends.get(name)} there, at ${bytes} in backup.json`);
+    if (ends.get(name) !== bytes)
+      throw new RangeError(`${name} ends at ${ends.get(name)} there, at ${bytes} in backup.json`);
     const { size } = await stat(join(directory, name));
     if (size !== bytes) throw new RangeError(`${name} has ${size} bytes instead of ${bytes}`);
   }

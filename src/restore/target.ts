@@ -29,7 +29,8 @@ export function parseTime(text: string): PointInTime {
     /^(\d{4})-(\d\d)-(\d\d)[ Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?\s*(?:([zZ]|UTC)|([+-])(\d\d)(?::?(\d\d))?)$/;
   const match = pattern.exec(text.trim());
   if (match === null) throw new RangeError('is no date and time with an offset from UTC');
-  const [, year, month, day, hour, minute, second = '00', fraction = '', , sign, hours = '0', minutes = '0'] = match;
+  const [, year, month, day, hour, minute, second = '00', fraction = '', , sign, hours = '0', minutes = '0'] =
+    match;
   const local = `${year}-${month}-${day}T${hour}:${minute}:${second}Z`;
   const milliseconds = Date.parse(local);
   // Date takes the 31st of February for the 3rd of March.

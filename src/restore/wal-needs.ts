@@ -35,12 +35,19 @@ export function missingWal(needs: Needs): string | undefined {
   if (target.kind !== 'time') return `${hole} is missing in the archive: recovery would end there`;
   // A transaction that ended before a segment was archived may still be in the next one, but not the other way round.
   const archived = last === undefined ? undefined : needs.archivedAt(last);
-  if (archived !== undefined && BigInt(archived.getTime()) * 1000n >= target.at.microseconds) return undefined;
+  if (archived !== undefined && BigInt(archived.getTime()) * 1000n >= target.at.microseconds)
+    return undefined;
   return `${hole} is missing in the archive, before ${formatTime(target.at)}`;
 }
 
 /** Those of the backup's own segments that the archive does not have. */
-export function notArchived({ backup, archived }: { backup: Needs['backup']; archived: ReadonlySet<string> }): string[] {
+export function notArchived({
+  backup,
+  archived,
+}: {
+  backup: Needs['backup'];
+  archived: ReadonlySet<string>;
+}): string[] {
   const { startWal, stopWal, walSegmentSize } = backup;
   return segmentRange(startWal, stopWal, walSegmentSize).filter((name) => !archived.has(name));
 }

@@ -63,7 +63,10 @@ export function coverageFrom(
     if (!segments.has(name)) break;
     last = name;
   }
-  return { last, hole: goesOn(number, path, segments, segmentSize) ? fileFor(number, path, segmentSize) : undefined };
+  return {
+    last,
+    hole: goesOn(number, path, segments, segmentSize) ? fileFor(number, path, segmentSize) : undefined,
+  };
 }
 
 /** Whether there is any segment on the path after this one. */

@@ -16,7 +16,10 @@ export function refuseWrongFiles(files: ReadonlyMap<string, Buffer>, backup: Sto
 }
 
 /** Why they do not belong together; undefined when they do. */
-export function wrongFiles(files: ReadonlyMap<string, Buffer>, { description }: StoredBackup): string | undefined {
+export function wrongFiles(
+  files: ReadonlyMap<string, Buffer>,
+  { description }: StoredBackup,
+): string | undefined {
   const file = (name: string) => files.get(name) ?? Buffer.alloc(0);
   try {
     const major = Number.parseInt(file('PG_VERSION').toString('latin1'), 10);

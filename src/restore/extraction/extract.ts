@@ -48,7 +48,8 @@ export async function extract(extraction: Extraction): Promise<Outcome> {
       if (complete) extraction.onFile(part.path, part.size);
     }
     keep(outcome.kept, answer.extracted.kept);
-    for (const directory of answer.extracted.directories) outcome.directories.push({ ...directory, tar: frame.tar });
+    for (const directory of answer.extracted.directories)
+      outcome.directories.push({ ...directory, tar: frame.tar });
     done += frame.size;
     extraction.onProgress(done, expected);
   };

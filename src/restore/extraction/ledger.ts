@@ -61,6 +61,8 @@ export class Ledger {
       checksum = combineCrc32c(checksum, part.crc32c, part.length);
       end += part.length;
     }
-    return checksum === expected.crc32c ? undefined : `"${path}" is not what was backed up: its CRC-32C is wrong`;
+    return checksum === expected.crc32c
+      ? undefined
+      : `"${path}" is not what was backed up: its CRC-32C is wrong`;
   }
 }

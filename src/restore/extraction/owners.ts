@@ -22,7 +22,9 @@ export function ownersIfRoot(): Owners | undefined {
 
 function namesIn(file: string): Map<string, number> {
   try {
-    const rows = readFileSync(file, 'utf8').split('\n').map((line) => line.split(':'));
+    const rows = readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'));
     return new Map(rows.flatMap(([name, , number]) => (name && number ? [[name, Number(number)]] : [])));
   } catch {
     return new Map();

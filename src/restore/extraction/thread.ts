@@ -48,6 +48,7 @@ function extract(frame: FrameEntry): Extracted {
 
 /** A name that leads out of the data directory is not one of PostgreSQL's. */
 function safe(name: string): string {
-  if (name.startsWith('/') || name.split('/').includes('..')) throw new RangeError(`the member "${name}" leads elsewhere`);
+  if (name.startsWith('/') || name.split('/').includes('..'))
+    throw new RangeError(`the member "${name}" leads elsewhere`);
   return name;
 }

@@ -13,7 +13,7 @@ export function writePiece(root: string, piece: Piece, owners: Owners | undefine
       if (owners !== undefined) fchownSync(fd, ...owners.of(piece.header));
       fchmodSync(fd, piece.mode);
     }
-    for (let written = 0; written < piece.data.length; )
+    for (let written = 0; written < piece.data.length;)
       written += writeSync(fd, piece.data, written, piece.data.length - written, piece.at + written);
   } finally {
     closeSync(fd);
