@@ -2,12 +2,17 @@
 // Plain enough for a Node that is too old for the rest, so that it can say so.
 const minimum = [20, 12]; // as "engines" in package.json says
 
+// What keeps "wal fetch" from starting is not the end of the archive: above 125, PostgreSQL stops the recovery.
+const command = process.argv.slice(2, 4).join(' ');
+const failed = (status) => (command === 'wal fetch' ? 200 : status);
+
 const version = process.versions.node.split('.').map(Number);
 if (version[0] < minimum[0] || (version[0] === minimum[0] && version[1] < minimum[1])) {
   console.error('holdfast: needs Node ' + minimum.join('.') + ' or newer, and this is ' + process.version);
-  process.exit(2);
+  process.exit(failed(2));
 }
-import('./launch.js').catch((error) => {
+const quick = command === 'wal push' || command === 'wal fetch';
+import(quick ? './wal.js' : './launch.js').catch((error) => {
   console.error('holdfast: cannot be started: ' + error.message);
-  process.exitCode = 1;
+  process.exitCode = failed(1);
 });

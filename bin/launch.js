@@ -1,10 +1,8 @@
 // Runs what is built, in the package; the sources themselves, in a checkout.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import module from 'node:module';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { enableCompileCache } from './compile-cache.js';
 
 const source = new URL('../src/cli/main.ts', import.meta.url);
 const built = new URL('../dist/cli/main.js', import.meta.url);
@@ -17,24 +15,13 @@ else {
   console.error(
     `holdfast: a checkout needs Node 22.18 or newer, and this is ${process.version}: run "npm ci"`,
   );
-  process.exitCode = 2;
+  process.exitCode = process.argv[3] === 'fetch' ? 200 : 2; // for "wal fetch", 2 would be the end of the archive
 }
 
 async function run(main) {
   enableCompileCache();
   const { main: holdfast } = await import(main.href);
   process.exit(await holdfast(process.argv.slice(2))); // whatever connection may still be open
-}
-
-/** Where others can write, they could leave code for us to run: so not in the system's temporary directory. */
-function enableCompileCache() {
-  if (!module.enableCompileCache) return;
-  try {
-    const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-    module.enableCompileCache(process.env.NODE_COMPILE_CACHE || join(caches, 'holdfast'));
-  } catch {
-    // Without a home there is no cache.
-  }
 }
 
 /** With the checkout's own Node, which ends as this does. */

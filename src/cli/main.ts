@@ -14,6 +14,7 @@ import { addPlace } from './place.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
 import { addStop } from './stop.ts';
+import { addWal } from './wal.ts';
 import { addWorker } from './worker.ts';
 
 /** Runs one command; the exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 timed out. */
@@ -56,5 +57,6 @@ function buildProgram(): Command {
   addLabel(program);
   addPlace(program);
   addCheck(program);
+  addWal(program);
   return program;
 }

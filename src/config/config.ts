@@ -32,6 +32,11 @@ export interface Config {
     maxHeld: number;
     /** Milliseconds. */
     drainTimeout: number;
+    compressLevel: number;
+  };
+  wal: {
+    /** Segments that a worker archives ahead of the archiver; 0: none. */
+    pushAhead: number;
   };
   log: { level: LogLevel; format: 'text' | 'json' };
   /** At least one. */
@@ -88,7 +93,9 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
       maxHoldTimeout: required(keys.maxHoldTimeout),
       maxHeld: required(keys.maxHeld),
       drainTimeout: required(keys.drainTimeout),
+      compressLevel: required(keys.compressLevel),
     },
+    wal: { pushAhead: required(keys.pushAhead) },
     log: { level: required(keys.logLevel), format: required(keys.logFormat) },
     clusters: [...(clusterNames.size > 0 ? clusterNames : ['main'])].map(cluster),
   };

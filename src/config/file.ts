@@ -94,7 +94,7 @@ function asTable(value: unknown, name: string, file: string): Table {
 function unknownTable(name: string, file: string): HoldfastError {
   return new HoldfastError('usage', `"${name}" in ${file} is unknown`, {
     code: 'bad_configuration',
-    hint: didYouMean(name, ['control', 'worker', 'log', 'cluster']),
+    hint: didYouMean(name, ['control', 'worker', 'wal', 'log', 'cluster']),
   });
 }
 

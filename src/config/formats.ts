@@ -31,13 +31,17 @@ export const absolutePath: Format<string> = {
 };
 
 export function positiveInteger(max: number): Format<number> {
+  return wholeNumber(1, max);
+}
+
+export function wholeNumber(min: number, max: number): Format<number> {
   return {
-    accepts: `a whole number from 1 to ${max}`,
+    accepts: `a whole number from ${min} to ${max}`,
     parse(value) {
       const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
       if (typeof number !== 'number' || !Number.isInteger(number))
         throw new RangeError('is not a whole number');
-      if (number < 1 || number > max) throw new RangeError('is out of range');
+      if (number < min || number > max) throw new RangeError('is out of range');
       return number;
     },
     show,

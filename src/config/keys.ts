@@ -2,12 +2,14 @@
 import { logLevels, type LogLevel } from '../log.ts';
 import {
   absolutePath,
+  clusterName,
   duration,
   name,
   oneOf,
   positiveInteger,
   postgresUrl,
   schemaName,
+  wholeNumber,
   type Format,
 } from './formats.ts';
 
@@ -57,6 +59,7 @@ export const keys = {
   repository: {
     path: 'worker.repository',
     variable: 'HOLDFAST_REPOSITORY',
+    flag: '--repository',
     format: absolutePath,
     default: '/var/lib/holdfast/repository',
     help: 'the directory for backups and WAL that Holdfast copies itself',
@@ -88,6 +91,35 @@ export const keys = {
     format: duration,
     default: '10 min',
     help: 'how long a worker that is told to stop waits for the backups it holds',
+  } satisfies Key<number>,
+  compressLevel: {
+    path: 'worker.compress_level',
+    variable: 'HOLDFAST_COMPRESS_LEVEL',
+    format: positiveInteger(19),
+    default: '1',
+    help: 'the zstd level of what goes into the repository',
+  } satisfies Key<number>,
+  walCluster: {
+    path: 'wal.cluster',
+    variable: 'HOLDFAST_CLUSTER',
+    flag: '--cluster',
+    format: clusterName,
+    default: undefined,
+    help: 'whose WAL "holdfast wal" archives and fetches; without it, the only cluster configured, or main',
+  } satisfies Key<string>,
+  pushAhead: {
+    path: 'wal.push_ahead',
+    variable: 'HOLDFAST_PUSH_AHEAD',
+    format: wholeNumber(0, 1000),
+    default: '8',
+    help: 'how many segments a worker archives ahead of the archiver of its own host; 0: none',
+  } satisfies Key<number>,
+  fetchAhead: {
+    path: 'wal.fetch_ahead',
+    variable: 'HOLDFAST_FETCH_AHEAD',
+    format: wholeNumber(0, 1000),
+    default: '8',
+    help: 'how many segments "holdfast wal fetch" makes ready ahead of replay, in pg_wal; 0: none',
   } satisfies Key<number>,
   logLevel: {
     path: 'log.level',

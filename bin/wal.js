@@ -1,0 +1,17 @@
+// "wal push" and "wal fetch" run for every segment: nothing is loaded that they do not use.
+import { existsSync } from 'node:fs';
+import { enableCompileCache } from './compile-cache.js';
+
+const [, , , command, ...args] = process.argv;
+const source = new URL(`../src/cli/wal-${command}.ts`, import.meta.url);
+const built = new URL(`../dist/cli/wal-${command}.js`, import.meta.url);
+
+if (!existsSync(source)) await run(built);
+else if (process.features.typescript) await run(source);
+else await import('./launch.js'); // with the checkout's own Node
+
+async function run(entry) {
+  enableCompileCache();
+  const { main } = await import(entry.href);
+  process.exit(await main(args));
+}

@@ -1,0 +1,51 @@
+/**
+ * `holdfast wal push` and `fetch`, as the help shows them, and for those who put options before the command. For
+ * the rest bin/wal.js runs the two without all this.
+ */
+import type { Command } from 'commander';
+import { main as fetch } from './wal-fetch.ts';
+import type { GlobalOptions } from './options.ts';
+import { main as push } from './wal-push.ts';
+
+interface Options extends GlobalOptions {
+  repository?: string;
+  cluster?: string;
+}
+
+export function addWal(program: Command): void {
+  const wal = program
+    .command('wal')
+    .description("archive WAL and fetch it, as PostgreSQL's archive_command and restore_command")
+    .helpCommand(false);
+  describe(wal.command('push <file>'), 'archive a file: archive_command = \'holdfast wal push "%p"\'', push);
+  describe(
+    wal.command('fetch <name> <destination>'),
+    'fetch a file: restore_command = \'holdfast wal fetch "%f" "%p"\'; 1: the archive has none, 200: anything else',
+    fetch,
+  );
+}
+
+function describe(
+  command: Command,
+  description: string,
+  main: (args: readonly string[]) => Promise<number>,
+): void {
+  command
+    .description(description)
+    .option(
+      '--repository <directory>',
+      'the repository (default: HOLDFAST_REPOSITORY, then the configuration)',
+    )
+    .option(
+      '--cluster <name>',
+      'whose WAL it is (default: HOLDFAST_CLUSTER, then the only one configured, or main)',
+    )
+    .action(async () => {
+      const { config, repository, cluster, json } = command.optsWithGlobals<Options>();
+      const given = { '--config': config, '--repository': repository, '--cluster': cluster };
+      const flags = Object.entries(given).flatMap(([flag, value]) =>
+        value === undefined ? [] : [flag, value],
+      );
+      process.exitCode = await main([...command.args, ...flags, ...(json === true ? ['--json'] : [])]);
+    });
+}

@@ -1,0 +1,69 @@
+/**
+ * The part of the configuration that `holdfast wal` needs. It is read for every segment, so what reads files in
+ * TOML is loaded only where there is one.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { keys, type Key } from './keys.ts';
+import { parseSetting, type Setting, type Settings } from './settings.ts';
+import { readVariables } from './variables.ts';
+
+export interface WalConfig {
+  /** The configuration file, where one was read. */
+  file: string | undefined;
+  repository: string;
+  cluster: string;
+  /** Its directory in the repository. */
+  clusterDirectory: string;
+  compressLevel: number;
+  /** Segments; 0: none. */
+  fetchAhead: number;
+}
+
+export interface WalConfigInput {
+  file?: string | undefined;
+  env: NodeJS.ProcessEnv;
+  repository?: string | undefined;
+  cluster?: string | undefined;
+}
+
+/** As config/file.ts has it, which is not loaded for that. */
+const defaultFile = '/etc/holdfast.toml';
+
+/** An option beats a variable, a variable beats the file. @throws HoldfastError of kind `usage` */
+export async function loadWalConfig(input: WalConfigInput): Promise<WalConfig> {
+  const { env } = input;
+  const file = input.file ?? (env['HOLDFAST_CONFIG'] || (existsSync(defaultFile) ? defaultFile : undefined));
+  const fromFile = file === undefined ? nothing() : (await import('./file.ts')).readConfigFile(file);
+  const fromVariables = readVariables(env, [...fromFile.clusters.keys()]);
+  const fromOptions: Record<string, string | undefined> = {
+    [keys.repository.path]: input.repository,
+    [keys.walCluster.path]: input.cluster,
+  };
+
+  const find = (key: Key<unknown>): Setting | undefined => {
+    const option = fromOptions[key.path];
+    if (option !== undefined) return { value: option, from: key.flag ?? 'an option' };
+    const standard = key.default === undefined ? undefined : { value: key.default, from: 'the default' };
+    return fromVariables.general.get(key.path) ?? fromFile.general.get(key.path) ?? standard;
+  };
+  const required = <T>(key: Key<T>): T => parseSetting(key, find(key) ?? { value: '', from: 'nowhere' });
+
+  const clusters = new Set([...fromFile.clusters.keys(), ...fromVariables.clusters.keys()]);
+  const [only = 'main'] = clusters.size === 1 ? clusters : [];
+  const named = find(keys.walCluster);
+  const cluster = named === undefined ? only : parseSetting(keys.walCluster, named);
+  const repository = required(keys.repository);
+  return {
+    file,
+    repository,
+    cluster,
+    clusterDirectory: join(repository, cluster),
+    compressLevel: required(keys.compressLevel),
+    fetchAhead: required(keys.fetchAhead),
+  };
+}
+
+function nothing(): Settings {
+  return { general: new Map(), clusters: new Map() };
+}

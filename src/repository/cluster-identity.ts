@@ -1,0 +1,108 @@
+/**
+ * Whose backups and WAL a cluster's directory holds: `cluster.json`, written once by whoever comes first, the
+ * first push or the first copy, and checked by everybody else.
+ */
+import { link, mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { syncDirectory, writeSynced } from './durable-files.ts';
+
+export interface ClusterIdentity {
+  /** A 64-bit number as text, as the server shows it. */
+  systemIdentifier: string;
+  /** Bytes. */
+  walSegmentSize: number;
+}
+
+const fileName = 'cluster.json';
+const directoryMode = 0o700;
+const fileMode = 0o600;
+
+/**
+ * Makes the directory that system's, if it is nobody's yet; durable when it resolves.
+ * @throws HoldfastError `other_system` where it is another's, `other_segment_size` where its WAL was cut differently
+ */
+export async function claimRepository(directory: string, identity: ClusterIdentity): Promise<void> {
+  const found = (await readIdentity(directory)) ?? (await writeIdentity(directory, identity));
+  if (found.systemIdentifier !== identity.systemIdentifier) {
+    throw new HoldfastError(
+      'failed',
+      `"${directory}" belongs to the system ${found.systemIdentifier}, not to ${identity.systemIdentifier}`,
+      {
+        code: 'other_system',
+        hint: 'give each cluster a name of its own (--cluster, HOLDFAST_CLUSTER, [cluster.<name>]), or another repository; after initdb it is another cluster',
+      },
+    );
+  }
+  if (found.walSegmentSize !== identity.walSegmentSize) {
+    throw new HoldfastError(
+      'failed',
+      `the WAL in "${directory}" is in segments of ${found.walSegmentSize} bytes, not of ${identity.walSegmentSize}`,
+      {
+        code: 'other_segment_size',
+        hint: 'after pg_resetwal --wal-segsize, archive to another repository or under another cluster name',
+      },
+    );
+  }
+}
+
+/** undefined: it is nobody's yet. @throws HoldfastError where it cannot be read, or makes no sense */
+export async function readIdentity(directory: string): Promise<ClusterIdentity | undefined> {
+  const file = join(directory, fileName);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new HoldfastError('failed', `"${file}" cannot be read: ${messageOf(error)}`, {
+      code: 'repository_unreadable',
+      hint: 'run this as the user that owns the repository, and see that its disk is well',
+      cause: error,
+    });
+  }
+  return parseIdentity(file, text);
+}
+
+function parseIdentity(file: string, text: string): ClusterIdentity {
+  const refuse = (reason: string) =>
+    new HoldfastError('failed', `"${file}" ${reason}`, {
+      code: 'repository_unreadable',
+      hint: 'it says which system the directory belongs to: {"version":1,"systemIdentifier":"…","walSegmentSize":16777216}',
+    });
+  let found: Partial<ClusterIdentity & { version: number }> | null;
+  try {
+    found = JSON.parse(text) as typeof found;
+  } catch (error) {
+    throw refuse(`is not JSON: ${messageOf(error)}`);
+  }
+  if (found?.version !== 1) throw refuse('is not of version 1');
+  const { systemIdentifier, walSegmentSize } = found;
+  if (typeof systemIdentifier !== 'string' || typeof walSegmentSize !== 'number')
+    throw refuse('has no system identifier or no segment size');
+  return { systemIdentifier, walSegmentSize };
+}
+
+/** Ours, or that of whoever was quicker. */
+async function writeIdentity(directory: string, identity: ClusterIdentity): Promise<ClusterIdentity> {
+  await makeDurableDirectory(directory);
+  const temporary = join(directory, `.${fileName}-${process.pid}-${process.hrtime.bigint().toString(36)}`);
+  try {
+    const { systemIdentifier, walSegmentSize } = identity;
+    const text = `${JSON.stringify({ version: 1, systemIdentifier, walSegmentSize })}\n`;
+    await writeSynced(temporary, Buffer.from(text), fileMode);
+    await link(temporary, join(directory, fileName)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    await syncDirectory(directory);
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+  return (await readIdentity(directory)) ?? identity;
+}
+
+/** With its parents; each new one's name is on the disk when it resolves. */
+export async function makeDurableDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: directoryMode });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
+}

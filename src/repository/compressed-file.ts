@@ -1,0 +1,126 @@
+/**
+ * Files in independent zstd frames of about 2 MB, each with its content's size and checksum: any zstd reads them
+ * as one stream, and here several are made or read at once, in libuv's threads.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { firstFrame } from './zstd-frames.ts';
+
+/** Bytes of content in a frame. */
+export const frameSize = 2 << 20;
+/** Frames under way at once: as many as libuv has threads. */
+const atOnce = 4;
+/** What zstd makes of a frame is rarely more, and where it is there are two rounds. */
+const compressedChunk = 1 << 20;
+const readAtOnce = 4 << 20;
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+/** The content of `source`, from its beginning to `size`, appended to `target`. */
+export async function writeCompressed(
+  source: FileHandle,
+  size: number,
+  target: FileHandle,
+  level: number,
+): Promise<void> {
+  const frames = inOrder(range(size), async ({ offset, length }) => {
+    const content = Buffer.allocUnsafeSlow(length);
+    await readFully(source, content, offset);
+    return compressFrame(content, level);
+  });
+  for await (const frame of frames) await writeFully(target, frame);
+}
+
+export function compressFrame(content: Buffer, level: number): Promise<Buffer> {
+  return compress(content, {
+    chunkSize: compressedChunk,
+    pledgedSrcSize: content.length,
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      [constants.ZSTD_c_checksumFlag]: 1,
+    },
+  });
+}
+
+/**
+ * The content, frame by frame, checked. @throws RangeError for what is no such file, is cut off, damaged, or
+ * holds more than `limit` bytes
+ */
+export async function* readCompressed(source: FileHandle, limit: number): AsyncGenerator<Buffer> {
+  yield* inOrder(compressedFrames(source, limit), async ({ bytes, size }) => {
+    let content: Buffer;
+    try {
+      // With room to spare, or a second round would find out that there is no more.
+      content = await decompress(bytes, { chunkSize: size + 64, maxOutputLength: size + 64 });
+    } catch (error) {
+      throw new RangeError(`a zstd frame is damaged: ${(error as Error).message}`, { cause: error });
+    }
+    if (content.length !== size) throw new RangeError('a zstd frame is not as long as it says');
+    return content;
+  });
+}
+
+interface CompressedFrame {
+  bytes: Buffer;
+  size: number;
+}
+
+async function* compressedFrames(source: FileHandle, limit: number): AsyncGenerator<CompressedFrame> {
+  let pending: Buffer = Buffer.alloc(0);
+  let sum = 0;
+  for (let position = 0; ;) {
+    const frame = firstFrame(pending);
+    if (frame === undefined) {
+      const more = Buffer.allocUnsafeSlow(readAtOnce);
+      const { bytesRead } = await source.read(more, 0, more.length, position);
+      if (bytesRead === 0) break;
+      position += bytesRead;
+      pending = Buffer.concat([pending, more.subarray(0, bytesRead)]);
+      continue;
+    }
+    sum += frame.size;
+    if (sum > limit) throw new RangeError(`it holds more than ${limit} bytes`);
+    yield { bytes: pending.subarray(0, frame.length), size: frame.size };
+    pending = pending.subarray(frame.length);
+  }
+  if (pending.length > 0) throw new RangeError('it is cut off within a zstd frame');
+}
+
+/** Works on several items at once, and yields the results in the items' order. */
+async function* inOrder<Item, Result>(
+  items: Iterable<Item> | AsyncIterable<Item>,
+  work: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result> {
+  const underWay: Promise<Result>[] = [];
+  for await (const item of items) {
+    const result = work(item);
+    result.catch(() => undefined); // it is awaited, or an earlier one has failed
+    underWay.push(result);
+    const oldest = underWay.length >= atOnce ? underWay.shift() : undefined;
+    if (oldest !== undefined) yield await oldest;
+  }
+  for (const result of underWay) yield await result;
+}
+
+function* range(size: number): Generator<{ offset: number; length: number }> {
+  for (let offset = 0; offset < size; offset += frameSize)
+    yield { offset, length: Math.min(frameSize, size - offset) };
+}
+
+/** @throws RangeError where the file ends before the buffer is full */
+export async function readFully(file: FileHandle, into: Buffer, position: number): Promise<void> {
+  for (let at = 0; at < into.length;) {
+    const { bytesRead } = await file.read(into, at, into.length - at, position + at);
+    if (bytesRead === 0) throw new RangeError(`it ends after ${position + at} bytes`);
+    at += bytesRead;
+  }
+}
+
+export async function writeFully(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, at, bytes.length - at);
+    at += bytesWritten;
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The WAL archive of one cluster: which file is where, and which are there.
+ *
+ *   <cluster>/wal/<16 hex>/<24 hex>.zst               a segment; the directory is the first 16 digits of its name
+ *   <cluster>/wal/<16 hex>/<24 hex>.partial.zst       what a promoted standby had of its last segment
+ *   <cluster>/wal/<16 hex>/<24 hex>.<8 hex>.backup    a backup history file
+ *   <cluster>/wal/<8 hex>.history                     a timeline history file
+ *   <cluster>/wal/.writing/                           files that are being written
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export type WalFileKind = 'segment' | 'partial' | 'backup history' | 'timeline history';
+
+const kinds: [WalFileKind, RegExp][] = [
+  ['segment', /^[0-9A-F]{24}$/],
+  ['partial', /^[0-9A-F]{24}\.partial$/],
+  ['backup history', /^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/],
+  ['timeline history', /^[0-9A-F]{8}\.history$/],
+];
+
+/** What PostgreSQL archives under such a name (IsXLogFileName and its siblings); undefined: nothing. */
+export function walFileKind(name: string): WalFileKind | undefined {
+  return kinds.find(([, pattern]) => pattern.test(name))?.[0];
+}
+
+/** Segments and what is left of them are compressed; history files are text of a few lines. */
+export function isCompressed(kind: WalFileKind): boolean {
+  return kind === 'segment' || kind === 'partial';
+}
+
+export function walDirectory(clusterDirectory: string): string {
+  return join(clusterDirectory, 'wal');
+}
+
+/** Where a file is, or would be. @throws RangeError for what is no name of a WAL file */
+export function archivedPath(clusterDirectory: string, name: string): string {
+  const kind = walFileKind(name);
+  if (kind === undefined) throw new RangeError(`"${name}" is not the name of a WAL file`);
+  const wal = walDirectory(clusterDirectory);
+  if (kind === 'timeline history') return join(wal, name);
+  return join(wal, name.slice(0, 16), isCompressed(kind) ? `${name}.zst` : name);
+}
+
+/** Where files are written before they get their names. */
+export function writingDirectory(clusterDirectory: string): string {
+  return join(walDirectory(clusterDirectory), '.writing');
+}
+
+/** The directories with segments, in order: each is a timeline and a log. */
+export async function walLogs(clusterDirectory: string): Promise<string[]> {
+  const names = await namesIn(walDirectory(clusterDirectory));
+  return names.filter((name) => /^[0-9A-F]{16}$/.test(name)).sort();
+}
+
+/** The whole segments in one of those, in order, by the names that PostgreSQL knows them by. */
+export async function segmentsIn(clusterDirectory: string, log: string): Promise<string[]> {
+  const names = await namesIn(join(walDirectory(clusterDirectory), log));
+  return names
+    .filter((name) => name.endsWith('.zst'))
+    .map((name) => name.slice(0, -'.zst'.length))
+    .filter((name) => walFileKind(name) === 'segment' && name.startsWith(log))
+    .sort();
+}
+
+/** Every whole segment, in order. */
+export async function archivedSegments(clusterDirectory: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const log of await walLogs(clusterDirectory)) found.push(...(await segmentsIn(clusterDirectory, log)));
+  return found;
+}
+
+/** The names of the timeline history files, in order. */
+export async function timelineHistories(clusterDirectory: string): Promise<string[]> {
+  const names = await namesIn(walDirectory(clusterDirectory));
+  return names.filter((name) => walFileKind(name) === 'timeline history').sort();
+}
+
+/** None where there is no such directory. */
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

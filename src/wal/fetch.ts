@@ -1,0 +1,141 @@
+/**
+ * Fetches one file of the archive for restore_command. PostgreSQL asks for much that is not there, and takes that
+ * for the end of the WAL; so everything else that can go wrong is an error of its own, never "not there".
+ * A file appears under the name that was asked for only once it is whole and checked.
+ */
+import { open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.ts';
+import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
+import { readCompressed, writeFully } from '../repository/compressed-file.ts';
+import { isAlive } from '../repository/place-file.ts';
+import { archivedPath, isCompressed, walFileKind } from '../repository/wal-archive.ts';
+import { checkSegment, notWal } from './source-file.ts';
+
+export interface FetchOptions {
+  /** As restore_command's %f. */
+  name: string;
+  /** As its %p. */
+  path: string;
+  clusterDirectory: string;
+}
+
+/** false: the archive has no such file. @throws HoldfastError where it cannot be had, or nobody can know */
+export async function fetchWal({ name, path, clusterDirectory }: FetchOptions): Promise<boolean> {
+  const kind = walFileKind(name);
+  if (kind === undefined) throw notWal(name);
+  const identity = await requireIdentity(clusterDirectory);
+  const archived = archivedPath(clusterDirectory, name);
+  const source = await openArchived(archived);
+  if (source === undefined) return false;
+  try {
+    await writeWhole(path, (target) =>
+      isCompressed(kind)
+        ? writeSegment(source, target, { name, archived, identity })
+        : writePlain(archived, target),
+    );
+  } finally {
+    await source.close();
+  }
+  return true;
+}
+
+/** Where nothing says whose archive it is, it may be a file system that is not mounted. */
+export async function requireIdentity(clusterDirectory: string): Promise<ClusterIdentity> {
+  const identity = await readIdentity(clusterDirectory);
+  if (identity !== undefined) return identity;
+  throw new HoldfastError('failed', `there is no WAL archive in "${clusterDirectory}"`, {
+    code: 'no_archive',
+    hint: 'see that its file system is mounted, and that repository and cluster are named as where the WAL was archived',
+  });
+}
+
+async function openArchived(archived: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(archived, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new HoldfastError('failed', `"${archived}" cannot be read: ${messageOf(error)}`, {
+      code: 'repository_unreadable',
+      hint: 'run this as the user that owns the repository, and see that its disk is well',
+      cause: error,
+    });
+  }
+}
+
+/** Under another name in the same directory, until it is whole. */
+async function writeWhole(path: string, write: (target: FileHandle) => Promise<void>): Promise<void> {
+  const temporary = `${path}.${process.pid}.fetching`;
+  try {
+    await removeLeftovers(path);
+    const target = await open(temporary, 'w', 0o600);
+    try {
+      await write(target);
+    } finally {
+      await target.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    if (error instanceof HoldfastError) throw error;
+    throw new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
+      code: 'fetch_failed',
+      hint: 'restore_command runs in the data directory, and %p is relative to it; see that its file system has room',
+      cause: error,
+    });
+  }
+}
+
+/** What fetches that were killed have left beside it. */
+async function removeLeftovers(path: string): Promise<void> {
+  for (const name of await readdir(dirname(path))) {
+    const [, beginning, pid] = /^(.*)\.(\d+)\.fetching$/.exec(name) ?? [];
+    if (beginning === basename(path) && !isAlive(Number(pid)))
+      await rm(join(dirname(path), name), { force: true });
+  }
+}
+
+interface Expected {
+  name: string;
+  archived: string;
+  identity: ClusterIdentity;
+}
+
+/** Every frame, the size and the header are checked. */
+export async function writeSegment(
+  source: FileHandle,
+  target: FileHandle,
+  { name, archived, identity }: Expected,
+): Promise<void> {
+  try {
+    let size = 0;
+    let header: Buffer | undefined;
+    for await (const content of readCompressed(source, identity.walSegmentSize)) {
+      header ??= Buffer.from(content.subarray(0, segmentHeaderBytes));
+      size += content.length;
+      await writeFully(target, content);
+    }
+    checkFetched(name.slice(0, 24), size, header ?? Buffer.alloc(0), identity);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new HoldfastError('failed', `"${archived}" is damaged: ${error.message}`, {
+      code: 'archive_damaged',
+      hint: 'recovery must not end here as if the archive did: put a good copy of the file there, or recover to a time before it',
+      cause: error,
+    });
+  }
+}
+
+function checkFetched(name: string, size: number, bytes: Buffer, identity: ClusterIdentity): void {
+  if (size !== identity.walSegmentSize)
+    throw new RangeError(`it holds ${size} bytes, not ${identity.walSegmentSize}`);
+  const header = parseSegmentHeader(bytes);
+  checkSegment(name, size, header);
+  if (header.systemIdentifier !== identity.systemIdentifier)
+    throw new RangeError(`it is of the system ${header.systemIdentifier}, not ${identity.systemIdentifier}`);
+}
+
+async function writePlain(archived: string, target: FileHandle): Promise<void> {
+  await writeFully(target, await readFile(archived));
+}

@@ -1,0 +1,101 @@
+/** A file that PostgreSQL wants archived: what it is, and whether it is what its name says. */
+import { open, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseSegmentHeader, segmentHeaderBytes, type SegmentHeader } from '../postgres/wal-header.ts';
+import { parseSegmentName } from '../postgres/wal-segment.ts';
+import { readFully } from '../repository/compressed-file.ts';
+import { isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
+
+export interface SourceFile {
+  path: string;
+  name: string;
+  kind: WalFileKind;
+  file: FileHandle;
+  /** Bytes. */
+  size: number;
+  /** undefined for history files. */
+  header: SegmentHeader | undefined;
+}
+
+/** @throws HoldfastError for a name that is none, a file that is not there, and one that is no such segment */
+export async function openSource(path: string): Promise<SourceFile> {
+  const name = basename(path);
+  const kind = walFileKind(name);
+  if (kind === undefined) throw notWal(name);
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(error)}`, {
+      code: 'wal_unreadable',
+      hint: 'archive_command runs in the data directory, and %p is relative to it: pass it on as it is',
+      cause: error,
+    });
+  });
+  try {
+    const { size } = await file.stat();
+    const header = isCompressed(kind) ? await checkedHeader(file, path, name, size) : undefined;
+    return { path, name, kind, file, size, header };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+export function notWal(name: string): HoldfastError {
+  return new HoldfastError('usage', `"${name}" is not the name of a WAL file`, {
+    code: 'not_wal',
+    hint: 'in archive_command write holdfast wal push "%p", in restore_command holdfast wal fetch "%f" "%p"',
+  });
+}
+
+async function checkedHeader(
+  file: FileHandle,
+  path: string,
+  name: string,
+  size: number,
+): Promise<SegmentHeader> {
+  try {
+    const bytes = Buffer.alloc(segmentHeaderBytes);
+    await readFully(file, bytes, 0);
+    const header = parseSegmentHeader(bytes);
+    checkSegment(name.slice(0, 24), size, header);
+    return header;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new HoldfastError('failed', `"${path}" is not the WAL segment ${name}: ${error.message}`, {
+      code: 'not_that_segment',
+      hint: 'PostgreSQL writes no such file: see where it comes from',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * A segment's header against its name and size. Its first page may be of an earlier timeline: at a switch the old
+ * segment's beginning is copied. @throws RangeError
+ */
+export function checkSegment(name: string, size: number, header: SegmentHeader): void {
+  const { segmentSize, address, timeline } = header;
+  if (size !== segmentSize) throw new RangeError(`it has ${size} bytes, and its header says ${segmentSize}`);
+  const named = parseSegmentName(name, segmentSize);
+  if (named.number * BigInt(segmentSize) !== address || timeline > named.timeline)
+    throw new RangeError('its header is that of another segment');
+}
+
+const identifierBytes = 8;
+
+/**
+ * The system that a file in pg_wal belongs to, as global/pg_control beside it says
+ * (src/include/catalog/pg_control.h: system_identifier comes first); undefined: there is none.
+ */
+export async function systemAround(path: string): Promise<string | undefined> {
+  const control = join(dirname(dirname(path)), 'global/pg_control');
+  const file = await open(control, 'r').catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const bytes = Buffer.alloc(identifierBytes);
+    await readFully(file, bytes, 0);
+    return bytes.readBigUInt64LE(0).toString();
+  } finally {
+    await file.close();
+  }
+}
