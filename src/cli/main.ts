@@ -16,6 +16,7 @@ import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
 import { addStop } from './stop.ts';
 import { addWal } from './wal.ts';
+import { addVerify } from './verify.ts';
 import { addWorker } from './worker.ts';
 
 /** Runs one command; the exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 timed out. */
@@ -58,6 +59,7 @@ function buildProgram(): Command {
   addLabel(program);
   addPlace(program);
   addRestore(program);
+  addVerify(program);
   addCheck(program);
   addWal(program);
   return program;

@@ -59,6 +59,13 @@ export function positiveDurationOption(text: string): number {
   throw new InvalidArgumentError('it has to be longer than 0');
 }
 
+/** How many threads. */
+export function jobsOption(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= 64) return number;
+  throw new InvalidArgumentError('it is a number from 1 to 64');
+}
+
 export function jsonOption(text: string): string {
   try {
     JSON.parse(text);

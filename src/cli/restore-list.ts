@@ -19,7 +19,7 @@ const columns: Column<RepositoryBackup>[] = [
 ];
 
 export async function listBackups(clusterDirectory: string, json: boolean): Promise<void> {
-  const backups = (await storedBackups(clusterDirectory)).map(({ description }) => description);
+  const backups = (await storedBackups(clusterDirectory)).backups.map(({ description }) => description);
   if (json) {
     await printJson(
       backups.map((backup) => {

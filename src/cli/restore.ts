@@ -11,7 +11,7 @@ import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
 import { bytes, plain } from './format.ts';
-import { configFrom, type GlobalOptions } from './options.ts';
+import { configFrom, jobsOption, type GlobalOptions } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
 import { listBackups } from './restore-list.ts';
@@ -170,10 +170,4 @@ function tablespaceOption(text: string, before: Map<string, string>): Map<string
     throw new InvalidArgumentError('it has not the form OID=DIRECTORY');
   if (before.has(oid)) throw new InvalidArgumentError(`tablespace ${oid} is given twice`);
   return new Map([...before, [oid, resolve(directory)]]);
-}
-
-function jobsOption(text: string): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number >= 1 && number <= 64) return number;
-  throw new InvalidArgumentError('it is a number from 1 to 64');
 }

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { entryName } from '../repository/label-entry.ts';
+import { entryName, isEntryOf } from '../repository/label-entry.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { ownSegments, readArchive } from './archive.ts';
 import { pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
@@ -61,23 +61,28 @@ async function choose(
       hint: 'name no backup, and the right one is found',
     });
   }
-  const stored = await storedBackups(clusterDirectory);
-  const candidates = stored.map((backup) => ({ ...backup.description, backup }));
+  const { backups, damaged } = await storedBackups(clusterDirectory);
+  const candidates = backups.map((backup) => ({ ...backup.description, backup }));
   const { backup, path, passedOver } = pickBackup(candidates, wish, histories);
   const names = passedOver.map((other) => `${other.id} (timeline ${other.timeline})`);
-  const warning = `newer backups are not on the way to timeline ${path.at(-1)?.timeline}: ${names.join(', ')}`;
-  return { backup: backup.backup, path, warnings: names.length === 0 ? [] : [warning] };
+  const elsewhere = `newer backups are not on the way to timeline ${path.at(-1)?.timeline}: ${names.join(', ')}`;
+  const warnings = damaged.map(({ problem }) => problem);
+  if (names.length > 0) warnings.push(elsewhere);
+  return { backup: backup.backup, path, warnings };
 }
 
 /** By its id, its name or its directory. */
 export async function findStored(clusterDirectory: string, which: string): Promise<StoredBackup> {
   if (which.includes('/')) return backupAt(which);
-  const stored = await storedBackups(clusterDirectory);
-  const fits = stored.filter(
+  const { backups, damaged } = await storedBackups(clusterDirectory);
+  const fits = backups.filter(
     ({ description }) => String(description.id) === which || entryName(description) === which,
   );
   const [found] = fits;
   if (found !== undefined && fits.length === 1) return found;
+  const unreadable = damaged.find(({ name }) => name === which || isEntryOf(name, Number(which)));
+  if (found === undefined && unreadable !== undefined)
+    throw new HoldfastError('failed', unreadable.problem, { code: 'backup_damaged' });
   if (found === undefined) {
     throw new HoldfastError('failed', `"${clusterDirectory}" has no backup ${which}`, {
       code: 'no_such_backup',

@@ -38,7 +38,8 @@ export async function prepareDestination(
   const text = [
     `${what} has begun here and is not finished: no server must start on this directory.`,
     'Where it was interrupted, empty these directories and restore again:',
-    ...[directory, ...tablespaces.map((location) => bytePath(location, '').toString())],
+    directory,
+    ...tablespaces.map((location) => bytePath(location, '').toString()),
   ];
   await writeSynced(join(directory, noteName), Buffer.from(`${text.join('\n')}\n`), 0o600);
   await syncDirectory(directory);

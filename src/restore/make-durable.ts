@@ -12,7 +12,7 @@ const atOnce = 2;
 export class Flusher {
   readonly #waiting: Buffer[] = [];
   #running: Promise<void>[] = [];
-  #failure: unknown;
+  #failure: Error | undefined;
 
   /** A file that is complete now. */
   add(path: Buffer, size: number): void {
@@ -42,7 +42,7 @@ export class Flusher {
 
   async #work(): Promise<void> {
     for (let path = this.#waiting.shift(); path !== undefined; path = this.#waiting.shift())
-      await syncPath(path).catch((error: unknown) => {
+      await syncPath(path).catch((error: Error) => {
         this.#failure ??= error;
       });
   }

@@ -31,7 +31,7 @@ export interface RestoreOptions {
   /** WAL segments that are taken from beside the backup, as the archive does not have them. */
   fromBackup: readonly string[];
   jobs: number;
-  onProgress(done: number, expected: number): void;
+  onProgress: (done: number, expected: number) => void;
 }
 
 export interface Restored {
@@ -55,7 +55,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 
   const flusher = new Flusher();
   const { outcome, files, bytes } = await extractAll(options, inventory, tablespaces, flusher);
-  refuseWrongFiles(outcome.kept, backup);
+  refuseWrongFiles(outcome.kept, inventory.manifest, backup);
   const owned = await ownershipOf(join(directory, 'PG_VERSION'));
   await finishDirectories(outcome.directories, rootsOf(options, tablespaces), owned);
   await linkTablespaces(options, tablespaces, owned);
@@ -115,7 +115,7 @@ async function extractAll(
   let bytes = 0;
   const outcome = await extract({
     backup,
-    inventory,
+    ...inventory,
     jobs,
     roots: rootsOf(options, tablespaces),
     kept,

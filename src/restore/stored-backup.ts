@@ -5,9 +5,10 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
 import { readFrameIndex, type FrameEntry } from '../repository/frame-index.ts';
-import { entryName } from '../repository/label-entry.ts';
 import {
-  listBackups,
+  backupsDirectory,
+  metaDirectory,
+  namesIn,
   parseRepositoryBackup,
   type RepositoryBackup,
 } from '../repository/repository-backup.ts';
@@ -20,19 +21,32 @@ export interface StoredBackup {
   meta: string;
 }
 
-/** The backups that a cluster has, oldest first. */
-export async function storedBackups(clusterDirectory: string): Promise<StoredBackup[]> {
-  const descriptions = await listBackups(clusterDirectory);
-  return descriptions.map((description) => {
-    const directory = join(clusterDirectory, 'backups', entryName(description));
-    return { description, directory, meta: `${directory}.meta` };
-  });
+export interface Listed {
+  /** Oldest first. */
+  backups: StoredBackup[];
+  /** Those whose description cannot be read, by name. */
+  damaged: { name: string; problem: string }[];
+}
+
+/** The finished backups of a cluster. */
+export async function storedBackups(clusterDirectory: string): Promise<Listed> {
+  const parent = backupsDirectory(clusterDirectory);
+  const names = (await namesIn(parent)).filter((name) => /^\d{8}T\d{6}Z-\d+$/.test(name)).sort();
+  const listed: Listed = { backups: [], damaged: [] };
+  for (const name of names) {
+    try {
+      listed.backups.push(await backupAt(join(parent, name)));
+    } catch (error) {
+      listed.damaged.push({ name, problem: messageOf(error) });
+    }
+  }
+  return listed;
 }
 
 /** A backup by its own directory, wherever it has been copied to, with the .meta directory beside it. */
 export async function backupAt(path: string): Promise<StoredBackup> {
   const directory = resolve(path);
-  const meta = `${directory}.meta`;
+  const meta = metaDirectory(directory);
   const file = join(meta, 'backup.json');
   const bytes = await readFile(file).catch((error: unknown) => {
     throw new HoldfastError('failed', `"${path}" is not a backup: ${messageOf(error)}`, {
@@ -50,17 +64,23 @@ export interface Inventory {
 }
 
 /** @throws HoldfastError `backup_damaged` naming the file and what is wrong with it */
-export async function readInventory({ description, directory, meta }: StoredBackup): Promise<Inventory> {
-  const manifestFile = join(directory, 'backup_manifest');
-  const framesFile = join(meta, 'frames.jsonl');
-  const manifest = await checked(manifestFile, description.manifestCrc32c, (bytes) => parseManifest(bytes));
-  const frames = await checked(framesFile, description.framesCrc32c, (bytes) =>
-    readFrameIndex(bytes.toString('utf8')),
-  );
-  await checkIndex(frames, { description, directory, meta }).catch((error: unknown) => {
-    throw damaged(framesFile, error);
+export async function readInventory(backup: StoredBackup): Promise<Inventory> {
+  return { manifest: await readManifest(backup), frames: await readFrames(backup) };
+}
+
+/** @throws HoldfastError `backup_damaged` */
+export function readManifest({ description, directory }: StoredBackup): Promise<Manifest> {
+  return checked(join(directory, 'backup_manifest'), description.manifestCrc32c, parseManifest);
+}
+
+/** The index, once it is known to fit the tars. @throws HoldfastError `backup_damaged` */
+export function readFrames(backup: StoredBackup): Promise<FrameEntry[]> {
+  const { description, meta } = backup;
+  return checked(join(meta, 'frames.jsonl'), description.framesCrc32c, async (bytes) => {
+    const frames = readFrameIndex(bytes.toString('utf8'));
+    await checkIndex(frames, backup);
+    return frames;
   });
-  return { manifest, frames };
 }
 
 async function checked<T>(

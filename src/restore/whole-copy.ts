@@ -1,13 +1,21 @@
 /** Whether label, pg_control and description of a backup belong together, once all of it has been read. */
 import { HoldfastError, messageOf } from '../errors.ts';
-import { parseBackupLabel } from '../postgres/backup-label.ts';
+import { parseBackupLabel, type BackupLabel } from '../postgres/backup-label.ts';
+import { parseLsn } from '../postgres/lsn.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
+import type { Manifest } from '../postgres/read-manifest.ts';
+import { parseSegmentName } from '../postgres/wal-segment.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { mismatch } from './belongs-together.ts';
 import type { StoredBackup } from './stored-backup.ts';
 
 /** `files`: PG_VERSION, global/pg_control and backup_label. @throws HoldfastError `backup_damaged` */
-export function refuseWrongFiles(files: ReadonlyMap<string, Buffer>, backup: StoredBackup): void {
-  const reason = wrongFiles(files, backup);
+export function refuseWrongFiles(
+  files: ReadonlyMap<string, Buffer>,
+  manifest: Manifest,
+  backup: StoredBackup,
+): void {
+  const reason = wrongFiles(files, manifest, backup);
   if (reason === undefined) return;
   throw new HoldfastError('failed', `"${backup.directory}" cannot be restored: ${reason}`, {
     code: 'backup_damaged',
@@ -18,14 +26,32 @@ export function refuseWrongFiles(files: ReadonlyMap<string, Buffer>, backup: Sto
 /** Why they do not belong together; undefined when they do. */
 export function wrongFiles(
   files: ReadonlyMap<string, Buffer>,
+  manifest: Manifest | undefined,
   { description }: StoredBackup,
 ): string | undefined {
   const file = (name: string) => files.get(name) ?? Buffer.alloc(0);
   try {
     const major = Number.parseInt(file('PG_VERSION').toString('latin1'), 10);
     const control = parseControlFile(file('global/pg_control'));
-    return mismatch({ major, control }, description, parseBackupLabel(file('backup_label')));
+    const label = parseBackupLabel(file('backup_label'));
+    return mismatch({ major, control }, description, label) ?? wrongDescription(description, label, manifest);
   } catch (error) {
     return `of pg_control and backup_label, one does not make sense: ${messageOf(error)}`;
   }
+}
+
+/** backup.json has no checksum of its own: what recovery depends on is said elsewhere, too. */
+function wrongDescription(
+  { startWal, stopWal, stopLsn, timeline, walSegmentSize }: RepositoryBackup,
+  label: BackupLabel,
+  manifest: Manifest | undefined,
+): string | undefined {
+  const contradiction = (what: string) => `backup.json contradicts ${what}: one of them is damaged`;
+  if (label.startWal !== startWal || label.startTimeline !== timeline) return contradiction('backup_label');
+  const range = manifest?.walRanges.at(-1);
+  if (range !== undefined && range.end !== stopLsn) return contradiction('backup_manifest');
+  // A stop at the very beginning of a segment is the end of the one before.
+  const number = (parseLsn(stopLsn) - 1n) / BigInt(walSegmentSize);
+  if (parseSegmentName(stopWal, walSegmentSize).number !== number) return contradiction('itself');
+  return undefined;
 }

@@ -198,7 +198,7 @@ class TarFile {
 }
 
 async function addTree(tar: TarFile, root: string, below: string): Promise<void> {
-  for (const entry of (await readdir(join(root, below), { withFileTypes: true })).sort()) {
+  for (const entry of await readdir(join(root, below), { withFileTypes: true })) {
     const name = below === '' ? entry.name : `${below}/${entry.name}`;
     const path = join(root, name);
     if (entry.isDirectory()) {

@@ -1,20 +1,24 @@
 /** Extracts a backup, by several threads, and holds every file against backup_manifest. */
 import { HoldfastError } from '../../errors.ts';
-import type { StoredBackup, Inventory } from '../stored-backup.ts';
+import type { FrameEntry } from '../../repository/frame-index.ts';
+import type { Manifest } from '../../postgres/read-manifest.ts';
+import type { StoredBackup } from '../stored-backup.ts';
 import { Ledger } from './ledger.ts';
 import type { Answer, Extracted, ThreadSetup } from './messages.ts';
 import { inThreads } from './threads.ts';
 
 export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld'> {
   backup: StoredBackup;
-  inventory: Inventory;
+  frames: readonly FrameEntry[];
+  /** undefined: it is damaged, and what is in the frames is checked as far as it goes. */
+  manifest: Manifest | undefined;
   jobs: number;
   /** Bytes of the tars, decompressed. */
-  onProgress(done: number, expected: number): void;
+  onProgress: (done: number, expected: number) => void;
   /** A file that is whole; its path as in the manifest. */
-  onFile(path: string, size: number): void;
+  onFile: (path: string, size: number) => void;
   /** What is wrong with the backup. Where this throws, the extraction ends. */
-  onProblem(problem: string): void;
+  onProblem: (problem: string) => void;
 }
 
 export interface Outcome {
@@ -26,8 +30,7 @@ export interface Outcome {
 
 /** @throws HoldfastError `restore_failed` where the disk fails */
 export async function extract(extraction: Extraction): Promise<Outcome> {
-  const { backup, inventory, jobs, roots, kept, withheld, onProblem } = extraction;
-  const { frames, manifest } = inventory;
+  const { backup, frames, manifest, jobs, roots, kept, withheld, onProblem } = extraction;
   const expected = frames.reduce((sum, { size }) => sum + size, 0);
   const ledger = new Ledger(manifest);
   const outcome: Outcome = { kept: new Map(), directories: [] };

@@ -13,11 +13,12 @@ interface Pending {
 }
 
 export class Ledger {
-  readonly #manifest: Manifest;
+  readonly #manifest: Manifest | undefined;
   readonly #pending = new Map<string, Pending>();
   readonly #complete = new Set<string>();
 
-  constructor(manifest: Manifest) {
+  /** Without a manifest, sizes and places are all that is checked. */
+  constructor(manifest: Manifest | undefined) {
     this.#manifest = manifest;
   }
 
@@ -43,13 +44,14 @@ export class Ledger {
     const unfinished = [...this.#pending].map(
       ([path, { done, size }]) => `"${path}" has ${done} bytes instead of ${size}`,
     );
-    const absent = [...this.#manifest.files.keys()].filter(
+    const absent = [...(this.#manifest?.files.keys() ?? [])].filter(
       (path) => !this.#complete.has(path) && !this.#pending.has(path),
     );
     return [...unfinished, ...absent.map((path) => `"${path}" is missing`)];
   }
 
   #compare(path: string, { size, parts }: Pending): string | undefined {
+    if (this.#manifest === undefined) return undefined;
     const expected = this.#manifest.files.get(path);
     if (expected === undefined) return `"${path}" is not in backup_manifest`;
     if (expected.size !== size) return `"${path}" has ${size} bytes instead of ${expected.size}`;

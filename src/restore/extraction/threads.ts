@@ -1,5 +1,6 @@
 /** Has frames worked on by several threads, a few tasks ahead of each, so that none waits for another. */
 import { Worker } from 'node:worker_threads';
+import { messageOf } from '../../errors.ts';
 import type { Answer, Task, ThreadSetup } from './messages.ts';
 
 const ahead = 2;
@@ -31,7 +32,7 @@ export async function inThreads(
           try {
             receive(answer);
           } catch (error) {
-            reject(error as Error);
+            reject(error instanceof Error ? error : new Error(messageOf(error)));
             return;
           }
           answered += 1;

@@ -1,0 +1,145 @@
+import { availableParallelism } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Config } from '../config/config.ts';
+import { withControl } from '../control/client.ts';
+import { recordVerification } from '../control/verification.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { findStored } from '../restore/choose-backup.ts';
+import { storedBackups, type StoredBackup } from '../restore/stored-backup.ts';
+import { verify, type Verification } from '../restore/verify.ts';
+import { bytes, plain, seconds } from './format.ts';
+import { configFrom, controlFrom, jobsOption, type GlobalOptions } from './options.ts';
+import { printJson, printLines } from './output.ts';
+import { paint } from './paint.ts';
+import { ProgressLine } from './progress.ts';
+
+interface Options extends GlobalOptions {
+  all: boolean;
+  cluster: string;
+  repository?: string;
+  jobs: number;
+  record: boolean;
+}
+
+interface Verified {
+  name: string;
+  id: number | undefined;
+  result: Verification;
+  /** Whether it is in the database, too. */
+  recorded: boolean;
+}
+
+export function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .description(
+      'verify backups of the repository, wholly, with the WAL that they need; exits with 1 where one is damaged',
+    )
+    .argument('[backups...]', 'their ids, names or directories')
+    .option('--all', 'all that the cluster has', false)
+    .option('--cluster <name>', 'whose backups', 'main')
+    .option('--repository <directory>', 'where they are (default: HOLDFAST_REPOSITORY, [worker] repository)')
+    .option(
+      '--jobs <number>',
+      'threads (default: one for each processor)',
+      jobsOption,
+      availableParallelism(),
+    )
+    .option('--no-record', 'leave backup_verification in the control database alone')
+    .action(async (which: string[], _: object, self: Command) => {
+      const options = self.optsWithGlobals<Options>();
+      const config = configFrom(options);
+      const directory = join(resolve(options.repository ?? config.worker.repository), options.cluster);
+      const verified: Verified[] = await damagedDescriptions(directory, options.all);
+      if (options.json !== true) await printLines(verified.flatMap(described));
+      for (const backup of await chosen(directory, which, options.all)) {
+        const one = await verifyOne(backup, directory, options, config);
+        if (options.json !== true) await printLines(described(one));
+        verified.push(one);
+      }
+      if (options.json === true) await printJson(verified.map(asJson));
+      if (verified.some(({ result }) => result.problems.length > 0)) process.exitCode = 1;
+    });
+}
+
+async function chosen(directory: string, which: readonly string[], all: boolean): Promise<StoredBackup[]> {
+  if (all !== (which.length === 0)) {
+    throw new HoldfastError('usage', 'give the backups to verify, or --all', {
+      code: 'which_backup',
+      hint: '"holdfast restore --list" shows what there is',
+    });
+  }
+  if (all) return (await storedBackups(directory)).backups;
+  return Promise.all(which.map((one) => findStored(directory, one)));
+}
+
+async function verifyOne(
+  backup: StoredBackup,
+  clusterDirectory: string,
+  options: Options,
+  config: Config,
+): Promise<Verified> {
+  const name = basename(backup.directory);
+  const progress = new ProgressLine(`verifying ${name}`);
+  const result = await verify({
+    backup,
+    clusterDirectory,
+    jobs: options.jobs,
+    onProgress: (done, expected) => progress.show(done, expected),
+  }).finally(() => progress.end());
+  const { id, cluster, systemIdentifier, startLsn } = backup.description;
+  const found = { ...result, id, cluster, systemIdentifier, startLsn, backup: name };
+  const unrecorded = options.record
+    ? await withControl(controlFrom(config, 'verify'), (db) => recordVerification(db, found)).then(
+        () => undefined,
+        messageOf,
+      )
+    : undefined;
+  if (unrecorded !== undefined)
+    process.stderr.write(
+      `holdfast: warning: this is not in backup_verification: ${unrecorded}\n  hint: run it where the control database is reachable, as a role of the worker's; or give --no-record\n`,
+    );
+  return { name, id, result, recorded: options.record && unrecorded === undefined };
+}
+
+/** A backup that cannot even be listed is damaged, too. */
+async function damagedDescriptions(directory: string, all: boolean): Promise<Verified[]> {
+  if (!all) return [];
+  const { damaged } = await storedBackups(directory);
+  const verified = damaged.map(({ name, problem }) => {
+    const now = new Date();
+    const result = { startedAt: now, finishedAt: now, problems: [problem], files: 0, bytes: 0, segments: 0 };
+    return { name, id: undefined, result, recorded: false };
+  });
+  return verified;
+}
+
+function described({ name, result }: Verified): string[] {
+  const { problems, files, bytes: amount, segments, startedAt, finishedAt } = result;
+  const took = seconds((finishedAt.getTime() - startedAt.getTime()) / 1000);
+  if (problems.length === 0)
+    return [
+      `${name}: ${paint('sound', 'green')}: ${files} files, ${bytes(amount)}, ${segments} WAL segments, in ${took}`,
+    ];
+  return [
+    `${name}: ${paint('damaged', 'red')}: ${problems.length} problem${problems.length === 1 ? '' : 's'}`,
+    ...problems.map((problem) => `  ${plain(problem)}`),
+  ];
+}
+
+function asJson({ name, id, result, recorded }: Verified): object {
+  const { startedAt, finishedAt, problems, files, bytes: amount, segments } = result;
+  return {
+    backup: name,
+    id: id ?? null,
+    ok: problems.length === 0,
+    problems,
+    files,
+    bytes: amount,
+    segments,
+    started_at: startedAt.toISOString(),
+    finished_at: finishedAt.toISOString(),
+    recorded,
+  };
+}

@@ -1,0 +1,159 @@
+/**
+ * Verifies a backup in the repository: every frame, every file against the manifest, what describes it against each
+ * other, and every WAL segment that it needs. Whatever is wrong is listed; nothing is written.
+ */
+import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseSegmentHeader } from '../postgres/wal-header.ts';
+import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
+import { readCompressed } from '../repository/compressed-file.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { archivedPath } from '../repository/wal-archive.ts';
+import { extract, type Outcome } from './extraction/extract.ts';
+import { readFrames, readManifest, type StoredBackup } from './stored-backup.ts';
+import { wrongFiles } from './whole-copy.ts';
+
+export interface VerifyOptions {
+  backup: StoredBackup;
+  clusterDirectory: string;
+  jobs: number;
+  onProgress: (done: number, expected: number) => void;
+}
+
+export interface Verification {
+  startedAt: Date;
+  finishedAt: Date;
+  /** None: it can be restored. */
+  problems: string[];
+  /** Those that were whole. */
+  files: number;
+  bytes: number;
+  /** WAL segments that were looked at. */
+  segments: number;
+}
+
+const kept = ['PG_VERSION', 'global/pg_control', 'backup_label', 'tablespace_map'];
+
+/** @throws HoldfastError where the repository cannot be read: that says nothing about the backup */
+export async function verify(options: VerifyOptions): Promise<Verification> {
+  const { backup, clusterDirectory } = options;
+  const found = { startedAt: new Date(), problems: [] as string[], files: 0, bytes: 0 };
+  const manifest = await orProblem(found.problems, readManifest(backup));
+  const frames = await orProblem(found.problems, readFrames(backup));
+  if (frames !== undefined) {
+    const outcome = await extract({
+      backup,
+      manifest,
+      frames,
+      jobs: options.jobs,
+      roots: undefined,
+      kept,
+      withheld: [],
+      onProgress: options.onProgress,
+      onFile: (_, size) => {
+        found.files += 1;
+        found.bytes += size;
+      },
+      onProblem: (problem) => found.problems.push(problem),
+    });
+    const contradiction = wrongFiles(outcome.kept, manifest, backup);
+    if (contradiction !== undefined) found.problems.push(contradiction);
+    found.problems.push(...(await copiesThatDiffer(outcome, backup)));
+  }
+  const segments = await verifyWal(backup, clusterDirectory, found.problems);
+  return { ...found, segments, finishedAt: new Date() };
+}
+
+async function orProblem<T>(problems: string[], reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    problems.push(error.message);
+    return undefined;
+  }
+}
+
+/** Label and map are beside the backup, too, where they can be had without the tar. */
+async function copiesThatDiffer({ kept: files }: Outcome, { meta }: StoredBackup): Promise<string[]> {
+  const problems: string[] = [];
+  for (const name of ['backup_label', 'tablespace_map']) {
+    const path = join(meta, name);
+    const copy = await readFile(path).catch(() => undefined);
+    const original = files.get(name);
+    if ((copy === undefined) !== (original === undefined) || copy?.equals(original ?? copy) === false)
+      problems.push(`"${path}" is not the one in the backup`);
+  }
+  return problems;
+}
+
+/** In the archive and beside the backup; one that is in both may be two links to one file. */
+async function verifyWal(
+  { description, directory }: StoredBackup,
+  clusterDirectory: string,
+  problems: string[],
+): Promise<number> {
+  const { startWal, stopWal, walSegmentSize } = description;
+  let looked = 0;
+  for (const name of segmentRange(startWal, stopWal, walSegmentSize)) {
+    const places = [archivedPath(clusterDirectory, name), join(directory, 'pg_wal', `${name}.zst`)];
+    const files = await differentFiles(places);
+    if (files.length === 0) problems.push(`the WAL segment ${name} is missing`);
+    for (const path of files) {
+      looked += 1;
+      const problem = await segmentProblem(path, name, description);
+      if (problem !== undefined) problems.push(`"${path}": ${problem}`);
+    }
+  }
+  return looked;
+}
+
+async function differentFiles(paths: readonly string[]): Promise<string[]> {
+  const byIdentity = new Map<string, string>();
+  for (const path of paths) {
+    const stats = await stat(path).catch(() => undefined);
+    if (stats !== undefined) byIdentity.set(`${stats.dev}:${stats.ino}`, path);
+  }
+  return [...byIdentity.values()];
+}
+
+/** What is wrong with a stored segment; undefined: nothing. */
+async function segmentProblem(
+  path: string,
+  name: string,
+  description: RepositoryBackup,
+): Promise<string | undefined> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    return await contentProblem(file, name, description);
+  } catch (error) {
+    return messageOf(error);
+  } finally {
+    await file?.close();
+  }
+}
+
+async function contentProblem(
+  file: FileHandle,
+  name: string,
+  { walSegmentSize, systemIdentifier }: RepositoryBackup,
+): Promise<string | undefined> {
+  let size = 0;
+  let problem: string | undefined;
+  for await (const part of readCompressed(file, walSegmentSize)) {
+    if (size === 0) {
+      const header = parseSegmentHeader(part);
+      const begins = parseSegmentName(name, walSegmentSize).number * BigInt(walSegmentSize);
+      if (header.systemIdentifier !== systemIdentifier)
+        problem = `it is of the system ${header.systemIdentifier}, not of ${systemIdentifier}`;
+      else if (header.address !== begins) problem = 'it is another segment than its name says';
+      else if (header.segmentSize !== walSegmentSize) problem = `its header says ${header.segmentSize} bytes`;
+    }
+    size += part.length;
+  }
+  return (
+    problem ?? (size === walSegmentSize ? undefined : `it has ${size} bytes instead of ${walSegmentSize}`)
+  );
+}

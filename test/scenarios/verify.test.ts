@@ -1,0 +1,184 @@
+// `holdfast verify`, and what `holdfast restore` does with the same damage.
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { readFrameIndex } from '../../src/repository/frame-index.ts';
+import { archivedPath } from '../../src/repository/wal-archive.ts';
+import { noServerFiles } from '../support/cluster.ts';
+import { installInto } from '../support/installed-database.ts';
+import { holdfast } from '../support/process.ts';
+import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { testWhen } from '../support/test-when.ts';
+
+const test = testWhen(noServerFiles);
+
+interface Found {
+  backup: string;
+  ok: boolean;
+  problems: string[];
+  files: number;
+  segments: number;
+  recorded: boolean;
+}
+
+async function verify(scene: RepositoryScene, ...args: string[]) {
+  const command = ['verify', '--json', '--repository', scene.repository, ...args];
+  const { status, stdout, stderr } = await holdfast(command, { url: scene.cluster.url() });
+  if (stdout === '') throw new Error(`verify ended with ${status}: ${stderr}`);
+  return { status, found: JSON.parse(stdout) as Found[] };
+}
+
+test('a sound backup is verified wholly, and the result is in the database', async (t) => {
+  const scene = await repositoryScene(t);
+  await installInto(scene.cluster.url());
+  const { backup } = await scene.backup();
+  const { status, found } = await verify(scene, '--all');
+  t.is(status, 0);
+  t.is(found.length, 1);
+  t.like(found[0], { ok: true, problems: [], recorded: true });
+  t.is(found[0]?.files, backup.files);
+  t.true(Number(found[0]?.segments) >= 1);
+  const rows = await scene.client.query('select * from holdfast.backup_verification');
+  t.is(rows.length, 1);
+  t.like(rows[0], { request_id: null, cluster: 'main', ok: true, problems: [], files: String(backup.files) });
+  await t.throwsAsync(scene.client.query('update holdfast.backup_verification set ok = false'), {
+    message: /is refused: it is a history/,
+  });
+});
+
+test('without the database a verification is done, and says that it is recorded nowhere', async (t) => {
+  const scene = await repositoryScene(t);
+  await scene.backup();
+  const { status, stdout, stderr } = await holdfast(['verify', '1', '--repository', scene.repository], {
+    url: 'postgres://nobody@127.0.0.1:1/nothing',
+  });
+  t.is(status, 0);
+  t.regex(stdout, /: sound: \d+ files/);
+  t.regex(stderr, /warning: this is not in backup_verification: /);
+});
+
+/** Changes one bit in the middle of a file, or at a place in it. */
+async function flip(file: string, at?: number): Promise<void> {
+  const bytes = await readFile(file);
+  const place = at ?? Math.floor(bytes.length / 2);
+  bytes.writeUInt8(bytes.readUInt8(place) ^ 0x10, place);
+  await writeFile(file, bytes);
+}
+
+/** Every kind of damage, one after the other, on copies of the same backup's files. */
+test('whatever is damaged or missing is found by verify, and not restored', async (t) => {
+  const scene = await repositoryScene(t);
+  await scene.client.query(
+    'create table kept as select g n, md5(g::text) t from generate_series(1, 20000) g',
+  );
+  const { directory, meta, backup } = await scene.backup();
+  const base = join(directory, 'base.tar.zst');
+  const frames = readFrameIndex(await readFile(join(meta, 'frames.jsonl'), 'utf8'));
+  const middle = frames[Math.floor(frames.length / 2)];
+  const segment = archivedPath(scene.directory, backup.startWal);
+  const damages: [string, string, () => Promise<void>, RegExp][] = [
+    [
+      'a flipped bit in a frame',
+      base,
+      () => flip(base, Number(middle?.offset) + 100),
+      /base\.tar\.zst, the frame at \d+: /,
+    ],
+    [
+      'a truncated tar',
+      base,
+      () => truncate(base, backup.tars[0]?.bytes ? backup.tars[0].bytes - 10 : 0),
+      /base\.tar\.zst has \d+ bytes instead of/,
+    ],
+    [
+      'a flipped bit in the index',
+      join(meta, 'frames.jsonl'),
+      () => flip(join(meta, 'frames.jsonl')),
+      /frames\.jsonl" cannot be used: its CRC-32C/,
+    ],
+    [
+      'a flipped bit in the manifest',
+      join(directory, 'backup_manifest'),
+      () => flip(join(directory, 'backup_manifest')),
+      /backup_manifest" cannot be used: its CRC-32C/,
+    ],
+    [
+      'a truncated manifest',
+      join(directory, 'backup_manifest'),
+      () => truncate(join(directory, 'backup_manifest'), 1000),
+      /backup_manifest" cannot be used/,
+    ],
+    [
+      'a truncated backup.json',
+      join(meta, 'backup.json'),
+      () => truncate(join(meta, 'backup.json'), 100),
+      /backup\.json" is not JSON/,
+    ],
+    [
+      'a missing backup.json',
+      join(meta, 'backup.json'),
+      () => rm(join(meta, 'backup.json')),
+      /is not a backup/,
+    ],
+    [
+      'another stop in backup.json',
+      join(meta, 'backup.json'),
+      () => replaceIn(join(meta, 'backup.json'), backup.stopWal, '000000010000000000000099'),
+      /backup\.json contradicts itself|is missing|is not there/,
+    ],
+    ['a missing segment', segment, () => rm(segment), /is missing|is not there/],
+  ];
+  for (const [what, file, damage, expected] of damages) {
+    const original = await readFile(file);
+    await damage();
+    const { status, found } = await verify(scene, '--all', '--no-record');
+    t.is(status, 1, what);
+    t.true(
+      found[0]?.problems.some((problem) => expected.test(problem)),
+      `${what}: ${found[0]?.problems.join('; ')}`,
+    );
+    await refuses(t, scene, what);
+    await writeFile(file, original);
+  }
+  t.is((await verify(scene, '--all', '--no-record')).status, 0);
+});
+
+test('a damaged WAL segment is found by verify', async (t) => {
+  const scene = await repositoryScene(t);
+  const { backup } = await scene.backup();
+  const segment = archivedPath(scene.directory, backup.startWal);
+  const original = await readFile(segment);
+  await flip(segment, 2000);
+  t.regex(String((await verify(scene, '1', '--no-record')).found[0]?.problems[0]), /a zstd frame|cut off/);
+  await writeFile(segment, original);
+  const other = archivedPath(scene.directory, await nextSegment(scene, backup.stopWal));
+  await writeFile(segment, await readFile(other));
+  t.regex(
+    String((await verify(scene, '1', '--no-record')).found[0]?.problems[0]),
+    /another segment than its name says/,
+  );
+});
+
+async function nextSegment({ directory }: RepositoryScene, after: string): Promise<string> {
+  const names = await readdir(join(directory, 'wal', after.slice(0, 16)));
+  const segments = names
+    .filter((name) => /^[0-9A-F]{24}\.zst$/.test(name))
+    .map((name) => name.slice(0, 24))
+    .sort();
+  return segments.find((name) => name > after) ?? '';
+}
+
+async function replaceIn(file: string, from: string, to: string): Promise<void> {
+  const text = await readFile(file, 'utf8');
+  await writeFile(file, text.replace(`"stopWal": "${from}"`, `"stopWal": "${to}"`));
+}
+
+/** With an error, and no directory that a server would start on. */
+async function refuses(t: ExecutionContext, scene: RepositoryScene, what: string): Promise<void> {
+  const to = join(await temporaryDirectory(t), 'data');
+  const { status, stderr } = await scene.restore(to);
+  t.is(status, 1, what);
+  t.regex(stderr, /hint: /, what);
+  t.false(existsSync(join(to, 'global', 'pg_control')), what);
+}
