@@ -41,6 +41,11 @@ select :version < 3 as needed \gset
   \ir ../migrations/003-backup-requests.sql
   insert into :"schema".migration (number, name) values (3, 'backup-requests');
 \endif
+select :version < 4 as needed \gset
+\if :needed
+  \ir ../migrations/004-copy.sql
+  insert into :"schema".migration (number, name) values (4, 'copy');
+\endif
 select :version < 6 as needed \gset
 \if :needed
   \ir ../migrations/006-verification.sql
