@@ -20,7 +20,7 @@ export interface Segment {
   system?: string;
   /** Bytes. */
   size?: number;
-  /** What its pages hold. */
+  /** What the rows in it begin with. */
   fill?: string;
 }
 
@@ -31,9 +31,13 @@ export function segmentBytes({
   name = segment1,
   system = systemIdentifier,
   size = MB,
-  fill = 'wal ',
+  fill = 'row',
 }: Segment = {}): Buffer {
-  const bytes = Buffer.alloc(size, fill);
+  const rows = Array.from(
+    { length: 20_000 },
+    (_, n) => `${fill} ${n} of ${(n * 7919) % 10_007}: ${n ** 3}\n`,
+  );
+  const bytes = Buffer.alloc(size, rows.join(''));
   const log = BigInt(`0x${name.slice(8, 16)}`);
   const perLog = 0x1_0000_0000n / BigInt(size);
   const number = log * perLog + BigInt(`0x${name.slice(16, 24)}`);

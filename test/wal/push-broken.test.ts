@@ -13,7 +13,7 @@ import { MB, segment1, segmentBytes, walScene } from '../support/wal.ts';
 const diskTest = testWhen(noSmallDisk);
 
 diskTest('a repository that is full is an error that says so, and leaves nothing half', async (t) => {
-  const disk = await smallDisk(t, '5m');
+  const disk = await smallDisk(t, '9m');
   const scene = await walScene(t, disk.directory);
   const bytes = segmentBytes({ size: 16 * MB });
   randomBytes(8 * MB).copy(bytes, MB);
