@@ -5,26 +5,65 @@ import { repositoryScene } from '../support/repository-scene.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
+const promote = ['--target-action', 'promote', '--no-archiving'];
+const kept = 'select array_agg(n order by n)::text from kept';
 
 test('a restore goes to a time between two commits a second apart, and to each side of it', async (t) => {
-  const scene = await repositoryScene(t);
-  const { client } = scene;
-  await client.query('create table kept (n int)');
-  await scene.backup();
-  await client.query('insert into kept values (1)');
+  const { admin, archiveAll, backup, now, started } = await repositoryScene(t);
+  await admin.query('create table kept (n int)');
+  await backup();
+  await admin.query('insert into kept values (1)');
   await sleep(500);
-  const between = await client.value<string>(
-    `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"')`,
-  );
+  const between = await now();
   await sleep(500);
-  await client.query('insert into kept values (2)');
-  const after = await client.value<string>(
-    `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"')`,
-  );
-  await client.query('insert into kept values (3)');
-  await scene.archiveAll();
-  const first = await scene.started('--target-time', between, '--target-action', 'promote');
-  t.is(await first.client.value('select max(n) from kept'), 1);
-  const second = await scene.started('--target-time', after, '--target-action', 'promote');
-  t.is(await second.client.value('select max(n) from kept'), 2);
+  await admin.query('insert into kept values (2)');
+  const after = await now();
+  await admin.query('insert into kept values (3)');
+  await archiveAll();
+
+  const before = await started('--target-time', between, ...promote);
+  t.is(await before.client.value(kept), '{1}');
+  const later = await started('--target-time', after, ...promote);
+  t.is(await later.client.value(kept), '{1,2}');
+  const latest = await started('--no-archiving');
+  t.is(await latest.client.value(kept), '{1,2,3}');
+});
+
+test('a restore goes to an LSN, a transaction, a named point, or no further than the backup', async (t) => {
+  const { admin, archiveAll, backup, started } = await repositoryScene(t);
+  await admin.query('create table kept (n int)');
+  await admin.query('insert into kept values (1)');
+  await backup();
+  const xid = await admin.value<string>('with i as (insert into kept values (2)) select txid_current()');
+  await admin.query('insert into kept values (3)');
+  const lsn = await admin.value<string>('select pg_current_wal_lsn()::text');
+  await admin.query('insert into kept values (4)');
+  await admin.query(`select pg_create_restore_point('four')`);
+  await admin.query('insert into kept values (5)');
+  await archiveAll();
+
+  const reached = async (...target: string[]) => {
+    const { client, cluster } = await started(...target, ...promote);
+    const found = await client.value(kept);
+    await cluster.stop('immediate');
+    return found;
+  };
+  t.is(await reached('--target-immediate'), '{1}');
+  t.is(await reached('--target-xid', xid), '{1,2}');
+  t.is(await reached('--target-xid', xid, '--target-exclusive'), '{1}');
+  t.is(await reached('--target-lsn', lsn), '{1,2,3}');
+  t.is(await reached('--target-name', 'four'), '{1,2,3,4}');
+});
+
+test('paused at its target, a server can be looked at before it is opened', async (t) => {
+  const { admin, archiveAll, backup, now, started } = await repositoryScene(t);
+  await admin.query('create table kept (n int)');
+  await backup();
+  await admin.query('insert into kept values (1)');
+  const target = await now();
+  await admin.query('insert into kept values (2)');
+  await archiveAll();
+  const { client } = await started('--target-time', target, '--target-action', 'pause');
+  t.true(await client.value('select pg_is_in_recovery()'));
+  t.is(await client.value(kept), '{1}');
 });

@@ -6,7 +6,6 @@ import type { ExecutionContext } from 'ava';
 import { readFrameIndex } from '../../src/repository/frame-index.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { noServerFiles } from '../support/cluster.ts';
-import { installInto } from '../support/installed-database.ts';
 import { holdfast } from '../support/process.ts';
 import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -25,25 +24,30 @@ interface Found {
 
 async function verify(scene: RepositoryScene, ...args: string[]) {
   const command = ['verify', '--json', '--repository', scene.repository, ...args];
-  const { status, stdout, stderr } = await holdfast(command, { url: scene.cluster.url() });
+  const { status, stdout, stderr } = await holdfast(command, { url: scene.workerLogin.url });
   if (stdout === '') throw new Error(`verify ended with ${status}: ${stderr}`);
   return { status, found: JSON.parse(stdout) as Found[] };
 }
 
 test('a sound backup is verified wholly, and the result is in the database', async (t) => {
   const scene = await repositoryScene(t);
-  await installInto(scene.cluster.url());
-  const { backup } = await scene.backup();
+  const { description } = await scene.backup();
   const { status, found } = await verify(scene, '--all');
   t.is(status, 0);
   t.is(found.length, 1);
   t.like(found[0], { ok: true, problems: [], recorded: true });
-  t.is(found[0]?.files, backup.files);
+  t.is(found[0]?.files, description.files);
   t.true(Number(found[0]?.segments) >= 1);
-  const rows = await scene.client.query('select * from holdfast.backup_verification');
+  const rows = await scene.admin.query('select * from holdfast.backup_verification');
   t.is(rows.length, 1);
-  t.like(rows[0], { request_id: null, cluster: 'main', ok: true, problems: [], files: String(backup.files) });
-  await t.throwsAsync(scene.client.query('update holdfast.backup_verification set ok = false'), {
+  t.like(rows[0], {
+    request_id: String(description.id),
+    cluster: 'main',
+    ok: true,
+    problems: [],
+    files: String(description.files),
+  });
+  await t.throwsAsync(scene.admin.query('update holdfast.backup_verification set ok = false'), {
     message: /is refused: it is a history/,
   });
 });
@@ -70,10 +74,8 @@ async function flip(file: string, at?: number): Promise<void> {
 /** Every kind of damage, one after the other, on copies of the same backup's files. */
 test('whatever is damaged or missing is found by verify, and not restored', async (t) => {
   const scene = await repositoryScene(t);
-  await scene.client.query(
-    'create table kept as select g n, md5(g::text) t from generate_series(1, 20000) g',
-  );
-  const { directory, meta, backup } = await scene.backup();
+  await scene.admin.query('create table kept as select g n, md5(g::text) t from generate_series(1, 20000) g');
+  const { directory, meta, description: backup } = await scene.backup();
   const base = join(directory, 'base.tar.zst');
   const frames = readFrameIndex(await readFile(join(meta, 'frames.jsonl'), 'utf8'));
   const middle = frames[Math.floor(frames.length / 2)];
@@ -146,7 +148,7 @@ test('whatever is damaged or missing is found by verify, and not restored', asyn
 
 test('a damaged WAL segment is found by verify', async (t) => {
   const scene = await repositoryScene(t);
-  const { backup } = await scene.backup();
+  const { description: backup } = await scene.backup();
   const segment = archivedPath(scene.directory, backup.startWal);
   const original = await readFile(segment);
   await flip(segment, 100);

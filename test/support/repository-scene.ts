@@ -1,36 +1,48 @@
-// A server whose WAL goes into a repository through "holdfast wal push", backups of it there, and restores from it.
+// A server whose WAL goes into a repository through "holdfast wal push", backups of it there by a real worker, and
+// restores from it.
 import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
+import { backupAt, type StoredBackup } from '../../src/restore/stored-backup.ts';
 import type { Finished } from './children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { holdfast } from './process.ts';
-import { makeRepositoryBackup, type Made } from './repository-backup.ts';
+import { request } from './requests.ts';
+import { scene, type Scene } from './scene.ts';
 import { connect, type SqlClient } from './sql-client.ts';
 
-export interface RepositoryScene {
+export interface RepositoryScene extends Scene {
   readonly cluster: TestCluster;
-  readonly client: SqlClient;
   readonly repository: string;
   /** Of the cluster, in the repository. */
   readonly directory: string;
-  backup(during?: () => Promise<void>): Promise<Made>;
+  /** By the worker, with method copy; complete when it resolves. */
+  backup(columns?: Record<string, unknown>): Promise<StoredBackup>;
   /** Everything written so far is in the archive when it resolves. */
   archiveAll(client?: SqlClient): Promise<void>;
+  /** Now, on the server's clock, as --target-time takes it. */
+  now(client?: SqlClient): Promise<string>;
   /** Runs `holdfast restore --to DIR`. */
   restore(to: string, ...args: string[]): Promise<Finished>;
   /** Restores into a new cluster, which is not started; the restore must succeed. */
   restored(...args: string[]): Promise<EmbeddedCluster>;
-  /** The same, started, and, where it is to be, no longer in recovery. */
-  started(...args: string[]): Promise<{ cluster: EmbeddedCluster; client: SqlClient }>;
+  /** The same, started, and no longer in recovery unless it is to stay there. */
+  started(...args: string[]): Promise<Started>;
 }
 
-export const holdfastProgram = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+export interface Started {
+  cluster: EmbeddedCluster;
+  client: SqlClient;
+}
 
+const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+
+/** A worker runs when it resolves. */
 export async function repositoryScene(
   t: ExecutionContext,
   options: OwnClusterOptions = {},
@@ -38,60 +50,67 @@ export async function repositoryScene(
   const cluster = await ownCluster(t, options);
   const repository = await cluster.serverDirectory('repository');
   await cluster.configure({ archive_command: pushCommand(repository) });
-  return sceneOn(t, cluster, repository, await connect(t, cluster.url()));
+  const base = await scene(t, cluster);
+  const directory = join(repository, 'main');
+  const ours = restores(t, { cluster, repository, directory, base });
+  // Where the worker here is root, the server's user would not get into a directory that the worker made.
+  await ours.archiveAll();
+  await base.startWorker({ env: { HOLDFAST_REPOSITORY: repository } });
+  return {
+    ...base,
+    ...ours,
+    cluster,
+    repository,
+    directory,
+    async backup(columns) {
+      const id = await request(base.client, { method: 'copy', fast: true, ...columns });
+      await base.untilState(id, 'complete', { within: 60_000 });
+      const name = (await readdir(join(directory, 'backups'))).find((entry) => entry.endsWith(`Z-${id}`));
+      return backupAt(join(directory, 'backups', String(name)));
+    },
+  };
 }
 
 export function pushCommand(repository: string): string {
-  return `"${process.execPath}" "${holdfastProgram}" wal push "%p" --repository "${repository}" --cluster main`;
+  return `"${process.execPath}" "${program}" wal push "%p" --repository "${repository}" --cluster main`;
 }
 
-function sceneOn(
-  t: ExecutionContext,
-  cluster: TestCluster,
-  repository: string,
-  client: SqlClient,
-): RepositoryScene {
-  const directory = join(repository, 'main');
-  let backups = 0;
-  const scene: RepositoryScene = {
-    cluster,
-    client,
-    repository,
-    directory,
-    async backup(during) {
-      backups += 1;
-      const made = await makeRepositoryBackup({
-        cluster,
-        client,
-        clusterDirectory: directory,
-        id: backups,
-        ...(during && { during }),
-      });
-      await scene.archiveAll();
-      return made;
-    },
-    async archiveAll(from = client) {
+type Restores = Pick<RepositoryScene, 'archiveAll' | 'now' | 'restore' | 'restored' | 'started'>;
+
+interface Stage extends Pick<RepositoryScene, 'cluster' | 'repository' | 'directory'> {
+  base: Scene;
+}
+
+function restores(t: ExecutionContext, { repository, directory, cluster, base }: Stage): Restores {
+  const restore: Restores['restore'] = (to, ...args) =>
+    holdfast(['restore', '--repository', repository, '--to', to, ...args]);
+  const restored: Restores['restored'] = async (...args) => {
+    const target = await createCluster({ version: cluster.version as Major, empty: true });
+    t.teardown(() => target.remove());
+    const { status, stderr } = await restore(target.dataDirectory, ...args);
+    if (status !== 0) throw new Error(`restore ended with ${status}: ${stderr}`);
+    return target;
+  };
+  return {
+    restore,
+    restored,
+    async archiveAll(client = base.admin) {
       // A switch right after another one would do nothing.
-      await from.query(`select pg_logical_emit_message(false, 'test', '')`);
-      const segment = await from.value<string>('select pg_walfile_name(pg_switch_wal())');
+      await client.query(`select pg_logical_emit_message(false, 'test', '')`);
+      const segment = await client.value<string>('select pg_walfile_name(pg_switch_wal())');
       await eventually(`${segment} is archived`, () => existsSync(archivedPath(directory, segment)));
     },
-    restore: (to, ...args) => holdfast(['restore', '--repository', repository, '--to', to, ...args]),
-    async restored(...args) {
-      const target = await createCluster({ version: cluster.version as Major, empty: true });
-      t.teardown(() => target.remove());
-      const { status, stderr } = await scene.restore(target.dataDirectory, '--no-archiving', ...args);
-      if (status !== 0) throw new Error(`restore ended with ${status}: ${stderr}`);
-      return target;
-    },
+    now: (client = base.admin) =>
+      client.value<string>(
+        `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"')`,
+      ),
     async started(...args) {
-      const target = await scene.restored(...args);
+      const target = await restored(...args);
       await target.start();
-      const there = await connect(t, target.url());
-      if (!args.includes('--as-standby') && !args.includes('pause'))
-        await eventually('it is a primary', () => there.value('select not pg_is_in_recovery()'));
-      return { cluster: target, client: there };
+      const client = await connect(t, target.url({ database: base.db.name }));
+      const stays = args.includes('--as-standby') || args.includes('pause');
+      if (!stays) await eventually('it is a primary', () => client.value('select not pg_is_in_recovery()'));
+      return { cluster: target, client };
     },
   };
-  return scene;
 }
