@@ -1,7 +1,7 @@
 // `holdfast verify`, and what `holdfast restore` does with the same damage.
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { readFrameIndex } from '../../src/repository/frame-index.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
@@ -80,7 +80,7 @@ test('whatever is damaged or missing is found by verify, and not restored', asyn
   const frames = readFrameIndex(await readFile(join(meta, 'frames.jsonl'), 'utf8'));
   const middle = frames[Math.floor(frames.length / 2)];
   const segment = archivedPath(scene.directory, backup.startWal);
-  const damages: [string, string, () => Promise<void>, RegExp][] = [
+  const damages: [string, string, () => Promise<unknown>, RegExp][] = [
     [
       'a flipped bit in a frame',
       base,
@@ -129,7 +129,12 @@ test('whatever is damaged or missing is found by verify, and not restored', asyn
       () => replaceIn(join(meta, 'backup.json'), backup.stopWal, '000000010000000000000099'),
       /backup\.json contradicts itself|is missing|is not there/,
     ],
-    ['a missing segment', segment, () => rm(segment), /is missing|is not there/],
+    [
+      'a missing segment',
+      segment,
+      () => Promise.all([segment, join(directory, 'pg_wal', basename(segment))].map((path) => rm(path))),
+      /is missing|is not there/,
+    ],
   ];
   for (const [what, file, damage, expected] of damages) {
     const original = await readFile(file);
@@ -154,6 +159,7 @@ test('a damaged WAL segment is found by verify', async (t) => {
   await flip(segment, 100);
   t.regex(String((await verify(scene, '1', '--no-record')).found[0]?.problems[0]), /a zstd frame|cut off/);
   await writeFile(segment, original);
+  await scene.archiveAll();
   const other = archivedPath(scene.directory, await nextSegment(scene, backup.stopWal));
   await writeFile(segment, await readFile(other));
   t.regex(
