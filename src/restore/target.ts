@@ -42,7 +42,7 @@ export function parseTime(text: string): PointInTime {
 
 /** In UTC, to the microsecond, in a form that every PostgreSQL reads whatever its DateStyle. */
 export function formatTime({ microseconds }: PointInTime): string {
-  const iso = new Date(Number(microseconds / 1000n)).toISOString();
-  const fraction = String(microseconds % 1_000_000n).padStart(6, '0');
-  return `${iso.slice(0, 19).replace('T', ' ')}.${fraction}+00`;
+  const fraction = ((microseconds % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const iso = new Date(Number((microseconds - fraction) / 1000n)).toISOString();
+  return `${iso.slice(0, 19).replace('T', ' ')}.${String(fraction).padStart(6, '0')}+00`;
 }

@@ -1,0 +1,79 @@
+import test from 'ava';
+import { parseLsn } from '../../src/postgres/lsn.ts';
+import { pickBackup, type Candidate, type Wish } from '../../src/restore/pick-backup.ts';
+import { parseTime } from '../../src/restore/target.ts';
+
+/** One that lasted a minute, ending at that hour and LSN. */
+function candidate(id: number, hour: number, stopLsn: string, timeline = 1): Candidate {
+  const at = (minute: number) => `2026-03-14T${String(hour).padStart(2, '0')}:0${minute}:00.000Z`;
+  return { id, timeline, startedAt: at(0), stoppedAt: at(1), startLsn: '0/0', stopLsn };
+}
+
+const monday = candidate(1, 1, '0/3000000');
+const tuesday = candidate(2, 2, '0/5000000');
+const elsewhere = candidate(3, 3, '0/7000000', 1);
+const second = candidate(4, 4, '0/8000000', 2);
+const all = [tuesday, second, monday, elsewhere];
+
+/** Timeline 2 left the first one at 0/6000000, 3 left the second at 0/9000000. */
+const histories = new Map([
+  [2, [{ timeline: 1, end: parseLsn('0/6000000') }]],
+  [
+    3,
+    [
+      { timeline: 1, end: parseLsn('0/6000000') },
+      { timeline: 2, end: parseLsn('0/9000000') },
+    ],
+  ],
+]);
+
+const latest: Wish = { target: { kind: 'latest' }, timeline: 'latest' };
+const lsn = (text: string, timeline: Wish['timeline'] = 'latest'): Wish => ({
+  target: { kind: 'lsn', lsn: parseLsn(text), exclusive: false },
+  timeline,
+});
+const time = (text: string, timeline: Wish['timeline'] = 'latest'): Wish => ({
+  target: { kind: 'time', at: parseTime(text), exclusive: false },
+  timeline,
+});
+
+test('without a target it is the newest backup', (t) => {
+  t.is(pickBackup([monday, tuesday], latest, new Map()).backup.id, 2);
+});
+
+test('it is the newest one that had ended before the target', (t) => {
+  t.is(pickBackup([monday, tuesday], time('2026-03-14 02:01:00Z'), new Map()).backup.id, 2);
+  t.is(pickBackup([monday, tuesday], time('2026-03-14 02:00:59.999999Z'), new Map()).backup.id, 1);
+  t.is(pickBackup([monday, tuesday], lsn('0/5000000'), new Map()).backup.id, 2);
+  t.is(pickBackup([monday, tuesday], lsn('0/4FFFFFF'), new Map()).backup.id, 1);
+});
+
+test('a backup beyond the place where its timeline was left is passed over', (t) => {
+  const { backup, path, passedOver } = pickBackup([monday, tuesday, elsewhere], latest, histories);
+  t.is(backup.id, 2);
+  t.deepEqual(
+    path.map(({ timeline }) => timeline),
+    [1, 2, 3],
+  );
+  t.deepEqual(
+    passedOver.map(({ id }) => id),
+    [3],
+  );
+});
+
+test('a timeline that is asked for decides which backups lead to it', (t) => {
+  t.is(pickBackup(all, { ...latest, timeline: 1 }, histories).backup.id, 3);
+  t.is(pickBackup(all, { ...latest, timeline: 2 }, histories).backup.id, 4);
+  t.is(pickBackup(all, lsn('0/7800000', 3), histories).backup.id, 2);
+  t.is(pickBackup(all, { ...latest, timeline: 'current' }, histories).backup.id, 4);
+});
+
+test('where none will do, the error says why', (t) => {
+  t.throws(() => pickBackup([], latest, histories), { message: /no backup of this cluster/ });
+  t.throws(() => pickBackup(all, time('2026-03-14 00:30:00Z'), histories), {
+    message: /of the oldest one, 1: it ended at 2026-03-14T01:01:00.000Z, after 2026-03-14 00:30:00/,
+  });
+  t.throws(() => pickBackup([second], { ...latest, timeline: 1 }, histories), {
+    message: /on timeline 2, which is not on the way to timeline 1/,
+  });
+});

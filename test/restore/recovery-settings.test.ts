@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process';
+import test from 'ava';
+import { parseLsn } from '../../src/postgres/lsn.ts';
+import {
+  fetchCommand,
+  recoverySettings,
+  withSettings,
+  type Recovery,
+} from '../../src/restore/recovery-settings.ts';
+import { formatTime, parseTime } from '../../src/restore/target.ts';
+
+const latest: Recovery = {
+  target: { kind: 'latest' },
+  timeline: 'latest',
+  action: 'pause',
+  standby: false,
+  restoreCommand: 'fetch %f %p',
+  noArchiving: false,
+};
+
+test('whatever else is set is unset first, and the target comes last of them', (t) => {
+  const settings = recoverySettings({
+    ...latest,
+    target: { kind: 'lsn', lsn: parseLsn('0/3000028'), exclusive: true },
+  });
+  const names = settings.map(([name]) => name);
+  const at = names.indexOf('recovery_target_lsn');
+  for (const other of [
+    'recovery_target',
+    'recovery_target_name',
+    'recovery_target_time',
+    'recovery_target_xid',
+  ]) {
+    t.is(settings[names.indexOf(other)]?.[1], '', other);
+    t.true(names.indexOf(other) < at, other);
+  }
+  t.is(settings[at]?.[1], '0/3000028');
+  t.is(new Map(settings).get('recovery_target_inclusive'), 'off');
+});
+
+test('a standby keeps what cleans up its archive and delays it', (t) => {
+  t.is(new Map(recoverySettings(latest)).get('archive_cleanup_command'), '');
+  t.false(new Map(recoverySettings({ ...latest, standby: true })).has('archive_cleanup_command'));
+});
+
+test('earlier settings of the same names become comments, and everything else stays byte for byte', (t) => {
+  const before = Buffer.from(
+    `# mine\nwork_mem = '4MB'\n  Recovery_Target_Time = '2020-01-01'\nrestore_command='old'\nx = '\xe9'`,
+    'latin1',
+  );
+  const after = withSettings(
+    before,
+    [
+      ['restore_command', `it's \\ 100%%`],
+      ['recovery_target_time', ''],
+    ],
+    'new',
+  );
+  t.is(
+    after.toString('latin1'),
+    `# mine\nwork_mem = '4MB'\n#  Recovery_Target_Time = '2020-01-01'\n#restore_command='old'\nx = '\xe9'\n` +
+      `# new\nrestore_command = 'it''s \\\\ 100%%'\nrecovery_target_time = ''\n`,
+  );
+});
+
+test('the shell gives wal fetch every argument as it was, whatever is in it', (t) => {
+  const program = ['/opt/my node', `/srv/o'brien/holdfast.js`];
+  const command = fetchCommand({ program, repository: '/srv/100% "safe" $HOME', cluster: 'main' });
+  // As PostgreSQL does before it hands it to the shell.
+  const substituted = command.replace(
+    /%(.)/g,
+    (_, what: string) => ({ '%': '%', f: 'SEGMENT', p: 'pg_wal/X' })[what] ?? '',
+  );
+  const { stdout } = spawnSync('/bin/sh', ['-c', `printf '%s\\n' ${substituted}`], { encoding: 'utf8' });
+  t.deepEqual(stdout.trimEnd().split('\n'), [
+    ...program,
+    'wal',
+    'fetch',
+    '--repository',
+    '/srv/100% "safe" $HOME',
+    '--cluster',
+    'main',
+    'SEGMENT',
+    'pg_wal/X',
+  ]);
+});
+
+test('a time is taken with its offset, and given in UTC to the microsecond', (t) => {
+  const times: [string, string][] = [
+    ['2026-03-14 12:00:00+00', '2026-03-14 12:00:00.000000+00'],
+    ['2026-03-14T12:00:00.123456Z', '2026-03-14 12:00:00.123456+00'],
+    ['2026-03-14 12:00:00.5+05:30', '2026-03-14 06:30:00.500000+00'],
+    ['2026-03-14 12:00-0330', '2026-03-14 15:30:00.000000+00'],
+    ['1969-12-31 23:59:59.9 UTC', '1969-12-31 23:59:59.900000+00'],
+  ];
+  for (const [text, expected] of times) t.is(formatTime(parseTime(text)), expected, text);
+});
+
+test('a time without an offset, or one that never was, is refused', (t) => {
+  for (const text of [
+    '2026-03-14 12:00:00',
+    'yesterday',
+    '2026-03-14',
+    '2026-02-30 12:00:00Z',
+    '2026-03-14 25:00:00Z',
+  ])
+    t.throws(() => parseTime(text), { instanceOf: RangeError }, text);
+});

@@ -1,0 +1,90 @@
+import test from 'ava';
+import { parseLsn } from '../../src/postgres/lsn.ts';
+import { segmentRange } from '../../src/postgres/wal-segment.ts';
+import { parseTime, type Target } from '../../src/restore/target.ts';
+import { missingWal } from '../../src/restore/wal-needs.ts';
+import { coverageFrom, fileFor, newestTimeline, pathTo } from '../../src/restore/wal-path.ts';
+
+const size = 16 * 1024 * 1024;
+const backup = {
+  id: 7,
+  startWal: '000000010000000000000003',
+  stopWal: '000000010000000000000004',
+  walSegmentSize: size,
+};
+const range = (first: string, last: string) => segmentRange(first, last, size);
+const whole = range('000000010000000000000002', '000000010000000000000009');
+const without = (...missing: string[]) => new Set(whole.filter((name) => !missing.includes(name)));
+const path = pathTo(1, new Map());
+const lsn = (text: string): Target => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
+const archivedAt = () => new Date('2026-03-14T12:00:00Z');
+
+function missing(segments: Set<string>, target: Target) {
+  return missingWal({ backup, path, target, segments, archivedAt });
+}
+
+test('nothing is in the way where all segments are there', (t) => {
+  t.is(missing(without(), { kind: 'latest' }), undefined);
+  t.is(missing(without(), lsn('0/9000100')), undefined);
+});
+
+test('a hole within the backup is in the way of every target', (t) => {
+  for (const target of [{ kind: 'immediate' }, { kind: 'latest' }, lsn('0/4000100')] as Target[])
+    t.regex(
+      String(missing(without('000000010000000000000004'), target)),
+      /000000010000000000000004 is not there/,
+    );
+});
+
+test('a hole behind the backup is in the way of what lies beyond it', (t) => {
+  const holey = without('000000010000000000000006');
+  t.is(missing(holey, { kind: 'immediate' }), undefined);
+  t.is(missing(holey, lsn('0/5FFFFFF')), undefined);
+  t.regex(
+    String(missing(holey, lsn('0/6000001'))),
+    /000000010000000000000006 is missing in the archive, before/,
+  );
+  t.regex(String(missing(holey, { kind: 'latest' })), /recovery would end there/);
+  t.regex(String(missing(holey, { kind: 'xid', xid: '1', exclusive: false })), /recovery would end there/);
+});
+
+test('a time is beyond a hole when the segment before it was archived earlier', (t) => {
+  const holey = without('000000010000000000000006');
+  const at = (text: string): Target => ({ kind: 'time', at: parseTime(text), exclusive: false });
+  t.is(missing(holey, at('2026-03-14 12:00:00Z')), undefined);
+  t.regex(
+    String(missing(holey, at('2026-03-14 12:00:01Z'))),
+    /is missing in the archive, before 2026-03-14 12:00:01/,
+  );
+});
+
+test('an LSN beyond the end of the archive is in no segment', (t) => {
+  t.regex(String(missing(without(), lsn('0/B000000'))), /the archive ends with 000000010000000000000009/);
+});
+
+test('recovery reads each segment on the newest timeline that had begun by then', (t) => {
+  const histories = new Map([[2, [{ timeline: 1, end: parseLsn('0/5400000') }]]]);
+  const both = pathTo(2, histories);
+  t.is(fileFor(4n, both, size), '000000010000000000000004');
+  t.is(fileFor(5n, both, size), '000000020000000000000005');
+  const segments = new Set([
+    ...range('000000010000000000000003', '000000010000000000000004'),
+    ...range('000000020000000000000005', '000000020000000000000006'),
+    '000000010000000000000007',
+  ]);
+  t.deepEqual(coverageFrom('000000010000000000000003', both, segments, size), {
+    last: '000000020000000000000006',
+    hole: undefined,
+  });
+});
+
+test('the newest timeline is found as the server finds it: one after the other', (t) => {
+  const histories = new Map([
+    [2, []],
+    [3, []],
+    [5, []],
+  ]);
+  t.is(newestTimeline(1, histories), 3);
+  t.is(newestTimeline(5, histories), 5);
+  t.is(newestTimeline(1, new Map()), 1);
+});
