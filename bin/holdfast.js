@@ -11,7 +11,7 @@ if (version[0] < minimum[0] || (version[0] === minimum[0] && version[1] < minimu
   console.error('holdfast: needs Node ' + minimum.join('.') + ' or newer, and this is ' + process.version);
   process.exit(failed(2));
 }
-const quick = command === 'wal push' || command === 'wal fetch';
+const quick = /^wal (push|fetch|read-ahead)$/.test(command);
 import(quick ? './wal.js' : './launch.js').catch((error) => {
   console.error('holdfast: cannot be started: ' + error.message);
   process.exitCode = failed(1);

@@ -1,8 +1,12 @@
 /** `holdfast wal fetch`: what restore_command runs, for every file that recovery may need. */
 import { loadWalConfig } from '../config/wal-config.ts';
-import { fetchWal } from '../wal/fetch.ts';
+import { bootId, invocationOf } from '../wal/invocation.ts';
+import { walFileKind } from '../repository/wal-archive.ts';
+import { isAlive } from '../repository/place-file.ts';
+import { isRecovering, noteWanted, spoolDirectory, takeReady, usableOwner } from '../wal/spool.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
+import { dirname } from 'node:path';
 
 /** The archive does not have it: PostgreSQL goes on without, and ends recovery or asks again. */
 const notThere = 1;
@@ -19,9 +23,59 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const { options, operands } = parseWalArguments(args, ['name', 'destination']);
     const [name = '', path = ''] = operands;
-    const { clusterDirectory } = await loadWalConfig({ ...options, env: process.env });
-    return (await fetchWal({ name, path, clusterDirectory })) ? 0 : notThere;
+    const { clusterDirectory, fetchAhead } = await loadWalConfig({ ...options, env: process.env });
+    const ahead = isRecovering(dirname(path)) ? fetchAhead : 0;
+    const found = { name, path, clusterDirectory };
+    if (ahead === 0) return (await fetchDirectly(found)) ? 0 : notThere;
+    const invocation = invocationOf(process.env, args.length > operands.length);
+    return (await fetchWithReadAhead({ ...found, ahead, invocation })) ? 0 : notThere;
   } catch (error) {
     return tellFailure(error, args, stop);
   }
+}
+
+interface Fetch {
+  name: string;
+  path: string;
+  clusterDirectory: string;
+}
+
+async function fetchDirectly(wanted: Fetch): Promise<boolean> {
+  const { fetchWal } = await import('../wal/fetch.ts');
+  return fetchWal(wanted);
+}
+
+async function fetchWithReadAhead(
+  wanted: Fetch & { ahead: number; invocation: string | undefined },
+): Promise<boolean> {
+  const { name, path, clusterDirectory } = wanted;
+  const spool = spoolDirectory(path);
+  const owner = await usableOwner(spool, clusterDirectory);
+  if (walFileKind(name) !== 'segment') return fetchDirectly(wanted);
+  const ready = owner !== undefined && (await takeReady(spool, owner, name, path));
+  if (!ready && !(await fetchDirectly(wanted))) return false;
+  await noteWanted(spool, name);
+  if (owner === undefined || !isAlive(owner.pid)) await startReadAhead(spool, wanted);
+  return true;
+}
+
+/** In a session of its own: PostgreSQL waits for nothing but us. */
+async function startReadAhead(
+  spool: string,
+  { name, ahead, clusterDirectory, invocation }: Fetch & { ahead: number; invocation: string | undefined },
+): Promise<void> {
+  const [program] = process.argv.slice(1);
+  if (program === undefined || bootId() === undefined) return;
+  const { spawn } = await import('node:child_process');
+  const args = [
+    program,
+    'wal',
+    'read-ahead',
+    spool,
+    name,
+    String(ahead),
+    clusterDirectory,
+    invocation ?? '-',
+  ];
+  spawn(process.execPath, args, { detached: true, stdio: 'ignore' }).unref();
 }

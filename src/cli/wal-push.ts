@@ -1,6 +1,7 @@
 /** `holdfast wal push`: what archive_command runs, once a segment. It loads nothing that it does not use. */
 import { loadWalConfig } from '../config/wal-config.ts';
-import { pushWal } from '../wal/push.ts';
+import { invocationOf } from '../wal/invocation.ts';
+import { declareTarget, isReceipted } from '../wal/receipts.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
@@ -10,7 +11,12 @@ export async function main(args: readonly string[]): Promise<number> {
     const { options, operands } = parseWalArguments(args, ['file']);
     const [path = ''] = operands;
     const { clusterDirectory, compressLevel } = await loadWalConfig({ ...options, env: process.env });
+    const invocation = invocationOf(process.env, args.length > operands.length);
+    const target = { clusterDirectory, invocation };
+    if (await isReceipted(path, target).catch(() => false)) return 0;
+    const { pushWal } = await import('../wal/push.ts');
     await pushWal({ path, clusterDirectory, compressLevel });
+    await declareTarget(path, target);
     return 0;
   } catch (error) {
     return tellFailure(error, args);

@@ -1,4 +1,4 @@
-// A file system of 64 kB, to be filled up or made read-only; only root can mount one.
+// A small file system (64 kB unless told), to be filled up or made read-only; only root can mount one.
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -23,18 +23,18 @@ async function obstacle(): Promise<string | undefined> {
   return status === 0 ? undefined : 'this container may not mount file systems';
 }
 
-export async function smallDisk(t: ExecutionContext): Promise<SmallDisk> {
+export async function smallDisk(t: ExecutionContext, size = '64k'): Promise<SmallDisk> {
   const directory = await temporaryDirectory(t);
-  await run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory);
+  await run('mount', '-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory);
   t.teardown(() => run('umount', '-l', directory));
   const filler = join(directory, 'filler');
   return {
     directory,
     async fill() {
-      const error = await writeFile(filler, Buffer.alloc(1 << 20)).catch(
+      const error = await writeFile(filler, Buffer.alloc(32 << 20)).catch(
         (reason: NodeJS.ErrnoException) => reason,
       );
-      if (error?.code !== 'ENOSPC') throw new Error('the small disk took a megabyte');
+      if (error?.code !== 'ENOSPC') throw new Error('the small disk took 32 MB');
     },
     empty: () => rm(filler, { force: true }),
     makeReadOnly: () => run('mount', '-o', 'remount,ro', directory),

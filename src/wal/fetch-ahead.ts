@@ -1,0 +1,106 @@
+/**
+ * Reads ahead of replay, in a process of its own: keeps the next segments ready in the spool, follows replay when it
+ * goes elsewhere, and removes the spool when recovery is over, its server has gone, or nothing is taken any more.
+ */
+import { existsSync } from 'node:fs';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
+import { isAlive } from '../repository/place-file.ts';
+import { archivedPath } from '../repository/wal-archive.ts';
+import { requireIdentity, writeSegment } from './fetch.ts';
+import { isRecovering, readOwner, readWanted, readySegments, type SpoolOwner, takeSpool } from './spool.ts';
+
+export interface FetchAheadOptions {
+  spool: string;
+  owner: SpoolOwner;
+  /** What replay has just got. */
+  after: string;
+  /** Segments. */
+  ahead: number;
+}
+
+/** Milliseconds. */
+const pollEvery = 20;
+const idleWithNothing = 5000;
+const idleWithSome = 60_000;
+
+export async function fetchAhead({ spool, owner, after, ahead }: FetchAheadOptions): Promise<void> {
+  const identity = await requireIdentity(owner.clusterDirectory);
+  const successor = (name: string) => nextSegment(name, identity.walSegmentSize);
+  await takeSpool(spool, owner);
+  let next = successor(after);
+  let wanted: string | undefined;
+  let idleSince = performance.now();
+  let taken = 0;
+  while (await isOurs(spool, owner)) {
+    const ready = await readySegments(spool);
+    if (ready.length !== taken) idleSince = performance.now();
+    taken = ready.length;
+    const now = await readWanted(spool);
+    if (now !== undefined && now !== wanted) {
+      wanted = now;
+      next = await follow(spool, ready, successor(now), next);
+    }
+    if (ready.length < ahead && (await makeReady(spool, owner, next, identity))) {
+      next = successor(next);
+      continue;
+    }
+    if (performance.now() - idleSince > (ready.length > 0 ? idleWithSome : idleWithNothing)) break;
+    await sleep(pollEvery);
+  }
+  if ((await readOwner(spool))?.pid === owner.pid) await rm(spool, { recursive: true, force: true });
+}
+
+function nextSegment(name: string, segmentSize: number): string {
+  const { timeline, number } = parseSegmentName(name, segmentSize);
+  return segmentName({ timeline, number: number + 1n }, segmentSize);
+}
+
+/** For as long as the spool is this process's, and there is somebody to read ahead for. */
+async function isOurs(spool: string, owner: SpoolOwner): Promise<boolean> {
+  const walDirectory = dirname(spool);
+  if ((await readOwner(spool))?.pid !== owner.pid || !isRecovering(walDirectory)) return false;
+  const [postmaster] = (
+    await readFile(join(dirname(walDirectory), 'postmaster.pid'), 'utf8').catch(() => '')
+  ).split('\n');
+  return isAlive(Number(postmaster) || -1);
+}
+
+/** Replay went on to `wanted`: where that is not what comes next here, what is ready is of no use. */
+async function follow(spool: string, ready: string[], wanted: string, next: string): Promise<string> {
+  const useless = ready.includes(wanted) ? ready.filter((name) => name < wanted) : ready;
+  if (wanted !== next) await Promise.all(useless.map((name) => rm(join(spool, name), { force: true })));
+  return ready.includes(wanted) || wanted === next ? next : wanted;
+}
+
+/** false: there is none, or it cannot be had; the fetch that needs it will say why. */
+async function makeReady(
+  spool: string,
+  owner: SpoolOwner,
+  name: string,
+  identity: Parameters<typeof writeSegment>[2]['identity'],
+): Promise<boolean> {
+  const archived = archivedPath(owner.clusterDirectory, name);
+  if (!existsSync(archived)) return false;
+  const temporary = join(spool, `${name}.fetching`);
+  try {
+    const source = await open(archived, 'r');
+    try {
+      const target = await open(temporary, 'w', 0o600);
+      try {
+        await writeSegment(source, target, { name, archived, identity });
+      } finally {
+        await target.close();
+      }
+    } finally {
+      await source.close();
+    }
+    await rename(temporary, join(spool, name));
+    return true;
+  } catch {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    return false;
+  }
+}

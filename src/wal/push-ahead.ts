@@ -1,0 +1,67 @@
+/**
+ * Archives what waits for the archiver before its turn comes, so that "wal push" finds it done. The oldest file is
+ * left to the archiver, who has it in hand; so where it keeps up there is nothing to do ahead of it.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { walFileKind } from '../repository/wal-archive.ts';
+import { pushWal } from './push.ts';
+import { declaredTarget, tidyReceipts, withReceipt } from './receipts.ts';
+
+export interface AheadOptions {
+  dataDirectory: string;
+  /** The cluster's directory in this worker's repository. */
+  clusterDirectory: string;
+  compressLevel: number;
+  /** How many segments. */
+  ahead: number;
+  /** Between two segments, whether to go on. */
+  goOn: () => boolean;
+}
+
+/**
+ * Milliseconds for which a file has to have been left alone before it is read: longer than the granularity of the
+ * file system's clock, so that a later write shows.
+ */
+const settled = 30;
+
+/** One look at archive_status and what follows from it; how many segments were archived. */
+export async function pushAhead(options: AheadOptions): Promise<number> {
+  const { dataDirectory, clusterDirectory, compressLevel, ahead, goOn } = options;
+  const walDirectory = join(dataDirectory, 'pg_wal');
+  const target = await declaredTarget(walDirectory);
+  if (target?.clusterDirectory !== clusterDirectory) return 0;
+  let pushed = 0;
+  for (const done = new Set<string>(); goOn();) {
+    const waiting = await waitingSegments(walDirectory);
+    const receipts = await tidyReceipts(walDirectory, new Set(waiting));
+    const next = waiting.slice(1, 1 + ahead).find((name) => !receipts.has(name) && !done.has(name));
+    if (next === undefined) break;
+    done.add(next);
+    const path = join(walDirectory, next);
+    if (!(await settles(path))) continue;
+    await withReceipt(path, target, () => pushWal({ path, clusterDirectory, compressLevel }));
+    pushed += 1;
+  }
+  return pushed;
+}
+
+/** In the order in which the archiver takes them. */
+async function waitingSegments(walDirectory: string): Promise<string[]> {
+  const names = await readdir(join(walDirectory, 'archive_status'));
+  return names
+    .filter((name) => name.endsWith('.ready'))
+    .map((name) => name.slice(0, -'.ready'.length))
+    .filter((name) => walFileKind(name) === 'segment')
+    .sort();
+}
+
+/** false: it is gone. */
+async function settles(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return false;
+  const age = Date.now() - found.ctimeMs;
+  if (age < settled) await sleep(settled - age);
+  return true;
+}

@@ -1,0 +1,144 @@
+// WAL for tests: segments made by hand, and servers that archive with "holdfast wal push".
+import { spawnSync } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { serverIdentity } from '../../dev/embedded/server-user.ts';
+import type { Finished } from './children.ts';
+import { noServerFiles, ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
+import { holdfast } from './process.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+
+export const MB = 1 << 20;
+export const systemIdentifier = '7412345678901234567';
+
+export interface Segment {
+  name?: string;
+  system?: string;
+  /** Bytes. */
+  size?: number;
+  /** What the rows in it begin with. */
+  fill?: string;
+}
+
+export const segment1 = '000000010000000000000001';
+
+/** A segment as PostgreSQL would write it, as far as its first header goes. */
+export function segmentBytes({
+  name = segment1,
+  system = systemIdentifier,
+  size = MB,
+  fill = 'row',
+}: Segment = {}): Buffer {
+  const rows = Array.from(
+    { length: 20_000 },
+    (_, n) => `${fill} ${n} of ${(n * 7919) % 10_007}: ${n ** 3}\n`,
+  );
+  const bytes = Buffer.alloc(size, rows.join(''));
+  const log = BigInt(`0x${name.slice(8, 16)}`);
+  const perLog = 0x1_0000_0000n / BigInt(size);
+  const number = log * perLog + BigInt(`0x${name.slice(16, 24)}`);
+  bytes.writeUInt16LE(0xd118, 0);
+  bytes.writeUInt16LE(2, 2);
+  bytes.writeUInt32LE(Number.parseInt(name.slice(0, 8), 16), 4);
+  bytes.writeBigUInt64LE(number * BigInt(size), 8);
+  bytes.writeBigUInt64LE(BigInt(system), 24);
+  bytes.writeUInt32LE(size, 32);
+  bytes.writeUInt32LE(8192, 36);
+  return bytes;
+}
+
+export interface Scene {
+  /** As a server's: archive_command runs here. */
+  dataDirectory: string;
+  repository: string;
+  /** Where an archived file is. */
+  archived(name: string): string;
+  /** Leaves a segment (or other bytes) in pg_wal. */
+  wal(name: string, content?: Segment | Buffer): Promise<void>;
+  push(name: string, options?: { env?: NodeJS.ProcessEnv }): Promise<Finished>;
+  fetch(name: string, destination?: string): Promise<Finished>;
+}
+
+/** A data directory with nothing in it but pg_wal, and an empty repository. */
+export async function walScene(t: ExecutionContext, repositoryAt?: string): Promise<Scene> {
+  const directory = await temporaryDirectory(t);
+  const dataDirectory = join(directory, 'data');
+  const repository = repositoryAt ?? join(directory, 'repository');
+  await mkdir(join(dataDirectory, 'pg_wal'), { recursive: true });
+  const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
+    holdfast(['wal', ...args], { cwd: dataDirectory, env: { HOLDFAST_REPOSITORY: repository, ...env } });
+  return {
+    dataDirectory,
+    repository,
+    archived: (name) => archivedIn(repository, name),
+    async wal(name, content = {}) {
+      const bytes = Buffer.isBuffer(content) ? content : segmentBytes({ name, ...content });
+      await writeFile(join(dataDirectory, 'pg_wal', name), bytes);
+    },
+    push: (name, { env } = {}) => run(['push', `pg_wal/${name}`], env),
+    fetch: (name, destination = 'pg_wal/RECOVERYXLOG') => run(['fetch', name, destination]),
+  };
+}
+
+export function archivedIn(repository: string, name: string): string {
+  const wal = join(repository, 'main', 'wal');
+  if (name.endsWith('.history')) return join(wal, name);
+  return join(wal, name.slice(0, 16), name.endsWith('.backup') ? name : `${name}.zst`);
+}
+
+/** For testWhen(): why no server can run our program; undefined when one can. */
+export const noArchivingServer = noServerFiles ?? containers() ?? closedCheckout();
+
+function containers(): string | undefined {
+  return process.env['TEST_POSTGRES'] === 'containers' ? 'containers have no holdfast in them' : undefined;
+}
+
+/** archive_command runs as the server's user. */
+function closedCheckout(): string | undefined {
+  const { status } = spawnSync(process.execPath, [program, '--version'], { cwd: '/', ...serverIdentity() });
+  return status === 0 ? undefined : "the server's user cannot run what is in this checkout";
+}
+
+export interface ArchivingServer {
+  cluster: TestCluster;
+  repository: string;
+  archived(name: string): string;
+  pushCommand: string;
+  restoreCommand: string;
+  /** Removes the file that a test put where the cluster's directory should be, and has the archiver try again. */
+  makeRoom(): Promise<void>;
+}
+
+/** A server of the test's own, with "holdfast wal push" for its archive_command. */
+export async function archivingServer(
+  t: ExecutionContext,
+  options: OwnClusterOptions & { variables?: Record<string, string> } = {},
+): Promise<ArchivingServer> {
+  const { variables = {}, ...rest } = options;
+  const cluster = await ownCluster(t, rest);
+  const repository = await cluster.serverDirectory('repository');
+  const pushCommand = `${command(repository, variables)} push "%p"`;
+  await cluster.configure({ archive_command: pushCommand });
+  return {
+    cluster,
+    repository,
+    archived: (name) => archivedIn(repository, name),
+    pushCommand,
+    restoreCommand: `${command(repository, variables)} fetch "%f" "%p"`,
+    async makeRoom() {
+      await rm(join(repository, 'main'));
+      await cluster.archiving.recover();
+    },
+  };
+}
+
+function command(repository: string, variables: Record<string, string>): string {
+  const env = Object.entries(variables).map(([name, value]) => `${name}="${value}"`);
+  return [...env, `HOLDFAST_REPOSITORY="${repository}"`, `"${process.execPath}"`, `"${program}"`, 'wal'].join(
+    ' ',
+  );
+}
