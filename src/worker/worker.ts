@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeftToOthers, type JobContext } from '../backup/job.ts';
 import { Target } from '../backup/target.ts';
@@ -122,7 +121,7 @@ class Worker {
       this.#look.start();
       pulse.start();
       report.start();
-      void this.#tidy();
+      void removeLeftovers(this.#control, this.#config.worker.repository, this.#identity.clusters, this.#log);
       await this.#untilAborted(this.#stopping.signal);
       await this.#drain(pulse);
     } finally {
@@ -132,13 +131,6 @@ class Worker {
       this.#log.info('stopped');
     }
     if (this.#whyStopped) throw this.#whyStopped;
-  }
-
-  /** In the background: what a killed worker left may be large. */
-  async #tidy(): Promise<void> {
-    const { repository } = this.#config.worker;
-    for (const cluster of this.#targets.keys())
-      await removeLeftovers(this.#control, join(repository, cluster), cluster, this.#log);
   }
 
   #listener(): Listener {
