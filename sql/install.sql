@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 3
+where :version > 4
 \gexec
 
 select :version < 1 as needed \gset
@@ -40,6 +40,11 @@ select :version < 3 as needed \gset
 \if :needed
   \ir ../migrations/003-backup-requests.sql
   insert into :"schema".migration (number, name) values (3, 'backup-requests');
+\endif
+select :version < 4 as needed \gset
+\if :needed
+  \ir ../migrations/004-copy.sql
+  insert into :"schema".migration (number, name) values (4, 'copy');
 \endif
 
 \ir functions/accept_backup_request.sql

@@ -14,7 +14,7 @@ begin
       new.error, new.hint) > 0 or new.warnings <> '{}'
   then
     raise exception 'a backup request begins in state requested, with none of the columns that the worker writes'
-      using errcode = 'HF001', hint = 'Give only cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations.';
+      using errcode = 'HF001', hint = 'Give only cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit, compress_level.';
   end if;
 
   if not exists (select from cluster where name = new.cluster) then

@@ -9,7 +9,8 @@ as $$
         where r.cluster = any (w.clusters) and not w.draining and lock_is_held(this_database(), w.lock_key, w.pid))
       then 'a worker to have a session free' else 'a worker: none alive serves this cluster' end
     when 'starting' then 'the checkpoint'
-    when 'running' then case r.method when 'hold' then 'the client to finish' else r.method end
+    when 'running' then case r.method when 'hold' then 'the client to finish'
+      when 'copy' then 'the files to be copied' else r.method end
     when 'done' then 'pg_backup_stop'
     when 'archiving' then 'its WAL to be archived'
   end)

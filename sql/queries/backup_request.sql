@@ -23,7 +23,7 @@ with claimed as (
     select id from :"schema".backup_request
     where id = :id and state = 'requested' and control_origin = :"schema".control_origin()
     for no key update skip locked)
-  returning id, cluster, label, method, fast, wait_for_archive, hold_timeout
+  returning id, cluster, label, method, fast, wait_for_archive, hold_timeout, rate_limit, compress_level
 ), seen as (
   select id, :"schema".lock_is_held(:database::oid, :lock_key::bigint, :pid) as here from claimed
 ), session as (
@@ -38,6 +38,7 @@ with claimed as (
 )
 select id, cluster, label, method, fast, wait_for_archive as "waitForArchive",
   (extract(epoch from hold_timeout) * 1000)::float8 as "holdTimeout",
+  rate_limit as "rateLimit", compress_level as "compressLevel",
   witness_key::text as "witnessKey"
 from claimed, session
 
@@ -54,6 +55,20 @@ with moved as (
   where request_id in (select id from moved) and :tablespaces::bytea is not null
 )
 select id from moved
+
+-- name: mark_done
+-- By the worker itself, where it is the one that copies.
+update :"schema".backup_request
+set state = 'done'
+where id = (
+  select id from :"schema".backup_request where id = :id and state = 'running' for no key update nowait)
+returning id
+
+-- name: record_progress
+-- No notification: who wants to know looks at the view.
+update :"schema".backup_stage
+set bytes_expected = :expected::bigint, bytes_done = :done::bigint
+where request_id = :id and stage = 'copy' and state = 'running'
 
 -- name: mark_archiving
 with moved as (
@@ -148,7 +163,7 @@ where id in (
 returning id
 
 -- name: abandoned
-select r.id, r.cluster, r.state, r.label, r.wait_for_archive as "waitForArchive", r.pid,
+select r.id, r.cluster, r.state, r.label, r.method, r.wait_for_archive as "waitForArchive", r.pid,
   s.lock_key::text as "lockKey", s.database is not null as here, s.companion_pid as "companionPid",
   s.companion_key::text as "companionKey", r.start_lsn::text as "startLsn", r.start_wal as "startWal",
   r.stop_wal as "stopWal", r.system_identifier::text as "systemIdentifier",

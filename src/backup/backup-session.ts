@@ -24,6 +24,11 @@ const watchEvery = 3000;
 /** A server that is frozen for a snapshot is slow, not gone: this is when it has dropped us (tcp_user_timeout). */
 const pingWithin = 30_000;
 
+/** What pg_backup_start told, and when (ISO 8601). */
+export interface TimedBeginning extends Beginning {
+  startedAt: string;
+}
+
 export class BackupSession {
   readonly db: Connection;
   readonly lockKey: string;

@@ -14,6 +14,11 @@ export interface JobContext {
   target: Target;
   /** The label directory. */
   labels: string;
+  /** The repository's directory. */
+  repository: string;
+  /** Of method copy: threads, and zstd's level where the request does not say. */
+  copyJobs: number;
+  compressLevel: number;
   /** Milliseconds that running may last where the request does not say; 0: no limit. */
   holdTimeout: number;
   /** Milliseconds that no request may exceed; 0: no cap. */

@@ -25,6 +25,8 @@ export async function preflight(request: ClaimedRequest, session: BackupSession)
   const report = facts.mayWatchArchive && facts.archiveMode !== 'off' ? await archiver(db) : undefined;
   const reason = archivingProblem(facts, report);
   if (reason === undefined) return [];
+  if (request.method === 'copy' && facts.archiveMode === 'off')
+    return ['archive_mode is off: the backup holds the WAL to restore it as of its end, and to no later time'];
   if (request.waitForArchive) throw reason;
   return [`${reason.message}; the requester did not want to wait for the archive`];
 }
@@ -59,11 +61,11 @@ export function refusal(
   const refuse = (code: string, message: string, hint: string) =>
     new HoldfastError('failed', message, { code, hint });
   const grantee = quoteIdentifier(facts.user);
-  if (request.method !== 'hold') {
+  if (request.method === 'command') {
     return refuse(
       'method_not_available',
       `this worker has no method "${request.method}"`,
-      'use method hold and copy the files yourself while the request is running',
+      'use method copy; or method hold, and copy the files yourself while the request is running',
     );
   }
   if (facts.inRecovery) {

@@ -8,12 +8,14 @@ import { markComplete, markRunning } from '../control/requests.ts';
 import type { Beginning, ClaimedRequest, Ending } from '../control/requests.ts';
 import { ServerError } from '../control/connection.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { BackupSession } from './backup-session.ts';
+import type { BackupSession, TimedBeginning } from './backup-session.ts';
+import { findSource, type CopySource } from './copy/source.ts';
 import { LeftToOthers, recordFailure, Superseded, type Job } from './job.ts';
 import type { NeededWal } from './archived.ts';
 import { keepLabel } from './keep-label.ts';
 import { testLabelDirectory } from '../repository/label-directory.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
+import { copy } from './methods/copy.ts';
 import { hold } from './methods/hold.ts';
 import { preflight } from './preflight.ts';
 import { recoverEnding } from './recover-label.ts';
@@ -25,12 +27,14 @@ const failureKeepsSession = 10_000;
 export async function runBackup(job: Job, request: ClaimedRequest, session: BackupSession): Promise<void> {
   job.takeSession();
   try {
-    const beginning = await begin(job, request, session);
-    await hold(job, request);
+    const { source, ...beginning } = await begin(job, request, session);
+    const transfer = await (source ? copy(job, request, beginning, source) : hold(job, request));
     const ending = await end(job, request, session, beginning);
-    await keepLabel(job, ending, describe(request, beginning, ending));
+    const description = describe(request, beginning, ending);
+    await transfer.finish(description, ending);
+    await keepLabel(job, ending, description);
     await letGo(job, session);
-    await complete(job, request.waitForArchive, { ...beginning, ...ending });
+    await complete(job, request, { ...beginning, ...ending });
   } catch (error) {
     const recorded = recordFailure(job, sessionIsLost(error, session) ? sessionLost(error) : error);
     await Promise.race([recorded, sleep(failureKeepsSession, undefined, { ref: false })]);
@@ -42,16 +46,27 @@ export async function runBackup(job: Job, request: ClaimedRequest, session: Back
 }
 
 /** What remains when the label is stored; a worker that takes over from a dead one begins here. */
-export async function complete(job: Job, wait: boolean, needed: NeededWal): Promise<void> {
-  if (wait) await waitForArchive(job, needed);
+export async function complete(
+  job: Job,
+  { waitForArchive: wait, method }: Pick<ClaimedRequest, 'waitForArchive' | 'method'>,
+  needed: NeededWal,
+): Promise<void> {
+  if (wait) await waitForArchive(job, needed, { hasOwnWal: method === 'copy' });
   await job.move('complete', (db) => markComplete(db, job.id));
   job.context.log.info('backup complete', { request: job.id, cluster: job.context.target.name });
 }
 
-async function begin(job: Job, request: ClaimedRequest, session: BackupSession): Promise<TimedBeginning> {
+/** With what is to be copied, where the worker does that itself. */
+async function begin(
+  job: Job,
+  request: ClaimedRequest,
+  session: BackupSession,
+): Promise<TimedBeginning & { source: CopySource | undefined }> {
   session.onLost((reason) => job.endWindow(sessionLost(reason)));
   await testLabelDirectory(job.context.labels, request.cluster);
   for (const warning of await job.unlessEnded(preflight(request, session))) job.warn(warning);
+  const source =
+    request.method === 'copy' ? await job.unlessEnded(findSource(job.context, session.db)) : undefined;
   const beginning = await job.unlessEnded(session.begin(request.label, request.fast));
   await job.move('running', (db) => markRunning(db, job.id, beginning), job.signal);
   job.context.log.info('backup running', {
@@ -59,7 +74,7 @@ async function begin(job: Job, request: ClaimedRequest, session: BackupSession):
     cluster: request.cluster,
     start: beginning.startLsn,
   });
-  return { ...beginning, startedAt: new Date().toISOString() };
+  return { ...beginning, startedAt: new Date().toISOString(), source };
 }
 
 /** From here on nothing may keep the label from us but the loss of the session itself. */
@@ -87,10 +102,6 @@ async function letGo(job: Job, session: BackupSession): Promise<void> {
   await session.close();
   job.releaseSession();
   await job.context.control.dropWitness(job.id);
-}
-
-interface TimedBeginning extends Beginning {
-  startedAt: string;
 }
 
 function describe(request: ClaimedRequest, beginning: TimedBeginning, ending: Ending): BackupDescription {

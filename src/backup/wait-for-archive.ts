@@ -9,7 +9,12 @@ import type { Job } from './job.ts';
 const firstPoll = 10;
 const longestPoll = 1000;
 
-export async function waitForArchive(job: Job, needed: NeededWal): Promise<void> {
+/** With `hasOwnWal`, the backup restores without the archive: where that says nothing, there is nothing to wait for. */
+export async function waitForArchive(
+  job: Job,
+  needed: NeededWal,
+  { hasOwnWal }: { hasOwnWal: boolean },
+): Promise<void> {
   const { target } = job.context;
   let waiting: string[] | undefined;
   for (let poll = firstPoll; ; poll = Math.min(poll * 1.5, longestPoll)) {
@@ -23,6 +28,8 @@ export async function waitForArchive(job: Job, needed: NeededWal): Promise<void>
         waiting = status.filter((file) => !isArchived(file)).map(({ name }) => name);
         if (waiting.length === 0) return;
         if (poll >= longestPoll) await describe(job, waiting);
+      } else if (hasOwnWal) {
+        return;
       } else {
         job.warn(`whether the WAL is archived cannot be known: ${otherwise}`);
         job.describe(

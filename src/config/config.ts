@@ -1,4 +1,5 @@
 /** The configuration: from options, variables and one file, checked here and nowhere else. */
+import { availableParallelism } from 'node:os';
 import type { LogLevel } from '../log.ts';
 import { readConfigFile } from './file.ts';
 import { clusterKeys, keys, type Key } from './keys.ts';
@@ -33,6 +34,8 @@ export interface Config {
     /** Milliseconds. */
     drainTimeout: number;
     compressLevel: number;
+    /** Threads that copy and compress a backup. */
+    jobs: number;
   };
   wal: {
     /** Segments that a worker archives ahead of the archiver; 0: none. */
@@ -94,6 +97,7 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
       maxHeld: required(keys.maxHeld),
       drainTimeout: required(keys.drainTimeout),
       compressLevel: required(keys.compressLevel),
+      jobs: optional(keys.jobs) ?? Math.min(4, availableParallelism()),
     },
     wal: { pushAhead: required(keys.pushAhead) },
     log: { level: required(keys.logLevel), format: required(keys.logFormat) },

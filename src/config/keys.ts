@@ -99,6 +99,13 @@ export const keys = {
     default: '1',
     help: 'the zstd level of what goes into the repository',
   } satisfies Key<number>,
+  jobs: {
+    path: 'worker.jobs',
+    variable: 'HOLDFAST_JOBS',
+    format: positiveInteger(64),
+    default: undefined,
+    help: 'how many threads copy a backup with method copy; without it, as many as there are processors, 4 at most',
+  } satisfies Key<number>,
   walCluster: {
     path: 'wal.cluster',
     variable: 'HOLDFAST_CLUSTER',

@@ -17,6 +17,10 @@ export interface ClaimedRequest {
   waitForArchive: boolean;
   /** Milliseconds; null: the worker's default; 0: no limit. */
   holdTimeout: number | null;
+  /** Bytes a second; null: no limit. */
+  rateLimit: number | null;
+  /** zstd's; null: the worker's default. */
+  compressLevel: number | null;
   /** The session's lock cannot be seen on the control server: this lock there stands for it. */
   witnessKey: string | null;
 }
@@ -53,6 +57,7 @@ export interface AbandonedRequest {
   cluster: string;
   state: State;
   label: string;
+  method: string;
   waitForArchive: boolean;
   pid: number;
   lockKey: string;
@@ -133,6 +138,21 @@ export async function markRunning(db: Connection, id: number, beginning: Beginni
     tablespaces: beginning.tablespaces,
   });
   return moved.length > 0;
+}
+
+/** For a method with which the worker itself copies. */
+export async function markDone(db: Connection, id: number): Promise<boolean> {
+  const moved = await db.run('backup_request', 'mark_done', { id });
+  return moved.length > 0;
+}
+
+/** Of stage copy, in bytes. */
+export async function recordProgress(
+  db: Connection,
+  id: number,
+  { expected, done }: { expected: number; done: number },
+): Promise<void> {
+  await db.run('backup_request', 'record_progress', { id, expected, done });
 }
 
 export async function markArchiving(db: Connection, id: number, ending: Ending): Promise<boolean> {

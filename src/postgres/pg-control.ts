@@ -13,7 +13,20 @@ export interface ControlFile {
   checkpointLsn: bigint;
   redoLsn: bigint;
   timeline: number;
+  /** Part of the name of this major's directory in a tablespace. */
+  catalogVersion: number;
+  /** Bytes. */
+  blockSize: number;
+  /** Blocks in one file of a relation, until the next begins: 131072 where nobody chose otherwise. */
+  relationSegmentBlocks: number;
+  /** Bytes. */
+  walSegmentSize: number;
+  /** Whether data pages have checksums. */
+  checksums: boolean;
 }
+
+/** The bytes of the file that a server reads; the rest is zero (PG_CONTROL_FILE_SIZE). */
+export const controlFileSize = 8192;
 
 /**
  * Where the CRC is, by pg_control_version: it covers everything before it.
@@ -48,5 +61,10 @@ export function parseControlFile(bytes: Buffer): ControlFile {
     checkpointLsn: bytes.readBigUInt64LE(32),
     redoLsn: bytes.readBigUInt64LE(40),
     timeline: bytes.readUInt32LE(48),
+    catalogVersion: bytes.readUInt32LE(12),
+    blockSize: bytes.readUInt32LE(216),
+    relationSegmentBlocks: bytes.readUInt32LE(220),
+    walSegmentSize: bytes.readUInt32LE(228),
+    checksums: bytes.readUInt32LE(252) !== 0,
   };
 }

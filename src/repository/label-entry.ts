@@ -57,7 +57,7 @@ export function parseDescription(file: string, bytes: Buffer): BackupDescription
 }
 
 /** `<UTC start>-<id>`; a number follows where an entry of that name was there already. */
-export function entryName({ startedAt, id }: BackupDescription): string {
+export function entryName({ startedAt, id }: Pick<BackupDescription, 'startedAt' | 'id'>): string {
   return `${startedAt.replace(/[-:]|\.\d+/g, '')}-${id}`;
 }
 

@@ -1,14 +1,16 @@
 /**
  * What dead workers left behind. A request whose session is gone as well has failed; unless it was being
- * stopped: then its label may be in the label directory, or in the server's backup history file. One whose
- * label is stored only needs somebody to watch the archiver.
+ * stopped: then its label may be in the label directory, or in the server's backup history file; a copy of ours
+ * counts only if it is whole in the repository. One whose label is stored only needs somebody to watch the archiver.
  */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Job, recordFailure, type JobContext } from '../backup/job.ts';
 import { keepLabel } from '../backup/keep-label.ts';
 import { findEntryOf } from '../repository/label-entries.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 import { recoverEnding } from '../backup/recover-label.ts';
+import { removeLeftoversOf, storedEnding } from '../backup/copy/stored.ts';
 import { complete } from '../backup/run-backup.ts';
 import type { Target } from '../backup/target.ts';
 import type { ControlLink } from '../control/control-link.ts';
@@ -32,6 +34,7 @@ export interface TakeOverOptions {
   jobs: Jobs;
   contextFor: (target: Target) => JobContext;
   labels: string;
+  repository: string;
   log: Log;
 }
 
@@ -117,6 +120,7 @@ export class TakeOver {
 
   async #settle(request: AbandonedRequest, target: Target | undefined): Promise<void> {
     if (request.state === 'done' && target) return this.#adopt(request, target);
+    if (request.method === 'copy' && target) await removeLeftoversOf(this.#clusterDirectory(request), request);
     const { code, message, hint = null } = workerLost(request);
     await this.#options.control.run((db) => markFailed(db, request.id, { code, message, hint }));
     this.#options.log.warning('failed a request that a dead worker left', {
@@ -140,7 +144,7 @@ export class TakeOver {
       const { startLsn, startWal, stopWal, systemIdentifier } = window;
       if (startLsn === null || startWal === null || stopWal === null || systemIdentifier === null)
         throw workerLost(request);
-      await complete(job, request.waitForArchive, { startLsn, startWal, stopWal, systemIdentifier });
+      await complete(job, request, { startLsn, startWal, stopWal, systemIdentifier });
     } catch (error) {
       await recordFailure(job, error).catch((failed: unknown) => {
         this.#options.log.error('a failure was not written', { request: job.id, reason: messageOf(failed) });
@@ -152,6 +156,7 @@ export class TakeOver {
   async #recover(job: Job, request: AbandonedRequest, target: Target): Promise<AbandonedRequest> {
     const { id, cluster, label, startLsn, startWal, systemIdentifier, tablespaces } = request;
     if (startLsn === null || startWal === null || systemIdentifier === null) throw workerLost(request);
+    if (request.method === 'copy') return this.#recoverCopy(job, request, { id, startLsn, systemIdentifier });
     const kept = await findEntryOf(this.#options.labels, { id, cluster, systemIdentifier, startLsn });
     const found: Ending | undefined = kept
       ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
@@ -162,6 +167,26 @@ export class TakeOver {
     );
     await keepLabel(job, found, kept ? null : describeRecovered(request, found));
     return { ...request, stopWal: found.stopWal };
+  }
+
+  /** Its worker died after pg_backup_stop: with a whole backup in the repository only the row is behind. */
+  async #recoverCopy(
+    job: Job,
+    request: AbandonedRequest,
+    backup: { id: number; startLsn: string; systemIdentifier: string },
+  ): Promise<AbandonedRequest> {
+    const directory = this.#clusterDirectory(request);
+    const ending = await storedEnding(directory, backup);
+    await removeLeftoversOf(directory, request);
+    if (ending === undefined) throw workerLost(request);
+    job.warn('the worker died after the backup was stored; its label was found in the repository');
+    const kept = await findEntryOf(this.#options.labels, { ...backup, cluster: request.cluster });
+    await keepLabel(job, ending, kept ? null : describeRecovered(request, ending));
+    return { ...request, stopWal: ending.stopWal };
+  }
+
+  #clusterDirectory({ cluster }: AbandonedRequest): string {
+    return join(this.#options.repository, cluster);
   }
 }
 

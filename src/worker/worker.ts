@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeftToOthers, type JobContext } from '../backup/job.ts';
 import { Target } from '../backup/target.ts';
@@ -21,6 +22,7 @@ import { Caretaker } from './caretaker.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Every } from './every.ts';
 import { Jobs } from './jobs.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { notifyServiceManager } from './service-manager.ts';
 import { TakeOver } from './take-over.ts';
 
@@ -89,7 +91,11 @@ class Worker {
       ...shared,
       clusters: new Set(this.#targets.keys()),
       dispatcher: this.#dispatcher,
-      takeOver: new TakeOver({ ...shared, labels: config.worker.labels }),
+      takeOver: new TakeOver({
+        ...shared,
+        labels: config.worker.labels,
+        repository: config.worker.repository,
+      }),
     });
     this.#look = new Every(lookEvery, () => this.#caretaker.look(), log);
   }
@@ -116,6 +122,7 @@ class Worker {
       this.#look.start();
       pulse.start();
       report.start();
+      void this.#tidy();
       await this.#untilAborted(this.#stopping.signal);
       await this.#drain(pulse);
     } finally {
@@ -125,6 +132,13 @@ class Worker {
       this.#log.info('stopped');
     }
     if (this.#whyStopped) throw this.#whyStopped;
+  }
+
+  /** In the background: what a killed worker left may be large. */
+  async #tidy(): Promise<void> {
+    const { repository } = this.#config.worker;
+    for (const cluster of this.#targets.keys())
+      await removeLeftovers(this.#control, join(repository, cluster), cluster, this.#log);
   }
 
   #listener(): Listener {
@@ -239,11 +253,14 @@ class Worker {
   }
 
   #contextFor(target: Target): JobContext {
-    const { labels, holdTimeout, maxHoldTimeout } = this.#config.worker;
+    const { labels, repository, jobs, compressLevel, holdTimeout, maxHoldTimeout } = this.#config.worker;
     return {
       control: this.#control,
       target,
       labels,
+      repository,
+      copyJobs: jobs,
+      compressLevel,
       holdTimeout,
       maxHoldTimeout,
       onSessionReleased: () => this.#dispatcher.wake(),

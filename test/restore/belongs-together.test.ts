@@ -33,6 +33,11 @@ const control: ControlFile = {
   checkpointLsn: 0x2000060n,
   redoLsn: 0x2000028n,
   timeline: 1,
+  catalogVersion: 202307071,
+  blockSize: 8192,
+  relationSegmentBlocks: 131072,
+  walSegmentSize: 16_777_216,
+  checksums: true,
 };
 const judge = (copy: Partial<ControlFile> & { major?: number }, of: Partial<BackupLabel> = {}) => {
   const { major = 16, ...changed } = copy;

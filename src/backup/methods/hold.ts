@@ -2,15 +2,21 @@
 import type { ClaimedRequest } from '../../control/requests.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { Job, JobContext } from '../job.ts';
+import type { Transfer } from './transfer.ts';
 
-export async function hold(job: Job, request: ClaimedRequest): Promise<void> {
-  const limit = holdLimit(request.holdTimeout, job.context);
-  const stopTimer = limit === 0 ? () => undefined : after(limit, () => job.endWindow(heldTooLong(limit)));
+export async function hold(job: Job, request: ClaimedRequest): Promise<Transfer> {
+  const stopTimer = limitWindow(job, holdLimit(request.holdTimeout, job.context), heldTooLong);
   try {
     await job.untilRowIs('done');
   } finally {
     stopTimer();
   }
+  return { finish: async () => undefined };
+}
+
+/** Ends the request when its window has been open for that long (milliseconds; 0: no limit); returns how to stop that. */
+export function limitWindow(job: Job, limit: number, why: (limit: number) => HoldfastError): () => void {
+  return limit === 0 ? () => undefined : after(limit, () => job.endWindow(why(limit)));
 }
 
 /** A timer that may run for longer than the 24.8 days that Node's can. Returns how to stop it. */

@@ -1,0 +1,238 @@
+/**
+ * The thread that runs a copy, so that nothing which waits for a disk holds up the worker: walks the trees, hands
+ * frames to the threads that make them, and writes down what they made. Then it waits for the label.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { once } from 'node:events';
+import { parentPort, workerData } from 'node:worker_threads';
+import { statSync, type Stats } from 'node:fs';
+import { holdsRelations, relationFile, versionDirectory } from '../../postgres/left-out.ts';
+import { controlFileSize, parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
+import { parseLsn } from '../../postgres/lsn.ts';
+import { endOfArchive, type TarMember } from '../../repository/tar.ts';
+import { Account } from './account.ts';
+import { bytePath, toSystem, toText } from './byte-path.ts';
+import { CopyError, failureOf } from './copy-error.ts';
+import { FramePool } from './frame-pool.ts';
+import { FrameWriter } from './frame-writer.ts';
+import type { CopyOptions, FinishOptions, FromCoordinator, TarSummary } from './messages.ts';
+import { ownerNames } from './owner-names.ts';
+import { Pace } from './pace.ts';
+import { readControlFile } from './control-file.ts';
+import { TarOutput } from './tar-output.ts';
+import { findTrees, walk, type Found, type Layout, type Tree } from './walk.ts';
+
+/** Milliseconds. */
+const progressEvery = 250;
+/** Warnings of one kind; the rest is counted. */
+const mostWarnings = 20;
+
+class Coordinator {
+  readonly #options: CopyOptions;
+  readonly #control: ControlFile;
+  readonly #layout: Layout;
+  readonly #account: Account;
+  readonly #pool: FramePool;
+  readonly #writer: FrameWriter;
+  readonly #nameOwner = ownerNames();
+  readonly #tars: Promise<TarSummary>[] = [];
+  #base: TarOutput | undefined;
+
+  constructor(options: CopyOptions) {
+    const { dataDirectory, output, major, systemIdentifier, startLsn, jobs, level, rateLimit } = options;
+    this.#options = options;
+    this.#control = parseControlFile(readControlFile(dataDirectory));
+    this.#layout = findTrees(
+      bytePath(dataDirectory),
+      versionDirectory(major, this.#control.catalogVersion),
+      major,
+    );
+    this.#account = new Account(output, major, systemIdentifier);
+    this.#pool = new FramePool({
+      // One more, since one of them may be waiting for its turn or for the disk.
+      threads: jobs + 1,
+      level,
+      pages: this.#control.checksums
+        ? { blockSize: this.#control.blockSize, startLsn: parseLsn(startLsn) }
+        : undefined,
+      onResult: (result) => this.#account.enter(result),
+      onFailure: (failure) => tell({ type: 'failed', failure }),
+    });
+    this.#writer = new FrameWriter(this.#pool, this.#account, new Pace(rateLimit));
+  }
+
+  async copy(): Promise<void> {
+    const expected = this.#expectedBytes();
+    const report = () => tell({ type: 'progress', expected, done: this.#account.bytesRead });
+    report();
+    const reporting = setInterval(report, progressEvery);
+    for (const tree of this.#layout.trees) await this.#copyTree(tree);
+    await this.#copyControlFile();
+    await this.#pool.drain();
+    clearInterval(reporting);
+    this.#warnOfDamage();
+    report();
+    tell({ type: 'copied' });
+  }
+
+  /** The label, and the ends of all files. */
+  async finish({ label, tablespaceMap, timeline, stopLsn }: FinishOptions): Promise<void> {
+    const { startLsn } = this.#options;
+    await this.#addFile('backup_label', label);
+    if (tablespaceMap !== null) await this.#addFile('tablespace_map', tablespaceMap);
+    await this.#writer.addRaw(endOfArchive);
+    await this.#pool.drain();
+    if (this.#base !== undefined) this.#tars.push(this.#base.finish());
+    const tars = await Promise.all(this.#tars);
+    const sums = this.#account.close({ timeline, startLsn, stopLsn });
+    await this.#pool.close();
+    const { checksums, blockSize, walSegmentSize, relationSegmentBlocks } = this.#control;
+    const { bytes, files, damagedPages } = this.#account;
+    tell({
+      type: 'finished',
+      summary: {
+        checksums,
+        blockSize,
+        walSegmentSize,
+        relationSegmentBlocks,
+        bytes,
+        files,
+        tars,
+        tablespaces: this.#layout.trees
+          .filter((tree) => tree.oid !== undefined)
+          .map((tree) => ({ oid: tree.oid ?? 0, path: toText(tree.location ?? ''), tar: tarName(tree) })),
+        damagedPages,
+        ...sums,
+      },
+    });
+  }
+
+  /** Looks at everything once, as pg_basebackup does for its progress. */
+  #expectedBytes(): number {
+    let bytes = 0;
+    for (const tree of this.#layout.trees)
+      for (const { kind, stats } of walk(tree, this.#layout)) if (kind === 'file') bytes += stats.size;
+    return bytes;
+  }
+
+  async #copyTree(tree: Tree): Promise<void> {
+    const tar = new TarOutput(this.#options.output, tarName(tree));
+    this.#writer.begin(tar);
+    let special = 0;
+    for (const found of walk(tree, this.#layout)) {
+      if (found.kind === 'special') {
+        special += 1;
+        if (special <= mostWarnings)
+          warn(`"${toText(found.source)}" is neither a file nor a directory and is not copied`);
+      } else if (found.kind === 'directory') {
+        await this.#writer.addDirectory(this.#member(`${found.name}/`, 0, found.stats));
+      } else {
+        await this.#copyFile(found);
+      }
+    }
+    await this.#writer.flush();
+    if (tree.oid === undefined) {
+      this.#base = tar;
+    } else {
+      await this.#writer.addRaw(endOfArchive);
+      await this.#pool.drain();
+      this.#tars.push(tar.finish());
+    }
+  }
+
+  #copyFile({ source, path, name, stats }: Found): Promise<void> {
+    const { blockSize, relationSegmentBlocks } = this.#control;
+    const slash = path.lastIndexOf('/');
+    const relation = holdsRelations(path.slice(0, Math.max(0, slash)))
+      ? relationFile(path.slice(slash + 1))
+      : undefined;
+    return this.#writer.addFile({
+      source,
+      path,
+      member: this.#member(name, stats.size, stats),
+      firstBlock: relation && relation.segment * relationSegmentBlocks,
+      blockSize,
+    });
+  }
+
+  /** Last, since its checkpoint must not be older than anything else that is copied; never half-written. */
+  async #copyControlFile(): Promise<void> {
+    const { dataDirectory } = this.#options;
+    let bytes = readControlFile(dataDirectory);
+    for (let attempt = 1; !isSound(bytes); attempt += 1) {
+      if (attempt > 100) throw CopyError.reading('global/pg_control', new Error('its checksum stays wrong'));
+      await sleep(10);
+      bytes = readControlFile(dataDirectory);
+    }
+    await this.#writer.flush();
+    await this.#addFile('global/pg_control', bytes, statSync(`${dataDirectory}/global/pg_control`));
+    await this.#writer.flush();
+  }
+
+  async #addFile(path: string, bytes: Uint8Array, stats?: Stats): Promise<void> {
+    const about =
+      stats ??
+      Object.assign(Object.create(statSync(toSystem(bytePath(this.#options.dataDirectory)))) as Stats, {
+        mode: 0o600,
+        mtimeMs: Date.now(),
+      });
+    await this.#writer.addBytes(this.#member(path, bytes.length, about), path, bytes);
+  }
+
+  #member(name: string, size: number, { mode, mtimeMs, uid, gid }: Stats): TarMember {
+    return {
+      name,
+      size,
+      mode: mode & 0o7777,
+      mtime: Math.floor(mtimeMs / 1000),
+      uid,
+      gid,
+      ...this.#nameOwner(uid, gid),
+    };
+  }
+
+  #warnOfDamage(): void {
+    const files = new Map<string, number[]>();
+    for (const { file, block } of this.#account.damagedPages)
+      files.set(file, [...(files.get(file) ?? []), block]);
+    const all = [...files];
+    for (const [file, blocks] of all.slice(0, mostWarnings)) {
+      const shown = `${blocks.slice(0, 10).join(', ')}${blocks.length > 10 ? ', …' : ''}`;
+      warn(
+        `the file "${file}" has ${blocks.length} damaged page${blocks.length === 1 ? '' : 's'}: block ${shown}`,
+      );
+    }
+    if (all.length > mostWarnings)
+      warn(`${all.length - mostWarnings} more files have damaged pages: backup.json names them`);
+  }
+}
+
+function isSound(bytes: Buffer): boolean {
+  try {
+    return bytes.length === controlFileSize && parseControlFile(bytes) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function tarName({ oid }: Tree): string {
+  return `${oid ?? 'base'}.tar.zst`;
+}
+
+function tell(message: FromCoordinator): void {
+  parentPort?.postMessage(message);
+}
+
+function warn(text: string): void {
+  tell({ type: 'warning', text });
+}
+
+try {
+  const coordinator = new Coordinator(workerData as CopyOptions);
+  await coordinator.copy();
+  if (parentPort === null) throw new Error('a copy is run in a thread');
+  const [ending] = (await once(parentPort, 'message')) as [FinishOptions];
+  await coordinator.finish(ending);
+} catch (error) {
+  tell({ type: 'failed', failure: failureOf(error) });
+}

@@ -1,0 +1,73 @@
+/** A copy in threads of its own, as the worker sees it. */
+import { Worker } from 'node:worker_threads';
+import { HoldfastError } from '../../errors.ts';
+import { threadFile } from './frame-pool.ts';
+import type { CopyFailure, CopyOptions, CopySummary, FinishOptions, FromCoordinator } from './messages.ts';
+
+export interface CopyListener {
+  /** Bytes of files. */
+  onProgress: (progress: { expected: number; done: number }) => void;
+  onWarning: (text: string) => void;
+}
+
+export class CopyEngine {
+  readonly #worker: Worker;
+  readonly #output: string;
+  /** Resolves when everything but the label is copied. */
+  readonly copied: Promise<void>;
+  readonly #finished: Promise<CopySummary>;
+
+  constructor(options: CopyOptions, listener: CopyListener) {
+    this.#output = options.output;
+    this.#worker = new Worker(threadFile('coordinator'), { workerData: options });
+    const copied = Promise.withResolvers<void>();
+    const finished = Promise.withResolvers<CopySummary>();
+    this.copied = copied.promise;
+    this.#finished = finished.promise;
+    this.copied.catch(() => undefined);
+    this.#finished.catch(() => undefined);
+    const fail = (error: Error) => {
+      copied.reject(error);
+      finished.reject(error);
+    };
+    this.#worker.on('message', (message: FromCoordinator) => {
+      if (message.type === 'progress') listener.onProgress(message);
+      else if (message.type === 'warning') listener.onWarning(message.text);
+      else if (message.type === 'copied') copied.resolve();
+      else if (message.type === 'finished') finished.resolve(message.summary);
+      else fail(this.#explain(message.failure));
+    });
+    this.#worker.on('error', fail);
+    this.#worker.on('exit', () => fail(new Error('the copy was stopped')));
+  }
+
+  /** When all of it is on the disk. */
+  async finish(ending: FinishOptions): Promise<CopySummary> {
+    this.#worker.postMessage(ending);
+    return this.#finished;
+  }
+
+  /** Ends its threads, whatever they are doing: nothing is written any more when it resolves. */
+  async stop(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #explain({ side, code, message }: CopyFailure): HoldfastError {
+    if (side === 'write' && (code === 'ENOSPC' || code === 'EDQUOT')) return repositoryFull(this.#output);
+    const codes = { read: 'copy_unreadable', write: 'repository_unwritable', other: 'copy_failed' };
+    const hints = {
+      read: 'the worker has to run as the user that owns the data directory, and to be able to read all of it',
+      write: 'see that the repository is writable for the worker ([worker] repository, HOLDFAST_REPOSITORY)',
+      other: undefined,
+    };
+    const hint = hints[side];
+    return new HoldfastError('failed', message, { code: codes[side], ...(hint !== undefined && { hint }) });
+  }
+}
+
+export function repositoryFull(directory: string): HoldfastError {
+  return new HoldfastError('failed', `the repository is full: no space is left for "${directory}"`, {
+    code: 'repository_full',
+    hint: 'make room in it, or name another ([worker] repository, HOLDFAST_REPOSITORY), and request the backup again',
+  });
+}

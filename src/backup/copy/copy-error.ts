@@ -1,0 +1,31 @@
+/** What went wrong in a thread of a copy, in a form that can be sent to another. */
+import { messageOf } from '../../errors.ts';
+import type { CopyFailure } from './messages.ts';
+
+export class CopyError extends Error {
+  readonly failure: CopyFailure;
+
+  private constructor(failure: CopyFailure, cause: unknown) {
+    super(failure.message, { cause });
+    this.failure = failure;
+  }
+
+  static reading(what: string, cause: unknown): CopyError {
+    return CopyError.#of('read', `cannot read "${what}"`, cause);
+  }
+
+  static writing(what: string, cause: unknown): CopyError {
+    return CopyError.#of('write', `cannot write "${what}"`, cause);
+  }
+
+  static #of(side: CopyFailure['side'], message: string, cause: unknown): CopyError {
+    if (cause instanceof CopyError) return cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    return new CopyError({ side, code, message: `${message}: ${messageOf(cause)}` }, cause);
+  }
+}
+
+export function failureOf(error: unknown): CopyFailure {
+  if (error instanceof CopyError) return error.failure;
+  return { side: 'other', code: undefined, message: messageOf(error) };
+}

@@ -1,0 +1,172 @@
+/**
+ * One frame's content: reads its files into a buffer that is used again and again, with tar headers and padding in
+ * between, a little at a time, so that what is checked next is still in the processor's cache.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { encodeHeader, tarPadding } from '../../repository/tar.ts';
+import { crc32c } from '../../postgres/crc32c.ts';
+import { damagedPages, type PageRules } from '../../postgres/page-checksum.ts';
+import { CopyError } from './copy-error.ts';
+import { toSystem, toText } from './byte-path.ts';
+import type { FrameResult, Part, PartData } from './messages.ts';
+
+/** Bytes of file data in a frame, at most; and what headers and padding may add to a single piece. */
+export const frameBytes = 4 * 1024 * 1024;
+export const frameRoom = 16 * 1024;
+
+const readBytes = 512 * 1024;
+/** A page that does not match may be being written: how often it is read again, and how long after (milliseconds). */
+const rereads = 5;
+const pause = 20;
+/** Where that many have turned out damaged, the rest is not waited for. */
+const patientUntil = 100;
+
+type Content = FrameResult['contents'][number];
+
+export class FrameBuilder {
+  readonly #pages: PageRules | undefined;
+  readonly #buffer = Buffer.from(new ArrayBuffer(frameBytes + frameRoom));
+  readonly #words = new Int32Array(this.#buffer.buffer);
+  readonly #clock = new Int32Array(new SharedArrayBuffer(4));
+  #at = 0;
+  #found: FrameResult['damaged'] = [];
+  #foundBefore = 0;
+
+  constructor(pages: PageRules | undefined) {
+    this.#pages = pages;
+  }
+
+  /** The bytes are good until the next call. @throws CopyError */
+  build(parts: Part[]): { bytes: Buffer; contents: Content[]; damaged: FrameResult['damaged'] } {
+    this.#at = 0;
+    this.#foundBefore += this.#found.length;
+    this.#found = [];
+    const contents: Content[] = [];
+    for (const [number, part] of parts.entries()) {
+      if (part.data === undefined) this.#addHeader(part);
+      else contents.push(this.#add(part, part.data, number));
+    }
+    return { bytes: this.#buffer.subarray(0, this.#at), contents, damaged: this.#found };
+  }
+
+  #addHeader({ member }: Part): void {
+    if (member !== undefined) this.#addBytes(encodeHeader(member));
+  }
+
+  #addBytes(bytes: Uint8Array): void {
+    this.#buffer.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  #add(part: Part, data: PartData, number: number): Content {
+    switch (data.kind) {
+      case 'file':
+        return this.#addFile(part, data, number);
+      case 'piece': {
+        this.#addHeader(part);
+        const sum = this.#read(data.fd, data, number);
+        this.#pad(data.padding);
+        return { size: data.size, crc32c: sum };
+      }
+      case 'bytes':
+        this.#addHeader(part);
+        this.#addBytes(data.bytes);
+        this.#pad(part.member === undefined ? 0 : tarPadding(data.bytes.length));
+        return { size: data.bytes.length, crc32c: crc32c(data.bytes) };
+    }
+  }
+
+  #addFile(part: Part, data: PartData & { kind: 'file' }, number: number): Content {
+    const fd = openIfThere(data.source);
+    if (fd === undefined) return null;
+    try {
+      this.#addHeader(part);
+      const sum = this.#read(fd, { at: 0, size: data.size, firstBlock: data.firstBlock }, number);
+      this.#pad(tarPadding(data.size));
+      return { size: data.size, crc32c: sum };
+    } catch (error) {
+      throw CopyError.reading(toText(data.source), error);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #pad(bytes: number): void {
+    this.#buffer.fill(0, this.#at, this.#at + bytes);
+    this.#at += bytes;
+  }
+
+  /** Returns the CRC. A file that has become shorter goes on with zeros, as pg_basebackup has it. */
+  #read(fd: number, range: Range, part: number): number {
+    let sum = 0;
+    for (let done = 0; done < range.size; done += readBytes) {
+      const size = Math.min(readBytes, range.size - done);
+      const from = this.#at;
+      const there = readAll(fd, this.#buffer, from, size, range.at + done);
+      this.#buffer.fill(0, from + there, from + size);
+      this.#verify(fd, { ...range, at: range.at + done, size }, done, part);
+      sum = crc32c(this.#buffer.subarray(from, from + size), sum);
+      this.#at += size;
+    }
+    return sum;
+  }
+
+  /** What has just been read, `done` bytes into the range that begins with firstBlock. */
+  #verify(fd: number, { at, size, firstBlock }: Range, done: number, part: number): void {
+    const rules = this.#pages;
+    if (rules === undefined || firstBlock === undefined) return;
+    const { blockSize } = rules;
+    const first = firstBlock + done / blockSize;
+    const from = this.#at;
+    const bad = damagedPages(
+      this.#words,
+      from / 4,
+      { pages: Math.floor(size / blockSize), firstBlock: first },
+      rules,
+    );
+    if (bad.length === 0) return;
+    for (const page of this.#stillDamaged(bad, (number) => {
+      readAll(fd, this.#buffer, from + number * blockSize, blockSize, at + number * blockSize);
+      const words = (from + number * blockSize) / 4;
+      return damagedPages(this.#words, words, { pages: 1, firstBlock: first + number }, rules).length > 0;
+    }))
+      this.#found.push({ part, block: first + page });
+  }
+
+  #stillDamaged(pages: number[], lookAgain: (page: number) => boolean): number[] {
+    const patience = this.#foundBefore + this.#found.length < patientUntil ? rereads : 1;
+    let left = pages;
+    for (let round = 0; round < patience && left.length > 0; round += 1) {
+      Atomics.wait(this.#clock, 0, 0, pause);
+      left = left.filter(lookAgain);
+    }
+    return left;
+  }
+}
+
+interface Range {
+  /** Where in the file. */
+  at: number;
+  size: number;
+  firstBlock: number | undefined;
+}
+
+/** Reads until there is no more; returns how much there was. */
+function readAll(fd: number, into: Buffer, offset: number, size: number, position: number): number {
+  let done = 0;
+  while (done < size) {
+    const read = readSync(fd, into, offset + done, size - done, position + done);
+    if (read === 0) break;
+    done += read;
+  }
+  return done;
+}
+
+export function openIfThere(source: string): number | undefined {
+  try {
+    return openSync(toSystem(source), 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw CopyError.reading(toText(source), error);
+  }
+}

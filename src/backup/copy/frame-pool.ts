@@ -1,0 +1,98 @@
+/** The threads that make frames: hands each its next tasks, and passes on the results in the frames' order. */
+import { Worker } from 'node:worker_threads';
+import { failureOf } from './copy-error.ts';
+import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
+import { Turns } from './turns.ts';
+
+/** One more than it is working on, so that it never waits for the next. */
+const tasksPerThread = 2;
+
+export interface FramePoolOptions extends Omit<ThreadOptions, 'turns'> {
+  threads: number;
+  onResult: (result: FrameResult) => void;
+  onFailure: (failure: CopyFailure) => void;
+}
+
+interface Thread {
+  worker: Worker;
+  tasks: number;
+}
+
+export class FramePool {
+  readonly #options: FramePoolOptions;
+  readonly #threads: Thread[] = [];
+  readonly #turns = new Turns();
+  readonly #outOfOrder = new Map<number, FrameResult>();
+  #submitted = 0;
+  #passedOn = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(options: FramePoolOptions) {
+    this.#options = options;
+    for (let number = 0; number < options.threads; number += 1) this.#threads.push(this.#start());
+  }
+
+  /** Resolves when there is room for another. Frames take their places in the order of the calls. */
+  async submit(task: Omit<FrameTask, 'number'>, onNumber: (number: number) => void): Promise<void> {
+    const number = this.#submitted;
+    this.#submitted += 1;
+    onNumber(number);
+    const thread = this.#leastBusy();
+    thread.tasks += 1;
+    thread.worker.postMessage({ ...task, number } satisfies FrameTask);
+    while (this.#leastBusy().tasks >= tasksPerThread) await this.#change();
+  }
+
+  /** Resolves when all that was submitted is written. */
+  async drain(): Promise<void> {
+    while (this.#passedOn < this.#submitted) await this.#change();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+  }
+
+  #start(): Thread {
+    const { level, pages } = this.#options;
+    const workerData: ThreadOptions = { level, pages, turns: this.#turns.buffer };
+    const worker = new Worker(threadFile('frame-thread'), { workerData, resourceLimits: smallHeap });
+    const thread = { worker, tasks: 0 };
+    worker.on('message', (message: FromThread) => {
+      thread.tasks -= 1;
+      if ('failure' in message) this.#options.onFailure(message.failure);
+      else this.#onResult(message.result);
+    });
+    worker.on('error', (error) => this.#options.onFailure(failureOf(error)));
+    return thread;
+  }
+
+  #onResult(result: FrameResult): void {
+    this.#outOfOrder.set(result.number, result);
+    for (
+      let next = this.#outOfOrder.get(this.#passedOn);
+      next !== undefined;
+      next = this.#outOfOrder.get(this.#passedOn)
+    ) {
+      this.#outOfOrder.delete(this.#passedOn);
+      this.#passedOn += 1;
+      this.#options.onResult(next);
+    }
+    this.#wake?.();
+  }
+
+  #leastBusy(): Thread {
+    return this.#threads.reduce((least, thread) => (thread.tasks < least.tasks ? thread : least));
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve));
+  }
+}
+
+/** What a thread keeps is small and short-lived; the frames are outside of its heap. */
+const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
+
+/** In a checkout the sources run, in the package what is built from them. */
+export function threadFile(name: string): URL {
+  return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+}

@@ -1,0 +1,136 @@
+/** Cuts one tar after the other into frames: many small files into one, a big one into many. */
+import { closeSync, fstatSync } from 'node:fs';
+import { tarPadding, type TarMember } from '../../repository/tar.ts';
+import type { Account, Piece } from './account.ts';
+import { frameBytes, openIfThere } from './frame-builder.ts';
+import type { FramePool } from './frame-pool.ts';
+import type { Part } from './messages.ts';
+import type { Pace } from './pace.ts';
+import type { TarOutput } from './tar-output.ts';
+import type { Continuation } from '../../repository/frame-index.ts';
+
+/** In one frame, so that what is told about it stays small. */
+const mostMembers = 512;
+/** Room for a header, with a pax header in front where it has one. */
+const headerRoom = (name: string) => (name.length <= 100 ? 512 : 512 * 3 + name.length);
+
+export interface FileToCopy {
+  member: TarMember;
+  source: string;
+  /** In the manifest. */
+  path: string;
+  /** The number of its first block; undefined: it has no pages with checksums. */
+  firstBlock: number | undefined;
+  blockSize: number;
+}
+
+export class FrameWriter {
+  readonly #pool: FramePool;
+  readonly #account: Account;
+  readonly #pace: Pace;
+  #tar: TarOutput | undefined;
+  #startsTar = false;
+  #parts: Part[] = [];
+  #pieces: (Piece | undefined)[] = [];
+  #room = frameBytes;
+
+  constructor(pool: FramePool, account: Account, pace: Pace) {
+    this.#pool = pool;
+    this.#account = account;
+    this.#pace = pace;
+  }
+
+  /** What comes next goes into that one. */
+  begin(tar: TarOutput): void {
+    this.#tar = tar;
+    this.#startsTar = true;
+  }
+
+  async addDirectory(member: TarMember): Promise<void> {
+    await this.#makeRoom(headerRoom(member.name));
+    this.#parts.push({ member });
+    this.#pieces.push(undefined);
+  }
+
+  async addFile(file: FileToCopy): Promise<void> {
+    const { member, source, firstBlock } = file;
+    if (member.size > frameBytes - headerRoom(member.name)) return this.#addBig(file);
+    await this.#makeRoom(headerRoom(member.name) + member.size + tarPadding(member.size));
+    this.#parts.push({ member, data: { kind: 'file', source, size: member.size, firstBlock } });
+    this.#pieces.push({ path: file.path, mtime: member.mtime, isFirst: true, isLast: true });
+  }
+
+  /** A file whose content is here. */
+  async addBytes(member: TarMember, path: string, bytes: Uint8Array): Promise<void> {
+    await this.#makeRoom(headerRoom(member.name) + bytes.length + tarPadding(bytes.length));
+    this.#parts.push({ member, data: { kind: 'bytes', bytes } });
+    this.#pieces.push({ path, mtime: member.mtime, isFirst: true, isLast: true });
+  }
+
+  /** Bytes that are no member, in a frame of their own. */
+  async addRaw(bytes: Uint8Array): Promise<void> {
+    await this.flush();
+    this.#parts.push({ data: { kind: 'bytes', bytes } });
+    this.#pieces.push(undefined);
+    await this.flush();
+  }
+
+  /** Ends the frame that has been begun. */
+  async flush(): Promise<void> {
+    if (this.#parts.length > 0) await this.#submit(undefined);
+  }
+
+  /** Open until the last piece has been read: one that is dropped meanwhile is there to the end. */
+  async #addBig(file: FileToCopy): Promise<void> {
+    await this.flush();
+    const fd = openIfThere(file.source);
+    if (fd === undefined) return;
+    const member = { ...file.member, size: fstatSync(fd).size };
+    const pieces = Math.max(1, Math.ceil(member.size / frameBytes));
+    for (let number = 0; number < pieces; number += 1) {
+      const at = number * frameBytes;
+      const size = Math.min(frameBytes, member.size - at);
+      const isFirst = number === 0;
+      const isLast = number === pieces - 1;
+      const firstBlock = file.firstBlock === undefined ? undefined : file.firstBlock + at / file.blockSize;
+      const padding = isLast ? tarPadding(member.size) : 0;
+      this.#parts.push({
+        ...(isFirst && { member }),
+        data: { kind: 'piece', fd, at, size, padding, firstBlock },
+      });
+      const done = isLast ? { done: () => closeSync(fd) } : {};
+      this.#pieces.push({ path: file.path, mtime: member.mtime, isFirst, isLast, ...done });
+      await this.#submit(isFirst ? undefined : continuation(member, at));
+    }
+  }
+
+  async #makeRoom(bytes: number): Promise<void> {
+    if (bytes > this.#room || this.#parts.length >= mostMembers) await this.flush();
+    this.#room -= bytes;
+  }
+
+  async #submit(continues: Continuation | undefined): Promise<void> {
+    const tar = this.#tar;
+    if (tar === undefined) throw new Error('no tar has been begun');
+    const parts = this.#parts;
+    const pieces = this.#pieces;
+    const startsTar = this.#startsTar;
+    this.#parts = [];
+    this.#pieces = [];
+    this.#room = frameBytes;
+    this.#startsTar = false;
+    await this.#pace.take(parts.reduce((sum, { data }) => sum + sizeOf(data), 0));
+    await this.#pool.submit({ fd: tar.fd, startsTar, parts }, (number) =>
+      this.#account.expect(number, { tar, pieces, continues }),
+    );
+  }
+}
+
+function sizeOf(data: Part['data']): number {
+  if (data === undefined) return 0;
+  return data.kind === 'bytes' ? data.bytes.length : data.size;
+}
+
+function continuation(member: TarMember, at: number): Continuation {
+  return { name: member.name, at, left: member.size - at, mode: member.mode, size: member.size };
+}

@@ -1,0 +1,114 @@
+/**
+ * Whether this worker can copy the cluster: its data directory has to be here, readable, and that of the very server
+ * in which the backup session is; its repository has to be writable and to hold no other system's backups.
+ */
+import { randomUUID } from 'node:crypto';
+import { access, constants, readFile, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Connection } from '../../control/connection.ts';
+import { archiveServer, dataDirectory as dataDirectoryOf } from '../../control/targets.ts';
+import { HoldfastError, messageOf } from '../../errors.ts';
+import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
+import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
+import { claimRepository } from '../../repository/cluster-identity.ts';
+import { writeSynced } from '../../repository/durable-files.ts';
+import { repositoryError } from '../../repository/place-file.ts';
+import type { JobContext } from '../job.ts';
+
+export interface CopySource {
+  dataDirectory: string;
+  /** The cluster's in the repository. */
+  clusterDirectory: string;
+  systemIdentifier: string;
+  /** Bytes. */
+  walSegmentSize: number;
+  /** Whether WAL is archived, here or elsewhere. */
+  isArchiving: boolean;
+}
+
+/** @throws HoldfastError saying why not, and what to change */
+export async function findSource(context: JobContext, db: Connection): Promise<CopySource> {
+  const { target, repository } = context;
+  const server = await archiveServer(db);
+  const dataDirectory = target.dataDirectory ?? (await dataDirectoryOf(db));
+  const control = await readControl(dataDirectory);
+  if (control.systemIdentifier !== server.systemIdentifier) {
+    throw otherDirectory(
+      dataDirectory,
+      `belongs to the system ${control.systemIdentifier}, and the server to ${server.systemIdentifier}`,
+    );
+  }
+  if (control.state !== 'in production')
+    throw otherDirectory(dataDirectory, `is of a server that is ${control.state}: perhaps a standby's`);
+  const clusterDirectory = join(repository, target.name);
+  const { systemIdentifier, walSegmentSize } = control;
+  await testRepository(clusterDirectory, { systemIdentifier, walSegmentSize });
+  return {
+    dataDirectory,
+    clusterDirectory,
+    systemIdentifier,
+    walSegmentSize,
+    isArchiving: server.archiveMode !== 'off',
+  };
+}
+
+/** Once the backup has begun: its checkpoint is noted in the server's own directory, and in no copy of that. */
+export async function requireStarted({ dataDirectory }: CopySource, startLsn: string): Promise<void> {
+  const { redoLsn } = await readControl(dataDirectory);
+  if (redoLsn >= parseLsn(startLsn)) return;
+  throw otherDirectory(
+    dataDirectory,
+    `knows of no checkpoint since ${formatLsn(redoLsn)}, and the backup began at ${startLsn}`,
+  );
+}
+
+async function readControl(dataDirectory: string): Promise<ControlFile> {
+  try {
+    await access(join(dataDirectory, 'pg_wal'), constants.R_OK | constants.X_OK);
+    await readdir(join(dataDirectory, 'base'));
+    return await soundControl(join(dataDirectory, 'global', 'pg_control'));
+  } catch (error) {
+    throw new HoldfastError(
+      'failed',
+      `the data directory "${dataDirectory}" cannot be read here: ${messageOf(error)}`,
+      {
+        code: 'data_directory_unreadable',
+        hint: 'method copy needs a worker on the host of the server, that runs as its user; where the directory has another path here, set data_directory of the cluster; or use method hold',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** It may be read while it is being written. */
+async function soundControl(path: string): Promise<ControlFile> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return parseControlFile(await readFile(path));
+    } catch (error) {
+      if (!(error instanceof RangeError) || attempt === 10) throw error;
+    }
+  }
+}
+
+function otherDirectory(dataDirectory: string, why: string): HoldfastError {
+  return new HoldfastError('failed', `"${dataDirectory}" is not the server's data directory: it ${why}`, {
+    code: 'other_data_directory',
+    hint: 'set data_directory of the cluster to where its server has its files, on the host of this worker; or use method hold',
+  });
+}
+
+async function testRepository(
+  clusterDirectory: string,
+  identity: { systemIdentifier: string; walSegmentSize: number },
+): Promise<void> {
+  const probe = join(clusterDirectory, `.test-${randomUUID()}`);
+  try {
+    await claimRepository(clusterDirectory, identity);
+    await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), 0o600);
+  } catch (error) {
+    throw repositoryError(error, clusterDirectory);
+  } finally {
+    await rm(probe, { force: true }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Method copy: the worker copies the cluster into its repository, inside the backup window. When it is done the row
+ * says so; after pg_backup_stop, the label and the WAL up to there complete it, and a rename makes it a backup. What
+ * ends before that leaves nothing behind.
+ */
+import { markDone, type ClaimedRequest, type Ending } from '../../control/requests.ts';
+import { join } from 'node:path';
+import { HoldfastError } from '../../errors.ts';
+import type { BackupDescription } from '../../repository/label-entry.ts';
+import type { RepositoryBackup } from '../../repository/repository-backup.ts';
+import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
+import type { TimedBeginning } from '../backup-session.ts';
+import { WalCollector } from '../copy/collect-wal.ts';
+import { CopyEngine } from '../copy/copy-engine.ts';
+import type { CopySummary } from '../copy/messages.ts';
+import { Progress } from '../copy/progress.ts';
+import { requireStarted, type CopySource } from '../copy/source.ts';
+import type { Job } from '../job.ts';
+import { holdLimit, limitWindow } from './hold.ts';
+import type { Transfer } from './transfer.ts';
+
+export async function copy(
+  job: Job,
+  request: ClaimedRequest,
+  beginning: TimedBeginning,
+  source: CopySource,
+): Promise<Transfer> {
+  await requireStarted(source, beginning.startLsn);
+  const level = request.compressLevel ?? job.context.compressLevel;
+  const unfinished = await UnfinishedBackup.create(source.clusterDirectory, {
+    id: job.id,
+    startedAt: beginning.startedAt,
+  });
+  const making = new Making(job, request, beginning, source, level, unfinished);
+  try {
+    await making.copy();
+  } catch (error) {
+    await making.abandon();
+    throw error;
+  }
+  return {
+    async finish(description, ending) {
+      try {
+        await making.finish(description, ending);
+      } catch (error) {
+        await making.abandon();
+        throw error;
+      }
+    },
+  };
+}
+
+/** A backup that is being made. */
+class Making {
+  readonly #job: Job;
+  readonly #request: ClaimedRequest;
+  readonly #beginning: TimedBeginning;
+  readonly #source: CopySource;
+  readonly #level: number;
+  readonly #unfinished: UnfinishedBackup;
+  readonly #engine: CopyEngine;
+  readonly #wal: WalCollector;
+  readonly #progress: Progress;
+
+  constructor(
+    job: Job,
+    request: ClaimedRequest,
+    beginning: TimedBeginning,
+    source: CopySource,
+    level: number,
+    unfinished: UnfinishedBackup,
+  ) {
+    this.#job = job;
+    this.#request = request;
+    this.#beginning = beginning;
+    this.#source = source;
+    this.#level = level;
+    this.#unfinished = unfinished;
+    this.#progress = new Progress(job);
+    const { dataDirectory, clusterDirectory, systemIdentifier, walSegmentSize } = source;
+    this.#engine = new CopyEngine(
+      {
+        dataDirectory,
+        output: unfinished.directory,
+        major: Number.parseInt(beginning.serverVersion, 10),
+        systemIdentifier,
+        startLsn: beginning.startLsn,
+        jobs: job.context.copyJobs,
+        level,
+        rateLimit: request.rateLimit ?? undefined,
+      },
+      { onProgress: (bytes) => this.#progress.note(bytes), onWarning: (text) => job.warn(text) },
+    );
+    this.#wal = new WalCollector({
+      clusterDirectory,
+      walDirectory: join(dataDirectory, 'pg_wal'),
+      segmentSize: walSegmentSize,
+      level,
+      systemIdentifier,
+      startWal: beginning.startWal,
+      backup: unfinished.directory,
+    });
+  }
+
+  /** As long as it takes, unless its requester said otherwise; then the row is done. */
+  async copy(): Promise<void> {
+    const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#job.context);
+    const stopTimer = limitWindow(this.#job, limit, copiedTooLong);
+    try {
+      await this.#job.unlessEnded(Promise.race([this.#engine.copied, this.#wal.failed]));
+    } finally {
+      stopTimer();
+    }
+    await this.#progress.end();
+    await this.#job.move('done', (db) => markDone(db, this.#job.id), this.#job.signal);
+  }
+
+  async finish(description: BackupDescription, ending: Ending): Promise<void> {
+    const { label, tablespaceMap, stopLsn, stopWal } = ending;
+    const { timeline } = this.#beginning;
+    const summary = await this.#engine.finish({ label, tablespaceMap, timeline, stopLsn });
+    await this.#wal.finish(stopWal);
+    const backup = describe(description, this.#source, this.#level, summary);
+    const directory = await this.#unfinished.publish(backup, ending);
+    await this.#engine.stop();
+    this.#job.context.log.info('backup stored', {
+      request: this.#job.id,
+      directory,
+      bytes: backup.bytes,
+      stored: backup.storedBytes,
+    });
+  }
+
+  async abandon(): Promise<void> {
+    await Promise.all([this.#engine.stop(), this.#wal.stop()]);
+    await this.#unfinished.discard();
+  }
+}
+
+function describe(
+  description: BackupDescription,
+  { dataDirectory }: CopySource,
+  compressLevel: number,
+  { manifestBytes, ...summary }: CopySummary,
+): RepositoryBackup {
+  const stored = summary.tars.reduce((sum, { bytes }) => sum + bytes, manifestBytes);
+  return {
+    version: 1,
+    method: 'copy',
+    ...description,
+    dataDirectory,
+    compressLevel,
+    storedBytes: stored,
+    ...summary,
+  };
+}
+
+function copiedTooLong(limit: number): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `it was not copied within its hold_timeout of ${limit / 1000} seconds`,
+    {
+      code: 'hold_timeout',
+      hint: 'request it without hold_timeout, with a longer one, or with a higher rate_limit',
+    },
+  );
+}

@@ -1,0 +1,8 @@
+/** What a method has done when pg_backup_stop may be called, and what it still has to do afterwards. */
+import type { Ending } from '../../control/requests.ts';
+import type { BackupDescription } from '../../repository/label-entry.ts';
+
+export interface Transfer {
+  /** With the label; before the row says that it is stored. */
+  finish(description: BackupDescription, ending: Ending): Promise<void>;
+}

@@ -1,0 +1,82 @@
+/**
+ * The checksums of data pages (src/include/storage/checksum_impl.h): 32 FNV-1a sums side by side over the page,
+ * with the checksum's own field taken as zero, folded into one and mixed with the block's number.
+ */
+
+export interface PageRules {
+  /** Bytes a page. */
+  blockSize: number;
+  /** Pages written since then are repaired by replay, and may be read half-written. */
+  startLsn: bigint;
+}
+
+const lanes = 32;
+const prime = 16777619;
+const offsets = Int32Array.of(
+  0x5b1f36e9, 0xb8525960, 0x02ab50aa, 0x1de66d2a, 0x79ff467a, 0x9bb9f8a3, 0x217e7cd2, 0x83e13d2c, 0xf8d4474f,
+  0xe39eb970, 0x42c6ae16, 0x993216fa, 0x7b093b5d, 0x98daff3c, 0xf718902a, 0x0b1c9cdb, 0xe58f764b, 0x187636bc,
+  0x5d7b3bb1, 0xe73de7de, 0x92bec979, 0xcca6c0b2, 0x304a0979, 0x85aa43d4, 0x783125bb, 0x6ca8eaa2, 0xe407eac6,
+  0x4b5cfc3e, 0x9fbf8c76, 0x15ca20be, 0xf2ca9fd3, 0x959bd756,
+);
+const sums = new Int32Array(lanes);
+
+/**
+ * Which of the pages at `words[from]` and behind it look damaged, counted from the first: those that are not new
+ * (pd_upper is 0), were not written since the backup began, and do not match their checksum
+ * (src/backend/backup/basebackup.c: verify_page_checksum). Read while they were being written, sound ones do, too.
+ */
+export function damagedPages(
+  words: Int32Array,
+  from: number,
+  { pages, firstBlock }: { pages: number; firstBlock: number },
+  { blockSize, startLsn }: PageRules,
+): number[] {
+  const startHigh = Number(startLsn >> 32n);
+  const startLow = Number(startLsn & 0xffffffffn);
+  const damaged: number[] = [];
+  for (let page = 0; page < pages; page += 1) {
+    const at = from + (page * blockSize) / 4;
+    const isNew = word(words, at + 3) >>> 16 === 0;
+    const high = word(words, at) >>> 0;
+    const isOlder = high < startHigh || (high === startHigh && word(words, at + 1) >>> 0 < startLow);
+    if (isNew || !isOlder) continue;
+    const expected = word(words, at + checksumWord) & 0xffff;
+    if (pageChecksum(words, at, blockSize, firstBlock + page) !== expected) damaged.push(page);
+  }
+  return damaged;
+}
+
+/** Where pd_checksum is (src/include/storage/bufpage.h: PageHeaderData): in the lower half of that word. */
+const checksumWord = 2;
+
+function word(words: Int32Array, at: number): number {
+  return words[at] as number;
+}
+
+/** The checksum that the page at `words[from]` should have as that block. */
+export function pageChecksum(words: Int32Array, from: number, blockSize: number, block: number): number {
+  const kept = word(words, from + checksumWord);
+  words[from + checksumWord] = kept & 0xffff0000;
+  sums.set(offsets);
+  const end = from + blockSize / 4;
+  for (let row = from; row < end; row += lanes) {
+    for (let lane = 0; lane < lanes; lane += 1) {
+      const mixed = word(sums, lane) ^ word(words, row + lane);
+      sums[lane] = Math.imul(mixed, prime) ^ (mixed >>> 17);
+    }
+  }
+  words[from + checksumWord] = kept;
+  return folded(block);
+}
+
+/** Two rounds of zeros, all sums into one, and into 1 to 65535. */
+function folded(block: number): number {
+  let result = 0;
+  for (let lane = 0; lane < lanes; lane += 1) {
+    let sum = word(sums, lane);
+    sum = Math.imul(sum, prime) ^ (sum >>> 17);
+    sum = Math.imul(sum, prime) ^ (sum >>> 17);
+    result ^= sum;
+  }
+  return (((result ^ block) >>> 0) % 65535) + 1;
+}

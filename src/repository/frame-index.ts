@@ -1,0 +1,55 @@
+/**
+ * frames.jsonl: where each zstd frame of the tar files is, and with what it begins, so that they can be restored and
+ * verified in parallel. One JSON object a line, in the order of the tars and within a tar in that of the file.
+ */
+
+export interface FrameEntry {
+  /** The tar's file name. */
+  tar: string;
+  /** Where the frame begins in that file, and how many bytes it has there. */
+  offset: number;
+  length: number;
+  /** Bytes when decompressed. */
+  size: number;
+  /** The member in whose data it begins; otherwise it begins with a tar header. */
+  continues?: Continuation;
+}
+
+export interface Continuation {
+  name: string;
+  /** Where in the member's data the frame begins. */
+  at: number;
+  /** Bytes of the member's data from there on, without tar's padding; the frame may hold fewer. */
+  left: number;
+  mode: number;
+  /** Bytes of the whole member. */
+  size: number;
+}
+
+/** The line of one frame. */
+export function writeFrameIndex(entry: FrameEntry): string {
+  return `${JSON.stringify(entry)}\n`;
+}
+
+/** @throws RangeError naming the line that is malformed */
+export function readFrameIndex(text: string): FrameEntry[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line, index) => {
+      const entry = parsed(line);
+      if (entry === undefined) throw new RangeError(`line ${index + 1} of the frame index is malformed`);
+      return entry;
+    });
+}
+
+function parsed(line: string): FrameEntry | undefined {
+  try {
+    const entry = JSON.parse(line) as FrameEntry;
+    const numbers = [entry.offset, entry.length, entry.size];
+    if (typeof entry.tar !== 'string' || !numbers.every(Number.isSafeInteger)) return undefined;
+    return entry;
+  } catch {
+    return undefined;
+  }
+}

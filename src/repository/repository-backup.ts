@@ -1,0 +1,136 @@
+/**
+ * The backups of a cluster in the repository. One is listed when its directory and its backup.json are both there:
+ *
+ *   backups/<UTC start>-<id>/        base.tar.zst <oid>.tar.zst … backup_manifest pg_wal/<segment>.zst
+ *   backups/<UTC start>-<id>.meta/   backup.json backup_label tablespace_map frames.jsonl
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseDescription, type BackupDescription } from './label-entry.ts';
+
+/** backup.json: what the label directory's has, and how the copy is stored. */
+export interface RepositoryBackup extends BackupDescription {
+  version: 1;
+  method: 'copy';
+  /** Where it was, as the worker's host saw it. */
+  dataDirectory: string;
+  /** Bytes. */
+  blockSize: number;
+  walSegmentSize: number;
+  /** Blocks in one file of a relation. */
+  relationSegmentBlocks: number;
+  /** Whether data pages have checksums, which were verified then. */
+  checksums: boolean;
+  compressLevel: number;
+  /** The sum of the files' sizes. */
+  bytes: number;
+  /** What the tars and the manifest take in the repository. */
+  storedBytes: number;
+  files: number;
+  /** Those with a tar of their own, by OID. */
+  tablespaces: StoredTablespace[];
+  tars: StoredTar[];
+  damagedPages: { file: string; block: number }[];
+  /** Of the whole files. */
+  manifestCrc32c: number;
+  framesCrc32c: number;
+}
+
+export interface StoredTablespace {
+  oid: number;
+  /** Where its link pointed. */
+  path: string;
+  tar: string;
+}
+
+export interface StoredTar {
+  name: string;
+  /** As stored. */
+  bytes: number;
+  /** Of the tar itself. */
+  size: number;
+  frames: number;
+}
+
+export function backupsDirectory(clusterDirectory: string): string {
+  return join(clusterDirectory, 'backups');
+}
+
+/** The directory beside a backup's own, with what is known about it. */
+export function metaDirectory(backupDirectory: string): string {
+  return `${backupDirectory}.meta`;
+}
+
+const types: Partial<Record<keyof RepositoryBackup, string>> = {
+  version: 'number',
+  method: 'string',
+  dataDirectory: 'string',
+  blockSize: 'number',
+  walSegmentSize: 'number',
+  relationSegmentBlocks: 'number',
+  checksums: 'boolean',
+  bytes: 'number',
+  files: 'number',
+  manifestCrc32c: 'number',
+  framesCrc32c: 'number',
+};
+
+/** @throws HoldfastError naming the file and what is wrong with it */
+export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBackup {
+  const backup = parseDescription(file, bytes) as RepositoryBackup;
+  const refuse = (reason: string) =>
+    new HoldfastError('failed', `"${file}" ${reason}`, { code: 'backup_damaged' });
+  for (const [key, type] of Object.entries(types)) {
+    if (typeof backup[key as keyof RepositoryBackup] !== type) throw refuse(`has no ${type} "${key}"`);
+  }
+  for (const key of ['tablespaces', 'tars', 'damagedPages'] as const) {
+    if (!Array.isArray(backup[key])) throw refuse(`has no list "${key}"`);
+  }
+  if (backup.version !== 1 || backup.method !== 'copy')
+    throw refuse(`is of version ${backup.version} and method "${backup.method}"`);
+  return backup;
+}
+
+/** The finished backups, oldest first. */
+export async function listBackups(clusterDirectory: string): Promise<RepositoryBackup[]> {
+  const directory = backupsDirectory(clusterDirectory);
+  const names = new Set(await namesIn(directory));
+  const listed = [...names].filter((name) => names.has(metaDirectory(name))).sort();
+  const backups: RepositoryBackup[] = [];
+  for (const name of listed) {
+    const file = join(metaDirectory(join(directory, name)), 'backup.json');
+    const bytes = await readFile(file).catch(unreadable(file));
+    if (bytes !== undefined) backups.push(parseRepositoryBackup(file, bytes));
+  }
+  return backups;
+}
+
+/** The finished backup of that very request; undefined where there is none. */
+export async function findBackup(
+  clusterDirectory: string,
+  of: { id: number; systemIdentifier: string; startLsn: string },
+): Promise<RepositoryBackup | undefined> {
+  const backups = await listBackups(clusterDirectory);
+  return backups.find(
+    ({ id, systemIdentifier, startLsn }) =>
+      id === of.id && systemIdentifier === of.systemIdentifier && startLsn === of.startLsn,
+  );
+}
+
+/** None where there is no such directory. */
+export async function namesIn(directory: string): Promise<string[]> {
+  return (await readdir(directory).catch(unreadable(directory))) ?? [];
+}
+
+/** undefined for what is not there. */
+function unreadable(path: string) {
+  return (error: NodeJS.ErrnoException): undefined => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(error)}`, {
+      code: 'repository_unreadable',
+      hint: 'run this as the user that owns the repository, and see that its disk is well',
+      cause: error,
+    });
+  };
+}

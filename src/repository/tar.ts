@@ -1,0 +1,193 @@
+/**
+ * Tar headers, POSIX ustar (IEEE Std 1003.1: pax Interchange Format): encoded and parsed. What ustar cannot express
+ * is in a pax header in front: names that are too long or not ASCII, sizes from 8 GiB on.
+ */
+
+/** Bytes; headers and data are padded to a multiple of it. */
+export const tarBlock = 512;
+
+export interface TarMember {
+  /** Relative, separated by "/", one character a byte; a directory's ends with "/". */
+  name: string;
+  /** Bytes of data; 0 for a directory. */
+  size: number;
+  /** Permission bits. */
+  mode: number;
+  /** Seconds since 1970. */
+  mtime: number;
+  uid: number;
+  gid: number;
+  /** The names of the owner and the group; empty where there are none. */
+  user: string;
+  group: string;
+}
+
+/** Zero bytes behind the data. */
+export function tarPadding(size: number): number {
+  return (tarBlock - (size % tarBlock)) % tarBlock;
+}
+
+/** Two blocks of zeros. */
+export const endOfArchive = Buffer.alloc(2 * tarBlock);
+
+/** The member's header, with a pax header in front where it needs one. */
+export function encodeHeader(member: TarMember): Buffer {
+  const isDirectory = member.name.endsWith('/');
+  const split = splitName(member.name);
+  const records: [string, string][] = [];
+  if (split === undefined || !isAscii(member.name)) records.push(['path', member.name]);
+  if (member.size > largestSize) records.push(['size', String(member.size)]);
+  const header = encodeBlock(member, split ?? shortened(member.name), isDirectory ? '5' : '0');
+  return records.length === 0 ? header : Buffer.concat([encodePax(member, records), header]);
+}
+
+const longestName = 100;
+const longestPrefix = 155;
+/** Eleven octal digits. */
+const largestSize = 0o77777777777;
+
+interface SplitName {
+  prefix: string;
+  name: string;
+}
+
+/** Into prefix and name, at a "/"; undefined where it does not fit. */
+function splitName(name: string): SplitName | undefined {
+  if (name.length <= longestName) return { prefix: '', name };
+  const at = name.indexOf('/', name.length - longestName - 1);
+  if (at < 1 || at > longestPrefix || at === name.length - 1) return undefined;
+  return { prefix: name.slice(0, at), name: name.slice(at + 1) };
+}
+
+/** For readers that know no pax headers. */
+function shortened(name: string): SplitName {
+  return { prefix: '', name: name.slice(0, longestName) };
+}
+
+function isAscii(name: string): boolean {
+  return /^[\x20-\x7e]*$/.test(name);
+}
+
+function encodeBlock(member: TarMember, { prefix, name }: SplitName, type: string): Buffer {
+  const block = Buffer.alloc(tarBlock);
+  const text = (value: string, at: number, length: number) => block.write(value.slice(0, length), at, 'latin1');
+  const octal = (value: number, at: number, digits: number) =>
+    block.write(`${fitting(value, digits).toString(8).padStart(digits, '0')}\0`, at, 'latin1');
+  text(name, 0, 100);
+  octal(member.mode & 0o7777, 100, 7);
+  octal(member.uid, 108, 7);
+  octal(member.gid, 116, 7);
+  octal(member.size > largestSize ? 0 : member.size, 124, 11);
+  octal(Math.max(0, Math.floor(member.mtime)), 136, 11);
+  text(type, 156, 1);
+  text('ustar\x0000', 257, 8);
+  text(member.user, 265, 31);
+  text(member.group, 297, 31);
+  octal(0, 329, 7);
+  octal(0, 337, 7);
+  text(prefix, 345, longestPrefix);
+  block.write('        ', 148, 'latin1');
+  block.write(`${sumOf(block).toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return block;
+}
+
+/** Ids from 2^21 on do not fit; the names say the same. */
+function fitting(value: number, digits: number): number {
+  return value < 8 ** digits ? value : 0;
+}
+
+function encodePax(member: TarMember, records: [string, string][]): Buffer {
+  const body = records.map(([key, value]) => paxRecord(key, value)).join('');
+  const header = encodeBlock(
+    { ...member, name: '', size: body.length },
+    { prefix: '', name: `PaxHeaders/${member.name.slice(-80).replaceAll('/', '_')}` },
+    'x',
+  );
+  return Buffer.concat([header, Buffer.from(body, 'latin1'), Buffer.alloc(tarPadding(body.length))]);
+}
+
+/** `<length> <key>=<value>\n`, the length counting its own digits. */
+function paxRecord(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`;
+  let length = rest.length;
+  while (String(length).length + rest.length !== length) length = String(length).length + rest.length;
+  return `${length}${rest}`;
+}
+
+function sumOf(block: Buffer): number {
+  let sum = 0;
+  for (const byte of block) sum += byte;
+  return sum;
+}
+
+export interface ParsedHeader {
+  /** undefined: the end of the archive. */
+  member: TarMember | undefined;
+  /** Where its data begins, in the bytes given. */
+  dataAt: number;
+}
+
+/** The header at `from`. @throws RangeError where there is none, or one of a kind that is not written here */
+export function parseHeader(bytes: Buffer, from = 0): ParsedHeader {
+  let at = from;
+  const pax = new Map<string, string>();
+  for (;;) {
+    const block = bytes.subarray(at, at + tarBlock);
+    if (block.length < tarBlock) throw new RangeError('a tar header is cut off');
+    at += tarBlock;
+    if (block.every((byte) => byte === 0)) return { member: undefined, dataAt: at };
+    const { member, type } = parseBlock(block);
+    if (type === 'x') {
+      parsePax(bytes.subarray(at, at + member.size), pax);
+      at += member.size + tarPadding(member.size);
+    } else if (type === '0' || type === '5') {
+      return {
+        member: {
+          ...member,
+          name: pax.get('path') ?? member.name,
+          size: Number(pax.get('size') ?? member.size),
+        },
+        dataAt: at,
+      };
+    } else {
+      throw new RangeError(`a tar member has the type "${type}"`);
+    }
+  }
+}
+
+function parseBlock(block: Buffer): { member: TarMember; type: string } {
+  const text = (at: number, length: number) => {
+    const field = block.subarray(at, at + length);
+    const end = field.indexOf(0);
+    return field.subarray(0, end === -1 ? length : end).toString('latin1');
+  };
+  const octal = (at: number, length: number) => Number.parseInt(text(at, length).trim() || '0', 8);
+  const zeroed = Buffer.from(block);
+  zeroed.write('        ', 148, 'latin1');
+  if (octal(148, 8) !== sumOf(zeroed)) throw new RangeError('a tar header has a wrong checksum');
+  const prefix = text(345, longestPrefix);
+  return {
+    type: text(156, 1),
+    member: {
+      name: prefix === '' ? text(0, 100) : `${prefix}/${text(0, 100)}`,
+      size: octal(124, 12),
+      mode: octal(100, 8),
+      mtime: octal(136, 12),
+      uid: octal(108, 8),
+      gid: octal(116, 8),
+      user: text(265, 32),
+      group: text(297, 32),
+    },
+  };
+}
+
+function parsePax(body: Buffer, records: Map<string, string>): void {
+  for (let at = 0; at < body.length;) {
+    const length = Number.parseInt(body.subarray(at, at + 20).toString('latin1'), 10);
+    if (!(length > 0) || at + length > body.length) throw new RangeError('a pax header is malformed');
+    const record = body.subarray(at, at + length - 1).toString('latin1');
+    const [, key = '', value = ''] = /^\d+ ([^=]+)=([\s\S]*)$/.exec(record) ?? [];
+    records.set(key, value);
+    at += length;
+  }
+}
