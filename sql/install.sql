@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 4
+where :version > 5
 \gexec
 
 select :version < 1 as needed \gset
@@ -45,6 +45,11 @@ select :version < 4 as needed \gset
 \if :needed
   \ir ../migrations/004-copy.sql
   insert into :"schema".migration (number, name) values (4, 'copy');
+\endif
+select :version < 5 as needed \gset
+\if :needed
+  \ir ../migrations/005-wal-archive.sql
+  insert into :"schema".migration (number, name) values (5, 'wal-archive');
 \endif
 
 \ir functions/accept_backup_request.sql
@@ -75,5 +80,6 @@ select :version < 4 as needed \gset
 \ir functions/worker_here.sql
 \ir functions/worker_is_alive.sql
 \ir views/backup_status.sql
+\ir views/restore_window.sql
 \ir views/worker_status.sql
 commit;

@@ -26,7 +26,9 @@ export async function preflight(request: ClaimedRequest, session: BackupSession)
   const reason = archivingProblem(facts, report);
   if (reason === undefined) return [];
   if (request.method === 'copy' && facts.archiveMode === 'off')
-    return ['archive_mode is off: the backup holds the WAL to restore it as of its end, and to no later time'];
+    return [
+      'archive_mode is off: the backup holds the WAL to restore it as of its end, and to no later time',
+    ];
   if (request.waitForArchive) throw reason;
   return [`${reason.message}; the requester did not want to wait for the archive`];
 }

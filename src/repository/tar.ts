@@ -70,7 +70,8 @@ function isAscii(name: string): boolean {
 
 function encodeBlock(member: TarMember, { prefix, name }: SplitName, type: string): Buffer {
   const block = Buffer.alloc(tarBlock);
-  const text = (value: string, at: number, length: number) => block.write(value.slice(0, length), at, 'latin1');
+  const text = (value: string, at: number, length: number) =>
+    block.write(value.slice(0, length), at, 'latin1');
   const octal = (value: number, at: number, digits: number) =>
     block.write(`${fitting(value, digits).toString(8).padStart(digits, '0')}\0`, at, 'latin1');
   text(name, 0, 100);

@@ -120,7 +120,8 @@ export class TakeOver {
 
   async #settle(request: AbandonedRequest, target: Target | undefined): Promise<void> {
     if (request.state === 'done' && target) return this.#adopt(request, target);
-    if (request.method === 'copy' && target) await removeLeftoversOf(this.#clusterDirectory(request), request);
+    if (request.method === 'copy' && target)
+      await removeLeftoversOf(this.#clusterDirectory(request), request);
     const { code, message, hint = null } = workerLost(request);
     await this.#options.control.run((db) => markFailed(db, request.id, { code, message, hint }));
     this.#options.log.warning('failed a request that a dead worker left', {

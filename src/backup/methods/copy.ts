@@ -156,12 +156,8 @@ function describe(
 }
 
 function copiedTooLong(limit: number): HoldfastError {
-  return new HoldfastError(
-    'failed',
-    `it was not copied within its hold_timeout of ${limit / 1000} seconds`,
-    {
-      code: 'hold_timeout',
-      hint: 'request it without hold_timeout, with a longer one, or with a higher rate_limit',
-    },
-  );
+  return new HoldfastError('failed', `it was not copied within its hold_timeout of ${limit / 1000} seconds`, {
+    code: 'hold_timeout',
+    hint: 'request it without hold_timeout, with a longer one, or with a higher rate_limit',
+  });
 }
