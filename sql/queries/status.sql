@@ -119,6 +119,7 @@ order by id
 
 -- name: restore_windows
 select cluster, timeline, holes,
+  up_to_date as "upToDate",
   earliest_time as "earliestTime",
   earliest_lsn::text as "earliestLsn",
   latest_time as "latestTime",

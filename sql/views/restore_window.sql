@@ -39,6 +39,8 @@ select w.cluster,
    order by r.end_lsn desc limit 1) as latest_time,
   (select r.end_lsn from run r where r.cluster = w.cluster and r.timeline = w.timeline and r.at is not null
    order by r.end_lsn desc limit 1) as latest_lsn,
+  (select r.at is not null from run r where r.cluster = w.cluster and r.timeline = w.timeline
+   order by r.end_lsn desc limit 1) as up_to_date,
   array_agg(case when w.missing_from = w.missing_to then w.missing_from else w.missing_from || ' to ' || w.missing_to end
     order by w.start_wal) filter (where w.missing_from is not null) as holes
 from :"schema".archived_wal w
@@ -53,6 +55,8 @@ comment on column :"schema".restore_window.earliest_lsn is 'The LSN of that end.
 comment on column :"schema".restore_window.latest_time is
   'When the last segment that can be reached was archived: what was committed before it was written is in it.';
 comment on column :"schema".restore_window.latest_lsn is 'Where the WAL that can be reached ends.';
+comment on column :"schema".restore_window.up_to_date is
+  'Whether that is where the timeline''s WAL ends; false: it goes on after a hole, with no backup to begin from.';
 comment on column :"schema".restore_window.holes is
   'The segments that are missing in between, in order: no restore gets across one; null: there are none.';
 grant select on :"schema".restore_window to :"reader";

@@ -30,6 +30,8 @@ export interface RestoreWindow {
   earliestLsn: string | null;
   latestTime: Date | null;
   latestLsn: string | null;
+  /** Whether that is where the WAL ends. */
+  upToDate: boolean;
   holes: string[] | null;
 }
 
