@@ -2,7 +2,6 @@
  * The worker: its services, and how they start and stop together. SIGTERM or SIGINT drains it: nothing new
  * is taken, what is held is held until it ends, for drain_timeout at most. A second one ends what is held.
  */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeftToOthers, type JobContext } from '../backup/job.ts';
 import { Target } from '../backup/target.ts';
@@ -127,7 +126,7 @@ class Worker {
       pulse.start();
       report.start();
       wal.start();
-      void this.#tidy();
+      void removeLeftovers(this.#control, this.#config.worker.repository, this.#identity.clusters, this.#log);
       await this.#untilAborted(this.#stopping.signal);
       await this.#drain(pulse);
     } finally {
@@ -137,13 +136,6 @@ class Worker {
       this.#log.info('stopped');
     }
     if (this.#whyStopped) throw this.#whyStopped;
-  }
-
-  /** In the background: what a killed worker left may be large. */
-  async #tidy(): Promise<void> {
-    const { repository } = this.#config.worker;
-    for (const cluster of this.#targets.keys())
-      await removeLeftovers(this.#control, join(repository, cluster), cluster, this.#log);
   }
 
   #listener(): Listener {

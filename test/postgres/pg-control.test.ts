@@ -20,8 +20,9 @@ test('what is read from the file is what the server says', async (t) => {
   await client.query('checkpoint');
   const parsed = parseControlFile(await controlFile(t));
   const [said] = await client.query(
-    `select system_identifier::text, checkpoint_lsn::text, redo_lsn::text, timeline_id
-     from pg_control_system(), pg_control_checkpoint()`,
+    `select system_identifier::text, catalog_version_no, checkpoint_lsn::text, redo_lsn::text, timeline_id,
+       database_block_size, blocks_per_segment, bytes_per_wal_segment, data_page_checksum_version
+     from pg_control_system(), pg_control_checkpoint(), pg_control_init()`,
   );
   t.deepEqual(parsed, {
     systemIdentifier: String(said?.['system_identifier']),
@@ -29,6 +30,11 @@ test('what is read from the file is what the server says', async (t) => {
     redoLsn: parseLsn(String(said?.['redo_lsn'])),
     timeline: Number(said?.['timeline_id']),
     state: 'in production',
+    catalogVersion: Number(said?.['catalog_version_no']),
+    blockSize: Number(said?.['database_block_size']),
+    relationSegmentBlocks: Number(said?.['blocks_per_segment']),
+    walSegmentSize: Number(said?.['bytes_per_wal_segment']),
+    checksums: Number(said?.['data_page_checksum_version']) > 0,
   });
 });
 

@@ -10,15 +10,25 @@ import { testWhen } from '../support/test-when.ts';
 const test = testWhen(noCopies);
 
 test('INSERT with method copy makes a backup that tar, zstd and PostgreSQL restore', async (t) => {
-  const { admin, cluster, copy, db, history, names, repository, startWorker } = await copyScene(t);
-  await startWorker();
+  const { admin, cluster, copy, db, names, repository, startCopier, ...scene } = await copyScene(t);
+  await startCopier();
   await admin.query('create table kept as select n, md5(n::text) as text from generate_series(1, 50000) n');
   await admin.query('create index on kept (text)');
   const backup = await copy();
 
-  t.deepEqual(await history(backup.row.id), ['requested', 'starting', 'running', 'done', 'archiving', 'complete']);
+  t.deepEqual(await scene.history(backup.row.id), [
+    'requested',
+    'starting',
+    'running',
+    'done',
+    'archiving',
+    'complete',
+  ]);
   t.deepEqual(backup.row.warnings, []);
-  t.deepEqual(await names(), [backup.directory, backup.meta].map((path) => path.slice(path.lastIndexOf('/') + 1)));
+  t.deepEqual(
+    await names(),
+    [backup.directory, backup.meta].map((path) => path.slice(path.lastIndexOf('/') + 1)),
+  );
   t.is(await readlink(join(repository, 'main', 'latest')), `backups/${(await names())[0]}`);
   t.is(await readFile(join(backup.meta, 'backup_label'), 'utf8'), String(backup.row.backup_label));
   await run('zstd', ['-tq', join(backup.directory, 'base.tar.zst')]);
@@ -34,10 +44,10 @@ const archiving = testWhen(noCopies, noArchivingServer);
 
 archiving('what the archive in the repository has is linked, not copied', async (t) => {
   const { cluster, repository, archived } = await archivingServer(t);
-  const { admin, copy, startWorker } = await copyScene(t, { cluster, repository });
+  const { admin, copy, startCopier } = await copyScene(t, { cluster, repository });
   await admin.query('select pg_switch_wal()');
   await eventually('something is archived', () => stat(archived(segment1)).catch(() => null));
-  await startWorker();
+  await startCopier();
   const { directory, row } = await copy();
   const { nlink } = await stat(join(directory, 'pg_wal', `${row.start_wal}.zst`));
   t.is(nlink, 2);

@@ -22,12 +22,12 @@ export const noCopies = noRestore ?? (zstdStatus === 0 ? undefined : 'there is n
 export interface CopyScene extends Scene {
   repository: string;
   cluster: TestCluster;
-  startWorker(env?: NodeJS.ProcessEnv): Promise<WorkerProcess>;
+  startCopier: (env?: NodeJS.ProcessEnv) => Promise<WorkerProcess>;
   /** Requests a copy and waits until it is complete. */
-  copy(columns?: Record<string, unknown>): Promise<StoredCopy>;
-  requestCopy(columns?: Record<string, unknown>): Promise<string>;
+  copy: (columns?: Record<string, unknown>) => Promise<StoredCopy>;
+  requestCopy: (columns?: Record<string, unknown>) => Promise<string>;
   /** What is in the cluster's directory of backups. */
-  names(): Promise<string[]>;
+  names: () => Promise<string[]>;
 }
 
 export interface StoredCopy {
@@ -58,14 +58,14 @@ export async function copyScene(
     ...base,
     cluster,
     repository: place,
-    startWorker: (env = {}) => base.startWorker({ env: { HOLDFAST_REPOSITORY: place, ...env } }),
+    startCopier: (env = {}) => base.startWorker({ env: { HOLDFAST_REPOSITORY: place, ...env } }),
     requestCopy,
     async copy(columns) {
       const id = await requestCopy(columns);
       const row = await base.untilState(id, 'complete', { within: 60_000 });
       return storedCopy(place, row);
     },
-    names: async () => (await readdir(join(place, 'main', 'backups')).catch(() => [])).sort(),
+    names: async () => (await readdir(join(place, 'main', 'backups')).catch((): string[] => [])).sort(),
   };
 }
 
@@ -105,7 +105,7 @@ export async function placeTablespace(
   { directory }: StoredCopy,
   tablespace: { oid: number; tar: string },
 ): Promise<string> {
-  const place = String(await cluster.makeDirectory(`space-${tablespace.oid}`));
+  const place = await cluster.makeDirectory(`space-${tablespace.oid}`);
   await run('tar', ['--zstd', '-xpf', join(directory, tablespace.tar), '-C', place]);
   const file = join(cluster.dataDirectory, 'tablespace_map');
   const map = await readFile(file, 'utf8');

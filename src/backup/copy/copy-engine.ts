@@ -1,4 +1,6 @@
 /** A copy in threads of its own, as the worker sees it. */
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { threadFile } from './frame-pool.ts';
@@ -19,7 +21,7 @@ export class CopyEngine {
 
   constructor(options: CopyOptions, listener: CopyListener) {
     this.#output = options.output;
-    this.#worker = new Worker(threadFile('coordinator'), { workerData: options });
+    this.#worker = new Worker(threadFile('coordinator'), { workerData: options, env: threadEnvironment() });
     const copied = Promise.withResolvers<void>();
     const finished = Promise.withResolvers<CopySummary>();
     this.copied = copied.promise;
@@ -63,6 +65,12 @@ export class CopyEngine {
     const hint = hints[side];
     return new HoldfastError('failed', message, { code: codes[side], ...(hint !== undefined && { hint }) });
   }
+}
+
+/** A thread that compiles everything anew takes memory for it; the cache is not handed down by itself. */
+function threadEnvironment(): NodeJS.ProcessEnv {
+  const cache = getCompileCacheDir();
+  return cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) };
 }
 
 export function repositoryFull(directory: string): HoldfastError {

@@ -33,7 +33,14 @@ function make({ number, fd, startsTar, parts }: FrameTask): FrameResult {
   } catch (error) {
     throw CopyError.writing('the backup', error);
   }
-  return { number, offset, length: frame.length, size: bytes.length, contents, damaged };
+  const length = frame.length;
+  release(frame);
+  return { number, offset, length, size: bytes.length, contents, damaged };
+}
+
+/** At once: the garbage collector sees a few small objects, and would let megabytes of frames pile up behind them. */
+function release({ buffer }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
 }
 
 /** In one call with room for all of it, so that zstd notes the size in the frame. */

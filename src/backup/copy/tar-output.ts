@@ -17,7 +17,7 @@ export class TarOutput {
   #frames = 0;
   #unsynced = 0;
   #syncing: Promise<void> | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(directory: string, name: string) {
     this.name = name;
@@ -59,7 +59,7 @@ export class TarOutput {
   #sync(): void {
     this.#unsynced = 0;
     this.#syncing = promisify(fdatasync)(this.fd)
-      .catch((error: unknown) => {
+      .catch((error: Error) => {
         this.#failure = error;
       })
       .finally(() => (this.#syncing = undefined));

@@ -1,0 +1,61 @@
+// Against the pages of a real server.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { damagedPages, pageChecksum, type PageRules } from '../../src/postgres/page-checksum.ts';
+import { noServerFiles, ownCluster } from '../support/cluster.ts';
+import { connect } from '../support/sql-client.ts';
+import { testWhen } from '../support/test-when.ts';
+
+const test = testWhen(noServerFiles);
+const rules: PageRules = { blockSize: 8192, startLsn: 1n << 63n };
+
+/** A table of a few dozen pages, as it lies on the disk. */
+async function pagesOfServer(t: ExecutionContext) {
+  const cluster = await ownCluster(t, { initdb: ['--data-checksums'] });
+  const client = await connect(t, cluster.url());
+  await client.query('create table kept as select n, md5(n::text) from generate_series(1, 10000) n');
+  const lsn = await client.value<string>('select pg_current_wal_lsn()');
+  await client.query('checkpoint');
+  const path = await client.value<string>(`select pg_relation_filepath('kept')`);
+  const file = await readFile(join(String(cluster.dataDirectory), path));
+  const words = new Int32Array(new Uint8Array(file).buffer);
+  return { words, pages: words.length / 2048, lsn };
+}
+
+test("a server's pages have the checksums that are computed, each as its own block", async (t) => {
+  const { words, pages } = await pagesOfServer(t);
+  t.true(pages > 50);
+  t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, rules), []);
+  // All but the new ones, which a server adds several at a time.
+  t.true(damagedPages(words, 0, { pages, firstBlock: 1 }, rules).length > pages * 0.8);
+  const before = words.slice();
+  pageChecksum(words, 0, 8192, 0);
+  t.deepEqual(words, before);
+});
+
+test('one flipped bit is found, wherever it is', async (t) => {
+  const { words, pages } = await pagesOfServer(t);
+  for (const [page, word] of [
+    [3, 5],
+    [7, 1024],
+    [11, 2047],
+  ] as const) {
+    words[page * 2048 + word] = (words[page * 2048 + word] ?? 0) ^ (1 << 17);
+  }
+  t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, rules), [3, 7, 11]);
+  t.deepEqual(damagedPages(words, 7 * 2048, { pages: 1, firstBlock: 7 }, rules), [0]);
+});
+
+test('a new page, and one written since the backup began, are not looked at', async (t) => {
+  const { words, pages } = await pagesOfServer(t);
+  words[2048 + 1000] = 1;
+  words[1000] = 1;
+  words.fill(0, 2 * 2048, 3 * 2048);
+  t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, rules), [0, 1]);
+  const high = BigInt((words[2048] ?? 0) >>> 0);
+  const lsnOfSecond = (high << 32n) | BigInt((words[2049] ?? 0) >>> 0);
+  const atSecond = damagedPages(words, 0, { pages, firstBlock: 0 }, { ...rules, startLsn: lsnOfSecond });
+  t.false(atSecond.includes(1));
+  t.deepEqual(damagedPages(words, 0, { pages: 1, firstBlock: 0 }, { ...rules, startLsn: 0n }), []);
+});

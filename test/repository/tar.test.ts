@@ -1,0 +1,98 @@
+// What is encoded, GNU tar reads; what GNU tar writes in the same formats, is parsed.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import test from 'ava';
+import {
+  encodeHeader,
+  endOfArchive,
+  parseHeader,
+  tarPadding,
+  type TarMember,
+} from '../../src/repository/tar.ts';
+import { runProcess } from '../support/children.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const member: TarMember = {
+  name: 'base/5/1259',
+  size: 5,
+  mode: 0o640,
+  mtime: 1_767_225_600,
+  uid: 1234,
+  gid: 5678,
+  user: 'somebody',
+  group: 'people',
+};
+
+const names = {
+  'a short one': 'PG_VERSION',
+  'a directory': 'base/5/',
+  'one of exactly 100 bytes': 'x'.repeat(100),
+  'one that splits into prefix and name': `${'directory/'.repeat(14)}${'n'.repeat(90)}`,
+  'one with no place to split it': 'n'.repeat(101),
+  'one that is longer than all that': `${'directory/'.repeat(40)}file`,
+  'a directory whose only split would be at its end': `${'d'.repeat(101)}/`,
+  'one in UTF-8': Buffer.from('log/Übermäßig.log').toString('latin1'),
+};
+
+for (const [title, name] of Object.entries(names)) {
+  test(`a header holds ${title}`, (t) => {
+    const size = name.endsWith('/') ? 0 : 5;
+    const header = encodeHeader({ ...member, name, size });
+    t.is(header.length % 512, 0);
+    t.deepEqual(parseHeader(header), { member: { ...member, name, size }, dataAt: header.length });
+  });
+}
+
+test('a header holds sizes from 8 GiB on', (t) => {
+  for (const size of [8 * 2 ** 30 - 1, 8 * 2 ** 30, 2 ** 45 + 1])
+    t.is(parseHeader(encodeHeader({ ...member, size })).member?.size, size);
+});
+
+test('GNU tar extracts all of them, with their content, modes and times', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const parts: Buffer[] = [];
+  for (const name of Object.values(names)) {
+    const data = Buffer.from(name.endsWith('/') ? '' : 'data\n');
+    parts.push(
+      encodeHeader({ ...member, name, size: data.length, mode: name.endsWith('/') ? 0o750 : 0o640 }),
+    );
+    parts.push(data, Buffer.alloc(tarPadding(data.length)));
+  }
+  await writeFile(join(directory, 'made.tar'), Buffer.concat([...parts, endOfArchive]));
+  await mkdir(join(directory, 'out'));
+  const { status, stderr } = await runProcess(
+    'tar',
+    ['-xpf', join(directory, 'made.tar'), '--no-same-owner', '-C', join(directory, 'out')],
+    { env: { ...process.env, LC_ALL: 'C.UTF-8' } },
+  );
+  t.is(status, 0, stderr);
+  t.is(stderr, '');
+  for (const name of Object.values(names).filter((it) => !it.endsWith('/'))) {
+    const path = Buffer.from(`${join(directory, 'out')}/${name}`, 'latin1');
+    t.is(await readFile(path, 'utf8'), 'data\n');
+  }
+  const { stdout } = await runProcess('tar', ['-tvf', join(directory, 'made.tar'), '--utc', 'PG_VERSION']);
+  t.is(stdout.replaceAll(/ +/g, ' '), '-rw-r----- somebody/people 5 2026-01-01 00:00 PG_VERSION\n');
+});
+
+test('what GNU tar writes is parsed', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const name = `${'directory/'.repeat(30)}file`;
+  await mkdir(join(directory, dirname(name)), { recursive: true });
+  await writeFile(join(directory, name), 'data\n');
+  const tar = join(directory, 'made.tar');
+  await runProcess('tar', ['--format=pax', '-cf', tar, '-C', directory, name]);
+  const bytes = await readFile(tar);
+  const { member: found, dataAt } = parseHeader(bytes);
+  t.is(found?.name, name);
+  t.is(bytes.subarray(dataAt, dataAt + 5).toString(), 'data\n');
+  t.is(parseHeader(bytes, dataAt + 512).member, undefined);
+});
+
+test('what is no header is refused', (t) => {
+  const header = encodeHeader(member);
+  const broken = Buffer.from(header);
+  broken[0] = (broken[0] ?? 0) ^ 1;
+  t.throws(() => parseHeader(broken), { message: 'a tar header has a wrong checksum' });
+  t.throws(() => parseHeader(header.subarray(0, 100)), { message: 'a tar header is cut off' });
+});
