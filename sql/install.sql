@@ -46,6 +46,11 @@ select :version < 4 as needed \gset
   \ir ../migrations/004-copy.sql
   insert into :"schema".migration (number, name) values (4, 'copy');
 \endif
+select :version < 5 as needed \gset
+\if :needed
+  \ir ../migrations/005-wal-archive.sql
+  insert into :"schema".migration (number, name) values (5, 'wal-archive');
+\endif
 select :version < 6 as needed \gset
 \if :needed
   \ir ../migrations/006-verification.sql
@@ -80,5 +85,6 @@ select :version < 6 as needed \gset
 \ir functions/worker_here.sql
 \ir functions/worker_is_alive.sql
 \ir views/backup_status.sql
+\ir views/restore_window.sql
 \ir views/worker_status.sql
 commit;

@@ -116,3 +116,13 @@ select at, who, login, detail,
 from :"schema".backup_event
 where request_id = :id::bigint
 order by id
+
+-- name: restore_windows
+select cluster, timeline, holes,
+  up_to_date as "upToDate",
+  earliest_time as "earliestTime",
+  earliest_lsn::text as "earliestLsn",
+  latest_time as "latestTime",
+  latest_lsn::text as "latestLsn"
+from :"schema".restore_window
+order by cluster, timeline

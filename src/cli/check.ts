@@ -1,5 +1,6 @@
 /** A plugin for monitoring systems: one line in the style of Nagios, then the details; 0 ok, 1 warning, 2 critical, 3 unknown. */
 import { Option, type Command } from 'commander';
+import { restoreWindows } from '../control/archived-wal.ts';
 import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
@@ -73,13 +74,18 @@ async function observe(options: Options): Promise<Observation> {
     if (installed === 0) await requireSchema(db, control.schema);
     return {
       schema: { installed, needed: schemaVersion() },
-      ...only(options.cluster, await look(db)),
+      ...only(options.cluster, await look(db, installed)),
     };
   });
 }
 
-async function look(db: Connection): Promise<Omit<Observation, 'schema'>> {
-  return { clusters: await clusters(db), workers: await workers(db), requests: await liveRequests(db) };
+async function look(db: Connection, installed: number): Promise<Omit<Observation, 'schema'>> {
+  return {
+    clusters: await clusters(db),
+    workers: await workers(db),
+    requests: await liveRequests(db),
+    windows: installed < schemaVersion() ? [] : await restoreWindows(db), // an older schema has no such view
+  };
 }
 
 /** A cluster that is asked for by name counts, whether anybody uses it or not. */
@@ -96,6 +102,7 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
       .map((cluster) => ({ ...cluster, used: true })),
     workers: seen.workers,
     requests: seen.requests.filter(({ cluster }) => names.includes(cluster)),
+    windows: seen.windows.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -131,12 +138,16 @@ function performanceData(
   ].join(' ');
 }
 
-function asJson(findings: Finding[], { clusters: all, workers: everybody, requests }: Observation): object {
+function asJson(
+  findings: Finding[],
+  { clusters: all, workers: everybody, requests, windows }: Observation,
+): object {
   return {
     status: worst(findings),
     findings,
     clusters: all.map(asSql),
     workers: everybody.map(asSql),
     requests: requests.map(asSql),
+    restore_windows: windows.map(asSql),
   };
 }

@@ -3,7 +3,7 @@ import { loadWalConfig } from '../config/wal-config.ts';
 import { bootId, invocationOf } from '../wal/invocation.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
 import { isAlive } from '../repository/place-file.ts';
-import { isRecovering, noteWanted, spoolDirectory, takeReady, usableOwner } from '../wal/spool.ts';
+import { isRecovering, noteWanted, spoolDirectory, takeReady, takeSpool, usableOwner } from '../wal/spool.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 import { dirname } from 'node:path';
@@ -64,18 +64,12 @@ async function startReadAhead(
   spool: string,
   { name, ahead, clusterDirectory, invocation }: Fetch & { ahead: number; invocation: string | undefined },
 ): Promise<void> {
-  const [program] = process.argv.slice(1);
-  if (program === undefined || bootId() === undefined) return;
+  const [, program] = process.argv;
+  const boot = bootId();
+  if (program === undefined || boot === undefined) return;
   const { spawn } = await import('node:child_process');
-  const args = [
-    program,
-    'wal',
-    'read-ahead',
-    spool,
-    name,
-    String(ahead),
-    clusterDirectory,
-    invocation ?? '-',
-  ];
-  spawn(process.execPath, args, { detached: true, stdio: 'ignore' }).unref();
+  const args = [program, 'wal', 'read-ahead', spool, name, String(ahead)];
+  const child = spawn(process.execPath, args, { detached: true, stdio: 'ignore' });
+  child.unref();
+  if (child.pid !== undefined) await takeSpool(spool, { pid: child.pid, boot, invocation, clusterDirectory });
 }

@@ -1,7 +1,9 @@
 /** `holdfast wal push`: what archive_command runs, once a segment. It loads nothing that it does not use. */
+import { dirname } from 'node:path';
 import { loadWalConfig } from '../config/wal-config.ts';
 import { invocationOf } from '../wal/invocation.ts';
 import { declareTarget, isReceipted } from '../wal/receipts.ts';
+import { removeStaleSpool } from '../wal/spool.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
@@ -17,6 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const { pushWal } = await import('../wal/push.ts');
     await pushWal({ path, clusterDirectory, compressLevel });
     await declareTarget(path, target);
+    await removeStaleSpool(dirname(path));
     return 0;
   } catch (error) {
     return tellFailure(error, args);

@@ -1,4 +1,5 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
+import type { RestoreWindow } from './archived-wal.ts';
 import type { ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
 
 export type Severity = 'ok' | 'warning' | 'critical';
@@ -15,6 +16,8 @@ export interface Observation {
   clusters: ClusterStatus[];
   workers: WorkerStatus[];
   requests: LiveRequest[];
+  /** What can be restored from WAL in a repository; a cluster has none where its WAL goes elsewhere. */
+  windows: RestoreWindow[];
 }
 
 export interface Limits {
@@ -50,6 +53,9 @@ export function assess(
     ...schemaFindings(observation.schema),
     ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
     ...observation.requests.flatMap((request) => requestFindings(request, age)),
+    ...clusters.flatMap(({ name }) =>
+      windowFindings(observation.windows.filter(({ cluster }) => cluster === name)),
+    ),
   ];
   return findings.toSorted((a, b) => rank(b.severity) - rank(a.severity));
 }
@@ -150,4 +156,29 @@ function requestFindings(request: LiveRequest, age: (seconds: number) => string)
     stageAge > critical ? 'critical' : 'warning',
     `${state} for ${age(stageAge)}, waits for ${waitingFor ?? 'nothing'}`,
   );
+}
+
+/** Of one cluster: a hole is one for ever, and past the last one on the newest timeline there has to be a backup. */
+function windowFindings(windows: RestoreWindow[]): Finding[] {
+  const newest = Math.max(...windows.map(({ timeline }) => timeline));
+  return windows.flatMap((window) => {
+    const { cluster, timeline, earliestTime, latestTime, holes, upToDate } = window;
+    const say = (severity: Severity, message: string): Finding => ({
+      severity,
+      object: `cluster ${cluster}, timeline ${timeline}`,
+      message,
+    });
+    const missing = (holes ?? []).map((hole) => say('warning', `WAL is missing: ${hole}`));
+    if (earliestTime === null || latestTime === null) {
+      const none = say('ok', 'its WAL is archived, and there is no backup to restore it from');
+      return [timeline === newest ? { ...none, severity: 'critical' } : none, ...missing];
+    }
+    const range = say('ok', `restorable from ${moment(earliestTime)} to ${moment(latestTime)}`);
+    if (upToDate || timeline !== newest) return [range, ...missing];
+    return [range, say('critical', 'nothing after the last hole can be restored: take a backup'), ...missing];
+  });
+}
+
+function moment(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -10,11 +10,10 @@ import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { isAlive } from '../repository/place-file.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { requireIdentity, writeSegment } from './fetch.ts';
-import { isRecovering, readOwner, readWanted, readySegments, type SpoolOwner, takeSpool } from './spool.ts';
+import { isRecovering, readOwner, readWanted, readySegments, type SpoolOwner } from './spool.ts';
 
 export interface FetchAheadOptions {
   spool: string;
-  owner: SpoolOwner;
   /** What replay has just got. */
   after: string;
   /** Segments. */
@@ -26,10 +25,11 @@ const pollEvery = 20;
 const idleWithNothing = 5000;
 const idleWithSome = 60_000;
 
-export async function fetchAhead({ spool, owner, after, ahead }: FetchAheadOptions): Promise<void> {
+export async function fetchAhead({ spool, after, ahead }: FetchAheadOptions): Promise<void> {
+  const owner = await untilOwner(spool);
+  if (owner === undefined) return;
   const identity = await requireIdentity(owner.clusterDirectory);
   const successor = (name: string) => nextSegment(name, identity.walSegmentSize);
-  await takeSpool(spool, owner);
   let next = successor(after);
   let wanted: string | undefined;
   let idleSince = performance.now();
@@ -51,6 +51,16 @@ export async function fetchAhead({ spool, owner, after, ahead }: FetchAheadOptio
     await sleep(pollEvery);
   }
   if ((await readOwner(spool))?.pid === owner.pid) await rm(spool, { recursive: true, force: true });
+}
+
+/** The fetch that started this process gives it the spool; undefined: it has not. */
+async function untilOwner(spool: string): Promise<SpoolOwner | undefined> {
+  for (let waited = 0; waited < idleWithNothing; waited += pollEvery) {
+    const owner = await readOwner(spool);
+    if (owner?.pid === process.pid) return owner;
+    await sleep(pollEvery);
+  }
+  return undefined;
 }
 
 function nextSegment(name: string, segmentSize: number): string {

@@ -70,6 +70,12 @@ export async function usableOwner(spool: string, clusterDirectory: string): Prom
   return undefined;
 }
 
+/** What a read-ahead that was killed has left in a server that has recovered since. */
+export async function removeStaleSpool(walDirectory: string): Promise<void> {
+  const spool = join(walDirectory, 'holdfast.fetch');
+  if (existsSync(spool) && !isRecovering(walDirectory)) await rm(spool, { recursive: true, force: true });
+}
+
 /** false: it is not there. Waits where it is being made ready. */
 export async function takeReady(
   spool: string,

@@ -2,9 +2,6 @@
  * The worker: its services, and how they start and stop together. SIGTERM or SIGINT drains it: nothing new
  * is taken, what is held is held until it ends, for drain_timeout at most. A second one ends what is held.
  */
-import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeftToOthers, type JobContext } from '../backup/job.ts';
 import { Target } from '../backup/target.ts';
@@ -12,7 +9,6 @@ import type { Config } from '../config/config.ts';
 import { ControlLink } from '../control/control-link.ts';
 import { schemaVersion } from '../control/install.ts';
 import { Listener } from '../control/listener.ts';
-import { packageRoot } from '../control/statements.ts';
 import { heartbeat, type WorkerIdentity } from '../control/workers.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -20,10 +16,12 @@ import { reportArchivers } from './archiver-report.ts';
 import { Caretaker } from './caretaker.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Every } from './every.ts';
+import { identify } from './identity.ts';
 import { Jobs } from './jobs.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { notifyServiceManager } from './service-manager.ts';
 import { TakeOver } from './take-over.ts';
+import { WalServices } from './wal-services.ts';
 
 /** Milliseconds. Together they are less than one query a second. */
 const lookEvery = 2000;
@@ -115,17 +113,24 @@ class Worker {
       () => reportArchivers(this.#control, this.#targets.values(), this.#log),
       this.#log,
     );
+    const wal = new WalServices({
+      control: this.#control,
+      targets: this.#targets,
+      config: this.#config,
+      log: this.#log,
+    });
     try {
       for (const target of this.#targets.values()) target.prepare();
       listener.start();
       this.#look.start();
       pulse.start();
       report.start();
+      wal.start();
       void removeLeftovers(this.#control, this.#config.worker.repository, this.#identity.clusters, this.#log);
       await this.#untilAborted(this.#stopping.signal);
       await this.#drain(pulse);
     } finally {
-      const services = [listener.stop(), pulse.stop(), report.stop(), this.#look.stop()];
+      const services = [listener.stop(), pulse.stop(), report.stop(), wal.stop(), this.#look.stop()];
       await this.#control.close(); // first, since a service may be waiting for a database that is down
       await Promise.all([...services, ...[...this.#targets.values()].map((target) => target.close())]);
       this.#log.info('stopped');
@@ -276,19 +281,4 @@ function makeTarget(config: Config, cluster: Config['clusters'][number], log: Lo
     archiveDirectory: cluster.archiveDirectory,
     log,
   });
-}
-
-function identify(config: Config): WorkerIdentity {
-  const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as {
-    version: string;
-  };
-  return {
-    name: config.worker.name ?? hostname(),
-    nameIsFixed: config.worker.name !== undefined,
-    instance: randomUUID(),
-    clusters: config.clusters.map(({ name }) => name),
-    version,
-    host: hostname(),
-    hostPid: process.pid,
-  };
 }

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { assess, worst, type Finding, type Observation } from '../../src/control/health.ts';
+import type { RestoreWindow } from '../../src/control/archived-wal.ts';
 import type { ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
 
 const hour = 3600;
@@ -58,20 +59,39 @@ const request: LiveRequest = {
   holdTimeout: null,
 };
 
+const restorable: RestoreWindow = {
+  cluster: 'main',
+  timeline: 1,
+  earliestTime: new Date('2026-03-01T02:00:00.5Z'),
+  earliestLsn: '0/5000000',
+  latestTime: new Date('2026-03-02T14:30:00Z'),
+  latestLsn: '0/9000000',
+  upToDate: true,
+  holes: null,
+};
+
 interface Change {
   schema?: number;
   clusters?: Partial<ClusterStatus>[];
   workers?: Partial<WorkerStatus>[];
   requests?: Partial<LiveRequest>[];
+  windows?: Partial<RestoreWindow>[];
 }
 
 /** All is well, but for what is said. */
-function findings({ schema = 3, clusters = [{}], workers = [{}], requests = [] }: Change): Finding[] {
+function findings({
+  schema = 3,
+  clusters = [{}],
+  workers = [{}],
+  requests = [],
+  windows = [],
+}: Change): Finding[] {
   const observation: Observation = {
     schema: { installed: schema, needed: 3 },
     clusters: clusters.map((change) => ({ ...cluster, ...change })),
     workers: workers.map((change) => ({ ...worker, ...change })),
     requests: requests.map((change) => ({ ...request, ...change })),
+    windows: windows.map((change) => ({ ...restorable, ...change })),
   };
   return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
 }
@@ -137,6 +157,23 @@ for (const [title, change, severity, message] of [
   ],
   ['an old schema', { schema: 2 }, 'warning', "version 2 is older than this program's 3"],
   ['a new schema', { schema: 4 }, 'warning', "version 4 is newer than this program's 3"],
+  ['a hole in the WAL', { windows: [{ holes: ['A to B'] }] }, 'warning', 'WAL is missing: A to B'],
+  [
+    'a hole in the WAL since the last backup',
+    { windows: [{ holes: ['A'], upToDate: false }] },
+    'critical',
+    'nothing after the last hole can be restored: take a backup',
+  ],
+  [
+    'WAL without a backup',
+    {
+      windows: [
+        { earliestTime: null, earliestLsn: null, latestTime: null, latestLsn: null, upToDate: false },
+      ],
+    },
+    'critical',
+    'its WAL is archived, and there is no backup to restore it from',
+  ],
   ['a lost session', { requests: [{ session: 'gone' }] }, 'critical', 'running, but its session is gone'],
   ['a lost worker', { requests: [{ session: 'orphaned' }] }, 'critical', 'running, but its worker is gone'],
   [
@@ -230,4 +267,14 @@ test('the worst comes first', (t) => {
     ({ severity }) => severity,
   );
   t.deepEqual(severities, ['critical', 'warning', 'ok', 'ok']);
+});
+
+test('from when to when a cluster can be restored is said for each timeline', (t) => {
+  const windows = [{ upToDate: false }, { timeline: 2 }, { cluster: 'elsewhere', holes: ['A'] }];
+  const found = findings({ windows }).filter(({ object }) => object.includes('timeline'));
+  const message = 'restorable from 2026-03-01T02:00:00Z to 2026-03-02T14:30:00Z';
+  t.deepEqual(found, [
+    { severity: 'ok', object: 'cluster main, timeline 1', message },
+    { severity: 'ok', object: 'cluster main, timeline 2', message },
+  ]);
 });

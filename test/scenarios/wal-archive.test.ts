@@ -62,8 +62,8 @@ test('recovery stops at a damaged segment, instead of ending there', async (t) =
   await writeFile(server.archived(damaged), bytes);
 
   const error = await t.throwsAsync(restored(t, server, copy, {}));
-  t.regex(String(error?.message), /holdfast: ".*" is damaged: a zstd frame is damaged/);
-  t.regex(String(error?.message), /FATAL: {2}could not restore file/);
+  t.regex(error?.message ?? '', /holdfast: ".*" is damaged: a zstd frame is damaged/);
+  t.regex(error?.message ?? '', /FATAL: {2}could not restore file/);
   await truncate(server.archived(damaged), 1000);
   await t.throwsAsync(restored(t, server, copy, {}), {
     message: /is damaged: it is cut off within a zstd frame/,

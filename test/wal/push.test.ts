@@ -73,7 +73,8 @@ test('of two different segments pushed at once one is archived, and the other re
   await scene.wal(segment1);
   await other.wal(segment1, { fill: 'other' });
   const finished = await Promise.all([scene.push(segment1), other.push(segment1)]);
-  t.deepEqual(finished.map(({ status }) => status).sort(), [0, 1]);
+  t.is(finished.filter(({ status }) => status === 0).length, 1);
+  t.is(finished.filter(({ status }) => status === 1).length, 1);
   const winner = finished[0].status === 0 ? 'row' : 'other';
   t.deepEqual(zstdDecompressSync(await readFile(scene.archived(segment1))), segmentBytes({ fill: winner }));
   t.regex(finished.map(({ stderr }) => stderr).join(''), /is different from/);

@@ -1,0 +1,62 @@
+create or replace view :"schema".restore_window as
+with recursive chain as (
+  -- Each run of WAL, and what it continues on the timelines before it, up to where those were left.
+  select cluster, timeline, start_wal, timeline as on_timeline, start_wal as on_wal, null::pg_lsn as until
+  from :"schema".archived_wal
+  union all
+  select c.cluster, c.timeline, c.start_wal, w.follows_timeline, w.follows_wal, w.switch_lsn
+  from chain c
+  join :"schema".archived_wal w on w.cluster = c.cluster and w.timeline = c.on_timeline and w.start_wal = c.on_wal
+  where w.follows_wal is not null
+), backup as (
+  select w.cluster, w.timeline, w.start_wal, w.restorable_from as at, w.restorable_from_lsn as lsn
+  from :"schema".archived_wal w
+  where w.restorable_from is not null
+  union all
+  -- Copies that somebody else made, or a command: their WAL is here all the same.
+  select w.cluster, w.timeline, w.start_wal, r.stopped_at, r.stop_lsn
+  from :"schema".archived_wal w
+  join :"schema".backup_request r on r.cluster = w.cluster and r.timeline = w.timeline and r.state = 'complete'
+    and r.method <> 'copy' and r.start_lsn >= w.start_lsn and r.stop_lsn <= w.end_lsn
+), run as (
+  select w.cluster, w.timeline, w.end_lsn, w.last_archived_at, earliest.at, earliest.lsn
+  from :"schema".archived_wal w
+  left join lateral (
+    select b.at, b.lsn
+    from chain c
+    join backup b on b.cluster = c.cluster and b.timeline = c.on_timeline and b.start_wal = c.on_wal
+    where c.cluster = w.cluster and c.timeline = w.timeline and c.start_wal = w.start_wal
+      and (c.until is null or b.lsn <= c.until)
+    order by b.lsn limit 1) earliest on true
+)
+select w.cluster,
+  w.timeline,
+  (select r.at from run r where r.cluster = w.cluster and r.timeline = w.timeline and r.at is not null
+   order by r.lsn limit 1) as earliest_time,
+  (select r.lsn from run r where r.cluster = w.cluster and r.timeline = w.timeline and r.at is not null
+   order by r.lsn limit 1) as earliest_lsn,
+  (select r.last_archived_at from run r where r.cluster = w.cluster and r.timeline = w.timeline and r.at is not null
+   order by r.end_lsn desc limit 1) as latest_time,
+  (select r.end_lsn from run r where r.cluster = w.cluster and r.timeline = w.timeline and r.at is not null
+   order by r.end_lsn desc limit 1) as latest_lsn,
+  (select r.at is not null from run r where r.cluster = w.cluster and r.timeline = w.timeline
+   order by r.end_lsn desc limit 1) as up_to_date,
+  array_agg(case when w.missing_from = w.missing_to then w.missing_from else w.missing_from || ' to ' || w.missing_to end
+    order by w.start_wal) filter (where w.missing_from is not null) as holes
+from :"schema".archived_wal w
+group by w.cluster, w.timeline;
+comment on view :"schema".restore_window is
+  'What can be restored from backups and the WAL in the repository: one row per cluster and timeline.';
+comment on column :"schema".restore_window.cluster is 'The cluster.';
+comment on column :"schema".restore_window.timeline is 'The timeline that a restore would follow.';
+comment on column :"schema".restore_window.earliest_time is
+  'The end of the oldest backup that can be rolled forward on this timeline; null: there is none.';
+comment on column :"schema".restore_window.earliest_lsn is 'The LSN of that end.';
+comment on column :"schema".restore_window.latest_time is
+  'When the last segment that can be reached was archived: what was committed before it was written is in it.';
+comment on column :"schema".restore_window.latest_lsn is 'Where the WAL that can be reached ends.';
+comment on column :"schema".restore_window.up_to_date is
+  'Whether that is where the timeline''s WAL ends; false: it goes on after a hole, with no backup to begin from.';
+comment on column :"schema".restore_window.holes is
+  'The segments that are missing in between, in order: no restore gets across one; null: there are none.';
+grant select on :"schema".restore_window to :"reader";

@@ -1,0 +1,140 @@
+/**
+ * Looks at a WAL archive again and again, and says what it holds when that has changed. Only the directories whose
+ * time has changed are read anew.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ArchivedRun } from '../control/archived-wal.ts';
+import { formatLsn, parseLsn } from '../postgres/lsn.ts';
+import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
+import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
+import { readIdentity } from '../repository/cluster-identity.ts';
+import { listBackups, type RepositoryBackup } from '../repository/repository-backup.ts';
+import {
+  archivedPath,
+  segmentsIn,
+  timelineHistories,
+  walDirectory,
+  walLogs,
+} from '../repository/wal-archive.ts';
+import { runsOf, type Run } from './runs.ts';
+
+/** Milliseconds for which a directory's time may not show a change yet. */
+const clockGranularity = 1000;
+/**
+ * Milliseconds for which a hole may still be about to be filled: what is archived ahead of the archiver may be there
+ * before what the archiver has in hand.
+ */
+const fresh = 60_000;
+
+export class ArchiveSurvey {
+  readonly #clusterDirectory: string;
+  readonly #logs = new Map<string, { time: number; names: string[] }>();
+  readonly #histories = new Map<number, Ancestor[]>();
+  #said = '';
+
+  constructor(clusterDirectory: string) {
+    this.#clusterDirectory = clusterDirectory;
+  }
+
+  /** What is there; undefined: the same as last time, or no archive. */
+  async look(): Promise<ArchivedRun[] | undefined> {
+    const identity = await readIdentity(this.#clusterDirectory);
+    if (identity === undefined) return undefined;
+    const { walSegmentSize } = identity;
+    const names = await this.#segments();
+    await this.#readHistories();
+    const backups = await listBackups(this.#clusterDirectory);
+    const runs = runsOf(
+      await this.#withoutFreshHoles(names, walSegmentSize),
+      this.#histories,
+      walSegmentSize,
+    );
+    const described = await Promise.all(runs.map((run) => this.#describe(run, walSegmentSize, backups)));
+    const said = JSON.stringify(described);
+    if (said === this.#said) return undefined;
+    this.#said = said;
+    return described;
+  }
+
+  /** What was said last did not get where it should: the next look says it again. */
+  forget(): void {
+    this.#said = '';
+  }
+
+  async #segments(): Promise<string[]> {
+    const logs = await walLogs(this.#clusterDirectory);
+    for (const gone of [...this.#logs.keys()].filter((log) => !logs.includes(log))) this.#logs.delete(gone);
+    for (const log of logs) {
+      const { mtimeMs } = await stat(join(walDirectory(this.#clusterDirectory), log));
+      if (this.#logs.get(log)?.time === mtimeMs) continue;
+      const names = await segmentsIn(this.#clusterDirectory, log);
+      const settled = Date.now() - mtimeMs > clockGranularity;
+      this.#logs.set(log, { time: settled ? mtimeMs : Number.NaN, names });
+    }
+    return logs.flatMap((log) => this.#logs.get(log)?.names ?? []);
+  }
+
+  async #readHistories(): Promise<void> {
+    for (const name of await timelineHistories(this.#clusterDirectory)) {
+      const timeline = Number.parseInt(name.slice(0, 8), 16);
+      if (this.#histories.has(timeline)) continue;
+      const bytes = await readFile(archivedPath(this.#clusterDirectory, name));
+      try {
+        this.#histories.set(timeline, parseTimelineHistory(bytes));
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        this.#histories.set(timeline, []); // damaged: what it branched off is not known
+      }
+    }
+  }
+
+  /** Without what comes after a hole in the newest directory of a timeline, while that has just been archived. */
+  async #withoutFreshHoles(names: readonly string[], segmentSize: number): Promise<string[]> {
+    const kept: string[] = [];
+    let previous: { timeline: number; number: bigint } | undefined;
+    let waiting: number | undefined;
+    for (const name of names) {
+      const segment = parseSegmentName(name, segmentSize);
+      const { timeline, number } = segment;
+      const hole = previous?.timeline === timeline && number !== previous.number + 1n;
+      if (previous?.timeline !== timeline) waiting = undefined;
+      if (hole && Date.now() - (await this.#archivedAt(name)).getTime() < fresh) waiting = timeline;
+      if (waiting === timeline) continue;
+      kept.push(name);
+      previous = segment;
+    }
+    return kept;
+  }
+
+  async #archivedAt(name: string): Promise<Date> {
+    return (await stat(archivedPath(this.#clusterDirectory, name))).mtime;
+  }
+
+  async #describe(run: Run, segmentSize: number, backups: readonly RepositoryBackup[]): Promise<ArchivedRun> {
+    const size = BigInt(segmentSize);
+    const { timeline, from, to, missing, follows } = run;
+    const name = (number: bigint) => segmentName({ timeline, number }, segmentSize);
+    const oldest = backups.find(
+      ({ timeline: of, startLsn, stopLsn }) =>
+        of === timeline && parseLsn(startLsn) >= from * size && parseLsn(stopLsn) <= (to + 1n) * size,
+    );
+    return {
+      timeline,
+      startWal: name(from),
+      endWal: name(to),
+      startLsn: formatLsn(from * size),
+      endLsn: formatLsn((to + 1n) * size),
+      lastArchivedAt: await this.#archivedAt(name(to)),
+      missingFrom: missing ? segmentName(missing.from, segmentSize) : null,
+      missingTo: missing ? segmentName(missing.to, segmentSize) : null,
+      followsTimeline: follows?.timeline ?? null,
+      followsWal: follows
+        ? segmentName({ timeline: follows.timeline, number: follows.from }, segmentSize)
+        : null,
+      switchLsn: follows ? formatLsn(follows.switchLsn) : null,
+      restorableFrom: oldest ? new Date(oldest.stoppedAt) : null,
+      restorableFromLsn: oldest?.stopLsn ?? null,
+    };
+  }
+}

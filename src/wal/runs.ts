@@ -1,0 +1,88 @@
+/**
+ * What an archive's file names say: the runs of segments that follow each other on each timeline, the holes before
+ * them, and which run continues which. A timeline begins in the segment where its parent was left: that segment is
+ * needed on the new timeline, and the parent's up to the one before. Pure.
+ */
+import type { Ancestor } from '../postgres/timeline-history.ts';
+import { parseSegmentName, type WalSegment } from '../postgres/wal-segment.ts';
+
+export interface Run {
+  timeline: number;
+  /** The numbers of the first and the last segment. */
+  from: bigint;
+  to: bigint;
+  /** What is missing right before it; across a switch, from the parent's timeline to this one. */
+  missing: { from: WalSegment; to: WalSegment } | undefined;
+  /** The run on the parent timeline that it continues. */
+  follows: { timeline: number; from: bigint; switchLsn: bigint } | undefined;
+}
+
+interface Span {
+  from: bigint;
+  to: bigint;
+}
+
+/** `histories`: what the timeline history files say, by timeline. In the order of timelines and positions. */
+export function runsOf(
+  names: readonly string[],
+  histories: ReadonlyMap<number, readonly Ancestor[]>,
+  segmentSize: number,
+): Run[] {
+  const spans = spansByTimeline(names, segmentSize);
+  const timelines = [...spans.keys()].sort((a, b) => a - b);
+  return timelines.flatMap((timeline) => {
+    const parent = histories.get(timeline)?.at(-1);
+    const [first, ...rest] = spans.get(timeline) ?? [];
+    if (first === undefined) return [];
+    const beginning =
+      parent === undefined
+        ? { timeline, ...first, missing: undefined, follows: undefined }
+        : firstRun(timeline, first, parent, spans.get(parent.timeline) ?? [], segmentSize);
+    let { to } = first;
+    const later = rest.map((span): Run => {
+      const missing = { from: { timeline, number: to + 1n }, to: { timeline, number: span.from - 1n } };
+      ({ to } = span);
+      return { timeline, ...span, missing, follows: undefined };
+    });
+    return [beginning, ...later];
+  });
+}
+
+/** Of a timeline that branched off another one, whose WAL may have been expired, or never been archived here. */
+function firstRun(
+  timeline: number,
+  span: Span,
+  parent: Ancestor,
+  ofParent: readonly Span[],
+  segmentSize: number,
+): Run {
+  const begin = parent.end / BigInt(segmentSize);
+  const before = ofParent.filter(({ from }) => from < begin).at(-1);
+  const reached = before !== undefined && before.to >= begin - 1n;
+  const whole = span.from <= begin;
+  const from =
+    before === undefined || reached
+      ? { timeline, number: begin }
+      : { timeline: parent.timeline, number: before.to + 1n };
+  const to = whole ? { timeline: parent.timeline, number: begin - 1n } : { timeline, number: span.from - 1n };
+  return {
+    timeline,
+    ...span,
+    missing: from.number <= to.number ? { from, to } : undefined,
+    follows:
+      reached && whole ? { timeline: parent.timeline, from: before.from, switchLsn: parent.end } : undefined,
+  };
+}
+
+function spansByTimeline(names: readonly string[], segmentSize: number): Map<number, Span[]> {
+  const spans = new Map<number, Span[]>();
+  for (const name of [...names].sort()) {
+    const { timeline, number } = parseSegmentName(name, segmentSize);
+    const ofTimeline = spans.get(timeline) ?? [];
+    const last = ofTimeline.at(-1);
+    if (last !== undefined && number === last.to + 1n) last.to = number;
+    else ofTimeline.push({ from: number, to: number });
+    spans.set(timeline, ofTimeline);
+  }
+  return spans;
+}
