@@ -7,6 +7,7 @@ import { printJson, printLines } from './output.ts';
 
 export interface WhereOptions extends GlobalOptions {
   fromLabels?: string;
+  fromRepository?: string;
   cluster?: string;
   latest: boolean;
 }
@@ -50,18 +51,18 @@ export function addLabel(program: Command): void {
 export function addWhere(command: Command): void {
   command
     .option('--from-labels <directory>', 'ask this label directory, and not the control database')
-    .option(
-      '--cluster <name>',
-      'in a label directory where several backups have the id: the one of this cluster',
-    )
+    .option('--from-repository <directory>', 'ask this repository, and not the control database')
+    .option('--cluster <name>', 'where several backups have the id: the one of this cluster')
     .option('--latest', 'likewise: the latest one', false);
 }
 
 export async function backupById(requestId: number, options: WhereOptions): Promise<Backup> {
   const config = configFrom(options);
+  const chosen = options.fromLabels !== undefined || options.fromRepository !== undefined;
   const backup = await findBackup(requestId, {
-    control: options.fromLabels === undefined ? controlFrom(config, 'label') : undefined,
-    labels: options.fromLabels ?? config.worker.labels,
+    control: chosen ? undefined : controlFrom(config, 'label'),
+    labels: options.fromLabels ?? (chosen ? undefined : config.worker.labels),
+    repository: options.fromRepository ?? (chosen ? undefined : config.worker.repository),
     cluster: options.cluster,
     latest: options.latest,
   });

@@ -17,7 +17,7 @@ export function addPlace(program: Command): void {
     .description(
       "put a backup's label and map into a restored copy of the data directory, if they belong together",
     )
-    .argument('<backup>', "the backup's id, or its directory in the label directory")
+    .argument('<backup>', "the backup's id, or its directory in the label directory or the repository")
     .requiredOption('--data-directory <directory>', 'the restored copy')
     .action(async (which: string, _: object, self: Command) => {
       const options = self.optsWithGlobals<Options>();

@@ -1,8 +1,9 @@
-/** Finds a backup's label: in the control database, or without it in the label directory. */
+/** Finds a backup's label: in the control database, or without it in the label directory or the repository. */
 import { basename } from 'node:path';
 import { storedLabel, withControl, type StoredLabel } from '../control/client.ts';
 import type { ConnectOptions } from '../control/connection.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { entryOfBackup, findBackupEntries } from '../repository/backup-entries.ts';
 import { findEntries, readEntry } from '../repository/label-entries.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 import type { Backup } from './backup.ts';
@@ -10,9 +11,11 @@ import type { Backup } from './backup.ts';
 export interface Whereabouts {
   /** undefined: the database is not asked. */
   control: ConnectOptions | undefined;
-  /** The label directory. */
-  labels: string;
-  /** To tell apart the entries of the label directory that have the same id. */
+  /** The label directory; undefined: it is not asked. */
+  labels: string | undefined;
+  /** undefined: it is not asked. */
+  repository?: string | undefined;
+  /** To tell apart the entries that have the same id. */
   cluster: string | undefined;
   latest: boolean;
 }
@@ -26,15 +29,15 @@ export async function findBackup(id: number, where: Whereabouts): Promise<Backup
     reason = answer;
   }
 
-  const entries = await findEntries(where.labels, id, where.cluster);
+  const entries = await findAll(id, where);
   const newest = entries.toSorted((a, b) => basename(a).localeCompare(basename(b))).at(-1);
   if (newest === undefined) {
     throw new HoldfastError(
       'failed',
-      `no label of backup ${id}: ${reason}, and "${where.labels}" has no entry for it`,
+      `no label of backup ${id}: ${reason}, and ${whoHasNone(where)} for it`,
       {
         code: 'label_not_found',
-        hint: 'name the label directory of the worker with --from-labels',
+        hint: 'name the label directory of the worker with --from-labels, or its repository with --from-repository',
       },
     );
   }
@@ -47,9 +50,27 @@ export async function findBackup(id: number, where: Whereabouts): Promise<Backup
   return backupIn(newest);
 }
 
-/** What an entry of a label directory holds, wherever it has been copied to. */
+/** A backup that the worker has copied itself is in the repository as well: it counts once. */
+async function findAll(id: number, { labels, repository, cluster }: Whereabouts): Promise<string[]> {
+  const inLabels = labels === undefined ? [] : await findEntries(labels, id, cluster);
+  const known = new Set(inLabels.map((entry) => entry.split('/').slice(-2).join('/')));
+  const stored = repository === undefined ? [] : await findBackupEntries(repository, id, cluster);
+  const others = stored.filter((entry) => {
+    const [of = '', , name = ''] = entry.split('/').slice(-3);
+    return !known.has(`${of}/${name.replace(/\.meta$/, '')}`);
+  });
+  return [...inLabels, ...others];
+}
+
+function whoHasNone({ labels, repository }: Whereabouts): string {
+  const places = [labels, repository].filter((place) => place !== undefined).map((place) => `"${place}"`);
+  return places.length === 1 ? `${places[0]} has no entry` : `neither ${places.join(' nor ')} has an entry`;
+}
+
+/** What an entry of a label directory holds, or what is beside a backup of a repository, wherever it is now. */
 export async function backupIn(directory: string): Promise<Backup> {
-  return { ...(await readEntry(directory)), state: undefined, source: directory };
+  const entry = (await entryOfBackup(directory)) ?? directory;
+  return { ...(await readEntry(entry)), state: undefined, source: entry };
 }
 
 /** The backup, or why the database has nothing to offer. */

@@ -43,6 +43,6 @@ test('a label that is nowhere is an error that says where it was looked for', as
   t.is(error.code, 'label_not_found');
   t.is(
     error.message,
-    `no label of backup 7: the control database knows no backup 7, and "${labels}" has no entry for it`,
+    `no label of backup 7: the control database knows no backup 7, and neither "${labels}" nor "/var/lib/holdfast/repository" has an entry for it`,
   );
 });

@@ -21,18 +21,20 @@ export interface RepositoryScene extends Scene {
   readonly repository: string;
   /** Of the cluster, in the repository. */
   readonly directory: string;
+  /** Where the worker keeps its labels. */
+  readonly labels: string;
   /** By the worker, with method copy; complete when it resolves. */
-  backup(columns?: Record<string, unknown>): Promise<StoredBackup>;
+  backup: (columns?: Record<string, unknown>) => Promise<StoredBackup>;
   /** Everything written so far is in the archive when it resolves. */
-  archiveAll(client?: SqlClient): Promise<void>;
+  archiveAll: (client?: SqlClient) => Promise<void>;
   /** Now, on the server's clock, as --target-time takes it. */
-  now(client?: SqlClient): Promise<string>;
+  now: (client?: SqlClient) => Promise<string>;
   /** Runs `holdfast restore --to DIR`. */
-  restore(to: string, ...args: string[]): Promise<Finished>;
+  restore: (to: string, ...args: string[]) => Promise<Finished>;
   /** Restores into a new cluster, which is not started; the restore must succeed. */
-  restored(...args: string[]): Promise<EmbeddedCluster>;
+  restored: (...args: string[]) => Promise<EmbeddedCluster>;
   /** The same, started, and no longer in recovery unless it is to stay there. */
-  started(...args: string[]): Promise<Started>;
+  started: (...args: string[]) => Promise<Started>;
 }
 
 export interface Started {
@@ -55,13 +57,14 @@ export async function repositoryScene(
   const ours = restores(t, { cluster, repository, directory, base });
   // Where the worker here is root, the server's user would not get into a directory that the worker made.
   await ours.archiveAll();
-  await base.startWorker({ env: { HOLDFAST_REPOSITORY: repository } });
+  const { labels } = await base.startWorker({ env: { HOLDFAST_REPOSITORY: repository } });
   return {
     ...base,
     ...ours,
     cluster,
     repository,
     directory,
+    labels,
     async backup(columns) {
       const id = await request(base.client, { method: 'copy', fast: true, ...columns });
       await base.untilState(id, 'complete', { within: 60_000 });
