@@ -66,7 +66,7 @@ export function addRestore(program: Command): void {
 async function run(which: string | undefined, options: Options, repository: string): Promise<void> {
   if (options.to === undefined) {
     throw new HoldfastError('usage', 'give the directory to restore to', {
-      code: 'missing_option',
+      code: 'no_destination',
       hint: '--to DIR, which is empty or not there yet',
     });
   }

@@ -1,8 +1,13 @@
 import { delimiter, dirname, join } from 'node:path';
-import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
+import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { freePort } from '../../dev/embedded/ports.ts';
+import { asServerUser } from '../../dev/embedded/server-user.ts';
+import { runProcess } from '../support/children.ts';
+import { noCopies } from '../support/copies.ts';
+import { eventually } from '../support/eventually.ts';
 import { installInto } from '../support/installed-database.ts';
 import { noPsql, psqlPath } from '../support/psql.ts';
+import { repositoryScene } from '../support/repository-scene.ts';
 import { startWorkerProcess } from '../support/process.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
@@ -38,6 +43,60 @@ testWhen(noPsql)('the commands of docs/restore-by-hand.md, in order, restore a s
     `${disk2}-restored`,
   );
 });
+
+for (const { archive, rows } of [
+  { archive: false, rows: 1000 },
+  { archive: true, rows: 2000 },
+]) {
+  const source = archive ? 'and its archive' : 'alone';
+  testWhen(noCopies)(
+    `the commands of docs/restore-by-hand.md restore a backup from the repository, ${source}`,
+    async (t) => {
+      const scene = await repositoryScene(t);
+      const { admin, cluster, db } = scene;
+      await cluster.serverDirectory('disks');
+      const disk2 = await cluster.serverDirectory('disks/disk2');
+      await admin.query(`create tablespace disk2 location '${disk2}'`);
+      await admin.query('create table far tablespace disk2 as select n from generate_series(1, 1000) n');
+      const { directory } = await scene.backup();
+      await admin.query('insert into far select generate_series(1001, 2000)');
+      await scene.archiveAll();
+      // The worker is root here, and the page's commands run as the server's user.
+      await runProcess('chown', ['-R', `--reference=${scene.repository}`, scene.directory]);
+
+      const restored = await createCluster({ version: cluster.version as Major, empty: true });
+      t.teardown(() => restored.remove());
+      const port = await freePort();
+      const target = join(await restored.makeDirectory('by-hand'), 'restored');
+      const stop = ['stop', '-D', target, '-m', 'immediate'];
+      t.teardown(() => asServerUser.run(restored.bin('pg_ctl'), stop).then(undefined, () => undefined));
+      await runBlocks(restored, archive ? /^repository/ : /^repository step$/, {
+        BACKUP: archive ? join(scene.directory, 'latest') : directory,
+        ARCHIVE: join(scene.directory, 'wal'),
+        RESTORED: target,
+        PORT: String(port),
+      });
+      const client = await connect(
+        t,
+        restored.url({ database: db.name }).replace(`:${restored.port}/`, `:${port}/`),
+      );
+      await eventually('it is a primary', () => client.value('select not pg_is_in_recovery()'));
+      t.is(await client.value('select count(*)::int from far'), rows);
+    },
+  );
+}
+
+async function runBlocks(
+  cluster: EmbeddedCluster,
+  marks: RegExp,
+  settings: NodeJS.ProcessEnv,
+): Promise<void> {
+  const steps = blocks('docs/restore-by-hand.md').filter(({ mark }) => marks.test(mark));
+  const file = join(cluster.directory, 'page.sh');
+  await asServerUser.writeFile(file, ['set -eu', ...steps.map(({ text }) => text)].join('\n'));
+  const path = [dirname(cluster.bin('pg_ctl')), process.env['PATH']].join(delimiter);
+  await asServerUser.run('/bin/sh', [file], { env: { ...settings, PATH: path } });
+}
 
 async function runPage(cluster: EmbeddedCluster, restored: string, port: number): Promise<void> {
   const steps = blocks('docs/restore-by-hand.md').filter(({ mark }) => mark === 'step');
