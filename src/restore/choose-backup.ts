@@ -68,8 +68,15 @@ async function choose(
   const elsewhere = `newer backups are not on the way to timeline ${path.at(-1)?.timeline}: ${names.join(', ')}`;
   const warnings = damaged.map(({ problem }) => problem);
   if (names.length > 0) warnings.push(elsewhere);
+  const { kind } = wish.target;
+  if ((kind === 'xid' || kind === 'name') && backups.length > 1)
+    warnings.push(
+      `nothing tells when that ${what[kind]} was: backup ${backup.id} has to be older, or name another`,
+    );
   return { backup: backup.backup, path, warnings };
 }
+
+const what = { xid: 'transaction', name: 'restore point' };
 
 /** By its id, its name or its directory. */
 export async function findStored(clusterDirectory: string, which: string): Promise<StoredBackup> {

@@ -2,7 +2,7 @@
  * Restores a backup into an empty directory. What makes a data directory of it, pg_control, comes last, after every
  * file has been held against the manifest and is durable: what is damaged or unfinished never starts.
  */
-import { mkdir, open, readFile, rename, symlink } from 'node:fs/promises';
+import { lchown, mkdir, open, readFile, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
@@ -152,7 +152,11 @@ async function linkTablespaces(
   const mapped = tablespaces.map(({ oid, location }) => ({ oid, location: bytePath(location, '') }));
   const major = Number.parseInt(backup.description.serverVersion, 10);
   await writeOwned(join(directory, 'tablespace_map'), formatTablespaceMap(mapped, major), owned);
-  for (const { oid, location } of mapped) await symlink(location, join(directory, 'pg_tblspc', oid));
+  for (const { oid, location } of mapped) {
+    const link = join(directory, 'pg_tblspc', oid);
+    await symlink(location, link);
+    if (owned.owner !== undefined) await lchown(link, owned.owner.uid, owned.owner.gid);
+  }
 }
 
 async function addWal({ backup, directory, fromBackup }: RestoreOptions, owned: Owned): Promise<void> {

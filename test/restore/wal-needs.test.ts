@@ -19,47 +19,47 @@ const path = pathTo(1, new Map());
 const lsn = (text: string): Target => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
 const archivedAt = () => new Date('2026-03-14T12:00:00Z');
 
-function missing(segments: Set<string>, target: Target) {
+function problem(segments: Set<string>, target: Target) {
   return missingWal({ backup, path, target, segments, archivedAt });
 }
 
 test('nothing is in the way where all segments are there', (t) => {
-  t.is(missing(without(), { kind: 'latest' }), undefined);
-  t.is(missing(without(), lsn('0/9000100')), undefined);
+  t.is(problem(without(), { kind: 'latest' }), undefined);
+  t.is(problem(without(), lsn('0/9000100')), undefined);
 });
 
 test('a hole within the backup is in the way of every target', (t) => {
   for (const target of [{ kind: 'immediate' }, { kind: 'latest' }, lsn('0/4000100')] as Target[])
     t.regex(
-      String(missing(without('000000010000000000000004'), target)),
+      String(problem(without('000000010000000000000004'), target)),
       /000000010000000000000004 is not there/,
     );
 });
 
 test('a hole behind the backup is in the way of what lies beyond it', (t) => {
   const holey = without('000000010000000000000006');
-  t.is(missing(holey, { kind: 'immediate' }), undefined);
-  t.is(missing(holey, lsn('0/5FFFFFF')), undefined);
+  t.is(problem(holey, { kind: 'immediate' }), undefined);
+  t.is(problem(holey, lsn('0/5FFFFFF')), undefined);
   t.regex(
-    String(missing(holey, lsn('0/6000001'))),
+    String(problem(holey, lsn('0/6000001'))),
     /000000010000000000000006 is missing in the archive, before/,
   );
-  t.regex(String(missing(holey, { kind: 'latest' })), /recovery would end there/);
-  t.regex(String(missing(holey, { kind: 'xid', xid: '1', exclusive: false })), /recovery would end there/);
+  t.regex(String(problem(holey, { kind: 'latest' })), /recovery would end there/);
+  t.regex(String(problem(holey, { kind: 'xid', xid: '1', exclusive: false })), /recovery would end there/);
 });
 
 test('a time is beyond a hole when the segment before it was archived earlier', (t) => {
   const holey = without('000000010000000000000006');
   const at = (text: string): Target => ({ kind: 'time', at: parseTime(text), exclusive: false });
-  t.is(missing(holey, at('2026-03-14 12:00:00Z')), undefined);
+  t.is(problem(holey, at('2026-03-14 12:00:00Z')), undefined);
   t.regex(
-    String(missing(holey, at('2026-03-14 12:00:01Z'))),
+    String(problem(holey, at('2026-03-14 12:00:01Z'))),
     /is missing in the archive, before 2026-03-14 12:00:01/,
   );
 });
 
 test('an LSN beyond the end of the archive is in no segment', (t) => {
-  t.regex(String(missing(without(), lsn('0/B000000'))), /the archive ends with 000000010000000000000009/);
+  t.regex(String(problem(without(), lsn('0/B000000'))), /the archive ends with 000000010000000000000009/);
 });
 
 test('recovery reads each segment on the newest timeline that had begun by then', (t) => {
