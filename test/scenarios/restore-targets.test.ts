@@ -1,5 +1,6 @@
 // Point-in-time recovery with `holdfast restore`: every kind of target, with what is before and after it.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../support/eventually.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { testWhen } from '../support/test-when.ts';
@@ -64,6 +65,9 @@ test('paused at its target, a server can be looked at before it is opened', asyn
   await admin.query('insert into kept values (2)');
   await archiveAll();
   const { client } = await started('--target-time', target, '--target-action', 'pause');
-  t.true(await client.value('select pg_is_in_recovery()'));
+  // It takes connections as soon as it is consistent, which is before.
+  await eventually('it has paused', () => client.value('select pg_is_wal_replay_paused()'));
   t.is(await client.value(kept), '{1}');
+  await client.query('select pg_wal_replay_resume()');
+  await eventually('it is a primary', () => client.value('select not pg_is_in_recovery()'));
 });
