@@ -173,9 +173,9 @@ export async function startArchivingWorker(
   const setpriv = identity
     ? ['setpriv', `--reuid=${identity.uid}`, `--regid=${identity.gid}`, '--clear-groups']
     : [];
-  const [command = '', ...args] = [...setpriv, process.execPath, program, 'worker'];
+  const [first, ...rest] = [...setpriv, process.execPath, program, 'worker'];
   const labels = await cluster.serverDirectory(`labels-${process.hrtime.bigint()}`);
-  const worker = await startProcess(t, command, args, {
+  const worker = await startProcess(t, first ?? process.execPath, rest, {
     cwd: '/',
     env: {
       PATH: process.env['PATH'],
