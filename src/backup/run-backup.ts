@@ -12,24 +12,29 @@ import type { BackupSession } from './backup-session.ts';
 import { LeftToOthers, recordFailure, Superseded, type Job } from './job.ts';
 import type { NeededWal } from './archived.ts';
 import { keepLabel } from './keep-label.ts';
-import { testLabelDirectory } from '../repository/label-directory.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 import { hold } from './methods/hold.ts';
-import { preflight } from './preflight.ts';
 import { recoverEnding } from './recover-label.ts';
 import { waitForArchive } from './wait-for-archive.ts';
 
 /** Milliseconds. Whoever has his row locked could otherwise keep the session for as long as he likes. */
 const failureKeepsSession = 10_000;
 
-export async function runBackup(job: Job, request: ClaimedRequest, session: BackupSession): Promise<void> {
+/** What can be checked before is being checked already, during the claim: somebody waits for the start. */
+export async function runBackup(
+  job: Job,
+  request: ClaimedRequest,
+  session: BackupSession,
+  checks: Promise<string[]>,
+): Promise<void> {
   job.takeSession();
   try {
-    const beginning = await begin(job, request, session);
+    const beginning = await begin(job, request, session, checks);
     await hold(job, request);
     const ending = await end(job, request, session, beginning);
     await keepLabel(job, ending, describe(request, beginning, ending));
     await letGo(job, session);
+    job.context.target.prepare();
     await complete(job, request.waitForArchive, { ...beginning, ...ending });
   } catch (error) {
     const recorded = recordFailure(job, sessionIsLost(error, session) ? sessionLost(error) : error);
@@ -48,12 +53,17 @@ export async function complete(job: Job, wait: boolean, needed: NeededWal): Prom
   job.context.log.info('backup complete', { request: job.id, cluster: job.context.target.name });
 }
 
-async function begin(job: Job, request: ClaimedRequest, session: BackupSession): Promise<TimedBeginning> {
+async function begin(
+  job: Job,
+  request: ClaimedRequest,
+  session: BackupSession,
+  checks: Promise<string[]>,
+): Promise<TimedBeginning> {
   session.onLost((reason) => job.endWindow(sessionLost(reason)));
-  await testLabelDirectory(job.context.labels, request.cluster);
-  for (const warning of await job.unlessEnded(preflight(request, session))) job.warn(warning);
+  for (const warning of await job.unlessEnded(checks)) job.warn(warning);
   const beginning = await job.unlessEnded(session.begin(request.label, request.fast));
   await job.move('running', (db) => markRunning(db, job.id, beginning), job.signal);
+  job.context.target.prepareSoon();
   job.context.log.info('backup running', {
     request: job.id,
     cluster: request.cluster,
