@@ -57,8 +57,9 @@ for (const [what, killing] of [
 ] as const) {
   test(`recovery ${what} has everything`, async (t) => {
     const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
-    const { admin, client, db, startWorker } = await scene(t, server.cluster);
-    await startWorker();
+    const stage = await scene(t, server.cluster);
+    const { admin, client, db } = stage;
+    await stage.startWorker();
     const { id } = await startBackup(client);
     const tar = await tarOf(server.cluster);
     const { backup_label: label } = await completeBackup(client, id);

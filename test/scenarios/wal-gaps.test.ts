@@ -15,8 +15,9 @@ const test = testWhen(noOwnCluster, noArchivingServer);
 
 test('a backup and the WAL since make a window, a missing segment a hole, and a new backup the next window', async (t) => {
   const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
-  const { admin, client, startWorker } = await scene(t, server.cluster);
-  await startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+  const stage = await scene(t, server.cluster);
+  const { admin, client } = stage;
+  await stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
 
   const { id } = await startBackup(client);
   await completeBackup(client, id);
@@ -64,8 +65,9 @@ test('a backup and the WAL since make a window, a missing segment a hole, and a 
 
 test('what does not change is not written again', async (t) => {
   const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
-  const { admin, client, startWorker } = await scene(t, server.cluster);
-  await startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+  const stage = await scene(t, server.cluster);
+  const { admin, client } = stage;
+  await stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
   const { id } = await startBackup(client);
   await completeBackup(client, id);
   const last = await switchWal(admin, server);
@@ -74,7 +76,7 @@ test('what does not change is not written again', async (t) => {
   );
   const seen = () => admin.value<string>('select xmin::text from holdfast.archived_wal');
   const before = await seen();
-  await startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+  await stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
   await eventually('the second worker has been there as well', () =>
     admin.value(`select count(*) = 2 from holdfast.worker_status where alive`),
   );
