@@ -74,6 +74,8 @@ create table :"schema".backup_request (
   hint text,
   warnings text[] not null default '{}',
   moved_by text not null,
+  caller_pid integer,
+  caller_key bigint,
   control_origin text not null,
   constraint command_goes_with_its_method check ((method = 'command') = (command is not null)),
   constraint a_claimed_request_names_its_worker
@@ -144,6 +146,9 @@ comment on column :"schema".backup_request.error is 'Why it failed.';
 comment on column :"schema".backup_request.hint is 'What to do about it.';
 comment on column :"schema".backup_request.warnings is 'What went wrong without failing it.';
 comment on column :"schema".backup_request.moved_by is 'The role that made the last move, for backup_event.';
+comment on column :"schema".backup_request.caller_pid is 'While start_backup waits for running: its backend.';
+comment on column :"schema".backup_request.caller_key is
+  'While start_backup waits for running: the advisory lock that it holds. When that has been gone for several seconds, nobody waits any more, and a worker ends the request.';
 comment on column :"schema".backup_request.control_origin is
   'System identifier and timeline of the control database when the row was inserted: a database restored from before then has another, and never executes the row.';
 
@@ -261,8 +266,8 @@ create policy workers_move_all on :"schema".backup_request for update to :"worke
 
 grant select on :"schema".state_transition, :"schema".backup_request, :"schema".backup_session,
   :"schema".backup_stage, :"schema".backup_event to :"reader";
-grant insert (cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations),
-  update (state) on :"schema".backup_request to :"requester";
+grant insert (cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, caller_key),
+  update (state, caller_key) on :"schema".backup_request to :"requester";
 grant update (keep, annotations) on :"schema".backup_request to :"operator";
 grant update (state, worker, pid, backend_start, start_lsn, start_wal, timeline, system_identifier,
   server_version, stop_lsn, stop_wal, backup_label, tablespace_map, error_code, error, hint, warnings)

@@ -1,4 +1,5 @@
 /** What the queue adds to PostgreSQL's own functions: from INSERT to running, and from done to the label. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import pgListen from 'pg-listen';
 import type { Connection } from '../../src/control/connection.ts';
 import type { Setting } from './setting.ts';
@@ -11,7 +12,8 @@ export interface Latencies {
 /**
  * In turns, so that both see the same machine: pg_backup_start(label, true) and pg_backup_stop(false) on an
  * open connection; and a client that listens, inserts, finishes, and reads its label once the notification
- * says that it is there.
+ * says that it is there. Before the bare start the same row is inserted, for nobody: its pages are what a
+ * checkpoint right after an INSERT has to write, whoever asks for it.
  */
 export async function compareLatencies(
   setting: Setting,
@@ -19,16 +21,18 @@ export async function compareLatencies(
 ): Promise<{ bare: Latencies; queue: Latencies }> {
   const db = await setting.connect();
   const client = await listeningClient(setting.url);
+  await db.query(`insert into holdfast.cluster (name) values ('${elsewhere}') on conflict do nothing`);
   const bare: Latencies = { start: [], stop: [] };
   const queue: Latencies = { start: [], stop: [] };
   for (let round = 0; round < rounds; round += 1) {
+    await untilArchived(db);
+    const unserved = await insertRequest(db, round, elsewhere);
     bare.start.push(await timed(() => db.query(`select pg_backup_start('bench ${round}', true)`)));
+    await db.query(`update holdfast.backup_request set state = 'cancelled' where id = ${unserved}`);
     bare.stop.push(await timed(() => db.query('select * from pg_backup_stop(false)')));
 
-    const [row] = await db.query(
-      `insert into holdfast.backup_request (label, fast) values ('bench ${round}', true) returning id`,
-    );
-    const id = Number(row?.id);
+    await untilArchived(db);
+    const id = await insertRequest(db, round, 'main');
     queue.start.push(await timed(() => client.until(id, 'running')));
     const finish = async () => {
       await db.query(`update holdfast.backup_request set state = 'done' where id = ${id}`);
@@ -41,6 +45,27 @@ export async function compareLatencies(
   await client.close();
   await db.close();
   return { bare, queue };
+}
+
+/** No worker serves it. */
+const elsewhere = 'elsewhere';
+
+async function insertRequest(db: Connection, round: number, cluster: string): Promise<number> {
+  const [row] = await db.query(
+    `insert into holdfast.backup_request (label, cluster, fast) values ('bench ${round}', $1, true) returning id`,
+    [cluster],
+  );
+  return Number(row?.id);
+}
+
+/** Both begin on a machine that is not copying the last round's WAL. */
+async function untilArchived(db: Connection): Promise<void> {
+  const waiting = `select count(*)::integer as files from pg_ls_archive_statusdir() where name like '%.ready'`;
+  for (;;) {
+    const [row] = await db.query(waiting);
+    if (row?.files === 0) return;
+    await sleep(5);
+  }
 }
 
 async function readLabel(db: Connection, id: number): Promise<void> {

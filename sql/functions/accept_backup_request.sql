@@ -45,6 +45,7 @@ begin
   new.requested_login := session_user;
   new.requested_at := clock_timestamp();
   new.moved_by := current_user;
+  new.caller_pid := case when new.caller_key is not null then pg_backend_pid() end;
   new.control_origin := control_origin();
 
   if not exists (

@@ -1,6 +1,6 @@
 select replace($sql$
 create or replace procedure @schema@.await_backup(
-  of_request bigint, wanted text, patience interval, inout outcome text default null)
+  of_request bigint, wanted text, patience interval, inout outcome text default null, caller_key bigint default null)
 language plpgsql
 as $procedure$
 declare
@@ -14,6 +14,9 @@ begin
   outcome := null;
   loop
     begin
+      if caller_key is not null then
+        perform pg_catalog.pg_try_advisory_xact_lock(caller_key);   -- it says that somebody waits
+      end if;
       select r.state,
         coalesce(@schema@.session_state(r.id) in ('gone', 'orphaned'), false)
           or r.state = 'archiving' and not @schema@.worker_is_alive(s.instance) as left_alone
@@ -51,7 +54,7 @@ end
 $procedure$
 $sql$, '@schema@', quote_ident(:'schema'))
 \gexec
-comment on procedure :"schema".await_backup(bigint, text, interval, text) is
-  'Polls (5 ms growing to 100) until a request has reached a state, in transactions of one poll each. outcome: reached, failed, cancelled, timed out, interrupted (cancelled by the user or by statement_timeout), abandoned (no worker for 30 s), missing.';
-revoke all on procedure :"schema".await_backup(bigint, text, interval, text) from public;
-grant execute on procedure :"schema".await_backup(bigint, text, interval, text) to :"reader";
+comment on procedure :"schema".await_backup(bigint, text, interval, text, bigint) is
+  'Polls (5 ms growing to 100) until a request has reached a state, in transactions of one poll each, which hold the advisory lock caller_key. outcome: reached, failed, cancelled, timed out, interrupted (cancelled by the user or by statement_timeout), abandoned (no worker for 30 s), missing.';
+revoke all on procedure :"schema".await_backup(bigint, text, interval, text, bigint) from public;
+grant execute on procedure :"schema".await_backup(bigint, text, interval, text, bigint) to :"reader";

@@ -21,7 +21,7 @@ begin
     perform refuse_foreign_worker(old.id, me.instance);
   else
     movers := array['client'];
-    may_change := array['state', 'keep', 'annotations'];
+    may_change := array['state', 'keep', 'annotations'] || case when new.caller_key is null then array['caller_key'] end;
     perform require_ownership(old.id, old.requested_by);
     if pg_has_role(current_user, tg_table_schema || '_operator', 'usage') then
       movers := movers || array['operator'];

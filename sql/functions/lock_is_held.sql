@@ -1,8 +1,9 @@
 create or replace function :"schema".lock_is_held(in_database oid, key bigint, by_pid integer) returns boolean
-language sql volatile
+language plpgsql volatile
 set search_path = :"schema", pg_temp
 as $$
-  select exists (
+begin
+  return exists (
     select from pg_locks
     where locktype = 'advisory'
       and granted
@@ -10,8 +11,8 @@ as $$
       and database = in_database
       and classid = ((key >> 32) & 4294967295)::oid
       and objid = (key & 4294967295)::oid
-      and pid = by_pid
-  )
+      and pid = by_pid);
+end
 $$;
 comment on function :"schema".lock_is_held(oid, bigint, integer) is
   'Whether that backend of this server holds that advisory lock. Everybody may read pg_locks.';

@@ -10,20 +10,21 @@ as $procedure$
 #variable_conflict use_column
 declare
   outcome text;
+  waiting_key constant bigint := pg_catalog.hashtextextended(pg_catalog.random()::text, 0);
 begin
   call @schema@.require_autocommit('start_backup');
   commit;
   set transaction isolation level read committed;
   insert into @schema@.backup_request
     (cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit,
-      compress_level)
+      compress_level, caller_key)
   values (start_backup.cluster, start_backup.label, start_backup.method, start_backup.command, start_backup.fast,
     start_backup.wait_for_archive, start_backup.hold_timeout, start_backup.keep, start_backup.annotations,
-    start_backup.rate_limit, start_backup.compress_level)
+    start_backup.rate_limit, start_backup.compress_level, waiting_key)
   returning backup_request.id into start_backup.id;
   commit;
   set transaction isolation level read committed;
-  call @schema@.await_backup(start_backup.id, 'running', start_backup.timeout, outcome);
+  call @schema@.await_backup(start_backup.id, 'running', start_backup.timeout, outcome, waiting_key);
 
   if outcome in ('timed out', 'interrupted', 'abandoned') then
     -- Nobody would know of this session: do not leave it held.
@@ -31,6 +32,15 @@ begin
     where r.id = start_backup.id and r.state in ('requested', 'starting', 'running');
     commit;
     set transaction isolation level read committed;
+  end if;
+  if outcome = 'reached' then
+    -- Interrupted before this is committed, nobody knows of the session: a worker will end it.
+    update @schema@.backup_request r set caller_key = null
+    where r.id = start_backup.id and r.state not in ('complete', 'failed', 'cancelled');
+    if not found then
+      select r.state into outcome from @schema@.backup_request r
+      where r.id = start_backup.id and r.state in ('failed', 'cancelled');
+    end if;
   end if;
   if outcome <> 'reached' then
     perform @schema@.raise_outcome(start_backup.id, outcome, 'running');

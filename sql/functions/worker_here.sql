@@ -1,10 +1,13 @@
 create or replace function :"schema".worker_here() returns :"schema".worker
-language sql volatile
+language plpgsql volatile
 set search_path = :"schema", pg_temp
 as $$
-  select worker from worker
-  where pid = pg_backend_pid()
-    and lock_is_held(this_database(), lock_key, pid)
+begin
+  return (
+    select worker from worker
+    where pid = pg_backend_pid()
+      and lock_is_held(this_database(), lock_key, pid));
+end
 $$;
 comment on function :"schema".worker_here() is
   'The worker whose lock the current session holds, or null: how the guard tells a worker from everybody else, superusers included.';

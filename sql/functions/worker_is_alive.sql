@@ -1,12 +1,13 @@
 create or replace function :"schema".worker_is_alive(of_instance uuid) returns boolean
-language sql volatile
+language plpgsql volatile
 set search_path = :"schema", pg_temp
 as $$
-  select exists (
+begin
+  return exists (
     select from worker
     where instance = of_instance
-      and lock_is_held(this_database(), lock_key, pid)
-  )
+      and lock_is_held(this_database(), lock_key, pid));
+end
 $$;
 comment on function :"schema".worker_is_alive(uuid) is
   'Whether that run of a worker has its session on this database: its lock says so, not a clock.';

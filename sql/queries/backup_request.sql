@@ -2,9 +2,9 @@
 with here as materialized (
   select :"schema".control_origin() as origin
 )
-select id, cluster, requested_by as "requestedBy"
+select id, cluster, requested_by as "requestedBy", label, method, wait_for_archive as "waitForArchive"
 from (
-  select distinct on (cluster, requested_by) id, cluster, requested_by
+  select distinct on (cluster, requested_by) id, cluster, requested_by, label, method, wait_for_archive
   from :"schema".backup_request
   where state = 'requested'
     and cluster = any (:clusters::text[])
@@ -140,12 +140,14 @@ with here as materialized (
 )
 select r.id, r.cluster, r.state, s.instance,
   s.instance in (select instance from alive) is true as "workerAlive",
-  r.control_origin <> here.origin as restored
+  r.control_origin <> here.origin as restored,
+  r.state in ('starting', 'running') and r.caller_key is not null
+    and not :"schema".lock_is_held(:"schema".this_database(), r.caller_key, r.caller_pid) as "callerGone"
 from here, :"schema".backup_request r
 left join :"schema".backup_session s on s.request_id = r.id
 where r.state in ('starting', 'running', 'done', 'archiving')
 union all
-select id, cluster, state, null, false, control_origin <> here.origin
+select id, cluster, state, null, false, control_origin <> here.origin, false
 from here, waiting
 
 -- name: fail_restored

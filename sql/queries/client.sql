@@ -2,12 +2,18 @@
 call :"schema".start_backup(
   label => :label::text,
   cluster => :cluster::text,
+  method => :method::text,
   fast => :fast::boolean,
   wait_for_archive => :wait_for_archive::boolean,
   hold_timeout => :hold_timeout::interval,
   keep => :keep::boolean,
   annotations => :annotations::jsonb,
-  timeout => :timeout::interval)
+  timeout => :timeout::interval,
+  rate_limit => :rate_limit::bigint,
+  compress_level => :compress_level::integer)
+
+-- name: wait
+call :"schema".wait_for_backup(:id::bigint, 'complete', timeout => :timeout::interval)
 
 -- name: stop
 call :"schema".stop_backup(

@@ -75,6 +75,8 @@ select r.id, r.cluster, r.label, r.method, r.command, r.fast, r.keep, r.annotati
   r.timeline, r.error, r.hint, r.warnings,
   r.wait_for_archive as "waitForArchive",
   extract(epoch from r.hold_timeout)::float8 as "holdTimeout",
+  r.rate_limit as "rateLimit",
+  r.compress_level as "compressLevel",
   r.requested_by as "requestedBy",
   r.requested_login as "requestedLogin",
   r.requested_at as "requestedAt",

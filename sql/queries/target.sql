@@ -57,23 +57,23 @@ from pg_stat_archiver
 -- name: wal_segment_size
 select pg_size_bytes(current_setting('wal_segment_size'))::integer as size
 
--- name: archive_server
--- Whose archive status it is that this server tells.
-select (select system_identifier::text from pg_control_system()) as "systemIdentifier",
-  current_setting('archive_mode') as "archiveMode",
-  case when not pg_is_in_recovery() then substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline
-
 -- name: archive_status
-with status as (
+-- Of each file, and of the server whose archive status this is.
+with status as materialized (
   select name from pg_ls_archive_statusdir()
-), wal as (
+), wal as materialized (
   select name from pg_ls_waldir()
+), server as (
+  select (select system_identifier::text from pg_control_system()) as "systemIdentifier",
+    current_setting('archive_mode') as "archiveMode",
+    case when not pg_is_in_recovery() then substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline
 )
-select needed.name,
+select server.*,
+  needed.name,
   needed.name || '.done' in (select name from status) as done,
   needed.name || '.ready' in (select name from status) as ready,
   needed.name in (select name from wal) as present
-from unnest(:names::text[]) needed (name)
+from server, unnest(:names::text[]) needed (name)
 
 -- name: start
 -- From 15 on. The name of the segment is computed here, on the timeline the server is on.
@@ -113,6 +113,10 @@ where path like '/%'
 -- name: history_file
 select pg_read_binary_file('pg_wal/' || :name::text, 0, 1048576, true) as content
 where has_function_privilege('pg_read_binary_file(text, bigint, bigint, boolean)', 'execute')
+
+-- name: source
+select system_identifier::text as "systemIdentifier", current_setting('data_directory') as "dataDirectory"
+from pg_control_system()
 
 -- name: data_directory
 select current_setting('data_directory') as path

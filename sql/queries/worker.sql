@@ -34,14 +34,12 @@ set last_seen = clock_timestamp(), draining = :draining
 where instance = :instance::uuid
 returning (select max(number) from :"schema".migration) as "schemaVersion"
 
--- name: terminate_backend
--- Only the backend that holds this lock: a pid alone may be somebody else's by now.
-select pg_terminate_backend(pid) as terminated
-from pg_locks
-where locktype = 'advisory' and granted and objsubid = 1
-  and classid = ((:lock_key::bigint >> 32) & 4294967295)::oid
-  and objid = (:lock_key::bigint & 4294967295)::oid
-  and pid = :pid
+-- name: set_companion
+update :"schema".backup_session s
+set companion_pid = :pid, companion_key = :lock_key::bigint
+from :"schema".backup_request r
+where r.id = s.request_id and r.cluster = :cluster and r.state in ('starting', 'running', 'done')
+  and s.instance = :instance::uuid
 
 -- name: register_cluster
 insert into :"schema".cluster (name)

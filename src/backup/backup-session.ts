@@ -5,10 +5,8 @@
  * the companion, since a ping would wait behind the call.
  */
 import type { Connection } from '../control/connection.ts';
-import { randomKey } from '../control/random-key.ts';
 import type { Beginning, Ending } from '../control/requests.ts';
 import {
-  identify,
   sessionIsThere,
   startBackup,
   stopBackup,
@@ -16,7 +14,7 @@ import {
   terminate,
   type SessionIdentity,
 } from '../control/targets.ts';
-import type { Target } from './target.ts';
+import type { Target, TargetSession } from './target.ts';
 import { backupFunctions } from './versions.ts';
 
 /** Milliseconds. */
@@ -37,7 +35,7 @@ export class BackupSession {
   readonly #watch: NodeJS.Timeout;
   #looking = false;
 
-  private constructor(target: Target, db: Connection, lockKey: string, identity: SessionIdentity) {
+  private constructor(target: Target, { db, lockKey, identity }: TargetSession) {
     this.#target = target;
     this.db = db;
     this.lockKey = lockKey;
@@ -47,23 +45,7 @@ export class BackupSession {
   }
 
   static async open(target: Target): Promise<BackupSession> {
-    const db = await target.connect();
-    try {
-      return await BackupSession.#on(target, db);
-    } catch (error) {
-      if (!db.isLost) throw error;
-      return BackupSession.#on(target, await target.connect()); // the spare had died unnoticed
-    }
-  }
-
-  static async #on(target: Target, db: Connection): Promise<BackupSession> {
-    const lockKey = randomKey();
-    try {
-      return new BackupSession(target, db, lockKey, await identify(db, lockKey));
-    } catch (error) {
-      if (!db.isLost) await db.close();
-      throw error;
-    }
+    return new BackupSession(target, await target.takeSession());
   }
 
   onLost(listener: (reason: Error) => void): void {

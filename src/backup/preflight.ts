@@ -2,10 +2,10 @@
  * What can be known to go wrong is refused before the checkpoint is paid for. Each refusal says what to
  * change.
  */
-import { ServerError } from '../control/connection.ts';
-import type { ClaimedRequest } from '../control/requests.ts';
+import { ServerError, type Connection } from '../control/connection.ts';
+import type { WaitingRequest } from '../control/requests.ts';
 import { quoteIdentifier } from '../control/script.ts';
-import { archiver, preflightFacts, type PreflightFacts } from '../control/targets.ts';
+import { archiver, preflightFacts, tablespaces, type PreflightFacts } from '../control/targets.ts';
 import type { ArchiverReport } from '../control/workers.ts';
 import { HoldfastError } from '../errors.ts';
 import type { BackupSession } from './backup-session.ts';
@@ -14,8 +14,10 @@ import { backupFunctions, newestSupported, oldestSupported } from './versions.ts
 /** PostgreSQL's limit for a label (MAXPGPATH), in the target database's encoding. */
 const longestLabel = 1024;
 
+type Wanted = Pick<WaitingRequest, 'label' | 'method' | 'waitForArchive'>;
+
 /** Returns warnings; @throws HoldfastError with the first reason to refuse */
-export async function preflight(request: ClaimedRequest, session: BackupSession): Promise<string[]> {
+export async function preflight(request: Wanted, session: BackupSession): Promise<string[]> {
   const { db } = session;
   requireSupportedVersion(db.serverVersion);
   const functions = backupFunctions(db.serverVersion);
@@ -31,6 +33,13 @@ export async function preflight(request: ClaimedRequest, session: BackupSession)
     ];
   if (request.waitForArchive) throw reason;
   return [`${reason.message}; the requester did not want to wait for the archive`];
+}
+
+/** Asks what a start will ask, so that the answers come quickly then. */
+export async function warmUp(db: Connection): Promise<void> {
+  await preflightFacts(db, '', backupFunctions(db.serverVersion));
+  await archiver(db);
+  await tablespaces(db);
 }
 
 function requireSupportedVersion(version: number): void {
@@ -56,7 +65,7 @@ function explainLabel(error: unknown): never {
 
 /** Why this backup cannot be taken on that server as it is. */
 export function refusal(
-  request: Pick<ClaimedRequest, 'method' | 'waitForArchive'>,
+  request: Pick<Wanted, 'method' | 'waitForArchive'>,
   facts: PreflightFacts,
   functions: { startFunction: string; stopFunction: string },
 ): HoldfastError | undefined {

@@ -13,27 +13,32 @@ import { findSource, type CopySource } from './copy/source.ts';
 import { LeftToOthers, recordFailure, Superseded, type Job } from './job.ts';
 import type { NeededWal } from './archived.ts';
 import { keepLabel } from './keep-label.ts';
-import { testLabelDirectory } from '../repository/label-directory.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 import { copy } from './methods/copy.ts';
 import { hold } from './methods/hold.ts';
-import { preflight } from './preflight.ts';
 import { recoverEnding } from './recover-label.ts';
 import { waitForArchive } from './wait-for-archive.ts';
 
 /** Milliseconds. Whoever has his row locked could otherwise keep the session for as long as he likes. */
 const failureKeepsSession = 10_000;
 
-export async function runBackup(job: Job, request: ClaimedRequest, session: BackupSession): Promise<void> {
+/** What can be checked before is being checked already, during the claim: somebody waits for the start. */
+export async function runBackup(
+  job: Job,
+  request: ClaimedRequest,
+  session: BackupSession,
+  checks: Promise<string[]>,
+): Promise<void> {
   job.takeSession();
   try {
-    const { source, ...beginning } = await begin(job, request, session);
+    const { source, ...beginning } = await begin(job, request, session, checks);
     const transfer = await (source ? copy(job, request, beginning, source) : hold(job, request));
     const ending = await end(job, request, session, beginning);
     const description = describe(request, beginning, ending);
     await transfer.finish(description, ending);
     await keepLabel(job, ending, description);
     await letGo(job, session);
+    job.context.target.prepare();
     await complete(job, request, { ...beginning, ...ending });
   } catch (error) {
     const recorded = recordFailure(job, sessionIsLost(error, session) ? sessionLost(error) : error);
@@ -61,14 +66,15 @@ async function begin(
   job: Job,
   request: ClaimedRequest,
   session: BackupSession,
+  checks: Promise<string[]>,
 ): Promise<TimedBeginning & { source: CopySource | undefined }> {
   session.onLost((reason) => job.endWindow(sessionLost(reason)));
-  await testLabelDirectory(job.context.labels, request.cluster);
-  for (const warning of await job.unlessEnded(preflight(request, session))) job.warn(warning);
+  for (const warning of await job.unlessEnded(checks)) job.warn(warning);
   const source =
     request.method === 'copy' ? await job.unlessEnded(findSource(job.context, session.db)) : undefined;
   const beginning = await job.unlessEnded(session.begin(request.label, request.fast));
   await job.move('running', (db) => markRunning(db, job.id, beginning), job.signal);
+  job.context.target.prepareSoon();
   job.context.log.info('backup running', {
     request: job.id,
     cluster: request.cluster,

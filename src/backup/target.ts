@@ -4,7 +4,9 @@
  * does not pay for the connection.
  */
 import { Connection, type ConnectOptions } from '../control/connection.ts';
-import { identify, placeOf, walSegmentSize } from '../control/targets.ts';
+import { identify, placeOf, walSegmentSize, type SessionIdentity } from '../control/targets.ts';
+import { ArchiveWatch } from './archive-watch.ts';
+import { warmUp } from './preflight.ts';
 import { randomKey } from '../control/random-key.ts';
 import type { Log } from '../log.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -16,23 +18,28 @@ export interface TargetOptions {
   dataDirectory: string | undefined;
   /** Where the server's archived WAL is, if that can be read here. */
   archiveDirectory: string | undefined;
+  /** The companion is another session from now on. */
+  onCompanion: (companion: TargetSession) => void;
   log: Log;
 }
 
-export interface Companion {
+/** A session of ours on the server, known to everybody by the advisory lock that it holds. */
+export interface TargetSession {
   db: Connection;
-  pid: number;
-  /** The lock that tells another worker whether this one is there. */
   lockKey: string;
+  identity: SessionIdentity;
 }
 
 export class Target {
   readonly name: string;
   readonly dataDirectory: string | undefined;
   readonly archiveDirectory: string | undefined;
+  readonly archive = new ArchiveWatch(async () => (await this.companion()).db);
   readonly #options: TargetOptions;
-  #companion: Promise<Companion> | undefined;
-  #spare: Promise<Connection | undefined> | undefined;
+  #companion: Promise<TargetSession> | undefined;
+  #spare: Promise<TargetSession | undefined> | undefined;
+  /** When the spare last answered. */
+  #spareSeen = 0;
   #segmentSize: number | undefined;
   #closed = false;
 
@@ -43,32 +50,39 @@ export class Target {
     this.archiveDirectory = options.archiveDirectory;
   }
 
-  companion(): Promise<Companion> {
+  companion(): Promise<TargetSession> {
     if (this.#companion) return this.#companion;
-    const opening: Promise<Companion> = this.#openCompanion(() => {
+    const opening: Promise<TargetSession> = this.#openCompanion(() => {
       if (this.#companion === opening) this.#companion = undefined;
     });
     this.#companion = opening;
     return opening;
   }
 
-  /** A connection for one backup session; the caller closes it. */
-  async connect(): Promise<Connection> {
+  /** A session for one backup; the caller closes it. */
+  async takeSession(): Promise<TargetSession> {
     const taken = this.#spare;
     this.#spare = undefined;
     const spare = await taken;
-    return spare !== undefined && !spare.isLost ? spare : this.#open('backup session');
+    if (spare === undefined || spare.db.isLost) return this.#open('backup session');
+    const isFresh = performance.now() - this.#spareSeen < trustedFor;
+    return isFresh || (await answers(spare.db)) ? spare : this.#open('backup session');
   }
 
   /** Opens the spare for the next request; a failure shows when it is needed. */
   prepare(): void {
     if (this.#closed || this.#spare) return;
-    const opening: Promise<Connection | undefined> = this.#open('backup session').catch((error: unknown) => {
+    const opening: Promise<TargetSession | undefined> = this.#openWarm().catch((error: unknown) => {
       this.#options.log.debug('no spare session', { cluster: this.name, reason: messageOf(error) });
       if (this.#spare === opening) this.#spare = undefined;
       return undefined;
     });
     this.#spare = opening;
+  }
+
+  /** In a moment: opening a session would slow down whoever is waiting for a start or a stop now. */
+  prepareSoon(): void {
+    setTimeout(() => this.prepare(), prepareAfter).unref();
   }
 
   /** Bytes. */
@@ -80,36 +94,56 @@ export class Target {
   async close(): Promise<void> {
     this.#closed = true;
     const [spare, companion] = await Promise.all([this.#spare, this.#companion?.catch(() => undefined)]);
-    await Promise.all([spare?.close(), companion?.db.close()]);
+    await Promise.all([spare?.db.close(), companion?.db.close()]);
   }
 
-  async #openCompanion(onLost: () => void): Promise<Companion> {
+  async #openCompanion(onLost: () => void): Promise<TargetSession> {
     try {
-      const db = await this.#open('companion');
-      db.onLost(onLost);
-      const lockKey = randomKey();
-      const { pid } = await identify(db, lockKey).catch((error: unknown) => {
-        db.cut();
-        throw error;
-      });
-      return { db, pid, lockKey };
+      const companion = await this.#open('companion');
+      companion.db.onLost(onLost);
+      this.#options.onCompanion(companion);
+      return companion;
     } catch (error) {
       onLost();
       throw error;
     }
   }
 
-  async #open(purpose: string): Promise<Connection> {
+  /** With what a start will ask looked up once: a new backend is several times slower the first time. */
+  async #openWarm(): Promise<TargetSession> {
+    const session = await this.#open('backup session');
+    await warmUp(session.db).catch(() => undefined); // what is wrong with it shows when it is needed
+    this.#spareSeen = performance.now();
+    return session;
+  }
+
+  async #open(purpose: string): Promise<TargetSession> {
     const db = await Connection.open({ ...this.#options.connect, applicationName: `holdfast ${purpose}` });
     try {
       await refuseToStay(db);
       await db.makeLasting();
+      db.prepareStatements();
+      const lockKey = randomKey();
+      return { db, lockKey, identity: await identify(db, lockKey) };
     } catch (error) {
-      await db.close();
+      if (!db.isLost) await db.close();
       throw error;
     }
-    return db;
   }
+}
+
+/** Milliseconds. */
+const prepareAfter = 1000;
+/** Milliseconds for which the spare is taken without asking it: a connection that is closed says so itself. */
+const trustedFor = 10_000;
+/** Milliseconds for a sign of life from the spare, which may have died unnoticed. */
+const answerWithin = 2000;
+
+async function answers(db: Connection): Promise<boolean> {
+  return db.query('select 1', [], { timeout: answerWithin }).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Before anything is set or locked: behind a pooler that would be left to whoever gets the session next. */

@@ -1,6 +1,6 @@
 /** Watches the archiver until everything that a backup needs is in the archive, and says what is missing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { archiver, archiveServer, archiveStatus } from '../control/targets.ts';
+import { archiver } from '../control/targets.ts';
 import { messageOf } from '../errors.ts';
 import { isArchived, neededFiles, whyNotAsked, type NeededWal } from './archived.ts';
 import type { Job } from './job.ts';
@@ -20,12 +20,11 @@ export async function waitForArchive(
   for (let poll = firstPoll; ; poll = Math.min(poll * 1.5, longestPoll)) {
     job.signal.throwIfAborted();
     try {
-      const { db } = await target.companion();
-      const otherwise = whyNotAsked(await archiveServer(db), needed);
       waiting ??= neededFiles(needed, await target.segmentSize());
+      const { server, files } = await target.archive.look(waiting);
+      const otherwise = whyNotAsked(server, needed);
       if (otherwise === undefined) {
-        const status = await archiveStatus(db, waiting);
-        waiting = status.filter((file) => !isArchived(file)).map(({ name }) => name);
+        waiting = files.filter((file) => !isArchived(file)).map(({ name }) => name);
         if (waiting.length === 0) return;
         if (poll >= longestPoll) await describe(job, waiting);
       } else if (hasOwnWal) {

@@ -68,12 +68,14 @@ function facts(request: Request): [string, string][] {
   );
 }
 
-function optionsOf({ fast, waitForArchive, holdTimeout, keep }: Request): string {
+function optionsOf({ fast, waitForArchive, holdTimeout, keep, rateLimit, compressLevel }: Request): string {
   const options = [
     fast && 'fast',
     !waitForArchive && 'does not wait for the archive',
     holdTimeout !== null && (holdTimeout === 0 ? 'no hold timeout' : `hold timeout ${seconds(holdTimeout)}`),
     keep && 'kept for ever',
+    rateLimit !== null && `at most ${bytes(rateLimit)}/s`,
+    compressLevel !== null && `zstd level ${compressLevel}`,
   ];
   return options.filter(Boolean).join(', ');
 }

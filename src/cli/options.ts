@@ -66,6 +66,15 @@ export function jobsOption(text: string): number {
   throw new InvalidArgumentError('it is a number from 1 to 64');
 }
 
+/** Bytes, as `bytes()` shows them: 1 kB is 1024. */
+export function sizeOption(text: string): number {
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kMGT]?)i?B?$/i.exec(text) ?? [];
+  const power = ['', 'K', 'M', 'G', 'T'].indexOf(unit.toUpperCase());
+  const size = Math.round(Number(amount) * 1024 ** power);
+  if (amount !== undefined && Number.isSafeInteger(size)) return size;
+  throw new InvalidArgumentError('it is not a size, such as 500kB, 50MB or 1GB');
+}
+
 export function jsonOption(text: string): string {
   try {
     JSON.parse(text);

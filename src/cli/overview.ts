@@ -62,10 +62,18 @@ function stageOf({ stage, stageAge, bytesDone, bytesExpected, bytesPerSecond }: 
   if (stage === null) return '';
   const since = `${stage} ${seconds(stageAge)}`;
   if (bytesDone === null) return since;
-  const part = bytesExpected
-    ? ` of ${bytes(bytesExpected)} (${Math.floor((100 * bytesDone) / bytesExpected)} %)`
-    : '';
-  return `${since}, ${bytes(bytesDone)}${part}, ${bytes(bytesPerSecond ?? 0)}/s`;
+  const rate = `${bytes(bytesPerSecond ?? 0)}/s`;
+  if (!bytesExpected) return `${since}, ${bytes(bytesDone)}, ${rate}`;
+  const part = Math.min(1, bytesDone / bytesExpected);
+  return `${since} ${bar(part)} ${Math.floor(100 * part)} % of ${bytes(bytesExpected)}, ${rate}`;
+}
+
+const barWidth = 16;
+
+/** `part`: 0 to 1. */
+export function bar(part: number): string {
+  const full = Math.floor(barWidth * part);
+  return `[${'#'.repeat(full)}${'-'.repeat(barWidth - full)}]`;
 }
 
 export function finishedLines(requests: FinishedRequest[], width: number): string[] {

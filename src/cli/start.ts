@@ -1,12 +1,13 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
   cancelBackup,
   interruptible,
   startBackup,
+  waitForBackup,
   withControl,
   type StartRequest,
 } from '../control/client.ts';
-import type { ConnectOptions } from '../control/connection.ts';
+import type { Connection, ConnectOptions } from '../control/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import { untilInterrupted } from './interruption.ts';
 import {
@@ -15,12 +16,17 @@ import {
   durationOption,
   jsonOption,
   positiveDurationOption,
+  sizeOption,
   type GlobalOptions,
 } from './options.ts';
 import { printJson, printLines } from './output.ts';
 
 interface Options extends GlobalOptions {
   cluster: string;
+  method: 'hold' | 'copy';
+  wait: boolean;
+  rateLimit?: number;
+  compressLevel?: number;
   fast: boolean;
   waitForArchive: boolean;
   holdTimeout?: number;
@@ -32,9 +38,19 @@ interface Options extends GlobalOptions {
 export function addStart(program: Command): void {
   program
     .command('start')
-    .description('start a backup, and return once it is safe to copy (the pre-script)')
+    .description(
+      'start a backup, and return once it is safe to copy (the pre-script); or have the worker copy',
+    )
     .argument('[label]', 'its name (default: the UTC time and the id)')
     .option('--cluster <name>', 'which cluster', 'main')
+    .addOption(
+      new Option('--method <method>', 'hold: you copy; copy: the worker copies into its repository')
+        .choices(['hold', 'copy'])
+        .default('hold'),
+    )
+    .option('--wait', 'with method copy: return only once the backup is complete', false)
+    .option('--rate-limit <size>', 'with method copy: read at most that much a second (50MB)', sizeOption)
+    .option('--compress-level <level>', 'with method copy: the zstd level, 1 to 19', levelOption)
     .option('--fast', 'an immediate checkpoint instead of a spread one', false)
     .option('--no-wait-for-archive', 'call it complete without waiting for its WAL to be archived')
     .option(
@@ -46,14 +62,18 @@ export function addStart(program: Command): void {
     .option('--annotations <json>', 'anything to note', jsonOption)
     .option(
       '--timeout <duration>',
-      'cancel it and exit with 3 when it has not started by then',
+      'cancel it and exit with 3 when it has not started by then (with --wait: when it is not complete)',
       positiveDurationOption,
     )
     .action(async (label: string | undefined, _: object, command: Command) => {
       const options = command.optsWithGlobals<Options>();
+      if (options.wait && options.method !== 'copy') throw waitsForEver();
       const request: StartRequest = {
         label: label ?? null,
         cluster: options.cluster,
+        method: options.method,
+        rateLimit: options.rateLimit ?? null,
+        compressLevel: options.compressLevel ?? null,
         fast: options.fast,
         waitForArchive: options.waitForArchive,
         holdTimeout: options.holdTimeout ?? null,
@@ -61,23 +81,72 @@ export function addStart(program: Command): void {
         annotations: options.annotations ?? null,
         timeout: options.timeout ?? null,
       };
-      const started = await start(controlFrom(configFrom(options), 'start'), request);
-      if (options.json === true) await printJson({ id: started.id, start_lsn: started.startLsn });
-      else await printLines([`id ${started.id}`, `start_lsn ${started.startLsn}`]);
+      const started = await start(controlFrom(configFrom(options), 'start'), request, options.wait);
+      if (options.json === true)
+        await printJson({
+          id: started.id,
+          start_lsn: started.startLsn,
+          ...(options.wait && { state: 'complete' }),
+        });
+      else
+        await printLines([
+          `id ${started.id}`,
+          `start_lsn ${started.startLsn}`,
+          ...(options.wait ? ['complete'] : []),
+        ]);
     });
 }
 
+interface Started {
+  id: number;
+  startLsn: string;
+}
+
 /** Interrupted, it cancels the request, also when that comes too late for the server to do it. */
-function start(control: ConnectOptions, request: StartRequest): Promise<{ id: number; startLsn: string }> {
+function start(control: ConnectOptions, request: StartRequest, wait: boolean): Promise<Started> {
+  const deadline = request.timeout === null ? undefined : Date.now() + request.timeout;
   return untilInterrupted((signal) =>
     withControl(control, async (db) => {
       const started = await interruptible(db, control, signal, () => startBackup(db, request));
+      if (wait && !signal.aborted) await completed(db, control, signal, started, deadline);
       if (!signal.aborted) return started;
-      const { id } = started;
-      await cancelBackup(db, { id, label: null, cluster: request.cluster, timeout: null });
-      throw new HoldfastError('failed', `interrupted: backup request ${id} is cancelled`, {
+      await cancel(db, started);
+      throw new HoldfastError('failed', `interrupted: backup request ${started.id} is cancelled`, {
         code: 'interrupted',
       });
     }),
   );
+}
+
+/** Nobody is left who waits for it: it is cancelled, unless it is past that. */
+async function completed(
+  db: Connection,
+  control: ConnectOptions,
+  signal: AbortSignal,
+  started: Started,
+  deadline: number | undefined,
+): Promise<void> {
+  const left = deadline === undefined ? null : Math.max(1, deadline - Date.now());
+  try {
+    await interruptible(db, control, signal, () => waitForBackup(db, started.id, left));
+  } catch (error) {
+    if (!db.isLost && !signal.aborted) await cancel(db, started).catch(() => undefined);
+    if (!signal.aborted) throw error;
+  }
+}
+
+async function cancel(db: Connection, { id }: Started): Promise<void> {
+  await cancelBackup(db, { id, label: null, cluster: 'main', timeout: null });
+}
+
+function waitsForEver(): HoldfastError {
+  return new HoldfastError('usage', '--wait would wait for ever: with method hold, nobody else finishes it', {
+    code: 'which_method',
+    hint: 'add --method copy; or finish the backup with "holdfast stop"',
+  });
+}
+
+function levelOption(text: string): number {
+  if (/^([1-9]|1\d)$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('it is not a whole number from 1 to 19');
 }

@@ -1,18 +1,24 @@
 /** `holdfast wal push`: what archive_command runs, once a segment. It loads nothing that it does not use. */
-import { dirname } from 'node:path';
-import { loadWalConfig } from '../config/wal-config.ts';
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { loadWalConfig, type WalConfig } from '../config/wal-config.ts';
 import { invocationOf } from '../wal/invocation.ts';
 import { declareTarget, isReceipted } from '../wal/receipts.ts';
 import { removeStaleSpool } from '../wal/spool.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
+/** How many segments a push archives after its own, and for how many milliseconds it begins another one. */
+const more = 4;
+const patience = 1000;
+
 /** Returns the exit status: 0 when the repository has the file on disk. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
     const { options, operands } = parseWalArguments(args, ['file']);
     const [path = ''] = operands;
-    const { clusterDirectory, compressLevel } = await loadWalConfig({ ...options, env: process.env });
+    const config = await loadWalConfig({ ...options, env: process.env });
+    const { clusterDirectory, compressLevel } = config;
     const invocation = invocationOf(process.env, args.length > operands.length);
     const target = { clusterDirectory, invocation };
     if (await isReceipted(path, target).catch(() => false)) return 0;
@@ -20,8 +26,35 @@ export async function main(args: readonly string[]): Promise<number> {
     await pushWal({ path, clusterDirectory, compressLevel });
     await declareTarget(path, target);
     await removeStaleSpool(dirname(path));
+    if (invocation !== undefined) await pushMore(path, config);
     return 0;
   } catch (error) {
     return tellFailure(error, args);
   }
+}
+
+/**
+ * Where more waits than this, the next ones are archived before this process ends, which starts it once for several
+ * and leaves receipts for them. Whatever goes wrong with them is said when their turn comes.
+ */
+async function pushMore(
+  path: string,
+  { clusterDirectory, compressLevel, pushAhead: ahead }: WalConfig,
+): Promise<void> {
+  const dataDirectory = dirname(dirname(path));
+  if (ahead === 0 || !(await isBehind(dataDirectory))) return;
+  const { pushAhead } = await import('../wal/push-ahead.ts');
+  const until = performance.now() + patience;
+  await pushAhead({
+    dataDirectory,
+    clusterDirectory,
+    compressLevel,
+    ahead: Math.min(ahead, more),
+    goOn: () => performance.now() < until,
+  }).catch(() => undefined);
+}
+
+async function isBehind(dataDirectory: string): Promise<boolean> {
+  const names = await readdir(join(dataDirectory, 'pg_wal', 'archive_status')).catch((): string[] => []);
+  return names.filter((name) => name.endsWith('.ready')).length > 1;
 }

@@ -119,7 +119,7 @@ export const keys = {
     variable: 'HOLDFAST_PUSH_AHEAD',
     format: wholeNumber(0, 1000),
     default: '8',
-    help: 'how many segments a worker archives ahead of the archiver of its own host; 0: none',
+    help: 'how many segments that wait are archived ahead of the archiver, by a worker on its host and by "holdfast wal push"; 0: none',
   } satisfies Key<number>,
   fetchAhead: {
     path: 'wal.fetch_ahead',

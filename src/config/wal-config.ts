@@ -17,6 +17,7 @@ export interface WalConfig {
   clusterDirectory: string;
   compressLevel: number;
   /** Segments; 0: none. */
+  pushAhead: number;
   fetchAhead: number;
 }
 
@@ -60,6 +61,7 @@ export async function loadWalConfig(input: WalConfigInput): Promise<WalConfig> {
     cluster,
     clusterDirectory: join(repository, cluster),
     compressLevel: required(keys.compressLevel),
+    pushAhead: required(keys.pushAhead),
     fetchAhead: required(keys.fetchAhead),
   };
 }

@@ -7,6 +7,11 @@ import type { State } from './states.ts';
 export interface StartRequest {
   label: string | null;
   cluster: string;
+  method: string;
+  /** Bytes a second; null: no limit. */
+  rateLimit: number | null;
+  /** zstd's; null: the worker's default. */
+  compressLevel: number | null;
   fast: boolean;
   waitForArchive: boolean;
   /** Milliseconds; null: the worker's default; 0: no limit. */
@@ -78,6 +83,9 @@ export async function startBackup(
     const [row] = await db.run('client', 'start', {
       label: request.label,
       cluster: request.cluster,
+      method: request.method,
+      rate_limit: request.rateLimit,
+      compress_level: request.compressLevel,
       fast: request.fast,
       wait_for_archive: request.waitForArchive,
       hold_timeout: interval(request.holdTimeout),
@@ -93,6 +101,15 @@ export async function startBackup(
       error,
       'the request may live on: look for it with "holdfast status", then copy or cancel it',
     );
+  }
+}
+
+/** Resolves once a backup that finishes by itself is complete. `timeout`: milliseconds; null: none. */
+export async function waitForBackup(db: Connection, id: number, timeout: number | null): Promise<void> {
+  try {
+    await db.run('client', 'wait', { id, timeout: interval(timeout) });
+  } catch (error) {
+    throw whileWaiting(db, error, `it goes on by itself: look for it with "holdfast status ${id}"`);
   }
 }
 

@@ -47,6 +47,7 @@ export class Connection {
   #lost: Error | undefined;
   #inFlight = 0;
   #statementLimit: number | undefined;
+  #prepares = false;
   readonly #onLost = new Set<(reason: Error) => void>();
   /** The server's version as a number, such as 180004. */
   serverVersion = 0;
@@ -85,6 +86,11 @@ export class Connection {
     await this.query(sessionSettings(this.serverVersion), [], { timeout: 10_000 });
   }
 
+  /** From now on, named statements are parsed and planned once. Not through a pooler. */
+  prepareStatements(): void {
+    this.#prepares = true;
+  }
+
   /** The backend that the server's own key data names: a pooler in between gives another one. */
   get backendKey(): number {
     return (this.#client as unknown as { processID: number }).processID;
@@ -114,8 +120,12 @@ export class Connection {
     values: readonly unknown[] = [],
     options: QueryOptions = {},
   ): Promise<T[]> {
+    return this.#send<T>(values.length > 0 ? { text, values: [...values] } : { text }, options);
+  }
+
+  async #send<T extends Row>(query: pg.QueryConfig, options: QueryOptions): Promise<T[]> {
     if (this.#lost) throw this.#lost;
-    const answer = values.length > 0 ? this.#client.query(text, [...values]) : this.#client.query(text);
+    const answer = this.#client.query(query);
     this.#inFlight += 1;
     const timeout = options.timeout ?? this.#statementLimit;
     let timer: NodeJS.Timeout | undefined;
@@ -148,7 +158,9 @@ export class Connection {
     options: QueryOptions = {},
   ): Promise<T[]> {
     const bound = bind(statement(file, name), this.#schema, values);
-    return this.query<T>(bound.text, bound.values, options);
+    return this.#prepares
+      ? this.#send<T>({ ...bound, name: `${file}.${name}` }, options)
+      : this.query<T>(bound.text, bound.values, options);
   }
 
   async transaction<T>(work: () => Promise<T>): Promise<T> {

@@ -25,6 +25,8 @@ export interface ControlLinkOptions {
 /** Milliseconds a statement may take before the connection counts as dead, and how many of them for a lock. */
 const statementLimit = 5000;
 const lockLimit = 2000;
+/** Milliseconds that a statement in flight is given when the link is closed. */
+const closeWithin = 1000;
 
 export class ControlLink {
   readonly #options: ControlLinkOptions;
@@ -93,6 +95,7 @@ export class ControlLink {
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#connecting?.catch(() => undefined);
+    await Promise.race([this.#queue, sleep(closeWithin, undefined, { ref: false })]); // pg cuts a busy connection
     await this.#connection?.close();
   }
 
@@ -142,6 +145,7 @@ export class ControlLink {
       connection.limitStatements(statementLimit);
       await requireDirect(connection); // before anything is set: a pooler would leave that to others
       await connection.makeLasting();
+      connection.prepareStatements();
       await connection.query(`set lock_timeout = ${lockLimit}`);
       await requireSchema(connection, schema);
       const lockKey = await takeLock(connection);

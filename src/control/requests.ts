@@ -2,19 +2,21 @@
 import type { Connection } from './connection.ts';
 import type { State } from './states.ts';
 
-export interface WaitingRequest {
-  id: number;
-  cluster: string;
-  requestedBy: string;
-}
-
-export interface ClaimedRequest {
+/** What a request says of itself for good. */
+interface RequestedBackup {
   id: number;
   cluster: string;
   label: string;
   method: string;
-  fast: boolean;
   waitForArchive: boolean;
+}
+
+export interface WaitingRequest extends RequestedBackup {
+  requestedBy: string;
+}
+
+export interface ClaimedRequest extends RequestedBackup {
+  fast: boolean;
   /** Milliseconds; null: the worker's default; 0: no limit. */
   holdTimeout: number | null;
   /** Bytes a second; null: no limit. */
@@ -49,6 +51,8 @@ export interface LiveRequest {
   workerAlive: boolean;
   /** It was inserted before this database was restored. */
   restored: boolean;
+  /** The start_backup that it was made by does not hold its lock: it is over, or between two polls. */
+  callerGone: boolean;
 }
 
 /** What it takes to carry on with a request that a dead worker left. */

@@ -104,6 +104,9 @@ export interface Request {
   warnings: string[];
   waitForArchive: boolean;
   holdTimeout: number | null;
+  /** Bytes a second. */
+  rateLimit: number | null;
+  compressLevel: number | null;
   requestedBy: string;
   requestedLogin: string;
   requestedAt: Date;

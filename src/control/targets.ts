@@ -136,13 +136,15 @@ export async function walSegmentSize(db: Connection): Promise<number> {
   return Number(row?.size);
 }
 
-export async function archiveServer(db: Connection): Promise<ArchiveServer> {
-  const [row] = await db.run('target', 'archive_server', {}, soon);
-  return row as ArchiveServer;
-}
-
-export function archiveStatus(db: Connection, names: string[]): Promise<ArchiveStatus[]> {
-  return db.run<ArchiveStatus>('target', 'archive_status', { names }, soon);
+/** Where the server's archiver stands with these files, of which there is at least one. */
+export async function archiveStatus(
+  db: Connection,
+  names: string[],
+): Promise<{ server: ArchiveServer; files: ArchiveStatus[] }> {
+  const files = await db.run<ArchiveServer & ArchiveStatus>('target', 'archive_status', { names }, soon);
+  const [server] = files;
+  if (server === undefined) throw new Error('the server answered nothing');
+  return { server, files };
 }
 
 /** A backup history file out of pg_wal; undefined where the role may not read files or there is none. */
@@ -154,4 +156,10 @@ export async function historyFile(db: Connection, name: string): Promise<Buffer 
 export async function dataDirectory(db: Connection): Promise<string> {
   const [row] = await db.run('target', 'data_directory', {}, soon);
   return String(row?.path);
+}
+
+/** What a copy has to be of. */
+export async function sourceOf(db: Connection): Promise<{ systemIdentifier: string; dataDirectory: string }> {
+  const [row] = await db.run('target', 'source', {}, soon);
+  return row as { systemIdentifier: string; dataDirectory: string };
 }

@@ -2,6 +2,7 @@
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from './connection.ts';
 import { randomKey } from './random-key.ts';
+import { terminate } from './targets.ts';
 
 export interface WorkerIdentity {
   /** The configured name; or the host's, which gets a number where it is taken. */
@@ -94,7 +95,7 @@ async function freeName(db: Connection, identity: WorkerIdentity): Promise<strin
     const [holder] = await db.run('worker', 'holder_of_name', { name });
     if (holder === undefined || !holder.alive) return name;
     if (holder.instance === identity.instance) {
-      await terminateBackend(db, holder.pid, holder.lockKey);
+      await terminate(db, holder.pid, holder.lockKey);
       return name;
     }
     if (identity.nameIsFixed) {
@@ -113,11 +114,6 @@ function* names({ name, currentName }: WorkerIdentity): Generator<string> {
   for (let number = 2; number < 10_000; number += 1) yield `${name}-${number}`;
 }
 
-/** Ends the backend that holds this lock, if it is there; ours, so no privilege is needed. */
-export async function terminateBackend(db: Connection, pid: number, lockKey: string): Promise<void> {
-  await db.run('worker', 'terminate_backend', { pid, lock_key: lockKey });
-}
-
 /** A sign of life; returns the schema's version, which an upgrade may have changed. */
 export async function heartbeat(
   db: Connection,
@@ -126,6 +122,17 @@ export async function heartbeat(
 ): Promise<number | undefined> {
   const [row] = await db.run<{ schemaVersion: number }>('worker', 'heartbeat', { instance, draining });
   return row?.schemaVersion;
+}
+
+/** The second session of this worker on a cluster's server is another one from now on. */
+export async function setCompanion(
+  db: Connection,
+  instance: string,
+  cluster: string,
+  companion: { pid: number; lockKey: string },
+): Promise<void> {
+  const { pid, lockKey } = companion;
+  await db.run('worker', 'set_companion', { instance, cluster, pid, lock_key: lockKey });
 }
 
 export async function reportCluster(db: Connection, name: string, report: ArchiverReport): Promise<void> {

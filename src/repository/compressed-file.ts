@@ -25,10 +25,14 @@ export async function writeCompressed(
   target: FileHandle,
   level: number,
 ): Promise<void> {
+  const free: Buffer[] = []; // memory that has been touched is quicker than new memory
   const frames = inOrder(range(size), async ({ offset, length }) => {
-    const content = Buffer.allocUnsafeSlow(length);
+    const buffer = free.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameSize, size));
+    const content = buffer.subarray(0, length);
     await readFully(source, content, offset);
-    return compressFrame(content, level);
+    const frame = await compressFrame(content, level);
+    free.push(buffer);
+    return frame;
   });
   for await (const frame of frames) await writeFully(target, frame);
 }

@@ -31,7 +31,7 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
   const { dataDirectory, clusterDirectory, compressLevel, ahead, goOn } = options;
   const walDirectory = join(dataDirectory, 'pg_wal');
   const target = await declaredTarget(walDirectory);
-  if (target?.clusterDirectory !== clusterDirectory) return 0;
+  if (target?.clusterDirectory !== clusterDirectory || !(await isOurs(dataDirectory))) return 0;
   let pushed = 0;
   for (const done = new Set<string>(); goOn();) {
     const waiting = await waitingSegments(walDirectory);
@@ -45,6 +45,11 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
     pushed += 1;
   }
   return pushed;
+}
+
+/** What another user than the server's archived, its "wal push" could not read. */
+async function isOurs(dataDirectory: string): Promise<boolean> {
+  return (await stat(dataDirectory)).uid === process.geteuid?.();
 }
 
 /** In the order in which the archiver takes them. */

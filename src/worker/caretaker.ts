@@ -1,13 +1,14 @@
 /**
  * Looks at the table every two seconds, at once after a reconnect: notifications are hints, the table is
- * the truth. Tells jobs what became of their rows, wakes the dispatcher, ends what a restored database
- * brought along, and takes over what dead workers left.
+ * the truth. Tells jobs what became of their rows, wakes the dispatcher, ends what nobody waits for and what
+ * a restored database brought along, and takes over what dead workers left.
  */
 import type { Connection } from '../control/connection.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { failRestored, liveRequests, markFailed, stateOf, type LiveRequest } from '../control/requests.ts';
-import { messageOf } from '../errors.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { Deserted } from './deserted.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Jobs } from './jobs.ts';
 import type { TakeOver } from './take-over.ts';
@@ -25,6 +26,7 @@ export interface CaretakerOptions {
 export class Caretaker {
   readonly #options: CaretakerOptions;
   readonly #asking = new Set<number>();
+  readonly #deserted = new Deserted();
   #leaving = false;
   #restoredSeen = false;
 
@@ -42,8 +44,22 @@ export class Caretaker {
     ) {
       dispatcher.wake();
     }
+    this.#endDeserted(live);
     await this.#endRestored(live);
     for (const request of live) this.#takeCareOf(request);
+  }
+
+  #endDeserted(live: LiveRequest[]): void {
+    const missing = live.filter(({ callerGone }) => callerGone).map(({ id }) => id);
+    for (const id of this.#deserted.look(missing)) {
+      const reason = 'the start_backup that requested it ended without returning';
+      this.#options.jobs.get(id)?.endWindow(
+        new HoldfastError('failed', reason, {
+          code: 'caller_gone',
+          hint: 'call start_backup again; an INSERT leaves the backup running when its client goes',
+        }),
+      );
+    }
   }
 
   /** At the second look that finds some: after a failover, workers are given the time to come back. */

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackupSession } from '../backup/backup-session.ts';
 import { Job, recordRefusal, type JobContext } from '../backup/job.ts';
+import { preflight } from '../backup/preflight.ts';
 import { runBackup } from '../backup/run-backup.ts';
 import type { Target } from '../backup/target.ts';
 import type { ControlLink } from '../control/control-link.ts';
@@ -17,6 +18,7 @@ import {
 } from '../control/requests.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { testLabelDirectory } from '../repository/label-directory.ts';
 import { chooseNext } from './fairness.ts';
 import type { Jobs } from './jobs.ts';
 
@@ -33,15 +35,19 @@ export interface DispatcherOptions {
 /** How often and how far apart (milliseconds) a cluster that does not answer is tried. */
 const attempts = 5;
 const pauseBetweenAttempts = 1000;
+/** Milliseconds for the usual claim; the next look does not wait for a slower one. */
+const claimTakes = 10;
 /** Milliseconds for which a request is left alone that could not be claimed: another worker was quicker, or its row is locked. */
 const passOverFor = 1000;
+/** This many of one requester in one cluster, and all of his are left alone. */
+const passOverAll = 3;
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   #stopped = false;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
-  readonly #passedOver = new Set<number>();
+  readonly #passedOver = new Map<number, string>();
   readonly #served = new Map<string, number>();
 
   constructor(options: DispatcherOptions) {
@@ -78,52 +84,68 @@ export class Dispatcher {
     const { control, jobs, targets, maxHeld } = this.#options;
     while (!this.#stopped && jobs.held().length < maxHeld) {
       const waiting = await control.run((db) =>
-        waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver]),
+        waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver.keys()]),
       );
-      const next = chooseNext(waiting, jobs.held(), maxHeld, this.#served);
+      const next = chooseNext(
+        waiting.filter((request) => !this.#isPassedOver(request)),
+        jobs.held(),
+        maxHeld,
+        this.#served,
+      );
       if (next === undefined || this.#stopped) return;
-      this.#take(next);
+      // The claim goes first, and the next look after it: somebody waits for this one.
+      await Promise.race([this.#take(next), sleep(claimTakes)]);
     }
   }
 
-  #take(request: WaitingRequest): void {
+  /** Resolves when it is claimed, or was not to be had. */
+  async #take(request: WaitingRequest): Promise<void> {
     const { targets, jobs, contextFor, log } = this.#options;
     const target = targets.get(request.cluster);
     if (target === undefined) return;
     const job = new Job(request.id, contextFor(target));
     job.takeSession();
     this.#served.set(request.requestedBy, performance.now());
-    jobs.add(
-      job,
-      request.requestedBy,
-      this.#run(job, target).catch((error: unknown) => {
+    await new Promise<void>((onClaimed) => {
+      const running = this.#run(job, request, target, onClaimed).catch((error: unknown) => {
         log.error('a backup ended without its outcome being written', {
           request: job.id,
           reason: messageOf(error),
         });
-      }),
-    );
+      });
+      jobs.add(job, request.requestedBy, running);
+      void running.finally(onClaimed);
+    });
   }
 
-  async #run(job: Job, target: Target): Promise<void> {
+  async #run(job: Job, request: WaitingRequest, target: Target, onClaimed: () => void): Promise<void> {
+    const labelsTested = testLabelDirectory(job.context.labels, target.name);
+    labelsTested.catch(() => undefined); // runBackup says what is wrong
     const session = await openSession(job, target);
     if (session === undefined) return;
     if (this.#stopped) return session.close();
+    const checks = Promise.all([preflight(request, session), labelsTested]).then(([warnings]) => warnings);
+    checks.catch(() => undefined);
     const claimed = await this.#claim(job, target, session).catch(async (error: unknown) => {
-      this.#passOver(job.id);
+      this.#passOver(request);
       await session.close();
       throw error;
     });
-    target.prepare();
-    if (claimed !== undefined) return runBackup(job, claimed, session);
-    this.#passOver(job.id);
+    onClaimed();
+    if (claimed !== undefined) return runBackup(job, claimed, session, checks);
+    this.#passOver(request);
     await session.close();
   }
 
-  /** Whoever has a row of his locked would otherwise keep us opening sessions for it. */
-  #passOver(id: number): void {
-    this.#passedOver.add(id);
+  /** Whoever has rows of his locked would otherwise keep us opening sessions for them. */
+  #passOver({ id, cluster, requestedBy }: WaitingRequest): void {
+    this.#passedOver.set(id, `${cluster} ${requestedBy}`);
     setTimeout(() => this.#passedOver.delete(id), passOverFor).unref();
+  }
+
+  #isPassedOver({ cluster, requestedBy }: WaitingRequest): boolean {
+    const requester = `${cluster} ${requestedBy}`;
+    return [...this.#passedOver.values()].filter((one) => one === requester).length >= passOverAll;
   }
 
   async #claim(job: Job, target: Target, session: BackupSession): Promise<ClaimedRequest | undefined> {
@@ -139,7 +161,7 @@ export class Dispatcher {
         lockKey: session.lockKey,
         database,
         witnessKey: randomKey(),
-        companionPid: companion.pid,
+        companionPid: companion.identity.pid,
         companionKey: companion.lockKey,
       }),
     );

@@ -5,13 +5,13 @@
  */
 import type { WaitingRequest } from '../control/requests.ts';
 
-export function chooseNext(
-  waiting: readonly WaitingRequest[],
+export function chooseNext<Waiting extends Pick<WaitingRequest, 'id' | 'requestedBy'>>(
+  waiting: readonly Waiting[],
   held: readonly { requestedBy: string }[],
   maxHeld: number,
   /** When each requester was served last, in any unit. */
   served: ReadonlyMap<string, number> = new Map(),
-): WaitingRequest | undefined {
+): Waiting | undefined {
   const free = maxHeld - held.length;
   if (free <= 0) return undefined;
   const reserved = maxHeld > 1 ? Math.max(1, Math.floor(maxHeld / 10)) : 0;

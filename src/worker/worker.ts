@@ -9,7 +9,7 @@ import type { Config } from '../config/config.ts';
 import { ControlLink } from '../control/control-link.ts';
 import { schemaVersion } from '../control/install.ts';
 import { Listener } from '../control/listener.ts';
-import { heartbeat, type WorkerIdentity } from '../control/workers.ts';
+import { heartbeat, setCompanion, type WorkerIdentity } from '../control/workers.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { reportArchivers } from './archiver-report.ts';
@@ -64,9 +64,7 @@ class Worker {
     this.#config = config;
     this.#log = log;
     this.#identity = identify(config);
-    this.#targets = new Map(
-      config.clusters.map((cluster) => [cluster.name, makeTarget(config, cluster, log)]),
-    );
+    this.#targets = new Map(config.clusters.map((cluster) => [cluster.name, this.#makeTarget(cluster)]));
     this.#control = new ControlLink({
       connect: { url: config.control.url, applicationName: 'holdfast worker' },
       schema: config.control.schema,
@@ -249,6 +247,26 @@ class Worker {
     await Promise.race([this.#nothingIsHeld(), sleep(endingTakes, undefined, { ref: false })]);
   }
 
+  #makeTarget(cluster: Config['clusters'][number]): Target {
+    const { name, url, dataDirectory, archiveDirectory } = cluster;
+    const { instance } = this.#identity;
+    return new Target({
+      name,
+      connect: { url: url ?? this.#config.control.url },
+      dataDirectory,
+      archiveDirectory,
+      onCompanion: ({ identity: { pid }, lockKey }) => {
+        if (this.#jobs.held().length === 0) return;
+        void this.#control
+          .run((db) => setCompanion(db, instance, name, { pid, lockKey }))
+          .catch((error: unknown) =>
+            this.#log.debug('the companion was not recorded', { cluster: name, reason: messageOf(error) }),
+          );
+      },
+      log: this.#log,
+    });
+  }
+
   #contextFor(target: Target): JobContext {
     const { labels, repository, jobs, compressLevel, holdTimeout, maxHoldTimeout } = this.#config.worker;
     return {
@@ -271,14 +289,4 @@ class Worker {
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
   }
-}
-
-function makeTarget(config: Config, cluster: Config['clusters'][number], log: Log): Target {
-  return new Target({
-    name: cluster.name,
-    connect: { url: cluster.url ?? config.control.url },
-    dataDirectory: cluster.dataDirectory,
-    archiveDirectory: cluster.archiveDirectory,
-    log,
-  });
 }

@@ -11,6 +11,9 @@ export const insertable = {
   hold_timeout: `'1 h'`,
   keep: 'true',
   annotations: `'{}'`,
+  rate_limit: '1000000',
+  compress_level: '3',
+  caller_key: '1',
 };
 
 /** What only a worker writes. */
@@ -43,6 +46,7 @@ const servers = {
   requested_by: `'somebody'`,
   requested_login: `'somebody'`,
   requested_at: `now() - interval '1 day'`,
+  caller_pid: '1',
   moved_by: `'somebody'`,
   control_origin: `'elsewhere'`,
 };
@@ -63,8 +67,13 @@ const other: Record<string, string> = {
   worker: `'another'`,
 };
 
-export const insert = (column: Column) =>
-  `insert into holdfast.backup_request (${column}) overriding system value values (${everyColumn[column]})`;
+/** Together with the method that it goes with. */
+const ofCopy: Column[] = ['rate_limit', 'compress_level'];
+
+export const insert = (column: Column) => {
+  const [also, value] = ofCopy.includes(column) ? ['method, ', `'copy', `] : ['', ''];
+  return `insert into holdfast.backup_request (${also}${column}) overriding system value values (${value}${everyColumn[column]})`;
+};
 
 export const update = (column: Column, id: string) =>
   `update holdfast.backup_request set ${column} = ${other[column] ?? everyColumn[column]} where id = ${id}`;

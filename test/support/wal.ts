@@ -1,16 +1,28 @@
 // WAL for tests: segments made by hand, and servers that archive with "holdfast wal push".
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ExecutionContext } from 'ava';
+import { registerCompletionHandler, type ExecutionContext } from 'ava';
 import { serverIdentity } from '../../dev/embedded/server-user.ts';
-import type { Finished } from './children.ts';
+import { runProcess, startProcess, type Finished, type RunningProcess } from './children.ts';
 import { noServerFiles, ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { holdfast } from './process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+
+const script = fileURLToPath(new URL('../../bin/holdfast-wal', import.meta.url));
+
+/** What the script needs, and nothing else. */
+const tools = mkdtempSync(join(tmpdir(), 'holdfast-tools-'));
+for (const tool of ['stat', 'mv', 'readlink', 'dirname', 'env']) {
+  const found = spawnSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).stdout.trim();
+  symlinkSync(found, join(tools, tool));
+}
+registerCompletionHandler(() => rmSync(tools, { recursive: true, force: true }));
 
 export const MB = 1 << 20;
 export const systemIdentifier = '7412345678901234567';
@@ -60,7 +72,9 @@ export interface Scene {
   /** Leaves a segment (or other bytes) in pg_wal. */
   wal(name: string, content?: Segment | Buffer): Promise<void>;
   push(name: string, options?: { env?: NodeJS.ProcessEnv }): Promise<Finished>;
-  fetch(name: string, destination?: string): Promise<Finished>;
+  fetch(name: string, destination?: string, options?: { env?: NodeJS.ProcessEnv }): Promise<Finished>;
+  /** bin/holdfast-wal where there is no Node to be found: what it does by itself, or 127. */
+  withoutNode(args: string[], options?: { env?: NodeJS.ProcessEnv }): Promise<Finished>;
 }
 
 /** A data directory with nothing in it but pg_wal, and an empty repository. */
@@ -80,7 +94,13 @@ export async function walScene(t: ExecutionContext, repositoryAt?: string): Prom
       await writeFile(join(dataDirectory, 'pg_wal', name), bytes);
     },
     push: (name, { env } = {}) => run(['push', `pg_wal/${name}`], env),
-    fetch: (name, destination = 'pg_wal/RECOVERYXLOG') => run(['fetch', name, destination]),
+    fetch: (name, destination = 'pg_wal/RECOVERYXLOG', { env } = {}) =>
+      run(['fetch', name, destination], env),
+    withoutNode: (args, { env } = {}) =>
+      runProcess(script, args, {
+        cwd: dataDirectory,
+        env: { PATH: tools, HOLDFAST_REPOSITORY: repository, ...env },
+      }),
   };
 }
 
@@ -141,4 +161,29 @@ function command(repository: string, variables: Record<string, string>): string 
   return [...env, `HOLDFAST_REPOSITORY="${repository}"`, `"${process.execPath}"`, `"${program}"`, 'wal'].join(
     ' ',
   );
+}
+
+/** As the server's user, since only that one may archive ahead. Resolves once it is ready. */
+export async function startArchivingWorker(
+  t: ExecutionContext,
+  { cluster, repository }: ArchivingServer,
+  url: string,
+): Promise<RunningProcess> {
+  const identity = serverIdentity();
+  const setpriv = identity
+    ? ['setpriv', `--reuid=${identity.uid}`, `--regid=${identity.gid}`, '--clear-groups']
+    : [];
+  const [first, ...rest] = [...setpriv, process.execPath, program, 'worker'];
+  const labels = await cluster.serverDirectory(`labels-${process.hrtime.bigint()}`);
+  const worker = await startProcess(t, first ?? process.execPath, rest, {
+    cwd: '/',
+    env: {
+      PATH: process.env['PATH'],
+      DATABASE_URL: url,
+      HOLDFAST_REPOSITORY: repository,
+      HOLDFAST_LABELS: labels,
+    },
+  });
+  await worker.untilLine(/\bready\b/);
+  return worker;
 }

@@ -12,10 +12,11 @@ export class Pace {
     this.#perMillisecond = (bytesPerSecond ?? Infinity) / 1000;
   }
 
-  /** Resolves when that many more may be taken. */
+  /** Resolves when the next may be taken, which is paid for by a wait before the one after it. */
   async take(bytes: number): Promise<void> {
     const now = performance.now();
+    const wait = this.#allowedAt - now;
     this.#allowedAt = Math.max(this.#allowedAt, now - burst) + bytes / this.#perMillisecond;
-    if (this.#allowedAt > now) await sleep(this.#allowedAt - now);
+    if (wait > 0) await sleep(wait);
   }
 }

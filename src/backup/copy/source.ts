@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { access, constants, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../../control/connection.ts';
-import { archiveServer, dataDirectory as dataDirectoryOf } from '../../control/targets.ts';
+import { sourceOf } from '../../control/targets.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
@@ -22,15 +22,13 @@ export interface CopySource {
   systemIdentifier: string;
   /** Bytes. */
   walSegmentSize: number;
-  /** Whether WAL is archived, here or elsewhere. */
-  isArchiving: boolean;
 }
 
 /** @throws HoldfastError saying why not, and what to change */
 export async function findSource(context: JobContext, db: Connection): Promise<CopySource> {
   const { target, repository } = context;
-  const server = await archiveServer(db);
-  const dataDirectory = target.dataDirectory ?? (await dataDirectoryOf(db));
+  const server = await sourceOf(db);
+  const dataDirectory = target.dataDirectory ?? server.dataDirectory;
   const control = await readControl(dataDirectory);
   if (control.systemIdentifier !== server.systemIdentifier) {
     throw otherDirectory(
@@ -48,7 +46,6 @@ export async function findSource(context: JobContext, db: Connection): Promise<C
     clusterDirectory,
     systemIdentifier,
     walSegmentSize,
-    isArchiving: server.archiveMode !== 'off',
   };
 }
 

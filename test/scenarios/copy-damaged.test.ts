@@ -1,0 +1,55 @@
+// Damaged pages are found, named, and do not stop the backup; half-written ones are no damage.
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { copyScene, extracted, noCopies, started } from '../support/copies.ts';
+import { testWhen } from '../support/test-when.ts';
+
+const test = testWhen(noCopies);
+
+async function sceneWithTable(t: ExecutionContext, checksums: boolean) {
+  const scene = await copyScene(t, { initdb: [checksums ? '--data-checksums' : '--auth=trust'] });
+  await scene.admin.query('create table kept as select n, md5(n::text) from generate_series(1, 20000) n');
+  await scene.admin.query('vacuum (freeze) kept');
+  await scene.admin.query('checkpoint');
+  const path = await scene.admin.value<string>(`select pg_relation_filepath('kept')`);
+  return { ...scene, path, file: join(String(scene.cluster.dataDirectory), path) };
+}
+
+/** As a failing disk does: nobody tells the server. */
+async function flip(file: string, at: number): Promise<void> {
+  const handle = await open(file, 'r+');
+  const byte = Buffer.alloc(1);
+  await handle.read(byte, 0, 1, at);
+  byte[0] = (byte[0] ?? 0) ^ 0x10;
+  await handle.write(byte, 0, 1, at);
+  await handle.close();
+}
+
+test('damaged pages make a warning that names file and block, and mark the backup', async (t) => {
+  const { cluster, copy, db, file, path, startCopier } = await sceneWithTable(t, true);
+  await flip(file, 3 * 8192 + 5000);
+  await flip(file, 7 * 8192 + 100);
+  await startCopier();
+  const backup = await copy();
+  t.deepEqual(backup.row.warnings, [`the file "${path}" has 2 damaged pages: block 3, 7`]);
+  t.true(backup.description.checksums);
+  t.deepEqual(
+    backup.description.damagedPages,
+    [3, 7].map((block) => ({ file: path, block })),
+  );
+  const client = await started(t, await extracted(t, backup, cluster.version), db.name);
+  await t.throwsAsync(client.query('select count(*) from kept'), { message: /invalid page in block/ });
+});
+
+test('a cluster without checksums has nothing to verify', async (t) => {
+  const scene = await copyScene(t, { initdb: ['--no-data-checksums'], version: 18 });
+  await scene.admin.query('create table kept as select n from generate_series(1, 20000) n');
+  await scene.admin.query('checkpoint');
+  const path = await scene.admin.value<string>(`select pg_relation_filepath('kept')`);
+  await flip(join(String(scene.cluster.dataDirectory), path), 5000);
+  await scene.startCopier();
+  const { row, description } = await scene.copy();
+  t.deepEqual(row.warnings, []);
+  t.false(description.checksums);
+});

@@ -1,0 +1,89 @@
+// A real archiver and a real recovery, with a worker ahead of the one and a read-ahead before the other.
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { completeBackup, startBackup } from '../support/backups.ts';
+import { noOwnCluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { noRestore, restoredCopy, tarOf } from '../support/restored-copy.ts';
+import { scene } from '../support/scene.ts';
+import { withClient } from '../support/sql-client.ts';
+import { testWhen } from '../support/test-when.ts';
+import { archivingServer, noArchivingServer, startArchivingWorker } from '../support/wal.ts';
+
+const test = testWhen(noOwnCluster, noArchivingServer, noRestore);
+
+test('while the archiver is stuck, the worker archives what waits behind; then everything is, and nothing is left', async (t) => {
+  const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
+  const { admin, workerLogin } = await scene(t, server.cluster);
+  const wal = join(String(server.cluster.dataDirectory), 'pg_wal');
+  await admin.query('select pg_switch_wal()');
+  await eventually('the first push', () => admin.value('select archived_count > 0 from pg_stat_archiver'));
+
+  await server.cluster.configure({ archive_command: 'false' });
+  await admin.query('create table kept as select generate_series(1, 100000) n');
+  const last = await admin.value<string>('select pg_walfile_name(pg_switch_wal())');
+  const waiting = async () => {
+    const names = await readdir(join(wal, 'archive_status'));
+    return names
+      .filter((name) => /^[0-9A-F]{24}\.ready$/.test(name))
+      .map((name) => name.slice(0, 24))
+      .sort();
+  };
+  await eventually('the last one waits', async () => (await waiting()).includes(last));
+  const [stuck = '', ...behind] = (await waiting()).slice(0, 9);
+  t.true(behind.filter((name) => !existsSync(server.archived(name))).length >= 3, 'it has something to do');
+  await startArchivingWorker(t, server, workerLogin.url);
+  await eventually('those behind are archived', () =>
+    behind.every((name) => existsSync(server.archived(name))),
+  );
+
+  await server.cluster.configure({ archive_command: server.pushCommand });
+  await server.cluster.archiving.recover();
+  await eventually('all are', async () => (await waiting()).length === 0);
+  for (const name of [stuck, ...behind, last]) t.true(existsSync(server.archived(name)), name);
+  await eventually('no receipt is left', async () => {
+    const left = (await readdir(join(wal, 'holdfast.push'))).filter((name) => name !== 'target');
+    return left.length === 0;
+  });
+});
+
+for (const [what, killing] of [
+  ['with a read-ahead', ''],
+  [
+    'with a read-ahead that is killed again and again',
+    '{ read pid < pg_wal/holdfast.fetch/owner && kill -9 $pid; } 2>/dev/null; ',
+  ],
+] as const) {
+  test(`recovery ${what} has everything`, async (t) => {
+    const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
+    const stage = await scene(t, server.cluster);
+    const { admin, client, db } = stage;
+    await stage.startWorker();
+    const { id } = await startBackup(client);
+    const tar = await tarOf(server.cluster);
+    const { backup_label: label } = await completeBackup(client, id);
+    await admin.query('create table kept as select generate_series(1, 200000) n');
+    const last = await admin.value<string>('select pg_walfile_name(pg_switch_wal())');
+    await eventually(`${last} is archived`, () => existsSync(server.archived(last)), { within: 60_000 });
+
+    const log = join(await server.cluster.serverDirectory('log'), 'ready');
+    const noting = `test -f "pg_wal/holdfast.fetch/%f" && echo %f >> "${log}"; `;
+    const copy = { source: server.cluster, tar, label: String(label) };
+    const settings = { restore_command: killing + noting + server.restoreCommand, archive_command: 'true' };
+    const restored = await restoredCopy(t, copy, settings);
+    const rows = await withClient(restored.url({ database: db.name }), (restoredClient) =>
+      restoredClient.value('select count(*)::int from kept'),
+    );
+    t.is(rows, 200_000);
+    if (killing !== '') return;
+    t.true(
+      (await readFile(log, 'utf8')).split('\n').length > 5,
+      'segments were ready before they were asked for',
+    );
+    const wal = join(restored.dataDirectory, 'pg_wal');
+    await eventually('the spool is gone', async () =>
+      (await readdir(wal)).every((name) => !name.includes('fetch')),
+    );
+  });
+}

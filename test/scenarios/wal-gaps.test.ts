@@ -1,0 +1,109 @@
+// What a worker sees in the archive of its repository, as SQL and "holdfast check" say it.
+import { existsSync } from 'node:fs';
+import { copyFile, rm, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { noOwnCluster } from '../support/cluster.ts';
+import { completeBackup, startBackup } from '../support/backups.ts';
+import { eventually } from '../support/eventually.ts';
+import { holdfast } from '../support/process.ts';
+import { scene } from '../support/scene.ts';
+import type { SqlClient } from '../support/sql-client.ts';
+import { testWhen } from '../support/test-when.ts';
+import { archivingServer, noArchivingServer, type ArchivingServer } from '../support/wal.ts';
+
+const test = testWhen(noOwnCluster, noArchivingServer);
+
+test('a backup and the WAL since make a window, a missing segment a hole, and a new backup the next window', async (t) => {
+  const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
+  const stage = await scene(t, server.cluster);
+  const { admin, client } = stage;
+  await stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+
+  const { id } = await startBackup(client);
+  await completeBackup(client, id);
+  const missing = await switchWal(admin, server);
+  const last = await switchWal(admin, server);
+  const whole = await window(
+    admin,
+    `latest_lsn = (select end_lsn from holdfast.archived_wal where end_wal = '${last}')`,
+  );
+  t.like(whole, { cluster: 'main', timeline: 1, up_to_date: true, holes: null });
+  const stopped = await admin.value<string>(
+    'select stop_lsn::text from holdfast.backup_request where id = $1',
+    [id],
+  );
+  t.is(whole.earliest_lsn, stopped);
+  const well = await holdfast(['check'], { url: client.url });
+  t.regex(well.stdout, /^ok {7}cluster main, timeline 1: restorable from 20\S+Z to 20\S+Z$/m);
+
+  // What has just been archived may be followed by what is missing: the archiver is not through yet.
+  const hidden = join(server.repository, 'hidden');
+  await copyFile(server.archived(missing), hidden);
+  const longAgo = new Date(Date.now() - 3_600_000);
+  await utimes(server.archived(last), longAgo, longAgo);
+  await rm(server.archived(missing));
+  const holed = await window(admin, 'holes is not null');
+  t.like(holed, { holes: [missing], up_to_date: false });
+  const { status, stdout } = await holdfast(['check'], { url: client.url });
+  t.is(status, 2);
+  t.true(stdout.includes(`warning  cluster main, timeline 1: WAL is missing: ${missing}`), stdout);
+  t.true(
+    stdout.includes('critical cluster main, timeline 1: nothing after the last hole can be restored'),
+    stdout,
+  );
+
+  const next = await startBackup(client);
+  await completeBackup(client, next.id);
+  const after = await switchWal(admin, server);
+  t.like(await window(admin, `up_to_date and latest_lsn > '0/0'`), { holes: [missing] });
+  t.true(existsSync(server.archived(after)));
+
+  await copyFile(hidden, server.archived(missing));
+  t.like(await window(admin, 'holes is null'), { up_to_date: true, earliest_lsn: stopped });
+  t.is(await admin.value('select count(*)::int from holdfast.archived_wal'), 1);
+});
+
+test('what does not change is not written again', async (t) => {
+  const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
+  const stage = await scene(t, server.cluster);
+  const { admin, client } = stage;
+  await stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+  const { id } = await startBackup(client);
+  await completeBackup(client, id);
+  const last = await switchWal(admin, server);
+  await eventually('it is seen', () =>
+    admin.value('select exists (select from holdfast.archived_wal where end_wal = $1)', [last]),
+  );
+  const seen = () => admin.value<string>('select xmin::text from holdfast.archived_wal');
+  const before = await seen();
+  await stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+  await eventually('the second worker has been there as well', () =>
+    admin.value(`select count(*) = 2 from holdfast.worker_status where alive`),
+  );
+  t.is(await seen(), before);
+});
+
+interface Window {
+  cluster: string;
+  timeline: number;
+  earliest_lsn: string | null;
+  latest_lsn: string | null;
+  up_to_date: boolean;
+  holes: string[] | null;
+}
+
+/** Resolves with the segment, once it is in the archive. */
+async function switchWal(client: SqlClient, server: ArchivingServer): Promise<string> {
+  await client.query(`select pg_create_restore_point('so that there is something')`);
+  const name = await client.value<string>('select pg_walfile_name(pg_switch_wal())');
+  await eventually(`${name} is archived`, () => existsSync(server.archived(name)));
+  return name;
+}
+
+function window(client: SqlClient, condition: string): Promise<Window> {
+  const query = `select cluster, timeline, earliest_lsn::text, latest_lsn::text, up_to_date, holes
+    from holdfast.restore_window where ${condition}`;
+  return eventually(condition, async () => (await client.query<Window & object>(query))[0], {
+    within: 60_000,
+  });
+}

@@ -1,0 +1,153 @@
+// While replay consumes a segment the next ones are made ready; what is ready is whole, and of that archive.
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { eventually } from '../support/eventually.ts';
+import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
+
+const name = (n: number) => `0000000100000000000000${n.toString(16).toUpperCase().padStart(2, '0')}`;
+
+test('the next segments are made ready, and fetching one needs no Node', async (t) => {
+  const scene = await recoveringScene(t, 12);
+  t.is((await scene.fetch(name(1))).status, 0);
+  await untilReady(scene, [2, 3, 4, 5, 6, 7, 8, 9]);
+  t.is((await scene.withoutNode(['fetch', name(2), 'pg_wal/RECOVERYXLOG'])).status, 0);
+  t.deepEqual(
+    await readFile(join(scene.dataDirectory, 'pg_wal/RECOVERYXLOG')),
+    segmentBytes({ name: name(2) }),
+  );
+  t.is((await scene.fetch(name(3))).status, 0);
+  await untilReady(scene, [4, 5, 6, 7, 8, 9, 10, 11]);
+  t.is((await scene.withoutNode(['fetch', '00000002.history', 'pg_wal/RECOVERYHISTORY'])).status, 127);
+});
+
+test('at the end of the archive there is nothing more, and that is said as ever', async (t) => {
+  const scene = await recoveringScene(t, 3);
+  for (const n of [1, 2, 3]) t.is((await scene.fetch(name(n))).status, 0);
+  t.is((await scene.fetch(name(4))).status, 1);
+  await scene.wal(name(4));
+  t.is((await scene.push(name(4))).status, 0);
+  t.is((await scene.fetch(name(4))).status, 0);
+});
+
+test('when recovery is over, what was made ready goes away', async (t) => {
+  const scene = await recoveringScene(t, 6);
+  await scene.fetch(name(1));
+  await untilReady(scene, [2, 3, 4, 5, 6]);
+  await rm(join(scene.dataDirectory, 'recovery.signal'));
+  await eventually('the spool is gone', () => !existsSync(spool(scene)));
+});
+
+test('when the server is gone, so is what was made ready for it', async (t) => {
+  const scene = await recoveringScene(t, 6);
+  await scene.fetch(name(1));
+  await untilReady(scene, [2, 3, 4, 5, 6]);
+  await writeFile(join(scene.dataDirectory, 'postmaster.pid'), '999999999\n');
+  await eventually('the spool is gone', () => !existsSync(spool(scene)));
+});
+
+test('what was made ready for another archive is not used', async (t) => {
+  const scene = await recoveringScene(t, 4);
+  await scene.fetch(name(1));
+  await untilReady(scene, [2, 3, 4]);
+  const env = { HOLDFAST_CLUSTER: 'other' };
+  const args = ['fetch', name(2), 'pg_wal/RECOVERYXLOG'];
+  t.is((await scene.withoutNode(args, { env })).status, 127);
+  for (const n of [1, 2]) {
+    await scene.wal(name(n), { fill: 'other' });
+    await scene.push(name(n), { env });
+  }
+  t.is((await scene.fetch(name(2), 'pg_wal/RECOVERYXLOG', { env })).status, 0);
+  t.deepEqual(
+    await readFile(join(scene.dataDirectory, 'pg_wal/RECOVERYXLOG')),
+    segmentBytes({ name: name(2), fill: 'other' }),
+  );
+});
+
+test('what was made ready before the machine went down is not used: it was never synced', async (t) => {
+  const scene = await recoveringScene(t, 4);
+  await scene.fetch(name(1));
+  await untilReady(scene, [2, 3, 4]);
+  const file = join(spool(scene), 'owner');
+  const [, , ...rest] = (await readFile(file, 'utf8')).split('\n');
+  await writeFile(file, ['999999999', '8c9d1f52-0000-4000-8000-000000000000', ...rest].join('\n'));
+  await eventually('its process has gone', () => !existsSync(join(spool(scene), `${name(5)}.fetching`)));
+  await mkdir(spool(scene), { recursive: true });
+  await writeFile(join(spool(scene), name(2)), Buffer.alloc(1 << 20));
+  t.is((await scene.withoutNode(['fetch', name(2), 'pg_wal/RECOVERYXLOG'])).status, 127);
+  t.is((await scene.fetch(name(2))).status, 0);
+  t.deepEqual(
+    await readFile(join(scene.dataDirectory, 'pg_wal/RECOVERYXLOG')),
+    segmentBytes({ name: name(2) }),
+  );
+});
+
+test('a damaged segment is not made ready, and fetching it says so', async (t) => {
+  const scene = await recoveringScene(t, 5);
+  const bytes = await readFile(scene.archived(name(4)));
+  bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
+  await writeFile(scene.archived(name(4)), bytes);
+  await scene.fetch(name(1));
+  await untilReady(scene, [2, 3]);
+  for (const n of [2, 3]) t.is((await scene.fetch(name(n))).status, 0);
+  const { status, stderr } = await scene.fetch(name(4));
+  t.is(status, 200);
+  t.regex(stderr, /is damaged/);
+});
+
+test('when replay goes elsewhere, the read-ahead follows', async (t) => {
+  const scene = await recoveringScene(t, 30);
+  await scene.fetch(name(1));
+  await untilReady(scene, [2, 3, 4, 5, 6, 7, 8, 9]);
+  t.is((await scene.fetch(name(20))).status, 0);
+  await untilReady(scene, [21, 22, 23, 24, 25, 26, 27, 28]);
+});
+
+test('nothing is read ahead for a server that does not recover, nor where it is turned off', async (t) => {
+  const scene = await recoveringScene(t, 4);
+  t.is((await scene.fetch(name(1), 'pg_wal/RECOVERYXLOG', { env: { HOLDFAST_FETCH_AHEAD: '0' } })).status, 0);
+  t.false(existsSync(spool(scene)));
+  await rm(join(scene.dataDirectory, 'recovery.signal'));
+  t.is((await scene.fetch(name(1))).status, 0);
+  t.false(existsSync(spool(scene)));
+});
+
+test('a spool that was left behind is removed by the first push after recovery', async (t) => {
+  const scene = await recoveringScene(t, 2);
+  await mkdir(spool(scene));
+  await rm(join(scene.dataDirectory, 'recovery.signal'));
+  await scene.wal(name(3));
+  t.is((await scene.push(name(3))).status, 0);
+  t.false(existsSync(spool(scene)));
+});
+
+/** A data directory in archive recovery, whose server is this process, and an archive of that many segments. */
+async function recoveringScene(t: ExecutionContext, segments: number): Promise<Scene> {
+  const scene = await walScene(t);
+  for (let n = 1; n <= segments; n += 1) {
+    await scene.wal(name(n));
+    t.is((await scene.push(name(n))).status, 0);
+    await rm(join(scene.dataDirectory, 'pg_wal', name(n)));
+  }
+  await writeFile(join(scene.dataDirectory, 'recovery.signal'), '');
+  await writeFile(join(scene.dataDirectory, 'postmaster.pid'), `${process.pid}\n`);
+  return scene;
+}
+
+function spool(scene: Scene): string {
+  return join(scene.dataDirectory, 'pg_wal', 'holdfast.fetch');
+}
+
+async function untilReady(scene: Scene, numbers: number[]): Promise<void> {
+  const wanted = numbers.map(name).join(' ');
+  await eventually(`${wanted} are ready`, async () => {
+    const names = await readdir(spool(scene)).catch((): string[] => []);
+    return (
+      names
+        .filter((file) => /^[0-9A-F]{24}$/.test(file))
+        .sort()
+        .join(' ') === wanted
+    );
+  });
+}
