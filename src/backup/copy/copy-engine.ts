@@ -3,7 +3,7 @@ import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
-import { threadFile } from './frame-pool.ts';
+import { smallHeap, threadFile } from './frame-pool.ts';
 import type { CopyFailure, CopyOptions, CopySummary, FinishOptions, FromCoordinator } from './messages.ts';
 
 export interface CopyListener {
@@ -21,7 +21,11 @@ export class CopyEngine {
 
   constructor(options: CopyOptions, listener: CopyListener) {
     this.#output = options.output;
-    this.#worker = new Worker(threadFile('coordinator'), { workerData: options, env: threadEnvironment() });
+    this.#worker = new Worker(threadFile('coordinator'), {
+      workerData: options,
+      env: threadEnvironment(),
+      resourceLimits: smallHeap,
+    });
     const copied = Promise.withResolvers<void>();
     const finished = Promise.withResolvers<CopySummary>();
     this.copied = copied.promise;

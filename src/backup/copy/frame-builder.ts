@@ -11,7 +11,7 @@ import { toSystem, toText } from './byte-path.ts';
 import type { FrameResult, Part, PartData } from './messages.ts';
 
 /** Bytes of file data in a frame, at most; and what headers and padding may add to a single piece. */
-export const frameBytes = 4 * 1024 * 1024;
+export const frameBytes = 2 * 1024 * 1024;
 export const frameRoom = 16 * 1024;
 
 const readBytes = 512 * 1024;

@@ -90,7 +90,7 @@ export class FramePool {
 }
 
 /** What a thread keeps is small and short-lived; the frames are outside of its heap. */
-const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
+export const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
 /** In a checkout the sources run, in the package what is built from them. */
 export function threadFile(name: string): URL {

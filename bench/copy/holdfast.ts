@@ -1,0 +1,72 @@
+/** INSERT with method copy, until it is complete, with a worker that runs as the server's user. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Connection } from '../../src/control/connection.ts';
+import type { Peer } from './peers.ts';
+import type { CopyServer } from './server.ts';
+import { sh } from './shell.ts';
+
+const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+
+export function holdfast(server: CopyServer, level: number, jobs: number): Peer {
+  const place = join(server.directory, 'repository');
+  let worker: ChildProcess | undefined;
+  let db: Connection | undefined;
+  return {
+    name: `Holdfast (jobs = ${jobs})`,
+    async prepare() {
+      await sh(`install -d -o postgres -m 700 ${place} ${server.directory}/labels ${server.directory}/cache`);
+      worker = await startWorker(server, place, jobs);
+      db = await Connection.open({ url: server.url });
+    },
+    clear: async () => void (await sh(`rm -rf ${place}/*`)),
+    async backUp() {
+      if (db === undefined) throw new Error('it is not prepared');
+      const [row] = await db.query(
+        `insert into holdfast.backup_request (method, fast, compress_level) values ('copy', true, $1) returning id`,
+        [level],
+      );
+      await db.query(`call holdfast.wait_for_backup($1)`, [row?.['id']]);
+    },
+    storedBytes: async () => Number((await sh(`du -sb ${place}`)).split('\t')[0]),
+    pid: () => worker?.pid ?? 0,
+    async end() {
+      await db?.close();
+      worker?.kill('SIGTERM');
+      if (worker?.exitCode === null) await once(worker, 'exit');
+    },
+  };
+}
+
+async function startWorker(server: CopyServer, repository: string, jobs: number): Promise<ChildProcess> {
+  const env = {
+    ...process.env,
+    DATABASE_URL: server.url,
+    HOLDFAST_LABELS: `${server.directory}/labels`,
+    HOLDFAST_REPOSITORY: repository,
+    HOLDFAST_JOBS: String(jobs),
+    XDG_CACHE_HOME: `${server.directory}/cache`,
+  };
+  const args = [
+    '--reuid',
+    'postgres',
+    '--regid',
+    'postgres',
+    '--init-groups',
+    process.execPath,
+    program,
+    'worker',
+  ];
+  const worker = spawn('setpriv', args, { env, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  await new Promise<void>((resolve, reject) => {
+    worker.once('exit', () => reject(new Error(`the worker ended:\n${said}`)));
+    worker.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (/\bready\b/.test(said)) resolve();
+    });
+  });
+  return worker;
+}

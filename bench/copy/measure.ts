@@ -1,0 +1,45 @@
+/** How long something takes, and the most memory that its processes had together. */
+import { readdir, readFile } from 'node:fs/promises';
+
+export interface Run {
+  seconds: number;
+  /** MB, of the processes that were started or of the one that is named, each counted in full. */
+  peak: number;
+}
+
+const lookEvery = 50;
+
+export async function measured(work: () => Promise<void>, pid?: () => number): Promise<Run> {
+  let peak = 0;
+  const look = async () => {
+    peak = Math.max(peak, pid === undefined ? await descendants(process.pid) : await resident(pid()));
+  };
+  const watching = setInterval(() => void look().catch(() => undefined), lookEvery);
+  const began = performance.now();
+  try {
+    await work();
+  } finally {
+    clearInterval(watching);
+  }
+  return { seconds: (performance.now() - began) / 1000, peak };
+}
+
+async function descendants(root: number): Promise<number> {
+  const parents = new Map<number, number>();
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await readFile(`/proc/${name}/stat`, 'latin1').catch(() => '');
+    parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+  }
+  const isBelow = (pid: number): boolean => {
+    const parent = parents.get(pid);
+    return parent === root || (parent !== undefined && parent > 1 && isBelow(parent));
+  };
+  const sizes = await Promise.all([...parents.keys()].filter(isBelow).map(resident));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function resident(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
+}

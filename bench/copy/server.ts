@@ -1,0 +1,64 @@
+/** One server of Debian's PostgreSQL 15 with checksums, filled with data, and Holdfast installed. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { Connection } from '../../src/control/connection.ts';
+import { install } from '../../src/control/install.ts';
+import { asPostgres, sh } from './shell.ts';
+
+export const programs = '/usr/lib/postgresql/15/bin';
+const data = fileURLToPath(new URL('data.sql', import.meta.url));
+
+export interface CopyServer {
+  directory: string;
+  dataDirectory: string;
+  port: number;
+  url: string;
+  /** Of the data directory's files. */
+  bytes: number;
+  /** Nothing is left to be written, and the files are in the page cache. */
+  settle(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+export async function makeServer(parent: string, gb: number): Promise<CopyServer> {
+  const directory = await mkdtemp(join(parent, 'holdfast-bench-copy-'));
+  await sh(`chown postgres ${directory}`);
+  const dataDirectory = join(directory, 'data');
+  const port = 54_900 + Math.floor(Math.random() * 90);
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  await asPostgres(`${programs}/initdb -k -A trust -D ${dataDirectory} > /dev/null`);
+  const settings = [
+    `port = ${port}`,
+    `unix_socket_directories = '${directory}'`,
+    'shared_buffers = 256MB',
+    'max_wal_size = 8GB',
+    'checkpoint_timeout = 1h',
+    'autovacuum = off',
+    'archive_mode = on',
+    `archive_command = 'true'`,
+  ];
+  await sh(`cat >> ${dataDirectory}/postgresql.conf`, settings.join('\n'));
+  await asPostgres(`${programs}/pg_ctl -w -D ${dataDirectory} -l ${directory}/log start > /dev/null`);
+  await asPostgres(`psql -qXh ${directory} -p ${port} -v gb=${gb} -f - < ${data} > /dev/null 2>&1`);
+  const db = await Connection.open({ url });
+  await install(db, 'holdfast');
+  await db.query('checkpoint');
+  await db.close();
+  const size = await sh(`du -sb --exclude=pg_wal ${dataDirectory} | cut -f1`);
+  return {
+    directory,
+    dataDirectory,
+    port,
+    url,
+    bytes: Number(size),
+    async settle() {
+      await asPostgres(`psql -qXh ${directory} -p ${port} -c checkpoint`);
+      await sh(`sync; find ${dataDirectory}/base -type f -exec cat {} + > /dev/null`);
+    },
+    async remove() {
+      await asPostgres(`${programs}/pg_ctl -w -m fast -D ${dataDirectory} stop > /dev/null`);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
