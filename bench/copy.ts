@@ -9,6 +9,7 @@ import { makeServer, type CopyServer } from './copy/server.ts';
 import { peers, type Peer } from './copy/peers.ts';
 import { printBars, printGrowth, printRound, printTable, type Sample } from './copy/report.ts';
 import { measured } from './copy/measure.ts';
+import { compareRestores } from './copy/restore.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -28,6 +29,7 @@ for (const gb of options.gb.split(',').map(Number)) {
     growth.push({ gb, samples });
     printTable(samples, { gb, level: options.level, jobs: options.jobs, rounds: options.rounds });
     printBars(samples);
+    await compareRestores(server, Number(options.jobs), Number(options.rounds));
   } finally {
     await server.remove();
   }

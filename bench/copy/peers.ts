@@ -47,18 +47,21 @@ function pgBaseBackup(server: CopyServer, level: number, jobs: number): Peer {
   };
 }
 
+/** Where pgBackRest's backup is, for restores too. */
+export function pgBackRestOptions(server: CopyServer): string {
+  const place = join(server.directory, 'pgbackrest');
+  return `--stanza=bench --repo1-path=${place} --lock-path=${place}/lock --log-path=${place}/log --log-level-console=error`;
+}
+
+/** Where that of tar and zstd is. */
+export function tarFile(server: CopyServer): string {
+  return join(server.directory, 'data.tar.zst');
+}
+
 function pgBackRest(server: CopyServer, level: number, jobs: number): Peer {
   const place = join(server.directory, 'pgbackrest');
-  const options = [
-    '--stanza=bench',
-    `--repo1-path=${place}`,
-    `--pg1-path=${server.dataDirectory}`,
-    `--pg1-port=${server.port}`,
-    `--pg1-socket-path=${server.directory}`,
-    `--lock-path=${place}/lock`,
-    `--log-path=${place}/log`,
-    '--log-level-console=error',
-  ].join(' ');
+  const ofServer = `--pg1-path=${server.dataDirectory} --pg1-port=${server.port} --pg1-socket-path=${server.directory}`;
+  const options = `${pgBackRestOptions(server)} ${ofServer}`;
   return {
     name: `pgBackRest (process-max=${jobs})`,
     clear: async () =>
@@ -75,7 +78,7 @@ function pgBackRest(server: CopyServer, level: number, jobs: number): Peer {
 
 /** Neither a checksum nor a manifest, nor a label: the floor. */
 function tarAndZstd(server: CopyServer, level: number, jobs: number): Peer {
-  const place = join(server.directory, 'data.tar.zst');
+  const place = tarFile(server);
   const exclude = '--exclude=./pg_wal/* --exclude=./postmaster.*';
   return {
     name: `tar \\| zstd -T${jobs}, then sync`,

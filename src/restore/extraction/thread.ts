@@ -27,8 +27,17 @@ function answer(number: number, frame: FrameEntry): Answer {
 }
 
 function extract(frame: FrameEntry): Extracted {
+  const bytes = files.read(frame);
+  try {
+    return extractFrom(bytes, frame);
+  } finally {
+    FrameFiles.release(bytes);
+  }
+}
+
+function extractFrom(bytes: Buffer, frame: FrameEntry): Extracted {
   const { tar } = frame;
-  const { directories, pieces } = contentsOf(files.read(frame), frame);
+  const { directories, pieces } = contentsOf(bytes, frame);
   const extracted: Extracted = { parts: [], directories: [], kept: [] };
   const root = roots?.[tar];
   for (const header of directories) {
