@@ -114,6 +114,13 @@ where path like '/%'
 select pg_read_binary_file('pg_wal/' || :name::text, 0, 1048576, true) as content
 where has_function_privilege('pg_read_binary_file(text, bigint, bigint, boolean)', 'execute')
 
+-- name: keep_wal
+-- From the last checkpoint on, until the session ends; null where the role may not.
+select case when rolreplication or rolsuper
+  then (select slot_name from pg_create_physical_replication_slot(:name, true, true)) end as slot
+from pg_roles
+where rolname = current_user
+
 -- name: source
 select system_identifier::text as "systemIdentifier", current_setting('data_directory') as "dataDirectory"
 from pg_control_system()

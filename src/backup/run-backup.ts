@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { markComplete, markRunning } from '../control/requests.ts';
 import type { Beginning, ClaimedRequest, Ending } from '../control/requests.ts';
 import { ServerError } from '../control/connection.ts';
+import { keepWal } from '../control/targets.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { BackupSession, TimedBeginning } from './backup-session.ts';
 import { findSource, type CopySource } from './copy/source.ts';
@@ -70,8 +71,7 @@ async function begin(
 ): Promise<TimedBeginning & { source: CopySource | undefined }> {
   session.onLost((reason) => job.endWindow(sessionLost(reason)));
   for (const warning of await job.unlessEnded(checks)) job.warn(warning);
-  const source =
-    request.method === 'copy' ? await job.unlessEnded(findSource(job.context, session.db)) : undefined;
+  const source = request.method === 'copy' ? await job.unlessEnded(prepareCopy(job, session)) : undefined;
   const beginning = await job.unlessEnded(session.begin(request.label, request.fast));
   await job.move('running', (db) => markRunning(db, job.id, beginning), job.signal);
   job.context.target.prepareSoon();
@@ -81,6 +81,14 @@ async function begin(
     start: beginning.startLsn,
   });
   return { ...beginning, startedAt: new Date().toISOString(), source };
+}
+
+/** The server keeps the WAL that is not collected yet, if it lets us have it so. */
+async function prepareCopy(job: Job, session: BackupSession): Promise<CopySource> {
+  const source = await findSource(job.context, session.db);
+  if (!(await keepWal(session.db, `holdfast_${job.id}_${session.identity.pid}`)))
+    job.context.log.debug('the server does not keep WAL for the copy', { request: job.id });
+  return source;
 }
 
 /** From here on nothing may keep the label from us but the loss of the session itself. */

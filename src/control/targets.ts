@@ -1,5 +1,5 @@
 /** The server that is backed up: one typed function per statement of sql/queries/target.sql. */
-import type { Connection } from './connection.ts';
+import { ServerError, type Connection } from './connection.ts';
 import type { ArchiverReport } from './workers.ts';
 
 export interface SessionIdentity {
@@ -162,4 +162,18 @@ export async function dataDirectory(db: Connection): Promise<string> {
 export async function sourceOf(db: Connection): Promise<{ systemIdentifier: string; dataDirectory: string }> {
   const [row] = await db.run('target', 'source', {}, soon);
   return row as { systemIdentifier: string; dataDirectory: string };
+}
+
+/**
+ * Has the server keep its WAL from here on for as long as the session lives; false where the role may not say so
+ * (it lacks REPLICATION) or there is no slot left.
+ */
+export async function keepWal(db: Connection, name: string): Promise<boolean> {
+  try {
+    const [row] = await db.run('target', 'keep_wal', { name }, soon);
+    return typeof row?.slot === 'string';
+  } catch (error) {
+    if (db.isLost || !(error instanceof ServerError)) throw error;
+    return false;
+  }
 }

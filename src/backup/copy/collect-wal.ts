@@ -9,8 +9,8 @@ import { parseSegmentName, segmentName, segmentRange } from '../../postgres/wal-
 import { BackupWal, type WalSource } from '../../repository/backup-wal.ts';
 import { repositoryError } from '../../repository/place-file.ts';
 
-/** Milliseconds. A server recycles a segment after a checkpoint at the earliest. */
-const lookEvery = 1000;
+/** Milliseconds. A server recycles a segment after a checkpoint at the earliest, unless it keeps WAL for us. */
+const lookEvery = 200;
 /** Milliseconds for which the archiver is given the chance to bring the last ones itself. */
 const archiverMayTake = 5000;
 const shortPause = 50;
@@ -123,6 +123,6 @@ export class WalCollector {
 function walMissing(segment: string): HoldfastError {
   return new HoldfastError('failed', `WAL segment ${segment}, which the backup needs, is nowhere any more`, {
     code: 'wal_missing',
-    hint: 'archive to the same repository ("holdfast wal push"), or raise wal_keep_size (wal_keep_segments up to 12), and request the backup again',
+    hint: 'archive to the same repository ("holdfast wal push"), or let the server keep WAL for the copy: ALTER ROLE … REPLICATION for the role of the worker, or a larger wal_keep_size; then request the backup again',
   });
 }

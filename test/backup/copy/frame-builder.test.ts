@@ -1,0 +1,94 @@
+// What goes into a frame, from files that change, shrink and vanish meanwhile.
+import { closeSync, openSync, truncateSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { FrameBuilder } from '../../../src/backup/copy/frame-builder.ts';
+import { crc32c } from '../../../src/postgres/crc32c.ts';
+import { pageChecksum } from '../../../src/postgres/page-checksum.ts';
+import { parseHeader, type TarMember } from '../../../src/repository/tar.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
+
+const member = (name: string, size: number): TarMember => ({
+  name,
+  size,
+  mode: 0o600,
+  mtime: 1_767_225_600,
+  uid: 1,
+  gid: 1,
+  user: '',
+  group: '',
+});
+const rules = { blockSize: 8192, startLsn: 1n << 40n };
+
+/** Pages with a checksum each, as blocks from `first` on. */
+function pages(count: number, first = 0): Buffer {
+  const bytes = Buffer.from(new ArrayBuffer(count * 8192));
+  const words = new Int32Array(bytes.buffer);
+  for (let page = 0; page < count; page += 1) {
+    const at = page * 8192;
+    bytes.fill(`page ${first + page} `, at, at + 8192);
+    bytes.writeUInt32LE(0, at);
+    bytes.writeUInt32LE(4096 + page, at + 4);
+    bytes.writeUInt16LE(8000, at + 14);
+    bytes.writeUInt16LE(pageChecksum(words, at / 4, 8192, first + page), at + 8);
+  }
+  return bytes;
+}
+
+test('a file that has vanished is left out, with its header', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await writeFile(join(directory, 'there'), 'data');
+  const file = (name: string) => ({
+    member: member(name, 4),
+    data: { kind: 'file' as const, source: join(directory, name), size: 4, firstBlock: undefined },
+  });
+  const { bytes, contents } = new FrameBuilder(undefined).build([file('gone'), file('there')]);
+  t.deepEqual(contents, [null, { size: 4, crc32c: crc32c(Buffer.from('data')) }]);
+  t.is(parseHeader(bytes).member?.name, 'there');
+  t.is(bytes.length, 1024);
+});
+
+test('a file that has become shorter is filled up with zeros, one that has grown is cut', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const source = join(directory, 'file');
+  await writeFile(source, 'some data');
+  const builder = new FrameBuilder(undefined);
+  const build = (size: number) =>
+    builder.build([
+      { member: member('file', size), data: { kind: 'file', source, size, firstBlock: undefined } },
+    ]);
+  const longer = build(20);
+  const padded = Buffer.concat([Buffer.from('some data'), Buffer.alloc(11)]);
+  t.deepEqual(longer.bytes.subarray(512, 532), padded);
+  t.deepEqual(longer.contents, [{ size: 20, crc32c: crc32c(padded) }]);
+  t.deepEqual(build(4).bytes.subarray(512), Buffer.concat([Buffer.from('some'), Buffer.alloc(508)]));
+});
+
+test('a piece of a big file that was truncated meanwhile has zeros, and no damage', async (t) => {
+  const source = join(await temporaryDirectory(t), 'file');
+  await writeFile(source, pages(200));
+  const fd = openSync(source, 'r');
+  t.teardown(() => closeSync(fd));
+  truncateSync(source, 8192 * 3);
+  const size = 8192 * 100;
+  const piece = { kind: 'piece' as const, fd, at: 0, size, padding: 0, firstBlock: 0 };
+  const { bytes, contents, damaged } = new FrameBuilder(rules).build([{ data: piece }]);
+  t.deepEqual(bytes.subarray(0, 3 * 8192), pages(3));
+  t.true(bytes.subarray(3 * 8192).every((byte) => byte === 0));
+  t.is(contents[0]?.size, size);
+  t.deepEqual(damaged, []);
+});
+
+test('damaged pages are named by block, through all pieces of what is read', async (t) => {
+  const source = join(await temporaryDirectory(t), 'file');
+  const bytes = pages(200, 131_072);
+  for (const page of [0, 70, 199]) bytes[page * 8192 + 4000] = 0;
+  await writeFile(source, bytes);
+  const data = { kind: 'file' as const, source, size: bytes.length, firstBlock: 131_072 };
+  const { damaged } = new FrameBuilder(rules).build([{ member: member('file', bytes.length), data }]);
+  t.deepEqual(
+    damaged,
+    [0, 70, 199].map((page) => ({ part: 0, block: 131_072 + page })),
+  );
+});

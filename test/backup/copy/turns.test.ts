@@ -1,0 +1,22 @@
+import test from 'ava';
+import { Turns } from '../../../src/backup/copy/turns.ts';
+
+test('frames follow each other, and the next tar begins at 0', (t) => {
+  const turns = new Turns();
+  const offsets = [
+    turns.place({ number: 0, startsTar: true, length: 10 }),
+    turns.place({ number: 1, startsTar: false, length: 20 }),
+    turns.place({ number: 2, startsTar: false, length: 5 }),
+    turns.place({ number: 3, startsTar: true, length: 7 }),
+    turns.place({ number: 4, startsTar: false, length: 1 }),
+  ];
+  t.deepEqual(offsets, [0, 10, 30, 0, 7]);
+});
+
+test('another thread knows the same places', (t) => {
+  const one = new Turns();
+  const other = new Turns(one.buffer);
+  one.place({ number: 0, startsTar: true, length: 10 });
+  t.is(other.place({ number: 1, startsTar: false, length: 5 }), 10);
+  t.is(one.place({ number: 2, startsTar: false, length: 5 }), 15);
+});
