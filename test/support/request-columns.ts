@@ -11,6 +11,7 @@ export const insertable = {
   hold_timeout: `'1 h'`,
   keep: 'true',
   annotations: `'{}'`,
+  caller_key: '42',
 };
 
 /** What only a worker writes. */
@@ -44,6 +45,7 @@ const servers = {
   requested_login: `'somebody'`,
   requested_at: `now() - interval '1 day'`,
   moved_by: `'somebody'`,
+  caller_pid: '4711',
   control_origin: `'elsewhere'`,
 };
 
