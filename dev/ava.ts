@@ -52,6 +52,12 @@ export function count(output: string, status: number | null): Tally {
   };
 }
 
+/** What AVA says of the tests that failed: all that follows the list of tests. */
+export function failures(output: string): string {
+  const end = output.search(/^ {2}─$/m);
+  return end < 0 ? output : output.slice(end);
+}
+
 export function add(a: Tally, b: Tally): Tally {
   return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
 }

@@ -1,6 +1,6 @@
 // npm run test:matrix [-- 12 13 …]: what depends on the server's version, once per major version.
 import { pathToFileURL } from 'node:url';
-import { add, describe, runAva, type Tally } from './ava.ts';
+import { add, describe, failures, runAva, type Tally } from './ava.ts';
 import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
 
 const files = ['test/scenarios/**', 'test/sql/**'];
@@ -26,7 +26,7 @@ async function runVersion(version: Major): Promise<Tally> {
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const run = await runAva(files, { env: { TEST_PG_VERSION: String(version) } });
-  if (run.failed > 0) console.log(run.output);
+  if (run.failed > 0) console.log(failures(run.output));
   return run;
 }
 

@@ -13,7 +13,8 @@ export interface Latencies {
  * In turns, so that both see the same machine: pg_backup_start(label, true) and pg_backup_stop(false) on an
  * open connection; and a client that listens, inserts, finishes, and reads its label once the notification
  * says that it is there. Before the bare start the same row is inserted, for nobody: its pages are what a
- * checkpoint right after an INSERT has to write, whoever asks for it.
+ * checkpoint right after an INSERT has to write, whoever asks for it. The bare session is a new one each time, too,
+ * since every request has its own: a backend's first touch of the server's shared memory costs some milliseconds.
  */
 export async function compareLatencies(
   setting: Setting,
@@ -27,9 +28,11 @@ export async function compareLatencies(
   for (let round = 0; round < rounds; round += 1) {
     await untilArchived(db);
     const unserved = await insertRequest(db, round, elsewhere);
-    bare.start.push(await timed(() => db.query(`select pg_backup_start('bench ${round}', true)`)));
+    const session = await setting.connect();
+    bare.start.push(await timed(() => session.query(`select pg_backup_start('bench ${round}', true)`)));
     await db.query(`update holdfast.backup_request set state = 'cancelled' where id = ${unserved}`);
-    bare.stop.push(await timed(() => db.query('select * from pg_backup_stop(false)')));
+    bare.stop.push(await timed(() => session.query('select * from pg_backup_stop(false)')));
+    await session.close();
 
     await untilArchived(db);
     const id = await insertRequest(db, round, 'main');

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { count } from '../../dev/ava.ts';
+import { count, failures } from '../../dev/ava.ts';
 
 const allWell = `
   ✔ a › one
@@ -31,4 +31,9 @@ test('files that end early, time-outs and stray exceptions are failures', (t) =>
   Uncaught exception in c.test.js
 `;
   t.deepEqual(count(output, 1), { passed: 1, failed: 4, skipped: 0 });
+});
+
+test('what is said of the failures follows the list of tests', (t) => {
+  t.is(failures('  ✔ a › one\n  ✘ [fail]: a › two\n  ─\n\n  a › two\n'), '  ─\n\n  a › two\n');
+  t.is(failures('it never began'), 'it never began');
 });

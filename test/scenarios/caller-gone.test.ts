@@ -2,7 +2,7 @@
 import test from 'ava';
 import { isConnected } from '../support/backups.ts';
 import { noOwnCluster } from '../support/cluster.ts';
-import { eventuallyRow } from '../support/eventually.ts';
+import { eventually, eventuallyRow } from '../support/eventually.ts';
 import { cancel, finish } from '../support/requests.ts';
 import { scene, sceneOfItsOwn } from '../support/scene.ts';
 import { connect } from '../support/sql-client.ts';
@@ -22,7 +22,7 @@ test('a request whose caller was killed is failed, and its session ended', async
   );
   const failed = await it.untilState(id, 'failed', { within: 20_000 });
   t.is(failed.error_code, 'caller_gone');
-  t.false(await isConnected(it.admin, pid));
+  await eventually('its session ends', async () => !(await isConnected(it.admin, pid)), { within: 2000 });
 });
 
 test('a request whose caller was cancelled between two of its transactions is failed likewise', async (t) => {

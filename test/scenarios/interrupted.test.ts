@@ -59,7 +59,9 @@ async function interruptedWithoutTrace(
   }
   t.regex(message, /canceling statement due to/);
   t.is((await untilState(client, held.id, 'failed')).error_code, 'caller_gone');
-  t.false(await isConnected(client, held.pid));
+  await eventually('the server session ends', async () => !(await isConnected(client, held.pid)), {
+    within: 2000,
+  });
 }
 
 test('a backup cancelled during a spread checkpoint leaves neither a session nor a backup behind', async (t) => {

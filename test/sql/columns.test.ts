@@ -37,6 +37,18 @@ test('an operator can also change keep and annotations, in every state', async (
   }
 });
 
+test('whoever waits for a request can take that back, and not say it later', async (t) => {
+  const requester = await asRole(t, await installedDatabase(t), 'requester');
+  const [row] = await requester.query<{ id: string }>(
+    'insert into holdfast.backup_request (caller_key) values (42) returning id',
+  );
+  const set = (key: string) =>
+    requester.query(`update holdfast.backup_request set caller_key = ${key} where id = $1`, [row?.id]);
+  await t.throwsAsync(set('43'), { code: 'HF001' });
+  await t.notThrowsAsync(set('null'));
+  await t.throwsAsync(set('42'), { code: 'HF001' });
+});
+
 test('a worker’s login without the worker’s lock can change nothing', async (t) => {
   const db = await installedDatabase(t);
   const id = await request(await asRole(t, db, 'requester'));

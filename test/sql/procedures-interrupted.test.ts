@@ -43,20 +43,18 @@ for (const [how, { timeout, code, interrupt, ...more }] of Object.entries(interr
     await requester.query(before);
     const start = requester.query(`call holdfast.start_backup('nightly', ${timeout})`);
     const [error] = await Promise.all([t.throwsAsync(start, { code }), interrupt(superuser, requester.pid)]);
-    t.regex(error?.message ?? '', /backup request 1\b.* is cancelled/);
-    t.is(await stateOf(superuser, '1'), 'cancelled');
+    await t.notThrowsAsync(leftForNobody(superuser, error?.message ?? ''));
   });
 
   test(`start_backup ended by ${how} while it is starting has cancelled its request`, async (t) => {
     const { requester, superuser, worker } = await setUp(t);
     await requester.query(before);
     const start = requester.query(`call holdfast.start_backup('nightly', ${timeout})`);
-    const ended = t.throwsAsync(start, { code });
+    const ended = t.throwsAsync<Error>(start, { code });
     await eventuallyRow(superuser, 'select from holdfast.backup_request');
     await worker.claim('1');
     await interrupt(superuser, requester.pid);
-    await ended;
-    t.is(await stateOf(superuser, '1'), 'cancelled');
+    await t.notThrowsAsync(leftForNobody(superuser, (await ended)?.message ?? ''));
   });
 
   test(`stop_backup ended by ${how} leaves its backup to finish by itself`, async (t) => {
@@ -132,6 +130,20 @@ test('a wait for a backup that no worker holds any more is given up after half a
     'a session that is gone is seen to be, at any default isolation',
   );
 });
+
+/**
+ * Cancelled by start_backup itself; or, where the interruption hit between two of its transactions, with a caller whose
+ * lock is gone, so that a worker ends it.
+ */
+async function leftForNobody(superuser: SqlClient, message: string): Promise<void> {
+  const [row] = await superuser.query<{ state: string; waited_for: boolean }>(
+    `select state, holdfast.lock_is_held(holdfast.this_database(), caller_key, caller_pid) as waited_for
+     from holdfast.backup_request where id = 1`,
+  );
+  const cancelled = /backup request 1\b.* is cancelled/.test(message) && row?.state === 'cancelled';
+  const deserted = /canceling statement due to/.test(message) && row?.waited_for === false;
+  if (!cancelled && !deserted) throw new Error(`${message}: ${JSON.stringify(row)}`);
+}
 
 async function setUp(t: ExecutionContext) {
   const db = await installedDatabase(t);

@@ -13,7 +13,7 @@ export const insertable = {
   annotations: `'{}'`,
   rate_limit: '1000000',
   compress_level: '3',
-  caller_key: '1',
+  caller_key: '42',
 };
 
 /** What only a worker writes. */
@@ -46,8 +46,8 @@ const servers = {
   requested_by: `'somebody'`,
   requested_login: `'somebody'`,
   requested_at: `now() - interval '1 day'`,
-  caller_pid: '1',
   moved_by: `'somebody'`,
+  caller_pid: '4711',
   control_origin: `'elsewhere'`,
 };
 
