@@ -8,7 +8,7 @@ import { root, type Tally } from './ava.ts';
 import { createCluster } from './embedded/cluster.ts';
 import { run } from './embedded/run.ts';
 
-const tooOld = '18.20.8';
+const tooOld = '20.19.0';
 
 export async function checkPackage(): Promise<Tally> {
   const cleanup: (() => Promise<void> | void)[] = [];

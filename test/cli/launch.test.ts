@@ -1,6 +1,6 @@
 // bin/: which Node is new enough, and what runs.
-import { readFile } from 'node:fs/promises';
-import { delimiter } from 'node:path';
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { runProcess } from '../support/children.ts';
@@ -11,20 +11,23 @@ const root = new URL('../../', import.meta.url);
 const program = fileURLToPath(new URL('bin/holdfast.js', root));
 
 /** A Node that says it is another version, and has what that one has. */
-function pretending(version: string, more = ''): string[] {
+function pretending(version: string, { more = '', of = program } = {}): string[] {
   const script = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });
     Object.defineProperty(process, 'version', { value: 'v${version}' }); ${more}`;
-  return ['--import', `data:text/javascript,${encodeURIComponent(script)}`, program];
+  return ['--import', `data:text/javascript,${encodeURIComponent(script)}`, of];
 }
 
 test('a Node that is too old gets one line, and 2', async (t) => {
+  const installed = await temporaryDirectory(t);
+  await cp(new URL('bin/', root), join(installed, 'bin'), { recursive: true });
+  await writeFile(join(installed, 'package.json'), '{ "type": "module" }');
   for (const version of ['18.20.8', '20.10.0']) {
     const { status, stdout, stderr } = await runProcess(process.execPath, [
-      ...pretending(version),
+      ...pretending(version, { of: join(installed, 'bin', 'holdfast.js') }),
       '--version',
     ]);
     t.deepEqual([status, stdout], [2, '']);
-    t.is(stderr, `holdfast: needs Node 20.12 or newer, and this is v${version}\n`);
+    t.is(stderr, `holdfast: needs Node 22.15 or newer, and this is v${version}\n`);
   }
 });
 
@@ -40,12 +43,15 @@ test('the oldest Node that is accepted is the one in package.json', async (t) =>
 test("a Node that cannot read the sources hands over to the checkout's own, with its exit status", async (t) => {
   const blind = `Object.defineProperty(process.features, 'typescript', { value: false });`;
   const { status, stdout } = await runProcess(process.execPath, [
-    ...pretending('20.19.0', blind),
+    ...pretending('20.19.0', { more: blind }),
     '--version',
   ]);
   t.is(status, 0);
   t.regex(stdout, /^\d+\.\d+\.\d+\n$/);
-  t.is((await runProcess(process.execPath, [...pretending('20.19.0', blind), 'nonsense'])).status, 2);
+  t.is(
+    (await runProcess(process.execPath, [...pretending('20.19.0', { more: blind }), 'nonsense'])).status,
+    2,
+  );
 });
 
 test('it runs through a symbolic link, as npm makes one, from any directory', async (t) => {

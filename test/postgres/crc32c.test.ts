@@ -27,5 +27,8 @@ test('a length of more than 32 bits counts like two lengths that add up to it', 
   const half = 3 * 2 ** 30;
   const [first, second] = [crc32c(Buffer.from('first')), crc32c(Buffer.from('second'))];
   const halfway = combineCrc32c(first, 0, half);
-  t.is(combineCrc32c(combineCrc32c(halfway, 0, half), second, 6), combineCrc32c(first, combineCrc32c(0, second, 6), 2 * half + 6));
+  t.is(
+    combineCrc32c(combineCrc32c(halfway, 0, half), second, 6),
+    combineCrc32c(first, combineCrc32c(0, second, 6), 2 * half + 6),
+  );
 });
