@@ -165,9 +165,9 @@ function openDirectory(directory: string): Dir | undefined {
   return unlessVanished(() => opendirSync(toSystem(directory), { encoding: 'latin1', bufferSize: 256 }));
 }
 
-function unlessVanished<T>(look: () => T): T | undefined {
+function unlessVanished<T>(ask: () => T): T | undefined {
   try {
-    return look();
+    return ask();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
