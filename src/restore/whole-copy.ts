@@ -45,7 +45,7 @@ export function wrongFiles(
   }
 }
 
-/** backup.json has no checksum of its own: what recovery depends on is said elsewhere, too. */
+/** What recovery depends on is said in more than one place: all of them have to agree. */
 function wrongDescription(
   { startWal, stopWal, stopLsn, timeline, walSegmentSize }: RepositoryBackup,
   label: BackupLabel,
