@@ -4,10 +4,10 @@
  *   backups/<UTC start>-<id>/        base.tar.zst <oid>.tar.zst … backup_manifest pg_wal/<segment>.zst
  *   backups/<UTC start>-<id>.meta/   backup.json backup_label tablespace_map frames.jsonl
  */
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { crc32c } from '../postgres/crc32c.ts';
 import { parseDescription, type BackupDescription } from './label-entry.ts';
 
 /** backup.json: what the label directory's has, and how the copy is stored. */
@@ -77,10 +77,10 @@ const types: Partial<Record<keyof RepositoryBackup, string>> = {
   framesCrc32c: 'number',
 };
 
-/** backup.json: the last entry is the CRC-32C of what is in front of it. */
+/** backup.json: the last entry is the checksum of what is in front of it. */
 export function formatRepositoryBackup(backup: RepositoryBackup): Buffer {
   const text = Buffer.from(JSON.stringify(backup, null, 2).replace(/\n\}$/, ''));
-  return Buffer.concat([text, Buffer.from(`,\n  "crc32c": ${crc32c(text)}\n}\n`)]);
+  return Buffer.concat([text, Buffer.from(`,\n  "sha256": "${sha256(text)}"\n}\n`)]);
 }
 
 /** @throws HoldfastError naming the file and what is wrong with it */
@@ -96,11 +96,15 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   }
   if (backup.version !== 1 || backup.method !== 'copy')
     throw refuse(`is of version ${backup.version} and method "${backup.method}"`);
-  const [end = '', checksum] = /,\n {2}"crc32c": (\d+)\n\}\n$/.exec(bytes.toString('latin1')) ?? [];
-  if (crc32c(bytes.subarray(0, bytes.length - end.length)) !== Number(checksum))
-    throw refuse('is damaged: its CRC-32C is wrong');
-  const { crc32c: _, ...description } = backup as RepositoryBackup & { crc32c: number };
+  const [end = '', checksum] = /,\n {2}"sha256": "(\w+)"\n\}\n$/.exec(bytes.toString('latin1')) ?? [];
+  if (sha256(bytes.subarray(0, bytes.length - end.length)) !== checksum)
+    throw refuse('is damaged: its checksum is wrong');
+  const { sha256: _, ...description } = backup as RepositoryBackup & { sha256: string };
   return description;
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** The finished backups, oldest first; `onDamaged`: for one whose description cannot be used. */

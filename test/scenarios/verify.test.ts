@@ -138,7 +138,7 @@ test('whatever is damaged or missing is found by verify, and not restored', asyn
       'a flipped bit in backup.json',
       join(meta, 'backup.json'),
       () => flip(join(meta, 'backup.json')),
-      /backup\.json" (is damaged: its CRC-32C|is not JSON|has no )/,
+      /backup\.json" (is damaged: its checksum|is not JSON|has no )/,
     ],
     [
       'a truncated index',
