@@ -37,6 +37,12 @@ export function manifestEntry(file: ManifestFile, isFirst: boolean): string {
   return `${isFirst ? '' : ','}\n{ ${fields.join(', ')} }`;
 }
 
+/** Whether a line of the manifest is the entry of a file whose path begins with that, in ASCII. */
+export function namesFileBelow(path: string, line: string): boolean {
+  const encoded = Buffer.from(path, 'latin1').toString('hex');
+  return line.startsWith(`{ "Path": "${path}`) || line.startsWith(`{ "Encoded-Path": "${encoded}`);
+}
+
 /** What follows the files, up to the manifest's own checksum. */
 export function manifestTail({ timeline, startLsn, stopLsn }: ManifestWal): string {
   return [

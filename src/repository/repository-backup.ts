@@ -4,6 +4,7 @@
  *   backups/<UTC start>-<id>/        base.tar.zst <oid>.tar.zst … backup_manifest pg_wal/<segment>.zst
  *   backups/<UTC start>-<id>.meta/   backup.json backup_label tablespace_map frames.jsonl
  */
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -76,6 +77,12 @@ const types: Partial<Record<keyof RepositoryBackup, string>> = {
   framesCrc32c: 'number',
 };
 
+/** backup.json: the last entry is the checksum of what is in front of it. */
+export function formatRepositoryBackup(backup: RepositoryBackup): Buffer {
+  const text = Buffer.from(JSON.stringify(backup, null, 2).replace(/\n\}$/, ''));
+  return Buffer.concat([text, Buffer.from(`,\n  "sha256": "${sha256(text)}"\n}\n`)]);
+}
+
 /** @throws HoldfastError naming the file and what is wrong with it */
 export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBackup {
   const backup = parseDescription(file, bytes) as RepositoryBackup;
@@ -89,11 +96,24 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   }
   if (backup.version !== 1 || backup.method !== 'copy')
     throw refuse(`is of version ${backup.version} and method "${backup.method}"`);
-  return backup;
+  const [end = '', checksum] = /,\n {2}"sha256": "(\w+)"\n\}\n$/.exec(bytes.toString('latin1')) ?? [];
+  if (sha256(bytes.subarray(0, bytes.length - end.length)) !== checksum)
+    throw refuse('is damaged: its checksum is wrong');
+  const { sha256: _, ...description } = backup as RepositoryBackup & { sha256: string };
+  return description;
 }
 
-/** The finished backups, oldest first. */
-export async function listBackups(clusterDirectory: string): Promise<RepositoryBackup[]> {
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** The finished backups, oldest first; `onDamaged`: for one whose description cannot be used. */
+export async function listBackups(
+  clusterDirectory: string,
+  onDamaged: (error: unknown) => void = (error) => {
+    throw error;
+  },
+): Promise<RepositoryBackup[]> {
   const directory = backupsDirectory(clusterDirectory);
   const names = new Set(await namesIn(directory));
   const listed = [...names].filter((name) => names.has(metaDirectory(name))).sort();
@@ -101,7 +121,12 @@ export async function listBackups(clusterDirectory: string): Promise<RepositoryB
   for (const name of listed) {
     const file = join(metaDirectory(join(directory, name)), 'backup.json');
     const bytes = await readFile(file).catch(unreadable(file));
-    if (bytes !== undefined) backups.push(parseRepositoryBackup(file, bytes));
+    if (bytes === undefined) continue;
+    try {
+      backups.push(parseRepositoryBackup(file, bytes));
+    } catch (error) {
+      onDamaged(error);
+    }
   }
   return backups;
 }
@@ -111,7 +136,7 @@ export async function findBackup(
   clusterDirectory: string,
   of: { id: number; systemIdentifier: string; startLsn: string },
 ): Promise<RepositoryBackup | undefined> {
-  const backups = await listBackups(clusterDirectory);
+  const backups = await listBackups(clusterDirectory, () => undefined);
   return backups.find(
     ({ id, systemIdentifier, startLsn }) =>
       id === of.id && systemIdentifier === of.systemIdentifier && startLsn === of.startLsn,

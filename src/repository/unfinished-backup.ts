@@ -12,7 +12,13 @@ import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName } from './label-entry.ts';
 import { isAlive, repositoryError } from './place-file.ts';
-import { backupsDirectory, metaDirectory, namesIn, type RepositoryBackup } from './repository-backup.ts';
+import {
+  backupsDirectory,
+  formatRepositoryBackup,
+  metaDirectory,
+  namesIn,
+  type RepositoryBackup,
+} from './repository-backup.ts';
 
 const directoryMode = 0o700;
 const fileMode = 0o600;
@@ -68,7 +74,7 @@ export class UnfinishedBackup {
       const write = (name: string, bytes: Buffer) => writeSynced(join(unfinishedMeta, name), bytes, fileMode);
       await write('backup_label', label);
       if (tablespaceMap !== null) await write('tablespace_map', tablespaceMap);
-      await write('backup.json', Buffer.from(`${JSON.stringify(backup, null, 2)}\n`));
+      await write('backup.json', formatRepositoryBackup(backup));
       await syncDirectory(unfinishedMeta);
       await syncDirectory(this.directory);
       await rename(unfinishedMeta, metaDirectory(this.#place));

@@ -4,12 +4,13 @@ import { parseBackupLabel, type BackupLabel } from '../postgres/backup-label.ts'
 import { parseLsn } from '../postgres/lsn.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
 import type { Manifest } from '../postgres/read-manifest.ts';
+import { parseTablespaceMap, type MappedTablespace } from '../postgres/tablespace-map.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { mismatch } from './belongs-together.ts';
 import type { StoredBackup } from './stored-backup.ts';
 
-/** `files`: PG_VERSION, global/pg_control and backup_label. @throws HoldfastError `backup_damaged` */
+/** `files`: PG_VERSION, global/pg_control, backup_label, and tablespace_map where there is one. @throws HoldfastError `backup_damaged` */
 export function refuseWrongFiles(
   files: ReadonlyMap<string, Buffer>,
   manifest: Manifest,
@@ -34,13 +35,17 @@ export function wrongFiles(
     const major = Number.parseInt(file('PG_VERSION').toString('latin1'), 10);
     const control = parseControlFile(file('global/pg_control'));
     const label = parseBackupLabel(file('backup_label'));
-    return mismatch({ major, control }, description, label) ?? wrongDescription(description, label, manifest);
+    return (
+      mismatch({ major, control }, description, label) ??
+      wrongDescription(description, label, manifest) ??
+      strayTar(description, parseTablespaceMap(file('tablespace_map'), major))
+    );
   } catch (error) {
-    return `of pg_control and backup_label, one does not make sense: ${messageOf(error)}`;
+    return `of pg_control, backup_label and tablespace_map, one does not make sense: ${messageOf(error)}`;
   }
 }
 
-/** backup.json has no checksum of its own: what recovery depends on is said elsewhere, too. */
+/** What recovery depends on is said in more than one place: all of them have to agree. */
 function wrongDescription(
   { startWal, stopWal, stopLsn, timeline, walSegmentSize }: RepositoryBackup,
   label: BackupLabel,
@@ -54,4 +59,11 @@ function wrongDescription(
   const number = (parseLsn(stopLsn) - 1n) / BigInt(walSegmentSize);
   if (parseSegmentName(stopWal, walSegmentSize).number !== number) return contradiction('itself');
   return undefined;
+}
+
+/** Nothing says where its files belong. */
+function strayTar({ tars }: RepositoryBackup, mapped: readonly MappedTablespace[]): string | undefined {
+  const expected = ['base.tar.zst', ...mapped.map(({ oid }) => `${oid}.tar.zst`)];
+  const stray = tars.find(({ name }) => !expected.includes(name));
+  return stray && `${stray.name} is of no tablespace that is in tablespace_map`;
 }

@@ -44,7 +44,8 @@ export class ArchiveSurvey {
     const { walSegmentSize } = identity;
     const names = await this.#segments();
     await this.#readHistories();
-    const backups = await listBackups(this.#clusterDirectory);
+    // One that is damaged opens no window, and hides none: "holdfast verify" says what is wrong with it.
+    const backups = await listBackups(this.#clusterDirectory, () => undefined);
     const runs = runsOf(
       await this.#withoutFreshHoles(names, walSegmentSize),
       this.#histories,

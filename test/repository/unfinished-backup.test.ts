@@ -2,7 +2,14 @@ import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { findBackup, listBackups, type RepositoryBackup } from '../../src/repository/repository-backup.ts';
+import { HoldfastError } from '../../src/errors.ts';
+import {
+  findBackup,
+  formatRepositoryBackup,
+  listBackups,
+  parseRepositoryBackup,
+  type RepositoryBackup,
+} from '../../src/repository/repository-backup.ts';
 import { findLeftovers, removeLeftover, UnfinishedBackup } from '../../src/repository/unfinished-backup.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -117,4 +124,28 @@ test('a description that is none is an error that names the file', async (t) => 
   const { files: _, ...without } = backup;
   await writeFile(join(`${directory}.meta`, 'backup.json'), JSON.stringify(without));
   await t.throwsAsync(listBackups(cluster), { message: /backup\.json" has no number "files"$/ });
+  const damaged: unknown[] = [];
+  t.deepEqual(await listBackups(cluster, (error) => damaged.push(error)), []);
+  t.is(damaged.length, 1);
+});
+
+test('no bit of a description can change unnoticed', async (t) => {
+  const cluster = await temporaryDirectory(t);
+  const file = join(cluster, 'backup.json');
+  const bytes = formatRepositoryBackup(backup);
+  t.deepEqual(parseRepositoryBackup(file, bytes), backup);
+  const unnoticed: string[] = [];
+  for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+    const changed = Buffer.from(bytes);
+    changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+    try {
+      parseRepositoryBackup(file, changed);
+      unnoticed.push(`bit ${bit & 7} of byte ${bit >> 3}`);
+    } catch (error) {
+      t.true(error instanceof HoldfastError);
+    }
+  }
+  t.deepEqual(unnoticed, []);
+  for (let length = 0; length < bytes.length; length += 1)
+    t.throws(() => parseRepositoryBackup(file, bytes.subarray(0, length)), { instanceOf: HoldfastError });
 });

@@ -1,74 +1,11 @@
-// Copies of servers that do not sit still: DDL of every kind, WAL that is recycled meanwhile, many and big files.
+// Copies of servers with WAL that is recycled meanwhile, and with big files.
 import { readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
-import { amcheck } from '../../dev/demo/amcheck.ts';
 import { copyScene, extracted, noCopies, run, started } from '../support/copies.ts';
-import { openClient, type SqlClient } from '../support/sql-client.ts';
+import { again } from '../support/load.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noCopies);
-
-/** Does it again and again, in a session of its own, until the test is over. */
-function again(
-  t: ExecutionContext,
-  url: string,
-  work: (client: SqlClient, round: number) => Promise<unknown>,
-) {
-  let working = true;
-  const done = (async () => {
-    const client = await openClient(url);
-    for (let round = 0; working; round += 1) await work(client, round);
-    await client.close();
-  })();
-  const stop = async () => {
-    working = false;
-    await done;
-  };
-  t.teardown(stop);
-  return stop;
-}
-
-test('copies under a write load with DDL restore to what is consistent', async (t) => {
-  const { admin, cluster, copy, db, startCopier, workerLogin } = await copyScene(t, {
-    initdb: ['--data-checksums'],
-  });
-  await admin.query(`alter role ${workerLogin.role} replication`);
-  await admin.query(`create table account (id int primary key, amount int);
-    insert into account select n, 100 from generate_series(1, 2000) n`);
-  await startCopier();
-  const url = db.url;
-  const stops = [
-    again(t, url, (client) =>
-      client.query(`with pair as (select (random() * 999)::int + 1 as a, (random() * 999)::int + 1001 as b)
-        update account set amount = amount + case id when (select a from pair) then 1 else -1 end
-        where id in (select a from pair union select b from pair)`),
-    ),
-    again(t, url, async (client, round) => {
-      await client.query(`create table t${round} as select n, md5(n::text) from generate_series(1, 3000) n`);
-      await client.query(`create index on t${round} (md5)`);
-      if (round % 3 === 0) await client.query(`truncate t${round}`);
-      if (round > 2) await client.query(`drop table t${round - 2}`);
-      if (round % 4 === 0) await client.query('vacuum full account');
-    }),
-    again(t, cluster.url(), async (client, round) => {
-      await client.query(`create database d${round}`);
-      if (round > 0) await client.query(`drop database d${round - 1}`);
-      await client.query('checkpoint');
-    }),
-  ];
-  const backups = [];
-  for (let round = 0; round < 3; round += 1) backups.push(await copy());
-  await Promise.all(stops.map((stop) => stop()));
-  for (const backup of backups) {
-    t.deepEqual(backup.row.warnings, []);
-    const restored = await extracted(t, backup, cluster.version);
-    const client = await started(t, restored, db.name);
-    t.is(await client.value('select sum(amount)::int from account'), 200_000);
-    for (const { claim, holds, found } of await amcheck(client)) t.true(holds, `${claim}: ${found}`);
-    await restored.stop('immediate');
-  }
-});
 
 test('the server keeps the WAL for a worker with REPLICATION, however often it has its checkpoints', async (t) => {
   const { admin, cluster, copy, db, startCopier, workerLogin } = await copyScene(t, {

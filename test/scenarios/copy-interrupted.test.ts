@@ -1,10 +1,9 @@
 // A copy that ends early leaves nothing behind; and one that is whole is never taken for half of one.
-import { mkdir, readdir, rename, stat } from 'node:fs/promises';
+import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyScene, noCopies, type CopyScene } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { cancel } from '../support/requests.ts';
-import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noCopies);
@@ -150,17 +149,3 @@ async function heldBackInDone(scene: CopyScene): Promise<{ id: string }> {
 async function release(scene: CopyScene): Promise<void> {
   await scene.admin.query('drop function public.hold_back() cascade');
 }
-
-const onSmallDisk = testWhen(noCopies, noSmallDisk);
-
-onSmallDisk('a full repository fails the request, says so, and is left as it was', async (t) => {
-  const { directory: repository } = await smallDisk(t, '2m');
-  const scene = await copyScene(t, { repository });
-  await mkdir(join(repository, 'main'), { recursive: true });
-  await scene.startCopier();
-  const id = await scene.requestCopy();
-  const row = await scene.untilState(id, 'failed');
-  t.is(row.error_code, 'repository_full');
-  t.regex(String(row.error), /the repository is full/);
-  t.deepEqual(await scene.names(), []);
-});

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { formatRepositoryBackup } from '../../src/repository/repository-backup.ts';
 import { readFrameIndex } from '../../src/repository/frame-index.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { noServerFiles } from '../support/cluster.ts';
@@ -126,8 +127,24 @@ test('whatever is damaged or missing is found by verify, and not restored', asyn
     [
       'another stop in backup.json',
       join(meta, 'backup.json'),
-      () => replaceIn(join(meta, 'backup.json'), backup.stopWal, '000000010000000000000099'),
-      /backup\.json contradicts itself|is missing|is not there/,
+      () =>
+        writeFile(
+          join(meta, 'backup.json'),
+          formatRepositoryBackup({ ...backup, stopWal: '000000010000000000000099' }),
+        ),
+      /backup\.json contradicts itself/,
+    ],
+    [
+      'a flipped bit in backup.json',
+      join(meta, 'backup.json'),
+      () => flip(join(meta, 'backup.json')),
+      /backup\.json" (is damaged: its checksum|is not JSON|has no )/,
+    ],
+    [
+      'a truncated index',
+      join(meta, 'frames.jsonl'),
+      () => truncate(join(meta, 'frames.jsonl'), 100),
+      /frames\.jsonl" cannot be used: its CRC-32C/,
     ],
     [
       'a missing segment',
@@ -149,6 +166,10 @@ test('whatever is damaged or missing is found by verify, and not restored', asyn
     await writeFile(file, original);
   }
   t.is((await verify(scene, '--all', '--no-record')).status, 0);
+  // The label that is beside the backup is for "holdfast label" and "place": a restore has the one in the tar.
+  await flip(join(meta, 'backup_label'));
+  const { found } = await verify(scene, '--all', '--no-record');
+  t.regex(String(found[0]?.problems), /backup_label" is not the one in the backup/);
 });
 
 test('a damaged WAL segment is found by verify', async (t) => {
@@ -158,6 +179,11 @@ test('a damaged WAL segment is found by verify', async (t) => {
   const original = await readFile(segment);
   await flip(segment, 100);
   t.regex(String((await verify(scene, '1', '--no-record')).found[0]?.problems[0]), /a zstd frame|cut off/);
+  await refusesToRecover(t, scene);
+  await writeFile(segment, original);
+  await truncate(segment, original.length - 20);
+  t.regex(String((await verify(scene, '1', '--no-record')).found[0]?.problems[0]), /cut off/);
+  await refusesToRecover(t, scene);
   await writeFile(segment, original);
   await scene.archiveAll();
   const other = archivedPath(scene.directory, await nextSegment(scene, backup.stopWal));
@@ -177,11 +203,6 @@ async function nextSegment({ directory }: RepositoryScene, after: string): Promi
   return segments.find((name) => name > after) ?? '';
 }
 
-async function replaceIn(file: string, from: string, to: string): Promise<void> {
-  const text = await readFile(file, 'utf8');
-  await writeFile(file, text.replace(`"stopWal": "${from}"`, `"stopWal": "${to}"`));
-}
-
 /** With an error, and no directory that a server would start on. */
 async function refuses(t: ExecutionContext, scene: RepositoryScene, what: string): Promise<void> {
   const to = join(await temporaryDirectory(t), 'data');
@@ -189,4 +210,11 @@ async function refuses(t: ExecutionContext, scene: RepositoryScene, what: string
   t.is(status, 1, what);
   t.regex(stderr, /hint: /, what);
   t.false(existsSync(join(to, 'global', 'pg_control')), what);
+}
+
+/** Restoring does not read all the WAL: recovery does, and ends with an error at what is damaged. */
+async function refusesToRecover(t: ExecutionContext, scene: RepositoryScene): Promise<void> {
+  const restored = await scene.restored('--no-archiving');
+  await t.throwsAsync(restored.start(), { message: /is damaged: / });
+  await restored.remove();
 }

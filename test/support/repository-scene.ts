@@ -112,7 +112,8 @@ function restores(t: ExecutionContext, { repository, directory, cluster, base }:
       await target.start();
       const client = await connect(t, target.url({ database: base.db.name }));
       const stays = args.includes('--as-standby') || args.includes('pause');
-      if (!stays) await eventually('it is a primary', () => client.value('select not pg_is_in_recovery()'));
+      const promoted = () => client.value<boolean>('select not pg_is_in_recovery()');
+      if (!stays) await eventually('it is a primary', promoted, { within: 120_000 });
       return { cluster: target, client };
     },
   };

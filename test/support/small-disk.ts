@@ -11,6 +11,8 @@ export interface SmallDisk {
   fill(): Promise<void>;
   empty(): Promise<void>;
   makeReadOnly(): Promise<void>;
+  /** Gives it another size, in mount's terms; what is there stays. */
+  resize(size: string): Promise<void>;
 }
 
 /** For testWhen(): why there is no small disk here; undefined when there can be one. */
@@ -23,8 +25,9 @@ async function obstacle(): Promise<string | undefined> {
   return status === 0 ? undefined : 'this container may not mount file systems';
 }
 
-export async function smallDisk(t: ExecutionContext, size = '64k'): Promise<SmallDisk> {
-  const directory = await temporaryDirectory(t);
+/** `at`: an empty directory; default: one of the test's own. */
+export async function smallDisk(t: ExecutionContext, size = '64k', at?: string): Promise<SmallDisk> {
+  const directory = at ?? (await temporaryDirectory(t));
   await run('mount', '-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory);
   t.teardown(() => run('umount', '-l', directory));
   const filler = join(directory, 'filler');
@@ -38,6 +41,7 @@ export async function smallDisk(t: ExecutionContext, size = '64k'): Promise<Smal
     },
     empty: () => rm(filler, { force: true }),
     makeReadOnly: () => run('mount', '-o', 'remount,ro', directory),
+    resize: (wanted) => run('mount', '-o', `remount,size=${wanted}`, directory),
   };
 }
 

@@ -9,9 +9,10 @@ import {
   manifestEntry,
   manifestHead,
   manifestTail,
+  namesFileBelow,
   type ManifestWal,
 } from '../../postgres/backup-manifest.ts';
-import { writeFrameIndex, type Continuation } from '../../repository/frame-index.ts';
+import { writeFrameIndex, type Continuation, type FrameEntry } from '../../repository/frame-index.ts';
 import { AppendFile } from './append-file.ts';
 import { toText } from './byte-path.ts';
 import type { DamagedPage, FrameResult } from './messages.ts';
@@ -39,12 +40,12 @@ export interface FrameRecord {
 const mostDamaged = 10_000;
 
 export class Account {
-  readonly #manifest: AppendFile;
-  readonly #frames: AppendFile;
+  #manifest: AppendFile;
+  #frames: AppendFile;
   readonly #records = new Map<number, FrameRecord>();
-  readonly damagedPages: DamagedPage[] = [];
-  bytes = 0;
-  files = 0;
+  damagedPages: DamagedPage[] = [];
+  /** By the name of the tar. */
+  readonly #sums = new Map<string, { files: number; bytes: number }>();
   /** Of files that are not finished, too. */
   bytesRead = 0;
   #sum = 0;
@@ -71,29 +72,48 @@ export class Account {
     );
     for (const { part, block } of damaged) this.#enterDamage(pieces[part]?.path ?? '', block);
     for (const [index, piece] of pieces.filter((it) => it !== undefined).entries())
-      this.#enterPiece(piece, contents[index] ?? null);
+      this.#enterPiece(tar.name, piece, contents[index] ?? null);
   }
 
-  #enterPiece(piece: Piece, content: FrameResult['contents'][number]): void {
+  #enterPiece(tar: string, piece: Piece, content: FrameResult['contents'][number]): void {
     if (content !== null) {
       this.bytesRead += content.size;
       this.#sum = piece.isFirst ? content.crc32c : combineCrc32c(this.#sum, content.crc32c, content.size);
       this.#size = piece.isFirst ? content.size : this.#size + content.size;
-      if (piece.isLast) this.#enterFile(piece.path, piece.mtime);
+      if (piece.isLast) this.#enterFile(tar, piece.path, piece.mtime);
     }
     piece.done?.();
   }
 
-  #enterFile(path: string, mtime: number): void {
-    this.#manifest.append(
-      manifestEntry({ path, size: this.#size, mtime, crc32c: this.#sum }, this.files === 0),
-    );
-    this.files += 1;
-    this.bytes += this.#size;
+  #enterFile(tar: string, path: string, mtime: number): void {
+    const isFirst = this.#sums.size === 0;
+    this.#manifest.append(manifestEntry({ path, size: this.#size, mtime, crc32c: this.#sum }, isFirst));
+    const { files, bytes } = this.#sums.get(tar) ?? { files: 0, bytes: 0 };
+    this.#sums.set(tar, { files: files + 1, bytes: bytes + this.#size });
   }
 
   #enterDamage(path: string, block: number): void {
     if (this.damagedPages.length < mostDamaged) this.damagedPages.push({ file: toText(path), block });
+  }
+
+  get files(): number {
+    return this.#total(({ files }) => files);
+  }
+
+  get bytes(): number {
+    return this.#total(({ bytes }) => bytes);
+  }
+
+  #total(of: (sum: { files: number; bytes: number }) => number): number {
+    return [...this.#sums.values()].reduce((total, sum) => total + of(sum), 0);
+  }
+
+  /** As if that tar had not been made; not for the last one. `path`: what the names of its files begin with. */
+  forget(tar: string, path: string): void {
+    this.#manifest = this.#manifest.without((line) => namesFileBelow(path, line));
+    this.#frames = this.#frames.without((line) => (JSON.parse(line) as FrameEntry).tar === tar);
+    this.damagedPages = this.damagedPages.filter(({ file }) => !file.startsWith(path));
+    this.#sums.delete(tar);
   }
 
   /** Makes both files last. */

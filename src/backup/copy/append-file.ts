@@ -1,6 +1,7 @@
 /** A file that is written from front to back, with its checksums kept on the way. */
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
 import { crc32c } from '../../postgres/crc32c.ts';
 import { CopyError } from './copy-error.ts';
 
@@ -8,7 +9,7 @@ import { CopyError } from './copy-error.ts';
 const gathered = 64 * 1024;
 
 export class AppendFile {
-  readonly #path: string;
+  #path: string;
   readonly #fd: number;
   readonly #sha256: Hash = createHash('sha256');
   #text = '';
@@ -35,6 +36,22 @@ export class AppendFile {
     return this.#sha256.copy().digest('hex');
   }
 
+  /** The same without those lines, under the same name; this one is of no use any more. */
+  without(unwanted: (line: string) => boolean): AppendFile {
+    this.#flush();
+    const kept = new AppendFile(`${this.#path}.kept`);
+    try {
+      for (const line of linesOf(this.#path)) if (!unwanted(line)) kept.append(line);
+      renameSync(kept.#path, this.#path);
+    } catch (error) {
+      throw CopyError.writing(this.#path, error);
+    } finally {
+      closeSync(this.#fd);
+    }
+    kept.#path = this.#path;
+    return kept;
+  }
+
   /** Makes it last. */
   close(): { bytes: number; crc32c: number } {
     this.#flush();
@@ -59,5 +76,23 @@ export class AppendFile {
     this.#sha256.update(bytes);
     this.#crc32c = crc32c(bytes, this.#crc32c);
     this.#bytes += bytes.length;
+  }
+}
+
+/** With their ends, which the last one may not have. */
+function* linesOf(path: string): Generator<string> {
+  const fd = openSync(path, 'r');
+  const decoder = new StringDecoder('utf8');
+  const buffer = Buffer.alloc(gathered);
+  let rest = '';
+  try {
+    for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) {
+      const lines = (rest + decoder.write(buffer.subarray(0, read))).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) yield `${line}\n`;
+    }
+    if (rest !== '') yield rest;
+  } finally {
+    closeSync(fd);
   }
 }

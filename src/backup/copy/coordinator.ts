@@ -5,10 +5,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
-import { statSync, type Stats } from 'node:fs';
+import { rmSync, statSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
 import { holdsRelations, relationFile, versionDirectory } from '../../postgres/left-out.ts';
 import { controlFileSize, parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
+import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
 import { endOfArchive, type TarMember } from '../../repository/tar.ts';
 import { Account } from './account.ts';
 import { bytePath, toSystem, toText } from './byte-path.ts';
@@ -84,6 +86,7 @@ class Coordinator {
     await this.#pool.drain();
     if (this.#base !== undefined) this.#tars.push(this.#base.finish());
     const tars = await Promise.all(this.#tars);
+    const trees = this.#leaveOutUnmapped(tablespaceMap);
     const sums = this.#account.close({ timeline, startLsn, stopLsn });
     await this.#pool.close();
     const { checksums, blockSize, walSegmentSize, relationSegmentBlocks } = this.#control;
@@ -97,14 +100,29 @@ class Coordinator {
         relationSegmentBlocks,
         bytes,
         files,
-        tars,
-        tablespaces: this.#layout.trees
+        tars: tars.filter(({ name }) => trees.some((tree) => tarName(tree) === name)),
+        tablespaces: trees
           .filter((tree) => tree.oid !== undefined)
           .map((tree) => ({ oid: tree.oid ?? 0, path: toText(tree.location ?? ''), tar: tarName(tree) })),
         damagedPages,
         ...sums,
       },
     });
+  }
+
+  /**
+   * A tablespace that was created after pg_backup_start had made the map, and before we looked: replay creates it
+   * anew, and what was copied of it has no place to be restored to. Returns the trees that remain.
+   */
+  #leaveOutUnmapped(tablespaceMap: Uint8Array | null): Tree[] {
+    const { major, output } = this.#options;
+    const mapped = parseTablespaceMap(Buffer.from(tablespaceMap ?? []), major).map(({ oid }) => Number(oid));
+    const isMapped = ({ oid }: Tree) => oid === undefined || mapped.includes(oid);
+    for (const tree of this.#layout.trees.filter((it) => !isMapped(it))) {
+      this.#account.forget(tarName(tree), `pg_tblspc/${tree.oid}/`);
+      rmSync(join(output, tarName(tree)));
+    }
+    return this.#layout.trees.filter(isMapped);
   }
 
   /** Looks at everything once, as pg_basebackup does for its progress. */

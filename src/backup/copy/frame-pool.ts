@@ -60,10 +60,19 @@ export class FramePool {
     worker.on('message', (message: FromThread) => {
       thread.tasks -= 1;
       if ('failure' in message) this.#options.onFailure(message.failure);
-      else this.#onResult(message.result);
+      else this.#receive(message.result);
     });
     worker.on('error', (error) => this.#options.onFailure(failureOf(error)));
     return thread;
+  }
+
+  /** What it is written down in may fail, too. */
+  #receive(result: FrameResult): void {
+    try {
+      this.#onResult(result);
+    } catch (error) {
+      this.#options.onFailure(failureOf(error));
+    }
   }
 
   #onResult(result: FrameResult): void {

@@ -57,7 +57,8 @@ export function findTrees(dataDirectory: string, versionDirectory: string, major
     const link = `${root}/pg_tblspc/${name}`;
     const isLink = lstatSync(toSystem(link), { throwIfNoEntry: false })?.isSymbolicLink();
     if (!/^\d+$/.test(name) || isLink !== true) continue;
-    const location = readlinkSync(toSystem(link), 'latin1');
+    const location = unlessVanished(() => readlinkSync(toSystem(link), 'latin1'));
+    if (location === undefined) continue;
     trees.push({
       directory: `${location}/${versionDirectory}`,
       path: `pg_tblspc/${name}/${versionDirectory}`,
@@ -67,7 +68,11 @@ export function findTrees(dataDirectory: string, versionDirectory: string, major
     });
   }
   trees.sort((a, b) => Number(a.oid) - Number(b.oid));
-  const elsewhere = new Set(trees.map(({ location = '' }) => realpathSync(toSystem(location), 'latin1')));
+  const elsewhere = new Set(
+    trees
+      .map(({ location = '' }) => unlessVanished(() => realpathSync(toSystem(location), 'latin1')))
+      .filter((path) => path !== undefined),
+  );
   trees.push({ directory: root, path: '', prefix: '' });
   return { trees, elsewhere, versionDirectory, hasWalSummaries: major >= 17 };
 }
@@ -156,9 +161,13 @@ function* namesIn(directory: string): Generator<string> {
 }
 
 function openDirectory(directory: string): Dir | undefined {
+  // The names as bytes: @types/node has only the names of encodings for text.
+  return unlessVanished(() => opendirSync(toSystem(directory), { encoding: 'latin1', bufferSize: 256 }));
+}
+
+function unlessVanished<T>(ask: () => T): T | undefined {
   try {
-    // The names as bytes: @types/node has only the names of encodings for text.
-    return opendirSync(toSystem(directory), { encoding: 'latin1', bufferSize: 256 });
+    return ask();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

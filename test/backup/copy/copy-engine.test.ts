@@ -1,0 +1,82 @@
+// What a copy makes of its end, which comes from pg_backup_stop.
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CopyEngine } from '../../../src/backup/copy/copy-engine.ts';
+import { crc32c } from '../../../src/postgres/crc32c.ts';
+import { parseManifest } from '../../../src/postgres/read-manifest.ts';
+import { readFrameIndex } from '../../../src/repository/frame-index.ts';
+import { noServerFiles, ownCluster } from '../../support/cluster.ts';
+import { connect } from '../../support/sql-client.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { testWhen } from '../../support/test-when.ts';
+
+const test = testWhen(noServerFiles);
+
+test('a tablespace that is not in the map, as it was created too late for it, is not in the backup', async (t) => {
+  const cluster = await ownCluster(t);
+  const client = await connect(t, cluster.url());
+  const oids: string[] = [];
+  for (const name of ['early', 'late']) {
+    const location = await cluster.serverDirectory(name);
+    await client.query(`create tablespace ${name} location '${location}'`);
+    await client.query(`create table in_${name} tablespace ${name} as select generate_series(1, 1000) n`);
+    oids.push(await client.value(`select oid::text from pg_tablespace where spcname = '${name}'`));
+  }
+  await client.query('checkpoint');
+  const [early, late] = oids;
+  const output = await temporaryDirectory(t);
+  const engine = new CopyEngine(
+    {
+      dataDirectory: String(cluster.dataDirectory),
+      output,
+      major: cluster.version,
+      systemIdentifier: await client.value('select system_identifier::text from pg_control_system()'),
+      startLsn: '0/2000028',
+      jobs: 2,
+      level: 1,
+      rateLimit: undefined,
+    },
+    { onProgress: () => undefined, onWarning: (text) => t.fail(text) },
+  );
+  t.teardown(() => engine.stop());
+  await engine.copied;
+  const summary = await engine.finish({
+    label: Buffer.from('START WAL LOCATION\n'),
+    tablespaceMap: Buffer.from(`${early} /somewhere\n`),
+    timeline: 1,
+    stopLsn: '0/2000138',
+  });
+
+  t.deepEqual(summary.tars.map(({ name }) => name).sort(), [`${early}.tar.zst`, 'base.tar.zst']);
+  t.deepEqual(
+    summary.tablespaces.map(({ oid }) => String(oid)),
+    [early],
+  );
+  t.deepEqual((await readdir(output)).sort(), [
+    `${early}.tar.zst`,
+    'backup_manifest',
+    'base.tar.zst',
+    'frames.jsonl',
+  ]);
+
+  const bytes = await readFile(join(output, 'backup_manifest'));
+  const manifest = parseManifest(bytes);
+  t.is(manifest.files.size, summary.files);
+  t.is(
+    [...manifest.files.values()].reduce((sum, { size }) => sum + size, 0),
+    summary.bytes,
+  );
+  const spaces = new Set([...manifest.files.keys()].map((path) => /^pg_tblspc\/(\d+)/.exec(path)?.[1]));
+  t.deepEqual([spaces.has(early), spaces.has(late)], [true, false]);
+  t.is(crc32c(bytes), summary.manifestCrc32c);
+  t.is(bytes.length, summary.manifestBytes);
+  const [, checksum] = /"Manifest-Checksum": "(\w+)"/.exec(bytes.toString()) ?? [];
+  const content = bytes.subarray(0, bytes.indexOf('"Manifest-Checksum"'));
+  t.is(checksum, createHash('sha256').update(content).digest('hex'));
+
+  const index = await readFile(join(output, 'frames.jsonl'));
+  const tars = new Set(readFrameIndex(index.toString()).map(({ tar }) => tar));
+  t.deepEqual([...tars].sort(), [`${early}.tar.zst`, 'base.tar.zst']);
+  t.is(crc32c(index), summary.framesCrc32c);
+});
