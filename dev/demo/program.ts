@@ -1,0 +1,45 @@
+// Where the server's own user finds the program: archive_command runs as him, and so does the worker beside it.
+import { readFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runProcess } from '../../test/support/children.ts';
+import { run } from '../embedded/run.ts';
+import { serverIdentity } from '../embedded/server-user.ts';
+
+/** This checkout. */
+export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+/** The programs of a package, and the PATH in which they are found by their names. */
+export function packageIn(home: string): { node: string; program: string; path: string } {
+  const programs = [join(home, 'bin'), join(home, 'node_modules/.bin'), process.env['PATH'] ?? ''];
+  return {
+    node: join(home, 'node_modules/.bin/node'),
+    program: join(home, 'bin/holdfast.js'),
+    path: programs.join(delimiter),
+  };
+}
+
+/** This checkout; or, where the server's user cannot use it, a copy of what runs, in `directory`. */
+export async function reachableProgram(directory: string): Promise<string> {
+  const { node, program } = packageIn(root);
+  const identity = serverIdentity();
+  const asServer = { cwd: '/', ...(identity && { as: identity }) };
+  const tried = await runProcess(node, [program, '--version'], asServer).catch(() => undefined);
+  if (tried?.status === 0) return root;
+  const parts = ['package.json', 'bin', 'src', 'sql', 'migrations', ...(await dependencies())];
+  await run('mkdir', [directory]);
+  await run('cp', ['-R', '--parents', ...parts, directory], { cwd: root });
+  await run('chmod', ['-R', 'go+rX', directory]);
+  return directory;
+}
+
+/** What is installed of the packages that the program needs, with Node itself. */
+async function dependencies(): Promise<string[]> {
+  const lock = join(root, 'node_modules/.package-lock.json');
+  const { packages } = JSON.parse(await readFile(lock, 'utf8')) as {
+    packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
+  };
+  const needed = Object.entries(packages).filter(([, { dev, devOptional }]) => !dev && !devOptional);
+  const node = ['node_modules/.bin/node', 'node_modules/node/bin'];
+  return [...needed.map(([path]) => path), ...node];
+}

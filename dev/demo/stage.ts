@@ -1,0 +1,58 @@
+// What both acts play on: the narrator, clients, and everything that has to be ended, whatever happens.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
+import { Narrator } from './narrator.ts';
+
+type Ending = () => unknown;
+
+export class Stage {
+  readonly tell = new Narrator();
+  readonly #endings: Ending[] = [];
+
+  /** The last one comes first. */
+  onEnd(ending: Ending): void {
+    this.#endings.unshift(ending);
+  }
+
+  async cleanUp(): Promise<void> {
+    for (const ending of this.#endings.splice(0)) {
+      try {
+        await ending();
+      } catch {
+        // What cannot be ended has ended already.
+      }
+    }
+  }
+
+  async connect(url: string): Promise<SqlClient> {
+    const client = await openClient(url);
+    this.onEnd(() => client.close());
+    return client;
+  }
+
+  /** As the backup tool's operator types it. */
+  async query<R extends Record<string, string | number | null>>(tool: SqlClient, text: string): Promise<R[]> {
+    this.tell.sql('backup_tool', `${text};`);
+    const rows = await tool.query<R>(text);
+    this.tell.rows(rows);
+    return rows;
+  }
+
+  /** Any client can poll; one that holds a connection may also LISTEN. `meanwhile` is done before every look. */
+  async reach(tool: SqlClient, id: number, wanted: string, meanwhile?: () => Promise<void>): Promise<void> {
+    const deadline = performance.now() + 60_000;
+    for (;;) {
+      await meanwhile?.();
+      const [row] = await tool.query<{ state: string; error: string | null; hint: string | null }>(
+        'SELECT state, error, hint FROM holdfast.backup_request WHERE id = $1',
+        [id],
+      );
+      if (row?.state === wanted) return;
+      if (row?.state === 'failed')
+        throw new Error(`backup request ${id} has failed: ${row.error} (${row.hint})`);
+      if (performance.now() > deadline)
+        throw new Error(`backup request ${id} is still ${row?.state} after 60 s`);
+      await sleep(20);
+    }
+  }
+}
