@@ -1,4 +1,5 @@
 // Where the server's own user finds the program: archive_command runs as him, and so does the worker beside it.
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,13 +34,15 @@ export async function reachableProgram(directory: string): Promise<string> {
   return directory;
 }
 
-/** What is installed of the packages that the program needs, with Node itself. */
+/** The packages that the program needs, as far as they are for this system, and Node itself. */
 async function dependencies(): Promise<string[]> {
-  const lock = join(root, 'node_modules/.package-lock.json');
+  const lock = join(root, 'package-lock.json');
   const { packages } = JSON.parse(await readFile(lock, 'utf8')) as {
     packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
   };
-  const needed = Object.entries(packages).filter(([, { dev, devOptional }]) => !dev && !devOptional);
-  const node = ['node_modules/.bin/node', 'node_modules/node/bin'];
-  return [...needed.map(([path]) => path), ...node];
+  const needed = Object.keys(packages).filter((path) => {
+    const { dev, devOptional } = packages[path] ?? {};
+    return path !== '' && !dev && !devOptional && existsSync(join(root, path));
+  });
+  return [...needed, 'node_modules/.bin/node', 'node_modules/node/bin'];
 }
