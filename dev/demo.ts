@@ -13,7 +13,7 @@ for (const [signal, status] of Object.entries(signals)) {
     if (interrupted) return;
     interrupted = true;
     console.log(`\n${signal}: cleaning up`);
-    void stage.cleanUp().finally(() => process.exit(status));
+    void stage.interrupt().finally(() => process.exit(status));
   });
 }
 

@@ -1,5 +1,5 @@
 // Holdfast as any user sets it up and runs it: the program, two roles, a worker.
-import { startProcess, type RunningProcess } from '../../test/support/children.ts';
+import type { ProcessOptions } from '../../test/support/children.ts';
 import type { EmbeddedCluster } from '../embedded/cluster.ts';
 import type { Identity } from '../embedded/run.ts';
 import { packageIn, root } from './program.ts';
@@ -16,12 +16,8 @@ export interface Use {
 }
 
 /** Runs one command to its end. @throws Error with what it said, unless it exits with 0 */
-export async function holdfast(stage: Stage, args: string[], use: Use): Promise<string> {
-  const command = await start(stage, args, use);
-  const { status, signal, stdout, stderr } = await command.exited;
-  if (status !== 0)
-    throw new Error(`holdfast ${args.join(' ')} ended with ${signal ?? status}: ${stderr}${stdout}`);
-  return stdout;
+export function holdfast(stage: Stage, args: string[], use: Use): Promise<string> {
+  return stage.run(...invocation(args, use));
 }
 
 /** Installs it, and creates the roles that README tells users to create. */
@@ -49,7 +45,8 @@ export interface Worker {
 
 export async function startWorker(stage: Stage, server: EmbeddedCluster, use: Use): Promise<Worker> {
   const url = server.url({ user: 'holdfast_agent' });
-  const worker = await start(stage, ['worker'], { ...use, env: { ...use.env, DATABASE_URL: url } });
+  const env = { ...use.env, DATABASE_URL: url };
+  const worker = await stage.start(...invocation(['worker'], { ...use, env }));
   stage.tell.say(await worker.untilLine(/\bready\b/));
   return {
     async stop() {
@@ -60,13 +57,10 @@ export async function startWorker(stage: Stage, server: EmbeddedCluster, use: Us
   };
 }
 
-function start(stage: Stage, args: string[], { env, home = root, as }: Use): Promise<RunningProcess> {
+function invocation(args: string[], { env, home = root, as }: Use): [string, string[], ProcessOptions] {
   const { node, program } = packageIn(home);
-  return startProcess({ teardown: (end) => stage.onEnd(end) }, node, [program, ...args], {
-    cwd: '/',
-    env: { ...withoutOwnSettings(), ...env },
-    ...(as && { as }),
-  });
+  const options = { cwd: '/', env: { ...withoutOwnSettings(), ...env }, ...(as && { as }) };
+  return [node, [program, ...args], options];
 }
 
 /** Nobody's own databases and settings. */

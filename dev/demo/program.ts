@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runProcess } from '../../test/support/children.ts';
-import { run } from '../embedded/run.ts';
-import { serverIdentity } from '../embedded/server-user.ts';
+import { canEnter } from '../embedded/server-user.ts';
+import type { Stage } from './stage.ts';
 
 /** This checkout. */
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
@@ -21,16 +20,12 @@ export function packageIn(home: string): { node: string; program: string; path: 
 }
 
 /** This checkout; or, where the server's user cannot use it, a copy of what runs, in `directory`. */
-export async function reachableProgram(directory: string): Promise<string> {
-  const { node, program } = packageIn(root);
-  const identity = serverIdentity();
-  const asServer = { cwd: '/', ...(identity && { as: identity }) };
-  const tried = await runProcess(node, [program, '--version'], asServer).catch(() => undefined);
-  if (tried?.status === 0) return root;
+export async function reachableProgram(stage: Stage, directory: string): Promise<string> {
+  if (canEnter(root)) return root;
   const parts = ['package.json', 'bin', 'src', 'sql', 'migrations', ...(await dependencies())];
-  await run('mkdir', [directory]);
-  await run('cp', ['-R', '--parents', ...parts, directory], { cwd: root });
-  await run('chmod', ['-R', 'go+rX', directory]);
+  await stage.run('mkdir', [directory], {});
+  await stage.run('cp', ['-R', '--parents', ...parts, directory], { cwd: root });
+  await stage.run('chmod', ['-R', 'go+rX', directory], {});
   return directory;
 }
 

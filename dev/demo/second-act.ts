@@ -38,7 +38,7 @@ async function startServer(stage: Stage): Promise<Scene> {
   const at = (name: string) => join(server.directory, name);
   for (const name of ['second-disk', 'repository', 'labels', 'node-cache'])
     await asServerUser.mkdir(at(name));
-  const home = await reachableProgram(at('holdfast'));
+  const home = await reachableProgram(stage, at('holdfast'));
   const env = { HOLDFAST_REPOSITORY: at('repository'), NODE_COMPILE_CACHE: at('node-cache') };
   await server.start({ ...env, PATH: packageIn(home).path });
   tell.say(`In the server's environment: HOLDFAST_REPOSITORY=${env.HOLDFAST_REPOSITORY}`);

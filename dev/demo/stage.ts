@@ -1,5 +1,6 @@
 // What both acts play on: the narrator, clients, and everything that has to be ended, whatever happens.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startProcess, type ProcessOptions, type RunningProcess } from '../../test/support/children.ts';
 import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
 import { Narrator } from './narrator.ts';
 
@@ -8,10 +9,20 @@ type Ending = () => unknown;
 export class Stage {
   readonly tell = new Narrator();
   readonly #endings: Ending[] = [];
+  #interrupted = false;
 
-  /** The last one comes first. */
+  /** The last one comes first. @throws Error where it is all over already; then the ending has come */
   onEnd(ending: Ending): void {
     this.#endings.unshift(ending);
+    if (!this.#interrupted) return;
+    void this.cleanUp();
+    throw new Error('interrupted');
+  }
+
+  /** Whatever is being started now ends as soon as it has. */
+  interrupt(): Promise<void> {
+    this.#interrupted = true;
+    return this.cleanUp();
   }
 
   async cleanUp(): Promise<void> {
@@ -22,6 +33,19 @@ export class Stage {
         // What cannot be ended has ended already.
       }
     }
+  }
+
+  /** Starts a program that ends with the play. */
+  start(command: string, args: string[], options: ProcessOptions): Promise<RunningProcess> {
+    return startProcess({ teardown: (end) => this.onEnd(end) }, command, args, options);
+  }
+
+  /** Runs one to its end. @throws Error with what it said, unless it exits with 0 */
+  async run(command: string, args: string[], options: ProcessOptions): Promise<string> {
+    const running = await this.start(command, args, options);
+    const { status, signal, stdout, stderr } = await running.exited;
+    if (status === 0) return stdout;
+    throw new Error(`${[command, ...args].join(' ')} ended with ${signal ?? status}: ${stderr}${stdout}`);
   }
 
   async connect(url: string): Promise<SqlClient> {
