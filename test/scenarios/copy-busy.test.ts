@@ -1,7 +1,9 @@
 // Copies of servers with WAL that is recycled meanwhile, and with big files.
-import { readdir, truncate } from 'node:fs/promises';
+import { readdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { copyScene, extracted, noCopies, run, started } from '../support/copies.ts';
+import { holdfast } from '../support/process.ts';
 import { again } from '../support/load.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -31,8 +33,10 @@ test('the server keeps the WAL for a worker with REPLICATION, however often it h
   t.true((await client.value<number>('select count(*)::int from churned')) > 0);
 });
 
-test('a relation of several files is copied, each page as its own block', async (t) => {
-  const { admin, copy, cluster, startCopier } = await copyScene(t, { initdb: ['--data-checksums'] });
+test('a relation of several files is copied, each page as its own block, and restored', async (t) => {
+  const { admin, copy, cluster, db, repository, startCopier } = await copyScene(t, {
+    initdb: ['--data-checksums'],
+  });
   await admin.query('create table big as select generate_series(1, 1000) n');
   await admin.query('checkpoint');
   const path = await admin.value<string>(`select pg_relation_filepath('big')`);
@@ -50,4 +54,23 @@ test('a relation of several files is copied, each page as its own block', async 
   t.is(sizes[0], 2 ** 30);
   t.true(Number(sizes[1]) > 0);
   t.true(backup.description.storedBytes < 2 ** 27);
+
+  const restored = await createCluster({ version: cluster.version as Major, empty: true });
+  t.teardown(() => restored.remove());
+  const to = restored.dataDirectory;
+  const { status, stderr } = await holdfast([
+    'restore',
+    '--repository',
+    repository,
+    '--to',
+    to,
+    '--no-archiving',
+  ]);
+  t.is(status, 0, stderr);
+  t.deepEqual(
+    await Promise.all([path, `${path}.1`].map(async (name) => (await stat(join(to, name))).size)),
+    sizes,
+  );
+  const client = await started(t, restored, db.name);
+  t.is(await client.value('select sum(n)::int from big'), (20_000 * 20_001) / 2);
 });

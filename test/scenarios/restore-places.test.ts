@@ -1,8 +1,21 @@
 // Where `holdfast restore` puts things: tablespaces, owners and modes, a standby, and what it refuses.
 import { existsSync } from 'node:fs';
-import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { newest } from '../../dev/embedded/binaries.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { eventually } from '../support/eventually.ts';
 import { startHoldfast } from '../support/process.ts';
@@ -45,6 +58,34 @@ test('tablespaces go where they are sent, and ones below the data directory move
   const unknown = await scene.restore(join(await temporaryDirectory(t), 'data'), '--tablespace', '1=/tmp/x');
   t.is(unknown.status, 2);
   t.regex(unknown.stderr, /the backup has no tablespace 1\n {2}hint: it has \d+, \d+/);
+});
+
+test('a tablespace that is in place is restored in place, and pg_wal that was a link as a directory', async (t) => {
+  const scene = await repositoryScene(t, { version: newest });
+  const { cluster, started } = scene;
+  const wal = join(String(cluster.dataDirectory), 'pg_wal');
+  await cluster.stop();
+  const elsewhere = join(dirname(String(cluster.dataDirectory)), 'wal elsewhere');
+  await rename(wal, elsewhere);
+  await symlink(elsewhere, wal);
+  await cluster.start();
+  await withClient(scene.db.url, async (client) => {
+    await client.query('set allow_in_place_tablespaces = on');
+    await client.query(`create tablespace in_place location ''`);
+    await client.query('create table near tablespace in_place as select generate_series(1, 1000) n');
+  });
+  await scene.backup();
+  await withClient(scene.db.url, async (client) => {
+    await client.query('insert into near values (1001)');
+    await scene.archiveAll(client);
+  });
+  const there = await started('--no-archiving');
+  t.is(await there.client.value('select count(*)::int from near'), 1001);
+  const path = await there.client.value<string>(`select pg_relation_filepath('near')`);
+  t.regex(path, /^pg_tblspc\/\d+\/PG_/);
+  const { dataDirectory } = there.cluster;
+  t.true((await lstat(join(dataDirectory, 'pg_tblspc', path.split('/')[1] ?? ''))).isDirectory());
+  t.true((await lstat(join(dataDirectory, 'pg_wal'))).isDirectory());
 });
 
 test('owners and modes are those of the backup, and not of whoever restores', async (t) => {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
@@ -11,7 +12,7 @@ const test = testWhen(noRestore);
 const kept = 'select array_agg(n order by n)::text from kept';
 const promote = ['--target-action', 'promote'];
 
-test('a restore goes across two timeline switches, and back to the first timeline', async (t) => {
+test('a restore goes across two timeline switches, to each side of a moment there, and back to the first timeline', async (t) => {
   const scene = await repositoryScene(t);
   const { admin, now, started, archiveAll, directory } = scene;
   await admin.query('create table kept (n int)');
@@ -36,6 +37,12 @@ test('a restore goes across two timeline switches, and back to the first timelin
   const third = await started('--target-time', onSecond, ...promote);
   t.is(await third.client.value(kept), '{1,3}');
   await third.client.query('insert into kept values (5)');
+  await sleep(500);
+  const onThird = await now(third.client);
+  await sleep(500);
+  await third.client.query('insert into kept values (6)');
+  const afterwards = await now(third.client);
+  await third.client.query('insert into kept values (7)');
   await archiveAll(third.client);
   await eventually('its history is archived', () => existsSync(join(directory, 'wal/00000003.history')));
   await third.cluster.stop();
@@ -47,7 +54,10 @@ test('a restore goes across two timeline switches, and back to the first timelin
     await cluster.stop('immediate');
     return found;
   };
-  t.is(await reached(), '{1,3,5}');
+  t.is(await reached(), '{1,3,5,6,7}');
+  // The commits of 5 and 6 are a second apart, and two switches away from the backup.
+  t.is(await reached('--target-time', onThird, ...promote), '{1,3,5}');
+  t.is(await reached('--target-time', afterwards, ...promote), '{1,3,5,6}');
   t.is(await reached('--target-timeline', '2'), '{1,3,4}');
   t.is(await reached('--target-timeline', '1'), '{1,2,99}');
   t.is(await reached('--target-timeline', 'current', '--target-time', abandoned, ...promote), '{1,2}');

@@ -62,7 +62,7 @@ export async function copyScene(
     requestCopy,
     async copy(columns) {
       const id = await requestCopy(columns);
-      const row = await base.untilState(id, 'complete', { within: 60_000 });
+      const row = await base.untilState(id, 'complete', { within: 300_000 });
       return storedCopy(place, row);
     },
     names: async () => (await readdir(join(place, 'main', 'backups')).catch((): string[] => [])).sort(),

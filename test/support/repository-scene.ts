@@ -67,7 +67,7 @@ export async function repositoryScene(
     labels,
     async backup(columns) {
       const id = await request(base.client, { method: 'copy', fast: true, ...columns });
-      await base.untilState(id, 'complete', { within: 60_000 });
+      await base.untilState(id, 'complete', { within: 300_000 });
       const name = (await readdir(join(directory, 'backups'))).find((entry) => entry.endsWith(`Z-${id}`));
       return backupAt(join(directory, 'backups', String(name)));
     },
@@ -113,7 +113,7 @@ function restores(t: ExecutionContext, { repository, directory, cluster, base }:
       const client = await connect(t, target.url({ database: base.db.name }));
       const stays = args.includes('--as-standby') || args.includes('pause');
       const promoted = () => client.value<boolean>('select not pg_is_in_recovery()');
-      if (!stays) await eventually('it is a primary', promoted, { within: 120_000 });
+      if (!stays) await eventually('it is a primary', promoted, { within: 300_000 });
       return { cluster: target, client };
     },
   };
