@@ -28,7 +28,7 @@ begin
       case when resolved = '' then 'no fields' when cardinality(fields) = 1 then '1 field'
         else cardinality(fields) || ' fields' end);
   elsif cardinality(fields) = 5 then
-    fields := '0' || fields;
+    fields := array_prepend('0', fields);
   end if;
   for number in 1..6 loop
     problem := cron_field_problem(fields[number], number);
