@@ -30,3 +30,19 @@ select :"schema".fire_schedule(:name, :revision::bigint, to_timestamp(:planned::
 
 -- name: tend
 select :"schema".tend_schedule(:name) as done
+
+-- name: status
+select name, cluster, kind, cron, owner, state, problem,
+  time_zone as "timeZone",
+  next_run as "nextRun",
+  extract(epoch from next_run - clock_timestamp())::float8 as "nextIn",
+  last_run as "lastRun",
+  last_success as "lastSuccess",
+  extract(epoch from clock_timestamp() - last_success)::float8 as "lastSuccessAgo",
+  last_due as "lastDue",
+  last_state as "lastState",
+  last_request as "lastRequest",
+  last_error as "lastError",
+  extract(epoch from late)::float8 as late
+from :"schema".schedule_status
+order by name

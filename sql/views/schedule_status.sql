@@ -39,6 +39,6 @@ comment on column :"schema".schedule_status.last_state is 'The state of that run
 comment on column :"schema".schedule_status.last_request is 'Its request.';
 comment on column :"schema".schedule_status.last_error is 'What went wrong with it.';
 comment on column :"schema".schedule_status.late is
-  'For how long something should have been done by a worker; zero or a moment: nothing; null: it is not due.';
+  'For how long a worker should have done something that it has not; zero: there is nothing.';
 comment on column :"schema".schedule_status.problem is 'Why it is paused, or why it is not known when it is due.';
 grant select on :"schema".schedule_status to :"reader";

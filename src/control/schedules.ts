@@ -1,6 +1,7 @@
-/** Schedules as workers see them. All times are milliseconds since 1970 on the control database's clock. */
+/** Schedules, as workers and as people see them. */
 import type { Connection } from './connection.ts';
 
+/** All times are milliseconds since 1970 on the control database's clock. */
 export interface Schedule {
   name: string;
   cron: string;
@@ -61,4 +62,33 @@ export async function fireSchedule(
 export async function tendSchedule(db: Connection, { name }: Schedule): Promise<boolean> {
   const [row] = await db.run('schedule', 'tend', { name });
   return row?.done === true;
+}
+
+/** For people; ages are in seconds. */
+export interface ScheduleStatus {
+  name: string;
+  cluster: string;
+  kind: string;
+  cron: string;
+  timeZone: string;
+  owner: string;
+  state: 'enabled' | 'disabled' | 'paused';
+  nextRun: Date | null;
+  nextIn: number | null;
+  lastRun: Date | null;
+  lastSuccess: Date | null;
+  lastSuccessAgo: number | null;
+  /** Of the latest run that was not left out. */
+  lastDue: Date | null;
+  lastState: string | null;
+  lastRequest: number | null;
+  lastError: string | null;
+  /** For how long a worker should have done something that it has not. */
+  late: number;
+  /** Why it is paused, or not known when it is due. */
+  problem: string | null;
+}
+
+export function schedules(db: Connection): Promise<ScheduleStatus[]> {
+  return db.run<ScheduleStatus>('schedule', 'status', {}, { timeout: 30_000 });
 }

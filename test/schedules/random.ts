@@ -2,8 +2,8 @@
 
 export interface Random {
   /** From 0 up to, and without, the limit. */
-  upTo(limit: number): number;
-  pick<T>(from: readonly T[]): T;
+  upTo: (limit: number) => number;
+  pick: <T>(from: readonly T[]) => T;
 }
 
 export function random(seed: number): Random {
