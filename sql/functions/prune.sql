@@ -25,11 +25,14 @@ begin
   )
   select array_agg(id) into pruned from old_ones;
   delete from backup_event where request_id = any (pruned);
+  delete from backup_schedule_run
+  where finished_at < clock_timestamp() - older_than
+    and id not in (select distinct on (schedule) id from backup_schedule_run order by schedule, due_at desc);
   perform set_config('holdfast.pruning', '', true);
   return coalesce(cardinality(pruned), 0);
 end
 $$;
 comment on function :"schema".prune(interval) is
-  'Removes the requests that ended longer ago than that, with their events, and returns how many. Never removes one to keep, nor a cluster''s newest complete one.';
+  'Removes the requests that ended longer ago than that, with their events, and returns how many; and the runs of schedules that did. Never removes one to keep, nor a cluster''s newest complete one.';
 revoke all on function :"schema".prune(interval) from public;
 grant execute on function :"schema".prune(interval) to :"operator";

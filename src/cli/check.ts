@@ -5,6 +5,7 @@ import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
+import { schedules } from '../control/schedules.ts';
 import { HoldfastError } from '../errors.ts';
 import { clusters, liveRequests, workers } from '../control/status.ts';
 import { failureOf, type Failure } from './failure.ts';
@@ -85,6 +86,7 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     workers: await workers(db),
     requests: await liveRequests(db),
     windows: installed < schemaVersion() ? [] : await restoreWindows(db), // an older schema has no such view
+    schedules: installed < schemaVersion() ? [] : await schedules(db),
   };
 }
 
@@ -103,6 +105,7 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     workers: seen.workers,
     requests: seen.requests.filter(({ cluster }) => names.includes(cluster)),
     windows: seen.windows.filter(({ cluster }) => names.includes(cluster)),
+    schedules: seen.schedules.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -140,7 +143,7 @@ function performanceData(
 
 function asJson(
   findings: Finding[],
-  { clusters: all, workers: everybody, requests, windows }: Observation,
+  { clusters: all, workers: everybody, requests, windows, schedules: planned }: Observation,
 ): object {
   return {
     status: worst(findings),
@@ -149,5 +152,6 @@ function asJson(
     workers: everybody.map(asSql),
     requests: requests.map(asSql),
     restore_windows: windows.map(asSql),
+    schedules: planned.map(asSql),
   };
 }

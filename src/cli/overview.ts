@@ -1,6 +1,7 @@
 /** What `holdfast status` shows, as lines. */
+import type { ScheduleStatus } from '../control/schedules.ts';
 import type { ClusterStatus, FinishedRequest, LiveRequest, WorkerStatus } from '../control/status.ts';
-import { bytes, plain, seconds } from './format.ts';
+import { bytes, plain, seconds, time } from './format.ts';
 import { paint, type Style } from './paint.ts';
 import { table, type Column } from './table.ts';
 
@@ -8,10 +9,11 @@ export interface Overview {
   requests: LiveRequest[];
   workers: WorkerStatus[];
   clusters: ClusterStatus[];
+  schedules: ScheduleStatus[];
 }
 
 export function overviewLines(
-  { requests, workers, clusters }: Overview,
+  { requests, workers, clusters, schedules }: Overview,
   finished: FinishedRequest[],
   width: number,
 ): string[] {
@@ -24,6 +26,7 @@ export function overviewLines(
   return [
     ...section('Backups under way', requests.length > 0 ? liveLines(requests, inner) : ['none']),
     ...(finished.length > 0 ? section('Finished, newest first', finishedLines(finished, inner)) : []),
+    ...(schedules.length > 0 ? section('Schedules', table(scheduleColumns, schedules, inner)) : []),
     ...section('Clusters', table(clusterColumns, clusters, inner)),
     ...section('Workers', workers.length > 0 ? table(workerColumns, workers, inner) : [noWorkers]),
   ].slice(0, -1);
@@ -92,6 +95,37 @@ const finishedColumns: Column<FinishedRequest>[] = [
 ];
 
 const finishedStyle: Record<string, Style> = { complete: 'green', failed: 'red', cancelled: 'dim' };
+
+const scheduleColumns: Column<ScheduleStatus>[] = [
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'REQUESTS', value: ({ kind }) => kind },
+  { title: 'WHEN', value: ({ cron, timeZone }) => `${cron} ${timeZone}`, flexible: true },
+  {
+    title: 'STATE',
+    value: ({ state }) => state,
+    style: ({ state }) =>
+      ({ enabled: 'green' as const, disabled: 'dim' as const, paused: 'red' as const })[state],
+  },
+  { title: 'NEXT RUN', value: nextRun },
+  {
+    title: 'LAST RUN',
+    value: ({ lastState, lastDue }) => (lastDue === null ? 'none' : `${lastState}, due ${time(lastDue)}`),
+    style: ({ lastState }) => bad(['failed', 'retrying', 'missed'].includes(lastState ?? '')),
+  },
+  {
+    title: 'LAST SUCCESS',
+    value: ({ lastSuccessAgo }) => (lastSuccessAgo === null ? 'never' : `${seconds(lastSuccessAgo)} ago`),
+  },
+  { title: 'BY', value: ({ owner }) => plain(owner) },
+  { title: 'REMARKS', value: ({ problem, lastError }) => plain(problem ?? lastError ?? ''), flexible: true },
+];
+
+function nextRun({ state, nextIn }: ScheduleStatus): string {
+  if (state !== 'enabled') return '-';
+  if (nextIn === null) return 'not known';
+  return nextIn < 0 ? `due ${seconds(-nextIn)} ago` : `in ${seconds(nextIn)}`;
+}
 
 const clusterColumns: Column<ClusterStatus>[] = [
   { title: 'NAME', value: ({ name }) => name },

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { withControl } from '../control/client.ts';
 import type { Connection, ConnectOptions } from '../control/connection.ts';
+import { schedules } from '../control/schedules.ts';
 import * as status from '../control/status.ts';
 import { HoldfastError } from '../errors.ts';
 import { biographyLines, type Biography } from './biography.ts';
@@ -78,6 +79,13 @@ async function overviewView(db: Connection): Promise<View> {
       ]),
       overview.workers.map(({ name, alive, draining, held }) => [name, alive, draining, held]),
       overview.clusters.map(({ name, archiverFailing, workers }) => [name, archiverFailing, workers]),
+      overview.schedules.map(({ name, state, nextRun, lastState, problem }) => [
+        name,
+        state,
+        nextRun,
+        lastState,
+        problem,
+      ]),
       finished.map(({ id }) => id),
     ]),
   };
@@ -108,11 +116,17 @@ async function readOverview(db: Connection): Promise<Overview> {
     requests: await status.liveRequests(db),
     workers: await status.workers(db),
     clusters: await status.clusters(db),
+    schedules: await schedules(db),
   };
 }
 
-function overviewData({ requests, workers, clusters }: Overview) {
-  return { requests: requests.map(asSql), workers: workers.map(asSql), clusters: clusters.map(asSql) };
+function overviewData(overview: Overview) {
+  return {
+    requests: overview.requests.map(asSql),
+    workers: overview.workers.map(asSql),
+    clusters: overview.clusters.map(asSql),
+    schedules: overview.schedules.map(asSql),
+  };
 }
 
 /** Page by page: there may be millions. */

@@ -1,5 +1,7 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
 import type { RestoreWindow } from './archived-wal.ts';
+import { scheduleFindings } from './schedule-health.ts';
+import type { ScheduleStatus } from './schedules.ts';
 import type { ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
 
 export type Severity = 'ok' | 'warning' | 'critical';
@@ -18,6 +20,7 @@ export interface Observation {
   requests: LiveRequest[];
   /** What can be restored from WAL in a repository; a cluster has none where its WAL goes elsewhere. */
   windows: RestoreWindow[];
+  schedules: ScheduleStatus[];
 }
 
 export interface Limits {
@@ -56,6 +59,7 @@ export function assess(
     ...clusters.flatMap(({ name }) =>
       windowFindings(observation.windows.filter(({ cluster }) => cluster === name)),
     ),
+    ...observation.schedules.flatMap((schedule) => scheduleFindings(schedule, age)),
   ];
   return findings.toSorted((a, b) => rank(b.severity) - rank(a.severity));
 }

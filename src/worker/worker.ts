@@ -2,6 +2,7 @@
  * The worker: its services, and how they start and stop together. SIGTERM or SIGINT drains it: nothing new
  * is taken, what is held is held until it ends, for drain_timeout at most. A second one ends what is held.
  */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeftToOthers, type JobContext } from '../backup/job.ts';
 import { Target } from '../backup/target.ts';
@@ -19,6 +20,7 @@ import { Every } from './every.ts';
 import { identify } from './identity.ts';
 import { Jobs } from './jobs.ts';
 import { removeLeftovers } from './leftovers.ts';
+import { Scheduler } from './scheduler.ts';
 import { notifyServiceManager } from './service-manager.ts';
 import { TakeOver } from './take-over.ts';
 import { WalServices } from './wal-services.ts';
@@ -55,6 +57,7 @@ class Worker {
   readonly #dispatcher: Dispatcher;
   readonly #caretaker: Caretaker;
   readonly #look: Every;
+  readonly #scheduler: Scheduler;
   readonly #stopping = new AbortController();
   readonly #hurrying = new AbortController();
   #toldToStop = false;
@@ -70,7 +73,7 @@ class Worker {
       schema: config.control.schema,
       identity: this.#identity,
       log,
-      onReconnected: () => this.#look.now(),
+      onReconnected: () => this.#readTables(),
       onRefused: (error) => this.#stopBecause(error),
     });
     const shared = {
@@ -93,6 +96,7 @@ class Worker {
       }),
     });
     this.#look = new Every(lookEvery, () => this.#caretaker.look(), log);
+    this.#scheduler = new Scheduler({ ...shared, clusters: [...this.#targets.keys()] });
   }
 
   /** Once: takes nothing more and lets what is held end. Again: ends what is held. */
@@ -124,11 +128,19 @@ class Worker {
       pulse.start();
       report.start();
       wal.start();
+      this.#scheduler.start();
       void removeLeftovers(this.#control, this.#config.worker.repository, this.#identity.clusters, this.#log);
-      await this.#untilAborted(this.#stopping.signal);
+      if (!this.#stopping.signal.aborted) await once(this.#stopping.signal, 'abort');
       await this.#drain(pulse);
     } finally {
-      const services = [listener.stop(), pulse.stop(), report.stop(), wal.stop(), this.#look.stop()];
+      const services = [
+        listener.stop(),
+        pulse.stop(),
+        report.stop(),
+        wal.stop(),
+        this.#look.stop(),
+        this.#scheduler.stop(),
+      ];
       await this.#control.close(); // first, since a service may be waiting for a database that is down
       await Promise.all([...services, ...[...this.#targets.values()].map((target) => target.close())]);
       this.#log.info('stopped');
@@ -145,7 +157,7 @@ class Worker {
       channel: `${schema}_request`,
       onNotification: (payload) => this.#onNotification(payload),
       onConnected: () => {
-        this.#look.now();
+        this.#readTables();
         if (ready) return;
         ready = true;
         this.#log.info('ready', {
@@ -159,9 +171,17 @@ class Worker {
     });
   }
 
+  /** What was notified meanwhile is lost. */
+  #readTables(): void {
+    this.#look.now();
+    this.#scheduler.wake();
+  }
+
   #onNotification(payload: unknown): void {
-    const { id, cluster, state } = (payload ?? {}) as Record<string, unknown>;
-    if (state === 'requested') {
+    const { id, cluster, state, schedule } = (payload ?? {}) as Record<string, unknown>;
+    if (schedule !== undefined) {
+      if (this.#targets.has(String(cluster))) this.#scheduler.wake();
+    } else if (state === 'requested') {
       if (this.#targets.has(String(cluster))) this.#dispatcher.wake();
     } else if (typeof id === 'number' && this.#jobs.get(id)) {
       void this.#caretaker.lookAt(id).catch((error: unknown) => {
@@ -176,14 +196,10 @@ class Worker {
     );
     if (version === undefined || version === schemaVersion()) return;
     this.#stopBecause(
-      new HoldfastError(
-        'usage',
-        `the schema has version ${version} by now, this worker knows ${schemaVersion()}`,
-        {
-          code: 'schema_changed',
-          hint: 'start a worker of the release that upgraded it',
-        },
-      ),
+      new HoldfastError('usage', `the schema has version ${version} by now, not ${schemaVersion()}`, {
+        code: 'schema_changed',
+        hint: 'start a worker of the release that upgraded it',
+      }),
     );
   }
 
@@ -202,6 +218,7 @@ class Worker {
     const extending = setInterval(() => notifyServiceManager('EXTEND_TIMEOUT_USEC=30000000'), 10_000);
     try {
       this.#dispatcher.stop();
+      void this.#scheduler.stop();
       this.#log.info('draining', { held: this.#jobs.held().length, seconds: drainTimeout / 1000 });
       const timesUp = sleep(Math.min(longestTimer, Math.max(0, drainTimeout - endingTakes)), undefined, {
         signal: this.#hurrying.signal,
@@ -209,10 +226,7 @@ class Worker {
       });
       const over = await Promise.race([
         this.#nothingIsHeld().then(() => true),
-        timesUp.then(
-          () => false,
-          () => false,
-        ),
+        timesUp.catch(() => undefined).then(() => false),
       ]);
       if (over) await this.#letArchivingEnd();
       else await this.#endWhatIsHeld();
@@ -281,12 +295,5 @@ class Worker {
       onSessionReleased: () => this.#dispatcher.wake(),
       log: this.#log,
     };
-  }
-
-  #untilAborted(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
   }
 }

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const levels = [
   ['cli'],
   ['worker'],
-  ['backup', 'wal', 'restore', 'retention'],
+  ['backup', 'wal', 'restore', 'retention', 'schedules'],
   ['repository', 'control', 'postgres'],
   ['config'],
 ];
@@ -24,6 +24,7 @@ const places: Record<string, string> = {
   commander: 'src/cli/probe.ts',
   '@node-rs/crc32': 'src/postgres/crc32c.ts',
   'fastest-levenshtein': 'src/config/suggest.ts',
+  'node-cron': 'src/schedules/cron.ts',
   pg: 'src/control/connection.ts',
   'pg-listen': 'src/control/listener.ts',
   'smol-toml': 'src/config/file.ts',

@@ -7,6 +7,8 @@ import { connect, type SqlClient } from '../support/sql-client.ts';
 const tables = [
   'backup_event',
   'backup_request',
+  'backup_schedule',
+  'backup_schedule_run',
   'backup_session',
   'backup_stage',
   'cluster',
@@ -15,13 +17,19 @@ const tables = [
   'state_transition',
   'worker',
 ];
-const views = ['backup_status', 'worker_status'];
+const views = ['backup_status', 'schedule_status', 'worker_status'];
 
 /** Beside SELECT on everything, which all of them have. Of a whole table, or of some columns of it. */
 const writes: Record<HoldfastRole, string[]> = {
   reader: [],
   requester: ['insert some of backup_request', 'update some of backup_request'],
-  operator: ['insert some of backup_request', 'update some of backup_request'],
+  operator: [
+    'delete backup_schedule',
+    'insert some of backup_request',
+    'insert some of backup_schedule',
+    'update some of backup_request',
+    'update some of backup_schedule',
+  ],
   worker: [
     'insert backup_session',
     'insert some of cluster',
