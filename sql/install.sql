@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 6
+where :version > 8
 \gexec
 
 select :version < 1 as needed \gset
@@ -56,15 +56,23 @@ select :version < 6 as needed \gset
   \ir ../migrations/006-verification.sql
   insert into :"schema".migration (number, name) values (6, 'verification');
 \endif
+select :version < 8 as needed \gset
+\if :needed
+  \ir ../migrations/008-chore.sql
+  insert into :"schema".migration (number, name) values (8, 'chore');
+\endif
 
+\ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql
 \ir functions/active_request.sql
+\ir functions/announce_backup_chore.sql
 \ir functions/await_backup.sql
 \ir functions/bytes_as_text.sql
 \ir functions/cancel_backup.sql
 \ir functions/check_label.sql
 \ir functions/control_origin.sql
 \ir functions/explain_state.sql
+\ir functions/guard_backup_chore.sql
 \ir functions/guard_backup_request.sql
 \ir functions/guard_backup_session.sql
 \ir functions/guard_worker.sql

@@ -2,6 +2,7 @@
  * The worker: its services, and how they start and stop together. SIGTERM or SIGINT drains it: nothing new
  * is taken, what is held is held until it ends, for drain_timeout at most. A second one ends what is held.
  */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeftToOthers, type JobContext } from '../backup/job.ts';
 import { Target } from '../backup/target.ts';
@@ -14,6 +15,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { reportArchivers } from './archiver-report.ts';
 import { Caretaker } from './caretaker.ts';
+import { Chores } from './chores.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Every } from './every.ts';
 import { identify } from './identity.ts';
@@ -55,6 +57,7 @@ class Worker {
   readonly #dispatcher: Dispatcher;
   readonly #caretaker: Caretaker;
   readonly #look: Every;
+  readonly #chores: Chores;
   readonly #stopping = new AbortController();
   readonly #hurrying = new AbortController();
   #toldToStop = false;
@@ -70,7 +73,7 @@ class Worker {
       schema: config.control.schema,
       identity: this.#identity,
       log,
-      onReconnected: () => this.#look.now(),
+      onReconnected: () => this.#lookAround(),
       onRefused: (error) => this.#stopBecause(error),
     });
     const shared = {
@@ -93,6 +96,7 @@ class Worker {
       }),
     });
     this.#look = new Every(lookEvery, () => this.#caretaker.look(), log);
+    this.#chores = new Chores({ ...shared, config });
   }
 
   /** Once: takes nothing more and lets what is held end. Again: ends what is held. */
@@ -124,9 +128,11 @@ class Worker {
       pulse.start();
       report.start();
       wal.start();
+      this.#chores.start();
       void removeLeftovers(this.#control, this.#config.worker.repository, this.#identity.clusters, this.#log);
-      await this.#untilAborted(this.#stopping.signal);
-      await this.#drain(pulse);
+      const { signal } = this.#stopping;
+      if (!signal.aborted) await once(signal, 'abort');
+      await Promise.all([this.#drain(pulse), this.#chores.stop()]);
     } finally {
       const services = [listener.stop(), pulse.stop(), report.stop(), wal.stop(), this.#look.stop()];
       await this.#control.close(); // first, since a service may be waiting for a database that is down
@@ -145,7 +151,7 @@ class Worker {
       channel: `${schema}_request`,
       onNotification: (payload) => this.#onNotification(payload),
       onConnected: () => {
-        this.#look.now();
+        this.#lookAround();
         if (ready) return;
         ready = true;
         this.#log.info('ready', {
@@ -160,14 +166,22 @@ class Worker {
   }
 
   #onNotification(payload: unknown): void {
-    const { id, cluster, state } = (payload ?? {}) as Record<string, unknown>;
-    if (state === 'requested') {
+    const { id, chore, cluster, state } = (payload ?? {}) as Record<string, unknown>;
+    if (chore !== undefined) {
+      if (this.#targets.has(String(cluster))) this.#chores.wake();
+    } else if (state === 'requested') {
       if (this.#targets.has(String(cluster))) this.#dispatcher.wake();
     } else if (typeof id === 'number' && this.#jobs.get(id)) {
       void this.#caretaker.lookAt(id).catch((error: unknown) => {
         this.#log.debug('will look again', { request: id, reason: messageOf(error) });
       });
     }
+  }
+
+  /** What was notified while a connection was away has to be read from the tables. */
+  #lookAround(): void {
+    this.#look.now();
+    this.#chores.wake();
   }
 
   async #beat(): Promise<void> {
@@ -281,12 +295,5 @@ class Worker {
       onSessionReleased: () => this.#dispatcher.wake(),
       log: this.#log,
     };
-  }
-
-  #untilAborted(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
   }
 }

@@ -13,6 +13,7 @@ const levels = [
   ['cli'],
   ['worker'],
   ['backup', 'wal', 'restore', 'retention'],
+  ['chores'],
   ['repository', 'control', 'postgres'],
   ['config'],
 ];
@@ -25,6 +26,7 @@ const places: Record<string, string> = {
   '@node-rs/crc32': 'src/postgres/crc32c.ts',
   'fastest-levenshtein': 'src/config/suggest.ts',
   pg: 'src/control/connection.ts',
+  'pg-boss': 'src/control/boss.ts',
   'pg-listen': 'src/control/listener.ts',
   'smol-toml': 'src/config/file.ts',
   'string-width': 'src/cli/table.ts',
