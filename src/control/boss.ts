@@ -147,7 +147,7 @@ export async function installBoss(db: Connection, schema: string): Promise<strin
   const quoted = quoteIdentifier(name);
   const key = quoteLiteral(`holdfast install boss ${schema}`);
   await db.query(
-    `set search_path = pg_catalog, pg_temp; set client_min_messages = warning;
+    `set search_path = pg_catalog, pg_temp; set client_min_messages = warning; set standard_conforming_strings = on;
      select pg_advisory_lock(hashtextextended(${key}, 0))`,
   );
   try {
@@ -157,13 +157,14 @@ export async function installBoss(db: Connection, schema: string): Promise<strin
       schema: quoted,
     });
     const found = (await boss.isInstalled()) ? await boss.schemaVersion() : null;
-    if (found === null) await execute(db, getConstructionPlans(quoted));
-    else if (found < newestVersion(getConstructionPlans(quoted)))
-      await execute(db, getMigrationPlans(quoted, found));
+    const plan = getConstructionPlans(quoted);
+    if (found === null) await execute(db, inAnyEncoding(plan));
+    else if (found < newestVersion(plan)) await execute(db, inAnyEncoding(getMigrationPlans(quoted, found)));
     await db.query(grants(quoted, quoteIdentifier(`${schema}_worker`), schema));
   } finally {
     await db.query(
-      `select pg_advisory_unlock(hashtextextended(${key}, 0)); reset search_path; reset client_min_messages`,
+      `select pg_advisory_unlock(hashtextextended(${key}, 0)); reset search_path; reset client_min_messages;
+       reset standard_conforming_strings`,
     );
   }
   return name;
@@ -179,11 +180,16 @@ async function refuseForeign(db: Connection, schema: string): Promise<void> {
   });
 }
 
-/** pg-boss refuses some characters in the name of a schema, quoted or not. */
+/** pg-boss refuses some characters in the name of a schema, quoted or not; and "--" would look like a comment. */
 export function bossSchema(schema: string): string {
   // eslint-disable-next-line no-control-regex
-  if (!/["'%$.\\\u0000-\u001f\u007f]/.test(schema)) return `${schema}_boss`;
+  if (!/--|["'%$.\\\u0000-\u001f\u007f]/.test(schema)) return `${schema}_boss`;
   return `holdfast_${createHash('sha256').update(schema).digest('hex').slice(0, 16)}_boss`;
+}
+
+/** Its comments have dashes that not every database's encoding has. */
+function inAnyEncoding(plan: string): string {
+  return plan.replaceAll(/--[^\n]*/g, (comment) => comment.replaceAll(/[^ -~]/g, '-'));
 }
 
 /** The last statement of its plan records the version. */
