@@ -12,6 +12,7 @@ import {
   type ChoreContext,
   type ChoreRunner,
 } from '../chores/chore.ts';
+import { runSyncChore } from '../chores/sync-chore.ts';
 import type { Config } from '../config/config.ts';
 import { ChoreQueue } from '../control/boss.ts';
 import {
@@ -34,6 +35,7 @@ import { Every } from './every.ts';
 
 /** What does the chores of each kind. */
 const runners: Partial<Record<string, ChoreRunner>> = {
+  sync: runSyncChore,
   verify: runVerifyChore,
 };
 

@@ -22,6 +22,7 @@ import { identify } from './identity.ts';
 import { Jobs } from './jobs.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { notifyServiceManager } from './service-manager.ts';
+import { SyncService } from './sync-service.ts';
 import { TakeOver } from './take-over.ts';
 import { WalServices } from './wal-services.ts';
 
@@ -121,18 +122,14 @@ class Worker {
       config: this.#config,
       log: this.#log,
     });
+    const sync = new SyncService({ control: this.#control, config: this.#config, log: this.#log });
     try {
       for (const target of this.#targets.values()) target.prepare();
-      listener.start();
-      this.#look.start();
-      pulse.start();
-      report.start();
-      wal.start();
-      this.#chores.start();
+      for (const service of [listener, this.#look, pulse, report, wal, this.#chores, sync]) service.start();
       void removeLeftovers(this.#control, this.#config.worker.repository, this.#identity.clusters, this.#log);
       const { signal } = this.#stopping;
       if (!signal.aborted) await once(signal, 'abort');
-      await Promise.all([this.#drain(pulse), this.#chores.stop()]);
+      await Promise.all([this.#drain(pulse), this.#chores.stop(), sync.stop()]);
     } finally {
       const services = [listener.stop(), pulse.stop(), report.stop(), wal.stop(), this.#look.stop()];
       await this.#control.close(); // first, since a service may be waiting for a database that is down

@@ -17,7 +17,7 @@ test('a verification asked for by INSERT is done, and its result is in the row',
     `insert into holdfast.backup_chore (kind, request_id) values ('verify', $1) returning id`,
     [description.id],
   );
-  const done = await eventuallyRow<Record<string, unknown>>(
+  const done = await eventuallyRow(
     scene.admin,
     `select * from holdfast.backup_chore where id = $1 and state in ('complete', 'failed')`,
     [id],
@@ -37,7 +37,7 @@ test('a damaged backup fails its verification at once, and the row says what is 
   await writeFile(file, bytes);
   const operator = await asRole(t, scene.db, 'operator');
   await operator.query(`insert into holdfast.backup_chore (kind) values ('verify')`);
-  const failed = await eventuallyRow<Record<string, unknown>>(
+  const failed = await eventuallyRow(
     scene.admin,
     `select * from holdfast.backup_chore where state = 'failed'`,
   );
