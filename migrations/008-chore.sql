@@ -66,8 +66,8 @@ comment on column :"schema".backup_chore.worker is 'The worker of the latest att
 comment on column :"schema".backup_chore.instance is 'The run of that worker.';
 comment on column :"schema".backup_chore.result is 'What came of it; what is in there depends on its kind.';
 comment on column :"schema".backup_chore.error_code is
-  'Why the latest attempt failed, for programs: see the list in docs/sql-api.md.';
-comment on column :"schema".backup_chore.error is 'Why the latest attempt failed.';
+  'Why the attempt before this one failed, or the last one, for programs: see the list in docs/sql-api.md.';
+comment on column :"schema".backup_chore.error is 'The same in words.';
 comment on column :"schema".backup_chore.hint is 'What to do about it.';
 
 -- The bodies are in sql/functions and replace these; until they have, nothing gets in.

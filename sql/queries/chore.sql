@@ -18,7 +18,7 @@ where not exists (
 -- name: begin
 update :"schema".backup_chore
 set state = 'running', attempts = attempts + 1, started_at = clock_timestamp(), next_attempt_at = null,
-  worker = :worker, instance = :instance::uuid, result = null, error_code = null, error = null, hint = null
+  worker = :worker, instance = :instance::uuid, result = null
 where id = (
   select id from :"schema".backup_chore
   where id = :id and state in ('requested', 'retrying')
@@ -35,7 +35,7 @@ for no key update nowait
 
 -- name: complete
 update :"schema".backup_chore
-set state = 'complete', result = :result::jsonb
+set state = 'complete', result = :result::jsonb, error_code = null, error = null, hint = null
 where id = :id
 
 -- name: fail

@@ -6,7 +6,7 @@ import type { Connection } from '../control/connection.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
 import { HoldfastError } from '../errors.ts';
-import { clusters, liveRequests, workers } from '../control/status.ts';
+import { chores, clusters, liveRequests, workers } from '../control/status.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { plain, seconds } from './format.ts';
 import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } from './options.ts';
@@ -85,6 +85,7 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     workers: await workers(db),
     requests: await liveRequests(db),
     windows: installed < schemaVersion() ? [] : await restoreWindows(db), // an older schema has no such view
+    chores: installed < schemaVersion() ? [] : await chores(db),
   };
 }
 
@@ -103,6 +104,7 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     workers: seen.workers,
     requests: seen.requests.filter(({ cluster }) => names.includes(cluster)),
     windows: seen.windows.filter(({ cluster }) => names.includes(cluster)),
+    chores: seen.chores.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -140,7 +142,7 @@ function performanceData(
 
 function asJson(
   findings: Finding[],
-  { clusters: all, workers: everybody, requests, windows }: Observation,
+  { clusters: all, workers: everybody, requests, windows, chores: around }: Observation,
 ): object {
   return {
     status: worst(findings),
@@ -149,5 +151,6 @@ function asJson(
     workers: everybody.map(asSql),
     requests: requests.map(asSql),
     restore_windows: windows.map(asSql),
+    chores: around.map(asSql),
   };
 }

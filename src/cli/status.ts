@@ -78,6 +78,7 @@ async function overviewView(db: Connection): Promise<View> {
       ]),
       overview.workers.map(({ name, alive, draining, held }) => [name, alive, draining, held]),
       overview.clusters.map(({ name, archiverFailing, workers }) => [name, archiverFailing, workers]),
+      overview.chores.map(({ id, state, attempts }) => [id, state, attempts]),
       finished.map(({ id }) => id),
     ]),
   };
@@ -108,11 +109,17 @@ async function readOverview(db: Connection): Promise<Overview> {
     requests: await status.liveRequests(db),
     workers: await status.workers(db),
     clusters: await status.clusters(db),
+    chores: await status.chores(db),
   };
 }
 
-function overviewData({ requests, workers, clusters }: Overview) {
-  return { requests: requests.map(asSql), workers: workers.map(asSql), clusters: clusters.map(asSql) };
+function overviewData({ requests, workers, clusters, chores }: Overview) {
+  return {
+    requests: requests.map(asSql),
+    workers: workers.map(asSql),
+    clusters: clusters.map(asSql),
+    chores: chores.map(asSql),
+  };
 }
 
 /** Page by page: there may be millions. */
