@@ -1,5 +1,6 @@
 /** Chores, as a worker reads and moves them. */
-import type { Connection } from './connection.ts';
+import { messageOf } from '../errors.ts';
+import { ServerError, type Connection } from './connection.ts';
 
 export interface LiveChore {
   id: number;
@@ -34,6 +35,17 @@ export interface ChoreFailure {
 /** What became of an attempt. */
 export type ChoreResult = Record<string, unknown> | null;
 
+/** Somebody else has the row of a chore locked. */
+export class RowLocked extends Error {}
+
+const lockNotAvailable = '55P03';
+
+function explainLock(error: unknown): never {
+  if (error instanceof ServerError && error.code === lockNotAvailable)
+    throw new RowLocked(messageOf(error), { cause: error });
+  throw error;
+}
+
 /** Those of these clusters that are not over, oldest first. */
 export function liveChores(db: Connection, clusters: readonly string[]): Promise<LiveChore[]> {
   return db.run<LiveChore>('chore', 'live', { clusters });
@@ -44,23 +56,23 @@ export async function requestChore(db: Connection, cluster: string, kind: string
   await db.run('chore', 'request', { cluster, kind });
 }
 
-/** undefined: somebody gave it up. */
+/** undefined: somebody gave it up. @throws RowLocked */
 export async function beginChore(
   db: Connection,
   id: number,
   worker: string,
   instance: string,
 ): Promise<BegunChore | undefined> {
-  const [begun] = await db.run<BegunChore>('chore', 'begin', { id, worker, instance });
+  const [begun] = await db.run<BegunChore>('chore', 'begin', { id, worker, instance }).catch(explainLock);
   return begun;
 }
 
-/** Whether the attempt is still that worker's to end; its row is locked then. */
+/** Whether the attempt is still that worker's to end; its row is locked then. @throws RowLocked */
 export async function holdChore(
   db: Connection,
   { id, instance, attempt }: { id: number; instance: string; attempt: number },
 ): Promise<boolean> {
-  const held = await db.run('chore', 'hold', { id, instance, attempt });
+  const held = await db.run('chore', 'hold', { id, instance, attempt }).catch(explainLock);
   return held.length > 0;
 }
 

@@ -23,6 +23,7 @@ import {
   liveChores,
   refuseChores,
   retryChore,
+  RowLocked,
   type ChoreFailure,
   type ChoreResult,
   type LiveChore,
@@ -51,6 +52,8 @@ const lookEvery = 15_000;
 /** A session is missed at two looks before its chores are somebody else's: its worker may be connecting again. */
 const lookAgainAfter = 2000;
 const stoppingTakes = 5000;
+/** Between two attempts to write an outcome into a row that somebody has locked. */
+const whileLocked = 500;
 
 export class Chores {
   readonly #options: ChoresOptions;
@@ -136,15 +139,17 @@ export class Chores {
       hint: 'it is run again; if that kills workers, their logs say how',
     };
     const { id, attempts: attempt } = chore;
-    const given = await queue.transaction(async (db) => {
-      const instance = chore.instance ?? '';
-      if (!(await holdChore(db, { id, instance, attempt }))) return false;
-      const at = await queue.tryAgain(chore);
-      if (at === undefined) await failChore(db, id, failure, null);
-      else await retryChore(db, { id, at, attempts: attempt }, failure, null);
-      return true;
-    });
-    if (given)
+    const given = await queue
+      .transaction(async (db) => {
+        const instance = chore.instance ?? '';
+        if (!(await holdChore(db, { id, instance, attempt }))) return false;
+        const at = await queue.tryAgain(chore);
+        if (at === undefined) await failChore(db, id, failure, null);
+        else await retryChore(db, { id, at, attempts: attempt }, failure, null);
+        return true;
+      })
+      .catch(unlessLocked);
+    if (given === true)
       this.#options.log.warning('gave back a chore whose worker is gone', { chore: id, kind: chore.kind });
   }
 
@@ -158,13 +163,15 @@ export class Chores {
     const where = place({ cluster, kind });
     if (this.#running.has(where) || this.#stopping.signal.aborted) return;
     const { control, instance } = this.#options;
-    const begun = await queue.transaction(async (db) => {
-      const id = await queue.next({ cluster, kind });
-      if (id === undefined) return undefined;
-      const chore = await beginChore(db, id, control.name, instance);
-      if (chore === undefined) await queue.remove({ id, cluster, kind });
-      return chore;
-    });
+    const begun = await queue
+      .transaction(async (db) => {
+        const id = await queue.next({ cluster, kind });
+        if (id === undefined) return undefined;
+        const chore = await beginChore(db, id, control.name, instance);
+        if (chore === undefined) await queue.remove({ id, cluster, kind });
+        return chore;
+      })
+      .catch(unlessLocked);
     if (begun === undefined) return;
     const ended = this.#run(queue, begun).finally(() => {
       this.#running.delete(where);
@@ -239,11 +246,17 @@ export class Chores {
     write: (db: Parameters<typeof holdChore>[0]) => Promise<void>,
   ): Promise<boolean> {
     const { instance } = this.#options;
-    return queue.transaction(async (db) => {
-      const ours = await holdChore(db, { id, instance, attempt });
-      if (ours) await write(db);
-      return ours;
-    });
+    for (;;) {
+      const ended = await queue
+        .transaction(async (db) => {
+          const ours = await holdChore(db, { id, instance, attempt });
+          if (ours) await write(db);
+          return ours;
+        })
+        .catch(unlessLocked);
+      if (ended !== undefined) return ended;
+      await sleep(whileLocked);
+    }
   }
 
   #contextFor(chore: Chore, setResult: ChoreContext['setResult']): ChoreContext {
@@ -261,6 +274,12 @@ export class Chores {
     this.#timer = setTimeout(() => this.wake(), Math.max(soon, 50));
     this.#timer.unref();
   }
+}
+
+/** Somebody has the row locked: the next look sees to it, and the other chores are not kept waiting. */
+function unlessLocked(error: unknown): undefined {
+  if (error instanceof RowLocked) return undefined;
+  throw error;
 }
 
 function place({ cluster, kind }: { cluster: string; kind: string }): string {

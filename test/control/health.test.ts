@@ -1,7 +1,7 @@
 import test from 'ava';
 import { assess, worst, type Finding, type Observation } from '../../src/control/health.ts';
 import type { RestoreWindow } from '../../src/control/archived-wal.ts';
-import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
+import type { ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
 
 const hour = 3600;
 
@@ -70,38 +70,12 @@ const restorable: RestoreWindow = {
   holes: null,
 };
 
-const chore: ChoreStatus = {
-  id: 5,
-  cluster: 'main',
-  kind: 'verify',
-  state: 'complete',
-  attempts: 1,
-  backup: null,
-  worker: 'w',
-  error: null,
-  hint: null,
-  errorCode: null,
-  result: null,
-  requestedBy: 'r',
-  requestedAt: new Date(),
-  startedAt: new Date(),
-  nextAttemptAt: null,
-  finishedAt: new Date(),
-  workerGone: false,
-  age: hour,
-  ago: 60,
-  nextIn: null,
-};
-const underWay = { ago: null, finishedAt: null };
-const away = { error: 'it is away', errorCode: 'sync_failed', kind: 'sync', ...underWay };
-
 interface Change {
   schema?: number;
   clusters?: Partial<ClusterStatus>[];
   workers?: Partial<WorkerStatus>[];
   requests?: Partial<LiveRequest>[];
   windows?: Partial<RestoreWindow>[];
-  chores?: Partial<ChoreStatus>[];
 }
 
 /** All is well, but for what is said. */
@@ -111,7 +85,6 @@ function findings({
   workers = [{}],
   requests = [],
   windows = [],
-  chores = [],
 }: Change): Finding[] {
   const observation: Observation = {
     schema: { installed: schema, needed: 3 },
@@ -119,7 +92,7 @@ function findings({
     workers: workers.map((change) => ({ ...worker, ...change })),
     requests: requests.map((change) => ({ ...request, ...change })),
     windows: windows.map((change) => ({ ...restorable, ...change })),
-    chores: chores.map((change) => ({ ...chore, ...change })),
+    chores: [],
   };
   return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
 }
@@ -201,48 +174,6 @@ for (const [title, change, severity, message] of [
     },
     'critical',
     'its WAL is archived, and there is no backup to restore it from',
-  ],
-  [
-    'a failed verification',
-    { chores: [{ state: 'failed', error: 'it is damaged', errorCode: 'backup_damaged' }] },
-    'critical',
-    'failed 60 s ago: it is damaged',
-  ],
-  [
-    'a failed expiry',
-    { chores: [{ state: 'failed', kind: 'expire', error: 'no policy', errorCode: 'no_policy' }] },
-    'warning',
-    'failed 60 s ago: no policy',
-  ],
-  [
-    'a sync that fails',
-    { chores: [{ ...away, state: 'retrying', attempts: 3 }] },
-    'warning',
-    'has failed 3 times in 3600 s: it is away',
-  ],
-  [
-    'a sync that is being tried again',
-    { chores: [{ ...away, state: 'running', attempts: 3 }] },
-    'warning',
-    'has failed 2 times in 3600 s: it is away',
-  ],
-  [
-    'a sync that has failed for longer than a backup may be old',
-    { chores: [{ ...away, state: 'retrying', attempts: 99, age: 27 * hour }] },
-    'critical',
-    `has failed 99 times in ${27 * hour} s: it is away`,
-  ],
-  [
-    'a chore whose worker is gone',
-    { chores: [{ ...underWay, state: 'running', workerGone: true }] },
-    'warning',
-    'running, but its worker is gone',
-  ],
-  [
-    'a chore that nobody begins',
-    { chores: [{ ...underWay, state: 'requested', age: 2 * hour }] },
-    'warning',
-    'waits for a worker since 7200 s',
   ],
   ['a lost session', { requests: [{ session: 'gone' }] }, 'critical', 'running, but its session is gone'],
   ['a lost worker', { requests: [{ session: 'orphaned' }] }, 'critical', 'running, but its worker is gone'],
@@ -347,12 +278,4 @@ test('from when to when a cluster can be restored is said for each timeline', (t
     { severity: 'ok', object: 'cluster main, timeline 1', message },
     { severity: 'ok', object: 'cluster main, timeline 2', message },
   ]);
-});
-
-test('a chore that is complete, was given up or was cut short by the end of its worker is no problem', (t) => {
-  const cutShort = { ...away, state: 'retrying', errorCode: 'worker_stopped' } as const;
-  const givenUp = { state: 'failed', error: 'no more', errorCode: 'given_up' } as const;
-  const found = findings({ chores: [{}, cutShort, givenUp] });
-  t.is(worst(found), 'ok');
-  t.true(found.some(({ object }) => object === 'cluster main, chore 5 (verify)'));
 });

@@ -42,7 +42,8 @@ echo "$2 $3" >> "$place/ended"
 
 export async function syncScene(t: ExecutionContext, at?: string): Promise<SyncScene> {
   const place = await temporaryDirectory(t);
-  const { repository, wal, push } = await walScene(t, at);
+  const server = await walScene(t, at);
+  const { repository } = server;
   const directory = join(repository, 'main');
   const script = join(place, 'send');
   await writeFile(script, program, { mode: 0o755 });
@@ -59,8 +60,8 @@ export async function syncScene(t: ExecutionContext, at?: string): Promise<SyncS
     env,
     async archive(n) {
       const name = segment(n);
-      await wal(name);
-      const { status, stderr } = await push(name);
+      await server.wal(name);
+      const { status, stderr } = await server.push(name);
       if (status !== 0) throw new Error(stderr);
       return name;
     },
