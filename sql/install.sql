@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 7
+where :version > 8
 \gexec
 
 select :version < 1 as needed \gset
@@ -61,10 +61,17 @@ select :version < 7 as needed \gset
   \ir ../migrations/007-schedule.sql
   insert into :"schema".migration (number, name) values (7, 'schedule');
 \endif
+select :version < 8 as needed \gset
+\if :needed
+  \ir ../migrations/008-chore.sql
+  insert into :"schema".migration (number, name) values (8, 'chore');
+\endif
 
+\ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql
 \ir functions/accept_backup_schedule.sql
 \ir functions/active_request.sql
+\ir functions/announce_backup_chore.sql
 \ir functions/announce_schedule.sql
 \ir functions/await_backup.sql
 \ir functions/bytes_as_text.sql
@@ -78,6 +85,7 @@ select :version < 7 as needed \gset
 \ir functions/cron_problem.sql
 \ir functions/explain_state.sql
 \ir functions/fire_schedule.sql
+\ir functions/guard_backup_chore.sql
 \ir functions/guard_backup_request.sql
 \ir functions/guard_backup_session.sql
 \ir functions/guard_worker.sql

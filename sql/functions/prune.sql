@@ -28,11 +28,19 @@ begin
   delete from backup_schedule_run
   where finished_at < clock_timestamp() - older_than
     and id not in (select distinct on (schedule) id from backup_schedule_run order by schedule, due_at desc);
+  delete from backup_chore
+  where id in (
+    select id from backup_chore
+    where state in ('complete', 'failed') and finished_at < clock_timestamp() - older_than
+      and id not in (
+        select distinct on (cluster, kind) id from backup_chore
+        where state in ('complete', 'failed') order by cluster, kind, finished_at desc)
+    for update skip locked);
   perform set_config('holdfast.pruning', '', true);
   return coalesce(cardinality(pruned), 0);
 end
 $$;
 comment on function :"schema".prune(interval) is
-  'Removes the requests that ended longer ago than that, with their events, and returns how many; and the runs of schedules that did. Never removes one to keep, nor a cluster''s newest complete one.';
+  'Removes the requests that ended longer ago than that, with their events, and returns how many; and the runs of schedules and the chores that did, but the latest of each schedule and kind. Never removes a request to keep, nor a cluster''s newest complete one.';
 revoke all on function :"schema".prune(interval) from public;
 grant execute on function :"schema".prune(interval) to :"operator";

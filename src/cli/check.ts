@@ -7,7 +7,7 @@ import { assess, worst, type Finding, type Observation } from '../control/health
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
 import { schedules } from '../control/schedules.ts';
 import { HoldfastError } from '../errors.ts';
-import { clusters, liveRequests, workers } from '../control/status.ts';
+import { chores, clusters, liveRequests, workers } from '../control/status.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { plain, seconds } from './format.ts';
 import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } from './options.ts';
@@ -87,6 +87,7 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     requests: await liveRequests(db),
     windows: installed < schemaVersion() ? [] : await restoreWindows(db), // an older schema has no such view
     schedules: installed < schemaVersion() ? [] : await schedules(db),
+    chores: installed < schemaVersion() ? [] : await chores(db),
   };
 }
 
@@ -106,6 +107,7 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     requests: seen.requests.filter(({ cluster }) => names.includes(cluster)),
     windows: seen.windows.filter(({ cluster }) => names.includes(cluster)),
     schedules: seen.schedules.filter(({ cluster }) => names.includes(cluster)),
+    chores: seen.chores.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -141,17 +143,15 @@ function performanceData(
   ].join(' ');
 }
 
-function asJson(
-  findings: Finding[],
-  { clusters: all, workers: everybody, requests, windows, schedules: planned }: Observation,
-): object {
+function asJson(findings: Finding[], seen: Observation): object {
   return {
     status: worst(findings),
     findings,
-    clusters: all.map(asSql),
-    workers: everybody.map(asSql),
-    requests: requests.map(asSql),
-    restore_windows: windows.map(asSql),
-    schedules: planned.map(asSql),
+    clusters: seen.clusters.map(asSql),
+    workers: seen.workers.map(asSql),
+    requests: seen.requests.map(asSql),
+    restore_windows: seen.windows.map(asSql),
+    schedules: seen.schedules.map(asSql),
+    chores: seen.chores.map(asSql),
   };
 }

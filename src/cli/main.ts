@@ -15,6 +15,7 @@ import { addRestore } from './restore.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
 import { addStop } from './stop.ts';
+import { addSync, addWait } from './sync.ts';
 import { addWal } from './wal.ts';
 import { addVerify } from './verify.ts';
 import { addWorker } from './worker.ts';
@@ -62,5 +63,7 @@ function buildProgram(): Command {
   addVerify(program);
   addCheck(program);
   addWal(program);
+  addSync(program);
+  addWait(program);
   return program;
 }

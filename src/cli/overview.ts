@@ -1,6 +1,12 @@
 /** What `holdfast status` shows, as lines. */
 import type { ScheduleStatus } from '../control/schedules.ts';
-import type { ClusterStatus, FinishedRequest, LiveRequest, WorkerStatus } from '../control/status.ts';
+import type {
+  ChoreStatus,
+  ClusterStatus,
+  FinishedRequest,
+  LiveRequest,
+  WorkerStatus,
+} from '../control/status.ts';
 import { bytes, plain, seconds, time } from './format.ts';
 import { paint, type Style } from './paint.ts';
 import { table, type Column } from './table.ts';
@@ -10,10 +16,11 @@ export interface Overview {
   workers: WorkerStatus[];
   clusters: ClusterStatus[];
   schedules: ScheduleStatus[];
+  chores: ChoreStatus[];
 }
 
 export function overviewLines(
-  { requests, workers, clusters, schedules }: Overview,
+  { requests, workers, clusters, schedules, chores }: Overview,
   finished: FinishedRequest[],
   width: number,
 ): string[] {
@@ -27,6 +34,7 @@ export function overviewLines(
     ...section('Backups under way', requests.length > 0 ? liveLines(requests, inner) : ['none']),
     ...(finished.length > 0 ? section('Finished, newest first', finishedLines(finished, inner)) : []),
     ...(schedules.length > 0 ? section('Schedules', table(scheduleColumns, schedules, inner)) : []),
+    ...(chores.length > 0 ? section('Chores', table(choreColumns, chores, inner)) : []),
     ...section('Clusters', table(clusterColumns, clusters, inner)),
     ...section('Workers', workers.length > 0 ? table(workerColumns, workers, inner) : [noWorkers]),
   ].slice(0, -1);
@@ -126,6 +134,24 @@ function nextRun({ state, nextIn }: ScheduleStatus): string {
   if (nextIn === null) return 'not known';
   return nextIn < 0 ? `due ${seconds(-nextIn)} ago` : `in ${seconds(nextIn)}`;
 }
+
+const choreColumns: Column<ChoreStatus>[] = [
+  { title: 'ID', value: ({ id }) => String(id), align: 'right' },
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'KIND', value: ({ kind }) => kind },
+  { title: 'STATE', value: choreState, style: ({ state }) => choreStyle[state] },
+  { title: 'TRIES', value: ({ attempts }) => String(attempts), align: 'right' },
+  { title: 'WORKER', value: ({ worker }) => plain(worker ?? '') },
+  { title: 'REMARKS', value: ({ error }) => plain(error ?? ''), flexible: true },
+];
+
+function choreState({ state, age, ago, nextIn, workerGone }: ChoreStatus): string {
+  if (ago !== null) return `${state} ${seconds(ago)} ago`;
+  if (nextIn !== null) return `retrying in ${seconds(Math.max(0, nextIn))}`;
+  return workerGone ? `${state}, worker gone` : `${state} for ${seconds(age)}`;
+}
+
+const choreStyle: Record<string, Style> = { complete: 'green', failed: 'red', retrying: 'yellow' };
 
 const clusterColumns: Column<ClusterStatus>[] = [
   { title: 'NAME', value: ({ name }) => name },

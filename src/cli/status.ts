@@ -86,6 +86,7 @@ async function overviewView(db: Connection): Promise<View> {
         lastState,
         problem,
       ]),
+      overview.chores.map(({ id, state, attempts }) => [id, state, attempts]),
       finished.map(({ id }) => id),
     ]),
   };
@@ -117,6 +118,7 @@ async function readOverview(db: Connection): Promise<Overview> {
     workers: await status.workers(db),
     clusters: await status.clusters(db),
     schedules: await schedules(db),
+    chores: await status.chores(db),
   };
 }
 
@@ -126,6 +128,7 @@ function overviewData(overview: Overview) {
     workers: overview.workers.map(asSql),
     clusters: overview.clusters.map(asSql),
     schedules: overview.schedules.map(asSql),
+    chores: overview.chores.map(asSql),
   };
 }
 

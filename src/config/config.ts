@@ -12,6 +12,10 @@ export interface ClusterConfig {
   url: string | undefined;
   dataDirectory: string | undefined;
   archiveDirectory: string | undefined;
+  /** A program and its first arguments; undefined: nothing is sent off-site. */
+  syncCommand: string[] | undefined;
+  /** Milliseconds; 0: no limit. */
+  syncTimeout: number;
 }
 
 export interface Config {
@@ -75,7 +79,9 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
   const cluster = (name: string): ClusterConfig => {
     const ofCluster = <T>(key: Key<T>) => {
       const setting =
-        fromVariables.clusters.get(name)?.get(key.path) ?? fromFile.clusters.get(name)?.get(key.path);
+        fromVariables.clusters.get(name)?.get(key.path) ??
+        fromFile.clusters.get(name)?.get(key.path) ??
+        standard(key);
       return parsed(key, setting, key.path.replace('<name>', name));
     };
     return {
@@ -83,6 +89,8 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
       url: ofCluster(clusterKeys.url),
       dataDirectory: ofCluster(clusterKeys.dataDirectory),
       archiveDirectory: ofCluster(clusterKeys.archiveDirectory),
+      syncCommand: ofCluster(clusterKeys.syncCommand),
+      syncTimeout: ofCluster(clusterKeys.syncTimeout) as number,
     };
   };
 

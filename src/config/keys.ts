@@ -10,6 +10,7 @@ import {
   postgresUrl,
   schemaName,
   wholeNumber,
+  words,
   type Format,
 } from './formats.ts';
 
@@ -167,6 +168,20 @@ export const clusterKeys = {
     default: undefined,
     help: 'where its archived WAL can be read, if it can',
   } satisfies Key<string>,
+  syncCommand: {
+    path: 'cluster.<name>.sync_command',
+    variable: 'HOLDFAST_CLUSTER_<NAME>_SYNC_COMMAND',
+    format: words,
+    default: undefined,
+    help: 'sends what is in its working directory off-site; the timestamps of the backup and of the present are added to its arguments; without it, nothing is sent',
+  } satisfies Key<string[]>,
+  syncTimeout: {
+    path: 'cluster.<name>.sync_timeout',
+    variable: 'HOLDFAST_CLUSTER_<NAME>_SYNC_TIMEOUT',
+    format: duration,
+    default: '24h',
+    help: 'how long one run of it may take; 0: no limit',
+  } satisfies Key<number>,
 };
 
 export const allKeys: Key<unknown>[] = [...Object.values(keys), ...Object.values(clusterKeys)];

@@ -2,7 +2,7 @@
 import type { RestoreWindow } from './archived-wal.ts';
 import { scheduleFindings } from './schedule-health.ts';
 import type { ScheduleStatus } from './schedules.ts';
-import type { ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
+import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
 
 export type Severity = 'ok' | 'warning' | 'critical';
 
@@ -21,6 +21,7 @@ export interface Observation {
   /** What can be restored from WAL in a repository; a cluster has none where its WAL goes elsewhere. */
   windows: RestoreWindow[];
   schedules: ScheduleStatus[];
+  chores: ChoreStatus[];
 }
 
 export interface Limits {
@@ -60,6 +61,7 @@ export function assess(
       windowFindings(observation.windows.filter(({ cluster }) => cluster === name)),
     ),
     ...observation.schedules.flatMap((schedule) => scheduleFindings(schedule, age)),
+    ...observation.chores.flatMap((chore) => choreFindings(chore, limits, age)),
   ];
   return findings.toSorted((a, b) => rank(b.severity) - rank(a.severity));
 }
@@ -160,6 +162,43 @@ function requestFindings(request: LiveRequest, age: (seconds: number) => string)
     stageAge > critical ? 'critical' : 'warning',
     `${state} for ${age(stageAge)}, waits for ${waitingFor ?? 'nothing'}`,
   );
+}
+
+/** How long one may wait until it is begun. */
+const choreWaits = 1 * hours;
+
+/** Kinds that say something about backups when they fail; and what says nothing about the chore itself. */
+const findsDamage = ['verify', 'drill'];
+const passing = ['worker_stopped', 'worker_lost'];
+
+function choreFindings(chore: ChoreStatus, limits: Limits, age: (seconds: number) => string): Finding[] {
+  const { id, kind, cluster, state, error, errorCode, attempts } = chore;
+  const say = (severity: Severity, message: string): Finding[] => [
+    { severity, object: `cluster ${cluster}, chore ${id} (${kind})`, message },
+  ];
+  const failing = (): Finding[] =>
+    error === null || passing.includes(errorCode ?? '')
+      ? []
+      : say(
+          chore.age > limits.maxAge ? 'critical' : 'warning',
+          `has failed ${attempts - (state === 'running' ? 1 : 0)} times in ${age(chore.age)}: ${error}`,
+        );
+  switch (state) {
+    case 'failed':
+      if (errorCode === 'given_up') return [];
+      return say(
+        findsDamage.includes(kind) ? 'critical' : 'warning',
+        `failed ${age(chore.ago ?? 0)} ago: ${error}`,
+      );
+    case 'retrying':
+      return failing();
+    case 'running':
+      return chore.workerGone ? say('warning', 'running, but its worker is gone') : failing();
+    case 'requested':
+      return chore.age > choreWaits ? say('warning', `waits for a worker since ${age(chore.age)}`) : [];
+    case 'complete':
+      return say('ok', `complete ${age(chore.ago ?? 0)} ago`);
+  }
 }
 
 /** Of one cluster: a hole is one for ever, and past the last one on the newest timeline there has to be a backup. */

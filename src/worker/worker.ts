@@ -13,22 +13,18 @@ import { Listener } from '../control/listener.ts';
 import { heartbeat, setCompanion, type WorkerIdentity } from '../control/workers.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { reportArchivers } from './archiver-report.ts';
 import { Caretaker } from './caretaker.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Every } from './every.ts';
 import { identify } from './identity.ts';
 import { Jobs } from './jobs.ts';
-import { removeLeftovers } from './leftovers.ts';
-import { Scheduler } from './scheduler.ts';
 import { notifyServiceManager } from './service-manager.ts';
+import { Services } from './services.ts';
 import { TakeOver } from './take-over.ts';
-import { WalServices } from './wal-services.ts';
 
 /** Milliseconds. Together they are less than one query a second. */
 const lookEvery = 2000;
 const heartbeatEvery = 10_000;
-const reportEvery = 30_000;
 /** What it may take to end the held sessions, out of drain_timeout. */
 const endingTakes = 5000;
 const longestTimer = 2 ** 31 - 1;
@@ -57,7 +53,7 @@ class Worker {
   readonly #dispatcher: Dispatcher;
   readonly #caretaker: Caretaker;
   readonly #look: Every;
-  readonly #scheduler: Scheduler;
+  readonly #services: Services;
   readonly #stopping = new AbortController();
   readonly #hurrying = new AbortController();
   #toldToStop = false;
@@ -96,7 +92,7 @@ class Worker {
       }),
     });
     this.#look = new Every(lookEvery, () => this.#caretaker.look(), log);
-    this.#scheduler = new Scheduler({ ...shared, clusters: [...this.#targets.keys()] });
+    this.#services = new Services({ ...shared, config });
   }
 
   /** Once: takes nothing more and lets what is held end. Again: ends what is held. */
@@ -110,37 +106,14 @@ class Worker {
     await this.#control.open();
     const listener = this.#listener();
     const pulse = new Every(heartbeatEvery, () => this.#beat(), this.#log);
-    const report = new Every(
-      reportEvery,
-      () => reportArchivers(this.#control, this.#targets.values(), this.#log),
-      this.#log,
-    );
-    const wal = new WalServices({
-      control: this.#control,
-      targets: this.#targets,
-      config: this.#config,
-      log: this.#log,
-    });
     try {
       for (const target of this.#targets.values()) target.prepare();
-      listener.start();
-      this.#look.start();
-      pulse.start();
-      report.start();
-      wal.start();
-      this.#scheduler.start();
-      void removeLeftovers(this.#control, this.#config.worker.repository, this.#identity.clusters, this.#log);
-      if (!this.#stopping.signal.aborted) await once(this.#stopping.signal, 'abort');
-      await this.#drain(pulse);
+      for (const service of [listener, this.#look, pulse, this.#services]) service.start();
+      const { signal } = this.#stopping;
+      if (!signal.aborted) await once(signal, 'abort');
+      await Promise.all([this.#drain(pulse), this.#services.drain()]);
     } finally {
-      const services = [
-        listener.stop(),
-        pulse.stop(),
-        report.stop(),
-        wal.stop(),
-        this.#look.stop(),
-        this.#scheduler.stop(),
-      ];
+      const services = [listener, this.#look, pulse, this.#services].map((service) => service.stop());
       await this.#control.close(); // first, since a service may be waiting for a database that is down
       await Promise.all([...services, ...[...this.#targets.values()].map((target) => target.close())]);
       this.#log.info('stopped');
@@ -174,15 +147,16 @@ class Worker {
   /** What was notified meanwhile is lost. */
   #readTables(): void {
     this.#look.now();
-    this.#scheduler.wake();
+    this.#services.readTables();
   }
 
   #onNotification(payload: unknown): void {
-    const { id, cluster, state, schedule } = (payload ?? {}) as Record<string, unknown>;
-    if (schedule !== undefined) {
-      if (this.#targets.has(String(cluster))) this.#scheduler.wake();
-    } else if (state === 'requested') {
-      if (this.#targets.has(String(cluster))) this.#dispatcher.wake();
+    const about = (payload ?? {}) as Record<string, unknown>;
+    const { id, cluster, state } = about;
+    const isOurs = this.#targets.has(String(cluster));
+    if (isOurs && this.#services.notified(about)) return;
+    if (state === 'requested') {
+      if (isOurs) this.#dispatcher.wake();
     } else if (typeof id === 'number' && this.#jobs.get(id)) {
       void this.#caretaker.lookAt(id).catch((error: unknown) => {
         this.#log.debug('will look again', { request: id, reason: messageOf(error) });
@@ -218,7 +192,6 @@ class Worker {
     const extending = setInterval(() => notifyServiceManager('EXTEND_TIMEOUT_USEC=30000000'), 10_000);
     try {
       this.#dispatcher.stop();
-      void this.#scheduler.stop();
       this.#log.info('draining', { held: this.#jobs.held().length, seconds: drainTimeout / 1000 });
       const timesUp = sleep(Math.min(longestTimer, Math.max(0, drainTimeout - endingTakes)), undefined, {
         signal: this.#hurrying.signal,

@@ -93,6 +93,7 @@ function findings({
     requests: requests.map((change) => ({ ...request, ...change })),
     windows: windows.map((change) => ({ ...restorable, ...change })),
     schedules: [],
+    chores: [],
   };
   return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
 }

@@ -13,6 +13,7 @@ const levels = [
   ['cli'],
   ['worker'],
   ['backup', 'wal', 'restore', 'retention', 'schedules'],
+  ['chores'],
   ['repository', 'control', 'postgres'],
   ['config'],
 ];
@@ -26,6 +27,7 @@ const places: Record<string, string> = {
   'fastest-levenshtein': 'src/config/suggest.ts',
   'node-cron': 'src/schedules/cron.ts',
   pg: 'src/control/connection.ts',
+  'pg-boss': 'src/control/boss.ts',
   'pg-listen': 'src/control/listener.ts',
   'smol-toml': 'src/config/file.ts',
   'string-width': 'src/cli/table.ts',

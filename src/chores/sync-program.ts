@@ -1,0 +1,100 @@
+/**
+ * Runs the program that sends files off-site. It is never run twice at a time, not even after its starter was killed:
+ * it inherits a lock of its own, and what limits its time, timeout(1), lives as long as it does.
+ */
+import { spawn } from 'node:child_process';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+
+export interface Program {
+  /** The program and its first arguments. */
+  command: readonly string[];
+  /** Added to them. */
+  args: readonly string[];
+  /** Its working directory. */
+  directory: string;
+  /** Where its lock and its output are. */
+  place: string;
+  /** Milliseconds; 0: no limit. */
+  timeout: number;
+  signal: AbortSignal | undefined;
+}
+
+/** Seconds from the first signal to SIGKILL. */
+const grace = 10;
+/** timeout(1) when it ran out, and where it had to use SIGKILL. */
+const ranOut = [124, 137];
+/** Bytes of what it said last. */
+const tail = 2000;
+
+/** @throws HoldfastError `sync_failed`, `sync_timeout` */
+export async function runProgram(program: Program): Promise<void> {
+  const output = await open(join(program.place, 'output'), 'w', 0o600);
+  try {
+    const began = performance.now();
+    const status = await run(program, output);
+    if (status === 0) return;
+    program.signal?.throwIfAborted();
+    const [name] = program.command;
+    const said = await lastLine(join(program.place, 'output'));
+    const took = performance.now() - began;
+    if (program.timeout > 0 && took >= program.timeout && ranOut.includes(Number(status))) {
+      throw new HoldfastError(
+        'failed',
+        `the sync program "${name}" took longer than ${program.timeout / 1000} s${said}`,
+        {
+          code: 'sync_timeout',
+          hint: 'it was ended: see why it hangs, or give it more time (sync_timeout of the cluster)',
+        },
+      );
+    }
+    throw new HoldfastError('failed', `the sync program "${name}" ended with ${status}${said}`, {
+      code: 'sync_failed',
+      hint: `all that it said is in "${join(program.place, 'output')}"`,
+    });
+  } finally {
+    await output.close();
+  }
+}
+
+function run(
+  { command, args, directory, place, timeout, signal }: Program,
+  output: FileHandle,
+): Promise<number | string | null> {
+  const limited = [`--kill-after=${grace}`, String(timeout / 1000), 'flock', join(place, 'program')];
+  return new Promise((resolve, reject) => {
+    const child = spawn('timeout', [...limited, ...command, ...args], {
+      cwd: directory,
+      env: withoutSecrets(process.env),
+      stdio: ['ignore', output.fd, output.fd],
+    });
+    const end = () => child.kill('SIGTERM');
+    signal?.addEventListener('abort', end, { once: true });
+    if (signal?.aborted === true) end();
+    child.once('error', (error) => {
+      signal?.removeEventListener('abort', end);
+      reject(
+        new HoldfastError('failed', `timeout(1) cannot be run: ${messageOf(error)}`, {
+          code: 'sync_failed',
+          hint: 'it is part of coreutils, and flock(1) of util-linux: both have to be on the PATH',
+        }),
+      );
+    });
+    child.once('exit', (status, killedBy) => {
+      signal?.removeEventListener('abort', end);
+      resolve(status ?? killedBy);
+    });
+  });
+}
+
+/** What reaches the control database is none of its business. */
+function withoutSecrets({ DATABASE_URL: _, PGPASSWORD: __, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return env;
+}
+
+async function lastLine(file: string): Promise<string> {
+  const text = (await readFile(file)).subarray(-tail).toString('utf8');
+  const line = text.trimEnd().split('\n').at(-1)?.trim() ?? '';
+  return line === '' ? '' : `: ${line}`;
+}

@@ -1,0 +1,138 @@
+// A repository with WAL and backups made by hand, and a program that "sends" them off-site: into a directory, saying
+// what it found, and failing or waiting where the test tells it to.
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import type { Finished, RunningProcess } from './children.ts';
+import { eventually } from './eventually.ts';
+import { holdfast, startHoldfast } from './process.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+import { systemIdentifier, walScene } from './wal.ts';
+
+export interface SyncScene {
+  repository: string;
+  /** Of the cluster main. */
+  directory: string;
+  /** As sync_command, in the environment of the program. */
+  env: NodeJS.ProcessEnv;
+  /** Archives segment number n of timeline 1. */
+  archive(n: number): Promise<string>;
+  /** Puts a backup into the repository that needs WAL from segment n on; returns its name. */
+  storeBackup(time: string, id: number, n: number): Promise<string>;
+  sync(...args: string[]): Promise<Finished>;
+  startSync(...args: string[]): Promise<RunningProcess>;
+  /** Tells the program: fail, wait. */
+  tell(what: 'fail' | 'wait'): Promise<void>;
+  untell(what: 'fail' | 'wait'): Promise<void>;
+  /** What it was run with, oldest first: its two arguments. */
+  runs(): Promise<{ backup: string; present: string; ended: boolean }[]>;
+  /** The files that have been sent. */
+  remote(): Promise<string[]>;
+}
+
+const program = `#!/bin/sh
+place=$1
+echo "$2 $3" >> "$place/begun"
+if [ -e "$place/fail" ]; then echo 'the other side is away'; exit 7; fi
+while [ -e "$place/wait" ]; do sleep 0.05; done
+cp -Rp ./. "$place/remote/" || exit 1
+echo "$2 $3" >> "$place/ended"
+`;
+
+export async function syncScene(t: ExecutionContext, at?: string): Promise<SyncScene> {
+  const place = await temporaryDirectory(t);
+  const server = await walScene(t, at);
+  const { repository } = server;
+  const directory = join(repository, 'main');
+  const script = join(place, 'send');
+  await writeFile(script, program, { mode: 0o755 });
+  await mkdir(join(place, 'remote'));
+  const env = {
+    HOLDFAST_REPOSITORY: repository,
+    HOLDFAST_CLUSTER_MAIN_SYNC_COMMAND: JSON.stringify([script, place]),
+  };
+  const lines = async (name: string) =>
+    (await readFile(join(place, name), 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
+  return {
+    repository,
+    directory,
+    env,
+    async archive(n) {
+      const name = segment(n);
+      await server.wal(name);
+      const { status, stderr } = await server.push(name);
+      if (status !== 0) throw new Error(stderr);
+      return name;
+    },
+    storeBackup: (time, id, n) => storeBackup(directory, time, id, n),
+    sync: (...args) => holdfast(['sync', ...args], { env }),
+    startSync: (...args) => startHoldfast(t, ['sync', ...args], { env }),
+    tell: (what) => writeFile(join(place, what), ''),
+    untell: (what) => rm(join(place, what)),
+    async runs() {
+      const ended = await lines('ended');
+      return (await lines('begun')).map((line) => {
+        const [backup = '', present = ''] = line.split(' ');
+        return { backup, present, ended: ended.includes(line) };
+      });
+    },
+    async remote() {
+      const entries = await readdir(join(place, 'remote'), { recursive: true, withFileTypes: true });
+      return entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(join(place, 'remote/').length))
+        .sort();
+    },
+  };
+}
+
+export function segment(n: number): string {
+  return `00000001${'0'.repeat(8)}${n.toString(16).toUpperCase().padStart(8, '0')}`;
+}
+
+export async function untilRunning(scene: Pick<SyncScene, 'runs'>, runs: number): Promise<void> {
+  await eventually(`run ${runs} of the program`, async () => (await scene.runs()).length >= runs);
+}
+
+async function storeBackup(directory: string, time: string, id: number, n: number): Promise<string> {
+  const name = `${time}-${id}`;
+  const backups = join(directory, 'backups');
+  await mkdir(join(backups, name), { recursive: true });
+  await mkdir(join(backups, `${name}.meta`));
+  await writeFile(join(backups, name, 'base.tar.zst'), `the files of ${name}`);
+  const startedAt = time.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z');
+  const description = {
+    version: 1,
+    method: 'copy',
+    id,
+    cluster: 'main',
+    label: name,
+    serverVersion: '18.1',
+    systemIdentifier,
+    timeline: 1,
+    startedAt,
+    stoppedAt: startedAt,
+    startLsn: '0/0',
+    startWal: segment(n),
+    stopLsn: '0/0',
+    stopWal: segment(n),
+    dataDirectory: '/data',
+    blockSize: 8192,
+    walSegmentSize: 1 << 20,
+    relationSegmentBlocks: 131_072,
+    checksums: true,
+    compressLevel: 1,
+    bytes: 1,
+    storedBytes: 1,
+    files: 1,
+    tablespaces: [],
+    tars: [],
+    damagedPages: [],
+    manifestCrc32c: 0,
+    framesCrc32c: 0,
+  };
+  if (!existsSync(join(directory, 'cluster.json'))) throw new Error('archive a segment first');
+  await writeFile(join(backups, `${name}.meta`, 'backup.json'), JSON.stringify(description));
+  return name;
+}
