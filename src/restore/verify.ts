@@ -8,6 +8,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { parseSegmentHeader } from '../postgres/wal-header.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
+import { whileReading } from '../repository/lock.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
@@ -37,6 +38,10 @@ const kept = ['PG_VERSION', 'global/pg_control', 'backup_label', 'tablespace_map
 
 /** @throws HoldfastError where the repository cannot be read: that says nothing about the backup */
 export async function verify(options: VerifyOptions): Promise<Verification> {
+  return whileReading(options.backup.meta, () => verifyLocked(options));
+}
+
+async function verifyLocked(options: VerifyOptions): Promise<Verification> {
   const { backup, clusterDirectory } = options;
   const found = { startedAt: new Date(), problems: [] as string[], files: 0, bytes: 0 };
   const manifest = await orProblem(found.problems, readManifest(backup));
