@@ -12,6 +12,8 @@ export interface ClusterConfig {
   url: string | undefined;
   dataDirectory: string | undefined;
   archiveDirectory: string | undefined;
+  /** A program and its arguments. */
+  deleteCommand: string[] | undefined;
 }
 
 export interface Config {
@@ -83,6 +85,7 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
       url: ofCluster(clusterKeys.url),
       dataDirectory: ofCluster(clusterKeys.dataDirectory),
       archiveDirectory: ofCluster(clusterKeys.archiveDirectory),
+      deleteCommand: ofCluster(clusterKeys.deleteCommand),
     };
   };
 

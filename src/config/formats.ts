@@ -111,6 +111,28 @@ export const postgresUrl: Format<string> = {
   show: (value) => (/^\w+:\/\//.test(String(value)) ? show(value) : undefined),
 };
 
+/** A program and its arguments, which no shell takes apart. In a variable: as JSON. */
+export const words: Format<string[]> = {
+  accepts: 'a program and its arguments, such as ["/usr/local/bin/program", "argument"]',
+  parse(value) {
+    const list: unknown = typeof value === 'string' && value.startsWith('[') ? parseJson(value) : value;
+    if (!Array.isArray(list) || list.length === 0) throw new RangeError('is not a list of words');
+    const found = list.map(string);
+    if (found[0] === '') throw new RangeError('names no program');
+    if (found.some((word) => word.includes('\0'))) throw new RangeError('has a zero byte in it');
+    return found;
+  },
+  show,
+};
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new RangeError('is not JSON');
+  }
+}
+
 function string(value: unknown): string {
   if (typeof value !== 'string') throw new RangeError('is not text');
   return value;

@@ -10,6 +10,7 @@ import {
   postgresUrl,
   schemaName,
   wholeNumber,
+  words,
   type Format,
 } from './formats.ts';
 
@@ -167,6 +168,13 @@ export const clusterKeys = {
     default: undefined,
     help: 'where its archived WAL can be read, if it can',
   } satisfies Key<string>,
+  deleteCommand: {
+    path: 'cluster.<name>.delete_command',
+    variable: 'HOLDFAST_CLUSTER_<NAME>_DELETE_COMMAND',
+    format: words,
+    default: undefined,
+    help: 'removes a copy that is not in the repository when it has expired; without it, those stay',
+  } satisfies Key<string[]>,
 };
 
 export const allKeys: Key<unknown>[] = [...Object.values(keys), ...Object.values(clusterKeys)];

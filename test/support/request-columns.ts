@@ -49,6 +49,7 @@ const servers = {
   moved_by: `'somebody'`,
   caller_pid: '4711',
   control_origin: `'elsewhere'`,
+  expired_at: 'now()',
 };
 
 const everyColumn = { ...insertable, state: `'requested'`, ...workers, ...servers };
