@@ -65,15 +65,16 @@ export interface Plan {
   wal: DecidedFile[];
 }
 
-/** Milliseconds that this host's clock and the database's may differ: times of both are compared. */
+/** Milliseconds that clocks may differ: times of this host's, the servers' and the database's are compared. */
 const clocksDiffer = 600_000;
 
 /** undefined: there is no policy, or none that is enabled. @throws HoldfastError for whatever cannot be read */
 export async function lookAt(db: Connection, question: Question): Promise<Seen | undefined> {
   const { cluster, clusterDirectory } = question;
-  const { now, policy } = await retentionOf(db, cluster);
-  if (policy === undefined) return undefined;
+  const { now, policy: written } = await retentionOf(db, cluster);
+  if (written === undefined) return undefined;
   refuseOtherClock(now);
+  const policy = { ...written, recoverSince: earlier(written.recoverSince) };
   // The database comes first: what is published meanwhile is no candidate, and newer than all that are.
   const known = await knownBackups(db, cluster);
   const damaged = await damagedBackups(db, cluster);
@@ -147,6 +148,11 @@ function refuseOtherClock(now: Date): void {
     `the clocks differ by ${Math.round(difference / 60_000)} minutes: the database's says ${now.toISOString()}`,
     { code: 'clocks_differ', hint: 'nothing expires until both clocks are right' },
   );
+}
+
+/** What the clocks of servers and archives may be wrong by counts for the window. */
+function earlier(time: Date | null): Date | null {
+  return time && new Date(time.getTime() - clocksDiffer);
 }
 
 /** A file system that is not mounted looks like a repository with nothing in it. */

@@ -15,9 +15,6 @@ export interface Known {
   recoverSince: Date | null;
 }
 
-/** Milliseconds that the clock of the archive may be behind the database's. */
-const clocksDiffer = 600_000;
-
 /** In order: those that were written to since then, and those that may still be. */
 export function timelinesToReach({
   files,
@@ -32,7 +29,7 @@ export function timelinesToReach({
   const inOrder = [...all, ...underWay.map(({ timeline }) => timeline)].sort((a, b) => a - b);
   if (recoverSince === null) return [...new Set(inOrder)];
 
-  const since = recoverSince.getTime() - clocksDiffer;
+  const since = recoverSince.getTime();
   const recent = [...archivedAt].filter(([, time]) => time.getTime() >= since).map(([timeline]) => timeline);
   const [latest] = [...archivedAt].sort(([, a], [, b]) => b.getTime() - a.getTime());
   const newest = backups.toSorted((a, b) => b.stoppedAt.getTime() - a.stoppedAt.getTime());
