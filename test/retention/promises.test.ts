@@ -31,7 +31,7 @@ import {
   type World,
 } from './world.ts';
 
-const histories = Number(process.env['RETENTION_HISTORIES'] ?? 400);
+const histories = Number(process.env['RETENTION_HISTORIES'] ?? 100);
 const day = 24 * hour;
 const minute = 60_000;
 /** What clocks are wrong by at most, and what the window is longer for that. */
@@ -180,11 +180,18 @@ function checkPromises(t: ExecutionContext, it: Case, seed: number): void {
         t.true(holds(target), `${seed}: timeline ${timeline.number} at ${new Date(moment).toISOString()}`);
     }
   }
+  for (const timeline of world.timelines.slice(1)) {
+    const [begun] = timeline.written;
+    if (begun === undefined || it.since === undefined || it.since > begun.time) continue;
+    const target = { on: timeline, lsn: begun.lsn }; // before anything of it was archived
+    if (isArchivedSince(it, target) && isPromised(target))
+      t.true(holds(target), `${seed}: the beginning of timeline ${timeline.number}`);
+  }
   // Without a window: whatever a backup that stays could be rolled forward to.
   if (it.since === undefined) {
     for (const one of staying)
       for (const timeline of world.timelines)
-        for (const { lsn } of timeline.written.slice(-4)) {
+        for (const { lsn } of [...timeline.written.slice(0, 1), ...timeline.written.slice(-4)]) {
           const target = { on: timeline, lsn };
           if (replays(of(one), target, before))
             t.true(
@@ -309,6 +316,27 @@ function checkReasons(t: ExecutionContext, it: Case, seed: number): void {
   }
 }
 
+/** Whatever a rule speaks for stays. */
+function checkRules(t: ExecutionContext, { decided, rules, backups }: Case, seed: number): void {
+  for (const { backup, goes } of decided) {
+    if (!goes) continue;
+    const newer = backups.filter((other) => other.isSound && other.stoppedAt > backup.stoppedAt);
+    const isFirstOf = (what: string, count: number | null) => {
+      const period = (one: Candidate) => periodOf(one.stoppedAt, what, rules.timeZone);
+      const others = new Set(newer.map(period));
+      return !others.has(period(backup)) && others.size < (count ?? 0);
+    };
+    const age = backup.stoppedAt.getTime();
+    t.false(age > Number(rules.keepSince ?? Infinity), `${seed}: ${backup.name} is young`);
+    t.false(age > Number(rules.recoverSince ?? Infinity), `${seed}: ${backup.name} is in the window`);
+    if (!backup.isSound) continue;
+    t.true(newer.length >= (rules.keepLast ?? 0), `${seed}: ${backup.name} is one of the last`);
+    t.false(isFirstOf('day', rules.keepDaily), `${seed}: ${backup.name} is of its day`);
+    t.false(isFirstOf('week', rules.keepWeekly), `${seed}: ${backup.name} is of its week`);
+    t.false(isFirstOf('month', rules.keepMonthly), `${seed}: ${backup.name} is of its month`);
+  }
+}
+
 function leads({ timelines }: World, { made }: { made: Made }, number: number): boolean {
   const line = lineageOf(timelines[number - 1] as World['timelines'][number]);
   const next = line.find(({ parent }) => parent === made.on);
@@ -334,6 +362,7 @@ test('whatever is promised stays restorable, and every reason is true', (t) => {
   for (let seed = 1; seed <= histories; seed += 1) {
     const it = makeCase(seed, seed % 3 === 0 ? 0.03 : 0);
     checkPromises(t, it, seed);
+    checkRules(t, it, seed);
     checkReasons(t, it, seed);
   }
 });
