@@ -3,15 +3,18 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import test from 'ava';
+import ava from 'ava';
 import { unlistBackup } from '../../src/repository/expired-backup.ts';
 import { runProcess, startProcess } from '../support/children.ts';
 import { asRole } from '../support/installed-database.ts';
+import { playWorker } from '../support/played-worker.ts';
 import { startHoldfast } from '../support/process.ts';
 import { requestIn } from '../support/requests.ts';
 import { retentionStage, segment, type RetentionStage } from '../support/retention-stage.ts';
 
 const holder = fileURLToPath(new URL('../support/lock-holder.ts', import.meta.url));
+/** Each has processes of its own. */
+const test = ava.serial;
 const two = { keep_last: 2 };
 
 const whole = (names: string[]) => names.flatMap((name) => [name, `${name}.meta`]).sort();
@@ -251,7 +254,7 @@ const leftovers: Record<string, (stage: RetentionStage, place: string) => Promis
 let recorded: object = {};
 const record = (place: string) => ({ ...recorded, backup: place.split('/').at(-1) });
 for (const [when, leave] of Object.entries(leftovers)) {
-  test.serial(`an expiry that was killed ${when} is finished by the next one`, async (t) => {
+  test(`an expiry that was killed ${when} is finished by the next one`, async (t) => {
     const stage = await retentionStage(t, { backups: 3 });
     await stage.policy(two);
     const [name = ''] = stage.names;
@@ -334,7 +337,7 @@ test('"latest" never names a backup that goes', async (t) => {
 test('while a backup starts no WAL goes, and while one runs none from its start on', async (t) => {
   const stage = await retentionStage(t);
   await stage.policy({ keep_last: 1, recovery_window: '0' });
-  await requestIn('starting', stage.operator, stage.worker, { label: 'starting' });
+  await requestIn('starting', stage.operator, await playWorker(t, stage.db), { label: 'starting' });
   const { wal_stays: waiting } = await stage.expired();
   t.is((await stage.segments()).length, 8);
   t.true(waiting.some(({ reason }) => /is starting: it is not known where it begins/.test(reason)));

@@ -4,9 +4,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { Finished } from './children.ts';
 import { asRole, installedDatabase, type InstalledDatabase, type Login } from './installed-database.ts';
-import { playWorker, type PlayedWorker } from './played-worker.ts';
 import { holdfast } from './process.ts';
-import { requestIn } from './requests.ts';
 import { connect, type SqlClient } from './sql-client.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -18,7 +16,6 @@ export interface RetentionStage {
   db: InstalledDatabase;
   superuser: SqlClient;
   operator: Login;
-  worker: PlayedWorker;
   repository: string;
   /** Of the cluster. */
   directory: string;
@@ -55,7 +52,6 @@ export async function retentionStage(
   const db = await installedDatabase(t);
   const superuser = await connect(t, db.url);
   const operator = await asRole(t, db, 'operator');
-  const worker = await playWorker(t, db);
   const repository = await temporaryDirectory(t);
   const directory = join(repository, 'main');
   const wal = join(directory, 'wal', '0000000100000000');
@@ -73,8 +69,7 @@ export async function retentionStage(
       await writeFile(file, `segment ${number}`);
       await utimes(file, ended, ended);
     }
-    const id = await requestIn('complete', operator, worker, { label: `backup ${n}` });
-    await rewrite(superuser, id, n, ended, method);
+    const id = await insertComplete(superuser, n, ended, method);
     stage.ids.push(id);
     stage.names.push(`${nameOf(started(ended))}-${id}`);
     if (method === 'copy') await makeBackup(directory, n, id, ended);
@@ -90,7 +85,6 @@ export async function retentionStage(
     db,
     superuser,
     operator,
-    worker,
     repository,
     directory,
     expire,
@@ -124,23 +118,35 @@ const lsn = (number: number, offset: number) =>
 const started = (ended: Date) => new Date(ended.getTime() - 30_000);
 const nameOf = (time: Date) => time.toISOString().replaceAll(/[-:]|\.\d+/g, '');
 
-/** What only time could write. */
-async function rewrite(
+/** A complete backup's row, with what only time could write. */
+async function insertComplete(
   superuser: SqlClient,
-  id: string,
   n: number,
   ended: Date,
   method: string,
-): Promise<void> {
+): Promise<string> {
   await superuser.query('begin');
   await superuser.query('set local session_replication_role = replica');
-  await superuser.query(
-    `update holdfast.backup_request
-     set start_lsn = $2, start_wal = $3, stop_lsn = $4, stop_wal = $3, started_at = $5, stopped_at = $6, finished_at = $6, method = $7
-     where id = $1`,
-    [id, lsn(2 * n, 40), segment(2 * n), lsn(2 * n, 400), started(ended), ended, method],
+  const id = await superuser.value<string>(
+    `insert into holdfast.backup_request (label, method, state, requested_by, requested_login, requested_at, moved_by,
+       control_origin, worker, pid, backend_start, started_at, start_lsn, start_wal, timeline, system_identifier,
+       server_version, stopped_at, stop_lsn, stop_wal, backup_label, archived_at, finished_at)
+     values ($1, $2, 'complete', 'somebody', 'somebody', $3, 'somebody', 'here', 'played', 1, $3, $3, $4, $5, 1, $6,
+       '18.4', $7, $8, $5, 'label', $7, $7)
+     returning id`,
+    [
+      `backup ${n}`,
+      method,
+      started(ended),
+      lsn(2 * n, 40),
+      segment(2 * n),
+      systemIdentifier,
+      ended,
+      lsn(2 * n, 400),
+    ],
   );
   await superuser.query('commit');
+  return id;
 }
 
 async function makeBackup(directory: string, n: number, id: string, ended: Date): Promise<void> {
