@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 8
+where :version > 9
 \gexec
 
 select :version < 1 as needed \gset
@@ -66,6 +66,11 @@ select :version < 8 as needed \gset
   \ir ../migrations/008-chore.sql
   insert into :"schema".migration (number, name) values (8, 'chore');
 \endif
+select :version < 9 as needed \gset
+\if :needed
+  \ir ../migrations/009-retention.sql
+  insert into :"schema".migration (number, name) values (9, 'retention');
+\endif
 
 \ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql
@@ -74,6 +79,7 @@ select :version < 8 as needed \gset
 \ir functions/announce_backup_chore.sql
 \ir functions/announce_schedule.sql
 \ir functions/await_backup.sql
+\ir functions/begin_expiry.sql
 \ir functions/bytes_as_text.sql
 \ir functions/cancel_backup.sql
 \ir functions/check_label.sql
@@ -83,11 +89,14 @@ select :version < 8 as needed \gset
 \ir functions/cron_field_values.sql
 \ir functions/cron_number.sql
 \ir functions/cron_problem.sql
+\ir functions/end_expiry.sql
 \ir functions/explain_state.sql
 \ir functions/fire_schedule.sql
 \ir functions/guard_backup_chore.sql
 \ir functions/guard_backup_request.sql
 \ir functions/guard_backup_session.sql
+\ir functions/guard_legal_hold.sql
+\ir functions/guard_retention_policy.sql
 \ir functions/guard_worker.sql
 \ir functions/lock_is_held.sql
 \ir functions/plan_schedule.sql

@@ -6,6 +6,7 @@ import { exitStatusOf } from '../errors.ts';
 import { addCancel } from './cancel.ts';
 import { addCheck, CheckFailed } from './check.ts';
 import { failureOf, reportFailure } from './failure.ts';
+import { addExpire } from './expire.ts';
 import { addInstall } from './install.ts';
 import { addLabel } from './label.ts';
 import { addGlobalOptions } from './options.ts';
@@ -61,6 +62,7 @@ function buildProgram(): Command {
   addPlace(program);
   addRestore(program);
   addVerify(program);
+  addExpire(program);
   addCheck(program);
   addWal(program);
   addSync(program);

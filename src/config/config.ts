@@ -16,6 +16,8 @@ export interface ClusterConfig {
   syncCommand: string[] | undefined;
   /** Milliseconds; 0: no limit. */
   syncTimeout: number;
+  /** A program and its arguments. */
+  deleteCommand: string[] | undefined;
 }
 
 export interface Config {
@@ -91,6 +93,7 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
       archiveDirectory: ofCluster(clusterKeys.archiveDirectory),
       syncCommand: ofCluster(clusterKeys.syncCommand),
       syncTimeout: ofCluster(clusterKeys.syncTimeout) as number,
+      deleteCommand: ofCluster(clusterKeys.deleteCommand),
     };
   };
 

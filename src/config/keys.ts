@@ -182,6 +182,13 @@ export const clusterKeys = {
     default: '24h',
     help: 'how long one run of it may take; 0: no limit',
   } satisfies Key<number>,
+  deleteCommand: {
+    path: 'cluster.<name>.delete_command',
+    variable: 'HOLDFAST_CLUSTER_<NAME>_DELETE_COMMAND',
+    format: words,
+    default: undefined,
+    help: 'removes a copy that is not in the repository when it has expired; without it, those stay',
+  } satisfies Key<string[]>,
 };
 
 export const allKeys: Key<unknown>[] = [...Object.values(keys), ...Object.values(clusterKeys)];

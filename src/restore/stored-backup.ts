@@ -31,7 +31,9 @@ export interface Listed {
 /** The finished backups of a cluster. */
 export async function storedBackups(clusterDirectory: string): Promise<Listed> {
   const parent = backupsDirectory(clusterDirectory);
-  const names = (await namesIn(parent)).filter((name) => /^\d{8}T\d{6}Z-\d+$/.test(name)).sort();
+  const all = new Set(await namesIn(parent));
+  const isExpiring = (name: string) => all.has(`${metaDirectory(name)}.expired`);
+  const names = [...all].filter((name) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !isExpiring(name)).sort();
   const listed: Listed = { backups: [], damaged: [] };
   for (const name of names) {
     try {

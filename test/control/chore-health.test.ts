@@ -36,6 +36,7 @@ function findings(...chores: Partial<ChoreStatus>[]): Finding[] {
     workers: [],
     requests: [],
     windows: [],
+      schedules: [],
     chores: chores.map((change) => ({ ...chore, ...change })),
   };
   return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);

@@ -35,7 +35,7 @@ test('a lock is had alone, or together with others that share it', async (t) => 
   });
   await withLock(meta, alone, async () => {
     const refused = await t.throwsAsync(withLock(meta, together, nothing), { code: 'locked' });
-    t.regex(String(refused?.message), /backup\.json" is about to be removed or changed/);
+    t.regex(refused?.message ?? '', /backup\.json" is about to be removed or changed/);
   });
   t.is(await withLock(meta, alone, nothing), 'done');
 });
@@ -142,7 +142,7 @@ test.serial(
     process.env['PATH'] = '/nowhere';
     try {
       const refused = await t.throwsAsync(withLock(meta, alone, nothing), { code: 'lock_unsupported' });
-      t.regex(String(refused?.message), /flock\(1\) cannot be run/);
+      t.regex(refused?.message ?? '', /flock\(1\) cannot be run/);
       t.is(await whileReading(meta, nothing), 'done');
     } finally {
       process.env['PATH'] = PATH;

@@ -50,6 +50,7 @@ const servers = {
   caller_pid: '4711',
   control_origin: `'elsewhere'`,
   schedule: `'nightly'`,
+  expired_at: 'now()',
 };
 
 const everyColumn = { ...insertable, state: `'requested'`, ...workers, ...servers };
