@@ -5,6 +5,7 @@ import { packageRoot } from '../control/statements.ts';
 import { exitStatusOf } from '../errors.ts';
 import { addCancel } from './cancel.ts';
 import { addCheck, CheckFailed } from './check.ts';
+import { addDrill } from './drill.ts';
 import { failureOf, reportFailure } from './failure.ts';
 import { addInstall } from './install.ts';
 import { addLabel } from './label.ts';
@@ -60,6 +61,7 @@ function buildProgram(): Command {
   addPlace(program);
   addRestore(program);
   addVerify(program);
+  addDrill(program);
   addCheck(program);
   addWal(program);
   return program;

@@ -10,7 +10,7 @@ import {
   type TargetTimeline,
 } from '../restore/target.ts';
 
-export interface TargetOptions {
+export interface PointOptions {
   targetTime?: PointInTime;
   targetLsn?: bigint;
   targetXid?: string;
@@ -18,10 +18,23 @@ export interface TargetOptions {
   targetImmediate?: boolean;
   targetExclusive?: boolean;
   targetTimeline: TargetTimeline;
+}
+
+export interface TargetOptions extends PointOptions {
   targetAction: TargetAction;
 }
 
 export function addTargetOptions(command: Command): void {
+  addPointOptions(command);
+  command.addOption(
+    new Option('--target-action <action>', 'what the server does there')
+      .choices(['pause', 'promote', 'shutdown'])
+      .default('pause'),
+  );
+}
+
+/** How far, without what happens there. */
+export function addPointOptions(command: Command): void {
   command
     .option(
       '--target-time <time>',
@@ -37,16 +50,11 @@ export function addTargetOptions(command: Command): void {
       new Option('--target-timeline <timeline>', 'latest, current (of the backup), or its number')
         .argParser(timelineOption)
         .default('latest'),
-    )
-    .addOption(
-      new Option('--target-action <action>', 'what the server does there')
-        .choices(['pause', 'promote', 'shutdown'])
-        .default('pause'),
     );
 }
 
 /** @throws HoldfastError of kind `usage` where there are two */
-export function targetFrom(options: TargetOptions): Target {
+export function targetFrom(options: PointOptions): Target {
   const { targetTime, targetLsn, targetXid, targetName, targetImmediate } = options;
   const exclusive = options.targetExclusive === true;
   const given: Target[] = [

@@ -1,4 +1,5 @@
 /** How far a restore is to go: PostgreSQL's recovery targets (the manual, "Recovery Target"). */
+import { formatLsn } from '../postgres/lsn.ts';
 
 export type Target =
   /** To the end of the archive. */
@@ -38,6 +39,24 @@ export function parseTime(text: string): PointInTime {
     throw new RangeError('is a time that there never was');
   const offset = (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1);
   return { microseconds: BigInt(milliseconds - offset) * 1000n + BigInt(fraction.padEnd(6, '0')) };
+}
+
+/** For people. */
+export function formatTarget(target: Target): string {
+  const just = 'exclusive' in target && target.exclusive ? 'just before ' : '';
+  switch (target.kind) {
+    case 'latest':
+    case 'immediate':
+      return target.kind;
+    case 'time':
+      return `${just}time ${formatTime(target.at)}`;
+    case 'lsn':
+      return `${just}LSN ${formatLsn(target.lsn)}`;
+    case 'xid':
+      return `${just}transaction ${target.xid}`;
+    case 'name':
+      return `restore point ${target.name}`;
+  }
 }
 
 /** In UTC, to the microsecond, in a form that every PostgreSQL reads whatever its DateStyle. */
