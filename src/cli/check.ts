@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { restoreWindows } from '../control/archived-wal.ts';
 import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
+import { newestDrills } from '../control/drills.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
 import { HoldfastError } from '../errors.ts';
@@ -85,6 +86,7 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     workers: await workers(db),
     requests: await liveRequests(db),
     windows: installed < schemaVersion() ? [] : await restoreWindows(db), // an older schema has no such view
+    drills: installed < schemaVersion() ? [] : await newestDrills(db),
   };
 }
 
@@ -103,6 +105,7 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     workers: seen.workers,
     requests: seen.requests.filter(({ cluster }) => names.includes(cluster)),
     windows: seen.windows.filter(({ cluster }) => names.includes(cluster)),
+    drills: seen.drills.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -140,7 +143,7 @@ function performanceData(
 
 function asJson(
   findings: Finding[],
-  { clusters: all, workers: everybody, requests, windows }: Observation,
+  { clusters: all, workers: everybody, requests, windows, drills }: Observation,
 ): object {
   return {
     status: worst(findings),
@@ -149,5 +152,6 @@ function asJson(
     workers: everybody.map(asSql),
     requests: requests.map(asSql),
     restore_windows: windows.map(asSql),
+    drills: drills.map(asSql),
   };
 }

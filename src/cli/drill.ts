@@ -7,6 +7,7 @@ import { recordDrill } from '../control/drills.ts';
 import { messageOf } from '../errors.ts';
 import { drill, type Drilled, type DrillReport } from '../restore/drill/drill.ts';
 import { planDrill } from '../restore/drill/plan.ts';
+import { targetFrom } from '../restore/target-wish.ts';
 import { drillAsJson, drillLines } from './drill-result.ts';
 import { plain } from './format.ts';
 import { untilInterrupted } from './interruption.ts';
@@ -19,7 +20,7 @@ import {
 } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
-import { addPointOptions, targetFrom, type PointOptions } from './target-options.ts';
+import { addPointOptions, type PointOptions } from './target-options.ts';
 
 interface Options extends GlobalOptions, PointOptions {
   cluster: string;

@@ -1,4 +1,5 @@
 /** What `holdfast status` shows, as lines. */
+import type { NewestDrill } from '../control/drills.ts';
 import type { ClusterStatus, FinishedRequest, LiveRequest, WorkerStatus } from '../control/status.ts';
 import { bytes, plain, seconds } from './format.ts';
 import { paint, type Style } from './paint.ts';
@@ -8,10 +9,11 @@ export interface Overview {
   requests: LiveRequest[];
   workers: WorkerStatus[];
   clusters: ClusterStatus[];
+  drills: NewestDrill[];
 }
 
 export function overviewLines(
-  { requests, workers, clusters }: Overview,
+  { requests, workers, clusters, drills }: Overview,
   finished: FinishedRequest[],
   width: number,
 ): string[] {
@@ -24,7 +26,7 @@ export function overviewLines(
   return [
     ...section('Backups under way', requests.length > 0 ? liveLines(requests, inner) : ['none']),
     ...(finished.length > 0 ? section('Finished, newest first', finishedLines(finished, inner)) : []),
-    ...section('Clusters', table(clusterColumns, clusters, inner)),
+    ...section('Clusters', table(clusterColumns(drills), clusters, inner)),
     ...section('Workers', workers.length > 0 ? table(workerColumns, workers, inner) : [noWorkers]),
   ].slice(0, -1);
 }
@@ -93,7 +95,7 @@ const finishedColumns: Column<FinishedRequest>[] = [
 
 const finishedStyle: Record<string, Style> = { complete: 'green', failed: 'red', cancelled: 'dim' };
 
-const clusterColumns: Column<ClusterStatus>[] = [
+const clusterColumns = (drills: NewestDrill[]): Column<ClusterStatus>[] => [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'SERVER', value: ({ serverVersion }) => plain(serverVersion ?? '') },
   {
@@ -103,12 +105,27 @@ const clusterColumns: Column<ClusterStatus>[] = [
   },
   { title: 'LAST COMPLETE', value: lastComplete },
   {
+    title: 'PROVEN',
+    value: ({ name }) => lastDrill(drillOf(drills, name)),
+    style: ({ name }) => bad(drillOf(drills, name)?.ok === false),
+  },
+  {
     title: 'ARCHIVER',
     value: archiver,
     style: ({ archiverFailing }) => bad(archiverFailing === true),
     flexible: true,
   },
 ];
+
+function drillOf(drills: NewestDrill[], name: string): NewestDrill | undefined {
+  return drills.find(({ cluster }) => cluster === name);
+}
+
+function lastDrill(drill: NewestDrill | undefined): string {
+  if (drill === undefined) return 'never';
+  if (!drill.ok) return `drill ${drill.id} failed`;
+  return `${drill.requestId ?? drill.backup ?? ''}, ${seconds(drill.ago)} ago`;
+}
 
 function lastComplete({ completeId, completeAgo }: ClusterStatus): string {
   return completeId === null ? 'never' : `${completeId}, ${seconds(completeAgo ?? 0)} ago`;

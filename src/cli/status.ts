@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { withControl } from '../control/client.ts';
 import type { Connection, ConnectOptions } from '../control/connection.ts';
+import { newestDrills, proofOf } from '../control/drills.ts';
 import * as status from '../control/status.ts';
 import { HoldfastError } from '../errors.ts';
 import { biographyLines, type Biography } from './biography.ts';
@@ -94,11 +95,17 @@ async function biographyView(db: Connection, requestId: number): Promise<View> {
     request,
     stages: await status.stages(db, requestId),
     events: await status.events(db, requestId),
+    proof: await proofOf(db, requestId),
   };
   const { state, session, waitingFor, warnings } = request;
   return {
     lines: (width) => biographyLines(biography, width),
-    data: { ...asSql(request), stages: biography.stages.map(asSql), events: biography.events.map(asSql) },
+    data: {
+      ...asSql(request),
+      proof: biography.proof === undefined ? null : asSql(biography.proof),
+      stages: biography.stages.map(asSql),
+      events: biography.events.map(asSql),
+    },
     gist: JSON.stringify([state, session, waitingFor, warnings, biography.events.length]),
   };
 }
@@ -108,11 +115,17 @@ async function readOverview(db: Connection): Promise<Overview> {
     requests: await status.liveRequests(db),
     workers: await status.workers(db),
     clusters: await status.clusters(db),
+    drills: await newestDrills(db),
   };
 }
 
-function overviewData({ requests, workers, clusters }: Overview) {
-  return { requests: requests.map(asSql), workers: workers.map(asSql), clusters: clusters.map(asSql) };
+function overviewData({ requests, workers, clusters, drills }: Overview) {
+  return {
+    requests: requests.map(asSql),
+    workers: workers.map(asSql),
+    clusters: clusters.map(asSql),
+    drills: drills.map(asSql),
+  };
 }
 
 /** Page by page: there may be millions. */

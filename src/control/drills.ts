@@ -69,7 +69,7 @@ export interface Proof {
 
 /** Returns the drill's id. */
 export async function recordDrill(db: Connection, found: DrillRecord): Promise<number> {
-  const { backup, failure } = found;
+  const { backup } = found;
   const [row] = await db.run('drill', 'record', {
     id: backup?.id ?? null,
     cluster: found.cluster,
@@ -79,7 +79,6 @@ export async function recordDrill(db: Connection, found: DrillRecord): Promise<n
     worker: found.worker,
     started_at: found.startedAt,
     finished_at: found.finishedAt,
-    ok: failure === undefined,
     target: found.target,
     server_version: found.serverVersion,
     restore_seconds: found.restoreSeconds,
@@ -88,11 +87,15 @@ export async function recordDrill(db: Connection, found: DrillRecord): Promise<n
     recovered_to: found.recoveredTo,
     last_transaction_at: found.lastTransactionAt,
     checks: JSON.stringify(found.checks),
-    error_code: failure?.code ?? null,
-    error: failure?.message ?? null,
-    hint: failure?.hint ?? null,
+    ...outcome(found),
   });
   return Number(row?.id);
+}
+
+function outcome({ failure }: DrillRecord) {
+  if (failure === undefined) return { ok: true, error_code: null, error: null, hint: null };
+  const { code, message, hint = null } = failure;
+  return { ok: false, error_code: code, error: message, hint };
 }
 
 /** Of every cluster that was ever drilled. */

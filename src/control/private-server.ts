@@ -76,10 +76,13 @@ export async function writeCheckpoint(db: Connection): Promise<void> {
 
 /** Makes amcheck callable; false: these programs came without it. */
 export async function installAmcheck(db: Connection): Promise<boolean> {
-  const [row] = await db.run('private_server', 'amcheck');
-  if (row?.available == null) return false;
+  const [row] = await db.run<{ installed: string | null; available: string | null }>(
+    'private_server',
+    'amcheck',
+  );
+  if (row === undefined || row.available === null) return false;
   await db.run('private_server', 'make_schema');
-  if (row.installed == null) await db.run('private_server', 'create_amcheck');
+  if (row.installed === null) await db.run('private_server', 'create_amcheck');
   else {
     await db.run('private_server', 'update_amcheck');
     await db.run('private_server', 'move_amcheck');

@@ -41,6 +41,26 @@ export function parseTime(text: string): PointInTime {
   return { microseconds: BigInt(milliseconds - offset) * 1000n + BigInt(fraction.padEnd(6, '0')) };
 }
 
+/** @throws RangeError */
+export function parseXid(text: string): string {
+  if (/^\d{1,20}$/.test(text) && text !== '0') return text;
+  throw new RangeError('is not the number of a transaction');
+}
+
+/** src/include/catalog/pg_control.h: MAXFNAMELEN. @throws RangeError */
+export function parsePointName(text: string): string {
+  if (text !== '' && Buffer.byteLength(text) < 64) return text;
+  throw new RangeError('is no name of a restore point, which has 1 to 63 bytes');
+}
+
+/** @throws RangeError */
+export function parseTimeline(text: string): TargetTimeline {
+  if (text === 'latest' || text === 'current') return text;
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number > 0 && number < 2 ** 32) return number;
+  throw new RangeError('is not "latest", "current" or a number');
+}
+
 /** For people. */
 export function formatTarget(target: Target): string {
   const just = 'exclusive' in target && target.exclusive ? 'just before ' : '';

@@ -18,7 +18,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { Every } from './every.ts';
 import { identify } from './identity.ts';
 import { Jobs } from './jobs.ts';
-import { removeLeftovers } from './leftovers.ts';
+import { removeLeftDrills, removeLeftovers } from './leftovers.ts';
 import { notifyServiceManager } from './service-manager.ts';
 import { TakeOver } from './take-over.ts';
 import { WalServices } from './wal-services.ts';
@@ -125,6 +125,7 @@ class Worker {
       report.start();
       wal.start();
       void removeLeftovers(this.#control, this.#config.worker.repository, this.#identity.clusters, this.#log);
+      void removeLeftDrills(this.#config.clusters, this.#log);
       await this.#untilAborted(this.#stopping.signal);
       await this.#drain(pulse);
     } finally {

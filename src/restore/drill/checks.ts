@@ -52,7 +52,8 @@ async function assert(
   return timed({ check: `assertion: ${name}`, database }, async () => {
     const db = await openPrivate(address, database, major);
     try {
-      await db.query(`set statement_timeout = ${assertionTimeout}`);
+      // As for any client: what it names is where that finds it.
+      await db.query(`set statement_timeout = ${assertionTimeout}; reset search_path`);
       await db.query('begin');
       // Should the statement itself have turned the server's time-out off.
       const rows = await db.query(sql, [], { timeout: assertionTimeout + 5000 });

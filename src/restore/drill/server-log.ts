@@ -47,7 +47,7 @@ export function explainServer(log: string): HoldfastError {
   const lines = log.trimEnd().split('\n');
   const fatal = lines.filter((line) => /\b(?:FATAL|PANIC):/.test(line));
   // What restore_command says has neither a time nor a process of its own.
-  const fetched = lines.filter((line) => /^holdfast: /.test(line)).at(-1);
+  const fetched = lines.findLast((line) => line.startsWith('holdfast: '));
   const why = fatal.map((line) => line.replace(/^.*?\b(?:FATAL|PANIC):\s*/, '')).at(0);
   const said = why ?? lines.slice(-mostSaid).join('; ');
   const known = explanations.find(({ says }) => says.test(fatal.length > 0 ? fatal.join('\n') : log));
