@@ -1,6 +1,5 @@
 import test from 'ava';
 import { assess, worst, type Finding, type Observation } from '../../src/control/health.ts';
-import type { NewestDrill } from '../../src/control/drills.ts';
 import type { RestoreWindow } from '../../src/control/archived-wal.ts';
 import type { ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
 
@@ -71,26 +70,12 @@ const restorable: RestoreWindow = {
   holes: null,
 };
 
-const proven: NewestDrill = {
-  id: 4,
-  cluster: 'main',
-  requestId: 7,
-  backup: '20260301T020000Z-7',
-  ok: true,
-  error: null,
-  errorCode: null,
-  ago: 3 * hour,
-  provenAgo: 3 * hour,
-};
-const failedDrill = { ok: false, error: 'base.tar.zst: bad', errorCode: 'backup_damaged' };
-
 interface Change {
   schema?: number;
   clusters?: Partial<ClusterStatus>[];
   workers?: Partial<WorkerStatus>[];
   requests?: Partial<LiveRequest>[];
   windows?: Partial<RestoreWindow>[];
-  drills?: Partial<NewestDrill>[];
 }
 
 /** All is well, but for what is said. */
@@ -100,7 +85,6 @@ function findings({
   workers = [{}],
   requests = [],
   windows = [],
-  drills = [],
 }: Change): Finding[] {
   const observation: Observation = {
     schema: { installed: schema, needed: 3 },
@@ -108,7 +92,7 @@ function findings({
     workers: workers.map((change) => ({ ...worker, ...change })),
     requests: requests.map((change) => ({ ...request, ...change })),
     windows: windows.map((change) => ({ ...restorable, ...change })),
-    drills: drills.map((change) => ({ ...proven, ...change })),
+    drills: [],
   };
   return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
 }
@@ -174,24 +158,6 @@ for (const [title, change, severity, message] of [
   ],
   ['an old schema', { schema: 2 }, 'warning', "version 2 is older than this program's 3"],
   ['a new schema', { schema: 4 }, 'warning', "version 4 is newer than this program's 3"],
-  [
-    'a drill that succeeded',
-    { drills: [{}] },
-    'ok',
-    '20260301T020000Z-7 was proven restorable 10800 s ago (drill 4)',
-  ],
-  [
-    'a drill that failed after one that succeeded',
-    { drills: [{ ...failedDrill, provenAgo: 50 * hour }] },
-    'critical',
-    'drill 4 of 20260301T020000Z-7 failed 10800 s ago, and the last that succeeded was 180000 s ago: base.tar.zst: bad',
-  ],
-  [
-    'a drill that failed, and none ever succeeded',
-    { drills: [{ ...failedDrill, backup: null, provenAgo: null }] },
-    'critical',
-    'drill 4 of no backup failed 10800 s ago, and none has ever succeeded: base.tar.zst: bad',
-  ],
   ['a hole in the WAL', { windows: [{ holes: ['A to B'] }] }, 'warning', 'WAL is missing: A to B'],
   [
     'a hole in the WAL since the last backup',

@@ -15,7 +15,7 @@ import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
 
-async function check(scene: RepositoryScene): Promise<{ status: number | null; stdout: string }> {
+async function monitored(scene: RepositoryScene): Promise<{ status: number | null; stdout: string }> {
   return holdfast(['check'], { url: scene.workerLogin.url });
 }
 
@@ -44,7 +44,7 @@ test('a damaged backup fails its drill, which names the file, and check is criti
   t.is(code, 'backup_damaged');
   t.regex(message, /base\.tar\.zst, the frame at \d+/);
   t.deepEqual(await drill.left(), []);
-  const said = await check(scene);
+  const said = await monitored(scene);
   t.is(said.status, 2);
   t.regex(said.stdout, /^HOLDFAST CRITICAL - cluster main: drill 1 of \S+ failed .*base\.tar\.zst/);
   const { payload } = await listener.notification((text) => text.includes('"drill"'));
@@ -56,7 +56,7 @@ test('a damaged backup fails its drill, which names the file, and check is criti
 
   await writeFile(base, sound);
   t.is((await drill.run()).status, 0);
-  const { status, stdout } = await check(scene);
+  const { status, stdout } = await monitored(scene);
   t.is(status, 0, stdout);
   t.regex(stdout, /was proven restorable .* \(drill 2\)/);
 });
