@@ -64,7 +64,7 @@ test('a worker removes what a killed drill left, when it starts', async (t) => {
   const server = await postmaster(dataIn(drill.directory, name));
   running.kill('SIGKILL');
   await running.exited;
-  await scene.startWorker({
+  const worker = await scene.startWorker({
     env: { HOLDFAST_CLUSTER_MAIN_DRILL_DIRECTORY: drill.directory, HOLDFAST_REPOSITORY: scene.repository },
   });
   await worker.untilLine(/removed what a drill that was killed had left/);
