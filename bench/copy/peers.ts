@@ -19,7 +19,7 @@ export interface Peer {
   /** Into an empty directory. */
   restore?(into: string): Promise<void>;
   /** Whose memory it is; without it, all processes that were started. */
-  pid?(): number;
+  pid?: () => number;
   end?(): Promise<void>;
 }
 

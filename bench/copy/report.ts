@@ -32,7 +32,7 @@ export function printTable(
       median(sample.runs.map(({ seconds }) => seconds)).toFixed(2),
       `${(rate(samples[0]) / rate(sample)).toFixed(2)} ×`,
       `${(sample.stored / 2 ** 20).toFixed(0)} MB`,
-      `${peak(sample).toFixed(0)} MB`,
+      `${peakOf(sample).toFixed(0)} MB`,
     ];
     say(`| ${cells.join(' | ')} |`);
   }
@@ -45,7 +45,7 @@ export function printBars(samples: Sample[]): void {
     ['against pgBackRest', ratio('pgBackRest'), ratio('pgBackRest') >= 1.2, 'at least 1.2 ×'],
     ['against pg_basebackup', ratio('pg_basebackup'), ratio('pg_basebackup') >= 1, 'at least 1 ×'],
     ['against tar and zstd', ratio('tar'), ratio('tar') >= 0.85, 'at least 0.85 ×'],
-    ['peak memory', peak(ours), peak(ours) < 200, 'under 200 MB'],
+    ['peak memory', peakOf(ours), peakOf(ours) < 200, 'under 200 MB'],
   ];
   say('\n| | figure | bar | |\n| --- | ---: | ---: | --- |');
   for (const [what, figure, met, bar] of bars)
@@ -57,7 +57,7 @@ export function printGrowth(sizes: { gb: number; samples: Sample[] }[]): void {
   for (const { gb, samples } of sizes) {
     const seconds = median(samples[0]?.runs.map((run) => run.seconds) ?? []);
     say(
-      `| ${gb} | ${seconds.toFixed(2)} | ${(seconds / gb).toFixed(2)} | ${peak(samples[0]).toFixed(0)} MB |`,
+      `| ${gb} | ${seconds.toFixed(2)} | ${(seconds / gb).toFixed(2)} | ${peakOf(samples[0]).toFixed(0)} MB |`,
     );
   }
 }
@@ -67,6 +67,6 @@ function rate(sample: Sample | undefined): number {
   return median(sample?.runs.map(({ bytes, seconds }) => bytes / 1e6 / seconds) ?? []);
 }
 
-function peak(sample: Sample | undefined): number {
+function peakOf(sample: Sample | undefined): number {
   return Math.max(...(sample?.runs.map((run) => run.peak) ?? []));
 }

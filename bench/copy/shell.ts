@@ -23,6 +23,6 @@ export function asPostgres(command: string): Promise<string> {
   return sh(`setpriv --reuid postgres --regid postgres --init-groups bash -o pipefail -c ${quoted(command)}`);
 }
 
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
+export function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }

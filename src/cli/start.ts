@@ -82,24 +82,18 @@ export function addStart(program: Command): void {
         timeout: options.timeout ?? null,
       };
       const started = await start(controlFrom(configFrom(options), 'start'), request, options.wait);
-      if (options.json === true)
-        await printJson({
-          id: started.id,
-          start_lsn: started.startLsn,
-          ...(options.wait && { state: 'complete' }),
-        });
-      else
-        await printLines([
-          `id ${started.id}`,
-          `start_lsn ${started.startLsn}`,
-          ...(options.wait ? ['complete'] : []),
-        ]);
+      await print(started, options);
     });
 }
 
 interface Started {
   id: number;
   startLsn: string;
+}
+
+async function print({ id, startLsn }: Started, { json, wait }: Options): Promise<void> {
+  if (json === true) await printJson({ id, start_lsn: startLsn, ...(wait && { state: 'complete' }) });
+  else await printLines([`id ${id}`, `start_lsn ${startLsn}`, ...(wait ? ['complete'] : [])]);
 }
 
 /** Interrupted, it cancels the request, also when that comes too late for the server to do it. */

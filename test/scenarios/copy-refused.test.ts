@@ -1,7 +1,7 @@
 // What cannot become a backup is refused before the checkpoint, with what to change.
 import { chmod, cp, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { createCluster, type Major } from '../../dev/embedded/cluster.ts';
+import { createCluster } from '../../dev/embedded/cluster.ts';
 import { copyScene, extracted, noCopies, started } from '../support/copies.ts';
 import { sharedCluster } from '../support/cluster.ts';
 import { scene } from '../support/scene.ts';
@@ -81,6 +81,6 @@ test('with archive_mode off, the WAL is collected with the backup, and a warning
   t.deepEqual(backup.row.warnings, [
     'archive_mode is off: the backup holds the WAL to restore it as of its end, and to no later time',
   ]);
-  const client = await started(t, await extracted(t, backup, cluster.version as Major), db.name);
+  const client = await started(t, await extracted(t, backup, cluster.version), db.name);
   t.is(await client.value('select count(*)::int from kept'), 1000);
 });

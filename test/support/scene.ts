@@ -17,12 +17,12 @@ export interface Scene {
   readonly client: Login;
   /** The worker's login. */
   readonly workerLogin: Login;
-  startWorker(options?: Partial<WorkerOptions>): Promise<WorkerProcess>;
+  startWorker: (options?: Partial<WorkerOptions>) => Promise<WorkerProcess>;
   row(id: string): Promise<Backup>;
   /** The row of backup_status; undefined when the request is over. */
   status(id: string): Promise<StatusRow | undefined>;
   /** Resolves with the row once it is in that state; rejects as soon as it never will be. */
-  untilState(id: string, state: State, patience?: Patience): Promise<Backup>;
+  untilState: (id: string, state: State, patience?: Patience) => Promise<Backup>;
   /** Every state that the request has been in, in order. */
   history(id: string): Promise<string[]>;
 }

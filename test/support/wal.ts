@@ -126,7 +126,7 @@ function closedCheckout(): string | undefined {
 export interface ArchivingServer {
   cluster: TestCluster;
   repository: string;
-  archived(name: string): string;
+  archived: (name: string) => string;
   pushCommand: string;
   restoreCommand: string;
   /** Removes the file that a test put where the cluster's directory should be, and has the archiver try again. */
