@@ -41,19 +41,20 @@ const secluded = {
 };
 
 test('a private server has no way in or out, and runs nothing of what the cluster had set up', async (t) => {
-  const scene = await repositoryScene(t, {
-    settings: { wal_level: 'logical', max_prepared_transactions: '20' },
-  });
-  const { admin, cluster, db } = scene;
-  await cluster.configure({ max_connections: '400', shared_buffers: '200MB', max_worker_processes: '30' });
+  const settings = { wal_level: 'logical', max_prepared_transactions: '20', max_connections: '400' };
+  const scene = await repositoryScene(t, { settings });
+  const { admin, db } = scene;
+  // For its next start, and in force for whoever starts on a copy of its files.
+  await admin.query(`alter system set shared_preload_libraries = 'there_is_no_such_library'`);
+  await admin.query(`alter system set max_worker_processes = 30`);
   await admin.query('create table kept (n int primary key)');
   await admin.query(`create subscription far connection 'host=127.0.0.1 port=1 dbname=x' publication p
     with (connect = false, slot_name = none, enabled = false)`);
   await admin.query(`create function refuse() returns event_trigger language plpgsql
     as $$ begin raise exception 'no changes here'; end $$`);
   await admin.query('create event trigger no_changes on ddl_command_start execute function refuse()');
-  await admin.query(`alter role postgres set session_preload_libraries = 'there_is_no_such_library'`);
-  await admin.query(`alter role postgres set search_path = 'nowhere'`);
+  await admin.query(`alter database postgres set session_preload_libraries = 'there_is_no_such_library'`);
+  await admin.query(`alter database ${db.name} set search_path = 'nowhere'`);
   await scene.backup();
   // What replay has to have room for: prepared transactions and the origins of replicated ones.
   await admin.query('begin');
@@ -78,6 +79,7 @@ test('a private server has no way in or out, and runs nothing of what the cluste
   t.true(result.checks.some(({ check, database }) => check === 'amcheck' && database === 'template0'));
   t.is(await admin.value(`select count(*)::int from pg_prepared_xacts`), 1);
   await admin.query(`rollback prepared 'pending'`);
+  await admin.query('drop event trigger no_changes');
 });
 
 test('tablespaces are restored beside the data, and the ones at work are not touched', async (t) => {

@@ -11,11 +11,14 @@ export function failedChecks({ checks }: Pick<DrillRecord, 'checks'>): HoldfastE
   const problems = failed.reduce((sum, check) => sum + check.problems.length, 0);
   const more = problems > 1 ? `, and ${problems - 1} problem${problems > 2 ? 's' : ''} more` : '';
   const message = `the backup was recovered, and is not as it should be: ${first.check}${where}: ${first.problems[0] ?? ''}${more}`;
-  const isAssertion = failed.every(({ check }) => check.startsWith('assertion: '));
+  if (failed.every(({ check }) => check.startsWith('assertion: '))) {
+    return new HoldfastError('failed', message, {
+      code: 'assertion_failed',
+      hint: 'backup_drill.checks has every assertion: see whether the data or what is asserted is wrong',
+    });
+  }
   return new HoldfastError('failed', message, {
-    code: isAssertion ? 'assertion_failed' : 'recovered_data_damaged',
-    hint: isAssertion
-      ? 'backup_drill.checks has every assertion: see whether the data or what is asserted is wrong'
-      : 'backup_drill.checks has all that was found: check the running cluster for the same (pg_amcheck), and drill an older backup',
+    code: 'recovered_data_damaged',
+    hint: 'backup_drill.checks has all that was found: check the running cluster for the same (pg_amcheck), and drill an older backup',
   });
 }
