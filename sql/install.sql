@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 9
+where :version > 10
 \gexec
 
 select :version < 1 as needed \gset
@@ -71,12 +71,18 @@ select :version < 9 as needed \gset
   \ir ../migrations/009-retention.sql
   insert into :"schema".migration (number, name) values (9, 'retention');
 \endif
+select :version < 10 as needed \gset
+\if :needed
+  \ir ../migrations/010-drill.sql
+  insert into :"schema".migration (number, name) values (10, 'drill');
+\endif
 
 \ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql
 \ir functions/accept_backup_schedule.sql
 \ir functions/active_request.sql
 \ir functions/announce_backup_chore.sql
+\ir functions/announce_drill.sql
 \ir functions/announce_schedule.sql
 \ir functions/await_backup.sql
 \ir functions/begin_expiry.sql
@@ -124,6 +130,7 @@ select :version < 9 as needed \gset
 \ir functions/waiting_for.sql
 \ir functions/worker_here.sql
 \ir functions/worker_is_alive.sql
+\ir views/backup_proof.sql
 \ir views/backup_status.sql
 \ir views/restore_window.sql
 \ir views/schedule_status.sql

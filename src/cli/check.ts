@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { restoreWindows } from '../control/archived-wal.ts';
 import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
+import { newestDrills } from '../control/drills.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
 import { schedules } from '../control/schedules.ts';
@@ -88,6 +89,7 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     windows: installed < schemaVersion() ? [] : await restoreWindows(db), // an older schema has no such view
     schedules: installed < schemaVersion() ? [] : await schedules(db),
     chores: installed < schemaVersion() ? [] : await chores(db),
+    drills: installed < schemaVersion() ? [] : await newestDrills(db),
   };
 }
 
@@ -108,6 +110,7 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     windows: seen.windows.filter(({ cluster }) => names.includes(cluster)),
     schedules: seen.schedules.filter(({ cluster }) => names.includes(cluster)),
     chores: seen.chores.filter(({ cluster }) => names.includes(cluster)),
+    drills: seen.drills.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -153,5 +156,6 @@ function asJson(findings: Finding[], seen: Observation): object {
     restore_windows: seen.windows.map(asSql),
     schedules: seen.schedules.map(asSql),
     chores: seen.chores.map(asSql),
+    drills: seen.drills.map(asSql),
   };
 }

@@ -5,6 +5,7 @@ import { packageRoot } from '../control/statements.ts';
 import { exitStatusOf } from '../errors.ts';
 import { addCancel } from './cancel.ts';
 import { addCheck, CheckFailed } from './check.ts';
+import { addDrill } from './drill.ts';
 import { failureOf, reportFailure } from './failure.ts';
 import { addExpire } from './expire.ts';
 import { addInstall } from './install.ts';
@@ -63,6 +64,7 @@ function buildProgram(): Command {
   addRestore(program);
   addVerify(program);
   addExpire(program);
+  addDrill(program);
   addCheck(program);
   addWal(program);
   addSync(program);

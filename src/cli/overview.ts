@@ -1,4 +1,5 @@
 /** What `holdfast status` shows, as lines. */
+import type { NewestDrill } from '../control/drills.ts';
 import type { ScheduleStatus } from '../control/schedules.ts';
 import type {
   ChoreStatus,
@@ -17,10 +18,11 @@ export interface Overview {
   clusters: ClusterStatus[];
   schedules: ScheduleStatus[];
   chores: ChoreStatus[];
+  drills: NewestDrill[];
 }
 
 export function overviewLines(
-  { requests, workers, clusters, schedules, chores }: Overview,
+  { requests, workers, clusters, schedules, chores, drills }: Overview,
   finished: FinishedRequest[],
   width: number,
 ): string[] {
@@ -35,7 +37,7 @@ export function overviewLines(
     ...(finished.length > 0 ? section('Finished, newest first', finishedLines(finished, inner)) : []),
     ...(schedules.length > 0 ? section('Schedules', table(scheduleColumns, schedules, inner)) : []),
     ...(chores.length > 0 ? section('Chores', table(choreColumns, chores, inner)) : []),
-    ...section('Clusters', table(clusterColumns, clusters, inner)),
+    ...section('Clusters', table(clusterColumns(drills), clusters, inner)),
     ...section('Workers', workers.length > 0 ? table(workerColumns, workers, inner) : [noWorkers]),
   ].slice(0, -1);
 }
@@ -153,7 +155,7 @@ function choreState({ state, age, ago, nextIn, workerGone }: ChoreStatus): strin
 
 const choreStyle: Record<string, Style> = { complete: 'green', failed: 'red', retrying: 'yellow' };
 
-const clusterColumns: Column<ClusterStatus>[] = [
+const clusterColumns = (drills: NewestDrill[]): Column<ClusterStatus>[] => [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'SERVER', value: ({ serverVersion }) => plain(serverVersion ?? '') },
   {
@@ -163,12 +165,27 @@ const clusterColumns: Column<ClusterStatus>[] = [
   },
   { title: 'LAST COMPLETE', value: lastComplete },
   {
+    title: 'PROVEN',
+    value: ({ name }) => lastDrill(drillOf(drills, name)),
+    style: ({ name }) => bad(drillOf(drills, name)?.ok === false),
+  },
+  {
     title: 'ARCHIVER',
     value: archiver,
     style: ({ archiverFailing }) => bad(archiverFailing === true),
     flexible: true,
   },
 ];
+
+function drillOf(drills: NewestDrill[], name: string): NewestDrill | undefined {
+  return drills.find(({ cluster }) => cluster === name);
+}
+
+function lastDrill(drill: NewestDrill | undefined): string {
+  if (drill === undefined) return 'never';
+  if (!drill.ok) return `drill ${drill.id} failed`;
+  return `${drill.requestId ?? drill.backup ?? ''}, ${seconds(drill.ago)} ago`;
+}
 
 function lastComplete({ completeId, completeAgo }: ClusterStatus): string {
   return completeId === null ? 'never' : `${completeId}, ${seconds(completeAgo ?? 0)} ago`;

@@ -10,12 +10,13 @@ import { bytePath } from '../restore/extraction/byte-path.ts';
 import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
+import { targetFrom } from '../restore/target-wish.ts';
 import { bytes, plain } from './format.ts';
 import { configFrom, jobsOption, type GlobalOptions } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
 import { listBackups } from './restore-list.ts';
-import { addTargetOptions, targetFrom, type TargetOptions } from './target-options.ts';
+import { addTargetOptions, type TargetOptions } from './target-options.ts';
 
 interface Options extends GlobalOptions, TargetOptions {
   to?: string;

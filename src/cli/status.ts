@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { withControl } from '../control/client.ts';
 import type { Connection, ConnectOptions } from '../control/connection.ts';
+import { newestDrills, proofOf } from '../control/drills.ts';
 import { schedules } from '../control/schedules.ts';
 import * as status from '../control/status.ts';
 import { HoldfastError } from '../errors.ts';
@@ -103,11 +104,17 @@ async function biographyView(db: Connection, requestId: number): Promise<View> {
     request,
     stages: await status.stages(db, requestId),
     events: await status.events(db, requestId),
+    proof: await proofOf(db, requestId),
   };
   const { state, session, waitingFor, warnings } = request;
   return {
     lines: (width) => biographyLines(biography, width),
-    data: { ...asSql(request), stages: biography.stages.map(asSql), events: biography.events.map(asSql) },
+    data: {
+      ...asSql(request),
+      proof: biography.proof === undefined ? null : asSql(biography.proof),
+      stages: biography.stages.map(asSql),
+      events: biography.events.map(asSql),
+    },
     gist: JSON.stringify([state, session, waitingFor, warnings, biography.events.length]),
   };
 }
@@ -119,6 +126,7 @@ async function readOverview(db: Connection): Promise<Overview> {
     clusters: await status.clusters(db),
     schedules: await schedules(db),
     chores: await status.chores(db),
+    drills: await newestDrills(db),
   };
 }
 
@@ -129,6 +137,7 @@ function overviewData(overview: Overview) {
     clusters: overview.clusters.map(asSql),
     schedules: overview.schedules.map(asSql),
     chores: overview.chores.map(asSql),
+    drills: overview.drills.map(asSql),
   };
 }
 

@@ -18,6 +18,17 @@ export interface ClusterConfig {
   syncTimeout: number;
   /** A program and its arguments. */
   deleteCommand: string[] | undefined;
+  /** undefined: there are no drills. */
+  drillDirectory: string | undefined;
+  /** undefined: they are looked for. */
+  pgBin: string | undefined;
+  /** undefined: none. */
+  drillAssertions: string | undefined;
+  /** Milliseconds. */
+  drillAssertionTimeout: number;
+  drillPreload: string;
+  /** Milliseconds. */
+  drillTimeout: number;
 }
 
 export interface Config {
@@ -50,6 +61,8 @@ export interface Config {
   log: { level: LogLevel; format: 'text' | 'json' };
   /** At least one. */
   clusters: ClusterConfig[];
+  /** Also of one that has no block of its own. */
+  cluster: (name: string) => ClusterConfig;
 }
 
 export interface ConfigInput {
@@ -94,6 +107,12 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
       syncCommand: ofCluster(clusterKeys.syncCommand),
       syncTimeout: ofCluster(clusterKeys.syncTimeout) as number,
       deleteCommand: ofCluster(clusterKeys.deleteCommand),
+      drillDirectory: ofCluster(clusterKeys.drillDirectory),
+      pgBin: ofCluster(clusterKeys.pgBin),
+      drillAssertions: ofCluster(clusterKeys.drillAssertions),
+      drillAssertionTimeout: ofCluster(clusterKeys.drillAssertionTimeout) as number,
+      drillPreload: ofCluster(clusterKeys.drillPreload) as string,
+      drillTimeout: ofCluster(clusterKeys.drillTimeout) as number,
     };
   };
 
@@ -113,6 +132,7 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
     wal: { pushAhead: required(keys.pushAhead) },
     log: { level: required(keys.logLevel), format: required(keys.logFormat) },
     clusters: [...(clusterNames.size > 0 ? clusterNames : ['main'])].map(cluster),
+    cluster,
   };
 }
 

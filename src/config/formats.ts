@@ -19,6 +19,25 @@ export const duration: Format<number> = {
   show,
 };
 
+export const positiveDuration: Format<number> = {
+  accepts: `a duration longer than 0, such as ${durationExamples.replace(' or 0', '')}`,
+  parse(value) {
+    const milliseconds = duration.parse(value);
+    if (milliseconds > 0) return milliseconds;
+    throw new RangeError('is not longer than 0');
+  },
+  show,
+};
+
+export const libraries: Format<string> = {
+  accepts: 'names of libraries with commas between them, or nothing',
+  parse(value) {
+    if (/^(?:[\w$./-]+(?:\s*,\s*[\w$./-]+)*)?$/.test(string(value))) return string(value);
+    throw new RangeError('is no list of libraries');
+  },
+  show,
+};
+
 export const absolutePath: Format<string> = {
   accepts: 'an absolute path',
   parse(value) {

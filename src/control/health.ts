@@ -1,5 +1,6 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
 import type { RestoreWindow } from './archived-wal.ts';
+import type { NewestDrill } from './drills.ts';
 import { scheduleFindings } from './schedule-health.ts';
 import type { ScheduleStatus } from './schedules.ts';
 import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
@@ -22,6 +23,8 @@ export interface Observation {
   windows: RestoreWindow[];
   schedules: ScheduleStatus[];
   chores: ChoreStatus[];
+  /** The last drill of each cluster that was ever drilled. */
+  drills: NewestDrill[];
 }
 
 export interface Limits {
@@ -62,6 +65,9 @@ export function assess(
     ),
     ...observation.schedules.flatMap((schedule) => scheduleFindings(schedule, age)),
     ...observation.chores.flatMap((chore) => choreFindings(chore, limits, age)),
+    ...clusters.flatMap(({ name }) =>
+      observation.drills.filter(({ cluster }) => cluster === name).map((drill) => drillFinding(drill, age)),
+    ),
   ];
   return findings.toSorted((a, b) => rank(b.severity) - rank(a.severity));
 }
@@ -220,6 +226,19 @@ function windowFindings(windows: RestoreWindow[]): Finding[] {
     if (upToDate || timeline !== newest) return [range, ...missing];
     return [range, say('critical', 'nothing after the last hole can be restored: take a backup'), ...missing];
   });
+}
+
+/** One that failed counts until a later one has succeeded. */
+function drillFinding(drill: NewestDrill, age: (seconds: number) => string): Finding {
+  const { cluster, backup, id, ok, error, ago, provenAgo } = drill;
+  const object = `cluster ${cluster}`;
+  const what = backup ?? 'no backup';
+  if (ok)
+    return { severity: 'ok', object, message: `${what} was proven restorable ${age(ago)} ago (drill ${id})` };
+  const before =
+    provenAgo === null ? 'none has ever succeeded' : `the last that succeeded was ${age(provenAgo)} ago`;
+  const message = `drill ${id} of ${what} failed ${age(ago)} ago, and ${before}: ${error}`;
+  return { severity: 'critical', object, message };
 }
 
 function moment(time: Date): string {

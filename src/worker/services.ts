@@ -6,7 +6,7 @@ import type { Log } from '../log.ts';
 import { reportArchivers } from './archiver-report.ts';
 import { Chores } from './chores.ts';
 import { Every } from './every.ts';
-import { removeLeftovers } from './leftovers.ts';
+import { removeLeftDrills, removeLeftovers } from './leftovers.ts';
 import { Scheduler } from './scheduler.ts';
 import { SyncService } from './sync-service.ts';
 import { WalServices } from './wal-services.ts';
@@ -45,6 +45,7 @@ export class Services {
     for (const service of [this.#report, this.#wal, this.#scheduler, this.#chores, this.#sync])
       service.start();
     void removeLeftovers(control, config.worker.repository, [...targets.keys()], log);
+    void removeLeftDrills(config.clusters, log);
   }
 
   /** What was notified while a connection was away is lost. */

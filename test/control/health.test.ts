@@ -94,6 +94,7 @@ function findings({
     windows: windows.map((change) => ({ ...restorable, ...change })),
     schedules: [],
     chores: [],
+    drills: [],
   };
   return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
 }

@@ -1,0 +1,115 @@
+/** The private server of a drill, in the one database that a connection is to: one typed function per statement. */
+import { Connection } from './connection.ts';
+
+/** Where amcheck is put, whoever had it elsewhere: the server is thrown away. */
+export const drillSchema = 'holdfast_drill';
+
+export interface PrivateAddress {
+  socketDirectory: string;
+  port: number;
+  user: string;
+}
+
+export interface RecoveredFacts {
+  version: string;
+  recoveredTo: string;
+  lastTransactionAt: Date | null;
+  bytes: number;
+}
+
+export interface CheckedIndex {
+  oid: number;
+  name: string;
+  /** btree, gin, … */
+  method: string;
+}
+
+export interface CheckedTable {
+  oid: number;
+  name: string;
+  /** r: table, m: materialized view, t: TOAST. */
+  kind: string;
+  /** The statement that reads every row. */
+  readAll: string;
+}
+
+/** What a role or a database has set for its sessions must not load programs of its own into ours, nor run any. */
+const sessionOptions = [
+  '-c session_preload_libraries=',
+  '-c local_preload_libraries=',
+  '-c session_replication_role=replica',
+  '-c role=none',
+];
+
+export function openPrivate(
+  { socketDirectory, port, user }: PrivateAddress,
+  database: string,
+  major: number,
+): Promise<Connection> {
+  const options = [...sessionOptions, ...(major >= 17 ? ['-c event_triggers=off'] : [])].join(' ');
+  const query = new URLSearchParams({ host: socketDirectory, port: String(port), options });
+  return Connection.open({
+    url: `postgres://${encodeURIComponent(user)}@/${encodeURIComponent(database)}?${query.toString().replaceAll('+', '%20')}`,
+    applicationName: 'holdfast drill',
+    schema: drillSchema,
+    connectTimeout: 60_000,
+    lasting: true,
+  });
+}
+
+export async function recoveredFacts(db: Connection): Promise<RecoveredFacts> {
+  const [row] = await db.run<RecoveredFacts>('private_server', 'facts');
+  if (row === undefined) throw new Error('the server answered nothing');
+  return row;
+}
+
+/** Every database from now on, template0 too; but not those whose DROP was interrupted. */
+export async function admitEverywhere(db: Connection): Promise<string[]> {
+  await db.run('private_server', 'admit_everywhere');
+  const rows = await db.run<{ name: string }>('private_server', 'databases');
+  return rows.map(({ name }) => name);
+}
+
+export async function writeCheckpoint(db: Connection): Promise<void> {
+  await db.run('private_server', 'checkpoint');
+}
+
+/** Makes amcheck callable; false: these programs came without it. */
+export async function installAmcheck(db: Connection): Promise<boolean> {
+  const [row] = await db.run<{ installed: string | null; available: string | null }>(
+    'private_server',
+    'amcheck',
+  );
+  if (row === undefined || row.available === null) return false;
+  await db.run('private_server', 'make_schema');
+  if (row.installed === null) await db.run('private_server', 'create_amcheck');
+  else {
+    await db.run('private_server', 'update_amcheck');
+    await db.run('private_server', 'move_amcheck');
+  }
+  return true;
+}
+
+export function indexesHere(db: Connection): Promise<CheckedIndex[]> {
+  return db.run<CheckedIndex>('private_server', 'indexes');
+}
+
+export function tablesHere(db: Connection): Promise<CheckedTable[]> {
+  return db.run<CheckedTable>('private_server', 'tables');
+}
+
+/** With every row of its table, and from parents to children. @throws what is wrong with it */
+export async function checkBtree(db: Connection, { oid }: CheckedIndex, major: number): Promise<void> {
+  await db.run('private_server', major >= 17 ? 'check_unique_btree' : 'check_btree', { index: oid });
+}
+
+/** From 18 on. @throws what is wrong with it */
+export async function checkGin(db: Connection, { oid }: CheckedIndex): Promise<void> {
+  await db.run('private_server', 'check_gin', { index: oid });
+}
+
+/** From 14 on: what is wrong with a table's rows, with their TOAST. */
+export async function checkHeap(db: Connection, { oid }: CheckedTable): Promise<string[]> {
+  const rows = await db.run<{ problem: string }>('private_server', 'check_heap', { table: oid });
+  return rows.map(({ problem }) => problem);
+}

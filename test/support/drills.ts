@@ -1,0 +1,72 @@
+// Restore drills of a scene's backups, from the command line, each into a directory of the test's own.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import type { RunningProcess } from './children.ts';
+import { holdfast, startHoldfast } from './process.ts';
+import type { RepositoryScene } from './repository-scene.ts';
+
+export interface DrillCheck {
+  check: string;
+  database?: string;
+  ok: boolean;
+  skipped?: boolean;
+  detail: string;
+  problems: string[];
+}
+
+export interface DrillResult {
+  ok: boolean;
+  backup: string | null;
+  target: string;
+  server_version: string | null;
+  recovered_to: string | null;
+  last_transaction_at: string | null;
+  restore_seconds: number | null;
+  recovery_seconds: number | null;
+  bytes: number | null;
+  checks: DrillCheck[];
+  error: { code: string; message: string; hint?: string } | null;
+  drill: number | null;
+}
+
+export interface Drills {
+  /** Where they restore to. */
+  directory: string;
+  /** Runs one to its end. */
+  run: (...args: string[]) => Promise<{ status: number | null; stderr: string; result: DrillResult }>;
+  /** Starts one, which says what it does. */
+  start: (...args: string[]) => Promise<RunningProcess>;
+  /** What is there now. */
+  left: () => Promise<string[]>;
+}
+
+export async function drills(
+  t: ExecutionContext,
+  scene: RepositoryScene,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Drills> {
+  const directory = await scene.cluster.serverDirectory('drills');
+  const command = ['drill', '--repository', scene.repository, '--directory', directory];
+  const options = { url: scene.workerLogin.url, env };
+  return {
+    directory,
+    async run(...args) {
+      const { status, stdout, stderr } = await holdfast([...command, '--json', ...args], options);
+      if (stdout === '') throw new Error(`drill ended with ${status}: ${stderr}`);
+      return { status, stderr, result: JSON.parse(stdout) as DrillResult };
+    },
+    start: (...args) => startHoldfast(t, [...command, ...args], options),
+    left: () => readdir(directory),
+  };
+}
+
+/** The problems of all checks of that name, or of all. */
+export function problemsOf({ checks }: DrillResult, name = ''): string[] {
+  return checks.filter(({ check }) => check.startsWith(name)).flatMap(({ problems }) => problems);
+}
+
+/** Where a drill is under way or was left behind. */
+export function dataIn(directory: string, name: string): string {
+  return join(directory, name, 'data');
+}
