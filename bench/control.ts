@@ -1,6 +1,6 @@
 /**
  * npm run bench:control: what the control plane costs, beside PostgreSQL's own functions in the same run.
- * Options: --rounds 100 --history 1000000 --idle 30
+ * Options: --rounds 200 --history 1000000 --idle 30
  */
 import { parseArgs } from 'node:util';
 import { addFinishedRequests, dailyQueries } from './control/history.ts';
@@ -14,7 +14,7 @@ import { median, percentile, printBars, printSamples, type Bar } from './control
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '100' },
+    rounds: { type: 'string', default: '200' },
     history: { type: 'string', default: '1000000' },
     idle: { type: 'string', default: '30' },
   },
@@ -29,7 +29,7 @@ try {
   const idle = await idleFor(setting, Number(options.idle));
   const { bare, queue } = await compareLatencies(setting, rounds);
   const client = await openClient(setting);
-  const procedures = await compareProcedures(setting, client, Math.max(50, rounds / 2));
+  const procedures = await compareProcedures(setting, client, Math.max(50, rounds / 4));
   await client.close();
   const scripts = await pollingScripts(setting, 3);
   const daily = await dailyQueries(setting, rounds);

@@ -2,6 +2,7 @@
  * npm run bench:wal: segments a second, archived by a real archiver and fetched as recovery does, beside pgBackRest.
  * Options: --segments 32 --rounds 3 --data <a script for psql that fills a database; it gets -v gb=…>
  */
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { serverIdentity } from '../dev/embedded/server-user.ts';
 import { median } from './control/statistics.ts';
@@ -14,7 +15,7 @@ const { values: options } = parseArgs({
   options: {
     segments: { type: 'string', default: '32' },
     rounds: { type: 'string', default: '3' },
-    data: { type: 'string', default: new URL('../../shared/bench-data.sql', import.meta.url).pathname },
+    data: { type: 'string', default: fileURLToPath(new URL('data.sql', import.meta.url)) },
   },
 });
 const segments = Number(options.segments);

@@ -35,7 +35,11 @@ async function onOwnServer(): Promise<number> {
     await cluster.start().catch(explain(directory));
     const labels = join(directory, 'labels');
     await mkdir(labels, { recursive: true });
-    const env = { DATABASE_URL: cluster.url(), HOLDFAST_LABELS: labels };
+    const env = {
+      DATABASE_URL: cluster.url(),
+      HOLDFAST_LABELS: labels,
+      HOLDFAST_REPOSITORY: join(directory, 'repository'),
+    };
     await holdfast(['install'], env);
     greet(cluster, directory !== wanted ? wanted : undefined);
     return await runWorkerUntilStopped(env);
@@ -65,6 +69,9 @@ Then, for example:
   CALL holdfast.start_backup('first', fast => true);   -- copy the files now:
     tar -cf /tmp/first.tar --exclude=postmaster.pid -C ${cluster.dataDirectory} .
   CALL holdfast.stop_backup('first');                  -- backup_label comes back
+or have Holdfast copy, into ${join(cluster.directory, 'repository')}:
+  INSERT INTO holdfast.backup_request (method, fast) VALUES ('copy', true);
+  SELECT state, error FROM holdfast.backup_request ORDER BY id DESC LIMIT 1;
 
 No psql is needed:
   npx holdfast --database-url ${url} start first --fast

@@ -27,6 +27,7 @@ export async function compareLatencies(
   const queue: Latencies = { start: [], stop: [] };
   for (let round = 0; round < rounds; round += 1) {
     await untilArchived(db);
+    if (round % emptyEvery === 0) await setting.emptyArchive();
     const unserved = await insertRequest(db, round, elsewhere);
     const session = await setting.connect();
     bare.start.push(await timed(() => session.query(`select pg_backup_start('bench ${round}', true)`)));
@@ -50,6 +51,8 @@ export async function compareLatencies(
   return { bare, queue };
 }
 
+/** Rounds. */
+const emptyEvery = 20;
 /** No worker serves it. */
 const elsewhere = 'elsewhere';
 

@@ -1,7 +1,7 @@
 /** One server with fsync on, Holdfast installed, and a worker in a process of its own. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,6 +17,8 @@ export interface Setting {
   url: string;
   connect(applicationName?: string): Promise<Connection>;
   worker: Worker;
+  /** Every backup adds a segment; nobody will restore them. */
+  emptyArchive(): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -52,6 +54,10 @@ export async function makeSetting(): Promise<Setting> {
     url,
     connect,
     worker,
+    async emptyArchive() {
+      for (const name of await readdir(server.archiveDirectory))
+        await rm(join(server.archiveDirectory, name));
+    },
     async end() {
       await worker.stop();
       await server.remove();

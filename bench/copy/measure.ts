@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 
 export interface Run {
   seconds: number;
-  /** MB, of the processes that were started or of the one that is named, each counted in full. */
+  /** MB, of the processes that were started, or of one that was there before; each counted in full. */
   peak: number;
 }
 
@@ -11,8 +11,13 @@ const lookEvery = 50;
 
 export async function measured(work: () => Promise<void>, pid?: () => number): Promise<Run> {
   let peak = 0;
+  const before = new Set(await descendants(process.pid));
+  const started = async () => {
+    const pids = (await descendants(process.pid)).filter((found) => !before.has(found));
+    return (await Promise.all(pids.map(resident))).reduce((sum, size) => sum + size, 0);
+  };
   const look = async () => {
-    peak = Math.max(peak, pid === undefined ? await descendants(process.pid) : await resident(pid()));
+    peak = Math.max(peak, pid === undefined ? await started() : await resident(pid()));
   };
   const watching = setInterval(() => void look().catch(() => undefined), lookEvery);
   const began = performance.now();
@@ -24,7 +29,7 @@ export async function measured(work: () => Promise<void>, pid?: () => number): P
   return { seconds: (performance.now() - began) / 1000, peak };
 }
 
-async function descendants(root: number): Promise<number> {
+async function descendants(root: number): Promise<number[]> {
   const parents = new Map<number, number>();
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
@@ -35,8 +40,7 @@ async function descendants(root: number): Promise<number> {
     const parent = parents.get(pid);
     return parent === root || (parent !== undefined && parent > 1 && isBelow(parent));
   };
-  const sizes = await Promise.all([...parents.keys()].filter(isBelow).map(resident));
-  return sizes.reduce((sum, size) => sum + size, 0);
+  return [...parents.keys()].filter(isBelow);
 }
 
 async function resident(pid: number): Promise<number> {

@@ -7,7 +7,7 @@ import { install } from '../../src/control/install.ts';
 import { asPostgres, sh } from './shell.ts';
 
 export const programs = '/usr/lib/postgresql/15/bin';
-const data = fileURLToPath(new URL('data.sql', import.meta.url));
+const data = fileURLToPath(new URL('../data.sql', import.meta.url));
 
 export interface CopyServer {
   directory: string;

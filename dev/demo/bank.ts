@@ -1,6 +1,7 @@
 // A bank under load, and what must be true of it at any moment: money moves between two tables in different
 // tablespaces, and every transfer is noted in a third. A copy whose parts are not of one moment breaks that.
 import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
+import type { Narrator } from './narrator.ts';
 
 const accounts = 100_000;
 const balance = 1000;
@@ -24,6 +25,15 @@ export async function openBank(client: SqlClient, tablespaceLocation: string): P
     insert into savings select n, ${balance} from generate_series(1, ${accounts}) n;
     create extension amcheck;
   `);
+}
+
+export async function startLoad(tell: Narrator, url: string): Promise<Load> {
+  tell.step('Four tellers move money between tables in two tablespaces, without a pause');
+  const load = new Load();
+  await load.start(url);
+  await load.more(200);
+  tell.say(`${load.transfers} transfers committed`);
+  return load;
 }
 
 /** Tellers that move money until they are told to stop. */
@@ -84,8 +94,8 @@ export interface Finding {
   found: string;
 }
 
-/** `atLeast`: what must be there, because it was acknowledged before the backup was finished. */
-export async function audit(client: SqlClient, atLeast: Acknowledged): Promise<Finding[]> {
+/** `atLeast`: what must be there, because it was acknowledged before that moment. */
+export async function audit(client: SqlClient, atLeast: Acknowledged, moment: string): Promise<Finding[]> {
   const promised = atLeast.reduce((sum, count) => sum + count, 0);
   const sum = Number(
     await client.value('select (select sum(balance) from checking) + (select sum(balance) from savings)'),
@@ -125,7 +135,7 @@ export async function audit(client: SqlClient, atLeast: Acknowledged): Promise<F
       found: holes === 0 ? `${there} transfers` : `${holes} holes`,
     },
     {
-      claim: 'all that was committed before the finish is there',
+      claim: `all that was committed before ${moment} is there`,
       holds: missing === 0,
       found:
         missing === 0

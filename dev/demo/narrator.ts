@@ -10,6 +10,10 @@ export class Narrator {
     return (performance.now() - this.#began) / 1000;
   }
 
+  act(title: string): void {
+    console.log(`\n\n${title}\n${'='.repeat(title.length)}`);
+  }
+
   step(title: string): void {
     this.#steps += 1;
     const heading = `${String(this.#steps).padStart(2)}. ${title}`;

@@ -7,7 +7,7 @@ import type { Narrator } from './narrator.ts';
 import { lastWord, restore, type Backup } from './restore.ts';
 
 /** What was proven, a line each. */
-type Proofs = string[];
+export type Proofs = string[];
 
 export async function restoreWithoutLabel(
   tell: Narrator,
@@ -15,10 +15,13 @@ export async function restoreWithoutLabel(
   promised: Acknowledged,
 ): Promise<Proofs> {
   tell.step('The mistake that loses data: the copy is started as it is, without backup_label');
-  const findings = await onRestored(backup, false, (client) => {
-    tell.say('PostgreSQL starts and says nothing. The audit of the bank says:');
-    return audit(client, promised);
-  });
+  const findings = await onRestored(
+    () => restore(backup, false),
+    (client) => {
+      tell.say('PostgreSQL starts and says nothing. The audit of the bank says:');
+      return audit(client, promised, 'the finish');
+    },
+  );
   if (typeof findings === 'string') {
     tell.say(`PostgreSQL refuses: ${findings}`);
     return ['without backup_label the same copy is refused by PostgreSQL'];
@@ -33,7 +36,10 @@ export async function restoreWithoutWal(tell: Narrator, backup: Backup): Promise
   tell.step('With the label, but without the last WAL segment that the backup needs');
   const restoreCommand = `test %f != ${backup.stopWal} && ${backup.restoreCommand}`;
   tell.say(`restore_command = '${restoreCommand}'`);
-  const refusal = await onRestored({ ...backup, restoreCommand }, true, async () => []);
+  const refusal = await onRestored(
+    () => restore({ ...backup, restoreCommand }, true),
+    async () => [],
+  );
   if (typeof refusal !== 'string') throw new Error('PostgreSQL accepted a backup without the end of its WAL');
   tell.say(`PostgreSQL refuses: ${refusal}`);
   return ['without the last segment of its WAL the same copy is refused by PostgreSQL'];
@@ -46,27 +52,30 @@ export async function restoreProperly(
 ): Promise<Proofs> {
   tell.step('As it should be: the copy, the label, the map, recovery.signal, and the archive');
   tell.say(`restore_command = '${backup.restoreCommand}'`);
-  const findings = await onRestored(backup, true, async (client) => [
-    ...(await audit(client, promised)),
-    ...(await amcheck(client)),
-  ]);
+  const findings = await onRestored(
+    () => restore(backup, true),
+    async (client) => [...(await audit(client, promised, 'the finish')), ...(await amcheck(client))],
+  );
   if (typeof findings === 'string') throw new Error(`PostgreSQL refused the restored copy: ${findings}`);
+  return proven(tell, findings);
+}
+
+/** @throws Error where one of them does not hold */
+export function proven(tell: Narrator, findings: Finding[]): Proofs {
   report(tell, findings);
-  const broken = findings.filter(({ holds }) => !holds);
-  if (broken.length > 0)
-    throw new Error(`the restored database is wrong: ${broken[0]?.claim}: ${broken[0]?.found}`);
+  const broken = findings.find(({ holds }) => !holds);
+  if (broken) throw new Error(`the restored database is wrong: ${broken.claim}: ${broken.found}`);
   return findings.map(({ claim, found }) => `${claim}: ${found}`);
 }
 
 /** What `look` finds on the restored server; or the words with which PostgreSQL refused to start. */
-async function onRestored(
-  backup: Backup,
-  byTheBook: boolean,
+export async function onRestored(
+  start: () => Promise<EmbeddedCluster>,
   look: (client: SqlClient) => Promise<Finding[]>,
 ): Promise<Finding[] | string> {
   let cluster: EmbeddedCluster;
   try {
-    cluster = await restore(backup, byTheBook);
+    cluster = await start();
   } catch (error) {
     const refusal = lastWord(error);
     if (refusal === undefined) throw error;
@@ -91,7 +100,7 @@ async function untilRecovered(client: SqlClient): Promise<void> {
   }
 }
 
-function report(tell: Narrator, findings: Finding[]): void {
+export function report(tell: Narrator, findings: Finding[]): void {
   for (const { claim, holds, found } of findings)
     tell.say(`${holds ? 'ok    ' : 'WRONG '} ${claim}: ${found}`);
 }

@@ -156,10 +156,13 @@ export class EmbeddedCluster {
     await chmod(file, 0o600);
   }
 
-  /** Resolves when the server accepts connections, be it as a primary or as a hot standby. */
-  async start(): Promise<void> {
+  /**
+   * Resolves when the server accepts connections, be it as a primary or as a hot standby. `environment`: more of it,
+   * for the programs that the server runs.
+   */
+  async start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
     if (this.#server) throw new Error(`the server on port ${this.port} is running already`);
-    const server = await this.#spawn();
+    const server = await this.#spawn(environment);
     const deadline = Date.now() + 120_000;
     while (!(await this.#accepts(server.pid))) {
       if (this.#server !== server) throw new Error(`the server did not start: ${await this.#logEnd()}`);
@@ -171,7 +174,7 @@ export class EmbeddedCluster {
     }
   }
 
-  async #spawn() {
+  async #spawn(environment: NodeJS.ProcessEnv) {
     const log = openSync(this.logFile, 'a');
     const args = [
       '-D',
@@ -185,7 +188,7 @@ export class EmbeddedCluster {
     ];
     const process = spawn(this.bin('postgres'), args, {
       cwd: this.directory,
-      env: serverEnvironment(),
+      env: { ...serverEnvironment(), ...environment },
       // Ctrl-C is for the program that uses the server; the server goes when that does.
       detached: true,
       stdio: ['ignore', log, log],

@@ -4,7 +4,7 @@
  * does not pay for the connection.
  */
 import { Connection, type ConnectOptions } from '../control/connection.ts';
-import { identify, placeOf, walSegmentSize, type SessionIdentity } from '../control/targets.ts';
+import { identify, placeOf, sourceOf, walSegmentSize, type SessionIdentity } from '../control/targets.ts';
 import { ArchiveWatch } from './archive-watch.ts';
 import { warmUp } from './preflight.ts';
 import { randomKey } from '../control/random-key.ts';
@@ -41,6 +41,7 @@ export class Target {
   /** When the spare last answered. */
   #spareSeen = 0;
   #segmentSize: number | undefined;
+  #systemIdentifier: string | undefined;
   #closed = false;
 
   constructor(options: TargetOptions) {
@@ -89,6 +90,17 @@ export class Target {
   async segmentSize(): Promise<number> {
     this.#segmentSize ??= await walSegmentSize((await this.companion()).db);
     return this.#segmentSize;
+  }
+
+  /** As the server says; while it is away, as it said last. */
+  async systemIdentifier(): Promise<string> {
+    try {
+      const { db } = await this.companion();
+      this.#systemIdentifier = (await sourceOf(db)).systemIdentifier;
+    } catch (error) {
+      if (this.#systemIdentifier === undefined) throw error;
+    }
+    return this.#systemIdentifier;
   }
 
   async close(): Promise<void> {

@@ -158,7 +158,8 @@ function described(
         : action === 'shutdown'
           ? ['  it shuts down at the target; without recovery.signal it starts for good']
           : [
-              '  it pauses at the target, for you to look at; SELECT pg_wal_replay_resume() opens it for good',
+              '  it answers before it gets to the target, and pauses there: look at it once this says "t": SELECT pg_is_wal_replay_paused()',
+              '  SELECT pg_wal_replay_resume() opens it for good',
             ]),
   ];
 }

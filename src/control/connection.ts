@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import pg from 'pg';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { passwordFromFile } from './password-file.ts';
 import { sessionSettings } from './session-settings.ts';
 import { bind, statement, type StatementValue } from './statements.ts';
 
@@ -40,6 +41,9 @@ export type Row = Record<string, any>;
 /** Errors of PostgreSQL, with its own five-character code, detail and hint. */
 export const ServerError = pg.DatabaseError;
 export type ServerError = pg.DatabaseError;
+
+// For every client, also pg-listen's. What pg reads by itself it warns of.
+pg.defaults.password = passwordFromFile as unknown as string;
 
 export class Connection {
   readonly #client: pg.Client;

@@ -5,6 +5,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { releaseBuffer } from './release-buffer.ts';
 import { firstFrame } from './zstd-frames.ts';
 
 /** Bytes of content in a frame. */
@@ -34,7 +35,10 @@ export async function writeCompressed(
     free.push(buffer);
     return frame;
   });
-  for await (const frame of frames) await writeFully(target, frame);
+  for await (const frame of frames) {
+    await writeFully(target, frame);
+    releaseBuffer(frame);
+  }
 }
 
 export function compressFrame(content: Buffer, level: number): Promise<Buffer> {

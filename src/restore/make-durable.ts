@@ -7,16 +7,24 @@ import { bytePath } from './extraction/byte-path.ts';
 
 /** Smaller files are left to the end: each would cost a write of the file system's journal. */
 const worthwhile = 1 << 20;
+/** Bytes of one file; a disk that gets a large one only when it is complete is idle until then. */
+const syncEvery = 64 << 20;
 const atOnce = 2;
 
 export class Flusher {
+  readonly #unsynced = new Map<string, number>();
   readonly #waiting: Buffer[] = [];
   #running: Promise<void>[] = [];
   #failure: Error | undefined;
 
-  /** A file that is complete now. */
-  add(path: Buffer, size: number): void {
+  /** So many bytes of a file have been written; `isComplete`: its last. */
+  wrote(path: Buffer, bytes: number, { size, isComplete }: { size: number; isComplete: boolean }): void {
     if (size < worthwhile) return;
+    const file = path.toString('latin1');
+    const unsynced = (this.#unsynced.get(file) ?? 0) + bytes;
+    if (isComplete) this.#unsynced.delete(file);
+    else this.#unsynced.set(file, unsynced < syncEvery ? unsynced : 0);
+    if (!isComplete && unsynced < syncEvery) return;
     this.#waiting.push(path);
     if (this.#running.length < atOnce) this.#running.push(this.#work());
   }

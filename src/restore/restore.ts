@@ -121,10 +121,10 @@ async function extractAll(
     kept,
     withheld: [controlFile],
     onProgress,
-    onFile(path, size) {
-      files += 1;
-      bytes += size;
-      flusher.add(placeOf(path, directory, locations), size);
+    onPart(path, written, file) {
+      if (file.isComplete) files += 1;
+      bytes += written;
+      flusher.wrote(placeOf(path, directory, locations), written, file);
     },
     onProblem(problem) {
       throw new HoldfastError('failed', `backup ${entryName(backup.description)} is damaged: ${problem}`, {

@@ -51,9 +51,9 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
       kept,
       withheld: [],
       onProgress: options.onProgress,
-      onFile: (_, size) => {
-        found.files += 1;
-        found.bytes += size;
+      onPart: (_, bytes, { isComplete }) => {
+        if (isComplete) found.files += 1;
+        found.bytes += bytes;
       },
       onProblem: (problem) => found.problems.push(problem),
     });

@@ -27,6 +27,12 @@ const clockGranularity = 1000;
  */
 const fresh = 60_000;
 
+export interface Archive {
+  /** Whose it is. */
+  systemIdentifier: string;
+  runs: ArchivedRun[];
+}
+
 export class ArchiveSurvey {
   readonly #clusterDirectory: string;
   readonly #logs = new Map<string, { time: number; names: string[] }>();
@@ -38,10 +44,10 @@ export class ArchiveSurvey {
   }
 
   /** What is there; undefined: the same as last time, or no archive. */
-  async look(): Promise<ArchivedRun[] | undefined> {
+  async look(): Promise<Archive | undefined> {
     const identity = await readIdentity(this.#clusterDirectory);
     if (identity === undefined) return undefined;
-    const { walSegmentSize } = identity;
+    const { systemIdentifier, walSegmentSize } = identity;
     const names = await this.#segments();
     await this.#readHistories();
     // One that is damaged opens no window, and hides none: "holdfast verify" says what is wrong with it.
@@ -51,11 +57,14 @@ export class ArchiveSurvey {
       this.#histories,
       walSegmentSize,
     );
-    const described = await Promise.all(runs.map((run) => this.#describe(run, walSegmentSize, backups)));
-    const said = JSON.stringify(described);
+    const archive: Archive = {
+      systemIdentifier,
+      runs: await Promise.all(runs.map((run) => this.#describe(run, walSegmentSize, backups))),
+    };
+    const said = JSON.stringify(archive);
     if (said === this.#said) return undefined;
     this.#said = said;
-    return described;
+    return archive;
   }
 
   /** What was said last did not get where it should: the next look says it again. */

@@ -37,11 +37,11 @@ export class WalServices {
         : all.map(
             (target) => new Ahead(target, directory(target.name), config.worker.compressLevel, segments, log),
           );
-    const surveys = new Map(all.map(({ name }) => [name, new ArchiveSurvey(directory(name))]));
+    const surveys = new Map(all.map((target) => [target, new ArchiveSurvey(directory(target.name))]));
     const survey = new Every(
       surveyEvery,
       async () => {
-        for (const [cluster, archive] of surveys) await report(control, cluster, archive, log);
+        for (const [target, archive] of surveys) await report(control, target, archive, log);
       },
       log,
     );
@@ -59,15 +59,15 @@ export class WalServices {
 }
 
 /** Where the repository cannot be read, or the database not be written, the next look tries again. */
-async function report(
-  control: ControlLink,
-  cluster: string,
-  archive: ArchiveSurvey,
-  log: Log,
-): Promise<void> {
+async function report(control: ControlLink, target: Target, archive: ArchiveSurvey, log: Log): Promise<void> {
+  const cluster = target.name;
   try {
-    const runs = await archive.look();
-    if (runs !== undefined) await control.run((db) => recordArchivedWal(db, cluster, runs));
+    const found = await archive.look();
+    if (found === undefined) return;
+    const isOurs = found.systemIdentifier === (await target.systemIdentifier());
+    if (!isOurs)
+      log.warning("the repository has another system's WAL under the name of a cluster", { cluster });
+    await control.run((db) => recordArchivedWal(db, cluster, isOurs ? found.runs : []));
   } catch (error) {
     archive.forget();
     log.debug('cannot look at the archive of a cluster', { cluster, reason: messageOf(error) });

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig, type Config, type ConfigInput } from '../../src/config/config.ts';
@@ -37,7 +38,10 @@ test('without a word of configuration everything has its default', async (t) => 
       maxHoldTimeout: 0,
       maxHeld: 20,
       drainTimeout: 10 * 60_000,
+      compressLevel: 1,
+      jobs: Math.min(4, availableParallelism()),
     },
+    wal: { pushAhead: 8 },
     log: { level: 'info', format: 'text' },
     clusters: [{ name: 'main', url: undefined, dataDirectory: undefined, archiveDirectory: undefined }],
   });
@@ -57,6 +61,10 @@ test('every key of the file arrives', async (t) => {
      max_hold_timeout = "2d"
      max_held = 5
      drain_timeout = 0
+     compress_level = 3
+     jobs = 6
+     [wal]
+     push_ahead = 2
      [log]
      level = "debug"
      format = "json"
@@ -76,7 +84,10 @@ test('every key of the file arrives', async (t) => {
       maxHoldTimeout: 2 * 86_400_000,
       maxHeld: 5,
       drainTimeout: 0,
+      compressLevel: 3,
+      jobs: 6,
     },
+    wal: { pushAhead: 2 },
     log: { level: 'debug', format: 'json' },
     clusters: [
       { name: 'db7-a', url: 'postgresql://a', dataDirectory: '/data/a', archiveDirectory: '/archive/a' },
@@ -97,6 +108,9 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
     HOLDFAST_MAX_HOLD_TIMEOUT: '1h',
     HOLDFAST_MAX_HELD: '7',
     HOLDFAST_DRAIN_TIMEOUT: '90s',
+    HOLDFAST_COMPRESS_LEVEL: '5',
+    HOLDFAST_JOBS: '3',
+    HOLDFAST_PUSH_AHEAD: '0',
     HOLDFAST_LOG_LEVEL: 'warning',
     HOLDFAST_LOG_FORMAT: 'json',
     HOLDFAST_CLUSTER_MAIN_URL: 'postgres://main',
@@ -113,7 +127,10 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
       maxHoldTimeout: 3_600_000,
       maxHeld: 7,
       drainTimeout: 90_000,
+      compressLevel: 5,
+      jobs: 3,
     },
+    wal: { pushAhead: 0 },
     log: { level: 'warning', format: 'json' },
     clusters: [{ name: 'main', url: 'postgres://main', dataDirectory: '/d', archiveDirectory: '/a' }],
   });
@@ -174,7 +191,7 @@ for (const [toml, message, hint] of [
     /^the key "cluster.main.uri" in .* is unknown$/,
     'did you mean "cluster.main.url"?',
   ],
-  ['[nonsense]\n', /^"nonsense" in .* is unknown$/, 'known are control, worker, log, cluster'],
+  ['[nonsense]\n', /^"nonsense" in .* is unknown$/, 'known are control, worker, wal, log, cluster'],
 ] as const) {
   test(`an unknown key is refused with a suggestion: ${toml.replace('\n', ' ')}`, async (t) => {
     const error = await refusal(t, toml);

@@ -13,6 +13,23 @@ import { archivingServer, noArchivingServer, type ArchivingServer } from '../sup
 
 const test = testWhen(noOwnCluster, noArchivingServer);
 
+test("another system's archive is not said to be the cluster's", async (t) => {
+  const server = await archivingServer(t);
+  const { admin, startWorker } = await scene(t, server.cluster);
+  await switchWal(admin, server);
+  const other = await scene(t);
+  const worker = await other.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+  await worker.untilLine(/another system's WAL/);
+  t.is(await other.admin.value('select count(*)::int from holdfast.archived_wal'), 0);
+  const { stdout } = await holdfast(['check'], { url: other.client.url });
+  t.notRegex(stdout, /timeline/);
+
+  await startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+  await eventually('its own server sees it', () =>
+    admin.value('select count(*) > 0 from holdfast.archived_wal'),
+  );
+});
+
 test('a backup and the WAL since make a window, a missing segment a hole, and a new backup the next window', async (t) => {
   const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
   const stage = await scene(t, server.cluster);

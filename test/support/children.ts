@@ -26,6 +26,8 @@ export interface ProcessOptions {
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   input?: string;
+  /** Whom it runs as, for root only. */
+  as?: { uid: number; gid: number };
 }
 
 /** Starts a program that is killed at the end of the test, if it is still there. */
@@ -55,9 +57,9 @@ export async function runProcess(
 async function launch(
   command: string,
   args: string[],
-  { env, cwd, input }: ProcessOptions,
+  { env, cwd, input, as }: ProcessOptions,
 ): Promise<RunningProcess> {
-  const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: 'pipe' });
+  const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: 'pipe', ...as });
   const said = { stdout: '', stderr: '', both: '' };
   const listeners = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {

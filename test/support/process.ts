@@ -57,7 +57,11 @@ export async function startWorkerProcess(
     args.push('--config', file);
   }
   const labels = options.env?.['HOLDFAST_LABELS'] ?? join(directory, 'labels');
-  const defaults = { name: `worker-${randomBytes(3).toString('hex')}`, labels };
+  const defaults = {
+    name: `worker-${randomBytes(3).toString('hex')}`,
+    labels,
+    repository: join(directory, 'repository'),
+  };
   const env = { ...unlessConfigured(defaults, options.config ?? ''), ...options.env };
   const worker = await startHoldfast(t, args, { url: options.url, env });
   await worker.untilLine(/\bready\b/);

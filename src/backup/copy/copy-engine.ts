@@ -60,14 +60,18 @@ export class CopyEngine {
 
   #explain({ side, code, message }: CopyFailure): HoldfastError {
     if (side === 'write' && (code === 'ENOSPC' || code === 'EDQUOT')) return repositoryFull(this.#output);
-    const codes = { read: 'copy_unreadable', write: 'repository_unwritable', other: 'copy_failed' };
-    const hints = {
-      read: 'the worker has to run as the user that owns the data directory, and to be able to read all of it',
-      write: 'see that the repository is writable for the worker ([worker] repository, HOLDFAST_REPOSITORY)',
-      other: undefined,
+    const advice = {
+      read: {
+        code: 'copy_unreadable',
+        hint: 'the worker has to run as the user that owns the data directory, and to be able to read all of it',
+      },
+      write: {
+        code: 'repository_unwritable',
+        hint: 'see that the repository is writable for the worker ([worker] repository, HOLDFAST_REPOSITORY)',
+      },
+      other: { code: 'copy_failed' },
     };
-    const hint = hints[side];
-    return new HoldfastError('failed', message, { code: codes[side], ...(hint !== undefined && { hint }) });
+    return new HoldfastError('failed', message, advice[side]);
   }
 }
 

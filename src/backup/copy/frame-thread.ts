@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { constants, zstdCompressSync } from 'node:zlib';
+import { releaseBuffer } from '../../repository/release-buffer.ts';
 import { CopyError, failureOf } from './copy-error.ts';
 import { FrameBuilder } from './frame-builder.ts';
 import type { FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
@@ -34,13 +35,8 @@ function make({ number, fd, startsTar, parts }: FrameTask): FrameResult {
     throw CopyError.writing('the backup', error);
   }
   const length = frame.length;
-  release(frame);
+  releaseBuffer(frame);
   return { number, offset, length, size: bytes.length, contents, damaged };
-}
-
-/** At once: the garbage collector sees a few small objects, and would let megabytes of frames pile up behind them. */
-function release({ buffer }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
 }
 
 /** In one call with room for all of it, so that zstd notes the size in the frame. */

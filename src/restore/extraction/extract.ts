@@ -15,8 +15,8 @@ export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withhe
   jobs: number;
   /** Bytes of the tars, decompressed. */
   onProgress: (done: number, expected: number) => void;
-  /** A file that is whole; its path as in the manifest. */
-  onFile: (path: string, size: number) => void;
+  /** So many bytes of a file, whose path is as in the manifest, and whether they make it whole. */
+  onPart: (path: string, bytes: number, file: { size: number; isComplete: boolean }) => void;
   /** What is wrong with the backup. Where this throws, the extraction ends. */
   onProblem: (problem: string) => void;
 }
@@ -48,7 +48,7 @@ export async function extract(extraction: Extraction): Promise<Outcome> {
     for (const part of answer.extracted.parts) {
       const { complete, problem } = ledger.add(part);
       if (problem !== undefined) onProblem(problem);
-      if (complete) extraction.onFile(part.path, part.size);
+      extraction.onPart(part.path, part.length, { size: part.size, isComplete: complete });
     }
     keep(outcome.kept, answer.extracted.kept);
     for (const directory of answer.extracted.directories)

@@ -4,12 +4,6 @@ import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import type { FrameEntry } from '../../repository/frame-index.ts';
 
-/** ECMAScript 2024. */
-interface TransferableBuffer extends ArrayBuffer {
-  transfer(length: number): ArrayBuffer;
-}
-
-/** With a few files open, as frames come in the order of the tars. */
 export class FrameFiles {
   readonly #directory: string;
   #open: { tar: string; fd: number } | undefined;
@@ -30,14 +24,6 @@ export class FrameFiles {
     const bytes = zstdDecompressSync(compressed, { chunkSize: size + 64, maxOutputLength: size + 1 });
     if (bytes.length !== size) throw new RangeError(`it has ${bytes.length} bytes instead of ${size}`);
     return bytes;
-  }
-
-  /**
-   * Gives a frame's memory back at once: the garbage collector, which sees a small object only, would take its time.
-   * What is left of it in the pool that small buffers share is not touched.
-   */
-  static release({ buffer }: Buffer): void {
-    if (buffer.byteLength > 4 * Buffer.poolSize) (buffer as TransferableBuffer).transfer(0);
   }
 
   close(): void {

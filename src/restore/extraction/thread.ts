@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
 import { crc32c } from '../../postgres/crc32c.ts';
 import type { FrameEntry } from '../../repository/frame-index.ts';
+import { releaseBuffer } from '../../repository/release-buffer.ts';
 import { bytePath } from './byte-path.ts';
 import { FrameFiles } from './frame-file.ts';
 import { contentsOf } from './frame-pieces.ts';
@@ -31,7 +32,7 @@ function extract(frame: FrameEntry): Extracted {
   try {
     return extractFrom(bytes, frame);
   } finally {
-    FrameFiles.release(bytes);
+    releaseBuffer(bytes);
   }
 }
 
