@@ -4,6 +4,9 @@ import { startProcess, type ProcessOptions, type RunningProcess } from '../../te
 import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
 import { Narrator } from './narrator.ts';
 
+/** Milliseconds: a machine that does much else besides is slow, and no failure. */
+const patience = 300_000;
+
 type Ending = () => unknown;
 
 export class Stage {
@@ -64,7 +67,7 @@ export class Stage {
 
   /** Any client can poll; one that holds a connection may also LISTEN. `meanwhile` is done before every look. */
   async reach(tool: SqlClient, id: number, wanted: string, meanwhile?: () => Promise<void>): Promise<void> {
-    const deadline = performance.now() + 60_000;
+    const deadline = performance.now() + patience;
     for (;;) {
       await meanwhile?.();
       const [row] = await tool.query<{ state: string; error: string | null; hint: string | null }>(
@@ -75,7 +78,7 @@ export class Stage {
       if (row?.state === 'failed')
         throw new Error(`backup request ${id} has failed: ${row.error} (${row.hint})`);
       if (performance.now() > deadline)
-        throw new Error(`backup request ${id} is still ${row?.state} after 60 s`);
+        throw new Error(`backup request ${id} is still ${row?.state} after ${patience / 1000} s`);
       await sleep(20);
     }
   }

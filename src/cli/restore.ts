@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, type Command } from 'commander';
 import { packageRoot } from '../control/statements.ts';
@@ -45,7 +45,7 @@ export function addRestore(program: Command): void {
   command
     .option('--tablespace <oid=directory...>', 'put this tablespace there', tablespaceOption, new Map())
     .option('--as-standby', 'make a standby of it, which follows its primary', false)
-    .option('--restore-command <command>', 'another restore_command than "holdfast wal fetch"')
+    .option('--restore-command <command>', 'another restore_command than "holdfast-wal fetch"')
     .option('--no-archiving', 'have the restored server archive nothing')
     .option('--pg-bin <directory>', 'the programs of the server that it is for: another version is refused')
     .option('--despite-missing-wal', 'go on where WAL is known to be missing', false)
@@ -104,13 +104,18 @@ function recoveryFrom(options: Options, repository: string): Recovery {
       code: 'which_target',
     });
   }
-  const program = [process.execPath, join(fileURLToPath(packageRoot), 'bin/holdfast.js')];
+  const fetch = fetchCommand({
+    script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
+    nodeDirectory: dirname(process.execPath),
+    repository,
+    cluster: options.cluster,
+  });
   return {
     target,
     timeline: options.targetTimeline,
     action: options.targetAction,
     standby: options.asStandby,
-    restoreCommand: options.restoreCommand ?? fetchCommand({ program, repository, cluster: options.cluster }),
+    restoreCommand: options.restoreCommand ?? fetch,
     noArchiving: !options.archiving,
   };
 }

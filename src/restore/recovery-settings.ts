@@ -93,17 +93,22 @@ function quoted(value: string): string {
 }
 
 export interface FetchCommand {
-  /** The program and its arguments, up to where those of "wal fetch" begin. */
-  program: readonly string[];
+  /** bin/holdfast-wal, which does without Node for what the read-ahead has ready. */
+  script: string;
+  /** The directory of the Node to start where it cannot. */
+  nodeDirectory: string;
   repository: string;
   cluster: string;
 }
 
 /** For the shell, with PostgreSQL's placeholders: a percent sign of our own is doubled. */
-export function fetchCommand({ program, repository, cluster }: FetchCommand): string {
-  const word = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`.replaceAll('%', '%%');
-  const words = [...program, 'wal', 'fetch', '--repository', repository, '--cluster', cluster].map((text) =>
-    /^[A-Za-z0-9_./:=-]+$/.test(text) ? text : word(text),
-  );
-  return [...words, '"%f"', '"%p"'].join(' ');
+export function fetchCommand({ script, nodeDirectory, repository, cluster }: FetchCommand): string {
+  const word = (text: string) =>
+    /^[A-Za-z0-9_./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`.replaceAll('%', '%%');
+  const variables = [
+    `PATH=${word(nodeDirectory)}:"$PATH"`,
+    `HOLDFAST_REPOSITORY=${word(repository)}`,
+    `HOLDFAST_CLUSTER=${word(cluster)}`,
+  ];
+  return [...variables, word(script), 'fetch', '"%f"', '"%p"'].join(' ');
 }

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import {
@@ -8,6 +10,7 @@ import {
   type Recovery,
 } from '../../src/restore/recovery-settings.ts';
 import { formatTime, parseTime } from '../../src/restore/target.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const latest: Recovery = {
   target: { kind: 'latest' },
@@ -63,23 +66,31 @@ test('earlier settings of the same names become comments, and everything else st
   );
 });
 
-test('the shell gives wal fetch every argument as it was, whatever is in it', (t) => {
-  const program = ['/opt/my node', `/srv/o'brien/holdfast.js`];
-  const command = fetchCommand({ program, repository: '/srv/100% "safe" $HOME', cluster: 'main' });
+test('the shell gives wal fetch every word as it was, whatever is in it', async (t) => {
+  const directory = join(await temporaryDirectory(t), `o'brien's`);
+  await mkdir(directory);
+  const script = join(directory, 'holdfast-wal');
+  await writeFile(
+    script,
+    `#!/bin/sh\nprintf '%s\\n' "$PATH" "$HOLDFAST_REPOSITORY" "$HOLDFAST_CLUSTER" "$@"\n`,
+    { mode: 0o755 },
+  );
+  const repository = '/srv/100% "safe" $HOME';
+  const command = fetchCommand({ script, nodeDirectory: '/opt/my node', repository, cluster: 'main' });
   // As PostgreSQL does before it hands it to the shell.
   const substituted = command.replace(
     /%(.)/g,
     (_, what: string) => ({ '%': '%', f: 'SEGMENT', p: 'pg_wal/X' })[what] ?? '',
   );
-  const { stdout } = spawnSync('/bin/sh', ['-c', `printf '%s\\n' ${substituted}`], { encoding: 'utf8' });
+  const { stdout } = spawnSync('/bin/sh', ['-c', substituted], {
+    encoding: 'utf8',
+    env: { PATH: '/usr/bin:/bin' },
+  });
   t.deepEqual(stdout.trimEnd().split('\n'), [
-    ...program,
-    'wal',
-    'fetch',
-    '--repository',
-    '/srv/100% "safe" $HOME',
-    '--cluster',
+    '/opt/my node:/usr/bin:/bin',
+    repository,
     'main',
+    'fetch',
     'SEGMENT',
     'pg_wal/X',
   ]);

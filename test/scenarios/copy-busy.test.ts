@@ -71,6 +71,7 @@ test('a relation of several files is copied, each page as its own block, and res
     await Promise.all([path, `${path}.1`].map(async (name) => (await stat(join(to, name))).size)),
     sizes,
   );
+  await restored.appendSettings({ restore_command: 'false' }); // the server's user cannot enter this repository
   const client = await started(t, restored, db.name);
   t.is(await client.value('select sum(n)::int from big'), (20_000 * 20_001) / 2);
 });

@@ -220,6 +220,6 @@ async function unusableServer(t: ExecutionContext, scene: RepositoryScene, to: s
   t.is((await scene.restore(to, '--pg-bin', programs)).status, 0);
   t.regex(
     await readFile(join(to, 'postgresql.auto.conf'), 'utf8'),
-    /restore_command = '.* wal fetch .*"%f" "%p"'/,
+    /restore_command = '.*holdfast-wal fetch "%f" "%p"'/,
   );
 }

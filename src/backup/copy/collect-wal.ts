@@ -59,9 +59,10 @@ export class WalCollector {
     try {
       const needed = segmentRange(startWal, stopWal, segmentSize);
       for (const deadline = Date.now() + archiverMayTake; ; await sleep(shortPause)) {
-        const missing = await this.#missing(needed, Date.now() > deadline);
+        const isLastTry = Date.now() > deadline;
+        const missing = await this.#missing(needed, isLastTry);
         if (missing.length === 0) break;
-        if (Date.now() > deadline) throw walMissing(missing[0] ?? '');
+        if (isLastTry) throw walMissing(missing[0] ?? '');
       }
       await this.#wal.publish();
     } catch (error) {
