@@ -29,7 +29,7 @@ create table :"schema".backup_schedule (
     constraint schedule_compress_level_is_1_to_19 check (compress_level between 1 and 19)
     constraint schedule_compress_level_goes_with_copy check (compress_level is null or method = 'copy'),
   options jsonb not null default '{}'
-    constraint options_are_an_object check (jsonb_typeof(options) = 'object' and octet_length(options::text) <= 65536),
+    constraint options_are_an_object check (jsonb_typeof(options) = 'object' and octet_length(options::text) <= 8192),
   enabled boolean not null default true,
   overlap text not null default 'skip'
     constraint overlap_is_known check (overlap in ('skip', 'wait', 'start')),
