@@ -119,12 +119,7 @@ const started = (ended: Date) => new Date(ended.getTime() - 30_000);
 const nameOf = (time: Date) => time.toISOString().replaceAll(/[-:]|\.\d+/g, '');
 
 /** A complete backup's row, with what only time could write. */
-async function insertComplete(
-  superuser: SqlClient,
-  n: number,
-  ended: Date,
-  method: string,
-): Promise<string> {
+async function insertComplete(superuser: SqlClient, n: number, ended: Date, method: string): Promise<string> {
   await superuser.query('begin');
   await superuser.query('set local session_replication_role = replica');
   const id = await superuser.value<string>(
