@@ -15,6 +15,7 @@ create table :"schema".backup_chore (
   requested_login text not null,
   requested_at timestamptz not null,
   automatic boolean not null,
+  schedule text,
   state text not null default 'requested'
     constraint state_is_known check (state in ('requested', 'running', 'retrying', 'complete', 'failed')),
   attempts integer not null default 0 constraint attempts_are_counted check (attempts >= 0),
@@ -56,6 +57,7 @@ comment on column :"schema".backup_chore.requested_login is 'The login behind th
 comment on column :"schema".backup_chore.requested_at is 'When it was inserted.';
 comment on column :"schema".backup_chore.automatic is
   'Whether a worker requested it by itself. Automatic syncs that completed are removed after a day.';
+comment on column :"schema".backup_chore.schedule is 'The schedule that requested it; null: somebody else did.';
 comment on column :"schema".backup_chore.state is
   'requested, running, retrying (it failed and is tried again at next_attempt_at); complete or failed.';
 comment on column :"schema".backup_chore.attempts is 'How many times it was begun.';

@@ -117,6 +117,7 @@ select :version < 10 as needed \gset
 \ir functions/require_ownership.sql
 \ir functions/require_worker.sql
 \ir functions/schedule_is_busy.sql
+\ir functions/schedule_owner.sql
 \ir functions/scheduled_work.sql
 \ir functions/session_state.sql
 \ir functions/settle_schedule_run.sql

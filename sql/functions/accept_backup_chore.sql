@@ -6,6 +6,7 @@ declare
   waiting integer;
   limit_of_waiting integer := (select max_requested from setting);
   made backup_request;
+  requester text := current_user;
 begin
   if new.state is distinct from 'requested' or new.attempts <> 0
     or num_nonnulls(new.started_at, new.next_attempt_at, new.finished_at, new.worker, new.instance, new.result,
@@ -15,11 +16,11 @@ begin
       using errcode = 'HF001', hint = 'Give only cluster, kind, request_id, backup, options.';
   end if;
 
-  if not exists (select from cluster where name = new.cluster) then
-    raise exception 'cluster "%" does not exist', new.cluster
-      using errcode = 'foreign_key_violation',
-        hint = 'Known clusters: ' || (select string_agg(name, ', ' order by name) from cluster) || '.';
+  if new.schedule is not null then
+    -- Only request_scheduled() can say so. The worker that calls it is nobody's requester.
+    requester := schedule_owner(new.schedule);
   end if;
+  perform require_cluster(new.cluster);
 
   if new.request_id is not null then
     select * into made from backup_request where id = new.request_id;
@@ -44,10 +45,10 @@ begin
         hint = 'Wait until some have run. The limit is setting.max_requested.';
   end if;
 
-  new.requested_by := current_user;
+  new.requested_by := requester;
   new.requested_login := session_user;
   new.requested_at := clock_timestamp();
-  new.automatic := (worker_here()).id is not null;
+  new.automatic := new.schedule is null and (worker_here()).id is not null;
 
   if current_setting('server_version_num')::integer < 130000 then
     new.state := 'failed';
@@ -68,5 +69,5 @@ begin
 end
 $$;
 comment on function :"schema".accept_backup_chore() is
-  'Checks and stamps a new chore. Runs with the rights of whoever inserts.';
+  'Checks and stamps a new chore. Runs with the rights of whoever inserts; a schedule''s chore is its owner''s.';
 revoke all on function :"schema".accept_backup_chore() from public;

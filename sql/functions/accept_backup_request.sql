@@ -19,13 +19,8 @@ begin
   end if;
 
   if new.schedule is not null then
-    -- Only request_scheduled_backup() can say so. The worker that calls it is nobody's requester.
-    select owner into requester from backup_schedule where name = new.schedule;
-    if not pg_has_role(requester, tg_table_schema || '_operator', 'usage') then
-      raise exception 'role "%", which owns schedule "%", is no operator any more', requester, new.schedule
-        using errcode = 'insufficient_privilege',
-          hint = 'Grant it the role of operators, or have an operator change the schedule: it is his then.';
-    end if;
+    -- Only request_scheduled() can say so. The worker that calls it is nobody's requester.
+    requester := schedule_owner(new.schedule);
   end if;
   perform require_cluster(new.cluster);
 

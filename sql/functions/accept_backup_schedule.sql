@@ -39,10 +39,6 @@ begin
     perform check_label_text(new.label_prefix);
   end if;
   perform require_cluster(new.cluster);
-  if new.kind <> 'backup' and to_regclass('backup_chore') is null then
-    raise exception 'kind "%" is not available: this release has no chores', new.kind
-      using errcode = 'feature_not_supported', hint = 'Use kind backup.';
-  end if;
 
   -- 2. Whose is it? Its requests run with the rights of whoever says what they are.
   if tg_op = 'INSERT' or changed <> array['enabled'] then

@@ -13,12 +13,9 @@ begin
       of_schedule.hold_timeout, of_schedule.keep, of_schedule.annotations, of_schedule.rate_limit,
       of_schedule.compress_level)
     returning id into request_id;
-  elsif not pg_has_role(of_schedule.owner, current_schema() || '_operator', 'usage') then
-    raise exception 'role "%", which owns schedule "%", is no operator any more', of_schedule.owner, of_schedule.name
-      using errcode = 'insufficient_privilege';
   else
-    insert into backup_chore (cluster, kind, options)
-    values (of_schedule.cluster, of_schedule.kind, of_schedule.options)
+    insert into backup_chore (schedule, cluster, kind, options)
+    values (of_schedule.name, of_schedule.cluster, of_schedule.kind, of_schedule.options)
     returning id into chore_id;
   end if;
 end

@@ -5,14 +5,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  isWorthRetrying,
-  retryPolicy,
-  type Chore,
-  type ChoreContext,
-  type ChoreRunner,
-} from '../chores/chore.ts';
-import { runSyncChore } from '../chores/sync-chore.ts';
+import { isWorthRetrying, retryPolicy, type Chore, type ChoreContext } from '../chores/chore.ts';
 import type { Config } from '../config/config.ts';
 import { ChoreQueue } from '../control/boss.ts';
 import {
@@ -31,14 +24,8 @@ import {
 import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { runVerifyChore } from '../restore/verify-chore.ts';
+import { choreRunners } from './chore-runners.ts';
 import { Every } from './every.ts';
-
-/** What does the chores of each kind. */
-const runners: Partial<Record<string, ChoreRunner>> = {
-  sync: runSyncChore,
-  verify: runVerifyChore,
-};
 
 export interface ChoresOptions {
   control: ControlLink;
@@ -186,7 +173,7 @@ export class Chores {
     log.info('began a chore', { ...about, attempt: chore.attempt });
     let result: ChoreResult = null;
     try {
-      const runner = runners[chore.kind];
+      const runner = choreRunners[chore.kind];
       if (runner === undefined)
         throw new HoldfastError('usage', `this worker knows no chores of kind "${chore.kind}"`);
       result = await runner(

@@ -27,8 +27,28 @@ async function refusal(
   return error;
 }
 
+/** What there is of a cluster of which nothing is said. */
+const nothingSaid = {
+  url: undefined,
+  dataDirectory: undefined,
+  archiveDirectory: undefined,
+  syncCommand: undefined,
+  syncTimeout: 24 * 3_600_000,
+  deleteCommand: undefined,
+  drillDirectory: undefined,
+  pgBin: undefined,
+  drillAssertions: undefined,
+  drillAssertionTimeout: 5 * 60_000,
+  drillPreload: '',
+  drillTimeout: 24 * 3_600_000,
+};
+
+function settingsOf({ cluster: _, ...settings }: Config): Omit<Config, 'cluster'> {
+  return settings;
+}
+
 test('without a word of configuration everything has its default', async (t) => {
-  t.deepEqual(await load(t, ''), {
+  t.deepEqual(settingsOf(await load(t, '')), {
     control: { url: undefined, schema: 'holdfast' },
     worker: {
       name: undefined,
@@ -43,7 +63,7 @@ test('without a word of configuration everything has its default', async (t) => 
     },
     wal: { pushAhead: 8 },
     log: { level: 'info', format: 'text' },
-    clusters: [{ name: 'main', url: undefined, dataDirectory: undefined, archiveDirectory: undefined }],
+    clusters: [{ name: 'main', ...nothingSaid }],
   });
 });
 
@@ -72,9 +92,18 @@ test('every key of the file arrives', async (t) => {
      url = "postgresql://a"
      data_directory = "/data/a"
      archive_directory = "/archive/a"
+     sync_command = ["/bin/send", "--all"]
+     sync_timeout = "2h"
+     delete_command = ["/bin/delete"]
+     drill_directory = "/drills"
+     pg_bin = "/pg/bin"
+     drill_assertions = "/assertions.sql"
+     drill_assertion_timeout = "1 min"
+     drill_preload = "timescaledb"
+     drill_timeout = "3h"
      [cluster."b.2"]`,
   );
-  t.deepEqual(config, {
+  t.deepEqual(settingsOf(config), {
     control: { url: 'postgres://control/db', schema: 'backups' },
     worker: {
       name: 'db7',
@@ -90,10 +119,26 @@ test('every key of the file arrives', async (t) => {
     wal: { pushAhead: 2 },
     log: { level: 'debug', format: 'json' },
     clusters: [
-      { name: 'db7-a', url: 'postgresql://a', dataDirectory: '/data/a', archiveDirectory: '/archive/a' },
-      { name: 'b.2', url: undefined, dataDirectory: undefined, archiveDirectory: undefined },
+      {
+        name: 'db7-a',
+        url: 'postgresql://a',
+        dataDirectory: '/data/a',
+        archiveDirectory: '/archive/a',
+        syncCommand: ['/bin/send', '--all'],
+        syncTimeout: 2 * 3_600_000,
+        deleteCommand: ['/bin/delete'],
+        drillDirectory: '/drills',
+        pgBin: '/pg/bin',
+        drillAssertions: '/assertions.sql',
+        drillAssertionTimeout: 60_000,
+        drillPreload: 'timescaledb',
+        drillTimeout: 3 * 3_600_000,
+      },
+      { name: 'b.2', ...nothingSaid },
     ],
   });
+  t.deepEqual(config.cluster('db7-a'), config.clusters[0]);
+  t.deepEqual(config.cluster('elsewhere'), { name: 'elsewhere', ...nothingSaid });
 });
 
 test('every key can be a variable, and a variable beats the file', async (t) => {
@@ -116,8 +161,17 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
     HOLDFAST_CLUSTER_MAIN_URL: 'postgres://main',
     HOLDFAST_CLUSTER_MAIN_DATA_DIRECTORY: '/d',
     HOLDFAST_CLUSTER_MAIN_ARCHIVE_DIRECTORY: '/a',
+    HOLDFAST_CLUSTER_MAIN_SYNC_COMMAND: '["/bin/send", "a b"]',
+    HOLDFAST_CLUSTER_MAIN_SYNC_TIMEOUT: '0',
+    HOLDFAST_CLUSTER_MAIN_DELETE_COMMAND: '["/bin/delete"]',
+    HOLDFAST_CLUSTER_MAIN_DRILL_DIRECTORY: '/drills',
+    HOLDFAST_CLUSTER_MAIN_PG_BIN: '/pg/bin',
+    HOLDFAST_CLUSTER_MAIN_DRILL_ASSERTIONS: '/assertions.sql',
+    HOLDFAST_CLUSTER_MAIN_DRILL_ASSERTION_TIMEOUT: '10s',
+    HOLDFAST_CLUSTER_MAIN_DRILL_PRELOAD: 'a, b',
+    HOLDFAST_CLUSTER_MAIN_DRILL_TIMEOUT: '1h',
   };
-  t.deepEqual(await load(t, toml, { env }), {
+  t.deepEqual(settingsOf(await load(t, toml, { env })), {
     control: { url: 'postgres://variable', schema: 'v' },
     worker: {
       name: 'v1',
@@ -132,7 +186,23 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
     },
     wal: { pushAhead: 0 },
     log: { level: 'warning', format: 'json' },
-    clusters: [{ name: 'main', url: 'postgres://main', dataDirectory: '/d', archiveDirectory: '/a' }],
+    clusters: [
+      {
+        name: 'main',
+        url: 'postgres://main',
+        dataDirectory: '/d',
+        archiveDirectory: '/a',
+        syncCommand: ['/bin/send', 'a b'],
+        syncTimeout: 0,
+        deleteCommand: ['/bin/delete'],
+        drillDirectory: '/drills',
+        pgBin: '/pg/bin',
+        drillAssertions: '/assertions.sql',
+        drillAssertionTimeout: 10_000,
+        drillPreload: 'a, b',
+        drillTimeout: 3_600_000,
+      },
+    ],
   });
 });
 

@@ -36,7 +36,8 @@ function findings(...chores: Partial<ChoreStatus>[]): Finding[] {
     workers: [],
     requests: [],
     windows: [],
-      schedules: [],
+    schedules: [],
+    drills: [],
     chores: chores.map((change) => ({ ...chore, ...change })),
   };
   return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);

@@ -39,7 +39,14 @@ function findings(...drills: NewestDrill[]): Finding[] {
     failedError: null,
     failedAgo: null,
   };
-  const observed = { schema: { installed: 1, needed: 1 }, workers: [], requests: [], windows: [] };
+  const observed = {
+    schema: { installed: 1, needed: 1 },
+    workers: [],
+    requests: [],
+    windows: [],
+    schedules: [],
+    chores: [],
+  };
   const found = assess(
     { ...observed, clusters: [cluster], drills },
     { maxAge: 26 * hour },

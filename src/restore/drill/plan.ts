@@ -1,6 +1,6 @@
 /** What a drill of a cluster is made with, from the configuration. */
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config/config.ts';
 import { packageRoot } from '../../control/statements.ts';
@@ -30,7 +30,12 @@ export function planDrill(config: Config, cluster: string, overrides: Overrides)
     });
   }
   const { repository } = overrides;
-  const program = [process.execPath, join(fileURLToPath(packageRoot), 'bin/holdfast.js')];
+  const fetch = fetchCommand({
+    script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
+    nodeDirectory: dirname(process.execPath),
+    repository,
+    cluster,
+  });
   return {
     cluster,
     clusterDirectory: join(repository, cluster),
@@ -40,7 +45,7 @@ export function planDrill(config: Config, cluster: string, overrides: Overrides)
     assertions: overrides.assertions ?? configured.drillAssertions,
     assertionTimeout: configured.drillAssertionTimeout,
     timeout: overrides.timeout ?? configured.drillTimeout,
-    restoreCommand: fetchCommand({ program, repository, cluster }),
+    restoreCommand: fetch,
     jobs: overrides.jobs ?? Math.min(config.worker.jobs, availableParallelism()),
   };
 }
