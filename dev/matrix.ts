@@ -3,7 +3,19 @@ import { pathToFileURL } from 'node:url';
 import { add, describe, failures, runAva, type Tally } from './ava.ts';
 import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
 
-const files = ['test/scenarios/**', 'test/sql/**'];
+/** What is about the repository only is the same on every version: tests on the newest are enough. */
+const repositoryOnly = [
+  'copy-{damaged,driven,interrupted,killed,load,many,refused}',
+  'repository-{full,labels}',
+  'restore-places',
+  'verify',
+  'wal-{ahead,gaps,segment-sizes}',
+];
+const files = [
+  'test/scenarios/**',
+  'test/sql/**',
+  ...repositoryOnly.map((name) => `!test/scenarios/${name}.test.ts`),
+];
 
 export async function runMatrix(versions: Major[]): Promise<Tally> {
   let total: Tally = { passed: 0, failed: 0, skipped: 0 };

@@ -7,7 +7,7 @@ import { holdfast } from '../support/process.ts';
 import { again } from '../support/load.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noCopies);
+const test = testWhen(noCopies).serial;
 
 test('the server keeps the WAL for a worker with REPLICATION, however often it has its checkpoints', async (t) => {
   const { admin, cluster, copy, db, startCopier, workerLogin } = await copyScene(t, {

@@ -5,7 +5,7 @@ import type { ExecutionContext } from 'ava';
 import { copyScene, extracted, noCopies, started } from '../support/copies.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noCopies);
+const test = testWhen(noCopies).serial;
 
 async function sceneWithTable(t: ExecutionContext, checksums: boolean) {
   const scene = await copyScene(t, { initdb: [checksums ? '--data-checksums' : '--auth=trust'] });

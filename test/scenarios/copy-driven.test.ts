@@ -7,7 +7,7 @@ import { holdfast, startHoldfast } from '../support/process.ts';
 import { cancel } from '../support/requests.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noCopies);
+const test = testWhen(noCopies).serial;
 
 test('"holdfast status --watch" shows a bar, what there is to copy, and how fast it goes', async (t) => {
   const { client, requestCopy, startCopier, untilState } = await copyScene(t);

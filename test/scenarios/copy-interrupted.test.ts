@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { cancel } from '../support/requests.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noCopies);
+const test = testWhen(noCopies).serial;
 
 /** A copy that takes minutes, and has begun. */
 async function slowCopy(scene: CopyScene): Promise<string> {

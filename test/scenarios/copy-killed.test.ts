@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noCopies);
+const test = testWhen(noCopies).serial;
 
 /** The backups of these requests, and nothing else. */
 async function requireOnly(scene: CopyScene, complete: readonly string[]): Promise<void> {

@@ -12,7 +12,7 @@ import { withClient, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 import { noArchivingServer } from '../support/wal.ts';
 
-const test = testWhen(noRestore, noArchivingServer);
+const test = testWhen(noRestore, noArchivingServer).serial;
 
 const accounts = 2000;
 const balance = 1000;

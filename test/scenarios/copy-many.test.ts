@@ -8,7 +8,7 @@ import type { SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const noProc = process.platform === 'linux' ? undefined : 'only Linux tells the memory of a process here';
-const test = testWhen(noCopies, noProc);
+const test = testWhen(noCopies, noProc).serial;
 
 /** 100,000 take minutes to create: HOLDFAST_TEST_RELATIONS=100000. */
 const many = Number(process.env['HOLDFAST_TEST_RELATIONS'] ?? 10_000);

@@ -8,7 +8,7 @@ import { scene } from '../support/scene.ts';
 import { request } from '../support/requests.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noCopies);
+const test = testWhen(noCopies).serial;
 
 test('method command is still refused', async (t) => {
   const { client, startWorker, untilState } = await scene(t);

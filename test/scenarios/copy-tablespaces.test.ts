@@ -5,7 +5,7 @@ import { copyScene, extracted, noCopies, placeTablespace, run, started } from '.
 import { ownCluster } from '../support/cluster.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noCopies);
+const test = testWhen(noCopies).serial;
 
 test('a tablespace elsewhere and one below the data directory have tars of their own', async (t) => {
   const { admin, cluster, copy, db, startCopier } = await copyScene(t);

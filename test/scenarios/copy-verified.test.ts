@@ -31,7 +31,7 @@ const cases: Case[] = [
 for (const { version, tool, arguments: more } of cases) {
   const program = verifier(tool);
   const missing = program === undefined ? `there is no pg_verifybackup ${tool}` : undefined;
-  const test = testWhen(noCopies, missing);
+  const test = testWhen(noCopies, missing).serial;
   const how = [`pg_verifybackup ${tool}`, ...more].join(' ');
 
   test(`${how} accepts a copy of ${version}, and finds what is missing in one`, async (t) => {

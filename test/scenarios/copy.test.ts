@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { archivingServer, noArchivingServer, segment1 } from '../support/wal.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noCopies);
+const test = testWhen(noCopies).serial;
 
 test('INSERT with method copy makes a backup that tar, zstd and PostgreSQL restore', async (t) => {
   const { admin, cluster, copy, db, names, repository, startCopier, ...scene } = await copyScene(t);
@@ -40,7 +40,7 @@ test('INSERT with method copy makes a backup that tar, zstd and PostgreSQL resto
   for (const { claim, holds, found } of await amcheck(client)) t.true(holds, `${claim}: ${found}`);
 });
 
-const archiving = testWhen(noCopies, noArchivingServer);
+const archiving = testWhen(noCopies, noArchivingServer).serial;
 
 archiving('what the archive in the repository has is linked, not copied', async (t) => {
   const { cluster, repository, archived } = await archivingServer(t);

@@ -11,7 +11,7 @@ import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { testWhen } from '../support/test-when.ts';
 import { archivingServer, noArchivingServer } from '../support/wal.ts';
 
-const test = testWhen(noCopies, noSmallDisk, noArchivingServer);
+const test = testWhen(noCopies, noSmallDisk, noArchivingServer).serial;
 
 test('wherever in a copy the repository gets full, the request says so and leaves nothing', async (t) => {
   const disk = await smallDisk(t, '1g');

@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 import { noCopies } from '../support/copies.ts';
 
-const test = testWhen(noServerFiles, noCopies);
+const test = testWhen(noServerFiles, noCopies).serial;
 const gone = 'postgres://nobody@127.0.0.1:1/nothing';
 
 test('a label is written from the repository when database and label directory are gone', async (t) => {

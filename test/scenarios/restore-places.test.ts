@@ -13,7 +13,7 @@ import { withClient } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noRestore);
+const test = testWhen(noRestore).serial;
 
 async function oidOf({ admin }: RepositoryScene, name: string): Promise<string> {
   return admin.value(`select oid::text from pg_tablespace where spcname = $1`, [name]);

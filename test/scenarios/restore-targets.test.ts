@@ -5,7 +5,7 @@ import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noRestore);
+const test = testWhen(noRestore).serial;
 const promote = ['--target-action', 'promote', '--no-archiving'];
 const kept = 'select array_agg(n order by n)::text from kept';
 

@@ -8,7 +8,7 @@ import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noRestore);
+const test = testWhen(noRestore).serial;
 const kept = 'select array_agg(n order by n)::text from kept';
 const promote = ['--target-action', 'promote'];
 

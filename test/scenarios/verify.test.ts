@@ -12,7 +12,7 @@ import { repositoryScene, type RepositoryScene } from '../support/repository-sce
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noServerFiles);
+const test = testWhen(noServerFiles).serial;
 
 interface Found {
   backup: string;

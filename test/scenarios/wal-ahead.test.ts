@@ -11,7 +11,7 @@ import { withClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 import { archivingServer, noArchivingServer, startArchivingWorker } from '../support/wal.ts';
 
-const test = testWhen(noOwnCluster, noArchivingServer, noRestore);
+const test = testWhen(noOwnCluster, noArchivingServer, noRestore).serial;
 
 test('while the archiver is stuck, the worker archives what waits behind; then everything is, and nothing is left', async (t) => {
   const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });

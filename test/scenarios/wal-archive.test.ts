@@ -9,7 +9,7 @@ import { connect, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 import { archivingServer, noArchivingServer, type ArchivingServer } from '../support/wal.ts';
 
-const test = testWhen(noArchivingServer, noRestore);
+const test = testWhen(noArchivingServer, noRestore).serial;
 
 test('recovery to a moment between two commits, from what was pushed', async (t) => {
   const server = await archivingServer(t);

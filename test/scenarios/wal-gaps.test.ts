@@ -11,7 +11,7 @@ import type { SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 import { archivingServer, noArchivingServer, type ArchivingServer } from '../support/wal.ts';
 
-const test = testWhen(noOwnCluster, noArchivingServer);
+const test = testWhen(noOwnCluster, noArchivingServer).serial;
 
 test("another system's archive is not said to be the cluster's", async (t) => {
   const server = await archivingServer(t);

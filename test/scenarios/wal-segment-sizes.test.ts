@@ -6,7 +6,7 @@ import { noRestore } from '../support/restored-copy.ts';
 import { testWhen } from '../support/test-when.ts';
 import { noArchivingServer } from '../support/wal.ts';
 
-const test = testWhen(noRestore, noArchivingServer);
+const test = testWhen(noRestore, noArchivingServer).serial;
 
 // A server makes and keeps as few of 1 GB as it may.
 const frugal = { wal_init_zero: 'off', wal_recycle: 'off', min_wal_size: '2GB', max_wal_size: '2GB' };
