@@ -61,7 +61,7 @@ export class Services {
     return chore !== undefined || schedule !== undefined;
   }
 
-  /** Begins nothing more, and gives back what runs; the WAL of backups that are still held is seen to until the end. */
+  /** Begins nothing more, and gives back what runs. The WAL of backups that are held is seen to until the end. */
   async drain(): Promise<void> {
     void this.#scheduler.stop();
     await Promise.all([this.#chores.stop(), this.#sync.stop()]);
