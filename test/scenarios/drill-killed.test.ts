@@ -16,11 +16,10 @@ const test = testWhen(
 
 /** The postmaster of a drill's server. */
 async function postmaster(data: string): Promise<number> {
-  const pid = await eventually('its server runs', async () => {
+  return eventually('its server runs', async () => {
     const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
     return Number.parseInt(text, 10) || undefined;
   });
-  return Number(pid);
 }
 
 for (const [phase, pattern, hasServer] of [
