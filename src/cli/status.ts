@@ -66,7 +66,9 @@ async function view(db: Connection, requestId: number | undefined): Promise<View
 
 async function overviewView(db: Connection): Promise<View> {
   const overview = await readOverview(db);
-  const finished = await status.newestFinished(db, finishedShown);
+  const live = new Set(overview.requests.map(({ id }) => id));
+  // What has ended between the two looks is shown as it was at the first one.
+  const finished = (await status.newestFinished(db, finishedShown)).filter(({ id }) => !live.has(id));
   return {
     lines: (width) => overviewLines(overview, finished, width),
     data: { ...overviewData(overview), finished: finished.map(asSql) },

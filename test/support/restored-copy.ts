@@ -1,4 +1,5 @@
 // A server that goes back in time: restored from a tar of another one's data directory, promoted on a new timeline.
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { extract } from '../../dev/demo/copy.ts';
@@ -47,7 +48,14 @@ export async function restoredCopy(
     ...target,
   });
   await cluster.start();
-  const client = await connect(t, cluster.url());
-  await eventually('it is a primary', () => client.value('select not pg_is_in_recovery()'));
+  try {
+    const client = await connect(t, cluster.url());
+    await eventually('it is a primary', () => client.value('select not pg_is_in_recovery()'));
+  } catch (error) {
+    // A server that is open as a hot standby may still come to grief.
+    throw new Error(`no primary: ${(error as Error).message}: ${await readFile(cluster.logFile, 'utf8')}`, {
+      cause: error,
+    });
+  }
   return cluster;
 }
