@@ -12,7 +12,9 @@ import { withClient, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 import { noArchivingServer } from '../support/wal.ts';
 
-const test = testWhen(noRestore, noArchivingServer).serial;
+const notAsked =
+  process.env['HOLDFAST_TEST_LOAD'] === undefined ? 'it takes many minutes: HOLDFAST_TEST_LOAD=1' : undefined;
+const test = testWhen(noRestore, noArchivingServer, notAsked).serial;
 
 const accounts = 2000;
 const balance = 1000;
