@@ -70,7 +70,11 @@ for (const [who, install] of Object.entries(installers)) {
       const url = await trappedDatabase(t);
       await install(url);
       const client = await connect(t, url);
-      t.is(await client.value(`select count(*)::int from holdfast.migration`), schemaVersion(), 'it is installed');
+      t.is(
+        await client.value(`select count(*)::int from holdfast.migration`),
+        schemaVersion(),
+        'it is installed',
+      );
       const foreign = await client.query(
         `select pg_describe_object(classid, objid, objsubid), pg_describe_object(refclassid, refobjid, 0) as uses
          from pg_depend
