@@ -8,17 +8,15 @@ export interface Tally {
   passed: number;
   failed: number;
   skipped: number;
-}
-
-export interface AvaRun extends Tally {
-  output: string;
+  /** What is said of those that failed, to be read after all else. */
+  failures?: string;
 }
 
 /** `show`: pass on what AVA prints as it prints it. */
 export function runAva(
   files: string[],
   { env, show = false }: { env?: NodeJS.ProcessEnv; show?: boolean } = {},
-): Promise<AvaRun> {
+): Promise<Tally> {
   return new Promise((resolve, reject) => {
     const ava = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--no-color', ...files], {
       cwd: root,
@@ -34,7 +32,10 @@ export function runAva(
       });
     }
     ava.once('error', reject);
-    ava.once('close', (status) => resolve({ ...count(output, status), output }));
+    ava.once('close', (status) => {
+      const tally = count(output, status);
+      resolve(tally.failed > 0 ? { ...tally, failures: failures(output) } : tally);
+    });
   });
 }
 
@@ -59,7 +60,12 @@ export function failures(output: string): string {
 }
 
 export function add(a: Tally, b: Tally): Tally {
-  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+  return {
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+    failures: `${a.failures ?? ''}${b.failures ?? ''}`,
+  };
 }
 
 export function describe({ passed, failed, skipped }: Tally): string {

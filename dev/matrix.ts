@@ -1,6 +1,7 @@
 // npm run test:matrix [-- 12 13 …]: what depends on the server's version, once per major version.
 import { pathToFileURL } from 'node:url';
-import { add, describe, failures, runAva, type Tally } from './ava.ts';
+import { inspect } from 'node:util';
+import { add, describe, runAva, type Tally } from './ava.ts';
 import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
 
 /** What is about the repository only is the same on every version: tests on the newest are enough. */
@@ -23,8 +24,12 @@ export async function runMatrix(versions: Major[]): Promise<Tally> {
     const began = performance.now();
     const tally = await runVersion(version);
     const seconds = ((performance.now() - began) / 1000).toFixed(0);
-    console.log(`PostgreSQL ${version}: ${describe(tally)} (${seconds} s)`);
-    total = add(total, tally);
+    const title = `PostgreSQL ${version}: ${describe(tally)} (${seconds} s)`;
+    console.log(title);
+    total = add(
+      total,
+      tally.failures === undefined ? tally : { ...tally, failures: `${title}\n${tally.failures}` },
+    );
   }
   return total;
 }
@@ -34,12 +39,9 @@ async function runVersion(version: Major): Promise<Tally> {
     // Before AVA's processes all find them missing at once.
     await findBinaries(version);
   } catch (error) {
-    console.log(error);
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, failures: inspect(error) };
   }
-  const run = await runAva(files, { env: { TEST_PG_VERSION: String(version) } });
-  if (run.failed > 0) console.log(failures(run.output));
-  return run;
+  return runAva(files, { env: { TEST_PG_VERSION: String(version) } });
 }
 
 function chosen(args: string[]): Major[] {
@@ -51,6 +53,7 @@ function chosen(args: string[]): Major[] {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const total = await runMatrix(chosen(process.argv.slice(2)));
+  if (total.failed > 0) console.log(total.failures);
   console.log(`all versions: ${describe(total)}`);
   process.exitCode = total.failed === 0 ? 0 : 1;
 }
