@@ -10,8 +10,8 @@ const failed = (status) => (command === 'wal fetch' ? 200 : status);
 
 const version = process.versions.node.split('.').map(Number);
 const isTooOld = version[0] < minimum[0] || (version[0] === minimum[0] && version[1] < minimum[1]);
-const bringsItsOwn = existsSync(new URL('../node_modules/.bin/node', import.meta.url)); // a checkout
-if (isTooOld && !bringsItsOwn) {
+const bringsItsOwn = () => existsSync(new URL('../node_modules/.bin/node', import.meta.url)); // a checkout
+if (isTooOld && !bringsItsOwn()) {
   console.error('holdfast: needs Node ' + minimum.join('.') + ' or newer, and this is ' + process.version);
   process.exit(failed(2));
 }

@@ -1,29 +1,31 @@
 // Runs AVA and counts what it says.
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
+
+const compileCache = join(root, 'node_modules', '.cache', 'holdfast-tests');
 
 export interface Tally {
   passed: number;
   failed: number;
   skipped: number;
-}
-
-export interface AvaRun extends Tally {
-  output: string;
+  /** What is said of those that failed, to be read after all else. */
+  failures?: string;
 }
 
 /** `show`: pass on what AVA prints as it prints it. */
 export function runAva(
   files: string[],
   { env, show = false }: { env?: NodeJS.ProcessEnv; show?: boolean } = {},
-): Promise<AvaRun> {
+): Promise<Tally> {
   return new Promise((resolve, reject) => {
     const ava = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--no-color', ...files], {
       cwd: root,
       // A terminal without Unicode would change the marks that are counted.
-      env: { ...process.env, ...env, TERM: 'dumb' },
+      // Each file of tests is a process, which would compile the same sources anew.
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env, TERM: 'dumb' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
@@ -34,7 +36,10 @@ export function runAva(
       });
     }
     ava.once('error', reject);
-    ava.once('close', (status) => resolve({ ...count(output, status), output }));
+    ava.once('close', (status) => {
+      const tally = count(output, status);
+      resolve(tally.failed > 0 ? { ...tally, failures: failures(output) } : tally);
+    });
   });
 }
 
@@ -59,7 +64,12 @@ export function failures(output: string): string {
 }
 
 export function add(a: Tally, b: Tally): Tally {
-  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+  return {
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+    failures: `${a.failures ?? ''}${b.failures ?? ''}`,
+  };
 }
 
 export function describe({ passed, failed, skipped }: Tally): string {

@@ -1,13 +1,13 @@
 // Everything that has to hold before a change is accepted; .ci/run calls it once the packages are installed.
 // The last line is what all of it came to: "N passed, N failed".
 import { spawn } from 'node:child_process';
+import { inspect } from 'node:util';
 import { add, describe, root, runAva, type Tally } from './ava.ts';
 import { majors, newest } from './embedded/binaries.ts';
 import { checkPackage } from './check-package.ts';
 import { runMatrix } from './matrix.ts';
 
 const passed: Tally = { passed: 1, failed: 0, skipped: 0 };
-const failed: Tally = { passed: 0, failed: 1, skipped: 0 };
 
 const began = performance.now();
 let total: Tally = { passed: 0, failed: 0, skipped: 0 };
@@ -20,18 +20,16 @@ await step('demo', () => npmRun('demo'));
 await step('package', checkPackage);
 
 process.exitCode = total.failed === 0 ? 0 : 1;
+if (total.failed > 0) console.log(`\n=== what failed\n${total.failures}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 
 /** One part of it; what it throws is a failure of that part, not the end of the others. */
 async function step(name: string, work: () => Promise<Tally>): Promise<void> {
   console.log(`\n=== ${name}`);
-  const tally = await work().catch((error: unknown) => {
-    console.log(error);
-    return failed;
-  });
+  const tally = await work().catch((error: unknown) => failure(inspect(error)));
   const minutes = ((performance.now() - began) / 60_000).toFixed(1);
   console.log(`=== ${name}: ${describe(tally)} (${minutes} min since the beginning)`);
-  total = add(total, tally);
+  total = add(total, { ...tally, failures: headed(name, tally) });
 }
 
 function npmRun(script: string): Promise<Tally> {
@@ -41,6 +39,14 @@ function npmRun(script: string): Promise<Tally> {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     npm.once('error', reject);
-    npm.once('exit', (status) => resolve(status === 0 ? passed : failed));
+    npm.once('exit', (status) => resolve(status === 0 ? passed : failure('see above')));
   });
+}
+
+function failure(failures: string): Tally {
+  return { passed: 0, failed: 1, skipped: 0, failures };
+}
+
+function headed(name: string, { failures }: Tally): string {
+  return failures === undefined || failures === '' ? '' : `--- ${name}\n${failures}\n`;
 }

@@ -1,6 +1,9 @@
 // npm run test:matrix [-- 12 13 …]: what depends on the server's version, once per major version.
+import { chmod, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { add, describe, failures, runAva, type Tally } from './ava.ts';
+import { inspect } from 'node:util';
+import { add, describe, runAva, type Tally } from './ava.ts';
 import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
 
 /** What is about the repository only is the same on every version: tests on the newest are enough. */
@@ -17,29 +20,52 @@ const files = [
   ...repositoryOnly.map((name) => `!test/scenarios/${name}.test.ts`),
 ];
 
+const memoryDisk = '/dev/shm';
+/** Bytes. */
+const memoryWanted = 8 * 1024 ** 3;
+
 export async function runMatrix(versions: Major[]): Promise<Tally> {
+  const directory = await inMemory();
+  try {
+    return await runAll(versions, directory === undefined ? {} : { TMPDIR: directory });
+  } finally {
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Most of what the servers of the tests do is to write files; the newest version's have done it on a disk. */
+async function inMemory(): Promise<string | undefined> {
+  const found = await statfs(memoryDisk).catch(() => undefined);
+  if (found === undefined || found.bavail * found.bsize < memoryWanted) return undefined;
+  const directory = await mkdtemp(join(memoryDisk, 'holdfast-matrix-'));
+  await chmod(directory, 0o1777);
+  return directory;
+}
+
+async function runAll(versions: Major[], env: NodeJS.ProcessEnv): Promise<Tally> {
   let total: Tally = { passed: 0, failed: 0, skipped: 0 };
   for (const version of versions) {
     const began = performance.now();
-    const tally = await runVersion(version);
+    const tally = await runVersion(version, env);
     const seconds = ((performance.now() - began) / 1000).toFixed(0);
-    console.log(`PostgreSQL ${version}: ${describe(tally)} (${seconds} s)`);
-    total = add(total, tally);
+    const title = `PostgreSQL ${version}: ${describe(tally)} (${seconds} s)`;
+    console.log(title);
+    total = add(
+      total,
+      tally.failures === undefined ? tally : { ...tally, failures: `${title}\n${tally.failures}` },
+    );
   }
   return total;
 }
 
-async function runVersion(version: Major): Promise<Tally> {
+async function runVersion(version: Major, env: NodeJS.ProcessEnv): Promise<Tally> {
   try {
     // Before AVA's processes all find them missing at once.
     await findBinaries(version);
   } catch (error) {
-    console.log(error);
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, failures: inspect(error) };
   }
-  const run = await runAva(files, { env: { TEST_PG_VERSION: String(version) } });
-  if (run.failed > 0) console.log(failures(run.output));
-  return run;
+  return runAva(files, { env: { ...env, TEST_PG_VERSION: String(version) } });
 }
 
 function chosen(args: string[]): Major[] {
@@ -51,6 +77,7 @@ function chosen(args: string[]): Major[] {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const total = await runMatrix(chosen(process.argv.slice(2)));
+  if (total.failed > 0) console.log(total.failures);
   console.log(`all versions: ${describe(total)}`);
   process.exitCode = total.failed === 0 ? 0 : 1;
 }

@@ -1,14 +1,12 @@
 /** One server with fsync on, Holdfast installed, and a worker in a process of its own. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
 import { Connection } from '../../src/control/connection.ts';
 import { install } from '../../src/control/install.ts';
+import { launch } from '../../test/support/children.ts';
 
 const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
@@ -68,9 +66,9 @@ export async function makeSetting(): Promise<Setting> {
 
 async function startWorker(url: string, labels: string): Promise<Worker> {
   const env = { ...process.env, DATABASE_URL: url, HOLDFAST_LABELS: labels, HOLDFAST_MAX_HELD: '120' };
-  const child = spawn(process.execPath, [program, 'worker'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
-  await untilReady(child);
-  const pid = child.pid ?? 0;
+  const child = await launch(process.execPath, [program, 'worker'], { env });
+  await child.untilLine(/\bready\b/);
+  const { pid } = child;
   return {
     pid,
     async memory() {
@@ -85,20 +83,7 @@ async function startWorker(url: string, labels: string): Promise<Worker> {
     },
     async stop() {
       child.kill('SIGTERM');
-      if (child.exitCode === null) await once(child, 'exit');
+      await child.exited;
     },
   };
-}
-
-async function untilReady(child: ChildProcess): Promise<void> {
-  if (!child.stderr) return;
-  const lines = createInterface({ input: child.stderr });
-  const output: string[] = [];
-  await new Promise<void>((resolve, reject) => {
-    child.once('exit', () => reject(new Error(`the worker did not start:\n${output.join('\n')}`)));
-    lines.on('line', (line) => {
-      output.push(line);
-      if (/\bready\b/.test(line)) resolve();
-    });
-  });
 }

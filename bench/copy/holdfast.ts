@@ -1,18 +1,17 @@
 /** INSERT with method copy, until it is complete, with a worker that runs as the server's user. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Connection } from '../../src/control/connection.ts';
+import { launch, type RunningProcess } from '../../test/support/children.ts';
 import type { Peer } from './peers.ts';
 import type { CopyServer } from './server.ts';
-import { sh } from './shell.ts';
+import { sh, sizeOf } from './shell.ts';
 
 const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
 export function holdfast(server: CopyServer, level: number, jobs: number): Peer {
   const place = join(server.directory, 'repository');
-  let worker: ChildProcess | undefined;
+  let worker: RunningProcess | undefined;
   let db: Connection | undefined;
   return {
     name: `Holdfast (jobs = ${jobs})`,
@@ -30,17 +29,17 @@ export function holdfast(server: CopyServer, level: number, jobs: number): Peer 
       );
       await db.query(`call holdfast.wait_for_backup($1)`, [row?.['id']]);
     },
-    storedBytes: async () => Number((await sh(`du -sb ${place}`)).split('\t')[0]),
+    storedBytes: () => sizeOf(place),
     pid: () => worker?.pid ?? 0,
     async end() {
       await db?.close();
       worker?.kill('SIGTERM');
-      if (worker?.exitCode === null) await once(worker, 'exit');
+      await worker?.exited;
     },
   };
 }
 
-async function startWorker(server: CopyServer, repository: string, jobs: number): Promise<ChildProcess> {
+async function startWorker(server: CopyServer, repository: string, jobs: number): Promise<RunningProcess> {
   const env = {
     ...process.env,
     DATABASE_URL: server.url,
@@ -59,14 +58,7 @@ async function startWorker(server: CopyServer, repository: string, jobs: number)
     program,
     'worker',
   ];
-  const worker = spawn('setpriv', args, { env, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  await new Promise<void>((resolve, reject) => {
-    worker.once('exit', () => reject(new Error(`the worker ended:\n${said}`)));
-    worker.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-      if (/\bready\b/.test(said)) resolve();
-    });
-  });
+  const worker = await launch('setpriv', args, { env, cwd: '/' });
+  await worker.untilLine(/\bready\b/);
   return worker;
 }

@@ -1,12 +1,12 @@
 /**
  * Who is compared: each makes one backup of the whole server onto the same file system, durably, zstd at one level, with
- * two processes or threads where it has a setting for them. `restore` is for the benchmark of restores.
+ * two processes or threads where it has a setting for them.
  */
 import { join } from 'node:path';
 import { holdfast } from './holdfast.ts';
 import type { CopyServer } from './server.ts';
 import { programs } from './server.ts';
-import { asPostgres, sh } from './shell.ts';
+import { asPostgres, sh, sizeOf } from './shell.ts';
 
 export interface Peer {
   name: string;
@@ -16,8 +16,6 @@ export interface Peer {
   backUp(): Promise<void>;
   /** What the backup takes. */
   storedBytes(): Promise<number>;
-  /** Into an empty directory. */
-  restore?(into: string): Promise<void>;
   /** Whose memory it is; without it, all processes that were started. */
   pid?: () => number;
   end?(): Promise<void>;
@@ -89,8 +87,4 @@ function tarAndZstd(server: CopyServer, level: number, jobs: number): Peer {
       )),
     storedBytes: () => sizeOf(place),
   };
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return Number((await sh(`du -sb ${path}`)).split('\t')[0]);
 }

@@ -26,3 +26,8 @@ export function asPostgres(command: string): Promise<string> {
 export function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
+
+/** Bytes of all that is below a directory. */
+export async function sizeOf(path: string): Promise<number> {
+  return Number((await sh(`du -sb ${path}`)).split('\t')[0]);
+}

@@ -1,12 +1,11 @@
 /** A real archiver with a backlog: the time from when all of it waits until all of it is archived. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asServerUser, serverIdentity } from '../../dev/embedded/server-user.ts';
 import { Connection } from '../../src/control/connection.ts';
 import { install } from '../../src/control/install.ts';
+import { launch, type RunningProcess } from '../../test/support/children.ts';
 import { withClient } from '../../test/support/sql-client.ts';
 import type { Peer } from './peers.ts';
 import { program, type Setting } from './setting.ts';
@@ -19,7 +18,7 @@ const settle = 1500;
 export async function pushAll(setting: Setting, peer: Peer, clear = true): Promise<number> {
   const { server, segments } = setting;
   if (clear) await setting.clear();
-  await markAll(setting, 'done');
+  await markDone(setting);
   await archiveWith(setting, peer.command);
   await archiveOne(setting);
   const worker = peer.worker === true ? await startWorker(setting) : undefined;
@@ -34,7 +33,7 @@ export async function pushAll(setting: Setting, peer: Peer, clear = true): Promi
   const seconds = (performance.now() - began) / 1000;
   if (worker) {
     worker.kill('SIGTERM');
-    await once(worker, 'exit');
+    await worker.exited;
   }
   await archiveWith(setting, '');
   return seconds;
@@ -54,11 +53,11 @@ async function archiveOne(setting: Setting): Promise<void> {
   });
 }
 
-async function markAll({ server }: Setting, state: 'done' | 'ready'): Promise<void> {
+async function markDone({ server }: Setting): Promise<void> {
   const status = join(server.dataDirectory, 'pg_wal', 'archive_status');
   for (const name of await readdir(status)) {
     await rm(join(status, name));
-    await asServerUser.writeFile(join(status, `${name.replace(/\.(done|ready)$/, '')}.${state}`), '');
+    await asServerUser.writeFile(join(status, `${name.replace(/\.(done|ready)$/, '')}.done`), '');
   }
 }
 
@@ -76,7 +75,7 @@ async function switchWal(setting: Setting): Promise<void> {
   });
 }
 
-async function startWorker({ server, repository }: Setting): Promise<ChildProcess> {
+async function startWorker({ server, repository }: Setting): Promise<RunningProcess> {
   const url = server.url();
   const db = await Connection.open({ url });
   await install(db, 'holdfast');
@@ -89,17 +88,8 @@ async function startWorker({ server, repository }: Setting): Promise<ChildProces
     HOLDFAST_LABELS: labels,
     HOLDFAST_REPOSITORY: repository,
   };
-  const worker = spawn(process.execPath, [program, 'worker'], {
-    cwd: '/',
-    env,
-    stdio: ['ignore', 'ignore', 'pipe'],
-    ...serverIdentity(),
-  });
-  let said = '';
-  while (!/\bready\b/.test(said)) {
-    const [chunk] = (await once(worker.stderr, 'data')) as [Buffer];
-    said += chunk.toString();
-  }
-  worker.stderr.resume();
+  const as = serverIdentity();
+  const worker = await launch(process.execPath, [program, 'worker'], { cwd: '/', env, as });
+  await worker.untilLine(/\bready\b/);
   return worker;
 }

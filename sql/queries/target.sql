@@ -124,6 +124,3 @@ where rolname = current_user
 -- name: source
 select system_identifier::text as "systemIdentifier", current_setting('data_directory') as "dataDirectory"
 from pg_control_system()
-
--- name: data_directory
-select current_setting('data_directory') as path

@@ -19,7 +19,7 @@ with recursive chain as (
   join :"schema".backup_request r on r.cluster = w.cluster and r.timeline = w.timeline and r.state = 'complete'
     and r.method <> 'copy' and r.start_lsn >= w.start_lsn and r.stop_lsn <= w.end_lsn
 ), run as (
-  select w.cluster, w.timeline, w.end_lsn, w.last_archived_at, earliest.at, earliest.lsn
+  select w.*, earliest.at, earliest.lsn
   from :"schema".archived_wal w
   left join lateral (
     select b.at, b.lsn
@@ -29,22 +29,17 @@ with recursive chain as (
       and (c.until is null or b.lsn <= c.until)
     order by b.lsn limit 1) earliest on true
 )
-select w.cluster,
-  w.timeline,
-  (select r.at from run r where r.cluster = w.cluster and r.timeline = w.timeline and r.at is not null
-   order by r.lsn limit 1) as earliest_time,
-  (select r.lsn from run r where r.cluster = w.cluster and r.timeline = w.timeline and r.at is not null
-   order by r.lsn limit 1) as earliest_lsn,
-  (select r.last_archived_at from run r where r.cluster = w.cluster and r.timeline = w.timeline and r.at is not null
-   order by r.end_lsn desc limit 1) as latest_time,
-  (select r.end_lsn from run r where r.cluster = w.cluster and r.timeline = w.timeline and r.at is not null
-   order by r.end_lsn desc limit 1) as latest_lsn,
-  (select r.at is not null from run r where r.cluster = w.cluster and r.timeline = w.timeline
-   order by r.end_lsn desc limit 1) as up_to_date,
-  array_agg(case when w.missing_from = w.missing_to then w.missing_from else w.missing_from || ' to ' || w.missing_to end
-    order by w.start_wal) filter (where w.missing_from is not null) as holes
-from :"schema".archived_wal w
-group by w.cluster, w.timeline;
+select cluster,
+  timeline,
+  (array_agg(at order by lsn) filter (where at is not null))[1] as earliest_time,
+  (array_agg(lsn order by lsn) filter (where at is not null))[1] as earliest_lsn,
+  (array_agg(last_archived_at order by end_lsn desc) filter (where at is not null))[1] as latest_time,
+  (array_agg(end_lsn order by end_lsn desc) filter (where at is not null))[1] as latest_lsn,
+  (array_agg(at is not null order by end_lsn desc))[1] as up_to_date,
+  array_agg(case when missing_from = missing_to then missing_from else missing_from || ' to ' || missing_to end
+    order by start_wal) filter (where missing_from is not null) as holes
+from run
+group by cluster, timeline;
 comment on view :"schema".restore_window is
   'What can be restored from backups and the WAL in the repository: one row per cluster and timeline.';
 comment on column :"schema".restore_window.cluster is 'The cluster.';

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ending } from '../control/requests.ts';
-import { dataDirectory, historyFile } from '../control/targets.ts';
+import { historyFile } from '../control/targets.ts';
 import { parseBackupHistory } from '../postgres/backup-label.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { backupHistoryFileName } from '../postgres/wal-segment.ts';
@@ -40,10 +40,7 @@ function sources(target: Target, name: string): (() => Promise<Buffer | undefine
   return [
     async () => target.archiveDirectory && readFile(join(target.archiveDirectory, name)),
     async () => historyFile((await target.companion()).db, name),
-    async () => {
-      const directory = target.dataDirectory ?? (await dataDirectory((await target.companion()).db));
-      return readFile(join(directory, 'pg_wal', name));
-    },
+    async () => readFile(join(await target.dataDirectory(), 'pg_wal', name)),
   ].map((read) => async () => (await read()) || undefined);
 }
 

@@ -32,7 +32,6 @@ export interface TargetSession {
 
 export class Target {
   readonly name: string;
-  readonly dataDirectory: string | undefined;
   readonly archiveDirectory: string | undefined;
   readonly archive = new ArchiveWatch(async () => (await this.companion()).db);
   readonly #options: TargetOptions;
@@ -47,7 +46,6 @@ export class Target {
   constructor(options: TargetOptions) {
     this.#options = options;
     this.name = options.name;
-    this.dataDirectory = options.dataDirectory;
     this.archiveDirectory = options.archiveDirectory;
   }
 
@@ -90,6 +88,11 @@ export class Target {
   async segmentSize(): Promise<number> {
     this.#segmentSize ??= await walSegmentSize((await this.companion()).db);
     return this.#segmentSize;
+  }
+
+  /** As configured for this host, or else as the server says. */
+  async dataDirectory(): Promise<string> {
+    return this.#options.dataDirectory ?? (await sourceOf((await this.companion()).db)).dataDirectory;
   }
 
   /** As the server says; while it is away, as it said last. */

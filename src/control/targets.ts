@@ -153,12 +153,7 @@ export async function historyFile(db: Connection, name: string): Promise<Buffer 
   return row?.content ?? undefined;
 }
 
-export async function dataDirectory(db: Connection): Promise<string> {
-  const [row] = await db.run('target', 'data_directory', {}, soon);
-  return String(row?.path);
-}
-
-/** What a copy has to be of. */
+/** Whose files they are, and where the server has them. */
 export async function sourceOf(db: Connection): Promise<{ systemIdentifier: string; dataDirectory: string }> {
   const [row] = await db.run('target', 'source', {}, soon);
   return row as { systemIdentifier: string; dataDirectory: string };

@@ -108,19 +108,24 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-const full = ['ENOSPC', 'EDQUOT'];
+/** Whether that code of a failed system call says that there is no room. */
+export function isFull(code: string | undefined): boolean {
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+export function repositoryFull(path: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('failed', `the repository is full: "${path}" cannot be written`, {
+    code: 'repository_full',
+    hint: 'make room in it, or name another ([worker] repository, HOLDFAST_REPOSITORY); PostgreSQL keeps a segment and tries again, a backup has to be requested again',
+    cause,
+  });
+}
 
 /** A failure to write, said with the path; errors of our own pass. */
 export function repositoryError(error: unknown, path: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (error instanceof HoldfastError || syscall === undefined) return error;
-  if (full.includes(code ?? '')) {
-    return new HoldfastError('failed', `the repository is full: "${path}" cannot be written`, {
-      code: 'repository_full',
-      hint: 'make room on its file system; PostgreSQL keeps the segment and tries again',
-      cause: error,
-    });
-  }
+  if (isFull(code)) return repositoryFull(path, error);
   return new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
     code: 'repository_unwritable',
     hint: 'the repository ([worker] repository, HOLDFAST_REPOSITORY) has to belong to the user that archives',

@@ -4,6 +4,7 @@ import { open, readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { bytePath } from './extraction/byte-path.ts';
+import type { Part } from './extraction/messages.ts';
 
 /** Smaller files are left to the end: each would cost a write of the file system's journal. */
 const worthwhile = 1 << 20;
@@ -12,20 +13,17 @@ const syncEvery = 64 << 20;
 const atOnce = 2;
 
 export class Flusher {
-  readonly #unsynced = new Map<string, number>();
   readonly #waiting: Buffer[] = [];
   #running: Promise<void>[] = [];
   #failure: Error | undefined;
 
-  /** So many bytes of a file have been written; `isComplete`: its last. */
-  wrote(path: Buffer, bytes: number, { size, isComplete }: { size: number; isComplete: boolean }): void {
+  /** Part of a file has been written; `placeOf`: where that file is. */
+  wrote({ size, at, length }: Part, isComplete: boolean, placeOf: () => Buffer): void {
     if (size < worthwhile) return;
-    const file = path.toString('latin1');
-    const unsynced = (this.#unsynced.get(file) ?? 0) + bytes;
-    if (isComplete) this.#unsynced.delete(file);
-    else this.#unsynced.set(file, unsynced < syncEvery ? unsynced : 0);
-    if (!isComplete && unsynced < syncEvery) return;
-    this.#waiting.push(path);
+    const before = Math.floor(at / syncEvery);
+    const after = Math.floor((at + length) / syncEvery);
+    if (!isComplete && before === after) return;
+    this.#waiting.push(placeOf());
     if (this.#running.length < atOnce) this.#running.push(this.#work());
   }
 

@@ -126,10 +126,10 @@ async function extractAll(
     kept,
     withheld: [controlFile],
     onProgress,
-    onPart(path, written, file) {
-      if (file.isComplete) files += 1;
-      bytes += written;
-      flusher.wrote(placeOf(path, directory, locations), written, file);
+    onPart(part, isComplete) {
+      if (isComplete) files += 1;
+      bytes += part.length;
+      flusher.wrote(part, isComplete, () => placeOf(part.path, directory, locations));
     },
     onProblem(problem) {
       throw new HoldfastError('failed', `backup ${entryName(backup.description)} is damaged: ${problem}`, {

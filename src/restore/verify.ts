@@ -56,9 +56,9 @@ async function verifyLocked(options: VerifyOptions): Promise<Verification> {
       kept,
       withheld: [],
       onProgress: options.onProgress,
-      onPart: (_, bytes, { isComplete }) => {
+      onPart: ({ length }, isComplete) => {
         if (isComplete) found.files += 1;
-        found.bytes += bytes;
+        found.bytes += length;
       },
       onProblem: (problem) => found.problems.push(problem),
     });

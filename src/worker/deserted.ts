@@ -17,9 +17,8 @@ export class Deserted {
         return [id, { since: before.since, looks: before.looks + 1 }];
       }),
     );
-    return missing.filter((id) => {
-      const seen = this.#missing.get(id);
-      return seen !== undefined && seen.looks >= looks && now - seen.since >= milliseconds;
-    });
+    return [...this.#missing]
+      .filter(([, seen]) => seen.looks >= looks && now - seen.since >= milliseconds)
+      .map(([id]) => id);
   }
 }

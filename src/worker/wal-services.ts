@@ -5,7 +5,6 @@ import type { Target } from '../backup/target.ts';
 import type { Config } from '../config/config.ts';
 import { recordArchivedWal } from '../control/archived-wal.ts';
 import type { ControlLink } from '../control/control-link.ts';
-import { dataDirectory } from '../control/targets.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { ArchiveSurvey } from '../wal/archive-survey.ts';
@@ -103,7 +102,7 @@ class Ahead {
 
   async #look(): Promise<void> {
     try {
-      this.#data ??= await this.#dataDirectory();
+      this.#data ??= await this.#target.dataDirectory();
       const status = join(this.#data, 'pg_wal', 'archive_status');
       if (!existsSync(status)) return;
       this.#watch(status);
@@ -122,10 +121,6 @@ class Ahead {
         this.#log.warning('cannot archive ahead of the archiver', { cluster: this.#target.name, reason });
       this.#complained = reason;
     }
-  }
-
-  async #dataDirectory(): Promise<string> {
-    return this.#target.dataDirectory ?? dataDirectory((await this.#target.companion()).db);
   }
 
   #watch(directory: string): void {

@@ -59,6 +59,9 @@ test('twenty backups at random moments under a write load with DDL, each restore
     await restored.client.close();
     await restored.cluster.remove();
   }
+  t.is(taken.length, wanted);
+  // For those who tidy up.
+  await cluster.start();
 });
 
 async function backUpAtRandom({ admin, backup }: RepositoryScene, wanted: number): Promise<Taken[]> {

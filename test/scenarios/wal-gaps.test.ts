@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
 import { noOwnCluster } from '../support/cluster.ts';
 import { completeBackup, startBackup } from '../support/backups.ts';
 import { eventually } from '../support/eventually.ts';
@@ -31,13 +32,7 @@ test("another system's archive is not said to be the cluster's", async (t) => {
 });
 
 test('a backup and the WAL since make a window, a missing segment a hole, and a new backup the next window', async (t) => {
-  const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
-  const stage = await scene(t, server.cluster);
-  const { admin, client } = stage;
-  await stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
-
-  const { id } = await startBackup(client);
-  await completeBackup(client, id);
+  const { server, admin, client, id } = await backedUp(t);
   const missing = await switchWal(admin, server);
   const last = await switchWal(admin, server);
   const whole = await window(
@@ -81,24 +76,30 @@ test('a backup and the WAL since make a window, a missing segment a hole, and a 
 });
 
 test('what does not change is not written again', async (t) => {
-  const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
-  const stage = await scene(t, server.cluster);
-  const { admin, client } = stage;
-  await stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
-  const { id } = await startBackup(client);
-  await completeBackup(client, id);
+  const { server, admin, startWorker } = await backedUp(t);
   const last = await switchWal(admin, server);
   await eventually('it is seen', () =>
     admin.value('select exists (select from holdfast.archived_wal where end_wal = $1)', [last]),
   );
   const seen = () => admin.value<string>('select xmin::text from holdfast.archived_wal');
   const before = await seen();
-  await stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+  await startWorker();
   await eventually('the second worker has been there as well', () =>
     admin.value(`select count(*) = 2 from holdfast.worker_status where alive`),
   );
   t.is(await seen(), before);
 });
+
+/** A server with small segments, its archive, a worker that looks at it, and a backup. */
+async function backedUp(t: ExecutionContext) {
+  const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
+  const stage = await scene(t, server.cluster);
+  const startWorker = () => stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
+  await startWorker();
+  const { id } = await startBackup(stage.client);
+  await completeBackup(stage.client, id);
+  return { ...stage, server, startWorker, id };
+}
 
 interface Window {
   cluster: string;

@@ -8,14 +8,14 @@ import { connect, type SqlClient } from '../support/sql-client.ts';
 
 const interruptions = {
   'its own timeout': {
-    timeout: `timeout => '500 ms'`,
+    timeout: `timeout => '3 s'`,
     code: 'HF012',
     interrupt: async () => {},
   },
   statement_timeout: {
     timeout: 'timeout => null',
     code: '57014',
-    before: `set statement_timeout = '500ms'`,
+    before: `set statement_timeout = '3s'`,
     interrupt: async () => {},
   },
   'pg_cancel_backend, as by Ctrl-C': {

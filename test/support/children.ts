@@ -27,7 +27,7 @@ export interface ProcessOptions {
   cwd?: string;
   input?: string;
   /** Whom it runs as, for root only. */
-  as?: { uid: number; gid: number };
+  as?: { uid: number; gid: number } | undefined;
 }
 
 /** Starts a program that is killed at the end of the test, if it is still there. */
@@ -54,7 +54,8 @@ export async function runProcess(
   return (await launch(command, args, options)).exited;
 }
 
-async function launch(
+/** Whoever starts it has to end it. */
+export async function launch(
   command: string,
   args: string[],
   { env, cwd, input, as }: ProcessOptions,

@@ -59,11 +59,18 @@ export async function openClient(url: string): Promise<SqlClient> {
 
   await client.connect();
   let closed: Promise<void> | undefined;
-  const query = async <R>(text: string, params: unknown[] = []): Promise<R[]> => {
+  const run = async (text: string, params: unknown[]): Promise<unknown[]> => {
     // Without parameters the text may hold several statements; the last one's rows are returned then.
     const result: pg.QueryResult | pg.QueryResult[] =
       params.length === 0 ? await client.query(text) : await client.query(text, params);
-    return ((Array.isArray(result) ? result.at(-1) : result)?.rows ?? []) as R[];
+    return (Array.isArray(result) ? result.at(-1) : result)?.rows ?? [];
+  };
+  // Of several at once, each waits for the one before.
+  let last: Promise<unknown> = Promise.resolve();
+  const query = <R>(text: string, params: unknown[] = []): Promise<R[]> => {
+    const rows = last.then(() => run(text, params));
+    last = rows.catch(() => undefined);
+    return rows as Promise<R[]>;
   };
   return {
     pid: (client as unknown as { processID: number }).processID,

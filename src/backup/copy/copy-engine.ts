@@ -3,6 +3,7 @@ import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
+import { isFull, repositoryFull } from '../../repository/place-file.ts';
 import { smallHeap, threadFile } from './frame-pool.ts';
 import type { CopyFailure, CopyOptions, CopySummary, FinishOptions, FromCoordinator } from './messages.ts';
 
@@ -59,7 +60,7 @@ export class CopyEngine {
   }
 
   #explain({ side, code, message }: CopyFailure): HoldfastError {
-    if (side === 'write' && (code === 'ENOSPC' || code === 'EDQUOT')) return repositoryFull(this.#output);
+    if (side === 'write' && isFull(code)) return repositoryFull(this.#output);
     const advice = {
       read: {
         code: 'copy_unreadable',
@@ -79,11 +80,4 @@ export class CopyEngine {
 function threadEnvironment(): NodeJS.ProcessEnv {
   const cache = getCompileCacheDir();
   return cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) };
-}
-
-export function repositoryFull(directory: string): HoldfastError {
-  return new HoldfastError('failed', `the repository is full: no space is left for "${directory}"`, {
-    code: 'repository_full',
-    hint: 'make room in it, or name another ([worker] repository, HOLDFAST_REPOSITORY), and request the backup again',
-  });
 }

@@ -28,7 +28,7 @@ export interface CopySource {
 export async function findSource(context: JobContext, db: Connection): Promise<CopySource> {
   const { target, repository } = context;
   const server = await sourceOf(db);
-  const dataDirectory = target.dataDirectory ?? server.dataDirectory;
+  const dataDirectory = await target.dataDirectory();
   const control = await readControl(dataDirectory);
   if (control.systemIdentifier !== server.systemIdentifier) {
     throw otherDirectory(

@@ -4,7 +4,7 @@ import type { FrameEntry } from '../../repository/frame-index.ts';
 import type { Manifest } from '../../postgres/read-manifest.ts';
 import type { StoredBackup } from '../stored-backup.ts';
 import { Ledger } from './ledger.ts';
-import type { Answer, Extracted, ThreadSetup } from './messages.ts';
+import type { Answer, Extracted, Part, ThreadSetup } from './messages.ts';
 import { inThreads } from './threads.ts';
 
 export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld'> {
@@ -15,8 +15,8 @@ export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withhe
   jobs: number;
   /** Bytes of the tars, decompressed. */
   onProgress: (done: number, expected: number) => void;
-  /** So many bytes of a file, whose path is as in the manifest, and whether they make it whole. */
-  onPart: (path: string, bytes: number, file: { size: number; isComplete: boolean }) => void;
+  /** Part of a file, and whether it makes that file whole. */
+  onPart: (part: Part, isComplete: boolean) => void;
   /** What is wrong with the backup. Where this throws, the extraction ends. */
   onProblem: (problem: string) => void;
 }
@@ -48,7 +48,7 @@ export async function extract(extraction: Extraction): Promise<Outcome> {
     for (const part of answer.extracted.parts) {
       const { complete, problem } = ledger.add(part);
       if (problem !== undefined) onProblem(problem);
-      extraction.onPart(part.path, part.length, { size: part.size, isComplete: complete });
+      extraction.onPart(part, complete);
     }
     keep(outcome.kept, answer.extracted.kept);
     for (const directory of answer.extracted.directories)

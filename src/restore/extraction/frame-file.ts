@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import type { FrameEntry } from '../../repository/frame-index.ts';
 
+/** With one file open, as frames come in the order of the tars. */
 export class FrameFiles {
   readonly #directory: string;
   #open: { tar: string; fd: number } | undefined;
