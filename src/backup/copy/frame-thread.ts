@@ -1,8 +1,8 @@
 /** A thread that makes frames: reads, checks, compresses, and writes them to their place. */
-import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { releaseBuffer } from '../../repository/release-buffer.ts';
+import { writeAt } from '../../repository/write-at.ts';
 import { CopyError, failureOf } from './copy-error.ts';
 import { FrameBuilder } from './frame-builder.ts';
 import type { FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
@@ -50,7 +50,7 @@ function write(): void {
   waiting = undefined;
   const offset = turns.place({ number, startsTar, length });
   try {
-    for (let done = 0; done < length;) done += writeSync(fd, frame, done, length - done, offset + done);
+    writeAt(fd, frame, offset);
   } catch (error) {
     throw CopyError.writing('the backup', error);
   }
