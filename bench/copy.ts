@@ -48,6 +48,7 @@ async function compare(server: CopyServer, all: Peer[]): Promise<Sample[]> {
       const sample = samples[index];
       if (sample === undefined) continue;
       sample.stored = await peer.storedBytes();
+      if (round === 0) await peer.warmedUp?.();
       if (round > 0) sample.runs.push({ ...run, bytes: server.bytes });
       printRound(round, peer.name, run, server.bytes);
     }

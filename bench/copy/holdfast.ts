@@ -13,12 +13,21 @@ export function holdfast(server: CopyServer, level: number, jobs: number): Peer 
   const place = join(server.directory, 'repository');
   let worker: RunningProcess | undefined;
   let db: Connection | undefined;
+  const stop = async () => {
+    worker?.kill('SIGTERM');
+    await worker?.exited;
+  };
   return {
     name: `Holdfast (jobs = ${jobs})`,
     async prepare() {
       await sh(`install -d -o postgres -m 700 ${place} ${server.directory}/labels ${server.directory}/cache`);
       worker = await startWorker(server, place, jobs);
       db = await Connection.open({ url: server.url });
+    },
+    /** A checkout compiles its sources the first time, and what that takes stays in memory; a package has none. */
+    async warmedUp() {
+      await stop();
+      worker = await startWorker(server, place, jobs);
     },
     clear: async () => void (await sh(`rm -rf ${place}/*`)),
     async backUp() {
@@ -33,8 +42,7 @@ export function holdfast(server: CopyServer, level: number, jobs: number): Peer 
     pid: () => worker?.pid ?? 0,
     async end() {
       await db?.close();
-      worker?.kill('SIGTERM');
-      await worker?.exited;
+      await stop();
     },
   };
 }

@@ -7,17 +7,24 @@ export interface Run {
   peak: number;
 }
 
-const lookEvery = 50;
+/** Milliseconds. To look at all processes takes time that what is measured does not have. */
+const lookEvery = 100;
+const lookForNewEvery = 1000;
 
 export async function measured(work: () => Promise<void>, pid?: () => number): Promise<Run> {
   let peak = 0;
   const before = new Set(await descendants(process.pid));
-  const started = async () => {
-    const pids = (await descendants(process.pid)).filter((found) => !before.has(found));
-    return (await Promise.all(pids.map(resident))).reduce((sum, size) => sum + size, 0);
+  let started: number[] = [];
+  let looked = -Infinity;
+  const residentOfStarted = async () => {
+    if (performance.now() - looked > lookForNewEvery) {
+      looked = performance.now();
+      started = (await descendants(process.pid)).filter((found) => !before.has(found));
+    }
+    return (await Promise.all(started.map(resident))).reduce((sum, size) => sum + size, 0);
   };
   const look = async () => {
-    peak = Math.max(peak, pid === undefined ? await started() : await resident(pid()));
+    peak = Math.max(peak, pid === undefined ? await residentOfStarted() : await resident(pid()));
   };
   const watching = setInterval(() => void look().catch(() => undefined), lookEvery);
   const began = performance.now();

@@ -11,6 +11,8 @@ import { asPostgres, sh, sizeOf } from './shell.ts';
 export interface Peer {
   name: string;
   prepare?(): Promise<void>;
+  /** After the first backup. */
+  warmedUp?(): Promise<void>;
   /** Removes the backup before. */
   clear(): Promise<void>;
   backUp(): Promise<void>;

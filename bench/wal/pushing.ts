@@ -31,6 +31,7 @@ export async function pushAll(setting: Setting, peer: Peer, clear = true): Promi
   while ((await readdir(status)).filter((name) => wanted.has(name)).length < segments.length)
     await sleep(poll);
   const seconds = (performance.now() - began) / 1000;
+  await untilNoneWaits(setting); // what comes behind them, which would disturb the next run
   if (worker) {
     worker.kill('SIGTERM');
     await worker.exited;
@@ -42,6 +43,10 @@ export async function pushAll(setting: Setting, peer: Peer, clear = true): Promi
 /** So that the archiver is awake, and what comes first has come. */
 async function archiveOne(setting: Setting): Promise<void> {
   await switchWal(setting);
+  await untilNoneWaits(setting);
+}
+
+async function untilNoneWaits(setting: Setting): Promise<void> {
   await withClient(setting.server.url(), async (client) => {
     for (;;) {
       const waiting = await client.value<number>(

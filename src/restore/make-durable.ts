@@ -9,7 +9,7 @@ import type { Part } from './extraction/messages.ts';
 /** Smaller files are left to the end: each would cost a write of the file system's journal. */
 const worthwhile = 1 << 20;
 /** Bytes of one file; a disk that gets a large one only when it is complete is idle until then. */
-const syncEvery = 64 << 20;
+const syncEvery = 32 << 20;
 const atOnce = 2;
 
 export class Flusher {

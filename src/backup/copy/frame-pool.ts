@@ -4,8 +4,8 @@ import { failureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
 import { Turns } from './turns.ts';
 
-/** One more than it is working on, so that it never waits for the next. */
-const tasksPerThread = 2;
+/** One that waits for its turn to be written, one to work on, and one more, so that it never waits for the next. */
+const tasksPerThread = 3;
 
 export interface FramePoolOptions extends Omit<ThreadOptions, 'turns'> {
   threads: number;

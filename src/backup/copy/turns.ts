@@ -14,6 +14,11 @@ export class Turns {
     this.#end = new Float64Array(buffer, 8, 1);
   }
 
+  /** Whether the frames before it are placed. */
+  isNext(number: number): boolean {
+    return Atomics.load(this.#next, 0) === number;
+  }
+
   /** Blocks until the frames before it are placed; returns the offset of this one. */
   place(frame: { number: number; startsTar: boolean; length: number }): number {
     for (;;) {

@@ -1,4 +1,7 @@
-/** Has frames worked on by several threads, a few tasks ahead of each, so that none waits for another. */
+/**
+ * Has frames worked on by several threads, a few tasks ahead of each, so that none waits for another. Each has a stretch
+ * of them for itself, as two that write to one file at the same time wait for its lock.
+ */
 import { Worker } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
 import type { Answer, Task, ThreadSetup } from './messages.ts';
@@ -6,7 +9,7 @@ import type { Answer, Task, ThreadSetup } from './messages.ts';
 const ahead = 2;
 
 /**
- * Hands every task out once, in order; `receive` gets the answers as they come. Where it throws, nothing more is
+ * Hands every task out once; `receive` gets the answers as they come. Where it throws, nothing more is
  * handed out and all threads are ended before this rejects.
  */
 export async function inThreads(
@@ -16,17 +19,15 @@ export async function inThreads(
   receive: (answer: Answer) => void,
 ): Promise<void> {
   const threads = Array.from({ length: Math.min(jobs, tasks.length) }, () => startThread(setup));
-  let next = 0;
+  const stretches = split(tasks.length, threads.length);
   let answered = 0;
   try {
     await new Promise<void>((resolve, reject) => {
       if (tasks.length === 0) resolve();
-      for (const thread of threads) {
+      for (const [index, thread] of threads.entries()) {
         const give = () => {
-          const task = tasks[next];
-          if (task === undefined) return;
-          next += 1;
-          thread.postMessage(task);
+          const task = tasks[takeNext(stretches, index) ?? -1];
+          if (task !== undefined) thread.postMessage(task);
         };
         thread.on('message', (answer: Answer) => {
           try {
@@ -46,6 +47,30 @@ export async function inThreads(
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()));
   }
+}
+
+interface Stretch {
+  next: number;
+  end: number;
+}
+
+function split(count: number, parts: number): Stretch[] {
+  const bound = (part: number) => Math.floor((count * part) / parts);
+  return Array.from({ length: parts }, (_, part) => ({ next: bound(part), end: bound(part + 1) }));
+}
+
+/** Out of its own stretch; who is through with that gets half of what another has left. */
+function takeNext(stretches: readonly Stretch[], index: number): number | undefined {
+  const own = stretches[index];
+  if (own === undefined) return undefined;
+  if (own.next === own.end) {
+    const [longest = own] = stretches.toSorted((a, b) => b.end - b.next - (a.end - a.next));
+    const middle = longest.next + Math.floor((longest.end - longest.next) / 2);
+    [own.next, own.end, longest.end] = [middle, longest.end, middle];
+  }
+  if (own.next === own.end) return undefined;
+  own.next += 1;
+  return own.next - 1;
 }
 
 function startThread(setup: ThreadSetup): Worker {

@@ -1,6 +1,7 @@
 /** Puts pieces of files where they belong, whichever thread comes first. */
-import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
+import { writeAt } from '../../repository/write-at.ts';
 import { bytePath } from './byte-path.ts';
 import type { Piece } from './frame-pieces.ts';
 import type { Owners } from './owners.ts';
@@ -13,8 +14,7 @@ export function writePiece(root: string, piece: Piece, owners: Owners | undefine
       if (owners !== undefined) fchownSync(fd, ...owners.of(piece.header));
       fchmodSync(fd, piece.mode);
     }
-    for (let written = 0; written < piece.data.length;)
-      written += writeSync(fd, piece.data, written, piece.data.length - written, piece.at + written);
+    writeAt(fd, piece.data, piece.at);
   } finally {
     closeSync(fd);
   }
