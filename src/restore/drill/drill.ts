@@ -8,6 +8,7 @@ import { basename, join } from 'node:path';
 import type { DrillRecord } from '../../control/drills.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
+import { whileReading } from '../../repository/lock.ts';
 import { chooseBackup, type Choice } from '../choose-backup.ts';
 import type { Recovery } from '../recovery-settings.ts';
 import { restore } from '../restore.ts';
@@ -89,6 +90,17 @@ async function rehearse(options: DrillOptions, record: DrillRecord): Promise<voi
   const assertions = await readAssertions(options.assertions);
   for (const leftover of await removeAbandoned(drillDirectory)) report.removed(leftover);
   const choice = await chooseBackup({ ...options, despiteMissingWal: false });
+  // Recovery fetches WAL that might expire with the backup.
+  await whileReading(choice.backup.meta, () => rehearseWith(choice, assertions, options, record));
+}
+
+async function rehearseWith(
+  choice: Choice,
+  assertions: readonly Assertion[],
+  options: DrillOptions,
+  record: DrillRecord,
+): Promise<void> {
+  const { drillDirectory, report } = options;
   const { description, directory } = choice.backup;
   const name = basename(directory);
   record.backup = { ...description, name };
