@@ -8,9 +8,13 @@ import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.t
 
 /** What is about the repository only is the same on every version: tests on the newest are enough. */
 const repositoryOnly = [
+  '{chores,sync-chores}',
   'copy-{damaged,driven,interrupted,killed,load,many,refused}',
+  'drill-{fails,killed,secluded}',
   'repository-{full,labels}',
   'restore-places',
+  'retention',
+  'schedule-{downtime,outcomes}',
   'verify',
   'wal-{ahead,gaps,segment-sizes}',
 ];

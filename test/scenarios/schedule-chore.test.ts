@@ -1,0 +1,32 @@
+// A schedule of another kind than backup requests a chore.
+import test from 'ava';
+import { asRole } from '../support/installed-database.ts';
+import { scene } from '../support/scene.ts';
+import { insertSchedule, scheduleOf, untilRun } from '../support/schedules.ts';
+
+test('a chore that is due is requested in the name of the schedule’s owner, and its end is the run’s', async (t) => {
+  const it = await scene(t);
+  const operator = await asRole(t, it.db, 'operator');
+  await it.startWorker();
+  await insertSchedule(operator, '* * * * * *', { kind: 'expire', options: '{"dry_run": true}' });
+  // Its queue needs a control database on PostgreSQL 13 or newer.
+  const works = it.db.cluster.version >= 13;
+  const run = await untilRun(operator, works ? 'complete' : 'retrying');
+  await operator.query('update holdfast.backup_schedule set enabled = false');
+  const [chore] = await operator.query(
+    `select requested_by, requested_login, automatic, schedule, kind, options, state, error_code
+     from holdfast.backup_chore c join holdfast.backup_schedule_run r on r.chore_id = c.id where r.due_at = $1`,
+    [run.due_at],
+  );
+  t.deepEqual(chore, {
+    requested_by: operator.role,
+    requested_login: it.workerLogin.role,
+    automatic: false,
+    schedule: 'nightly',
+    kind: 'expire',
+    options: { dry_run: true },
+    state: works ? 'complete' : 'failed',
+    error_code: works ? null : 'chores_unavailable',
+  });
+  t.is((await scheduleOf(operator)).last_success !== null, works);
+});
