@@ -14,7 +14,7 @@ test('a chore that is due is requested in the name of the schedule’s owner, an
   const run = await untilRun(operator, works ? 'complete' : 'retrying');
   await operator.query('update holdfast.backup_schedule set enabled = false');
   const [chore] = await operator.query(
-    `select requested_by, requested_login, automatic, schedule, kind, options, state, error_code
+    `select c.requested_by, requested_login, automatic, c.schedule, kind, options, c.state, c.error_code
      from holdfast.backup_chore c join holdfast.backup_schedule_run r on r.chore_id = c.id where r.due_at = $1`,
     [run.due_at],
   );

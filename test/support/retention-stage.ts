@@ -3,6 +3,7 @@ import { link, mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { Finished } from './children.ts';
+import { describedBackup } from './described-backup.ts';
 import { asRole, installedDatabase, type InstalledDatabase, type Login } from './installed-database.ts';
 import { holdfast } from './process.ts';
 import { connect, type SqlClient } from './sql-client.ts';
@@ -44,7 +45,7 @@ export interface Expired {
   problems: string[];
 }
 
-/** The last one ended a moment ago; each one has two segments of WAL, its own and one after it. */
+/** The last one ended an hour ago; each one has two segments of WAL, its own and one after it. */
 export async function retentionStage(
   t: ExecutionContext,
   { backups = 4, method = 'copy' }: { backups?: number; method?: 'copy' | 'hold' } = {},
@@ -63,7 +64,7 @@ export async function retentionStage(
   );
   const stage = { names: [] as string[], ids: [] as string[] };
   for (let n = 1; n <= backups; n += 1) {
-    const ended = new Date(Date.now() - (backups - n) * day - 60_000);
+    const ended = new Date(Date.now() - (backups - n) * day - 3_600_000);
     for (const number of [2 * n, 2 * n + 1]) {
       const file = join(wal, `${segment(number)}.zst`);
       await writeFile(file, `segment ${number}`);
@@ -153,35 +154,17 @@ async function makeBackup(directory: string, n: number, id: string, ended: Date)
   await link(join(directory, 'wal', '0000000100000000', `${name}.zst`), join(place, 'pg_wal', `${name}.zst`));
   await mkdir(`${place}.meta`);
   await writeFile(join(`${place}.meta`, 'backup_label'), 'label');
-  const description = {
-    version: 1,
-    method: 'copy',
+  const description = describedBackup({
     id: Number(id),
-    cluster: 'main',
     label: `backup ${n}`,
-    serverVersion: '18.4',
     systemIdentifier,
-    timeline: 1,
     startedAt: started(ended).toISOString(),
     stoppedAt: ended.toISOString(),
     startLsn: lsn(2 * n, 40),
     startWal: name,
     stopLsn: lsn(2 * n, 400),
     stopWal: name,
-    dataDirectory: '/data',
-    blockSize: 8192,
     walSegmentSize: segmentSize,
-    relationSegmentBlocks: 131_072,
-    checksums: true,
-    compressLevel: 1,
-    bytes: 1,
-    storedBytes: 1,
-    files: 1,
-    tablespaces: [],
-    tars: [],
-    damagedPages: [],
-    manifestCrc32c: 0,
-    framesCrc32c: 0,
-  };
-  await writeFile(join(`${place}.meta`, 'backup.json'), JSON.stringify(description));
+  });
+  await writeFile(join(`${place}.meta`, 'backup.json'), description);
 }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { describedBackup } from './described-backup.ts';
 import type { Finished, RunningProcess } from './children.ts';
 import { eventually } from './eventually.ts';
 import { holdfast, startHoldfast } from './process.ts';
@@ -102,37 +103,19 @@ async function storeBackup(directory: string, time: string, id: number, n: numbe
   await mkdir(join(backups, `${name}.meta`));
   await writeFile(join(backups, name, 'base.tar.zst'), `the files of ${name}`);
   const startedAt = time.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z');
-  const description = {
-    version: 1,
-    method: 'copy',
+  const description = describedBackup({
     id,
-    cluster: 'main',
     label: name,
-    serverVersion: '18.1',
     systemIdentifier,
-    timeline: 1,
     startedAt,
     stoppedAt: startedAt,
     startLsn: '0/0',
     startWal: segment(n),
     stopLsn: '0/0',
     stopWal: segment(n),
-    dataDirectory: '/data',
-    blockSize: 8192,
     walSegmentSize: 1 << 20,
-    relationSegmentBlocks: 131_072,
-    checksums: true,
-    compressLevel: 1,
-    bytes: 1,
-    storedBytes: 1,
-    files: 1,
-    tablespaces: [],
-    tars: [],
-    damagedPages: [],
-    manifestCrc32c: 0,
-    framesCrc32c: 0,
-  };
+  });
   if (!existsSync(join(directory, 'cluster.json'))) throw new Error('archive a segment first');
-  await writeFile(join(backups, `${name}.meta`, 'backup.json'), JSON.stringify(description));
+  await writeFile(join(backups, `${name}.meta`, 'backup.json'), description);
   return name;
 }
