@@ -30,7 +30,13 @@ alter extension amcheck update
 alter extension amcheck set schema :"schema"
 
 -- name: indexes
-select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as name, a.amname as method
+select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as name, a.amname as method,
+  (select case when bool_or(l.mode = 'AccessExclusiveLock') then 'all'
+      when bool_or(l.mode not in ('AccessShareLock', 'RowShareLock', 'ShareLock')) then 'writes' else 'nothing' end
+    from pg_catalog.pg_locks l
+    where l.pid is null and l.locktype = 'relation' and l.relation in (c.oid, i.indrelid)
+      and l.database in (0, (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()))
+  ) as held
 from pg_catalog.pg_index i
 join pg_catalog.pg_class c on c.oid = i.indexrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -40,7 +46,13 @@ order by c.oid
 
 -- name: tables
 select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as name, c.relkind::text as kind,
-  format('copy (select * from only %I.%I) to %L', n.nspname, c.relname, '/dev/null') as "readAll"
+  format('copy (select * from only %I.%I) to %L', n.nspname, c.relname, '/dev/null') as "readAll",
+  (select case when bool_or(l.mode = 'AccessExclusiveLock') then 'all'
+      when bool_or(l.mode not in ('AccessShareLock', 'RowShareLock', 'ShareLock')) then 'writes' else 'nothing' end
+    from pg_catalog.pg_locks l
+    where l.pid is null and l.locktype = 'relation' and l.relation in (c.oid)
+      and l.database in (0, (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()))
+  ) as held
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_am a on a.oid = c.relam
@@ -53,6 +65,9 @@ select :"schema".bt_index_parent_check(index => :index::oid::regclass, heapallin
 -- name: check_unique_btree
 select :"schema".bt_index_parent_check(
   index => :index::oid::regclass, heapallindexed => true, rootdescend => false, checkunique => true)
+
+-- name: check_btree_at_work
+select :"schema".bt_index_check(index => :index::oid::regclass, heapallindexed => true)
 
 -- name: check_gin
 select :"schema".gin_index_check(:index::oid::regclass)

@@ -17,11 +17,15 @@ export interface RecoveredFacts {
   bytes: number;
 }
 
+/** What prepared transactions keep from others, which nobody will end here; all: not even reading is possible. */
+type Held = 'nothing' | 'writes' | 'all';
+
 export interface CheckedIndex {
   oid: number;
   name: string;
   /** btree, gin, … */
   method: string;
+  held: Held;
 }
 
 export interface CheckedTable {
@@ -31,6 +35,7 @@ export interface CheckedTable {
   kind: string;
   /** The statement that reads every row. */
   readAll: string;
+  held: Held;
 }
 
 /** What a role or a database has set for its sessions must not load programs of its own into ours, nor run any. */
@@ -98,9 +103,13 @@ export function tablesHere(db: Connection): Promise<CheckedTable[]> {
   return db.run<CheckedTable>('private_server', 'tables');
 }
 
-/** With every row of its table, and from parents to children. @throws what is wrong with it */
-export async function checkBtree(db: Connection, { oid }: CheckedIndex, major: number): Promise<void> {
-  await db.run('private_server', major >= 17 ? 'check_unique_btree' : 'check_btree', { index: oid });
+/**
+ * With every row of its table, and from parents to children; without these where somebody might write, as that takes a
+ * lock against it. @throws what is wrong with it
+ */
+export async function checkBtree(db: Connection, { oid, held }: CheckedIndex, major: number): Promise<void> {
+  const thorough = major >= 17 ? 'check_unique_btree' : 'check_btree';
+  await db.run('private_server', held === 'nothing' ? thorough : 'check_btree_at_work', { index: oid });
 }
 
 /** From 18 on. @throws what is wrong with it */

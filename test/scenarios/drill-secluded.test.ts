@@ -32,11 +32,12 @@ const secluded = {
   'nothing is archived': `select current_setting('archive_mode') = 'off'`,
   'nothing is streamed': `select current_setting('max_wal_senders') = '0'`,
   'no worker of anybody runs': `select not exists (select from pg_stat_activity
-    where backend_type ~ 'background|logical|replication|walsender|autovacuum|parallel|pg_cron' or backend_type is null)`,
+    where backend_type ~ 'background worker|logical|replication|walsender|autovacuum|parallel|pg_cron' or backend_type is null)`,
   'nothing is preloaded': `select current_setting('shared_preload_libraries') = '' and current_setting('session_preload_libraries') = ''`,
   'little memory': `select pg_size_bytes(current_setting('shared_buffers')) = 128 * 1024 * 1024`,
   'our own rules of who may connect': `select current_setting('hba_file') like '%/holdfast-drill-%/pg_hba.conf'`,
-  'only we are there': `select count(*) = 1 from pg_stat_activity where backend_type = 'client backend'`,
+  'only we are there': `select bool_and(application_name = 'holdfast drill') from pg_stat_activity
+    where backend_type = 'client backend'`,
   'everything has been recovered': `select not pg_is_in_recovery()`,
 };
 
@@ -48,6 +49,7 @@ test('a private server has no way in or out, and runs nothing of what the cluste
   await admin.query(`alter system set shared_preload_libraries = 'there_is_no_such_library'`);
   await admin.query(`alter system set max_worker_processes = 30`);
   await admin.query('create table kept (n int primary key)');
+  await admin.query('create table locked (n int primary key)');
   await admin.query(`create subscription far connection 'host=127.0.0.1 port=1 dbname=x' publication p
     with (connect = false, slot_name = none, enabled = false)`);
   await admin.query(`create function refuse() returns event_trigger language plpgsql
@@ -59,6 +61,7 @@ test('a private server has no way in or out, and runs nothing of what the cluste
   // What replay has to have room for: prepared transactions and the origins of replicated ones.
   await admin.query('begin');
   await admin.query('insert into kept values (1)');
+  await admin.query('lock table locked');
   await admin.query(`prepare transaction 'pending'`);
   await admin.query(`select pg_replication_origin_create('far_' || g) from generate_series(1, 5) g`);
   await admin.query(`select pg_replication_origin_session_setup('far_1')`);
@@ -77,6 +80,8 @@ test('a private server has no way in or out, and runs nothing of what the cluste
   const { status, result, stderr } = await drill.run('--assertions', file);
   t.is(status, 0, JSON.stringify([problemsOf(result), result.error, stderr]));
   t.true(result.checks.some(({ check, database }) => check === 'amcheck' && database === 'template0'));
+  const amcheck = result.checks.find(({ check, database }) => check === 'amcheck' && database === db.name);
+  t.regex(String(amcheck?.detail), /; 2 not checked: a prepared transaction has them locked$/);
   t.is(await admin.value(`select count(*)::int from pg_prepared_xacts`), 1);
   await admin.query(`rollback prepared 'pending'`);
   await admin.query('drop event trigger no_changes');

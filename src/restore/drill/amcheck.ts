@@ -36,15 +36,19 @@ export async function checkDatabase(db: Connection, major: number): Promise<Look
   };
 
   const tables = await tablesHere(db);
-  const heaps = available && major >= 14 ? tables : tables.filter(({ kind }) => kind !== 't');
-  for (const table of heaps) await note(`table ${table.name}`, () => checkTable(db, table, available, major));
   const indexes = available ? (await indexesHere(db)).filter(checkable(major)) : [];
-  for (const index of indexes)
+  const locked = [...tables, ...indexes].filter(({ held }) => held === 'all').length;
+  const heaps = tables.filter(
+    ({ kind, held }) => held !== 'all' && (kind !== 't' || (available && major >= 14)),
+  );
+  for (const table of heaps) await note(`table ${table.name}`, () => checkTable(db, table, available, major));
+  const readable = indexes.filter(({ held }) => held !== 'all');
+  for (const index of readable)
     await note(`index ${index.name}`, async () => {
       await (index.method === 'gin' ? checkGin(db, index) : checkBtree(db, index, major));
       return [];
     });
-  return { problems, ...summary(heaps.length, indexes.length, available) };
+  return { problems, ...summary(heaps.length, readable.length, { available, locked }) };
 }
 
 function checkable(major: number) {
@@ -63,10 +67,15 @@ async function checkTable(
   return [];
 }
 
-function summary(tables: number, indexes: number, available: boolean): Omit<Looked, 'problems'> {
-  if (available) return { detail: `${tables} tables, ${indexes} indexes` };
+function summary(
+  tables: number,
+  indexes: number,
+  { available, locked }: { available: boolean; locked: number },
+): Omit<Looked, 'problems'> {
+  const left = locked === 0 ? '' : `; ${locked} not checked: a prepared transaction has them locked`;
+  if (available) return { detail: `${tables} tables, ${indexes} indexes${left}` };
   return {
-    detail: `${tables} tables were read; not checked: these programs came without the extension amcheck`,
+    detail: `${tables} tables were read${left}; not checked: these programs came without the extension amcheck`,
     skipped: true,
   };
 }
