@@ -14,6 +14,7 @@ select :cluster, :kind
 where not exists (
   select from :"schema".backup_chore
   where cluster = :cluster and kind = :kind and state in ('requested', 'running', 'retrying'))
+returning id
 
 -- name: begin
 update :"schema".backup_chore

@@ -56,11 +56,14 @@ export async function sync(options: SyncOptions): Promise<number> {
   });
 }
 
-/** Whether there is something to send. Takes no lock. */
-export async function isUnsent(clusterDirectory: string): Promise<boolean> {
-  if (!(await hasAnything(clusterDirectory))) return false;
+/** Takes no lock. undefined: there is nothing to send. `since`: when the latest that was sent was through, as the record has it. */
+export async function findUnsent(
+  clusterDirectory: string,
+): Promise<{ since: string | undefined } | undefined> {
+  if (!(await hasAnything(clusterDirectory))) return undefined;
   const record = await readRecord(clusterDirectory);
-  return !(await isSent(clusterDirectory, record, await subjectAfter(clusterDirectory, record)));
+  const all = await isSent(clusterDirectory, record, await subjectAfter(clusterDirectory, record));
+  return all ? undefined : { since: record.sent?.at };
 }
 
 async function send(options: SyncOptions, record: SyncRecord, subject: Subject): Promise<void> {

@@ -52,8 +52,8 @@ export function liveChores(db: Connection, clusters: readonly string[]): Promise
 }
 
 /** Unless one of that cluster and kind is under way or waiting already. */
-export async function requestChore(db: Connection, cluster: string, kind: string): Promise<void> {
-  await db.run('chore', 'request', { cluster, kind });
+export async function requestChore(db: Connection, cluster: string, kind: string): Promise<boolean> {
+  return (await db.run('chore', 'request', { cluster, kind })).length > 0;
 }
 
 /** undefined: somebody gave it up. @throws RowLocked */

@@ -3,7 +3,7 @@
  * chores, it sends by itself: the last segments of a server are archived when that has shut down.
  */
 import { join } from 'node:path';
-import { isUnsent, sync } from '../chores/sync.ts';
+import { findUnsent, sync } from '../chores/sync.ts';
 import type { ClusterConfig, Config } from '../config/config.ts';
 import { requestChore } from '../control/chores.ts';
 import type { ControlLink } from '../control/control-link.ts';
@@ -19,7 +19,7 @@ export interface SyncServiceOptions {
 
 /** Milliseconds. The look costs no query. */
 const lookEvery = 3000;
-/** What is asked for is asked for again while it has not been done. */
+/** What was asked for is asked for again when it has not been done by then. */
 const askEvery = 60_000;
 const longestPause = 600_000;
 /** The oldest server with chores. */
@@ -52,6 +52,7 @@ class Sync {
   readonly #log: Log;
   readonly #stopping = new AbortController();
   #asked = -Infinity;
+  #askedSince: string | undefined;
   #awayAtLastLook = false;
   #pause = 0;
   #notBefore = 0;
@@ -70,10 +71,10 @@ class Sync {
   }
 
   async #look(): Promise<void> {
-    if (!(await isUnsent(this.#clusterDirectory))) {
-      this.#asked = -Infinity;
-      return;
-    }
+    const unsent = await findUnsent(this.#clusterDirectory);
+    if (unsent === undefined || unsent.since !== this.#askedSince) this.#asked = -Infinity;
+    if (unsent === undefined) return;
+    this.#askedSince = unsent.since;
     const away = !this.#control.isUp;
     const alone = away ? this.#awayAtLastLook : this.#control.serverVersion < withChores;
     this.#awayAtLastLook = away;
@@ -84,8 +85,9 @@ class Sync {
   async #ask(): Promise<void> {
     const now = performance.now();
     if (now - this.#asked < askEvery) return;
-    await this.#control.tryOnce((db) => requestChore(db, this.#cluster.name, 'sync'));
-    this.#asked = now;
+    const isNew = await this.#control.tryOnce((db) => requestChore(db, this.#cluster.name, 'sync'));
+    // One that is under way may have begun before the newest came: that is asked for after it.
+    if (isNew) this.#asked = now;
   }
 
   /** With pauses that grow, as the queue has them. */

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { formatRepositoryBackup, parseRepositoryBackup } from '../../src/repository/repository-backup.ts';
 import { archivedPath, archivedSegments } from '../../src/repository/wal-archive.ts';
 import { holdfast } from '../support/process.ts';
 import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
@@ -37,11 +38,11 @@ async function grow(scene: RepositoryScene, days: number): Promise<void> {
   const names = (await readdir(backups)).filter((name) => /^\d+T\d+Z-\d+$/.test(name)).sort();
   for (const name of names) {
     const file = join(backups, `${name}.meta`, 'backup.json');
-    const description = JSON.parse(await readFile(file, 'utf8')) as Record<string, string>;
-    const startedAt = earlier(String(description['startedAt']));
-    const older = { ...description, startedAt, stoppedAt: earlier(String(description['stoppedAt'])) };
-    await writeFile(file, JSON.stringify(older));
-    const renamed = join(backups, `${startedAt.replaceAll(/[-:]|\.\d+/g, '')}-${description['id']}`);
+    const description = parseRepositoryBackup(file, await readFile(file));
+    const startedAt = earlier(description.startedAt);
+    const older = { ...description, startedAt, stoppedAt: earlier(description.stoppedAt) };
+    await writeFile(file, formatRepositoryBackup(older));
+    const renamed = join(backups, `${startedAt.replaceAll(/[-:]|\.\d+/g, '')}-${description.id}`);
     await rename(join(backups, `${name}.meta`), `${renamed}.meta`);
     await rename(join(backups, name), renamed);
   }
