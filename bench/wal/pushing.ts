@@ -11,7 +11,7 @@ import type { Peer } from './peers.ts';
 import { program, type Setting } from './setting.ts';
 
 /** Milliseconds. */
-const poll = 2;
+const poll = 10;
 const settle = 1500;
 
 /** Seconds. */

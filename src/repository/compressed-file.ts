@@ -15,6 +15,8 @@ const atOnce = 4;
 /** What zstd makes of a frame is rarely more, and where it is there are two rounds. */
 const compressedChunk = 1 << 20;
 const readAtOnce = 4 << 20;
+/** Bytes: as in write-at.ts, but that each takes a thread and back. */
+const writtenAtOnce = 128 << 10;
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
@@ -128,7 +130,7 @@ export async function readFully(file: FileHandle, into: Buffer, position: number
 
 export async function writeFully(file: FileHandle, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, at, bytes.length - at);
+    const { bytesWritten } = await file.write(bytes, at, Math.min(writtenAtOnce, bytes.length - at));
     at += bytesWritten;
   }
 }

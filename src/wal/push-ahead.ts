@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { walFileKind } from '../repository/wal-archive.ts';
 import { pushWal } from './push.ts';
-import { declaredTarget, tidyReceipts, withReceipt } from './receipts.ts';
+import { declaredTarget, tidyReceipts, withReceipt, type Target } from './receipts.ts';
 
 export interface AheadOptions {
   dataDirectory: string;
@@ -26,25 +26,39 @@ export interface AheadOptions {
  */
 const settled = 30;
 
+/** Segments that are archived at the same time: one is compressed while another is on its way to the disk. */
+const atOnce = 2;
+
 /** One look at archive_status and what follows from it; how many segments were archived. */
 export async function pushAhead(options: AheadOptions): Promise<number> {
-  const { dataDirectory, clusterDirectory, compressLevel, ahead, goOn } = options;
+  const { dataDirectory, clusterDirectory } = options;
   const walDirectory = join(dataDirectory, 'pg_wal');
   const target = await declaredTarget(walDirectory);
   if (target?.clusterDirectory !== clusterDirectory || !(await isOurs(dataDirectory))) return 0;
-  let pushed = 0;
-  for (const done = new Set<string>(); goOn();) {
+  const taken = new Set<string>();
+  const lanes = Array.from({ length: atOnce }, () => pushInTurn(options, walDirectory, target, taken));
+  const pushed = await Promise.all(lanes);
+  return pushed.reduce((sum, count) => sum + count, 0);
+}
+
+async function pushInTurn(
+  { clusterDirectory, compressLevel, ahead, goOn }: AheadOptions,
+  walDirectory: string,
+  target: Target,
+  taken: Set<string>,
+): Promise<number> {
+  for (let pushed = 0; ;) {
+    if (!goOn()) return pushed;
     const waiting = await waitingSegments(walDirectory);
     const receipts = await tidyReceipts(walDirectory, new Set(waiting));
-    const next = waiting.slice(1, 1 + ahead).find((name) => !receipts.has(name) && !done.has(name));
-    if (next === undefined) break;
-    done.add(next);
+    const next = waiting.slice(1, 1 + ahead).find((name) => !receipts.has(name) && !taken.has(name));
+    if (next === undefined) return pushed;
+    taken.add(next);
     const path = join(walDirectory, next);
     if (!(await settles(path))) continue;
     await withReceipt(path, target, () => pushWal({ path, clusterDirectory, compressLevel }));
     pushed += 1;
   }
-  return pushed;
 }
 
 /** What another user than the server's archived, its "wal push" could not read. */

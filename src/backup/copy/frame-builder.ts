@@ -126,8 +126,10 @@ export class FrameBuilder {
     );
     if (bad.length === 0) return;
     for (const page of this.#stillDamaged(bad, (number) => {
-      readAll(fd, this.#buffer, from + number * blockSize, blockSize, at + number * blockSize);
-      const words = (from + number * blockSize) / 4;
+      const place = from + number * blockSize;
+      const there = readAll(fd, this.#buffer, place, blockSize, at + number * blockSize);
+      this.#buffer.fill(0, place + there, place + blockSize);
+      const words = place / 4;
       return damagedPages(this.#words, words, { pages: 1, firstBlock: first + number }, rules).length > 0;
     }))
       this.#found.push({ part, block: first + page });

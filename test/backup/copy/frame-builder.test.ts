@@ -1,7 +1,9 @@
 // What goes into a frame, from files that change, shrink and vanish meanwhile.
+import { once } from 'node:events';
 import { closeSync, openSync, truncateSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { FrameBuilder } from '../../../src/backup/copy/frame-builder.ts';
 import { crc32c } from '../../../src/postgres/crc32c.ts';
@@ -91,4 +93,39 @@ test('damaged pages are named by block, through all pieces of what is read', asy
     damaged,
     [0, 70, 199].map((page) => ({ part: 0, block: 131_072 + page })),
   );
+});
+
+test('a page that does not match, and is cut off while it is read again, is zeros and no damage', async (t) => {
+  const source = join(await temporaryDirectory(t), 'file');
+  const truncatedAt = new BigInt64Array(new SharedArrayBuffer(8));
+  const truncating = new Worker(
+    `const { parentPort, workerData: { source, truncatedAt } } = require('node:worker_threads');
+    parentPort.on('message', () => setTimeout(() => {
+      require('node:fs').truncateSync(source, 0);
+      Atomics.store(truncatedAt, 0, BigInt(Date.now()));
+      parentPort.postMessage('done');
+    }, 20));`,
+    { eval: true, workerData: { source, truncatedAt } },
+  );
+  t.teardown(() => truncating.terminate());
+  const torn = pages(1);
+  torn[4000] = 0;
+  const data = { kind: 'file' as const, source, size: torn.length, firstBlock: 0 };
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    await writeFile(source, torn);
+    Atomics.store(truncatedAt, 0, 0n);
+    const began = Date.now();
+    const done = once(truncating, 'message');
+    truncating.postMessage('now');
+    const { bytes, damaged } = new FrameBuilder(rules).build([{ member: member('file', torn.length), data }]);
+    const at = Number(Atomics.load(truncatedAt, 0));
+    const isTooLate = at === 0 || (damaged.length > 0 && Date.now() - at < 30);
+    const content = Buffer.from(bytes.subarray(512, 512 + torn.length));
+    await done;
+    if (isTooLate) continue;
+    t.deepEqual(damaged, []);
+    t.true(content.every((byte) => byte === 0));
+    if (at - began > 15) return; // by then it had been read once
+  }
+  t.fail('it was never cut off in time');
 });
