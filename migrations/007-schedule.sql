@@ -78,7 +78,7 @@ comment on column :"schema".backup_schedule.enabled is 'Whether it runs. What is
 comment on column :"schema".backup_schedule.overlap is
   'When the run before is still under way: skip this one, wait for that to end (one waits at most), or start beside it.';
 comment on column :"schema".backup_schedule.on_failure is
-  'retry: after 1, 2, 4 … 60 minutes, until the next run is due. next: wait for that. pause: disable the schedule.';
+  'retry: after 1, 2, 4 and so on to 60 minutes, until the next run is due. next: wait for that. pause: disable the schedule.';
 comment on column :"schema".backup_schedule.catch_up is
   'What was due while no worker was there for more than five minutes: none: leave it. once: run once for all of it.';
 comment on column :"schema".backup_schedule.jitter is 'Each run starts by a random part of this later than it is due.';
