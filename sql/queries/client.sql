@@ -32,6 +32,16 @@ call :"schema".cancel_backup(
 -- name: backend
 select pg_backend_pid() as pid
 
+-- name: clock
+select clock_timestamp()::text as now
+
+-- name: requested_since
+select id
+from :"schema".backup_request
+where cluster = :cluster and label = :label and requested_at >= :since::timestamptz
+  and requested_by = current_user and requested_login = session_user and caller_key is not null
+  and state in ('requested', 'starting', 'running')
+
 -- name: interrupt
 select pg_cancel_backend(:pid) as interrupted
 

@@ -1,7 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
   cancelBackup,
+  databaseTime,
   interruptible,
+  requestedSince,
   startBackup,
   waitForBackup,
   withControl,
@@ -101,7 +103,7 @@ function start(control: ConnectOptions, request: StartRequest, wait: boolean): P
   const deadline = request.timeout === null ? undefined : Date.now() + request.timeout;
   return untilInterrupted((signal) =>
     withControl(control, async (db) => {
-      const started = await interruptible(db, control, signal, () => startBackup(db, request));
+      const started = await requestBackup(db, control, signal, request);
       if (wait && !signal.aborted) await completed(db, control, signal, started, deadline);
       if (!signal.aborted) return started;
       await cancel(db, started);
@@ -110,6 +112,23 @@ function start(control: ConnectOptions, request: StartRequest, wait: boolean): P
       });
     }),
   );
+}
+
+/** Where the procedure could not catch an interruption, its request is there still: then that is what was started. */
+async function requestBackup(
+  db: Connection,
+  control: ConnectOptions,
+  signal: AbortSignal,
+  request: StartRequest,
+): Promise<Started> {
+  const began = await databaseTime(db);
+  try {
+    return await interruptible(db, control, signal, () => startBackup(db, request));
+  } catch (error) {
+    const id = signal.aborted && !db.isLost ? await requestedSince(db, request, began) : undefined;
+    if (id === undefined) throw error;
+    return { id, startLsn: '' };
+  }
 }
 
 /** Nobody is left who waits for it: it is cancelled, unless it is past that. */

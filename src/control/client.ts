@@ -165,6 +165,22 @@ export async function interruptible<T>(
   }
 }
 
+/** The time by the database's clock, in full. */
+export async function databaseTime(db: Connection): Promise<string> {
+  const [row] = await db.run<{ now: string }>('client', 'clock');
+  return String(row?.now);
+}
+
+/** What this login's start_backup requested since then, and nobody waits for any more: labels are unique while they live. */
+export async function requestedSince(
+  db: Connection,
+  { cluster, label }: Pick<StartRequest, 'cluster' | 'label'>,
+  since: string,
+): Promise<number | undefined> {
+  const [row] = await db.run<{ id: number }>('client', 'requested_since', { cluster, label, since });
+  return row?.id;
+}
+
 async function cancelQuery(options: ConnectOptions, pid: number): Promise<void> {
   const { onNotice: _, ...quiet } = options;
   const db = await Connection.open(quiet);
