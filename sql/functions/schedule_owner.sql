@@ -5,7 +5,9 @@ as $$
 declare
   found_owner constant text := (select owner from backup_schedule where name = of_name);
 begin
-  if not pg_has_role(found_owner, current_schema() || '_operator', 'usage') then
+  if found_owner is null then
+    raise exception 'schedule "%" does not exist', of_name using errcode = 'HF001';
+  elsif not pg_has_role(found_owner, current_schema() || '_operator', 'usage') then
     raise exception 'role "%", which owns schedule "%", is no operator any more', found_owner, of_name
       using errcode = 'insufficient_privilege',
         hint = 'Grant it the role of operators, or have an operator change the schedule: it is his then.';
