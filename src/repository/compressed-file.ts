@@ -2,10 +2,12 @@
  * Files in independent zstd frames of about 2 MB, each with its content's size and checksum: any zstd reads them
  * as one stream, and here several are made or read at once, in libuv's threads.
  */
+import { readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
 import { releaseBuffer } from './release-buffer.ts';
+import { writeAt } from './write-at.ts';
 import { firstFrame } from './zstd-frames.ts';
 
 /** Bytes of content in a frame. */
@@ -41,6 +43,37 @@ export async function writeCompressed(
     await writeFully(target, frame);
     releaseBuffer(frame);
   }
+}
+
+/** The same in this thread, which is busy for so long. */
+export function writeCompressedHere(
+  source: FileHandle,
+  size: number,
+  target: FileHandle,
+  level: number,
+): void {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(frameSize, size));
+  let written = 0;
+  for (const { offset, length } of range(size)) {
+    const content = buffer.subarray(0, length);
+    readHere(source.fd, content, offset);
+    const frame = compressHere(content, level);
+    writeAt(target.fd, frame, written);
+    written += frame.length;
+    releaseBuffer(frame);
+  }
+}
+
+/** In one call with room for all of it, so that zstd notes the size in the frame. */
+export function compressHere(content: Buffer, level: number): Buffer {
+  return zstdCompressSync(content, {
+    chunkSize: content.length + (content.length >>> 8) + 1024,
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      [constants.ZSTD_c_checksumFlag]: 1,
+      [constants.ZSTD_c_contentSizeFlag]: 1,
+    },
+  });
 }
 
 export function compressFrame(content: Buffer, level: number): Promise<Buffer> {
@@ -125,6 +158,14 @@ export async function readFully(file: FileHandle, into: Buffer, position: number
     const { bytesRead } = await file.read(into, at, into.length - at, position + at);
     if (bytesRead === 0) throw new RangeError(`it ends after ${position + at} bytes`);
     at += bytesRead;
+  }
+}
+
+function readHere(fd: number, into: Buffer, position: number): void {
+  for (let at = 0; at < into.length;) {
+    const read = readSync(fd, into, at, into.length - at, position + at);
+    if (read === 0) throw new RangeError(`it ends after ${position + at} bytes`);
+    at += read;
   }
 }
 

@@ -43,10 +43,10 @@ export async function fetchAhead({ spool, after, ahead }: FetchAheadOptions): Pr
       wanted = now;
       next = await follow(spool, ready, successor(now), next);
     }
-    if (ready.length < ahead && (await makeReady(spool, owner, next, identity))) {
-      next = successor(next);
-      continue;
-    }
+    const names = [next, successor(next)].slice(0, Math.max(0, ahead - ready.length));
+    const made = await makeAllReady(spool, owner, names, identity);
+    for (let count = 0; count < made; count += 1) next = successor(next);
+    if (made > 0) continue;
     if (performance.now() - idleSince > (ready.length > 0 ? idleWithSome : idleWithNothing)) break;
     await sleep(pollEvery);
   }
@@ -85,12 +85,28 @@ async function follow(spool: string, ready: string[], wanted: string, next: stri
   return ready.includes(wanted) || wanted === next ? next : wanted;
 }
 
+type Identity = Parameters<typeof writeSegment>[2]['identity'];
+
+/** At the same time, as one is decompressed while another is written; how many of the first are ready. */
+async function makeAllReady(
+  spool: string,
+  owner: SpoolOwner,
+  names: readonly string[],
+  identity: Identity,
+): Promise<number> {
+  const [first] = names;
+  // Behind one that is not there yet, nothing is of use.
+  if (first === undefined || !existsSync(archivedPath(owner.clusterDirectory, first))) return 0;
+  const made = await Promise.all(names.map((name) => makeReady(spool, owner, name, identity)));
+  return made.includes(false) ? made.indexOf(false) : made.length;
+}
+
 /** false: there is none, or it cannot be had; the fetch that needs it will say why. */
 async function makeReady(
   spool: string,
   owner: SpoolOwner,
   name: string,
-  identity: Parameters<typeof writeSegment>[2]['identity'],
+  identity: Identity,
 ): Promise<boolean> {
   const archived = archivedPath(owner.clusterDirectory, name);
   if (!existsSync(archived)) return false;
