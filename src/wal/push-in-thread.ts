@@ -10,19 +10,21 @@ export interface Pushed {
 
 export class PushThread {
   readonly #worker: Worker;
+  #underWay = Promise.withResolvers<Pushed>();
 
   constructor(options: Omit<PushOptions, 'path'>) {
     this.#worker = startThread(import.meta.url, 'push-thread', { workerData: options });
+    this.#worker.on('message', (pushed: Pushed) => this.#underWay.resolve(pushed));
+    this.#worker.on('error', (error) => this.#underWay.reject(error));
+    this.#worker.on('exit', () => this.#underWay.reject(new Error('its thread has ended')));
+    this.#underWay.promise.catch(() => undefined); // it ends with none under way, too
   }
 
   /** One at a time. @throws HoldfastError where the file cannot be archived */
   async push(path: string): Promise<void> {
-    const { problem } = await new Promise<Pushed>((resolve, reject) => {
-      this.#worker.once('message', resolve);
-      this.#worker.once('error', reject);
-      this.#worker.postMessage(path);
-    });
-    this.#worker.removeAllListeners();
+    this.#underWay = Promise.withResolvers();
+    this.#worker.postMessage(path);
+    const { problem } = await this.#underWay.promise;
     if (problem !== undefined) throw new HoldfastError('failed', problem);
   }
 
