@@ -51,6 +51,8 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
       await thread?.end();
     }
   });
+  // A lane that fails does not end the other.
+  await Promise.allSettled(lanes);
   const pushed = await Promise.all(lanes);
   return pushed.reduce((sum, count) => sum + count, 0);
 }

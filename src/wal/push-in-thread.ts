@@ -22,6 +22,7 @@ export class PushThread {
 
   /** One at a time. @throws HoldfastError where the file cannot be archived */
   async push(path: string): Promise<void> {
+    if (this.#worker.threadId < 0) throw new HoldfastError('failed', 'the thread that archives has ended');
     this.#underWay = Promise.withResolvers();
     this.#worker.postMessage(path);
     const { problem } = await this.#underWay.promise;
