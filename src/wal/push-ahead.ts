@@ -51,8 +51,7 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
       await thread?.end();
     }
   });
-  // A lane that fails does not end the other.
-  await Promise.allSettled(lanes);
+  await Promise.allSettled(lanes); // none is left at work when another has failed
   const pushed = await Promise.all(lanes);
   return pushed.reduce((sum, count) => sum + count, 0);
 }
@@ -69,18 +68,19 @@ async function pushInTurn(
   { ahead, goOn }: AheadOptions,
   { walDirectory, target, taken, push }: Lane,
 ): Promise<number> {
-  for (let pushed = 0; ;) {
-    if (!goOn()) return pushed;
+  let pushed = 0;
+  while (goOn()) {
     const waiting = await waitingSegments(walDirectory);
     const receipts = await tidyReceipts(walDirectory, new Set(waiting));
     const next = waiting.slice(1, 1 + ahead).find((name) => !receipts.has(name) && !taken.has(name));
-    if (next === undefined) return pushed;
+    if (next === undefined) break;
     taken.add(next);
     const path = join(walDirectory, next);
     if (!(await settles(path))) continue;
     await withReceipt(path, target, () => push(path));
     pushed += 1;
   }
+  return pushed;
 }
 
 /** What another user than the server's archived, its "wal push" could not read. */
