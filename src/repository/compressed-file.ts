@@ -2,12 +2,10 @@
  * Files in independent zstd frames of about 2 MB, each with its content's size and checksum: any zstd reads them
  * as one stream, and here several are made or read at once, in libuv's threads.
  */
-import { readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { releaseBuffer } from './release-buffer.ts';
-import { writeAt } from './write-at.ts';
 import { firstFrame } from './zstd-frames.ts';
 
 /** Bytes of content in a frame. */
@@ -16,7 +14,7 @@ export const frameSize = 2 << 20;
 const atOnce = 4;
 /** What zstd makes of a frame is rarely more, and where it is there are two rounds. */
 const compressedChunk = 1 << 20;
-const readAtOnce = 4 << 20;
+export const readAtOnce = 4 << 20;
 /** Bytes: as in write-at.ts, but that each takes a thread and back. */
 const writtenAtOnce = 128 << 10;
 
@@ -31,7 +29,7 @@ export async function writeCompressed(
   level: number,
 ): Promise<void> {
   const free: Buffer[] = []; // memory that has been touched is quicker than new memory
-  const frames = inOrder(range(size), async ({ offset, length }) => {
+  const frames = inOrder(frameRanges(size), async ({ offset, length }) => {
     const buffer = free.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameSize, size));
     const content = buffer.subarray(0, length);
     await readFully(source, content, offset);
@@ -43,37 +41,6 @@ export async function writeCompressed(
     await writeFully(target, frame);
     releaseBuffer(frame);
   }
-}
-
-/** The same in this thread, which is busy for so long. */
-export function writeCompressedHere(
-  source: FileHandle,
-  size: number,
-  target: FileHandle,
-  level: number,
-): void {
-  const buffer = Buffer.allocUnsafeSlow(Math.min(frameSize, size));
-  let written = 0;
-  for (const { offset, length } of range(size)) {
-    const content = buffer.subarray(0, length);
-    readHere(source.fd, content, offset);
-    const frame = compressHere(content, level);
-    writeAt(target.fd, frame, written);
-    written += frame.length;
-    releaseBuffer(frame);
-  }
-}
-
-/** In one call with room for all of it, so that zstd notes the size in the frame. */
-export function compressHere(content: Buffer, level: number): Buffer {
-  return zstdCompressSync(content, {
-    chunkSize: content.length + (content.length >>> 8) + 1024,
-    params: {
-      [constants.ZSTD_c_compressionLevel]: level,
-      [constants.ZSTD_c_checksumFlag]: 1,
-      [constants.ZSTD_c_contentSizeFlag]: 1,
-    },
-  });
 }
 
 export function compressFrame(content: Buffer, level: number): Promise<Buffer> {
@@ -124,12 +91,15 @@ async function* compressedFrames(source: FileHandle, limit: number): AsyncGenera
       continue;
     }
     sum += frame.size;
-    if (sum > limit) throw new RangeError(`it holds more than ${limit} bytes`);
+    if (sum > limit) throw tooLong(limit);
     yield { bytes: pending.subarray(0, frame.length), size: frame.size };
     pending = pending.subarray(frame.length);
   }
-  if (pending.length > 0) throw new RangeError('it is cut off within a zstd frame');
+  if (pending.length > 0) throw cutOff();
 }
+
+export const tooLong = (limit: number) => new RangeError(`it holds more than ${limit} bytes`);
+export const cutOff = () => new RangeError('it is cut off within a zstd frame');
 
 /** Works on several items at once, and yields the results in the items' order. */
 async function* inOrder<Item, Result>(
@@ -147,7 +117,7 @@ async function* inOrder<Item, Result>(
   for (const result of underWay) yield await result;
 }
 
-function* range(size: number): Generator<{ offset: number; length: number }> {
+export function* frameRanges(size: number): Generator<{ offset: number; length: number }> {
   for (let offset = 0; offset < size; offset += frameSize)
     yield { offset, length: Math.min(frameSize, size - offset) };
 }
@@ -158,14 +128,6 @@ export async function readFully(file: FileHandle, into: Buffer, position: number
     const { bytesRead } = await file.read(into, at, into.length - at, position + at);
     if (bytesRead === 0) throw new RangeError(`it ends after ${position + at} bytes`);
     at += bytesRead;
-  }
-}
-
-function readHere(fd: number, into: Buffer, position: number): void {
-  for (let at = 0; at < into.length;) {
-    const read = readSync(fd, into, at, into.length - at, position + at);
-    if (read === 0) throw new RangeError(`it ends after ${position + at} bytes`);
-    at += read;
   }
 }
 

@@ -6,7 +6,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { walFileKind } from '../repository/wal-archive.ts';
-import { PushThread } from './push-in-thread.ts';
+import { TaskThread } from '../thread-tasks.ts';
 import { pushWal } from './push.ts';
 import { declaredTarget, tidyReceipts, withReceipt, type Target } from './receipts.ts';
 
@@ -43,8 +43,9 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
   const taken = new Set<string>();
   const hasMany = options.mayUseThreads === true && (await waitingSegments(walDirectory)).length >= many;
   const lanes = Array.from({ length: atOnce }, async () => {
-    const thread = hasMany ? new PushThread({ clusterDirectory, compressLevel }) : undefined;
-    const push = (path: string) => thread?.push(path) ?? pushWal({ path, clusterDirectory, compressLevel });
+    const shared = { clusterDirectory, compressLevel };
+    const thread = hasMany ? new TaskThread<void>(import.meta.url, 'push-thread', shared) : undefined;
+    const push = (path: string) => thread?.do(path) ?? pushWal({ ...shared, path });
     try {
       return await pushInTurn(options, { walDirectory, target, taken, push });
     } finally {

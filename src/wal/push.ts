@@ -6,13 +6,8 @@ import { open, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { claimRepository, readIdentity } from '../repository/cluster-identity.ts';
-import {
-  readCompressed,
-  readFully,
-  writeCompressed,
-  writeCompressedHere,
-  writeFully,
-} from '../repository/compressed-file.ts';
+import { readCompressed, readFully, writeCompressed, writeFully } from '../repository/compressed-file.ts';
+import { writeCompressedHere } from '../repository/compressed-here.ts';
 import { makeDurable, placeFile, removeLeftovers } from '../repository/place-file.ts';
 import { archivedPath, isCompressed, writingDirectory } from '../repository/wal-archive.ts';
 import { openSource, systemAround, type SourceFile } from './source-file.ts';
@@ -46,7 +41,7 @@ export async function pushWal({
     const placed = await placeFile(archived, writingDirectory(clusterDirectory), async (target) => {
       const { file, size, kind } = source;
       if (!isCompressed(kind)) await copyPlain(source, target);
-      else if (hasThread) writeCompressedHere(file, size, target, compressLevel);
+      else if (hasThread) writeCompressedHere(file.fd, size, target.fd, compressLevel);
       else await writeCompressed(file, size, target, compressLevel);
     });
     // Somebody else was quicker: what counts is the same.

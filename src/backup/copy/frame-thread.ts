@@ -1,6 +1,6 @@
 /** A thread that makes frames: reads, checks, compresses, and writes them to their place. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { compressHere } from '../../repository/compressed-file.ts';
+import { compressHere } from '../../repository/compressed-here.ts';
 import { releaseBuffer } from '../../repository/release-buffer.ts';
 import { writeAt } from '../../repository/write-at.ts';
 import { CopyError, failureOf } from './copy-error.ts';
