@@ -116,9 +116,10 @@ export async function tidyReceipts(walDirectory: string, waiting: ReadonlySet<st
   const receipted = new Set<string>();
   for (const name of await readdir(directory)) {
     const file = name.replace(/\..*$/, '');
-    const inHand = name.endsWith('.busy') && (await isBusy(join(directory, file)));
+    // With its receipt that is being written: another lane, or process, is about to rename that.
+    const inHand = name !== file && (await isBusy(join(directory, file)));
     if (name === 'target') continue;
-    if (waiting.has(file) && (name === file || inHand)) receipted.add(file);
+    if (inHand || (waiting.has(file) && name === file)) receipted.add(file);
     else await rm(join(directory, name), { force: true });
   }
   return receipted;

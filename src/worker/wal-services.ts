@@ -111,6 +111,7 @@ class Ahead {
         clusterDirectory: this.#clusterDirectory,
         compressLevel: this.#compressLevel,
         ahead: this.#segments,
+        mayUseThreads: true,
         goOn: () => !this.#closed,
       });
       this.#complained = '';
