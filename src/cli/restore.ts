@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -79,6 +80,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     target: recovery.target,
     timeline: options.targetTimeline,
     despiteMissingWal: options.despiteMissingWal,
+    hasOtherWal: options.asStandby || options.restoreCommand !== undefined,
   });
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, options.pgBin);
@@ -156,7 +158,7 @@ function described(
       ({ oid, location }) => `tablespace ${oid}: ${plain(bytePath(location, '').toString())}`,
     ),
     'what to do next:',
-    `  start PostgreSQL ${major} on it, for example: pg_ctl start -D ${plain(directory)}`,
+    `  start PostgreSQL ${major} on it, for example: ${startCommand(directory)}`,
     ...(standby
       ? ['  it follows its primary: see primary_conninfo there']
       : target.kind === 'latest' || action === 'promote'
@@ -168,6 +170,13 @@ function described(
               '  SELECT pg_wal_replay_resume() opens it for good',
             ]),
   ];
+}
+
+/** Where configuration files are elsewhere, as on Debian, they name another data directory: the one that was backed up. */
+function startCommand(directory: string): string {
+  const start = `pg_ctl start -D ${plain(directory)}`;
+  if (existsSync(join(directory, 'postgresql.conf'))) return start;
+  return `${start} -o "-c config_file=FILE -c data_directory=${plain(directory)}", as its postgresql.conf is elsewhere`;
 }
 
 /** `OID=DIR`, any number of times. */

@@ -54,7 +54,7 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
   const { backup, directory } = options;
   const inventory = await readInventory(backup);
   const tablespaces = await planTablespaces(options, inventory);
-  const outside = tablespaces.filter(({ inside }) => !inside).map(({ location }) => location);
+  const outside = tablespaces.filter(({ inside }) => !inside);
   const destination = { directory, tablespaces: outside };
   await prepareDestination(destination, `the restore of backup ${entryName(backup.description)}`);
 
@@ -71,7 +71,7 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
     await readFile(join(backup.directory, 'backup_manifest')),
     owned,
   );
-  await flusher.finish([asBytes(directory), ...outside]);
+  await flusher.finish([asBytes(directory), ...outside.map(({ location }) => location)]);
 
   await addControlFile(directory, outcome.kept.get(controlFile), owned);
   await removeNote(destination);

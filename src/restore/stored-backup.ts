@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
+import { readIdentity } from '../repository/cluster-identity.ts';
 import { readFrameIndex, type FrameEntry } from '../repository/frame-index.ts';
 import {
   backupsDirectory,
@@ -43,6 +44,18 @@ export async function storedBackups(clusterDirectory: string): Promise<Listed> {
     }
   }
   return listed;
+}
+
+/** The same. @throws HoldfastError `no_repository` where nothing of a cluster is, as where a disk is not mounted */
+export async function listedBackups(clusterDirectory: string): Promise<Listed> {
+  const listed = await storedBackups(clusterDirectory);
+  const isEmpty = listed.backups.length === 0 && listed.damaged.length === 0;
+  if (!isEmpty || (await readIdentity(clusterDirectory)) !== undefined) return listed;
+  const [repository, cluster] = [dirname(clusterDirectory), basename(clusterDirectory)];
+  throw new HoldfastError('failed', `there is nothing of a cluster "${cluster}" in "${repository}"`, {
+    code: 'no_repository',
+    hint: 'see that its file system is mounted, and give --repository and --cluster as where it was backed up',
+  });
 }
 
 /** A backup by its own directory, wherever it has been copied to, with the .meta directory beside it. */

@@ -85,7 +85,7 @@ function beginMore(reading: Reading, ready: readonly string[], next: string): st
     makers.hasRoom && ready.length + makers.names.length < ahead;
     name = nextSegment(name, segmentSize)
   ) {
-    if (ready.includes(name)) continue;
+    if (ready.includes(name) || makers.names.includes(name)) continue;
     // Behind one that is not there yet, nothing is of use.
     if (!existsSync(archivedPath(owner.clusterDirectory, name))) break;
     makers.begin(name);

@@ -13,6 +13,7 @@ import { Listener } from '../control/listener.ts';
 import { heartbeat, setCompanion, type WorkerIdentity } from '../control/workers.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { onStopSignal } from '../stop-signals.ts';
 import { Caretaker } from './caretaker.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Every } from './every.ts';
@@ -32,14 +33,11 @@ const longestTimer = 2 ** 31 - 1;
 /** Resolves when the worker has drained. @throws HoldfastError when it cannot start, or had to stop */
 export async function runWorker(config: Config, log: Log): Promise<void> {
   const worker = new Worker(config, log);
-  const onSignal = () => worker.stop();
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  const ignoreSignals = onStopSignal(() => worker.stop());
   try {
     await worker.run();
   } finally {
-    process.off('SIGTERM', onSignal);
-    process.off('SIGINT', onSignal);
+    ignoreSignals();
   }
 }
 

@@ -53,6 +53,24 @@ test('a sound backup is verified wholly, and the result is in the database', asy
   });
 });
 
+test('where there is nothing of a cluster, nothing is said to be sound', async (t) => {
+  const repository = await temporaryDirectory(t);
+  for (const command of [
+    ['verify', '--all'],
+    ['restore', '--list'],
+    ['restore', '--to', '/tmp/never-made'],
+  ]) {
+    const { status, stderr } = await holdfast([...command, '--repository', repository], {
+      url: 'postgres://nobody@127.0.0.1:1/nothing',
+    });
+    t.is(status, 1);
+    t.regex(
+      stderr,
+      /there is nothing of a cluster "main" in .*\n {2}hint: see that its file system is mounted/,
+    );
+  }
+});
+
 test('without the database a verification is done, and says that it is recorded nowhere', async (t) => {
   const scene = await repositoryScene(t);
   await scene.backup();
