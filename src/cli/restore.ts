@@ -111,6 +111,7 @@ function recoveryFrom(options: Options, repository: string): Recovery {
     nodeDirectory: dirname(process.execPath),
     repository,
     cluster: options.cluster,
+    despiteMissingWal: options.despiteMissingWal,
   });
   return {
     target,

@@ -99,16 +99,20 @@ export interface FetchCommand {
   nodeDirectory: string;
   repository: string;
   cluster: string;
+  /** Whether recovery may end at a hole in the archive. */
+  despiteMissingWal?: boolean;
 }
 
 /** For the shell, with PostgreSQL's placeholders: a percent sign of our own is doubled. */
-export function fetchCommand({ script, nodeDirectory, repository, cluster }: FetchCommand): string {
+export function fetchCommand(fetch: FetchCommand): string {
+  const { script, nodeDirectory, repository, cluster, despiteMissingWal = false } = fetch;
   const word = (text: string) =>
     /^[A-Za-z0-9_./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`.replaceAll('%', '%%');
   const variables = [
     `PATH=${word(nodeDirectory)}:"$PATH"`,
     `HOLDFAST_REPOSITORY=${word(repository)}`,
     `HOLDFAST_CLUSTER=${word(cluster)}`,
+    ...(despiteMissingWal ? ['HOLDFAST_DESPITE_MISSING_WAL=1'] : []),
   ];
   return [...variables, word(script), 'fetch', '"%f"', '"%p"'].join(' ');
 }

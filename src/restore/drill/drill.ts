@@ -5,7 +5,7 @@
 import { hostname } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { DrillRecord } from '../../control/drills.ts';
+import type { DrillCheck, DrillRecord } from '../../control/drills.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
 import { whileReading } from '../../repository/lock.ts';
@@ -21,6 +21,7 @@ import { PrivateServer } from './private-server.ts';
 import { findPrograms } from './programs.ts';
 import { expectedBytes, refuseWithoutRoom } from './room.ts';
 import { createScratch, removeAbandoned, type Removed, type Scratch } from './scratch.ts';
+import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
 
 export interface DrillOptions {
   cluster: string;
@@ -48,7 +49,7 @@ export interface DrillOptions {
   report: DrillReport;
 }
 
-export type Phase = 'restoring' | 'recovering' | 'checking' | 'removing';
+export type Phase = 'reading' | 'restoring' | 'recovering' | 'checking' | 'removing';
 
 /** What there is to say on the way. */
 export interface DrillReport {
@@ -106,12 +107,22 @@ async function rehearseWith(
   record.backup = { ...description, name };
   const programs = await findPrograms(majorOf(choice.backup), options.programs);
 
+  const { clusterDirectory, target, signal } = options;
+  report.phase('reading', `the WAL since ${description.startLsn}`);
+  const limit = await findWalLimit({ choice, clusterDirectory, target, signal, onSegment: report.segment });
+  const recovery = recoveryOf(options, choice, limit);
+
   const expected = expectedBytes(description);
   const scratch = await createScratch(drillDirectory, { cluster: options.cluster, backup: name, expected });
   try {
     await refuseWithoutRoom(drillDirectory, scratch.directory, expected);
-    await restoreInto(scratch, choice, options, record);
-    await recover(scratch, choice.backup, programs, assertions, options, record);
+    await restoreInto(scratch, choice, recovery, options, record);
+    await recover(scratch, choice.backup, { programs, recovery, assertions }, options, record).catch(
+      (error: unknown) => {
+        throw limit.tablespace === undefined ? error : endedEarly(error, limit.tablespace);
+      },
+    );
+    if (limit.tablespace !== undefined) record.checks.push(leftOut(limit.tablespace));
   } finally {
     report.phase('removing', scratch.directory);
     await scratch.remove();
@@ -121,6 +132,7 @@ async function rehearseWith(
 async function restoreInto(
   scratch: Scratch,
   { backup, fromBackup }: Choice,
+  recovery: Recovery,
   options: DrillOptions,
   record: DrillRecord,
 ): Promise<void> {
@@ -131,7 +143,7 @@ async function restoreInto(
     backup,
     directory: scratch.data,
     moved: await tablespacesInto(scratch, backup),
-    recovery: recoveryOf(options),
+    recovery,
     fromBackup,
     jobs,
     onProgress(done, expected) {
@@ -151,8 +163,11 @@ async function tablespacesInto(scratch: Scratch, backup: StoredBackup): Promise<
 async function recover(
   scratch: Scratch,
   backup: StoredBackup,
-  programs: string,
-  assertions: readonly Assertion[],
+  {
+    programs,
+    recovery,
+    assertions,
+  }: { programs: string; recovery: Recovery; assertions: readonly Assertion[] },
   options: DrillOptions,
   record: DrillRecord,
 ): Promise<void> {
@@ -164,7 +179,7 @@ async function recover(
     scratch,
     programs,
     major,
-    recovery: recoveryOf(options),
+    recovery,
     preload,
     signal,
     onSegment: report.segment,
@@ -184,8 +199,37 @@ async function recover(
   }
 }
 
-function recoveryOf({ target, timeline, restoreCommand }: DrillOptions): Recovery {
-  return { target, timeline, action: 'promote', standby: false, restoreCommand, noArchiving: true };
+/** To the end of the timeline that was chosen, and of the WAL that was read. */
+function recoveryOf(
+  { target, timeline, restoreCommand }: DrillOptions,
+  { path }: Choice,
+  { last }: WalLimit,
+): Recovery {
+  return {
+    target,
+    timeline: path.at(-1)?.timeline ?? timeline,
+    action: 'promote',
+    standby: false,
+    restoreCommand: limitedTo(last, restoreCommand),
+    noArchiving: true,
+  };
+}
+
+function leftOut({ location, lsn }: CreatedTablespace): DrillCheck {
+  const detail = `not from ${lsn} on, where a tablespace was created in "${location}"`;
+  return { check: 'all WAL replayed', ok: true, skipped: true, detail, problems: [], seconds: 0 };
+}
+
+/** The codes of a recovery that has met the end of the WAL. */
+const tooEarly = ['recovery_failed', 'target_not_reached'];
+
+function endedEarly(thrown: unknown, { location, lsn }: CreatedTablespace): unknown {
+  if (!(thrown instanceof HoldfastError) || !tooEarly.includes(thrown.code ?? '')) return thrown;
+  return new HoldfastError(
+    'failed',
+    `${thrown.message}; WAL was replayed up to ${lsn} only, where a tablespace was created in "${location}"`,
+    { code: 'tablespace_created', hint: 'drill a backup that was made since, which has it', cause: thrown },
+  );
 }
 
 function newRecord({ cluster, target, timeline, worker }: DrillOptions): DrillRecord {
