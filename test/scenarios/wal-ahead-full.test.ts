@@ -34,7 +34,9 @@ test('what has a receipt is archived, what is not stays in pg_wal, and with room
     zstdDecompressSync(await readFile(archived(name))).equals(contents.get(name) ?? Buffer.alloc(0));
 
   const worker = await startArchivingWorker(t, server, workerLogin.url);
-  await worker.untilLine(/cannot archive ahead of the archiver.*the repository is full/);
+  await eventually('the worker fails', () =>
+    /cannot archive ahead of the archiver.*the repository is full/.test(worker.output()),
+  );
   await cluster.configure({ archive_command: server.pushCommand });
   await eventually('the archiver fails, too', async () =>
     /holdfast: the repository is full/.test(await readFile(join(wal, '../../server.log'), 'utf8')),
