@@ -37,15 +37,16 @@ test('what has a receipt is archived, what is not stays in pg_wal, and with room
   await eventually('the worker fails', () =>
     /cannot archive ahead of the archiver.*the repository is full/.test(worker.output()),
   );
+  const receipts = await receiptsIn(wal);
+  t.true(receipts.length > 0, 'it had come some way');
+  for (const name of receipts) t.true(await isWhole(name), name);
   await cluster.configure({ archive_command: server.pushCommand });
   await eventually('the archiver fails, too', async () =>
     /holdfast: the repository is full/.test(await readFile(join(wal, '../../server.log'), 'utf8')),
   );
   await admin.query('checkpoint');
   await admin.query('checkpoint');
-  const receipts = (await readdir(join(wal, 'holdfast.push'))).filter((name) => /^[0-9A-F]{24}$/.test(name));
-  t.true(receipts.length > 0, 'it had come some way');
-  for (const name of receipts) t.true(await isWhole(name), name);
+  for (const name of await receiptsIn(wal)) t.true(await isWhole(name), name);
   const stillWaiting = await waitingIn(wal);
   t.true(stillWaiting.length > 3);
   for (const name of stillWaiting) t.deepEqual(await readFile(join(wal, name)), contents.get(name), name);
@@ -74,6 +75,11 @@ async function writeNoise(admin: SqlClient): Promise<string> {
      from generate_series(1, 5000) n, generate_series(1, 100) m group by n`,
   );
   return admin.value('select pg_walfile_name(pg_switch_wal())');
+}
+
+async function receiptsIn(wal: string): Promise<string[]> {
+  const names = await readdir(join(wal, 'holdfast.push'));
+  return names.filter((name) => /^[0-9A-F]{24}$/.test(name));
 }
 
 /** In order. */
