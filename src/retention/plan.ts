@@ -15,7 +15,7 @@ import {
 } from '../control/retention.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
-import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
+import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import {
   backupsDirectory,
@@ -197,9 +197,8 @@ async function readArchive(clusterDirectory: string): Promise<Archive | undefine
   try {
     const histories = new Map<number, Ancestor[]>();
     for (const name of await timelineHistories(clusterDirectory)) {
-      const ancestors = parseTimelineHistory(await readFile(archivedPath(clusterDirectory, name)));
-      if (ancestors.length === 0) throw new RangeError(`${name} names no timeline`);
-      histories.set(Number.parseInt(name, 16), ancestors);
+      const path = archivedPath(clusterDirectory, name);
+      histories.set(Number.parseInt(name, 16), parseHistoryFile(path, await readFile(path)));
     }
     const files = await archivedFiles(clusterDirectory);
     return { identity, files, histories, archivedAt: await archivedTimes(clusterDirectory, files) };

@@ -97,7 +97,7 @@ export class ArchiveSurvey {
       if (this.#histories.has(timeline)) continue;
       const bytes = await readFile(archivedPath(this.#clusterDirectory, name));
       try {
-        this.#histories.set(timeline, parseTimelineHistory(bytes));
+        this.#histories.set(timeline, parseTimelineHistory(bytes, timeline));
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
         this.#histories.set(timeline, []); // damaged: what it branched off is not known

@@ -6,13 +6,14 @@
 import { open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { parseHistoryFile } from '../postgres/timeline-history.ts';
 import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { writeFully } from '../repository/compressed-file.ts';
 import { readCompressedHere } from '../repository/compressed-here.ts';
 import { isAlive } from '../repository/place-file.ts';
 import { writeAt } from '../repository/write-at.ts';
-import { archivedPath, isCompressed, walFileKind } from '../repository/wal-archive.ts';
+import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
 import { checkSegment, notWal } from './source-file.ts';
 
 export interface FetchOptions {
@@ -34,7 +35,7 @@ export async function fetchWal({ name, path, clusterDirectory }: FetchOptions): 
   try {
     await writeWhole(path, async (target) => {
       if (isCompressed(kind)) writeSegment(source.fd, target.fd, { name, archived, identity });
-      else await writePlain(archived, target);
+      else await writePlain(target, archived, kind);
     });
   } finally {
     await source.close();
@@ -133,6 +134,8 @@ function checkFetched(name: string, size: number, bytes: Buffer, identity: Clust
     throw new RangeError(`it is of the system ${header.systemIdentifier}, not ${identity.systemIdentifier}`);
 }
 
-async function writePlain(archived: string, target: FileHandle): Promise<void> {
-  await writeFully(target, await readFile(archived));
+async function writePlain(target: FileHandle, archived: string, kind: WalFileKind): Promise<void> {
+  const bytes = await readFile(archived);
+  if (kind === 'timeline history') parseHistoryFile(archived, bytes);
+  await writeFully(target, bytes);
 }

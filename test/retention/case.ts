@@ -67,7 +67,7 @@ export function makeCase(seed: number, losses: number): Case {
     world.timelines.slice(1).map((timeline) => [timeline.number, historyTextOf(timeline)]),
   );
   const parsed = new Map(
-    [...known].map(([number, text]) => [number, parseTimelineHistory(Buffer.from(text))]),
+    [...known].map(([number, text]) => [number, parseTimelineHistory(Buffer.from(text), number)]),
   );
   const archivedAt = new Map<number, Date>();
   for (const [name, time] of [...world.archive].sort(([, a], [, b]) => a - b))

@@ -95,7 +95,7 @@ const obstacles: Record<string, [(stage: RetentionStage) => Promise<unknown>, Re
   ],
   'a timeline history is empty': [
     ({ directory }) => writeFile(join(directory, 'wal', '00000002.history'), ''),
-    /00000002\.history names no timeline/,
+    /00000002\.history" is damaged: it names no timeline/,
   ],
 };
 for (const [title, [hinder, complaint]] of Object.entries(obstacles)) {
