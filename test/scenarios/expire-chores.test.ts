@@ -1,12 +1,12 @@
 // Expiry asked for by a row, which workers do: once, wholly, and again where one was killed in the middle of it.
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { chore, noChores, requestChore, untilChore, type ChoreRow } from '../support/chores.ts';
 import { eventually } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
-import { startWorkerProcess, type WorkerProcess } from '../support/process.ts';
+import { holdfast, startWorkerProcess, type WorkerProcess } from '../support/process.ts';
 import { retentionStage, segment, type RetentionStage } from '../support/retention-stage.ts';
 import type { SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
@@ -74,6 +74,24 @@ test('two workers that are asked many times remove each backup once, and no expi
   );
   t.deepEqual(await stage.listed(), whole(names.slice(6)));
   t.deepEqual(await stage.segments(), [14, 15, 16, 17].map(segment));
+});
+
+test('an expiry that fails at each of its attempts removes nothing, and stays to be seen with its error', async (t) => {
+  const stage = await choreStage(t, 4);
+  const { names, operator } = stage;
+  await stage.policy({ keep_last: 2 });
+  await writeFile(join(stage.directory, 'backups', `${names[3]}.meta`, 'backup.json'), '{"id":');
+  await stage.startWorker();
+  const id = await requestChore(operator, 'expire');
+  const failed = await untilChore(operator, id, 'failed');
+  t.like(failed, { attempts: 3, next_attempt_at: null });
+  t.regex(String(failed.error), /description cannot be read/);
+  t.is(await stage.superuser.value('select count(*)::int from holdfast_boss.job'), 0);
+  t.deepEqual(await stage.listed(), whole(names));
+  const checked = await holdfast(['check'], { url: operator.url });
+  t.regex(checked.stdout, /^warning +cluster main, chore 1 \(expire\): failed .*description cannot be read/m);
+  const { stdout } = await holdfast(['status'], { url: operator.url });
+  t.regex(stdout, /Chores\n.*\n +1 +main +expire +failed/);
 });
 
 const waiting = `locktype = 'advisory' and not granted
