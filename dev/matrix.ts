@@ -8,13 +8,14 @@ import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.t
 
 /** What is about the repository only is the same on every version: tests on the newest are enough. */
 const repositoryOnly = [
-  '{chores,sync-chores}',
+  '{chores,chores-killed,expire-chores,expiry-and-copies,expiry-and-readers}',
   'copy-{damaged,driven,interrupted,killed,load,many,refused}',
-  'drill-{fails,killed,secluded}',
+  'drill-{chores,fails,killed,secluded}',
   'repository-{full,labels}',
   'restore-places',
   'retention',
   'schedule-{downtime,outcomes}',
+  'sync-{chores,servers,trouble}',
   'verify',
   'wal-{ahead,gaps,segment-sizes}',
 ];

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
 
 export interface Program {
@@ -23,8 +24,8 @@ export interface Program {
 
 /** Seconds from the first signal to SIGKILL. */
 const grace = 10;
-/** timeout(1) when it ran out, and where it had to use SIGKILL. */
-const ranOut = [124, 137];
+/** timeout(1) when it ran out, and where it had to use SIGKILL, of which it dies itself. */
+const ranOut = [124, 137, 'SIGKILL'];
 /** Bytes of what it said last. */
 const tail = 2000;
 
@@ -39,7 +40,7 @@ export async function runProgram(program: Program): Promise<void> {
     const [name] = program.command;
     const said = await lastLine(join(program.place, 'output'));
     const took = performance.now() - began;
-    if (program.timeout > 0 && took >= program.timeout && ranOut.includes(Number(status))) {
+    if (program.timeout > 0 && took >= program.timeout && ranOut.includes(status ?? '')) {
       throw new HoldfastError(
         'failed',
         `the sync program "${name}" took longer than ${program.timeout / 1000} s${said}`,
@@ -62,7 +63,14 @@ function run(
   { command, args, directory, place, timeout, signal }: Program,
   output: FileHandle,
 ): Promise<number | string | null> {
-  const limited = [`--kill-after=${grace}`, String(timeout / 1000), 'flock', join(place, 'program')];
+  // Without a fork the program itself is what timeout(1) waits for, also where it ignores the first signal.
+  const limited = [
+    `--kill-after=${grace}`,
+    String(timeout / 1000),
+    'flock',
+    '--no-fork',
+    join(place, 'program'),
+  ];
   return new Promise((resolve, reject) => {
     const child = spawn('timeout', [...limited, ...command, ...args], {
       cwd: directory,
@@ -83,9 +91,30 @@ function run(
     });
     child.once('exit', (status, killedBy) => {
       signal?.removeEventListener('abort', end);
-      resolve(status ?? killedBy);
+      const wasEnded = ranOut.includes(status ?? '') || signal?.aborted === true;
+      void (wasEnded ? endGroup(Number(child.pid)) : Promise.resolve()).then(() =>
+        resolve(status ?? killedBy),
+      );
     });
   });
+}
+
+/** timeout(1) waits for the program alone; what that has started is in the same group, and has as long to end. */
+async function endGroup(group: number): Promise<void> {
+  const deadline = performance.now() + grace * 1000;
+  while (performance.now() < deadline) {
+    if (!reaches(group, 0)) return;
+    await sleep(100);
+  }
+  reaches(group, 'SIGKILL');
+}
+
+function reaches(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-group, signal);
+  } catch {
+    return false;
+  }
 }
 
 /** What reaches the control database is none of its business. */

@@ -1,9 +1,8 @@
 // Backups over simulated days on a real server: what expires, and that every restore still promised works.
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatRepositoryBackup, parseRepositoryBackup } from '../../src/repository/repository-backup.ts';
-import { archivedPath, archivedSegments } from '../../src/repository/wal-archive.ts';
+import { archivedSegments } from '../../src/repository/wal-archive.ts';
+import { grow } from '../support/grow.ts';
 import { holdfast } from '../support/process.ts';
 import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
 import { noRestore } from '../support/restored-copy.ts';
@@ -11,7 +10,6 @@ import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
 const kept = 'select array_agg(n order by n)::text from kept';
-const day = 86_400_000;
 
 interface Said {
   policy: object | null;
@@ -29,28 +27,6 @@ async function expire(scene: RepositoryScene, ...args: string[]): Promise<Said> 
   if (status !== 0) throw new Error(`expire ended with ${status}: ${stderr}${stdout}`);
   const [said] = JSON.parse(stdout) as [Said];
   return said;
-}
-
-/** As if everything in the repository had been made so many days earlier. */
-async function grow(scene: RepositoryScene, days: number): Promise<void> {
-  const earlier = (time: string) => new Date(Date.parse(time) - days * day).toISOString();
-  const backups = join(scene.directory, 'backups');
-  const names = (await readdir(backups)).filter((name) => /^\d+T\d+Z-\d+$/.test(name)).sort();
-  for (const name of names) {
-    const file = join(backups, `${name}.meta`, 'backup.json');
-    const description = parseRepositoryBackup(file, await readFile(file));
-    const startedAt = earlier(description.startedAt);
-    const older = { ...description, startedAt, stoppedAt: earlier(description.stoppedAt) };
-    await writeFile(file, formatRepositoryBackup(older));
-    const renamed = join(backups, `${startedAt.replaceAll(/[-:]|\.\d+/g, '')}-${description.id}`);
-    await rename(join(backups, `${name}.meta`), `${renamed}.meta`);
-    await rename(join(backups, name), renamed);
-  }
-  for (const segment of await archivedSegments(scene.directory)) {
-    const file = archivedPath(scene.directory, segment);
-    const { mtimeMs } = await stat(file);
-    await utimes(file, (mtimeMs - days * day) / 1000, (mtimeMs - days * day) / 1000);
-  }
 }
 
 test('a week of backups: what the policy does not keep goes with its WAL, and every restore promised works', async (t) => {

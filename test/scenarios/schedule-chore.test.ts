@@ -1,8 +1,12 @@
 // A schedule of another kind than backup requests a chore.
 import test from 'ava';
+import { noChores } from '../support/chores.ts';
+import { drillingScene } from '../support/drills.ts';
 import { asRole } from '../support/installed-database.ts';
+import { noRestore } from '../support/restored-copy.ts';
 import { scene } from '../support/scene.ts';
 import { insertSchedule, scheduleOf, untilRun } from '../support/schedules.ts';
+import { testWhen } from '../support/test-when.ts';
 
 test('a chore that is due is requested in the name of the schedule’s owner, and its end is the run’s', async (t) => {
   const it = await scene(t);
@@ -29,4 +33,25 @@ test('a chore that is due is requested in the name of the schedule’s owner, an
     error_code: works ? null : 'chores_unavailable',
   });
   t.is((await scheduleOf(operator)).last_success !== null, works);
+});
+
+testWhen(noRestore, noChores)('backups are verified and drilled by schedule', async (t) => {
+  const it = await drillingScene(t);
+  await it.backup();
+  const operator = await asRole(t, it.db, 'operator');
+  for (const [kind, options, records] of [
+    ['verify', {}, 'backup_verification'],
+    ['drill', { target_immediate: true }, 'backup_drill'],
+  ] as const) {
+    await insertSchedule(operator, '* * * * * *', { name: kind, kind, options });
+    await untilRun(operator, 'complete', { name: kind, within: 60_000 });
+    await operator.query('update holdfast.backup_schedule set enabled = false where name = $1', [kind]);
+    const [chore] = await operator.query(
+      `select kind, options, result from holdfast.backup_chore where schedule = $1 order by id limit 1`,
+      [kind],
+    );
+    t.like(chore, { kind, options });
+    t.true(await operator.value(`select bool_and(ok) from holdfast.${records}`));
+    t.not((await scheduleOf(operator, kind)).last_success, null);
+  }
 });

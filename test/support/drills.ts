@@ -1,10 +1,11 @@
-// Restore drills of a scene's backups, from the command line, each into a directory of the test's own.
-import { readdir } from 'node:fs/promises';
+// Restore drills of a scene's backups, from the command line or by its worker, each into a directory of the test's own.
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { RunningProcess } from './children.ts';
+import { ownCluster } from './cluster.ts';
 import { holdfast, startHoldfast } from './process.ts';
-import type { RepositoryScene } from './repository-scene.ts';
+import { repositoryScene, type RepositoryScene } from './repository-scene.ts';
 
 export interface DrillCheck {
   check: string;
@@ -58,6 +59,45 @@ export async function drills(
     },
     start: (...args) => startHoldfast(t, [...command, ...args], options),
     left: () => readdir(directory),
+  };
+}
+
+export interface DrillingScene extends RepositoryScene {
+  drillDirectory: string;
+  /** For another worker of its kind. */
+  drillEnv: NodeJS.ProcessEnv;
+  /** From now on a drill stops at its assertion until it is let go. */
+  holdDrills: () => Promise<void>;
+  letDrillsGo: () => Promise<void>;
+}
+
+/** Its worker does drills, and one assertion holds in each of them. */
+export async function drillingScene(t: ExecutionContext): Promise<DrillingScene> {
+  const cluster = await ownCluster(t);
+  const drillDirectory = await cluster.serverDirectory('drills');
+  const place = await cluster.serverDirectory('assertions');
+  const [file, hold] = [join(place, 'assertions.sql'), join(place, 'hold')];
+  await writeFile(
+    file,
+    `-- name: nobody holds it
+with recursive waiting (n) as (
+  select 1
+  union all
+  select n + 1 from waiting where (pg_stat_file('${hold}', true)).size is not null and pg_sleep(0.05) is not null)
+select max(n) > 0 from waiting;
+`,
+  );
+  const env = {
+    HOLDFAST_CLUSTER_MAIN_DRILL_DIRECTORY: drillDirectory,
+    HOLDFAST_CLUSTER_MAIN_DRILL_ASSERTIONS: file,
+  };
+  const scene = await repositoryScene(t, { cluster, env });
+  return {
+    ...scene,
+    drillDirectory,
+    drillEnv: { ...env, HOLDFAST_REPOSITORY: scene.repository },
+    holdDrills: () => writeFile(hold, ''),
+    letDrillsGo: () => rm(hold),
   };
 }
 

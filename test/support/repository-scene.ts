@@ -48,14 +48,16 @@ const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url))
 export interface RepositorySceneOptions extends OwnClusterOptions {
   /** Of the worker. */
   env?: NodeJS.ProcessEnv;
+  /** Default: one of the test's own. */
+  cluster?: TestCluster;
 }
 
 /** A worker runs when it resolves. */
 export async function repositoryScene(
   t: ExecutionContext,
-  { env, ...options }: RepositorySceneOptions = {},
+  { env, cluster: given, ...options }: RepositorySceneOptions = {},
 ): Promise<RepositoryScene> {
-  const cluster = await ownCluster(t, options);
+  const cluster = given ?? (await ownCluster(t, options));
   const repository = await cluster.serverDirectory('repository');
   await cluster.configure({ archive_command: pushCommand(repository) });
   const base = await scene(t, cluster);

@@ -11,7 +11,21 @@ import { holdfast, startHoldfast } from './process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 import { systemIdentifier, walScene } from './wal.ts';
 
-export interface SyncScene {
+export interface Sender {
+  /** The program with its first argument: a sync_command. */
+  command: string[];
+  /** Where it sends to. */
+  destination: string;
+  /** Tells the program: fail, wait. */
+  tell(what: 'fail' | 'wait'): Promise<void>;
+  untell(what: 'fail' | 'wait'): Promise<void>;
+  /** What it was run with, oldest first: its two arguments. */
+  runs(): Promise<{ backup: string; present: string; ended: boolean }[]>;
+  /** The files that have been sent. */
+  remote(): Promise<string[]>;
+}
+
+export interface SyncScene extends Sender {
   repository: string;
   /** Of the cluster main. */
   directory: string;
@@ -23,13 +37,6 @@ export interface SyncScene {
   storeBackup(time: string, id: number, n: number): Promise<string>;
   sync(...args: string[]): Promise<Finished>;
   startSync(...args: string[]): Promise<RunningProcess>;
-  /** Tells the program: fail, wait. */
-  tell(what: 'fail' | 'wait'): Promise<void>;
-  untell(what: 'fail' | 'wait'): Promise<void>;
-  /** What it was run with, oldest first: its two arguments. */
-  runs(): Promise<{ backup: string; present: string; ended: boolean }[]>;
-  /** The files that have been sent. */
-  remote(): Promise<string[]>;
 }
 
 const program = `#!/bin/sh
@@ -42,20 +49,13 @@ echo "$2 $3" >> "$place/ended"
 `;
 
 export async function syncScene(t: ExecutionContext, at?: string): Promise<SyncScene> {
-  const place = await temporaryDirectory(t);
+  const sender = await newSender(t);
   const server = await walScene(t, at);
   const { repository } = server;
   const directory = join(repository, 'main');
-  const script = join(place, 'send');
-  await writeFile(script, program, { mode: 0o755 });
-  await mkdir(join(place, 'remote'));
-  const env = {
-    HOLDFAST_REPOSITORY: repository,
-    HOLDFAST_CLUSTER_MAIN_SYNC_COMMAND: JSON.stringify([script, place]),
-  };
-  const lines = async (name: string) =>
-    (await readFile(join(place, name), 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
+  const env = { HOLDFAST_REPOSITORY: repository, ...syncCommand(sender.command) };
   return {
+    ...sender,
     repository,
     directory,
     env,
@@ -69,6 +69,25 @@ export async function syncScene(t: ExecutionContext, at?: string): Promise<SyncS
     storeBackup: (time, id, n) => storeBackup(directory, time, id, n),
     sync: (...args) => holdfast(['sync', ...args], { env }),
     startSync: (...args) => startHoldfast(t, ['sync', ...args], { env }),
+  };
+}
+
+/** In the environment of the program. */
+export function syncCommand(command: string[]): NodeJS.ProcessEnv {
+  return { HOLDFAST_CLUSTER_MAIN_SYNC_COMMAND: JSON.stringify(command) };
+}
+
+export async function newSender(t: ExecutionContext): Promise<Sender> {
+  const place = await temporaryDirectory(t);
+  const script = join(place, 'send');
+  const destination = join(place, 'remote');
+  await writeFile(script, program, { mode: 0o755 });
+  await mkdir(destination);
+  const lines = async (name: string) =>
+    (await readFile(join(place, name), 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
+  return {
+    command: [script, place],
+    destination,
     tell: (what) => writeFile(join(place, what), ''),
     untell: (what) => rm(join(place, what)),
     async runs() {
@@ -79,10 +98,10 @@ export async function syncScene(t: ExecutionContext, at?: string): Promise<SyncS
       });
     },
     async remote() {
-      const entries = await readdir(join(place, 'remote'), { recursive: true, withFileTypes: true });
+      const entries = await readdir(destination, { recursive: true, withFileTypes: true });
       return entries
         .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name).slice(join(place, 'remote/').length))
+        .map((entry) => join(entry.parentPath, entry.name).slice(destination.length + 1))
         .sort();
     },
   };
