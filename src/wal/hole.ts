@@ -50,7 +50,7 @@ async function isOn(name: string, clusterDirectory: string): Promise<boolean> {
   if (timeline === 1) return true;
   try {
     const history = await readFile(archivedPath(clusterDirectory, `${name.slice(0, 8)}.history`));
-    const begin = parseTimelineHistory(history).at(-1)?.end;
+    const begin = parseTimelineHistory(history, timeline).at(-1)?.end;
     return begin !== undefined && number >= begin / BigInt(walSegmentSize);
   } catch {
     return false; // nobody can know
