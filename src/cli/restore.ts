@@ -11,6 +11,7 @@ import { bytePath } from '../restore/extraction/byte-path.ts';
 import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
+import type { Target } from '../restore/target.ts';
 import { targetFrom } from '../restore/target-wish.ts';
 import { bytes, plain } from './format.ts';
 import { configFrom, jobsOption, type GlobalOptions } from './options.ts';
@@ -73,11 +74,11 @@ async function run(which: string | undefined, options: Options, repository: stri
     });
   }
   const directory = resolve(options.to);
-  const recovery = recoveryFrom(options, repository);
+  const target = wantedTarget(options);
   const choice = await chooseBackup({
     clusterDirectory: join(repository, options.cluster),
     which,
-    target: recovery.target,
+    target,
     timeline: options.targetTimeline,
     despiteMissingWal: options.despiteMissingWal,
     hasOtherWal: options.asStandby || options.restoreCommand !== undefined,
@@ -85,6 +86,7 @@ async function run(which: string | undefined, options: Options, repository: stri
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, options.pgBin);
 
+  const recovery = recoveryFrom(options, repository, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
   const restored = await restore({
     backup: choice.backup,
@@ -99,19 +101,23 @@ async function run(which: string | undefined, options: Options, repository: stri
   else await printLines(described(choice, restored, directory, recovery));
 }
 
-function recoveryFrom(options: Options, repository: string): Recovery {
+function wantedTarget(options: Options): Target {
   const target = targetFrom(options);
   if (options.asStandby && target.kind !== 'latest') {
     throw new HoldfastError('usage', 'a standby has no target: it follows its primary', {
       code: 'which_target',
     });
   }
+  return target;
+}
+
+function recoveryFrom(options: Options, repository: string, target: Target, { hasHole }: Choice): Recovery {
   const fetch = fetchCommand({
     script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
     nodeDirectory: dirname(process.execPath),
     repository,
     cluster: options.cluster,
-    despiteMissingWal: options.despiteMissingWal,
+    despiteMissingWal: hasHole,
   });
   return {
     target,

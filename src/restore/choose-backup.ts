@@ -25,6 +25,8 @@ export interface Choice {
   path: Span[];
   /** Segments of the backup that only it has itself. */
   fromBackup: string[];
+  /** Whether WAL is missing behind the target, where recovery looks, too, as it reads ahead (recovery_prefetch). */
+  hasHole: boolean;
   warnings: string[];
 }
 
@@ -35,7 +37,7 @@ export async function chooseBackup(question: Question): Promise<Choice> {
   const own = await ownSegments(backup.directory);
   const segments = new Set([...archive.segments, ...own]);
   const needs = { backup: backup.description, path, target: question.target, segments };
-  const { last } = coverageFrom(needs.backup.stopWal, path, segments, needs.backup.walSegmentSize);
+  const { last, hole } = coverageFrom(needs.backup.stopWal, path, segments, needs.backup.walSegmentSize);
   const archivedAt = await timeOf(question.clusterDirectory, last);
   const times = { archivedAt: (name: string) => (name === last ? archivedAt : undefined) };
   const missing = missingWal({ ...needs, ...times });
@@ -48,7 +50,13 @@ export async function chooseBackup(question: Question): Promise<Choice> {
   const doubt = missing ?? doubtAbout({ ...needs, ...times, archived: archive.segments });
   if (doubt !== undefined && !question.hasOtherWal) warnings.push(doubt);
   const fromBackup = notArchived({ backup: backup.description, archived: archive.segments });
-  return { backup, path, fromBackup: fromBackup.filter((name) => own.has(name)), warnings };
+  return {
+    backup,
+    path,
+    fromBackup: fromBackup.filter((name) => own.has(name)),
+    hasHole: hole !== undefined,
+    warnings,
+  };
 }
 
 async function choose(

@@ -99,7 +99,7 @@ export interface FetchCommand {
   nodeDirectory: string;
   repository: string;
   cluster: string;
-  /** Whether recovery may end at a hole in the archive. */
+  /** Whether recovery may end at a hole in the archive: it is known, and behind the target or accepted. */
   despiteMissingWal?: boolean;
 }
 
