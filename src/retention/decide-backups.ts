@@ -3,7 +3,7 @@
  *
  * What any rule keeps stays. The rules that count (the last ones, the tiers, the newest) count sound backups only, so
  * that one which is known to be damaged takes no sound one's place; and those in the repository once more by themselves,
- * as of all others there is nothing but their requester's word.
+ * as of all others there is nothing but their requester's word. Where none is sound, none goes: it may be found wrong.
  */
 import { isOnWay, wayTo, type Histories } from './history.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
@@ -93,6 +93,10 @@ export function decideBackups<T extends Candidate>(
       keep(backup, 'it is within keep_within');
   }
   for (const [backup, reason] of countedTwice(sound, rules)) keep(backup, reason);
+  for (const backup of irreplaceable(backups, sound)) {
+    keep(backup, 'none is known to be sound that could take its place');
+    rolling.add(backup);
+  }
 
   return backups.map((backup) => {
     const why = reasons.get(backup) ?? [];
@@ -157,6 +161,12 @@ function* counted<T extends Candidate>(sound: readonly T[], rules: Rules): Itera
     }
     for (const [period, backup] of newest) yield [backup, `it is the newest of the ${what} ${period}`];
   }
+}
+
+/** All, where none is sound; those in the repository, where none of them is. */
+function irreplaceable<T extends Candidate>(backups: readonly T[], sound: readonly T[]): readonly T[] {
+  if (sound.length === 0) return backups;
+  return sound.some(isCopy) ? [] : backups.filter(isCopy);
 }
 
 function whyNot(backup: Candidate, newestFirst: readonly Candidate[], rules: Rules): string {

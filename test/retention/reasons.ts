@@ -23,6 +23,11 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
         isThere(backup, where) &&
         younger(backup).filter((one) => isThere(one, where)).length < Number(rules.keepLast),
     ],
+    [
+      /^none is known to be sound that could take its place$/,
+      ({ method }) =>
+        backups.every((other) => !other.isSound || (other.method !== 'copy' && method === 'copy')),
+    ],
     [/^it is within recovery_window$/, ({ made }) => made.stopped > (since ?? 0) - margin - skew],
     [/^it is within keep_within$/, ({ made }) => made.stopped > Number(rules.keepSince) - skew],
     [
@@ -82,6 +87,10 @@ export function checkRules(t: ExecutionContext, { decided, rules, backups }: Cas
       const others = new Set(newer.map(period));
       return !others.has(period(backup)) && others.size < (count ?? 0);
     };
+    t.true(
+      backups.some((other) => other.isSound && (other.method === 'copy' || backup.method !== 'copy')),
+      `${seed}: ${backup.name} goes where another one is sound`,
+    );
     const age = backup.stoppedAt.getTime();
     t.false(age > Number(rules.keepSince ?? Infinity), `${seed}: ${backup.name} is young`);
     t.false(age > Number(rules.recoverSince ?? Infinity), `${seed}: ${backup.name} is in the window`);
