@@ -121,17 +121,17 @@ export function planFor(
   const { histories, files, archivedAt, identity } = archive;
   const { systemIdentifier, walSegmentSize: segmentSize } = identity;
   const ours = asFound.filter((candidate) => candidate.systemIdentifier === systemIdentifier);
-  const timelines = timelinesToReach({
-    files,
+  const known = { files, histories, archivedAt, backups: ours, underWay };
+  const branches = timelinesToReach({ ...known, recoverSince: policy.recoverSince }).map((timeline) => ({
+    timeline,
     histories,
-    archivedAt,
-    backups: ours,
-    underWay,
-    recoverSince: policy.recoverSince,
-  });
-  const branches = timelines.map((timeline) => ({ timeline, histories, systemIdentifier }));
+    systemIdentifier,
+  }));
   const backups = decideBackups(asFound, policy, branches);
   const staying = backups.filter(({ goes, backup }) => !goes && ours.includes(backup));
+  // What is read may be on its way to any timeline.
+  const recoverSince = ours.some(({ isRead }) => isRead) ? null : policy.recoverSince;
+  const timelines = timelinesToReach({ ...known, recoverSince });
   const wal = decideWal({ files, histories, staying, underWay, timelines, segmentSize });
   if (walMustWait === undefined) return { backups, wal };
   return {
