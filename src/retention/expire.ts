@@ -12,7 +12,7 @@ import { backupsDirectory, metaDirectory } from '../repository/repository-backup
 import { removeArchived } from '../repository/wal-archive.ts';
 import type { Decided } from './decide-backups.ts';
 import type { ListedCandidate } from './candidates.ts';
-import { lookAt, planFor, type Plan, type Seen } from './plan.ts';
+import { lookAgain, lookAt, planFor, type Plan, type Seen } from './plan.ts';
 import { finishEarlier, removeOne, type ExpireOptions } from './remove.ts';
 import { runsOf, type WalRun } from './wal-runs.ts';
 
@@ -87,7 +87,9 @@ async function expireLocked(options: ExpireOptions): Promise<Expiry> {
     });
   }
 
-  const plan = await planForWal(seen, reading, refused);
+  const latest = await control((db) => lookAgain(db, seen));
+  const { wal } = await planForWal(latest, reading, refused);
+  const plan = { backups: planFor(seen, reading, refused).backups, wal };
   signal.throwIfAborted();
   bytes += await removeWal(plan, seen, options);
   return { ...outcome(seen, plan, problems), finished: finished.names, bytes };

@@ -6,8 +6,11 @@ import { fileURLToPath } from 'node:url';
 import ava, { type ExecutionContext } from 'ava';
 import { unlistBackup } from '../../src/repository/expired-backup.ts';
 import { startProcess } from '../support/children.ts';
+import { eventually, eventuallyRow } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
+import { playWorker } from '../support/played-worker.ts';
 import { startHoldfast } from '../support/process.ts';
+import { requestIn } from '../support/requests.ts';
 import { retentionStage, segment, type RetentionStage } from '../support/retention-stage.ts';
 
 const holder = fileURLToPath(new URL('../support/lock-holder.ts', import.meta.url));
@@ -76,6 +79,39 @@ test('all WAL after a backup stays while it is read, also where it is kept anywa
   t.deepEqual(await stage.segments(), [2, 8, 9].map(segment));
   t.false(existsSync(old));
 });
+
+test('a backup that comes to run while the database is asked keeps the WAL from its start on', async (t) => {
+  const stage = await retentionStage(t);
+  await stage.policy({ keep_last: 1, recovery_window: '0' });
+  const worker = await playWorker(t, stage.db);
+  const id = await requestIn('starting', stage.operator, worker);
+  await stage.superuser.query('begin; lock table holdfast.backup_verification in access exclusive mode');
+  const asking = stage.expired(['--dry-run']);
+  await eventuallyRow(
+    stage.superuser,
+    `select from pg_locks where relation = 'holdfast.backup_verification'::regclass and not granted`,
+  );
+  await worker.move(id, 'running');
+  await stage.superuser.query('commit');
+  t.deepEqual((await asking).wal_goes, []);
+});
+
+for (const state of ['starting', 'running', 'complete'] as const) {
+  test(`a backup that came to be ${state} while others were removed has the WAL that it needs`, async (t) => {
+    const stage = await retentionStage(t, { method: 'hold' });
+    await stage.policy({ keep_last: 1, recovery_window: '0' });
+    const begun = join(stage.repository, 'begun');
+    const script = `touch "${begun}"; while [ ! -e "${begun}.go" ]; do sleep 0.05; done`;
+    const removing = stage.expired([], {
+      HOLDFAST_CLUSTER_MAIN_DELETE_COMMAND: JSON.stringify(['sh', '-c', script]),
+    });
+    await eventually('a backup is being removed', () => existsSync(begun));
+    await requestIn(state, stage.operator, await playWorker(t, stage.db));
+    await writeFile(`${begun}.go`, '');
+    t.is((await removing).goes.length, 3);
+    t.deepEqual(await stage.segments(), [2, 3, 4, 5, 6, 7, 8, 9].map(segment));
+  });
+}
 
 test('one expiry at a time: the second one is told so, and changes nothing', async (t) => {
   const stage = await retentionStage(t);
