@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { withoutSecrets } from './program-environment.ts';
 
 export interface Program {
   /** The program and its first arguments. */
@@ -86,11 +87,6 @@ function run(
       resolve(status ?? killedBy);
     });
   });
-}
-
-/** What reaches the control database is none of its business. */
-function withoutSecrets({ DATABASE_URL: _, PGPASSWORD: __, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return env;
 }
 
 async function lastLine(file: string): Promise<string> {
