@@ -24,6 +24,9 @@ begin
     (cluster, backup, request_id, method, stopped_at, system_identifier, start_lsn, reason, policy, begun_by)
   values (of_cluster, of_backup, of_request, its_method, its_end, its_system, its_start, because, by_policy, session_user)
   on conflict on constraint an_expiry_is_begun_once do nothing;
+  -- Whoever would hold or keep it on an older snapshot does not see that row. That this one has been locked FOR UPDATE
+  -- and written makes him fail, even where he only locks it FOR KEY SHARE.
+  update backup_request set expired_at = expired_at where id = of_request;
   return null;
 end
 $$;

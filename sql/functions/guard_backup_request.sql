@@ -19,6 +19,10 @@ begin
   then
     return new;
   end if;
+  -- begin_expiry() writes it as it is.
+  if changed = '{}' and exists (select from backup_expiry where request_id = new.id) then
+    return new;
+  end if;
 
   -- 1. Who is this? A worker is who holds a worker's lock, and holds this request or takes it over.
   if me.id is not null then

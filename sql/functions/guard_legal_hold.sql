@@ -24,7 +24,8 @@ begin
     return new;
   end if;
 
-  -- The same row that begin_expiry() locks: either it sees this hold, or this sees what it has begun.
+  -- The same row that begin_expiry() locks and writes: either it sees this hold, or this sees what it has begun, or
+  -- fails as its snapshot is older.
   select state into found_state from backup_request where id = new.request_id for key share;
   if found_state is null then
     raise exception 'backup request % does not exist', new.request_id using errcode = 'foreign_key_violation';

@@ -7,6 +7,7 @@ import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { withoutSecrets } from './program-environment.ts';
 
 export interface Program {
   /** The program and its first arguments. */
@@ -116,12 +117,6 @@ function reaches(group: number, signal: NodeJS.Signals | 0): boolean {
     return false;
   }
 }
-
-/** What reaches the control database is none of its business. */
-function withoutSecrets({ DATABASE_URL: _, PGPASSWORD: __, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return env;
-}
-
 async function lastLine(file: string): Promise<string> {
   const text = (await readFile(file)).subarray(-tail).toString('utf8');
   const line = text.trimEnd().split('\n').at(-1)?.trim() ?? '';

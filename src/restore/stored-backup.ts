@@ -78,17 +78,17 @@ export interface Inventory {
   frames: FrameEntry[];
 }
 
-/** @throws HoldfastError `backup_damaged` naming the file and what is wrong with it */
+/** @throws HoldfastError `backup_damaged` naming the file and what is wrong with it; `repository_unreadable` */
 export async function readInventory(backup: StoredBackup): Promise<Inventory> {
   return { manifest: await readManifest(backup), frames: await readFrames(backup) };
 }
 
-/** @throws HoldfastError `backup_damaged` */
+/** @throws HoldfastError `backup_damaged`, `repository_unreadable` */
 export function readManifest({ description, directory }: StoredBackup): Promise<Manifest> {
   return checked(join(directory, 'backup_manifest'), description.manifestCrc32c, parseManifest);
 }
 
-/** The index, once it is known to fit the tars. @throws HoldfastError `backup_damaged` */
+/** The index, once it is known to fit the tars. @throws HoldfastError `backup_damaged`, `repository_unreadable` */
 export function readFrames(backup: StoredBackup): Promise<FrameEntry[]> {
   const { description, meta } = backup;
   return checked(join(meta, 'frames.jsonl'), description.framesCrc32c, async (bytes) => {
@@ -108,8 +108,23 @@ async function checked<T>(
     if (crc32c(bytes) !== expected) throw new RangeError('its CRC-32C is not the one in backup.json');
     return await parse(bytes);
   } catch (error) {
+    refuseUnreadable(file, error);
     throw damaged(file, error);
   }
+}
+
+/**
+ * That the system could not read a file says nothing about the backup; that there is none does.
+ * @throws HoldfastError `repository_unreadable`
+ */
+export function refuseUnreadable(file: string, error: unknown): void {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || code === 'ENOENT') return;
+  throw new HoldfastError('failed', `"${file}" cannot be read: ${messageOf(error)}`, {
+    code: 'repository_unreadable',
+    hint: 'run this as the user that owns the repository, and see that its disk is well',
+    cause: error,
+  });
 }
 
 /** Frame follows frame, from the first byte of every tar to its last. */

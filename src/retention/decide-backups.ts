@@ -2,7 +2,8 @@
  * Which backups go, and why each other one stays. Pure.
  *
  * What any rule keeps stays. The rules that count (the last ones, the tiers, the newest) count sound backups only, so
- * that one which is known to be damaged takes no sound one's place.
+ * that one which is known to be damaged takes no sound one's place; and those in the repository once more by themselves,
+ * as of all others there is nothing but their requester's word. Where none is sound, none goes: it may be found wrong.
  */
 import { isOnWay, wayTo, type Histories } from './history.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
@@ -75,7 +76,7 @@ export function decideBackups<T extends Candidate>(
 
   keep(newestFirst[0], 'it is the newest');
   if (sound[0] !== newestFirst[0]) keep(sound[0], 'it is the newest that is sound');
-  const newestCopy = sound.find(({ method }) => method === 'copy');
+  const newestCopy = sound.find(isCopy);
   if (newestCopy !== sound[0]) keep(newestCopy, 'it is the newest sound one in the repository');
   for (const newest of [newestFirst[0], sound[0], newestCopy]) if (newest) rolling.add(newest);
 
@@ -91,7 +92,11 @@ export function decideBackups<T extends Candidate>(
     if (rules.keepSince !== null && backup.stoppedAt > rules.keepSince)
       keep(backup, 'it is within keep_within');
   }
-  for (const [backup, reason] of counted(sound, rules)) keep(backup, reason);
+  for (const [backup, reason] of countedTwice(sound, rules)) keep(backup, reason);
+  for (const backup of irreplaceable(backups, sound)) {
+    keep(backup, 'none is known to be sound that could take its place');
+    rolling.add(backup);
+  }
 
   return backups.map((backup) => {
     const why = reasons.get(backup) ?? [];
@@ -119,7 +124,7 @@ function* startingPoints<T extends Candidate>(
       .filter((backup) => backup.systemIdentifier === systemIdentifier && isOnWay(backup, way))
       .sort((a, b) => compareLsns(b, a) || b.id - a.id);
     // Copies that somebody else made count, but "holdfast restore" restores those in the repository.
-    for (const among of [onWay, onWay.filter(({ method }) => method === 'copy')]) {
+    for (const among of [onWay, onWay.filter(isCopy)]) {
       const [newest] = among;
       if (newest !== undefined)
         yield { backup: newest, reason: `it is the newest that leads to timeline ${timeline}` };
@@ -127,6 +132,16 @@ function* startingPoints<T extends Candidate>(
       if (first) yield { backup: first, reason: `recovery_window begins with it on timeline ${timeline}` };
     }
   }
+}
+
+function* countedTwice<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
+  const said = new Set<string>();
+  for (const [backup, reason] of counted(sound, rules)) {
+    said.add(`${backup.name}: ${reason}`);
+    yield [backup, reason];
+  }
+  for (const [backup, reason] of counted(sound.filter(isCopy), rules))
+    if (!said.has(`${backup.name}: ${reason}`)) yield [backup, `${reason} in the repository`];
 }
 
 function* counted<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
@@ -148,6 +163,12 @@ function* counted<T extends Candidate>(sound: readonly T[], rules: Rules): Itera
   }
 }
 
+/** All, where none is sound; those in the repository, where none of them is. */
+function irreplaceable<T extends Candidate>(backups: readonly T[], sound: readonly T[]): readonly T[] {
+  if (sound.length === 0) return backups;
+  return sound.some(isCopy) ? [] : backups.filter(isCopy);
+}
+
 function whyNot(backup: Candidate, newestFirst: readonly Candidate[], rules: Rules): string {
   if (!newestFirst.includes(backup)) return 'an expiry had begun with it';
   const rank = newestFirst.indexOf(backup) + 1;
@@ -162,6 +183,10 @@ function whyNot(backup: Candidate, newestFirst: readonly Candidate[], rules: Rul
     rules.recoverSince === null ? undefined : 'recovery_window begins with a later one',
   ];
   return grounds.filter((ground) => ground !== undefined).join('; ');
+}
+
+function isCopy({ method }: Candidate): boolean {
+  return method === 'copy';
 }
 
 function compareLsns(a: Candidate, b: Candidate): number {

@@ -1,10 +1,13 @@
 /** Has a configured program remove a copy that is not in the repository. It may be asked for the same one again. */
 import { spawn } from 'node:child_process';
+import { withoutSecrets } from '../chores/program-environment.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { ListedCandidate } from './candidates.ts';
 
 /** Milliseconds after which it hangs. */
 const hangsAfter = 3_600_000;
+/** Milliseconds that its output is waited for after its end: what it has left running may keep the pipes for ever. */
+const outputLasts = 1000;
 const mostOutput = 2000;
 
 /** @throws HoldfastError `delete_failed` with what it said */
@@ -19,7 +22,7 @@ export async function runDeleteCommand(
     const child = spawn(program, args, {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...described(cluster, backup) },
+      env: { ...withoutSecrets(process.env), ...described(cluster, backup) },
     });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
@@ -37,9 +40,15 @@ export async function runDeleteCommand(
       over();
       reject(failed(backup, messageOf(error)));
     });
-    child.once('close', (status, by) => {
+    child.once('exit', (status, by) => {
       over();
-      resolve({ status: status ?? by, said: said.trim() });
+      const cut = setTimeout(() => {
+        for (const stream of [child.stdout, child.stderr]) stream.destroy();
+      }, outputLasts);
+      child.once('close', () => {
+        clearTimeout(cut);
+        resolve({ status: status ?? by, said: said.trim() });
+      });
     });
     if (signal.aborted) end();
   });

@@ -12,7 +12,7 @@ import { backupsDirectory, metaDirectory } from '../repository/repository-backup
 import { removeArchived } from '../repository/wal-archive.ts';
 import type { Decided } from './decide-backups.ts';
 import type { ListedCandidate } from './candidates.ts';
-import { lookAt, planFor, type Plan, type Seen } from './plan.ts';
+import { lookAgain, lookAt, planFor, type Plan, type Seen } from './plan.ts';
 import { finishEarlier, removeOne, type ExpireOptions } from './remove.ts';
 import { runsOf, type WalRun } from './wal-runs.ts';
 
@@ -56,7 +56,7 @@ async function preview(options: ExpireOptions): Promise<Expiry> {
   const reading = new Set<string>();
   for (const { backup } of going(planFor(seen)).filter(isStored))
     if (await isRead(seen, backup.name)) reading.add(backup.name);
-  const plan = planFor(seen, reading);
+  const plan = await planForWal(seen, reading);
   const finished = (await unlistedBackups(seen.clusterDirectory)).map(({ name }) => name);
   return { ...outcome(seen, plan, []), finished };
 }
@@ -87,10 +87,27 @@ async function expireLocked(options: ExpireOptions): Promise<Expiry> {
     });
   }
 
-  const plan = planFor(seen, reading, refused);
+  const latest = await control((db) => lookAgain(db, seen));
+  const { wal } = await planForWal(latest, reading, refused);
+  const plan = { backups: planFor(seen, reading, refused).backups, wal };
   signal.throwIfAborted();
   bytes += await removeWal(plan, seen, options);
   return { ...outcome(seen, plan, problems), finished: finished.names, bytes };
+}
+
+/** Adds to `reading` what stays by itself, but is read at this moment while WAL after it would go. */
+async function planForWal(
+  seen: Seen,
+  reading: Set<string>,
+  refused?: ReadonlyMap<string, string>,
+): Promise<Plan> {
+  const { backups, wal } = planFor(seen, reading, refused);
+  const gone = wal.filter(({ goes, file }) => goes && !file.endsWith('.history'));
+  const last = gone.reduce((latest, { file }) => (file.slice(8) > latest ? file.slice(8) : latest), '');
+  const isFollowed = ({ stopWal }: ListedCandidate) => stopWal.slice(8) < last;
+  for (const { backup } of backups.filter((one) => !one.goes && isStored(one) && isFollowed(one.backup)))
+    if (await isRead(seen, backup.name)) reading.add(backup.name);
+  return planFor(seen, reading, refused);
 }
 
 /** Each timeline's from its beginning on, so that a killed expiry leaves no hole; histories last. */

@@ -75,16 +75,14 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   if (written === undefined) return undefined;
   refuseOtherClock(now);
   const policy = { ...written, recoverSince: earlier(written.recoverSince) };
-  // The database comes first: what is published meanwhile is no candidate, and newer than all that are.
+  // What is starting moves on to what is known, so it comes before that. The database comes before the repository: what
+  // is published meanwhile is no candidate, and newer than all that are.
+  const starting = await startingBackups(db, cluster);
   const known = await knownBackups(db, cluster);
   const damaged = await damagedBackups(db, cluster);
-  const starting = await startingBackups(db, cluster);
   const stored = await listAll(clusterDirectory);
   const archive = await readArchive(clusterDirectory);
   refuseMissing(clusterDirectory, known, archive);
-  const ofSystem = known.filter(
-    ({ systemIdentifier }) => systemIdentifier === archive?.identity.systemIdentifier,
-  );
   return {
     cluster,
     clusterDirectory,
@@ -95,11 +93,34 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
       ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
     ],
     archive,
-    underWay: ofSystem
-      .filter(({ state }) => isUnderWay(state))
-      .map(({ id, timeline, startLsn }) => ({ id, timeline, startLsn: parseLsn(startLsn) })),
+    underWay: beginningsOf(
+      known.filter(({ state }) => isUnderWay(state)),
+      archive,
+    ),
     walMustWait: await whyWait(clusterDirectory, starting, known),
   };
+}
+
+/** The same, with what has begun since then: removing backups takes its time. */
+export async function lookAgain(db: Connection, seen: Seen): Promise<Seen> {
+  const { cluster, clusterDirectory, archive, now } = seen;
+  const starting = await startingBackups(db, cluster);
+  const known = await knownBackups(db, cluster);
+  const begun = known.filter(
+    ({ state, stoppedAt }) =>
+      isUnderWay(state) || (state === 'complete' && stoppedAt !== null && stoppedAt > now),
+  );
+  return {
+    ...seen,
+    underWay: [...seen.underWay, ...beginningsOf(begun, archive)],
+    walMustWait: await whyWait(clusterDirectory, starting, known),
+  };
+}
+
+function beginningsOf(requests: readonly KnownBackup[], archive: Archive | undefined): Beginning[] {
+  return requests
+    .filter(({ systemIdentifier }) => systemIdentifier === archive?.identity.systemIdentifier)
+    .map(({ id, timeline, startLsn }) => ({ id, timeline, startLsn: parseLsn(startLsn) }));
 }
 
 /** `reading`: the names of those that turned out to be read at this moment; `refused`: that the database keeps, and why. */
@@ -121,17 +142,17 @@ export function planFor(
   const { histories, files, archivedAt, identity } = archive;
   const { systemIdentifier, walSegmentSize: segmentSize } = identity;
   const ours = asFound.filter((candidate) => candidate.systemIdentifier === systemIdentifier);
-  const timelines = timelinesToReach({
-    files,
+  const known = { files, histories, archivedAt, backups: ours, underWay };
+  const branches = timelinesToReach({ ...known, recoverSince: policy.recoverSince }).map((timeline) => ({
+    timeline,
     histories,
-    archivedAt,
-    backups: ours,
-    underWay,
-    recoverSince: policy.recoverSince,
-  });
-  const branches = timelines.map((timeline) => ({ timeline, histories, systemIdentifier }));
+    systemIdentifier,
+  }));
   const backups = decideBackups(asFound, policy, branches);
   const staying = backups.filter(({ goes, backup }) => !goes && ours.includes(backup));
+  // What is read may be on its way to any timeline.
+  const recoverSince = ours.some(({ isRead }) => isRead) ? null : policy.recoverSince;
+  const timelines = timelinesToReach({ ...known, recoverSince });
   const wal = decideWal({ files, histories, staying, underWay, timelines, segmentSize });
   if (walMustWait === undefined) return { backups, wal };
   return {

@@ -60,7 +60,8 @@ export function makeCase(seed: number, losses: number): Case {
     keepSince: maybe(() => new Date(now - Math.floor(random() * 40) * day - hour / 3)),
     recoverSince: since === undefined ? null : new Date(since - margin),
   };
-  const backups = world.backups.map((made) => candidateOf(made, random, wrong));
+  const health = pick([0.95, 0.95, 0.95, 0.95, 0.3, 0], random);
+  const backups = world.backups.map((made) => candidateOf(made, random, wrong, health));
   const before = filesOf(world);
   const files = [...before].sort();
   const known = new Map(
@@ -88,7 +89,12 @@ export function makeCase(seed: number, losses: number): Case {
   return { world, now, since, rules, backups, decided, wal, before, after };
 }
 
-function candidateOf(made: Made, random: Random, wrong: () => number): Candidate & { made: Made } {
+function candidateOf(
+  made: Made,
+  random: Random,
+  wrong: () => number,
+  health: number,
+): Candidate & { made: Made } {
   const segment = (lsn: bigint) =>
     segmentName({ timeline: made.on.number, number: lsn / BigInt(segmentSize) }, segmentSize);
   return {
@@ -102,7 +108,7 @@ function candidateOf(made: Made, random: Random, wrong: () => number): Candidate
     startWal: segment(made.start),
     stopWal: segment(made.stop - 1n),
     stoppedAt: new Date(made.stopped + wrong()),
-    isSound: random() < 0.95,
+    isSound: random() < health,
     held: random() < 0.08 ? ['keep is set'] : [],
     isRead: random() < 0.03,
     isBegun: false,

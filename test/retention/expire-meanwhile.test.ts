@@ -1,13 +1,16 @@
 // `holdfast expire` beside readers and beside itself, and what is left when it is killed.
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ava from 'ava';
+import ava, { type ExecutionContext } from 'ava';
 import { unlistBackup } from '../../src/repository/expired-backup.ts';
 import { startProcess } from '../support/children.ts';
+import { eventually, eventuallyRow } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
+import { playWorker } from '../support/played-worker.ts';
 import { startHoldfast } from '../support/process.ts';
+import { requestIn } from '../support/requests.ts';
 import { retentionStage, segment, type RetentionStage } from '../support/retention-stage.ts';
 
 const holder = fileURLToPath(new URL('../support/lock-holder.ts', import.meta.url));
@@ -17,16 +20,24 @@ const two = { keep_last: 2 };
 
 const whole = (names: string[]) => names.flatMap((name) => [name, `${name}.meta`]).sort();
 
+/** Reads that backup until it is killed. */
+async function readerOf(t: ExecutionContext, { names, directory }: RetentionStage, at: number) {
+  const args = [holder, join(directory, 'backups', `${names[at]}.meta`), 'shared'];
+  const reader = await startProcess(t, process.execPath, args);
+  await reader.untilLine(/locked/);
+  return {
+    async ends() {
+      reader.kill('SIGKILL');
+      await reader.exited;
+    },
+  };
+}
+
 test('a backup that is being read stays, with all WAL after it, until its reader is gone', async (t) => {
   const stage = await retentionStage(t);
-  const { names, directory } = stage;
+  const { names } = stage;
   await stage.policy({ keep_last: 1, recovery_window: '0' });
-  const reader = await startProcess(t, process.execPath, [
-    holder,
-    join(directory, 'backups', `${names[1]}.meta`),
-    'shared',
-  ]);
-  await reader.untilLine(/locked/);
+  const reader = await readerOf(t, stage, 1);
   t.deepEqual((await stage.expired(['--dry-run'])).stays[0]?.reasons, ['it is being read']);
   const { stays } = await stage.expired();
   t.deepEqual(
@@ -34,11 +45,73 @@ test('a backup that is being read stays, with all WAL after it, until its reader
     [names[1], names[3]],
   );
   t.deepEqual(await stage.segments(), [4, 5, 6, 7, 8, 9].map(segment));
-  reader.kill('SIGKILL');
-  await reader.exited;
+  await reader.ends();
   t.is((await stage.expired()).goes.length, 1);
   t.deepEqual(await stage.segments(), [8, 9].map(segment));
 });
+
+test('all WAL after a backup stays while it is read, also where it is kept anyway', async (t) => {
+  const stage = await retentionStage(t);
+  const { names, ids, directory } = stage;
+  await stage.policy({ keep_last: 1, recovery_window: '0' });
+  await stage.operator.query('update holdfast.backup_request set keep = true where id = $1', [ids[0]]);
+  // Timeline 3 is in use; 2 is out of the window, but the way that a restore may take.
+  await mkdir(join(directory, 'wal', '0000000200000000'));
+  const old = join(directory, 'wal', '0000000200000000', '000000020000000000000007.zst');
+  await writeFile(old, 'segment 7');
+  await utimes(old, 0, 0);
+  await writeFile(join(directory, 'wal', '00000002.history'), '1\t0/7000100\tno reason\n');
+  await writeFile(join(directory, 'wal', '00000003.history'), '1\t0/9000100\tno reason\n');
+  const reader = await readerOf(t, stage, 0);
+  t.deepEqual((await stage.expired(['--dry-run'])).wal_goes, []);
+  const { stays } = await stage.expired();
+  t.deepEqual(
+    stays.map(({ backup, reasons }) => [backup, reasons.slice(0, 2)]),
+    [
+      [names[0], ['keep is set', 'it is being read']],
+      [names[3], ['it is the newest', 'it is the newest that leads to timeline 1']],
+    ],
+  );
+  t.is((await stage.segments()).length, 8);
+  t.true(existsSync(old));
+  await reader.ends();
+  await stage.expired();
+  t.deepEqual(await stage.segments(), [2, 8, 9].map(segment));
+  t.false(existsSync(old));
+});
+
+test('a backup that comes to run while the database is asked keeps the WAL from its start on', async (t) => {
+  const stage = await retentionStage(t);
+  await stage.policy({ keep_last: 1, recovery_window: '0' });
+  const worker = await playWorker(t, stage.db);
+  const id = await requestIn('starting', stage.operator, worker);
+  await stage.superuser.query('begin; lock table holdfast.backup_verification in access exclusive mode');
+  const asking = stage.expired(['--dry-run']);
+  await eventuallyRow(
+    stage.superuser,
+    `select from pg_locks where relation = 'holdfast.backup_verification'::regclass and not granted`,
+  );
+  await worker.move(id, 'running');
+  await stage.superuser.query('commit');
+  t.deepEqual((await asking).wal_goes, []);
+});
+
+for (const state of ['starting', 'running', 'complete'] as const) {
+  test(`a backup that came to be ${state} while others were removed has the WAL that it needs`, async (t) => {
+    const stage = await retentionStage(t, { method: 'hold' });
+    await stage.policy({ keep_last: 1, recovery_window: '0' });
+    const begun = join(stage.repository, 'begun');
+    const script = `touch "${begun}"; while [ ! -e "${begun}.go" ]; do sleep 0.05; done`;
+    const removing = stage.expired([], {
+      HOLDFAST_CLUSTER_MAIN_DELETE_COMMAND: JSON.stringify(['sh', '-c', script]),
+    });
+    await eventually('a backup is being removed', () => existsSync(begun));
+    await requestIn(state, stage.operator, await playWorker(t, stage.db));
+    await writeFile(`${begun}.go`, '');
+    t.is((await removing).goes.length, 3);
+    t.deepEqual(await stage.segments(), [2, 3, 4, 5, 6, 7, 8, 9].map(segment));
+  });
+}
 
 test('one expiry at a time: the second one is told so, and changes nothing', async (t) => {
   const stage = await retentionStage(t);

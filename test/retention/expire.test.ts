@@ -218,23 +218,6 @@ test('a backup that this database knows nothing of goes only when it is asked fo
   );
 });
 
-test('a backup that was found damaged takes no sound one’s place', async (t) => {
-  const stage = await retentionStage(t);
-  await stage.policy({ keep_last: 1 });
-  await (
-    await asRole(t, stage.db, 'worker')
-  ).query(
-    `insert into holdfast.backup_verification
-       (request_id, cluster, backup, started_at, finished_at, ok, problems, files, bytes, segments)
-     values ($1, 'main', $2, now(), now(), false, '{torn}', 0, 0, 0)`,
-    [stage.ids[3], stage.names[3]],
-  );
-  t.deepEqual(
-    (await stage.expired()).stays.map(({ backup }) => backup),
-    stage.names.slice(2),
-  );
-});
-
 test('copies that somebody else made go through the delete command, and their WAL after them', async (t) => {
   const stage = await retentionStage(t, { method: 'hold' });
   await stage.policy(two);

@@ -17,17 +17,29 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
       /^it is the newest sound one in the repository$/,
       (backup) => younger(backup).every(({ method }) => method !== 'copy'),
     ],
-    [/^it is one of the last (\d+)$/, (backup) => younger(backup).length < Number(rules.keepLast)],
+    [
+      /^it is one of the last (\d+)( in the repository)?$/,
+      (backup, [, , where]) =>
+        isThere(backup, where) &&
+        younger(backup).filter((one) => isThere(one, where)).length < Number(rules.keepLast),
+    ],
+    [
+      /^none is known to be sound that could take its place$/,
+      ({ method }) =>
+        backups.every((other) => !other.isSound || (other.method !== 'copy' && method === 'copy')),
+    ],
     [/^it is within recovery_window$/, ({ made }) => made.stopped > (since ?? 0) - margin - skew],
     [/^it is within keep_within$/, ({ made }) => made.stopped > Number(rules.keepSince) - skew],
     [
-      /^it is the newest of the (day|week|month) (\S+)$/,
-      (backup, [, what = '']) => {
+      /^it is the newest of the (day|week|month) (\S+?)( in the repository)?$/,
+      (backup, [, what = '', , where]) => {
         const period = (one: Candidate) => periodOf(one.stoppedAt, what, rules.timeZone);
-        const newer = younger(backup);
+        const newer = younger(backup).filter((one) => isThere(one, where));
         const count = { day: rules.keepDaily, week: rules.keepWeekly, month: rules.keepMonthly }[what] ?? 0;
         return (
-          newer.every((one) => period(one) !== period(backup)) && new Set(newer.map(period)).size < count
+          isThere(backup, where) &&
+          newer.every((one) => period(one) !== period(backup)) &&
+          new Set(newer.map(period)).size < count
         );
       },
     ],
@@ -58,16 +70,27 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
   }
 }
 
-/** Whatever a rule speaks for stays. */
+/** `where`: in the repository; undefined: anywhere. */
+function isThere({ method }: Candidate, where: string | undefined): boolean {
+  return where === undefined || method === 'copy';
+}
+
+/** Whatever a rule speaks for stays, and no backup elsewhere takes the place of one in the repository. */
 export function checkRules(t: ExecutionContext, { decided, rules, backups }: Case, seed: number): void {
   for (const { backup, goes } of decided) {
     if (!goes) continue;
-    const newer = backups.filter((other) => other.isSound && other.stoppedAt > backup.stoppedAt);
+    const newer = backups
+      .filter((other) => other.isSound && other.stoppedAt > backup.stoppedAt)
+      .filter(({ method }) => method === 'copy' || backup.method !== 'copy');
     const isFirstOf = (what: string, count: number | null) => {
       const period = (one: Candidate) => periodOf(one.stoppedAt, what, rules.timeZone);
       const others = new Set(newer.map(period));
       return !others.has(period(backup)) && others.size < (count ?? 0);
     };
+    t.true(
+      backups.some((other) => other.isSound && (other.method === 'copy' || backup.method !== 'copy')),
+      `${seed}: ${backup.name} goes where another one is sound`,
+    );
     const age = backup.stoppedAt.getTime();
     t.false(age > Number(rules.keepSince ?? Infinity), `${seed}: ${backup.name} is young`);
     t.false(age > Number(rules.recoverSince ?? Infinity), `${seed}: ${backup.name} is in the window`);

@@ -115,3 +115,21 @@ test('what is held or kept does not begin to expire, and what has begun cannot b
     refusal,
   );
 });
+
+for (const [what, statement] of Object.entries({
+  held: `insert into holdfast.legal_hold (request_id, reason) values ($1, 'late')`,
+  kept: 'update holdfast.backup_request set keep = true where id = $1',
+}))
+  test(`what has begun to expire cannot be ${what} on a snapshot from before that either`, async (t) => {
+    const { db, operator, id } = await backedUp(t);
+    const another = await playWorker(t, db); // than the one that made it, which is alive
+    await operator.query('begin isolation level repeatable read');
+    await operator.query('select from holdfast.backup_request');
+    const refusal = await another.client.value(
+      `select holdfast.begin_expiry('main', 'name', ${id}, 'hold', now(), 1, '0/1', 'test', null)`,
+    );
+    t.is(refusal, null);
+    await t.throwsAsync(operator.query(statement, [id]), { code: '40001' });
+    await operator.query('rollback');
+    await t.throwsAsync(operator.query(statement, [id]), { code: 'HF001' });
+  });
