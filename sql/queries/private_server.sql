@@ -10,6 +10,9 @@ update pg_catalog.pg_database set datallowconn = true where not datallowconn and
 -- name: databases
 select datname as name from pg_catalog.pg_database where datconnlimit <> -2 order by oid
 
+-- name: disable_event_triggers
+update pg_catalog.pg_event_trigger set evtenabled = 'D' where evtenabled <> 'D'
+
 -- name: checkpoint
 checkpoint
 

@@ -75,6 +75,11 @@ export async function admitEverywhere(db: Connection): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
+/** Before 17, where no setting does it: those that fire ALWAYS, or on a REPLICA, would fire in our sessions, too. */
+export async function disableEventTriggers(db: Connection): Promise<void> {
+  await db.run('private_server', 'disable_event_triggers');
+}
+
 export async function writeCheckpoint(db: Connection): Promise<void> {
   await db.run('private_server', 'checkpoint');
 }

@@ -41,6 +41,9 @@ const secluded = {
   'everything has been recovered': `select not pg_is_in_recovery()`,
 };
 
+/** By when they fire: in sessions at work, in all, in those that replicate. */
+const eventTriggers = ['usually', 'always', 'replica'];
+
 test('a private server has no way in or out, and runs nothing of what the cluster had set up', async (t) => {
   const settings = { wal_level: 'logical', max_prepared_transactions: '20', max_connections: '400' };
   const scene = await repositoryScene(t, { settings });
@@ -54,7 +57,10 @@ test('a private server has no way in or out, and runs nothing of what the cluste
     with (connect = false, slot_name = none, enabled = false)`);
   await admin.query(`create function refuse() returns event_trigger language plpgsql
     as $$ begin raise exception 'no changes here'; end $$`);
-  await admin.query('create event trigger no_changes on ddl_command_start execute function refuse()');
+  for (const firing of eventTriggers) {
+    await admin.query(`create event trigger ${firing} on ddl_command_start execute function refuse()`);
+    await admin.query(`alter event trigger ${firing} enable ${firing === 'usually' ? '' : firing}`);
+  }
   await admin.query(`alter database postgres set session_preload_libraries = 'there_is_no_such_library'`);
   await admin.query(`alter database ${db.name} set search_path = 'nowhere'`);
   await scene.backup();
@@ -84,7 +90,7 @@ test('a private server has no way in or out, and runs nothing of what the cluste
   t.regex(String(amcheck?.detail), /; 2 not checked: a prepared transaction has them locked$/);
   t.is(await admin.value(`select count(*)::int from pg_prepared_xacts`), 1);
   await admin.query(`rollback prepared 'pending'`);
-  await admin.query('drop event trigger no_changes');
+  for (const firing of eventTriggers) await admin.query(`drop event trigger ${firing}`);
 });
 
 test('tablespaces are restored beside the data, and the ones at work are not touched', async (t) => {

@@ -1,7 +1,7 @@
 /** What a drill looks at on the recovered server; what is wrong is a finding, and the next check goes on. */
 import type { DrillCheck } from '../../control/drills.ts';
 import { ServerError } from '../../control/connection.ts';
-import { openPrivate, type PrivateAddress } from '../../control/private-server.ts';
+import { disableEventTriggers, openPrivate, type PrivateAddress } from '../../control/private-server.ts';
 import { messageOf } from '../../errors.ts';
 import { checkDatabase } from './amcheck.ts';
 import type { Assertion } from './assertions.ts';
@@ -38,6 +38,7 @@ async function amcheck({ address, major }: Checks, database: string): Promise<Dr
   return timed({ check: 'amcheck', database }, async () => {
     const db = await openPrivate(address, database, major);
     try {
+      if (major < 17) await disableEventTriggers(db);
       return await checkDatabase(db, major);
     } finally {
       await db.close();
