@@ -1,29 +1,13 @@
 // What a drill starts reaches nobody, is reached by nobody and does nothing by itself, whatever the cluster had set up;
 // and what makes other recoveries fail does not make this one fail.
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
-import { dataIn, drills, problemsOf } from '../support/drills.ts';
+import { assertions, dataIn, drills, problemsOf } from '../support/drills.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
-
-/** A file of assertions: by name, what is to be true in which database. */
-async function assertions(
-  t: ExecutionContext,
-  database: string,
-  all: Record<string, string>,
-): Promise<string> {
-  const file = join(await temporaryDirectory(t), 'assertions.sql');
-  const text = Object.entries(all).map(
-    ([name, sql]) => `-- name: ${name}\n-- database: ${database}\n${sql};\n`,
-  );
-  await writeFile(file, text.join('\n'));
-  return file;
-}
 
 /** Held against what PostgreSQL itself says there. */
 const secluded = {

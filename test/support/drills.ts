@@ -1,10 +1,11 @@
 // Restore drills of a scene's backups, from the command line, each into a directory of the test's own.
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { RunningProcess } from './children.ts';
 import { holdfast, startHoldfast } from './process.ts';
 import type { RepositoryScene } from './repository-scene.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface DrillCheck {
   check: string;
@@ -59,6 +60,20 @@ export async function drills(
     start: (...args) => startHoldfast(t, [...command, ...args], options),
     left: () => readdir(directory),
   };
+}
+
+/** A file of assertions: by name, what is to be true in which database. */
+export async function assertions(
+  t: ExecutionContext,
+  database: string,
+  all: Record<string, string>,
+): Promise<string> {
+  const file = join(await temporaryDirectory(t), 'assertions.sql');
+  const text = Object.entries(all).map(
+    ([name, sql]) => `-- name: ${name}\n-- database: ${database}\n${sql};\n`,
+  );
+  await writeFile(file, text.join('\n'));
+  return file;
 }
 
 /** The problems of all checks of that name, or of all. */

@@ -5,6 +5,7 @@ import type { Connection } from '../../control/connection.ts';
 import type { DrillCheck, DrillRecord } from '../../control/drills.ts';
 import {
   admitEverywhere,
+  makeReader,
   openPrivate,
   recoveredFacts,
   writeCheckpoint,
@@ -43,6 +44,7 @@ export async function inspect(inspection: Inspection, record: DrillRecord): Prom
     record.lastTransactionAt = facts.lastTransactionAt;
     record.bytes = facts.bytes;
     const databases = await admitEverywhere(db);
+    if (inspection.assertions.length > 0) await makeReader(db, inspection.major);
     report.phase('checking', `${databases.length} databases`);
     const onCheck = (what: string) => report.phase('checking', what);
     record.checks.push(...(await checkServer({ ...inspection, address, databases, onCheck })));
