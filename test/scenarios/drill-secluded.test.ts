@@ -128,6 +128,21 @@ test('a drill goes to a target, and says how far it came; one that is out of rea
   t.is(unknown.result.error?.code, 'no_such_backup');
 });
 
+test('a drill needs no certain database to let it in', async (t) => {
+  const scene = await repositoryScene(t);
+  const admit = async (allowed: boolean) => {
+    for (const name of ['postgres', 'template1'])
+      await scene.admin.query(`alter database ${name} allow_connections ${allowed}`);
+  };
+  await admit(false);
+  await scene.backup();
+  await admit(true);
+  const drill = await drills(t, scene);
+  const { status, result } = await drill.run('--target-immediate');
+  t.is(status, 0, JSON.stringify([problemsOf(result), result.error]));
+  t.true(result.checks.some(({ check, database }) => check === 'amcheck' && database === 'template1'));
+});
+
 test('while a drill runs, its files and its socket are for nobody but the server', async (t) => {
   const scene = await repositoryScene(t);
   await scene.backup();
