@@ -1,12 +1,15 @@
 -- name: live
+-- So many of each cluster and kind, the one that runs first: however many wait, none hides another kind's.
 select id, cluster, kind, state, attempts, instance,
   state = 'running' and not :"schema".worker_is_alive(instance) as "workerGone",
   greatest(0, extract(epoch from next_attempt_at - clock_timestamp()) * 1000)::float8 as "dueIn"
-from :"schema".backup_chore
-where state in ('requested', 'running', 'retrying')
-  and cluster = any (:clusters::text[])
+from (
+  select *, row_number() over (partition by cluster, kind order by state = 'running' desc, id) as place
+  from :"schema".backup_chore
+  where state in ('requested', 'running', 'retrying')
+    and cluster = any (:clusters::text[])) as live
+where place <= 1000
 order by id
-limit 1000
 
 -- name: request
 insert into :"schema".backup_chore (cluster, kind)

@@ -5,10 +5,40 @@ select current_setting('server_version') as version,
   (select sum(pg_database_size(oid))::bigint from pg_database) as bytes
 
 -- name: admit_everywhere
-update pg_catalog.pg_database set datallowconn = true where not datallowconn and datconnlimit <> -2
+update pg_catalog.pg_database set datallowconn = true, datconnlimit = -1
+where datconnlimit <> -2 and (not datallowconn or datconnlimit <> -1)
 
 -- name: databases
 select datname as name from pg_catalog.pg_database where datconnlimit <> -2 order by oid
+
+-- name: make_reader
+create role :"schema" login bypassrls in role pg_monitor
+
+-- name: reader_without_libraries
+-- None, as in this session: '' would be taken for the name of one.
+alter role :"schema" set session_preload_libraries from current
+
+-- name: reader_of_all_data
+grant pg_read_all_data to :"schema"
+
+-- name: reader_without_event_triggers
+alter role :"schema" set event_triggers = off
+
+-- name: admit_reader
+select format('grant connect on database %I to :"schema"', datname) as statement
+from pg_catalog.pg_database
+where datconnlimit <> -2
+
+-- name: let_read_here
+select format(reading, nspname) as statement
+from pg_catalog.pg_namespace
+cross join (values ('grant usage on schema %I to :"schema"'),
+  ('grant select on all tables in schema %I to :"schema"'),
+  ('grant select on all sequences in schema %I to :"schema"')) as granted (reading)
+where nspname !~ '^pg_'
+
+-- name: disable_event_triggers
+update pg_catalog.pg_event_trigger set evtenabled = 'D' where evtenabled <> 'D'
 
 -- name: checkpoint
 checkpoint

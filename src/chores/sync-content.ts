@@ -7,7 +7,7 @@
  *
  * A cluster without a backup here, since its copies go elsewhere, has its whole archive laid out.
  */
-import { constants, copyFile, link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import {
@@ -129,13 +129,18 @@ export function fingerprint(files: Iterable<string>): string {
     .digest('hex');
 }
 
-/** Adds what is missing, and returns all that is there then. */
+/** Adds what is missing or was cut short, and returns all that is there then. */
 export async function layOut(clusterDirectory: string, subject: Subject): Promise<string[]> {
   const directory = contentDirectory(clusterDirectory, subject);
+  const unready = join(syncDirectory(clusterDirectory), 'unready');
+  await rm(unready, { force: true });
   const there = new Set(await laidOut(clusterDirectory, subject));
   const files = await wanted(clusterDirectory, subject);
-  for (const file of files.filter((name) => !there.has(name)))
-    if (await place(join(clusterDirectory, file), join(directory, file))) there.add(file);
+  for (const file of files) {
+    const [from, to] = [join(clusterDirectory, file), join(directory, file)];
+    if (there.has(file) && !(await isShort(to, from))) continue;
+    if (await place(from, to, unready)) there.add(file);
+  }
   if (subject.backup !== null) return [...there];
   // Nothing holds on to an archive without a backup: what has expired from it is let go.
   const gone = [...there].filter((file) => !files.includes(file));
@@ -152,20 +157,40 @@ export async function clearOthers(clusterDirectory: string, subject: Subject): P
   for (const name of stale) await rm(join(directory, name), { recursive: true, force: true });
 }
 
-/** false: it has just expired. */
-async function place(from: string, to: string): Promise<boolean> {
+/** Less of a file than there is of its source, where that has not expired. */
+async function isShort(path: string, source: string): Promise<boolean> {
+  const [laid, whole] = await Promise.all([stat(path), stat(source).catch(unlessThere)]);
+  return whole !== undefined && laid.size < whole.size;
+}
+
+function unlessThere(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+/** It has its name only once it is whole, as `unready` is never sent. false: it has just expired. */
+async function place(from: string, to: string, unready: string): Promise<boolean> {
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   try {
-    await link(from, to).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST' || error.code === 'ENOENT') throw error;
-      await copyFile(from, to, constants.COPYFILE_EXCL); // a file system without links, or with too many
+    await link(from, unready).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
+      return copySynced(from, unready); // a file system without links, or with too many
     });
+    await rename(unready, to);
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return true;
-    if (code === 'ENOENT') return false;
-    throw error;
+    await rm(unready, { force: true });
+    unlessThere(error as NodeJS.ErrnoException);
+    return false;
+  }
+}
+
+async function copySynced(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  const file = await open(to, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

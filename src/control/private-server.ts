@@ -1,8 +1,12 @@
 /** The private server of a drill, in the one database that a connection is to: one typed function per statement. */
+import { randomBytes } from 'node:crypto';
 import { Connection } from './connection.ts';
 
-/** Where amcheck is put, whoever had it elsewhere: the server is thrown away. */
-export const drillSchema = 'holdfast_drill';
+/**
+ * The schema that amcheck is put into, whoever had it elsewhere, and the role that reads: nobody in the cluster can
+ * have had either before.
+ */
+const ownName = `holdfast_drill_${randomBytes(8).toString('hex')}`;
 
 export interface PrivateAddress {
   socketDirectory: string;
@@ -39,24 +43,33 @@ export interface CheckedTable {
 }
 
 /** What a role or a database has set for its sessions must not load programs of its own into ours, nor run any. */
-const sessionOptions = [
-  '-c session_preload_libraries=',
-  '-c local_preload_libraries=',
-  '-c session_replication_role=replica',
-  '-c role=none',
-];
+const anybodysOptions = ['-c local_preload_libraries=', '-c role=none'];
+const superusersOptions = ['-c session_preload_libraries=', '-c session_replication_role=replica'];
 
-export function openPrivate(
+export function openPrivate(address: PrivateAddress, database: string, major: number): Promise<Connection> {
+  const eventTriggers = major >= 17 ? ['-c event_triggers=off'] : [];
+  return open(address, database, [...anybodysOptions, ...superusersOptions, ...eventTriggers]);
+}
+
+/** As the role of makeReader(), from the login on: there is nobody more powerful to go back to. */
+export function openForReading(address: PrivateAddress, database: string): Promise<Connection> {
+  return open({ ...address, user: ownName }, database, anybodysOptions);
+}
+
+function open(
   { socketDirectory, port, user }: PrivateAddress,
   database: string,
-  major: number,
+  options: readonly string[],
 ): Promise<Connection> {
-  const options = [...sessionOptions, ...(major >= 17 ? ['-c event_triggers=off'] : [])].join(' ');
-  const query = new URLSearchParams({ host: socketDirectory, port: String(port), options });
+  const query = new URLSearchParams({
+    host: socketDirectory,
+    port: String(port),
+    options: options.join(' '),
+  });
   return Connection.open({
     url: `postgres://${encodeURIComponent(user)}@/${encodeURIComponent(database)}?${query.toString().replaceAll('+', '%20')}`,
     applicationName: 'holdfast drill',
-    schema: drillSchema,
+    schema: ownName,
     connectTimeout: 60_000,
     lasting: true,
   });
@@ -73,6 +86,34 @@ export async function admitEverywhere(db: Connection): Promise<string[]> {
   await db.run('private_server', 'admit_everywhere');
   const rows = await db.run<{ name: string }>('private_server', 'databases');
   return rows.map(({ name }) => name);
+}
+
+/** For openForReading(): it may connect everywhere; from 14 on it may read everything, before that letReadHere() says. */
+export async function makeReader(db: Connection, major: number): Promise<void> {
+  await db.run('private_server', 'make_reader');
+  await db.run('private_server', 'reader_without_libraries');
+  if (major >= 14) await db.run('private_server', 'reader_of_all_data');
+  if (major >= 17) await db.run('private_server', 'reader_without_event_triggers');
+  for (const { statement } of await grants(db, 'admit_reader')) await db.query(statement);
+}
+
+/** The tables of this one database; without those that a prepared transaction is changing. */
+export async function letReadHere(db: Connection): Promise<void> {
+  await db.query(`set lock_timeout = '5s'`);
+  for (const { statement } of await grants(db, 'let_read_here'))
+    await db.query(statement).catch((error: unknown) => {
+      if (db.isLost) throw error;
+    });
+  await db.query('set lock_timeout = 0');
+}
+
+function grants(db: Connection, name: string): Promise<{ statement: string }[]> {
+  return db.run<{ statement: string }>('private_server', name);
+}
+
+/** Before 17, where no setting does it: those that fire ALWAYS, or on a REPLICA, would fire in our sessions, too. */
+export async function disableEventTriggers(db: Connection): Promise<void> {
+  await db.run('private_server', 'disable_event_triggers');
 }
 
 export async function writeCheckpoint(db: Connection): Promise<void> {

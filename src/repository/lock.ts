@@ -17,7 +17,8 @@ export interface LockOptions {
 
 /**
  * Does the work while it holds the lock of an existing file or directory. @throws HoldfastError `locked`; `lock_gone`
- * where what was to be locked is not there (any more); `lock_unsupported` where nobody can have such a lock
+ * where what was to be locked is not there (any more); `lock_unsupported` where nobody can have such a lock;
+ * `lock_failed` where we cannot
  */
 export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
   const { file, locked } = await openLockable(path, options);
@@ -33,7 +34,8 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
 
 /**
  * For those who read a backup: keeps expiry away from it for so long. `meta`: what is beside it. Where there are no
- * locks, expiry cannot have one either, and removes nothing: then reading goes on without.
+ * locks, expiry cannot have one either, and removes nothing: then reading goes on without. So it does, with a warning,
+ * where only we cannot lock: a restore in an emergency is not refused for want of a program.
  * @throws HoldfastError `backup_expired`, `locked`
  */
 export async function whileReading<T>(meta: string, work: () => Promise<T>): Promise<T> {
@@ -46,7 +48,8 @@ export async function whileReading<T>(meta: string, work: () => Promise<T>): Pro
     return await withLock(meta, { shared: true, wait: readersWait }, begin);
   } catch (error) {
     if (begun || !(error instanceof HoldfastError)) throw error;
-    if (error.code === 'lock_unsupported') return work();
+    if (error.code === 'lock_failed') warn(error);
+    if (error.code === 'lock_failed' || error.code === 'lock_unsupported') return work();
     if (error.code !== 'lock_gone') throw error;
     throw new HoldfastError('failed', `the backup of "${meta}" is gone: it has expired in this moment`, {
       code: 'backup_expired',
@@ -54,6 +57,12 @@ export async function whileReading<T>(meta: string, work: () => Promise<T>): Pro
       cause: error,
     });
   }
+}
+
+function warn({ message, hint }: HoldfastError): void {
+  process.stderr.write(
+    `holdfast: warning: ${message}; it is read all the same: run no expiry meanwhile (${hint})\n`,
+  );
 }
 
 /** Expiry has it alone for as long as it takes to rename two directories. */
@@ -72,8 +81,7 @@ async function openLockable(
     try {
       return { file: await openAs(locked, shared), locked };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        throw unsupported(path, messageOf(error), error);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw failed(path, messageOf(error), error);
     }
   }
   throw gone(path);
@@ -90,16 +98,19 @@ async function openAs(path: string, shared: boolean): Promise<FileHandle> {
 
 /** flock(1)'s own exit status where somebody else has it. */
 const conflict = 75;
+/** And those where the system call fails (EX_DATAERR, EX_OSERR). */
+const refusals = [65, 71];
 
 async function take(file: FileHandle, path: string, { shared, wait }: LockOptions): Promise<void> {
   const patience = wait > 0 ? ['--timeout', String(wait / 1000)] : ['--nonblock'];
   const kind = shared ? '--shared' : '--exclusive';
   const args = [kind, ...patience, '--conflict-exit-code', String(conflict), '3'];
   const { status, complaint } = await runFlock(args, file).catch((error: unknown) => {
-    throw unsupported(path, `flock(1) cannot be run: ${messageOf(error)}`, error);
+    throw failed(path, `flock(1) cannot be run: ${messageOf(error)}`, error);
   });
   if (status === 0) return;
-  if (status !== conflict) throw unsupported(path, complaint || `flock(1) ended with ${status}`);
+  if (refusals.includes(Number(status))) throw unsupported(path, complaint);
+  if (status !== conflict) throw failed(path, complaint || `flock(1) ended with ${status}`);
   const holder = shared ? 'is about to be removed or changed' : 'is in use';
   throw new HoldfastError('failed', `"${path}" ${holder}: another process has its lock`, {
     code: 'locked',
@@ -125,7 +136,7 @@ function runFlock(
 function explainAbsence(path: string) {
   return (error: NodeJS.ErrnoException): never => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') throw gone(path);
-    throw unsupported(path, messageOf(error), error);
+    throw failed(path, messageOf(error), error);
   };
 }
 
@@ -133,10 +144,17 @@ function gone(path: string): HoldfastError {
   return new HoldfastError('failed', `"${path}" cannot be locked: it is not there`, { code: 'lock_gone' });
 }
 
-function unsupported(path: string, reason: string, cause?: unknown): HoldfastError {
-  return new HoldfastError('failed', `"${path}" cannot be locked: ${reason}`, {
+function unsupported(path: string, complaint: string): HoldfastError {
+  return new HoldfastError('failed', `"${path}" cannot be locked: ${complaint}`, {
     code: 'lock_unsupported',
-    hint: 'it takes flock(1), of util-linux, and a file system with locks',
+    hint: 'it takes a file system with locks',
+  });
+}
+
+function failed(path: string, reason: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('failed', `"${path}" cannot be locked: ${reason}`, {
+    code: 'lock_failed',
+    hint: 'it takes flock(1), of util-linux, and the right to read what is locked',
     cause,
   });
 }

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { whileReading, withLock } from '../../src/repository/lock.ts';
 import { startProcess } from '../support/children.ts';
+import { holdfast } from '../support/process.ts';
+import { syncScene } from '../support/sync-scene.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const holder = fileURLToPath(new URL('../support/lock-holder.ts', import.meta.url));
@@ -134,21 +136,37 @@ test('one that was replaced meanwhile is not taken for the old one', async (t) =
   t.true(outcome === 'done' || outcome === 'lock_gone', String(outcome));
 });
 
-test.serial(
-  'without flock(1) readers go on, and whoever wants it alone is told what is missing',
-  async (t) => {
-    const meta = await metaDirectory(t);
-    const { PATH } = process.env;
-    process.env['PATH'] = '/nowhere';
-    try {
-      const refused = await t.throwsAsync(withLock(meta, alone, nothing), { code: 'lock_unsupported' });
-      t.regex(refused?.message ?? '', /flock\(1\) cannot be run/);
-      t.is(await whileReading(meta, nothing), 'done');
-    } finally {
-      process.env['PATH'] = PATH;
-    }
-  },
-);
+test('without flock(1) readers go on with a warning, and whoever wants it alone is told what is missing', async (t) => {
+  const scene = await syncScene(t);
+  await scene.archive(1);
+  const name = await scene.storeBackup('20260309T010000Z', 1, 1);
+  const meta = join(scene.directory, 'backups', `${name}.meta`);
+  const without = { env: { ...scene.env, PATH: '/nowhere' } };
+  const { stdout, stderr } = await holdfast(['verify', '--all', '--no-record'], without);
+  t.true(
+    stderr.startsWith(`holdfast: warning: "${meta}/backup.json" cannot be locked: flock(1) cannot be run`),
+    stderr,
+  );
+  t.regex(stdout, /backup_manifest/, 'it has read the backup');
+  const refused = await holdfast(['sync'], without);
+  t.is(refused.status, 1);
+  t.regex(refused.stderr, /cannot be locked: flock\(1\) cannot be run.*\n {2}hint: it takes flock\(1\)/);
+});
+
+test('where the file system refuses locks, readers go on in silence, as nobody can remove anything', async (t) => {
+  const scene = await syncScene(t);
+  await scene.archive(1);
+  await scene.storeBackup('20260309T010000Z', 1, 1);
+  const programs = await temporaryDirectory(t);
+  const refusing = '#!/bin/sh\necho "flock: 3: No locks available" >&2\nexit 71\n';
+  await writeFile(join(programs, 'flock'), refusing, { mode: 0o755 });
+  const without = { env: { ...scene.env, PATH: `${programs}:/bin` } };
+  const { stdout, stderr } = await holdfast(['verify', '--all', '--no-record'], without);
+  t.is(stderr, '');
+  t.regex(stdout, /backup_manifest/, 'it has read the backup');
+  const refused = await holdfast(['sync'], without);
+  t.regex(refused.stderr, /cannot be locked: flock: 3: No locks available\n {2}hint: it takes a file system/);
+});
 
 test('an error of the work itself stays what it is', async (t) => {
   const meta = await metaDirectory(t);

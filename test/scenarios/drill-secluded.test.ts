@@ -1,29 +1,13 @@
 // What a drill starts reaches nobody, is reached by nobody and does nothing by itself, whatever the cluster had set up;
 // and what makes other recoveries fail does not make this one fail.
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
-import { dataIn, drills, problemsOf } from '../support/drills.ts';
+import { assertions, dataIn, drills, problemsOf } from '../support/drills.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
-
-/** A file of assertions: by name, what is to be true in which database. */
-async function assertions(
-  t: ExecutionContext,
-  database: string,
-  all: Record<string, string>,
-): Promise<string> {
-  const file = join(await temporaryDirectory(t), 'assertions.sql');
-  const text = Object.entries(all).map(
-    ([name, sql]) => `-- name: ${name}\n-- database: ${database}\n${sql};\n`,
-  );
-  await writeFile(file, text.join('\n'));
-  return file;
-}
 
 /** Held against what PostgreSQL itself says there. */
 const secluded = {
@@ -41,6 +25,9 @@ const secluded = {
   'everything has been recovered': `select not pg_is_in_recovery()`,
 };
 
+/** By when they fire: in sessions at work, in all, in those that replicate. */
+const eventTriggers = ['usually', 'always', 'replica'];
+
 test('a private server has no way in or out, and runs nothing of what the cluster had set up', async (t) => {
   const settings = { wal_level: 'logical', max_prepared_transactions: '20', max_connections: '400' };
   const scene = await repositoryScene(t, { settings });
@@ -54,7 +41,10 @@ test('a private server has no way in or out, and runs nothing of what the cluste
     with (connect = false, slot_name = none, enabled = false)`);
   await admin.query(`create function refuse() returns event_trigger language plpgsql
     as $$ begin raise exception 'no changes here'; end $$`);
-  await admin.query('create event trigger no_changes on ddl_command_start execute function refuse()');
+  for (const firing of eventTriggers) {
+    await admin.query(`create event trigger ${firing} on ddl_command_start execute function refuse()`);
+    await admin.query(`alter event trigger ${firing} enable ${firing === 'usually' ? '' : firing}`);
+  }
   await admin.query(`alter database postgres set session_preload_libraries = 'there_is_no_such_library'`);
   await admin.query(`alter database ${db.name} set search_path = 'nowhere'`);
   await scene.backup();
@@ -84,7 +74,7 @@ test('a private server has no way in or out, and runs nothing of what the cluste
   t.regex(String(amcheck?.detail), /; 2 not checked: a prepared transaction has them locked$/);
   t.is(await admin.value(`select count(*)::int from pg_prepared_xacts`), 1);
   await admin.query(`rollback prepared 'pending'`);
-  await admin.query('drop event trigger no_changes');
+  for (const firing of eventTriggers) await admin.query(`drop event trigger ${firing}`);
 });
 
 test('tablespaces are restored beside the data, and the ones at work are not touched', async (t) => {
@@ -136,6 +126,21 @@ test('a drill goes to a target, and says how far it came; one that is out of rea
   t.is(never.result.error?.code, 'target_not_reached');
   const unknown = await drill.run('17');
   t.is(unknown.result.error?.code, 'no_such_backup');
+});
+
+test('a drill needs no certain database to let it in', async (t) => {
+  const scene = await repositoryScene(t);
+  const admit = async (allowed: boolean) => {
+    for (const name of ['postgres', 'template1'])
+      await scene.admin.query(`alter database ${name} allow_connections ${allowed}`);
+  };
+  await admit(false);
+  await scene.backup();
+  await admit(true);
+  const drill = await drills(t, scene);
+  const { status, result } = await drill.run('--target-immediate');
+  t.is(status, 0, JSON.stringify([problemsOf(result), result.error]));
+  t.true(result.checks.some(({ check, database }) => check === 'amcheck' && database === 'template1'));
 });
 
 test('while a drill runs, its files and its socket are for nobody but the server', async (t) => {

@@ -1,5 +1,7 @@
 // backup_chore: who may ask for what, who may change what, and what becomes of it where chores do not run.
 import test from 'ava';
+import { liveChores } from '../../src/control/chores.ts';
+import { Connection } from '../../src/control/connection.ts';
 import { noChores } from '../support/chores.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { connect } from '../support/sql-client.ts';
@@ -111,6 +113,35 @@ withChores('a thousand chores of a kind may wait, and no more', async (t) => {
   await t.throwsAsync(many('verify', 1), { code: '53400', message: /1000 chores of kind verify wait/ });
   await t.notThrowsAsync(many('sync', 1));
 });
+
+withChores(
+  'a thousand chores of a kind hide neither those of another kind nor of another cluster',
+  async (t) => {
+    const db = await installedDatabase(t);
+    const admin = await connect(t, db.url);
+    await admin.query(`insert into holdfast.cluster (name) values ('second')`);
+    for (const [cluster, kind, count] of [
+      ['main', 'verify', 1000],
+      ['main', 'sync', 1],
+      ['second', 'verify', 1],
+    ] as const)
+      await admin.query(
+        `insert into holdfast.backup_chore (cluster, kind) select $1, $2 from generate_series(1, $3)`,
+        [cluster, kind, count],
+      );
+    const worker = await Connection.open({ url: db.url });
+    t.teardown(() => worker.close());
+    const live = await liveChores(worker, ['main', 'second']);
+    t.deepEqual(
+      live.slice(999).map(({ cluster, kind }) => [cluster, kind]),
+      [
+        ['main', 'verify'],
+        ['main', 'sync'],
+        ['second', 'verify'],
+      ],
+    );
+  },
+);
 
 withChores('prune removes the chores that ended, but the latest of each kind', async (t) => {
   const db = await installedDatabase(t);

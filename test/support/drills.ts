@@ -6,6 +6,7 @@ import type { RunningProcess } from './children.ts';
 import { ownCluster } from './cluster.ts';
 import { holdfast, startHoldfast } from './process.ts';
 import { repositoryScene, type RepositoryScene } from './repository-scene.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface DrillCheck {
   check: string;
@@ -77,21 +78,24 @@ export async function drillingScene(t: ExecutionContext): Promise<DrillingScene>
   const drillDirectory = await cluster.serverDirectory('drills');
   const place = await cluster.serverDirectory('assertions');
   const [file, hold] = [join(place, 'assertions.sql'), join(place, 'hold')];
-  await writeFile(
-    file,
-    `-- name: nobody holds it
-with recursive waiting (n) as (
-  select 1
-  union all
-  select n + 1 from waiting where (pg_stat_file('${hold}', true)).size is not null and pg_sleep(0.05) is not null)
-select max(n) > 0 from waiting;
-`,
-  );
   const env = {
     HOLDFAST_CLUSTER_MAIN_DRILL_DIRECTORY: drillDirectory,
     HOLDFAST_CLUSTER_MAIN_DRILL_ASSERTIONS: file,
   };
   const scene = await repositoryScene(t, { cluster, env });
+  await scene.admin.query(`
+    create function public.is_held() returns boolean language sql security definer
+    as $$ select (pg_stat_file('${hold}', true)).size is not null $$`);
+  const database = await scene.admin.value<string>('select current_database()::text');
+  await writeFile(
+    file,
+    `-- name: nobody holds it
+-- database: ${database}
+with recursive waiting (n) as (
+  select 1 union all select n + 1 from waiting where public.is_held() and pg_sleep(0.05) is not null)
+select max(n) > 0 from waiting;
+`,
+  );
   return {
     ...scene,
     drillDirectory,
@@ -99,6 +103,20 @@ select max(n) > 0 from waiting;
     holdDrills: () => writeFile(hold, ''),
     letDrillsGo: () => rm(hold),
   };
+}
+
+/** A file of assertions: by name, what is to be true in which database. */
+export async function assertions(
+  t: ExecutionContext,
+  database: string,
+  all: Record<string, string>,
+): Promise<string> {
+  const file = join(await temporaryDirectory(t), 'assertions.sql');
+  const text = Object.entries(all).map(
+    ([name, sql]) => `-- name: ${name}\n-- database: ${database}\n${sql};\n`,
+  );
+  await writeFile(file, text.join('\n'));
+  return file;
 }
 
 /** The problems of all checks of that name, or of all. */

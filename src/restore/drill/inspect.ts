@@ -5,13 +5,14 @@ import type { Connection } from '../../control/connection.ts';
 import type { DrillCheck, DrillRecord } from '../../control/drills.ts';
 import {
   admitEverywhere,
+  makeReader,
   openPrivate,
   recoveredFacts,
   writeCheckpoint,
   type PrivateAddress,
 } from '../../control/private-server.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
-import { authidFile, superusersIn } from '../../postgres/superusers.ts';
+import { databasesIn, sharedFile, superusersIn } from '../../postgres/shared-catalogs.ts';
 import type { StoredBackup } from '../stored-backup.ts';
 import type { Assertion } from './assertions.ts';
 import { checkServer, timed } from './checks.ts';
@@ -43,6 +44,7 @@ export async function inspect(inspection: Inspection, record: DrillRecord): Prom
     record.lastTransactionAt = facts.lastTransactionAt;
     record.bytes = facts.bytes;
     const databases = await admitEverywhere(db);
+    if (inspection.assertions.length > 0) await makeReader(db, inspection.major);
     report.phase('checking', `${databases.length} databases`);
     const onCheck = (what: string) => report.phase('checking', what);
     record.checks.push(...(await checkServer({ ...inspection, address, databases, onCheck })));
@@ -54,20 +56,24 @@ export async function inspect(inspection: Inspection, record: DrillRecord): Prom
   }
 }
 
-/** As whichever of its superusers may log in: nobody can ask it before. */
+/** As whichever of its superusers may log in, to whichever database lets it: nobody can ask it before. */
 async function connect({
   scratch,
   server,
   major,
 }: Inspection): Promise<{ address: PrivateAddress; db: Connection }> {
-  const names = await superusers(scratch.data, server.control.blockSize);
+  const { blockSize } = server.control;
+  const users = superusersIn(await catalog(scratch.data, 'pg_authid'), blockSize);
+  const databases = databasesIn(await catalog(scratch.data, 'pg_database'), blockSize);
   let reason: unknown;
-  for (const user of names) {
+  for (const user of users) {
     const address = { socketDirectory: scratch.sockets, port: privatePort, user };
-    try {
-      return { address, db: await openPrivate(address, 'template1', major) };
-    } catch (error) {
-      reason ??= error;
+    for (const database of new Set(['postgres', 'template1', ...databases])) {
+      try {
+        return { address, db: await openPrivate(address, database, major) };
+      } catch (error) {
+        reason ??= error;
+      }
     }
   }
   throw new HoldfastError('failed', `nobody can connect to what was recovered: ${messageOf(reason)}`, {
@@ -77,10 +83,9 @@ async function connect({
   });
 }
 
-async function superusers(dataDirectory: string, blockSize: number): Promise<string[]> {
+async function catalog(dataDirectory: string, name: 'pg_authid' | 'pg_database'): Promise<Buffer> {
   const global = join(dataDirectory, 'global');
-  const file = authidFile(await readFile(join(global, 'pg_filenode.map')));
-  return superusersIn(await readFile(join(global, file)), blockSize);
+  return readFile(join(global, sharedFile(await readFile(join(global, 'pg_filenode.map')), name)));
 }
 
 /** With the pages that were damaged already when the backup was made. */
