@@ -11,7 +11,7 @@ import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { ownershipOf, writeOwned } from '../data-files.ts';
 import { recoverySettings, settingLines, type Recovery } from '../recovery-settings.ts';
-import { explainServer } from './server-log.ts';
+import { explainServer, refuseUnreached } from './server-log.ts';
 import type { Identity, Scratch } from './scratch.ts';
 import { privateHba, privateSettings } from './settings.ts';
 import { endServer } from './stray-server.ts';
@@ -62,15 +62,16 @@ export class PrivateServer {
 
   /** Resolves when recovery has ended and it takes connections. @throws HoldfastError `recovery_failed`, … */
   async start(): Promise<void> {
-    const { signal, scratch } = this.#options;
+    const { signal, scratch, recovery } = this.#options;
     await this.#spawn();
     for (;;) {
       signal.throwIfAborted();
       if (this.#hasEnded) throw explainServer(await this.log());
-      if ((await this.#status()) === 'ready') return;
+      if ((await this.#status()) === 'ready') break;
       this.#options.onSegment(await lastSegment(scratch.log));
       await sleep(100);
     }
+    if (recovery.target.kind !== 'latest') refuseUnreached(await this.log());
   }
 
   /** Everything that it has said. */

@@ -7,6 +7,11 @@ interface Explanation {
   hint: string;
 }
 
+const unreached = {
+  code: 'target_not_reached',
+  hint: 'the archive ends before the target, or the target never was',
+};
+
 const explanations: Explanation[] = [
   {
     says: /No space left on device|could not (?:extend|write).*only wrote/,
@@ -25,8 +30,7 @@ const explanations: Explanation[] = [
   },
   {
     says: /recovery ended before configured recovery target was reached/,
-    code: 'target_not_reached',
-    hint: 'the archive ends before the target, or the target never was',
+    ...unreached,
   },
   {
     says: /WAL ends before (?:end of online backup|consistent recovery point)|could not locate required checkpoint record/,
@@ -56,4 +60,10 @@ export function explainServer(log: string): HoldfastError {
     code: known?.code ?? 'recovery_failed',
     hint: known?.hint ?? 'restore it by hand ("holdfast restore --to DIR") and see what the server says',
   });
+}
+
+/** Up to 12 a server that does not get to its target opens all the same. @throws HoldfastError `target_not_reached` */
+export function refuseUnreached(log: string): void {
+  if (!/\bLOG: {2}recovery stopping /.test(log))
+    throw new HoldfastError('failed', 'recovery ended before the target was reached', unreached);
 }
