@@ -1,4 +1,6 @@
-// npm run demo: backups driven from SQL, in two acts. In the first another tool copies, in the second Holdfast itself.
+// npm run demo: backups driven from SQL, in three acts. In the first another tool copies, in the second Holdfast itself;
+// in the third it proves that its copy can be restored.
+import { thirdAct } from './demo/drill.ts';
 import { firstAct } from './demo/first-act.ts';
 import { secondAct } from './demo/second-act.ts';
 import { Stage } from './demo/stage.ts';
@@ -30,15 +32,18 @@ try {
 }
 
 async function demo(): Promise<void> {
-  console.log('Holdfast: PostgreSQL backups driven from SQL, restored and checked. A play in two acts.');
+  console.log('Holdfast: PostgreSQL backups driven from SQL, restored and checked. A play in three acts.');
   tell.act('First act: a row holds the backup open while tar copies; the server is lost');
   const first = await firstAct(stage);
   await stage.cleanUp();
   tell.act('Second act: Holdfast copies, and archives the WAL; somebody makes a mistake');
-  const second = await secondAct(stage);
+  const { proofs: second, scene, worker } = await secondAct(stage);
+  tell.act('Third act: nobody waits for the worst day: a drill, and a drill of a damaged backup');
+  const third = await thirdAct(stage, scene);
+  await worker.stop();
 
   tell.step('Proven');
-  for (const [act, proofs] of Object.entries({ first, second })) {
+  for (const [act, proofs] of Object.entries({ first, second, third })) {
     tell.say(`In the ${act} act:`);
     for (const proof of proofs) tell.say(`- ${proof}`);
   }

@@ -6,19 +6,22 @@ import { inspect } from 'node:util';
 import { add, describe, runAva, type Tally } from './ava.ts';
 import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
 
-/** What is about the repository only is the same on every version: tests on the newest are enough. */
-const repositoryOnly = [
-  'copy-{damaged,driven,interrupted,killed,load,many,refused}',
-  'repository-{full,labels}',
-  'restore-places',
-  'verify',
-  'wal-{ahead,gaps,segment-sizes}',
+/** What is about the repository, the worker or names alone is the same on every version: the newest is enough. */
+const independent = [
+  'scenarios/{chores,chores-killed,expire-chores,expiry-and-copies,expiry-and-readers}',
+  'scenarios/copy-{damaged,driven,interrupted,killed,load,many,refused}',
+  'scenarios/{durable,history-damaged}',
+  'scenarios/drill-{chores,fails,killed,secluded}',
+  'scenarios/repository-{full,labels}',
+  'scenarios/restore-places',
+  'scenarios/retention',
+  'scenarios/{schedule,schedule-chore,schedule-downtime,schedule-edits,schedule-outcomes}',
+  'scenarios/sync-{chores,servers,trouble}',
+  'scenarios/verify',
+  'scenarios/wal-{ahead,ahead-full,gaps,segment-sizes}',
+  'sql/schema-names',
 ];
-const files = [
-  'test/scenarios/**',
-  'test/sql/**',
-  ...repositoryOnly.map((name) => `!test/scenarios/${name}.test.ts`),
-];
+const files = ['test/scenarios/**', 'test/sql/**', ...independent.map((name) => `!test/${name}.test.ts`)];
 
 const memoryDisk = '/dev/shm';
 /** Bytes. */

@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 6
+where :version > 10
 \gexec
 
 select :version < 1 as needed \gset
@@ -56,35 +56,84 @@ select :version < 6 as needed \gset
   \ir ../migrations/006-verification.sql
   insert into :"schema".migration (number, name) values (6, 'verification');
 \endif
+select :version < 7 as needed \gset
+\if :needed
+  \ir ../migrations/007-schedule.sql
+  insert into :"schema".migration (number, name) values (7, 'schedule');
+\endif
+select :version < 8 as needed \gset
+\if :needed
+  \ir ../migrations/008-chore.sql
+  insert into :"schema".migration (number, name) values (8, 'chore');
+\endif
+select :version < 9 as needed \gset
+\if :needed
+  \ir ../migrations/009-retention.sql
+  insert into :"schema".migration (number, name) values (9, 'retention');
+\endif
+select :version < 10 as needed \gset
+\if :needed
+  \ir ../migrations/010-drill.sql
+  insert into :"schema".migration (number, name) values (10, 'drill');
+\endif
 
+\ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql
+\ir functions/accept_backup_schedule.sql
 \ir functions/active_request.sql
+\ir functions/announce_backup_chore.sql
+\ir functions/announce_drill.sql
+\ir functions/announce_schedule.sql
 \ir functions/await_backup.sql
+\ir functions/begin_expiry.sql
 \ir functions/bytes_as_text.sql
 \ir functions/cancel_backup.sql
 \ir functions/check_label.sql
+\ir functions/check_label_text.sql
 \ir functions/control_origin.sql
+\ir functions/cron_field_problem.sql
+\ir functions/cron_field_values.sql
+\ir functions/cron_number.sql
+\ir functions/cron_problem.sql
+\ir functions/end_expiry.sql
 \ir functions/explain_state.sql
+\ir functions/fire_schedule.sql
+\ir functions/guard_backup_chore.sql
 \ir functions/guard_backup_request.sql
 \ir functions/guard_backup_session.sql
+\ir functions/guard_legal_hold.sql
+\ir functions/guard_retention_policy.sql
 \ir functions/guard_worker.sql
 \ir functions/lock_is_held.sql
+\ir functions/plan_schedule.sql
 \ir functions/protect_history.sql
 \ir functions/prune.sql
 \ir functions/raise_outcome.sql
 \ir functions/record_backup_event.sql
 \ir functions/refuse_foreign_worker.sql
+\ir functions/request_scheduled.sql
 \ir functions/require_autocommit.sql
+\ir functions/require_cluster.sql
 \ir functions/require_ownership.sql
+\ir functions/require_worker.sql
+\ir functions/schedule_is_busy.sql
+\ir functions/schedule_owner.sql
+\ir functions/scheduled_work.sql
 \ir functions/session_state.sql
+\ir functions/settle_schedule_run.sql
 \ir functions/start_backup.sql
+\ir functions/start_schedule_run.sql
 \ir functions/stop_backup.sql
+\ir functions/tend_schedule.sql
 \ir functions/this_database.sql
+\ir functions/time_zone_problem.sql
 \ir functions/wait_for_backup.sql
 \ir functions/waiting_for.sql
 \ir functions/worker_here.sql
 \ir functions/worker_is_alive.sql
+\ir views/backup_proof.sql
 \ir views/backup_status.sql
 \ir views/restore_window.sql
+\ir views/schedule_status.sql
 \ir views/worker_status.sql
 commit;

@@ -8,7 +8,7 @@ export async function amcheck(client: SqlClient): Promise<Finding[]> {
   const indexes = await client.value<number>(`
     select count(bt_index_check(index => c.oid, heapallindexed => true))::int
     from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
-    where a.amname = 'btree' and c.relpersistence = 'p' and i.indisready and i.indisvalid`);
+    where a.amname = 'btree' and c.relkind = 'i' and c.relpersistence = 'p' and i.indisready and i.indisvalid`);
   const indexFinding = {
     claim: 'amcheck: every index has every row of its table, in order',
     holds: indexes > 0,

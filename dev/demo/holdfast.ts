@@ -1,5 +1,5 @@
 // Holdfast as any user sets it up and runs it: the program, two roles, a worker.
-import type { ProcessOptions } from '../../test/support/children.ts';
+import type { ProcessOptions, RunningProcess } from '../../test/support/children.ts';
 import type { EmbeddedCluster } from '../embedded/cluster.ts';
 import type { Identity } from '../embedded/run.ts';
 import { packageIn, root } from './program.ts';
@@ -18,6 +18,11 @@ export interface Use {
 /** Runs one command to its end. @throws Error with what it said, unless it exits with 0 */
 export function holdfast(stage: Stage, args: string[], use: Use): Promise<string> {
   return stage.run(...invocation(args, use));
+}
+
+/** Starts one, whatever it will end with. */
+export function startHoldfast(stage: Stage, args: string[], use: Use): Promise<RunningProcess> {
+  return stage.start(...invocation(args, use));
 }
 
 /** Installs it, and creates the roles that README tells users to create. */

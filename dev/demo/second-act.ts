@@ -12,8 +12,15 @@ import { restoreSecondBefore, restoreWithMistake, type Scene } from './point-in-
 import { packageIn, reachableProgram } from './program.ts';
 import type { Stage } from './stage.ts';
 
-/** @returns what was proven, a line each */
-export async function secondAct(stage: Stage): Promise<string[]> {
+export interface SecondAct {
+  /** A line each. */
+  proofs: string[];
+  /** What is there at its end, for who plays on. */
+  scene: Scene;
+  worker: Worker;
+}
+
+export async function secondAct(stage: Stage): Promise<SecondAct> {
   const scene = await startServer(stage);
   const worker = await installHoldfast(stage, scene);
   const load = await startLoad(stage.tell, scene.server.url());
@@ -26,8 +33,7 @@ export async function secondAct(stage: Stage): Promise<string[]> {
     ...(await restoreWithMistake(stage, scene, mistake)),
     ...(await restoreSecondBefore(stage, scene, mistake)),
   ];
-  await worker.stop();
-  return proofs;
+  return { proofs, scene, worker };
 }
 
 async function startServer(stage: Stage): Promise<Scene> {

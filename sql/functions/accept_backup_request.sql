@@ -6,6 +6,7 @@ declare
   waiting integer;
   limit_of_waiting integer := (select max_requested from setting);
   last_worker record;
+  requester text := current_user;
 begin
   if new.state is distinct from 'requested'
     or num_nonnulls(new.worker, new.pid, new.backend_start, new.started_at, new.start_lsn, new.start_wal,
@@ -17,20 +18,20 @@ begin
       using errcode = 'HF001', hint = 'Give only cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit, compress_level.';
   end if;
 
-  if not exists (select from cluster where name = new.cluster) then
-    raise exception 'cluster "%" does not exist', new.cluster
-      using errcode = 'foreign_key_violation',
-        hint = 'Known clusters: ' || (select string_agg(name, ', ' order by name) from cluster) || '.';
+  if new.schedule is not null then
+    -- Only request_scheduled() can say so. The worker that calls it is nobody's requester.
+    requester := schedule_owner(new.schedule);
   end if;
+  perform require_cluster(new.cluster);
 
   select count(*) into waiting
   from (
     select from backup_request
-    where state = 'requested' and cluster = new.cluster and requested_by = current_user
+    where state = 'requested' and cluster = new.cluster and requested_by = requester
     limit limit_of_waiting
   ) mine;
   if waiting >= limit_of_waiting then
-    raise exception 'role "%" has % backup requests waiting already', current_user, waiting
+    raise exception 'role "%" has % backup requests waiting already', requester, waiting
       using errcode = 'configuration_limit_exceeded',
         hint = 'Wait until some have run, or cancel them. The limit is setting.max_requested.';
   end if;
@@ -38,13 +39,13 @@ begin
   if new.label is null then
     new.label := to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || new.id;
   else
-    perform check_label(new.cluster, new.label);
+    perform check_label(new.cluster, new.label, requester);
   end if;
 
-  new.requested_by := current_user;
+  new.requested_by := requester;
   new.requested_login := session_user;
   new.requested_at := clock_timestamp();
-  new.moved_by := current_user;
+  new.moved_by := requester;
   new.caller_pid := case when new.caller_key is not null then pg_backend_pid() end;
   new.control_origin := control_origin();
 
@@ -63,5 +64,5 @@ begin
 end
 $$;
 comment on function :"schema".accept_backup_request() is
-  'Checks and stamps a new request. Runs with the rights of whoever inserts.';
+  'Checks and stamps a new request. Runs with the rights of whoever inserts; a schedule''s request is its owner''s.';
 revoke all on function :"schema".accept_backup_request() from public;

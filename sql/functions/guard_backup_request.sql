@@ -12,6 +12,18 @@ declare
     select n.key from jsonb_each(to_jsonb(new)) n join jsonb_each(to_jsonb(old)) o using (key)
     where n.value is distinct from o.value);
 begin
+  -- Only end_expiry() has the right to write this column, and only what backup_expiry says.
+  if changed = array['expired_at'] and exists (
+    select from backup_expiry
+    where request_id = new.id and removed_at = new.expired_at and start_lsn = new.start_lsn)
+  then
+    return new;
+  end if;
+  -- begin_expiry() writes it as it is.
+  if changed = '{}' and exists (select from backup_expiry where request_id = new.id) then
+    return new;
+  end if;
+
   -- 1. Who is this? A worker is who holds a worker's lock, and holds this request or takes it over.
   if me.id is not null then
     movers := array['worker'];
@@ -43,6 +55,10 @@ begin
     raise exception 'column % of backup request % cannot be changed',
         (select string_agg(format('"%s"', c), ', ' order by c) from unnest(changed) c where c <> all (may_change)), old.id
       using errcode = 'HF001', detail = explain_state(old.state, movers);
+  end if;
+  if new.keep and not old.keep and exists (select from backup_expiry where request_id = new.id) then
+    raise exception 'backup request % has expired: its files are gone, or going', old.id
+      using errcode = 'HF001', hint = 'See backup_expiry.';
   end if;
   if new.state = old.state then
     return new;

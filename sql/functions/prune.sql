@@ -17,6 +17,10 @@ begin
       where state in ('complete', 'failed', 'cancelled')
         and finished_at < clock_timestamp() - older_than
         and not keep
+        and not exists (select from legal_hold h where h.request_id = backup_request.id and not h.released)
+        -- Without its request, nobody knows of a backup whether it is to be kept.
+        and not (state = 'complete' and expired_at is null
+          and (method = 'copy' or exists (select from retention_policy p where p.cluster = backup_request.cluster)))
         and id not in (
           select distinct on (cluster) id from backup_request
           where state = 'complete' order by cluster, finished_at desc)
@@ -25,11 +29,22 @@ begin
   )
   select array_agg(id) into pruned from old_ones;
   delete from backup_event where request_id = any (pruned);
+  delete from backup_schedule_run
+  where finished_at < clock_timestamp() - older_than
+    and id not in (select distinct on (schedule) id from backup_schedule_run order by schedule, due_at desc);
+  delete from backup_chore
+  where id in (
+    select id from backup_chore
+    where state in ('complete', 'failed') and finished_at < clock_timestamp() - older_than
+      and id not in (
+        select distinct on (cluster, kind) id from backup_chore
+        where state in ('complete', 'failed') order by cluster, kind, finished_at desc)
+    for update skip locked);
   perform set_config('holdfast.pruning', '', true);
   return coalesce(cardinality(pruned), 0);
 end
 $$;
 comment on function :"schema".prune(interval) is
-  'Removes the requests that ended longer ago than that, with their events, and returns how many. Never removes one to keep, nor a cluster''s newest complete one.';
+  'Removes the requests that ended longer ago than that, with their events, and returns how many; and the runs of schedules and the chores that did, but the latest of each schedule and kind. Never removes a request to keep or under legal hold, nor one whose backup is in a repository or to expire by a policy, nor a cluster''s newest complete one.';
 revoke all on function :"schema".prune(interval) from public;
 grant execute on function :"schema".prune(interval) to :"operator";

@@ -34,6 +34,10 @@ begin
       perform pg_notify(tg_table_schema || '_request',
         json_build_object('id', new.id, 'cluster', new.cluster, 'state', new.state)::text);
     end if;
+    if new.schedule is not null and new.state in ('archiving', 'complete', 'failed', 'cancelled') then
+      perform pg_notify(tg_table_schema || '_request',
+        json_build_object('schedule', new.schedule, 'cluster', new.cluster)::text);
+    end if;
   end if;
   return null;
 end

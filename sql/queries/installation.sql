@@ -8,3 +8,8 @@ from :"schema".migration
 -- name: record_migration
 insert into :"schema".migration (number, name)
 values (:number, :name)
+
+-- name: owner_of_schema
+select pg_catalog.pg_get_userbyid(nspowner) as owner, nspowner = current_user::regrole as ours
+from pg_catalog.pg_namespace
+where nspname = :name

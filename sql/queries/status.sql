@@ -128,3 +128,30 @@ select cluster, timeline, holes,
   latest_lsn::text as "latestLsn"
 from :"schema".restore_window
 order by cluster, timeline
+
+-- name: chores
+-- What is not over, and of each cluster and kind what ended last.
+select id, cluster, kind, state, attempts, backup, worker, error, hint, result,
+  error_code as "errorCode",
+  requested_by as "requestedBy",
+  requested_at as "requestedAt",
+  started_at as "startedAt",
+  next_attempt_at as "nextAttemptAt",
+  finished_at as "finishedAt",
+  state = 'running' and not :"schema".worker_is_alive(instance) as "workerGone",
+  extract(epoch from clock_timestamp() - requested_at)::float8 as age,
+  extract(epoch from clock_timestamp() - finished_at)::float8 as ago,
+  extract(epoch from next_attempt_at - clock_timestamp())::float8 as "nextIn"
+from (
+  select * from :"schema".backup_chore
+  where state in ('requested', 'running', 'retrying')
+  union all
+  select newest.*
+  from (select distinct cluster, kind from :"schema".backup_chore) each,
+  lateral (
+    select * from :"schema".backup_chore c
+    where c.cluster = each.cluster and c.kind = each.kind and c.state in ('complete', 'failed')
+    order by c.finished_at desc
+    limit 1) newest
+) chore
+order by finished_at desc nulls first, id

@@ -19,7 +19,12 @@ with recursive chain as (
   join :"schema".backup_request r on r.cluster = w.cluster and r.timeline = w.timeline and r.state = 'complete'
     and r.method <> 'copy' and r.start_lsn >= w.start_lsn and r.stop_lsn <= w.end_lsn
 ), run as (
-  select w.*, earliest.at, earliest.lsn
+  select w.*, earliest.at, earliest.lsn,
+    -- Up to where it has gone by the retention policy, nothing that stays needs WAL.
+    exists (
+      select from :"schema".wal_expiry e
+      where e.cluster = w.cluster and e.timeline = w.timeline and w.missing_to between e.start_wal and e.end_wal
+    ) as has_expired
   from :"schema".archived_wal w
   left join lateral (
     select b.at, b.lsn
@@ -28,17 +33,22 @@ with recursive chain as (
     where c.cluster = w.cluster and c.timeline = w.timeline and c.start_wal = w.start_wal
       and (c.until is null or b.lsn <= c.until)
     order by b.lsn limit 1) earliest on true
+), rolling as (
+  -- From before WAL that has expired, a backup leads to its own end only.
+  select run.*, coalesce(bool_or(has_expired) over (partition by cluster, timeline order by start_wal
+      rows between 1 following and unbounded following), false) as is_cut_off
+  from run
 )
 select cluster,
   timeline,
-  (array_agg(at order by lsn) filter (where at is not null))[1] as earliest_time,
-  (array_agg(lsn order by lsn) filter (where at is not null))[1] as earliest_lsn,
+  (array_agg(at order by lsn) filter (where at is not null and not is_cut_off))[1] as earliest_time,
+  (array_agg(lsn order by lsn) filter (where at is not null and not is_cut_off))[1] as earliest_lsn,
   (array_agg(last_archived_at order by end_lsn desc) filter (where at is not null))[1] as latest_time,
   (array_agg(end_lsn order by end_lsn desc) filter (where at is not null))[1] as latest_lsn,
   (array_agg(at is not null order by end_lsn desc))[1] as up_to_date,
   array_agg(case when missing_from = missing_to then missing_from else missing_from || ' to ' || missing_to end
-    order by start_wal) filter (where missing_from is not null) as holes
-from run
+    order by start_wal) filter (where missing_from is not null and not has_expired) as holes
+from rolling
 group by cluster, timeline;
 comment on view :"schema".restore_window is
   'What can be restored from backups and the WAL in the repository: one row per cluster and timeline.';
@@ -53,5 +63,5 @@ comment on column :"schema".restore_window.latest_lsn is 'Where the WAL that can
 comment on column :"schema".restore_window.up_to_date is
   'Whether that is where the timeline''s WAL ends; false: it goes on after a hole, with no backup to begin from.';
 comment on column :"schema".restore_window.holes is
-  'The segments that are missing in between, in order: no restore gets across one; null: there are none.';
+  'The segments that are missing in between, in order, but for those that expired: no restore gets across one; null: there are none.';
 grant select on :"schema".restore_window to :"reader";

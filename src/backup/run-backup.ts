@@ -74,7 +74,6 @@ async function begin(
   const source = request.method === 'copy' ? await job.unlessEnded(prepareCopy(job, session)) : undefined;
   const beginning = await job.unlessEnded(session.begin(request.label, request.fast));
   await job.move('running', (db) => markRunning(db, job.id, beginning), job.signal);
-  job.context.target.prepareSoon();
   job.context.log.info('backup running', {
     request: job.id,
     cluster: request.cluster,

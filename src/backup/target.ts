@@ -58,10 +58,11 @@ export class Target {
     return opening;
   }
 
-  /** A session for one backup; the caller closes it. */
+  /** A session for one backup; the caller closes it. It may be the spare: the next one is opened in a moment. */
   async takeSession(): Promise<TargetSession> {
     const taken = this.#spare;
     this.#spare = undefined;
+    this.#prepareSoon();
     const spare = await taken;
     if (spare === undefined || spare.db.isLost) return this.#open('backup session');
     const isFresh = performance.now() - this.#spareSeen < trustedFor;
@@ -79,8 +80,8 @@ export class Target {
     this.#spare = opening;
   }
 
-  /** In a moment: opening a session would slow down whoever is waiting for a start or a stop now. */
-  prepareSoon(): void {
+  /** Opening a session at once would slow down whoever is waiting for a start or a stop now. */
+  #prepareSoon(): void {
     setTimeout(() => this.prepare(), prepareAfter).unref();
   }
 

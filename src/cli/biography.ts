@@ -1,4 +1,5 @@
 /** What `holdfast status ID` shows: everything about one request. */
+import type { Proof } from '../control/drills.ts';
 import type { Event, Request, Stage } from '../control/status.ts';
 import { bytes, plain, seconds, time } from './format.ts';
 import { paint } from './paint.ts';
@@ -8,15 +9,17 @@ export interface Biography {
   request: Request;
   stages: Stage[];
   events: Event[];
+  /** undefined: it is not complete. */
+  proof: Proof | undefined;
 }
 
-export function biographyLines({ request, stages, events }: Biography, width: number): string[] {
+export function biographyLines({ request, stages, events, proof }: Biography, width: number): string[] {
   return [
     paint(
       `backup ${request.id} "${plain(request.label)}" of cluster ${request.cluster}: ${request.state}`,
       'bold',
     ),
-    ...facts(request).map(([name, value]) => `  ${name.padEnd(17)} ${value}`),
+    ...[...facts(request), ...proofFacts(proof)].map(([name, value]) => `  ${name.padEnd(17)} ${value}`),
     ...section('stages', table(stageColumns, stages, width - 4)),
     ...section('history', table(eventColumns, events, width - 4)),
     ...section('backup_label', file(request.backupLabel)),
@@ -66,6 +69,22 @@ function facts(request: Request): [string, string][] {
   return all.flatMap(([name, value]) =>
     value ? [[name, name === 'error' || name === 'warning' ? value : plain(value)]] : [],
   );
+}
+
+/** Whether it can be restored, as far as anybody has tried. */
+function proofFacts(proof: Proof | undefined): [string, string][] {
+  if (proof === undefined) return [];
+  const { provenAt, restoreSeconds, recoverySeconds, drilledAt, drillOk, drillError } = proof;
+  const took = seconds((restoreSeconds ?? 0) + (recoverySeconds ?? 0));
+  const proven =
+    provenAt === null
+      ? 'never: try "holdfast drill"'
+      : `${time(provenAt)}: restored and recovered in ${took}`;
+  const failed: [string, string][] =
+    drilledAt === null || drillOk === true
+      ? []
+      : [['drill failed', paint(`${time(drilledAt)}: ${plain(drillError ?? '')}`, 'red')]];
+  return [['proven restorable', proven], ...failed];
 }
 
 function optionsOf({ fast, waitForArchive, holdTimeout, keep, rateLimit, compressLevel }: Request): string {

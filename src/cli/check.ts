@@ -3,10 +3,12 @@ import { Option, type Command } from 'commander';
 import { restoreWindows } from '../control/archived-wal.ts';
 import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
+import { newestDrills } from '../control/drills.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
+import { schedules } from '../control/schedules.ts';
 import { HoldfastError } from '../errors.ts';
-import { clusters, liveRequests, workers } from '../control/status.ts';
+import { chores, clusters, liveRequests, workers } from '../control/status.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { plain, seconds } from './format.ts';
 import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } from './options.ts';
@@ -85,6 +87,9 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     workers: await workers(db),
     requests: await liveRequests(db),
     windows: installed < schemaVersion() ? [] : await restoreWindows(db), // an older schema has no such view
+    schedules: installed < schemaVersion() ? [] : await schedules(db),
+    chores: installed < schemaVersion() ? [] : await chores(db),
+    drills: installed < schemaVersion() ? [] : await newestDrills(db),
   };
 }
 
@@ -103,6 +108,9 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     workers: seen.workers,
     requests: seen.requests.filter(({ cluster }) => names.includes(cluster)),
     windows: seen.windows.filter(({ cluster }) => names.includes(cluster)),
+    schedules: seen.schedules.filter(({ cluster }) => names.includes(cluster)),
+    chores: seen.chores.filter(({ cluster }) => names.includes(cluster)),
+    drills: seen.drills.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -138,16 +146,16 @@ function performanceData(
   ].join(' ');
 }
 
-function asJson(
-  findings: Finding[],
-  { clusters: all, workers: everybody, requests, windows }: Observation,
-): object {
+function asJson(findings: Finding[], seen: Observation): object {
   return {
     status: worst(findings),
     findings,
-    clusters: all.map(asSql),
-    workers: everybody.map(asSql),
-    requests: requests.map(asSql),
-    restore_windows: windows.map(asSql),
+    clusters: seen.clusters.map(asSql),
+    workers: seen.workers.map(asSql),
+    requests: seen.requests.map(asSql),
+    restore_windows: seen.windows.map(asSql),
+    schedules: seen.schedules.map(asSql),
+    chores: seen.chores.map(asSql),
+    drills: seen.drills.map(asSql),
   };
 }

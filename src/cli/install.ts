@@ -17,12 +17,17 @@ export function addInstall(program: Command): void {
     });
 }
 
-function described(schema: string, { before, after, applied }: Installation): string[] {
+function described(schema: string, { before, after, applied, chores }: Installation): string[] {
+  const queue =
+    chores === null
+      ? 'chores do not run here: their queue needs PostgreSQL 13 or newer; everything else works'
+      : `the queue of chores is in schema "${chores}"`;
   if (applied.length === 0) {
     return [
       `schema "${schema}" has version ${after} already; its functions and views are those of this release`,
+      queue,
     ];
   }
   const verb = before === 0 ? `installed in version ${after}` : `upgraded from version ${before} to ${after}`;
-  return [`schema "${schema}" is ${verb}:`, ...applied.map((name) => `  ${name}`)];
+  return [`schema "${schema}" is ${verb}:`, ...applied.map((name) => `  ${name}`), queue];
 }

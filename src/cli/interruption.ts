@@ -1,16 +1,15 @@
+import { onStopSignal } from '../stop-signals.ts';
+
 /** Ctrl-C and SIGTERM while the server is waited for: the first is passed on, a second one ends the program. */
 export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const abort = new AbortController();
-  const onSignal = () => {
+  const ignoreSignals = onStopSignal(() => {
     if (abort.signal.aborted) process.exit(1);
     abort.abort(new Error('interrupted'));
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  });
   try {
     return await work(abort.signal);
   } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    ignoreSignals();
   }
 }

@@ -1,6 +1,14 @@
 /** What `holdfast status` shows, as lines. */
-import type { ClusterStatus, FinishedRequest, LiveRequest, WorkerStatus } from '../control/status.ts';
-import { bytes, plain, seconds } from './format.ts';
+import type { NewestDrill } from '../control/drills.ts';
+import type { ScheduleStatus } from '../control/schedules.ts';
+import type {
+  ChoreStatus,
+  ClusterStatus,
+  FinishedRequest,
+  LiveRequest,
+  WorkerStatus,
+} from '../control/status.ts';
+import { bytes, plain, seconds, time } from './format.ts';
 import { paint, type Style } from './paint.ts';
 import { table, type Column } from './table.ts';
 
@@ -8,10 +16,13 @@ export interface Overview {
   requests: LiveRequest[];
   workers: WorkerStatus[];
   clusters: ClusterStatus[];
+  schedules: ScheduleStatus[];
+  chores: ChoreStatus[];
+  drills: NewestDrill[];
 }
 
 export function overviewLines(
-  { requests, workers, clusters }: Overview,
+  { requests, workers, clusters, schedules, chores, drills }: Overview,
   finished: FinishedRequest[],
   width: number,
 ): string[] {
@@ -24,7 +35,9 @@ export function overviewLines(
   return [
     ...section('Backups under way', requests.length > 0 ? liveLines(requests, inner) : ['none']),
     ...(finished.length > 0 ? section('Finished, newest first', finishedLines(finished, inner)) : []),
-    ...section('Clusters', table(clusterColumns, clusters, inner)),
+    ...(schedules.length > 0 ? section('Schedules', table(scheduleColumns, schedules, inner)) : []),
+    ...(chores.length > 0 ? section('Chores', table(choreColumns, chores, inner)) : []),
+    ...section('Clusters', table(clusterColumns(drills), clusters, inner)),
     ...section('Workers', workers.length > 0 ? table(workerColumns, workers, inner) : [noWorkers]),
   ].slice(0, -1);
 }
@@ -93,7 +106,56 @@ const finishedColumns: Column<FinishedRequest>[] = [
 
 const finishedStyle: Record<string, Style> = { complete: 'green', failed: 'red', cancelled: 'dim' };
 
-const clusterColumns: Column<ClusterStatus>[] = [
+const scheduleColumns: Column<ScheduleStatus>[] = [
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'REQUESTS', value: ({ kind }) => kind },
+  { title: 'WHEN', value: ({ cron, timeZone }) => `${cron} ${timeZone}`, flexible: true },
+  {
+    title: 'STATE',
+    value: ({ state }) => state,
+    style: ({ state }) =>
+      ({ enabled: 'green' as const, disabled: 'dim' as const, paused: 'red' as const })[state],
+  },
+  { title: 'NEXT RUN', value: nextRun },
+  {
+    title: 'LAST RUN',
+    value: ({ lastState, lastDue }) => (lastDue === null ? 'none' : `${lastState}, due ${time(lastDue)}`),
+    style: ({ lastState }) => bad(['failed', 'retrying', 'missed'].includes(lastState ?? '')),
+  },
+  {
+    title: 'LAST SUCCESS',
+    value: ({ lastSuccessAgo }) => (lastSuccessAgo === null ? 'never' : `${seconds(lastSuccessAgo)} ago`),
+  },
+  { title: 'BY', value: ({ owner }) => plain(owner) },
+  { title: 'REMARKS', value: ({ problem, lastError }) => plain(problem ?? lastError ?? ''), flexible: true },
+];
+
+function nextRun({ state, nextIn }: ScheduleStatus): string {
+  if (state !== 'enabled') return '-';
+  if (nextIn === null) return 'not known';
+  return nextIn < 0 ? `due ${seconds(-nextIn)} ago` : `in ${seconds(nextIn)}`;
+}
+
+const choreColumns: Column<ChoreStatus>[] = [
+  { title: 'ID', value: ({ id }) => String(id), align: 'right' },
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'KIND', value: ({ kind }) => kind },
+  { title: 'STATE', value: choreState, style: ({ state }) => choreStyle[state] },
+  { title: 'TRIES', value: ({ attempts }) => String(attempts), align: 'right' },
+  { title: 'WORKER', value: ({ worker }) => plain(worker ?? '') },
+  { title: 'REMARKS', value: ({ error }) => plain(error ?? ''), flexible: true },
+];
+
+function choreState({ state, age, ago, nextIn, workerGone }: ChoreStatus): string {
+  if (ago !== null) return `${state} ${seconds(ago)} ago`;
+  if (nextIn !== null) return `retrying in ${seconds(Math.max(0, nextIn))}`;
+  return workerGone ? `${state}, worker gone` : `${state} for ${seconds(age)}`;
+}
+
+const choreStyle: Record<string, Style> = { complete: 'green', failed: 'red', retrying: 'yellow' };
+
+const clusterColumns = (drills: NewestDrill[]): Column<ClusterStatus>[] => [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'SERVER', value: ({ serverVersion }) => plain(serverVersion ?? '') },
   {
@@ -103,12 +165,27 @@ const clusterColumns: Column<ClusterStatus>[] = [
   },
   { title: 'LAST COMPLETE', value: lastComplete },
   {
+    title: 'PROVEN',
+    value: ({ name }) => lastDrill(drillOf(drills, name)),
+    style: ({ name }) => bad(drillOf(drills, name)?.ok === false),
+  },
+  {
     title: 'ARCHIVER',
     value: archiver,
     style: ({ archiverFailing }) => bad(archiverFailing === true),
     flexible: true,
   },
 ];
+
+function drillOf(drills: NewestDrill[], name: string): NewestDrill | undefined {
+  return drills.find(({ cluster }) => cluster === name);
+}
+
+function lastDrill(drill: NewestDrill | undefined): string {
+  if (drill === undefined) return 'never';
+  if (!drill.ok) return `drill ${drill.id} failed`;
+  return `${drill.requestId ?? drill.backup ?? ''}, ${seconds(drill.ago)} ago`;
+}
 
 function lastComplete({ completeId, completeAgo }: ClusterStatus): string {
   return completeId === null ? 'never' : `${completeId}, ${seconds(completeAgo ?? 0)} ago`;

@@ -1,5 +1,5 @@
 /** What `holdfast restore --list` shows: the backups in the repository, without any database. */
-import { storedBackups } from '../restore/stored-backup.ts';
+import { listedBackups } from '../restore/stored-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { bytes, plain, time } from './format.ts';
@@ -19,7 +19,9 @@ const columns: Column<RepositoryBackup>[] = [
 ];
 
 export async function listBackups(clusterDirectory: string, json: boolean): Promise<void> {
-  const backups = (await storedBackups(clusterDirectory)).backups.map(({ description }) => description);
+  const listed = await listedBackups(clusterDirectory);
+  for (const { problem } of listed.damaged) process.stderr.write(`holdfast: warning: ${plain(problem)}\n`);
+  const backups = listed.backups.map(({ description }) => description);
   if (json) {
     await printJson(
       backups.map((backup) => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,12 +11,14 @@ import { bytePath } from '../restore/extraction/byte-path.ts';
 import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
+import type { Target } from '../restore/target.ts';
+import { targetFrom } from '../restore/target-wish.ts';
 import { bytes, plain } from './format.ts';
 import { configFrom, jobsOption, type GlobalOptions } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
 import { listBackups } from './restore-list.ts';
-import { addTargetOptions, targetFrom, type TargetOptions } from './target-options.ts';
+import { addTargetOptions, type TargetOptions } from './target-options.ts';
 
 interface Options extends GlobalOptions, TargetOptions {
   to?: string;
@@ -71,17 +74,19 @@ async function run(which: string | undefined, options: Options, repository: stri
     });
   }
   const directory = resolve(options.to);
-  const recovery = recoveryFrom(options, repository);
+  const target = wantedTarget(options);
   const choice = await chooseBackup({
     clusterDirectory: join(repository, options.cluster),
     which,
-    target: recovery.target,
+    target,
     timeline: options.targetTimeline,
     despiteMissingWal: options.despiteMissingWal,
+    hasOtherWal: options.asStandby || options.restoreCommand !== undefined,
   });
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, options.pgBin);
 
+  const recovery = recoveryFrom(options, repository, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
   const restored = await restore({
     backup: choice.backup,
@@ -96,18 +101,23 @@ async function run(which: string | undefined, options: Options, repository: stri
   else await printLines(described(choice, restored, directory, recovery));
 }
 
-function recoveryFrom(options: Options, repository: string): Recovery {
+function wantedTarget(options: Options): Target {
   const target = targetFrom(options);
   if (options.asStandby && target.kind !== 'latest') {
     throw new HoldfastError('usage', 'a standby has no target: it follows its primary', {
       code: 'which_target',
     });
   }
+  return target;
+}
+
+function recoveryFrom(options: Options, repository: string, target: Target, { hasHole }: Choice): Recovery {
   const fetch = fetchCommand({
     script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
     nodeDirectory: dirname(process.execPath),
     repository,
     cluster: options.cluster,
+    despiteMissingWal: hasHole,
   });
   return {
     target,
@@ -155,7 +165,7 @@ function described(
       ({ oid, location }) => `tablespace ${oid}: ${plain(bytePath(location, '').toString())}`,
     ),
     'what to do next:',
-    `  start PostgreSQL ${major} on it, for example: pg_ctl start -D ${plain(directory)}`,
+    `  start PostgreSQL ${major} on it, for example: ${startCommand(directory)}`,
     ...(standby
       ? ['  it follows its primary: see primary_conninfo there']
       : target.kind === 'latest' || action === 'promote'
@@ -167,6 +177,13 @@ function described(
               '  SELECT pg_wal_replay_resume() opens it for good',
             ]),
   ];
+}
+
+/** Where configuration files are elsewhere, as on Debian, they name another data directory: the one that was backed up. */
+function startCommand(directory: string): string {
+  const start = `pg_ctl start -D ${plain(directory)}`;
+  if (existsSync(join(directory, 'postgresql.conf'))) return start;
+  return `${start} -o "-c config_file=FILE -c data_directory=${plain(directory)}", as its postgresql.conf is elsewhere`;
 }
 
 /** `OID=DIR`, any number of times. */

@@ -88,6 +88,11 @@ export function addStart(program: Command): void {
     });
 }
 
+/** Milliseconds after which who waits is told what for. */
+const patience = 5000;
+const checkpointHint =
+  'waiting for the checkpoint that a backup begins with: spread, it may take minutes; with --fast it is done at once';
+
 interface Started {
   id: number;
   startLsn: string;
@@ -122,12 +127,16 @@ async function requestBackup(
   request: StartRequest,
 ): Promise<Started> {
   const began = await databaseTime(db);
+  const hint = setTimeout(() => process.stderr.write(`holdfast: ${checkpointHint}\n`), patience);
+  if (request.fast) clearTimeout(hint);
   try {
     return await interruptible(db, control, signal, () => startBackup(db, request));
   } catch (error) {
     const id = signal.aborted && !db.isLost ? await requestedSince(db, request, began) : undefined;
     if (id === undefined) throw error;
     return { id, startLsn: '' };
+  } finally {
+    clearTimeout(hint);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { withControl } from '../control/client.ts';
 import type { Connection, ConnectOptions } from '../control/connection.ts';
+import { newestDrills, proofOf } from '../control/drills.ts';
+import { schedules } from '../control/schedules.ts';
 import * as status from '../control/status.ts';
 import { HoldfastError } from '../errors.ts';
 import { biographyLines, type Biography } from './biography.ts';
@@ -80,6 +82,14 @@ async function overviewView(db: Connection): Promise<View> {
       ]),
       overview.workers.map(({ name, alive, draining, held }) => [name, alive, draining, held]),
       overview.clusters.map(({ name, archiverFailing, workers }) => [name, archiverFailing, workers]),
+      overview.schedules.map(({ name, state, nextRun, lastState, problem }) => [
+        name,
+        state,
+        nextRun,
+        lastState,
+        problem,
+      ]),
+      overview.chores.map(({ id, state, attempts }) => [id, state, attempts]),
       finished.map(({ id }) => id),
     ]),
   };
@@ -96,11 +106,17 @@ async function biographyView(db: Connection, requestId: number): Promise<View> {
     request,
     stages: await status.stages(db, requestId),
     events: await status.events(db, requestId),
+    proof: await proofOf(db, requestId),
   };
   const { state, session, waitingFor, warnings } = request;
   return {
     lines: (width) => biographyLines(biography, width),
-    data: { ...asSql(request), stages: biography.stages.map(asSql), events: biography.events.map(asSql) },
+    data: {
+      ...asSql(request),
+      proof: biography.proof === undefined ? null : asSql(biography.proof),
+      stages: biography.stages.map(asSql),
+      events: biography.events.map(asSql),
+    },
     gist: JSON.stringify([state, session, waitingFor, warnings, biography.events.length]),
   };
 }
@@ -110,11 +126,21 @@ async function readOverview(db: Connection): Promise<Overview> {
     requests: await status.liveRequests(db),
     workers: await status.workers(db),
     clusters: await status.clusters(db),
+    schedules: await schedules(db),
+    chores: await status.chores(db),
+    drills: await newestDrills(db),
   };
 }
 
-function overviewData({ requests, workers, clusters }: Overview) {
-  return { requests: requests.map(asSql), workers: workers.map(asSql), clusters: clusters.map(asSql) };
+function overviewData(overview: Overview) {
+  return {
+    requests: overview.requests.map(asSql),
+    workers: overview.workers.map(asSql),
+    clusters: overview.clusters.map(asSql),
+    schedules: overview.schedules.map(asSql),
+    chores: overview.chores.map(asSql),
+    drills: overview.drills.map(asSql),
+  };
 }
 
 /** Page by page: there may be millions. */

@@ -6,7 +6,7 @@ import { withControl } from '../control/client.ts';
 import { recordVerification } from '../control/verification.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { findStored } from '../restore/choose-backup.ts';
-import { storedBackups, type StoredBackup } from '../restore/stored-backup.ts';
+import { listedBackups, type Listed, type StoredBackup } from '../restore/stored-backup.ts';
 import { verify, type Verification } from '../restore/verify.ts';
 import { bytes, plain, seconds } from './format.ts';
 import { configFrom, controlFrom, jobsOption, type GlobalOptions } from './options.ts';
@@ -51,27 +51,29 @@ export function addVerify(program: Command): void {
       const options = self.optsWithGlobals<Options>();
       const config = configFrom(options);
       const directory = join(resolve(options.repository ?? config.worker.repository), options.cluster);
-      const verified: Verified[] = await damagedDescriptions(directory, options.all);
+      const { backups, damaged } = await chosen(directory, which, options.all);
+      const verified = damaged.map(damagedDescription);
       if (options.json !== true) await printLines(verified.flatMap(described));
-      for (const backup of await chosen(directory, which, options.all)) {
+      for (const backup of backups) {
         const one = await verifyOne(backup, directory, options, config);
         if (options.json !== true) await printLines(described(one));
         verified.push(one);
       }
       if (options.json === true) await printJson(verified.map(asJson));
+      else if (verified.length === 0) await printLines([`no backups in ${plain(directory)}`]);
       if (verified.some(({ result }) => result.problems.length > 0)) process.exitCode = 1;
     });
 }
 
-async function chosen(directory: string, which: readonly string[], all: boolean): Promise<StoredBackup[]> {
+async function chosen(directory: string, which: readonly string[], all: boolean): Promise<Listed> {
   if (all !== (which.length === 0)) {
     throw new HoldfastError('usage', 'give the backups to verify, or --all', {
       code: 'which_backup',
       hint: '"holdfast restore --list" shows what there is',
     });
   }
-  if (all) return (await storedBackups(directory)).backups;
-  return Promise.all(which.map((one) => findStored(directory, one)));
+  if (all) return listedBackups(directory);
+  return { backups: await Promise.all(which.map((one) => findStored(directory, one))), damaged: [] };
 }
 
 async function verifyOne(
@@ -104,15 +106,10 @@ async function verifyOne(
 }
 
 /** A backup that cannot even be listed is damaged, too. */
-async function damagedDescriptions(directory: string, all: boolean): Promise<Verified[]> {
-  if (!all) return [];
-  const { damaged } = await storedBackups(directory);
-  const verified = damaged.map(({ name, problem }) => {
-    const now = new Date();
-    const result = { startedAt: now, finishedAt: now, problems: [problem], files: 0, bytes: 0, segments: 0 };
-    return { name, id: undefined, result, recorded: false };
-  });
-  return verified;
+function damagedDescription({ name, problem }: Listed['damaged'][number]): Verified {
+  const now = new Date();
+  const result = { startedAt: now, finishedAt: now, problems: [problem], files: 0, bytes: 0, segments: 0 };
+  return { name, id: undefined, result, recorded: false };
 }
 
 function described({ name, result }: Verified): string[] {

@@ -3,7 +3,15 @@ import { loadWalConfig } from '../config/wal-config.ts';
 import { bootId, invocationOf } from '../wal/invocation.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
 import { isAlive } from '../repository/place-file.ts';
-import { isRecovering, noteWanted, spoolDirectory, takeReady, takeSpool, usableOwner } from '../wal/spool.ts';
+import {
+  isRecovering,
+  isStandby,
+  noteWanted,
+  spoolDirectory,
+  takeReady,
+  takeSpool,
+  usableOwner,
+} from '../wal/spool.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 import { dirname } from 'node:path';
@@ -25,13 +33,25 @@ export async function main(args: readonly string[]): Promise<number> {
     const [name = '', path = ''] = operands;
     const { clusterDirectory, fetchAhead } = await loadWalConfig({ ...options, env: process.env });
     const ahead = isRecovering(dirname(path)) ? fetchAhead : 0;
-    const found = { name, path, clusterDirectory };
-    if (ahead === 0) return (await fetchDirectly(found)) ? 0 : notThere;
+    const wanted = { name, path, clusterDirectory };
     const invocation = invocationOf(process.env, args.length > operands.length);
-    return (await fetchWithReadAhead({ ...found, ahead, invocation })) ? 0 : notThere;
+    const fetch = () =>
+      ahead === 0 ? fetchDirectly(wanted) : fetchWithReadAhead({ ...wanted, ahead, invocation });
+    return (await fetch()) || (await comesLater(wanted, fetch)) ? 0 : notThere;
   } catch (error) {
     return tellFailure(error, args, stop);
   }
+}
+
+/** A standby asks again, or its primary; a recovery would be over. */
+async function comesLater(
+  { name, path, clusterDirectory }: Fetch,
+  fetch: () => Promise<boolean>,
+): Promise<boolean> {
+  const mayEnd = isStandby(dirname(path)) || process.env['HOLDFAST_DESPITE_MISSING_WAL'] === '1';
+  if (mayEnd || walFileKind(name) !== 'segment' || !isRecovering(dirname(path))) return false;
+  const { hasCome } = await import('../wal/hole.ts');
+  return hasCome(name, clusterDirectory, fetch);
 }
 
 interface Fetch {

@@ -12,6 +12,23 @@ export interface ClusterConfig {
   url: string | undefined;
   dataDirectory: string | undefined;
   archiveDirectory: string | undefined;
+  /** A program and its first arguments; undefined: nothing is sent off-site. */
+  syncCommand: string[] | undefined;
+  /** Milliseconds; 0: no limit. */
+  syncTimeout: number;
+  /** A program and its arguments. */
+  deleteCommand: string[] | undefined;
+  /** undefined: there are no drills. */
+  drillDirectory: string | undefined;
+  /** undefined: they are looked for. */
+  pgBin: string | undefined;
+  /** undefined: none. */
+  drillAssertions: string | undefined;
+  /** Milliseconds. */
+  drillAssertionTimeout: number;
+  drillPreload: string;
+  /** Milliseconds. */
+  drillTimeout: number;
 }
 
 export interface Config {
@@ -44,6 +61,8 @@ export interface Config {
   log: { level: LogLevel; format: 'text' | 'json' };
   /** At least one. */
   clusters: ClusterConfig[];
+  /** Also of one that has no block of its own. */
+  cluster: (name: string) => ClusterConfig;
 }
 
 export interface ConfigInput {
@@ -75,7 +94,9 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
   const cluster = (name: string): ClusterConfig => {
     const ofCluster = <T>(key: Key<T>) => {
       const setting =
-        fromVariables.clusters.get(name)?.get(key.path) ?? fromFile.clusters.get(name)?.get(key.path);
+        fromVariables.clusters.get(name)?.get(key.path) ??
+        fromFile.clusters.get(name)?.get(key.path) ??
+        standard(key);
       return parsed(key, setting, key.path.replace('<name>', name));
     };
     return {
@@ -83,6 +104,15 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
       url: ofCluster(clusterKeys.url),
       dataDirectory: ofCluster(clusterKeys.dataDirectory),
       archiveDirectory: ofCluster(clusterKeys.archiveDirectory),
+      syncCommand: ofCluster(clusterKeys.syncCommand),
+      syncTimeout: ofCluster(clusterKeys.syncTimeout) as number,
+      deleteCommand: ofCluster(clusterKeys.deleteCommand),
+      drillDirectory: ofCluster(clusterKeys.drillDirectory),
+      pgBin: ofCluster(clusterKeys.pgBin),
+      drillAssertions: ofCluster(clusterKeys.drillAssertions),
+      drillAssertionTimeout: ofCluster(clusterKeys.drillAssertionTimeout) as number,
+      drillPreload: ofCluster(clusterKeys.drillPreload) as string,
+      drillTimeout: ofCluster(clusterKeys.drillTimeout) as number,
     };
   };
 
@@ -102,6 +132,7 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
     wal: { pushAhead: required(keys.pushAhead) },
     log: { level: required(keys.logLevel), format: required(keys.logFormat) },
     clusters: [...(clusterNames.size > 0 ? clusterNames : ['main'])].map(cluster),
+    cluster,
   };
 }
 

@@ -19,6 +19,25 @@ export const duration: Format<number> = {
   show,
 };
 
+export const positiveDuration: Format<number> = {
+  accepts: `a duration longer than 0, such as ${durationExamples.replace(' or 0', '')}`,
+  parse(value) {
+    const milliseconds = duration.parse(value);
+    if (milliseconds > 0) return milliseconds;
+    throw new RangeError('is not longer than 0');
+  },
+  show,
+};
+
+export const libraries: Format<string> = {
+  accepts: 'names of libraries with commas between them, or nothing',
+  parse(value) {
+    if (/^(?:[\w$./-]+(?:\s*,\s*[\w$./-]+)*)?$/.test(string(value))) return string(value);
+    throw new RangeError('is no list of libraries');
+  },
+  show,
+};
+
 export const absolutePath: Format<string> = {
   accepts: 'an absolute path',
   parse(value) {
@@ -110,6 +129,28 @@ export const postgresUrl: Format<string> = {
   },
   show: (value) => (/^\w+:\/\//.test(String(value)) ? show(value) : undefined),
 };
+
+/** A program and its arguments, which no shell takes apart. In a variable: as JSON. */
+export const words: Format<string[]> = {
+  accepts: 'a program and its arguments, such as ["/usr/local/bin/program", "argument"]',
+  parse(value) {
+    const list: unknown = typeof value === 'string' && value.startsWith('[') ? parseJson(value) : value;
+    if (!Array.isArray(list) || list.length === 0) throw new RangeError('is not a list of words');
+    const found = list.map(string);
+    if (found[0] === '') throw new RangeError('names no program');
+    if (found.some((word) => word.includes('\0'))) throw new RangeError('has a zero byte in it');
+    return found;
+  },
+  show,
+};
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new RangeError('is not JSON');
+  }
+}
 
 function string(value: unknown): string {
   if (typeof value !== 'string') throw new RangeError('is not text');

@@ -1,6 +1,9 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
 import type { RestoreWindow } from './archived-wal.ts';
-import type { ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
+import type { NewestDrill } from './drills.ts';
+import { scheduleFindings } from './schedule-health.ts';
+import type { ScheduleStatus } from './schedules.ts';
+import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
 
 export type Severity = 'ok' | 'warning' | 'critical';
 
@@ -18,6 +21,10 @@ export interface Observation {
   requests: LiveRequest[];
   /** What can be restored from WAL in a repository; a cluster has none where its WAL goes elsewhere. */
   windows: RestoreWindow[];
+  schedules: ScheduleStatus[];
+  chores: ChoreStatus[];
+  /** The last drill of each cluster that was ever drilled. */
+  drills: NewestDrill[];
 }
 
 export interface Limits {
@@ -55,6 +62,11 @@ export function assess(
     ...observation.requests.flatMap((request) => requestFindings(request, age)),
     ...clusters.flatMap(({ name }) =>
       windowFindings(observation.windows.filter(({ cluster }) => cluster === name)),
+    ),
+    ...observation.schedules.flatMap((schedule) => scheduleFindings(schedule, age)),
+    ...observation.chores.flatMap((chore) => choreFindings(chore, limits, age)),
+    ...clusters.flatMap(({ name }) =>
+      observation.drills.filter(({ cluster }) => cluster === name).map((drill) => drillFinding(drill, age)),
     ),
   ];
   return findings.toSorted((a, b) => rank(b.severity) - rank(a.severity));
@@ -158,6 +170,43 @@ function requestFindings(request: LiveRequest, age: (seconds: number) => string)
   );
 }
 
+/** How long one may wait until it is begun. */
+const choreWaits = 1 * hours;
+
+/** Kinds that say something about backups when they fail; and what says nothing about the chore itself. */
+const findsDamage = ['verify', 'drill'];
+const passing = ['worker_stopped', 'worker_lost'];
+
+function choreFindings(chore: ChoreStatus, limits: Limits, age: (seconds: number) => string): Finding[] {
+  const { id, kind, cluster, state, error, errorCode, attempts } = chore;
+  const say = (severity: Severity, message: string): Finding[] => [
+    { severity, object: `cluster ${cluster}, chore ${id} (${kind})`, message },
+  ];
+  const failing = (): Finding[] =>
+    error === null || passing.includes(errorCode ?? '')
+      ? []
+      : say(
+          chore.age > limits.maxAge ? 'critical' : 'warning',
+          `has failed ${attempts - (state === 'running' ? 1 : 0)} times in ${age(chore.age)}: ${error}`,
+        );
+  switch (state) {
+    case 'failed':
+      if (errorCode === 'given_up') return [];
+      return say(
+        findsDamage.includes(kind) ? 'critical' : 'warning',
+        `failed ${age(chore.ago ?? 0)} ago: ${error}`,
+      );
+    case 'retrying':
+      return failing();
+    case 'running':
+      return chore.workerGone ? say('warning', 'running, but its worker is gone') : failing();
+    case 'requested':
+      return chore.age > choreWaits ? say('warning', `waits for a worker since ${age(chore.age)}`) : [];
+    case 'complete':
+      return say('ok', `complete ${age(chore.ago ?? 0)} ago`);
+  }
+}
+
 /** Of one cluster: a hole is one for ever, and past the last one on the newest timeline there has to be a backup. */
 function windowFindings(windows: RestoreWindow[]): Finding[] {
   const newest = Math.max(...windows.map(({ timeline }) => timeline));
@@ -177,6 +226,19 @@ function windowFindings(windows: RestoreWindow[]): Finding[] {
     if (upToDate || timeline !== newest) return [range, ...missing];
     return [range, say('critical', 'nothing after the last hole can be restored: take a backup'), ...missing];
   });
+}
+
+/** One that failed counts until a later one has succeeded. */
+function drillFinding(drill: NewestDrill, age: (seconds: number) => string): Finding {
+  const { cluster, backup, id, ok, error, ago, provenAgo } = drill;
+  const object = `cluster ${cluster}`;
+  const what = backup ?? 'no backup';
+  if (ok)
+    return { severity: 'ok', object, message: `${what} was proven restorable ${age(ago)} ago (drill ${id})` };
+  const before =
+    provenAgo === null ? 'none has ever succeeded' : `the last that succeeded was ${age(provenAgo)} ago`;
+  const message = `drill ${id} of ${what} failed ${age(ago)} ago, and ${before}: ${error}`;
+  return { severity: 'critical', object, message };
 }
 
 function moment(time: Date): string {

@@ -16,6 +16,8 @@ export interface Installation {
   before: number;
   after: number;
   applied: string[];
+  /** The schema of the queue of chores; null: this server is too old for one. */
+  chores: string | null;
 }
 
 /** The migrations that this release knows, in order. */
@@ -31,9 +33,15 @@ export function schemaVersion(): number {
   return Math.max(...migrations().map(({ number }) => number));
 }
 
-/** In one transaction, under a lock. Refuses a schema that is newer than this release. */
+/** In one transaction, under a lock, and then the queue of chores. Refuses a schema that is newer than this release. */
 export async function install(db: Connection, schema: string): Promise<Installation> {
   checkSchemaName(schema);
+  const installed = await installSchema(db, schema);
+  const { installBoss } = await import('./boss.ts');
+  return { ...installed, chores: (await installBoss(db, schema)) ?? null };
+}
+
+function installSchema(db: Connection, schema: string): Promise<Omit<Installation, 'chores'>> {
   const variables = scriptVariables(schema);
   return db.transaction(async () => {
     await db.query('set local client_min_messages = warning');

@@ -145,6 +145,31 @@ export interface Event {
   toState: State;
 }
 
+/** One that is not over, or the one of its cluster and kind that ended last. */
+export interface ChoreStatus {
+  id: number;
+  cluster: string;
+  kind: string;
+  state: 'requested' | 'running' | 'retrying' | 'complete' | 'failed';
+  attempts: number;
+  backup: string | null;
+  worker: string | null;
+  error: string | null;
+  hint: string | null;
+  errorCode: string | null;
+  result: Record<string, unknown> | null;
+  requestedBy: string;
+  requestedAt: Date;
+  startedAt: Date | null;
+  nextAttemptAt: Date | null;
+  finishedAt: Date | null;
+  /** It is running, and its worker is not there. */
+  workerGone: boolean;
+  age: number;
+  ago: number | null;
+  nextIn: number | null;
+}
+
 const quick = { timeout: 30_000 };
 
 /** Everything that is not over, oldest first. */
@@ -179,6 +204,10 @@ export function workers(db: Connection): Promise<WorkerStatus[]> {
 
 export function clusters(db: Connection): Promise<ClusterStatus[]> {
   return db.run<ClusterStatus>('status', 'clusters', {}, quick);
+}
+
+export function chores(db: Connection): Promise<ChoreStatus[]> {
+  return db.run<ChoreStatus>('status', 'chores', {}, quick);
 }
 
 export async function findRequest(db: Connection, id: number): Promise<Request | undefined> {

@@ -15,6 +15,9 @@ export interface ControlFile {
   timeline: number;
   /** Part of the name of this major's directory in a tablespace. */
   catalogVersion: number;
+  /** What the server had for these two: replay needs as much. */
+  maxPreparedTransactions: number;
+  maxLocksPerTransaction: number;
   /** Bytes. */
   blockSize: number;
   /** Blocks in one file of a relation, until the next begins: 131072 where nobody chose otherwise. */
@@ -62,6 +65,8 @@ export function parseControlFile(bytes: Buffer): ControlFile {
     redoLsn: bytes.readBigUInt64LE(40),
     timeline: bytes.readUInt32LE(48),
     catalogVersion: bytes.readUInt32LE(12),
+    maxPreparedTransactions: bytes.readUInt32LE(192),
+    maxLocksPerTransaction: bytes.readUInt32LE(196),
     blockSize: bytes.readUInt32LE(216),
     relationSegmentBlocks: bytes.readUInt32LE(220),
     walSegmentSize: bytes.readUInt32LE(228),

@@ -2,6 +2,8 @@
  * Timeline history files: how a timeline came about, a line for each ancestor, oldest first, with the LSN where it
  * was left (src/backend/access/transam/timeline.c: readTimeLineHistory).
  */
+import { basename } from 'node:path';
+import { HoldfastError } from '../errors.ts';
 import { parseLsn } from './lsn.ts';
 
 export interface Ancestor {
@@ -10,10 +12,37 @@ export interface Ancestor {
   end: bigint;
 }
 
-/** @throws RangeError naming the line that is none */
-export function parseTimelineHistory(bytes: Buffer): Ancestor[] {
-  return bytes
-    .toString('utf8')
+/** Of an archived file: it carries no checksum, and a wrong one leads to a wrong timeline. @throws HoldfastError */
+export function parseHistoryFile(path: string, bytes: Buffer): Ancestor[] {
+  try {
+    return parseTimelineHistory(bytes, Number.parseInt(basename(path), 16));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new HoldfastError('failed', `"${path}" is damaged: ${error.message}`, {
+      code: 'archive_damaged',
+      hint: 'put a good copy of the file there: every server that has been on that timeline has one in pg_wal',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Of a timeline. A server ends each line with a newline and names a parent at least; an empty file it would take for
+ * a timeline without one. @throws RangeError saying what is wrong with it
+ */
+export function parseTimelineHistory(bytes: Buffer, timeline: number): Ancestor[] {
+  const text = bytes.toString('utf8');
+  const ancestors = parseLines(text);
+  if (ancestors.length === 0) throw new RangeError('it names no timeline');
+  if (!text.endsWith('\n')) throw new RangeError('it is cut off within a line');
+  const timelines = [...ancestors.map((ancestor) => ancestor.timeline), timeline];
+  if (timelines.some((number, at) => number <= (timelines[at - 1] ?? 0)))
+    throw new RangeError(`its timelines do not lead to ${timeline}: ${timelines.slice(0, -1).join(', ')}`);
+  return ancestors;
+}
+
+function parseLines(text: string): Ancestor[] {
+  return text
     .split('\n')
     .filter((line) => !/^\s*(#|$)/.test(line))
     .map((line) => {

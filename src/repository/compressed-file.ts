@@ -14,7 +14,7 @@ export const frameSize = 2 << 20;
 const atOnce = 4;
 /** What zstd makes of a frame is rarely more, and where it is there are two rounds. */
 const compressedChunk = 1 << 20;
-const readAtOnce = 4 << 20;
+export const readAtOnce = 4 << 20;
 /** Bytes: as in write-at.ts, but that each takes a thread and back. */
 const writtenAtOnce = 128 << 10;
 
@@ -29,7 +29,7 @@ export async function writeCompressed(
   level: number,
 ): Promise<void> {
   const free: Buffer[] = []; // memory that has been touched is quicker than new memory
-  const frames = inOrder(range(size), async ({ offset, length }) => {
+  const frames = inOrder(frameRanges(size), async ({ offset, length }) => {
     const buffer = free.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameSize, size));
     const content = buffer.subarray(0, length);
     await readFully(source, content, offset);
@@ -91,12 +91,15 @@ async function* compressedFrames(source: FileHandle, limit: number): AsyncGenera
       continue;
     }
     sum += frame.size;
-    if (sum > limit) throw new RangeError(`it holds more than ${limit} bytes`);
+    if (sum > limit) throw tooLong(limit);
     yield { bytes: pending.subarray(0, frame.length), size: frame.size };
     pending = pending.subarray(frame.length);
   }
-  if (pending.length > 0) throw new RangeError('it is cut off within a zstd frame');
+  if (pending.length > 0) throw cutOff();
 }
+
+export const tooLong = (limit: number) => new RangeError(`it holds more than ${limit} bytes`);
+export const cutOff = () => new RangeError('it is cut off within a zstd frame');
 
 /** Works on several items at once, and yields the results in the items' order. */
 async function* inOrder<Item, Result>(
@@ -114,7 +117,7 @@ async function* inOrder<Item, Result>(
   for (const result of underWay) yield await result;
 }
 
-function* range(size: number): Generator<{ offset: number; length: number }> {
+export function* frameRanges(size: number): Generator<{ offset: number; length: number }> {
   for (let offset = 0; offset < size; offset += frameSize)
     yield { offset, length: Math.min(frameSize, size - offset) };
 }

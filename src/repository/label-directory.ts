@@ -6,8 +6,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName, type LabelEntry } from './label-entry.ts';
 
@@ -19,7 +20,7 @@ export async function testLabelDirectory(labels: string, cluster: string): Promi
   const directory = join(labels, cluster);
   const probe = join(directory, `.test-${randomUUID()}`);
   try {
-    await makeDirectory(directory);
+    await makeDurableDirectory(directory);
     await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), fileMode);
   } catch (error) {
     throw new HoldfastError(
@@ -42,7 +43,7 @@ export async function writeLabelEntry(labels: string, entry: LabelEntry): Promis
   const name = entryName(entry.description);
   const temporary = join(parent, `.writing-${name}-${process.pid}`);
   try {
-    await makeDirectory(parent);
+    await makeDurableDirectory(parent);
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { mode: directoryMode });
     await writeSynced(join(temporary, 'backup_label'), entry.label, fileMode);
@@ -75,9 +76,4 @@ async function renameToFree(from: string, to: string): Promise<string> {
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
     }
   }
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: directoryMode });
-  if (first !== undefined) await syncDirectory(dirname(first));
 }

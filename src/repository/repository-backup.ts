@@ -107,10 +107,10 @@ function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** The finished backups, oldest first; `onDamaged`: for one whose description cannot be used. */
+/** The finished backups, oldest first; `onUnusable`: for one whose description is damaged or cannot be read. */
 export async function listBackups(
   clusterDirectory: string,
-  onDamaged: (error: unknown) => void = (error) => {
+  onUnusable: (error: unknown) => void = (error) => {
     throw error;
   },
 ): Promise<RepositoryBackup[]> {
@@ -120,12 +120,11 @@ export async function listBackups(
   const backups: RepositoryBackup[] = [];
   for (const name of listed) {
     const file = join(metaDirectory(join(directory, name)), 'backup.json');
-    const bytes = await readFile(file).catch(unreadable(file));
-    if (bytes === undefined) continue;
     try {
-      backups.push(parseRepositoryBackup(file, bytes));
+      const bytes = await readFile(file).catch(unreadable(file));
+      if (bytes !== undefined) backups.push(parseRepositoryBackup(file, bytes));
     } catch (error) {
-      onDamaged(error);
+      onUnusable(error);
     }
   }
   return backups;
@@ -136,7 +135,10 @@ export async function findBackup(
   clusterDirectory: string,
   of: { id: number; systemIdentifier: string; startLsn: string },
 ): Promise<RepositoryBackup | undefined> {
-  const backups = await listBackups(clusterDirectory, () => undefined);
+  const backups = await listBackups(clusterDirectory, (error) => {
+    // One that is damaged is none; one that cannot be read may be the very one.
+    if (error instanceof HoldfastError && error.code === 'repository_unreadable') throw error;
+  });
   return backups.find(
     ({ id, systemIdentifier, startLsn }) =>
       id === of.id && systemIdentifier === of.systemIdentifier && startLsn === of.startLsn,

@@ -163,7 +163,7 @@ async function isAbandoned(file: string): Promise<boolean> {
 }
 
 /** When a process began, in the system's own terms: a pid alone may be another's by now. Empty where nobody can tell. */
-async function processStart(pid: number): Promise<string> {
+export async function processStart(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }

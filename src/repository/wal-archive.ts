@@ -7,8 +7,9 @@
  *   <cluster>/wal/<8 hex>.history                     a timeline history file
  *   <cluster>/wal/.writing/                           files that are being written
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { syncDirectory } from './durable-files.ts';
 
 export type WalFileKind = 'segment' | 'partial' | 'backup history' | 'timeline history';
 
@@ -74,6 +75,40 @@ export async function archivedSegments(clusterDirectory: string): Promise<string
 export async function timelineHistories(clusterDirectory: string): Promise<string[]> {
   const names = await namesIn(walDirectory(clusterDirectory));
   return names.filter((name) => walFileKind(name) === 'timeline history').sort();
+}
+
+/** Every file of the archive, by the names that PostgreSQL knows them by, in order. */
+export async function archivedFiles(clusterDirectory: string): Promise<string[]> {
+  const found = await timelineHistories(clusterDirectory);
+  for (const log of await walLogs(clusterDirectory)) {
+    const names = await namesIn(join(walDirectory(clusterDirectory), log));
+    found.push(...names.map((name) => name.replace(/\.zst$/, '')).filter((name) => name.startsWith(log)));
+  }
+  return found.filter((name) => walFileKind(name) !== undefined).sort();
+}
+
+/** Removes files in the order given, and the directories that are empty then. Returns how many bytes they took. */
+export async function removeArchived(clusterDirectory: string, files: readonly string[]): Promise<number> {
+  const directories = new Set<string>();
+  let bytes = 0;
+  for (const file of files) {
+    const path = archivedPath(clusterDirectory, file);
+    const stats = await stat(path).catch(() => undefined);
+    if (stats?.nlink === 1) bytes += stats.size;
+    await rm(path, { force: true });
+    directories.add(dirname(path));
+  }
+  const wal = walDirectory(clusterDirectory);
+  for (const directory of directories) {
+    if (directory === wal) continue;
+    await syncDirectory(directory);
+    // A segment may be archived into it at this moment: then it is not empty, or made again.
+    await rmdir(directory).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    });
+  }
+  if (directories.size > 0) await syncDirectory(wal);
+  return bytes;
 }
 
 /** None where there is no such directory. */

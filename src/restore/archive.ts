@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
+import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
 import { archivedPath, archivedSegments, timelineHistories } from '../repository/wal-archive.ts';
 import type { Archive } from './wal-path.ts';
 
@@ -11,11 +11,12 @@ export async function readArchive(clusterDirectory: string): Promise<Archive> {
   try {
     const histories = new Map<number, Ancestor[]>();
     for (const name of await timelineHistories(clusterDirectory)) {
-      const bytes = await readFile(archivedPath(clusterDirectory, name));
-      histories.set(Number.parseInt(name, 16), parseTimelineHistory(bytes));
+      const path = archivedPath(clusterDirectory, name);
+      histories.set(Number.parseInt(name, 16), parseHistoryFile(path, await readFile(path)));
     }
     return { segments: new Set(await archivedSegments(clusterDirectory)), histories };
   } catch (error) {
+    if (error instanceof HoldfastError) throw error;
     throw new HoldfastError(
       'failed',
       `the WAL archive in "${clusterDirectory}" cannot be read: ${messageOf(error)}`,

@@ -6,8 +6,8 @@ import { entryName, isEntryOf } from '../repository/label-entry.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { ownSegments, readArchive } from './archive.ts';
 import { pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
-import { backupAt, storedBackups, type StoredBackup } from './stored-backup.ts';
-import { missingWal, notArchived } from './wal-needs.ts';
+import { backupAt, listedBackups, storedBackups, type StoredBackup } from './stored-backup.ts';
+import { doubtAbout, missingWal, notArchived } from './wal-needs.ts';
 import { coverageFrom, type Archive, type Span } from './wal-path.ts';
 
 export interface Question extends Wish {
@@ -16,6 +16,8 @@ export interface Question extends Wish {
   which: string | undefined;
   /** Go on where WAL is missing. */
   despiteMissingWal: boolean;
+  /** Whether WAL comes from elsewhere, too: from a primary, or by another restore_command. */
+  hasOtherWal?: boolean;
 }
 
 export interface Choice {
@@ -23,6 +25,8 @@ export interface Choice {
   path: Span[];
   /** Segments of the backup that only it has itself. */
   fromBackup: string[];
+  /** Whether WAL is missing behind the target, where recovery looks, too, as it reads ahead (recovery_prefetch). */
+  hasHole: boolean;
   warnings: string[];
 }
 
@@ -33,18 +37,26 @@ export async function chooseBackup(question: Question): Promise<Choice> {
   const own = await ownSegments(backup.directory);
   const segments = new Set([...archive.segments, ...own]);
   const needs = { backup: backup.description, path, target: question.target, segments };
-  const { last } = coverageFrom(needs.backup.stopWal, path, segments, needs.backup.walSegmentSize);
+  const { last, hole } = coverageFrom(needs.backup.stopWal, path, segments, needs.backup.walSegmentSize);
   const archivedAt = await timeOf(question.clusterDirectory, last);
-  const missing = missingWal({ ...needs, archivedAt: (name) => (name === last ? archivedAt : undefined) });
+  const times = { archivedAt: (name: string) => (name === last ? archivedAt : undefined) };
+  const missing = missingWal({ ...needs, ...times });
   if (missing !== undefined && !question.despiteMissingWal) {
     throw new HoldfastError('failed', missing, {
       code: 'wal_missing',
       hint: 'find the missing segment and archive it ("holdfast wal push FILE"), choose another backup or an earlier target, or go on with --despite-missing-wal',
     });
   }
-  if (missing !== undefined) warnings.push(missing);
+  const doubt = missing ?? doubtAbout({ ...needs, ...times, archived: archive.segments });
+  if (doubt !== undefined && !question.hasOtherWal) warnings.push(doubt);
   const fromBackup = notArchived({ backup: backup.description, archived: archive.segments });
-  return { backup, path, fromBackup: fromBackup.filter((name) => own.has(name)), warnings };
+  return {
+    backup,
+    path,
+    fromBackup: fromBackup.filter((name) => own.has(name)),
+    hasHole: hole !== undefined,
+    warnings,
+  };
 }
 
 async function choose(
@@ -61,7 +73,7 @@ async function choose(
       hint: 'name no backup, and the right one is found',
     });
   }
-  const { backups, damaged } = await storedBackups(clusterDirectory);
+  const { backups, damaged } = await listedBackups(clusterDirectory);
   const candidates = backups.map((backup) => ({ ...backup.description, backup }));
   const { backup, path, passedOver } = pickBackup(candidates, wish, histories);
   const names = passedOver.map((other) => `${other.id} (timeline ${other.timeline})`);

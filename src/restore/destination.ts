@@ -13,8 +13,8 @@ const noteName = 'holdfast-restore-unfinished';
 export interface Destination {
   /** The new data directory, absolute. */
   directory: string;
-  /** Of the tablespaces that go elsewhere, one character a byte. */
-  tablespaces: readonly string[];
+  /** Those that go elsewhere; their locations have one character a byte. */
+  tablespaces: readonly { oid: string; location: string }[];
 }
 
 /** Makes the directories that are not there. @throws HoldfastError `directory_not_empty`, and then nothing is changed */
@@ -22,9 +22,18 @@ export async function prepareDestination(
   { directory, tablespaces }: Destination,
   what: string,
 ): Promise<void> {
-  await refuseFull(Buffer.from(directory), directory);
-  for (const location of tablespaces) await refuseFull(bytePath(location, ''), directory);
-  for (const path of [Buffer.from(directory), ...tablespaces.map((location) => bytePath(location, ''))])
+  await refuseFull(
+    Buffer.from(directory),
+    directory,
+    'restore into a new or an empty directory: nothing is ever overwritten',
+  );
+  for (const { oid, location } of tablespaces)
+    await refuseFull(
+      bytePath(location, ''),
+      directory,
+      `tablespace ${oid} would go there: say where with --tablespace ${oid}=DIR`,
+    );
+  for (const path of [Buffer.from(directory), ...tablespaces.map(({ location }) => bytePath(location, ''))])
     await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
       throw new HoldfastError(
         'failed',
@@ -39,7 +48,7 @@ export async function prepareDestination(
     `${what} has begun here and is not finished: no server must start on this directory.`,
     'Where it was interrupted, empty these directories and restore again:',
     directory,
-    ...tablespaces.map((location) => bytePath(location, '').toString()),
+    ...tablespaces.map(({ location }) => bytePath(location, '').toString()),
   ];
   await writeSynced(join(directory, noteName), Buffer.from(`${text.join('\n')}\n`), 0o600);
   await syncDirectory(directory);
@@ -50,7 +59,7 @@ export async function removeNote({ directory }: Destination): Promise<void> {
   await rm(join(directory, noteName));
 }
 
-async function refuseFull(path: Buffer, dataDirectory: string): Promise<void> {
+async function refuseFull(path: Buffer, dataDirectory: string, hint: string): Promise<void> {
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw new HoldfastError('failed', `"${path.toString()}" cannot be restored to: ${error.message}`, {
@@ -64,7 +73,7 @@ async function refuseFull(path: Buffer, dataDirectory: string): Promise<void> {
     code: 'directory_not_empty',
     hint:
       note === undefined
-        ? 'restore into a new or an empty directory: nothing is ever overwritten'
+        ? hint
         : `a restore to "${dataDirectory}" was interrupted: make sure that none is running there, empty that directory and those of its tablespaces (${noteName} names them), and try again`,
   });
 }

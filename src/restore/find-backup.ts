@@ -6,6 +6,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { entryOfBackup, findBackupEntries } from '../repository/backup-entries.ts';
 import { findEntries, readEntry } from '../repository/label-entries.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
+import { whileReading } from '../repository/lock.ts';
 import type { Backup } from './backup.ts';
 
 export interface Whereabouts {
@@ -70,7 +71,9 @@ function whoHasNone({ labels, repository }: Whereabouts): string {
 /** What an entry of a label directory holds, or what is beside a backup of a repository, wherever it is now. */
 export async function backupIn(directory: string): Promise<Backup> {
   const entry = (await entryOfBackup(directory)) ?? directory;
-  return { ...(await readEntry(entry)), state: undefined, source: entry };
+  const read = () => readEntry(entry);
+  const found = await (entry.replace(/\/+$/, '').endsWith('.meta') ? whileReading(entry, read) : read());
+  return { ...found, state: undefined, source: entry };
 }
 
 /** The backup, or why the database has nothing to offer. */

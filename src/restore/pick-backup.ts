@@ -42,7 +42,7 @@ export function pickBackup<T extends Candidate>(
   const nearest = newestFirst.at(-1);
   throw new HoldfastError('failed', explain(nearest, wish, histories), {
     code: 'no_backup_for_target',
-    hint: 'choose a later target, another --target-timeline, or see what there is: "holdfast restore --list"',
+    hint: 'choose a later target, another --target-timeline, or see what there is: "holdfast restore --list"; a copy that others made is restored by hand',
   });
 }
 

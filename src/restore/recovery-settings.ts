@@ -62,6 +62,11 @@ function targetSetting(target: Target): [(typeof targets)[number], string] | und
   }
 }
 
+/** Lines of a configuration file. */
+export function settingLines(settings: readonly [string, string][]): string {
+  return settings.map(([name, value]) => `${name} = ${quoted(value)}\n`).join('');
+}
+
 /** The file with these settings at its end; earlier ones of the same names become comments. */
 export function withSettings(file: Buffer, settings: readonly [string, string][], comment: string): Buffer {
   const names = new Set(settings.map(([name]) => name));
@@ -72,10 +77,9 @@ export function withSettings(file: Buffer, settings: readonly [string, string][]
     .map((line) => (names.has(settingIn(line)) ? `#${line}` : line))
     .join('\n');
   const separator = before === '' || before.endsWith('\n') ? '' : '\n';
-  const added = [`# ${comment}`, ...settings.map(([name, value]) => `${name} = ${quoted(value)}`)];
   return Buffer.concat([
     Buffer.from(`${before}${separator}`, 'latin1'),
-    Buffer.from(added.map((line) => `${line}\n`).join('')),
+    Buffer.from(`# ${comment}\n${settingLines(settings)}`),
   ]);
 }
 
@@ -95,16 +99,20 @@ export interface FetchCommand {
   nodeDirectory: string;
   repository: string;
   cluster: string;
+  /** Whether recovery may end at a hole in the archive: it is known, and behind the target or accepted. */
+  despiteMissingWal?: boolean;
 }
 
 /** For the shell, with PostgreSQL's placeholders: a percent sign of our own is doubled. */
-export function fetchCommand({ script, nodeDirectory, repository, cluster }: FetchCommand): string {
+export function fetchCommand(fetch: FetchCommand): string {
+  const { script, nodeDirectory, repository, cluster, despiteMissingWal = false } = fetch;
   const word = (text: string) =>
     /^[A-Za-z0-9_./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`.replaceAll('%', '%%');
   const variables = [
     `PATH=${word(nodeDirectory)}:"$PATH"`,
     `HOLDFAST_REPOSITORY=${word(repository)}`,
     `HOLDFAST_CLUSTER=${word(cluster)}`,
+    ...(despiteMissingWal ? ['HOLDFAST_DESPITE_MISSING_WAL=1'] : []),
   ];
   return [...variables, word(script), 'fetch', '"%f"', '"%p"'].join(' ');
 }

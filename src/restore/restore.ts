@@ -10,6 +10,7 @@ import { formatTablespaceMap, parseTablespaceMap } from '../postgres/tablespace-
 import { readCompressed } from '../repository/compressed-file.ts';
 import { syncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
+import { whileReading } from '../repository/lock.ts';
 import { ownershipOf, writeOwned, type Owned } from './data-files.ts';
 import { prepareDestination, removeNote } from './destination.ts';
 import { finishDirectories } from './directories.ts';
@@ -46,10 +47,14 @@ const kept = [controlFile, 'PG_VERSION', 'backup_label', 'tablespace_map'];
 
 /** @throws HoldfastError; what has been written by then is no data directory */
 export async function restore(options: RestoreOptions): Promise<Restored> {
+  return whileReading(options.backup.meta, () => restoreLocked(options));
+}
+
+async function restoreLocked(options: RestoreOptions): Promise<Restored> {
   const { backup, directory } = options;
   const inventory = await readInventory(backup);
   const tablespaces = await planTablespaces(options, inventory);
-  const outside = tablespaces.filter(({ inside }) => !inside).map(({ location }) => location);
+  const outside = tablespaces.filter(({ inside }) => !inside);
   const destination = { directory, tablespaces: outside };
   await prepareDestination(destination, `the restore of backup ${entryName(backup.description)}`);
 
@@ -66,7 +71,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     await readFile(join(backup.directory, 'backup_manifest')),
     owned,
   );
-  await flusher.finish([asBytes(directory), ...outside]);
+  await flusher.finish([asBytes(directory), ...outside.map(({ location }) => location)]);
 
   await addControlFile(directory, outcome.kept.get(controlFile), owned);
   await removeNote(destination);

@@ -32,7 +32,8 @@ export function versionInPath(directory: string): number | undefined {
   return major === undefined ? undefined : Number(major);
 }
 
-async function versionOf(programs: string): Promise<number> {
+/** The major version of the server in that directory. @throws HoldfastError `no_server_programs` */
+export async function versionOf(programs: string): Promise<number> {
   const program = join(programs, 'postgres');
   try {
     const { stdout } = await promisify(execFile)(program, ['--version']);

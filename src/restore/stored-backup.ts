@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
+import { readIdentity } from '../repository/cluster-identity.ts';
 import { readFrameIndex, type FrameEntry } from '../repository/frame-index.ts';
 import {
   backupsDirectory,
@@ -31,7 +32,9 @@ export interface Listed {
 /** The finished backups of a cluster. */
 export async function storedBackups(clusterDirectory: string): Promise<Listed> {
   const parent = backupsDirectory(clusterDirectory);
-  const names = (await namesIn(parent)).filter((name) => /^\d{8}T\d{6}Z-\d+$/.test(name)).sort();
+  const all = new Set(await namesIn(parent));
+  const isExpiring = (name: string) => all.has(`${metaDirectory(name)}.expired`);
+  const names = [...all].filter((name) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !isExpiring(name)).sort();
   const listed: Listed = { backups: [], damaged: [] };
   for (const name of names) {
     try {
@@ -41,6 +44,18 @@ export async function storedBackups(clusterDirectory: string): Promise<Listed> {
     }
   }
   return listed;
+}
+
+/** The same. @throws HoldfastError `no_repository` where nothing of a cluster is, as where a disk is not mounted */
+export async function listedBackups(clusterDirectory: string): Promise<Listed> {
+  const listed = await storedBackups(clusterDirectory);
+  const isEmpty = listed.backups.length === 0 && listed.damaged.length === 0;
+  if (!isEmpty || (await readIdentity(clusterDirectory)) !== undefined) return listed;
+  const [repository, cluster] = [dirname(clusterDirectory), basename(clusterDirectory)];
+  throw new HoldfastError('failed', `there is nothing of a cluster "${cluster}" in "${repository}"`, {
+    code: 'no_repository',
+    hint: 'see that its file system is mounted, and give --repository and --cluster as where it was backed up',
+  });
 }
 
 /** A backup by its own directory, wherever it has been copied to, with the .meta directory beside it. */
@@ -63,17 +78,17 @@ export interface Inventory {
   frames: FrameEntry[];
 }
 
-/** @throws HoldfastError `backup_damaged` naming the file and what is wrong with it */
+/** @throws HoldfastError `backup_damaged` naming the file and what is wrong with it; `repository_unreadable` */
 export async function readInventory(backup: StoredBackup): Promise<Inventory> {
   return { manifest: await readManifest(backup), frames: await readFrames(backup) };
 }
 
-/** @throws HoldfastError `backup_damaged` */
+/** @throws HoldfastError `backup_damaged`, `repository_unreadable` */
 export function readManifest({ description, directory }: StoredBackup): Promise<Manifest> {
   return checked(join(directory, 'backup_manifest'), description.manifestCrc32c, parseManifest);
 }
 
-/** The index, once it is known to fit the tars. @throws HoldfastError `backup_damaged` */
+/** The index, once it is known to fit the tars. @throws HoldfastError `backup_damaged`, `repository_unreadable` */
 export function readFrames(backup: StoredBackup): Promise<FrameEntry[]> {
   const { description, meta } = backup;
   return checked(join(meta, 'frames.jsonl'), description.framesCrc32c, async (bytes) => {
@@ -93,8 +108,23 @@ async function checked<T>(
     if (crc32c(bytes) !== expected) throw new RangeError('its CRC-32C is not the one in backup.json');
     return await parse(bytes);
   } catch (error) {
+    refuseUnreadable(file, error);
     throw damaged(file, error);
   }
+}
+
+/**
+ * That the system could not read a file says nothing about the backup; that there is none does.
+ * @throws HoldfastError `repository_unreadable`
+ */
+export function refuseUnreadable(file: string, error: unknown): void {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || code === 'ENOENT') return;
+  throw new HoldfastError('failed', `"${file}" cannot be read: ${messageOf(error)}`, {
+    code: 'repository_unreadable',
+    hint: 'run this as the user that owns the repository, and see that its disk is well',
+    cause: error,
+  });
 }
 
 /** Frame follows frame, from the first byte of every tar to its last. */

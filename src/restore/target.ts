@@ -1,4 +1,5 @@
 /** How far a restore is to go: PostgreSQL's recovery targets (the manual, "Recovery Target"). */
+import { formatLsn } from '../postgres/lsn.ts';
 
 export type Target =
   /** To the end of the archive. */
@@ -38,6 +39,44 @@ export function parseTime(text: string): PointInTime {
     throw new RangeError('is a time that there never was');
   const offset = (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1);
   return { microseconds: BigInt(milliseconds - offset) * 1000n + BigInt(fraction.padEnd(6, '0')) };
+}
+
+/** @throws RangeError */
+export function parseXid(text: string): string {
+  if (/^\d{1,20}$/.test(text) && text !== '0') return text;
+  throw new RangeError('is not the number of a transaction');
+}
+
+/** src/include/catalog/pg_control.h: MAXFNAMELEN. @throws RangeError */
+export function parsePointName(text: string): string {
+  if (text !== '' && Buffer.byteLength(text) < 64) return text;
+  throw new RangeError('is no name of a restore point, which has 1 to 63 bytes');
+}
+
+/** @throws RangeError */
+export function parseTimeline(text: string): TargetTimeline {
+  if (text === 'latest' || text === 'current') return text;
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number > 0 && number < 2 ** 32) return number;
+  throw new RangeError('is not "latest", "current" or a number');
+}
+
+/** For people. */
+export function formatTarget(target: Target): string {
+  const just = 'exclusive' in target && target.exclusive ? 'just before ' : '';
+  switch (target.kind) {
+    case 'latest':
+    case 'immediate':
+      return target.kind;
+    case 'time':
+      return `${just}time ${formatTime(target.at)}`;
+    case 'lsn':
+      return `${just}LSN ${formatLsn(target.lsn)}`;
+    case 'xid':
+      return `${just}transaction ${target.xid}`;
+    case 'name':
+      return `restore point ${target.name}`;
+  }
 }
 
 /** In UTC, to the microsecond, in a form that every PostgreSQL reads whatever its DateStyle. */

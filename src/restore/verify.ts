@@ -8,10 +8,11 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { parseSegmentHeader } from '../postgres/wal-header.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
+import { whileReading } from '../repository/lock.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
-import { readFrames, readManifest, type StoredBackup } from './stored-backup.ts';
+import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from './stored-backup.ts';
 import { wrongFiles } from './whole-copy.ts';
 
 export interface VerifyOptions {
@@ -37,6 +38,10 @@ const kept = ['PG_VERSION', 'global/pg_control', 'backup_label', 'tablespace_map
 
 /** @throws HoldfastError where the repository cannot be read: that says nothing about the backup */
 export async function verify(options: VerifyOptions): Promise<Verification> {
+  return whileReading(options.backup.meta, () => verifyLocked(options));
+}
+
+async function verifyLocked(options: VerifyOptions): Promise<Verification> {
   const { backup, clusterDirectory } = options;
   const found = { startedAt: new Date(), problems: [] as string[], files: 0, bytes: 0 };
   const manifest = await orProblem(found.problems, readManifest(backup));
@@ -69,7 +74,7 @@ async function orProblem<T>(problems: string[], reading: Promise<T>): Promise<T 
   try {
     return await reading;
   } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
+    if (!(error instanceof HoldfastError) || error.code !== 'backup_damaged') throw error;
     problems.push(error.message);
     return undefined;
   }
@@ -80,7 +85,7 @@ async function copiesThatDiffer({ kept: files }: Outcome, { meta }: StoredBackup
   const problems: string[] = [];
   for (const name of ['backup_label', 'tablespace_map']) {
     const path = join(meta, name);
-    const copy = await readFile(path).catch(() => undefined);
+    const copy = await readFile(path).catch((error: unknown) => refuseUnreadable(path, error));
     const original = files.get(name);
     if ((copy === undefined) !== (original === undefined) || copy?.equals(original ?? copy) === false)
       problems.push(`"${path}" is not the one in the backup`);
@@ -112,8 +117,8 @@ async function verifyWal(
 async function differentFiles(paths: readonly string[]): Promise<string[]> {
   const byIdentity = new Map<string, string>();
   for (const path of paths) {
-    const stats = await stat(path).catch(() => undefined);
-    if (stats !== undefined) byIdentity.set(`${stats.dev}:${stats.ino}`, path);
+    const stats = await stat(path).catch((error: unknown) => refuseUnreadable(path, error));
+    if (stats) byIdentity.set(`${stats.dev}:${stats.ino}`, path);
   }
   return [...byIdentity.values()];
 }
@@ -129,6 +134,7 @@ async function segmentProblem(
     file = await open(path, 'r');
     return await contentProblem(file, name, description);
   } catch (error) {
+    refuseUnreadable(path, error);
     return messageOf(error);
   } finally {
     await file?.close();

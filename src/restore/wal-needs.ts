@@ -40,6 +40,19 @@ export function missingWal(needs: Needs): string | undefined {
   return `${hole} is missing in the archive, before ${formatTime(target.at)}`;
 }
 
+/** Why the target may not be reached, although nothing is missing; undefined: it will be, as far as can be known. */
+export function doubtAbout(needs: Needs & { archived: ReadonlySet<string> }): string | undefined {
+  const { backup, path, target, segments, archived } = needs;
+  if (target.kind === 'immediate' || target.kind === 'lsn') return undefined;
+  if (!archived.has(backup.stopWal))
+    return `the archive has no WAL from the end of backup ${backup.id} on: recovery ends there`;
+  const { last } = coverageFrom(backup.stopWal, path, segments, backup.walSegmentSize);
+  const at = last === undefined ? undefined : needs.archivedAt(last);
+  if (target.kind !== 'time' || at === undefined || BigInt(at.getTime()) * 1000n >= target.at.microseconds)
+    return undefined;
+  return `the archive ends with ${last}, archived at ${at.toISOString()}, before ${formatTime(target.at)}: where nothing was committed after that time, and archived by then, PostgreSQL ends the recovery with an error`;
+}
+
 /** Those of the backup's own segments that the archive does not have. */
 export function notArchived({
   backup,

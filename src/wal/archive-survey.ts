@@ -5,6 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchivedRun } from '../control/archived-wal.ts';
+import { messageOf } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
@@ -37,6 +38,8 @@ export class ArchiveSurvey {
   readonly #clusterDirectory: string;
   readonly #logs = new Map<string, { time: number; names: string[] }>();
   readonly #histories = new Map<number, Ancestor[]>();
+  /** What the last look could not use. */
+  problems: string[] = [];
   #said = '';
 
   constructor(clusterDirectory: string) {
@@ -50,8 +53,11 @@ export class ArchiveSurvey {
     const { systemIdentifier, walSegmentSize } = identity;
     const names = await this.#segments();
     await this.#readHistories();
-    // One that is damaged opens no window, and hides none: "holdfast verify" says what is wrong with it.
-    const backups = await listBackups(this.#clusterDirectory, () => undefined);
+    // One that is damaged opens no window, and hides none.
+    this.problems = [];
+    const backups = await listBackups(this.#clusterDirectory, (error) =>
+      this.problems.push(messageOf(error)),
+    );
     const runs = runsOf(
       await this.#withoutFreshHoles(names, walSegmentSize),
       this.#histories,
@@ -91,7 +97,7 @@ export class ArchiveSurvey {
       if (this.#histories.has(timeline)) continue;
       const bytes = await readFile(archivedPath(this.#clusterDirectory, name));
       try {
-        this.#histories.set(timeline, parseTimelineHistory(bytes));
+        this.#histories.set(timeline, parseTimelineHistory(bytes, timeline));
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
         this.#histories.set(timeline, []); // damaged: what it branched off is not known

@@ -3,13 +3,14 @@
  * goes elsewhere, and removes the spool when recovery is over, its server has gone, or nothing is taken any more.
  */
 import { existsSync } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { isAlive } from '../repository/place-file.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { requireIdentity, writeSegment } from './fetch.ts';
+import { requireIdentity } from './fetch.ts';
+import { SegmentMakers } from './segment-makers.ts';
 import { isRecovering, readOwner, readWanted, readySegments, type SpoolOwner } from './spool.ts';
 
 export interface FetchAheadOptions {
@@ -22,35 +23,74 @@ export interface FetchAheadOptions {
 
 /** Milliseconds. */
 const pollEvery = 20;
+const retryEvery = 500;
 const idleWithNothing = 5000;
 const idleWithSome = 60_000;
 
 export async function fetchAhead({ spool, after, ahead }: FetchAheadOptions): Promise<void> {
   const owner = await untilOwner(spool);
   if (owner === undefined) return;
-  const identity = await requireIdentity(owner.clusterDirectory);
-  const successor = (name: string) => nextSegment(name, identity.walSegmentSize);
-  let next = successor(after);
+  const { clusterDirectory } = owner;
+  const identity = await requireIdentity(clusterDirectory);
+  const makers = new SegmentMakers({ spool, clusterDirectory, identity });
+  try {
+    await keepReady({ spool, owner, ahead, makers, segmentSize: identity.walSegmentSize }, after);
+  } finally {
+    await makers.end();
+  }
+  if ((await readOwner(spool))?.pid === owner.pid) await rm(spool, { recursive: true, force: true });
+}
+
+interface Reading {
+  spool: string;
+  owner: SpoolOwner;
+  ahead: number;
+  makers: SegmentMakers;
+  segmentSize: number;
+}
+
+async function keepReady(reading: Reading, after: string): Promise<void> {
+  const { spool, owner, makers, segmentSize } = reading;
+  let next = nextSegment(after, segmentSize);
   let wanted: string | undefined;
   let idleSince = performance.now();
   let taken = 0;
   while (await isOurs(spool, owner)) {
-    const ready = await readySegments(spool);
-    if (ready.length !== taken) idleSince = performance.now();
-    taken = ready.length;
     const now = await readWanted(spool);
     if (now !== undefined && now !== wanted) {
       wanted = now;
-      next = await follow(spool, ready, successor(now), next);
+      next = await follow(spool, makers, nextSegment(now, segmentSize), next);
     }
-    if (ready.length < ahead && (await makeReady(spool, owner, next, identity))) {
-      next = successor(next);
-      continue;
+    const ready = await readySegments(spool);
+    if (ready.length !== taken) idleSince = performance.now();
+    taken = ready.length;
+    next = beginMore(reading, ready, next);
+    if (makers.names.length > 0) {
+      const failed = await makers.oneDone();
+      if (failed === undefined) continue;
+      next = failed;
+      await sleep(retryEvery);
     }
     if (performance.now() - idleSince > (ready.length > 0 ? idleWithSome : idleWithNothing)) break;
     await sleep(pollEvery);
   }
-  if ((await readOwner(spool))?.pid === owner.pid) await rm(spool, { recursive: true, force: true });
+}
+
+/** As many as may be under way; returns what comes after them. */
+function beginMore(reading: Reading, ready: readonly string[], next: string): string {
+  const { owner, ahead, makers, segmentSize } = reading;
+  let name = next;
+  for (
+    ;
+    makers.hasRoom && ready.length + makers.names.length < ahead;
+    name = nextSegment(name, segmentSize)
+  ) {
+    if (ready.includes(name) || makers.names.includes(name)) continue;
+    // Behind one that is not there yet, nothing is of use.
+    if (!existsSync(archivedPath(owner.clusterDirectory, name))) break;
+    makers.begin(name);
+  }
+  return name;
 }
 
 /** The fetch that started this process gives it the spool; undefined: it has not. */
@@ -78,39 +118,13 @@ async function isOurs(spool: string, owner: SpoolOwner): Promise<boolean> {
   return isAlive(Number(postmaster) || -1);
 }
 
-/** Replay went on to `wanted`: where that is not what comes next here, what is ready is of no use. */
-async function follow(spool: string, ready: string[], wanted: string, next: string): Promise<string> {
-  const useless = ready.includes(wanted) ? ready.filter((name) => name < wanted) : ready;
-  if (wanted !== next) await Promise.all(useless.map((name) => rm(join(spool, name), { force: true })));
-  return ready.includes(wanted) || wanted === next ? next : wanted;
-}
-
-/** false: there is none, or it cannot be had; the fetch that needs it will say why. */
-async function makeReady(
-  spool: string,
-  owner: SpoolOwner,
-  name: string,
-  identity: Parameters<typeof writeSegment>[2]['identity'],
-): Promise<boolean> {
-  const archived = archivedPath(owner.clusterDirectory, name);
-  if (!existsSync(archived)) return false;
-  const temporary = join(spool, `${name}.fetching`);
-  try {
-    const source = await open(archived, 'r');
-    try {
-      const target = await open(temporary, 'w', 0o600);
-      try {
-        await writeSegment(source, target, { name, archived, identity });
-      } finally {
-        await target.close();
-      }
-    } finally {
-      await source.close();
-    }
-    await rename(temporary, join(spool, name));
-    return true;
-  } catch {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    return false;
-  }
+/** Replay has got the segment before `wanted`; returns what is to be made ready next. */
+async function follow(spool: string, makers: SegmentMakers, wanted: string, next: string): Promise<string> {
+  const isOnItsWay = [...(await readySegments(spool)), ...makers.names, next].includes(wanted);
+  if (!isOnItsWay) await makers.allDone();
+  const ready = await readySegments(spool);
+  // Where it has gone elsewhere, nothing that is ready is of use.
+  const useless = isOnItsWay ? ready.filter((name) => name < wanted) : ready;
+  await Promise.all(useless.map((name) => rm(join(spool, name), { force: true })));
+  return isOnItsWay ? next : wanted;
 }

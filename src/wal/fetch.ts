@@ -6,11 +6,14 @@
 import { open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { parseHistoryFile } from '../postgres/timeline-history.ts';
 import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
-import { readCompressed, writeFully } from '../repository/compressed-file.ts';
+import { writeFully } from '../repository/compressed-file.ts';
+import { readCompressedHere } from '../repository/compressed-here.ts';
 import { isAlive } from '../repository/place-file.ts';
-import { archivedPath, isCompressed, walFileKind } from '../repository/wal-archive.ts';
+import { writeAt } from '../repository/write-at.ts';
+import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
 import { checkSegment, notWal } from './source-file.ts';
 
 export interface FetchOptions {
@@ -30,11 +33,10 @@ export async function fetchWal({ name, path, clusterDirectory }: FetchOptions): 
   const source = await openArchived(archived);
   if (source === undefined) return false;
   try {
-    await writeWhole(path, (target) =>
-      isCompressed(kind)
-        ? writeSegment(source, target, { name, archived, identity })
-        : writePlain(archived, target),
-    );
+    await writeWhole(path, async (target) => {
+      if (isCompressed(kind)) writeSegment(source.fd, target.fd, { name, archived, identity });
+      else await writePlain(target, archived, kind);
+    });
   } finally {
     await source.close();
   }
@@ -102,19 +104,15 @@ interface Expected {
   identity: ClusterIdentity;
 }
 
-/** Every frame, the size and the header are checked. */
-export async function writeSegment(
-  source: FileHandle,
-  target: FileHandle,
-  { name, archived, identity }: Expected,
-): Promise<void> {
+/** Every frame, the size and the header are checked; the thread is busy with it. */
+export function writeSegment(source: number, target: number, { name, archived, identity }: Expected): void {
   try {
     let size = 0;
     let header: Buffer | undefined;
-    for await (const content of readCompressed(source, identity.walSegmentSize)) {
+    for (const content of readCompressedHere(source, identity.walSegmentSize)) {
       header ??= Buffer.from(content.subarray(0, segmentHeaderBytes));
+      writeAt(target, content, size);
       size += content.length;
-      await writeFully(target, content);
     }
     checkFetched(name.slice(0, 24), size, header ?? Buffer.alloc(0), identity);
   } catch (error) {
@@ -136,6 +134,8 @@ function checkFetched(name: string, size: number, bytes: Buffer, identity: Clust
     throw new RangeError(`it is of the system ${header.systemIdentifier}, not ${identity.systemIdentifier}`);
 }
 
-async function writePlain(archived: string, target: FileHandle): Promise<void> {
-  await writeFully(target, await readFile(archived));
+async function writePlain(target: FileHandle, archived: string, kind: WalFileKind): Promise<void> {
+  const bytes = await readFile(archived);
+  if (kind === 'timeline history') parseHistoryFile(archived, bytes);
+  await writeFully(target, bytes);
 }

@@ -6,6 +6,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { walFileKind } from '../repository/wal-archive.ts';
+import { TaskThread } from '../thread-tasks.ts';
 import { pushWal } from './push.ts';
 import { declaredTarget, tidyReceipts, withReceipt, type Target } from './receipts.ts';
 
@@ -16,6 +17,8 @@ export interface AheadOptions {
   compressLevel: number;
   /** How many segments. */
   ahead: number;
+  /** Where many wait, threads of our own archive them: for a process that stays. */
+  mayUseThreads?: boolean;
   /** Between two segments, whether to go on. */
   goOn: () => boolean;
 }
@@ -28,25 +31,43 @@ const settled = 30;
 
 /** Segments that are archived at the same time: one is compressed while another is on its way to the disk. */
 const atOnce = 2;
+/** Waiting segments for which it is worth while to start threads. */
+const many = 6;
 
 /** One look at archive_status and what follows from it; how many segments were archived. */
 export async function pushAhead(options: AheadOptions): Promise<number> {
-  const { dataDirectory, clusterDirectory } = options;
+  const { dataDirectory, clusterDirectory, compressLevel } = options;
   const walDirectory = join(dataDirectory, 'pg_wal');
   const target = await declaredTarget(walDirectory);
   if (target?.clusterDirectory !== clusterDirectory || !(await isOurs(dataDirectory))) return 0;
   const taken = new Set<string>();
-  const lanes = Array.from({ length: atOnce }, () => pushInTurn(options, walDirectory, target, taken));
+  const hasMany = options.mayUseThreads === true && (await waitingSegments(walDirectory)).length >= many;
+  const lanes = Array.from({ length: atOnce }, async () => {
+    const shared = { clusterDirectory, compressLevel };
+    const thread = hasMany ? new TaskThread<void>(import.meta.url, 'push-thread', shared) : undefined;
+    const push = (path: string) => thread?.do(path) ?? pushWal({ ...shared, path });
+    try {
+      return await pushInTurn(options, { walDirectory, target, taken, push });
+    } finally {
+      await thread?.end();
+    }
+  });
   await Promise.allSettled(lanes); // none is left at work when another has failed
   const pushed = await Promise.all(lanes);
   return pushed.reduce((sum, count) => sum + count, 0);
 }
 
+interface Lane {
+  walDirectory: string;
+  target: Target;
+  /** By any of the lanes. */
+  taken: Set<string>;
+  push: (path: string) => Promise<void>;
+}
+
 async function pushInTurn(
-  { clusterDirectory, compressLevel, ahead, goOn }: AheadOptions,
-  walDirectory: string,
-  target: Target,
-  taken: Set<string>,
+  { ahead, goOn }: AheadOptions,
+  { walDirectory, target, taken, push }: Lane,
 ): Promise<number> {
   let pushed = 0;
   while (goOn()) {
@@ -57,7 +78,7 @@ async function pushInTurn(
     taken.add(next);
     const path = join(walDirectory, next);
     if (!(await settles(path))) continue;
-    await withReceipt(path, target, () => pushWal({ path, clusterDirectory, compressLevel }));
+    await withReceipt(path, target, () => push(path));
     pushed += 1;
   }
   return pushed;

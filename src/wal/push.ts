@@ -7,6 +7,7 @@ import { basename } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { claimRepository, readIdentity } from '../repository/cluster-identity.ts';
 import { readCompressed, readFully, writeCompressed, writeFully } from '../repository/compressed-file.ts';
+import { writeCompressedHere } from '../repository/compressed-here.ts';
 import { makeDurable, placeFile, removeLeftovers } from '../repository/place-file.ts';
 import { archivedPath, isCompressed, writingDirectory } from '../repository/wal-archive.ts';
 import { openSource, systemAround, type SourceFile } from './source-file.ts';
@@ -17,24 +18,32 @@ export interface PushOptions {
   /** The cluster's directory in the repository. */
   clusterDirectory: string;
   compressLevel: number;
+  /** Whether it may keep its thread busy, which is quicker; otherwise others compress for it. */
+  hasThread?: boolean;
 }
 
 /** Bytes: the largest --wal-segsize. */
 const largestSegment = 1 << 30;
 
 /** @throws HoldfastError where the file is not what it should be, or cannot be archived */
-export async function pushWal({ path, clusterDirectory, compressLevel }: PushOptions): Promise<void> {
+export async function pushWal({
+  path,
+  clusterDirectory,
+  compressLevel,
+  hasThread = false,
+}: PushOptions): Promise<void> {
   const source = await openSource(path);
   try {
     await checkSystem(source, clusterDirectory);
     await removeLeftovers(writingDirectory(clusterDirectory));
     const archived = archivedPath(clusterDirectory, source.name);
     if (await confirmed(source, archived)) return;
-    const placed = await placeFile(archived, writingDirectory(clusterDirectory), (target) =>
-      isCompressed(source.kind)
-        ? writeCompressed(source.file, source.size, target, compressLevel)
-        : copyPlain(source, target),
-    );
+    const placed = await placeFile(archived, writingDirectory(clusterDirectory), async (target) => {
+      const { file, size, kind } = source;
+      if (!isCompressed(kind)) await copyPlain(source, target);
+      else if (hasThread) writeCompressedHere(file.fd, size, target.fd, compressLevel);
+      else await writeCompressed(file, size, target, compressLevel);
+    });
     // Somebody else was quicker: what counts is the same.
     if (!placed && !(await confirmed(source, archived))) throw vanished(archived);
   } finally {

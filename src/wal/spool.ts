@@ -39,6 +39,10 @@ export function isRecovering(walDirectory: string): boolean {
   return ['recovery.signal', 'standby.signal'].some((name) => existsSync(join(data, name)));
 }
 
+export function isStandby(walDirectory: string): boolean {
+  return existsSync(join(dirname(walDirectory), 'standby.signal'));
+}
+
 export async function readOwner(spool: string): Promise<SpoolOwner | undefined> {
   const text = await readFile(join(spool, 'owner'), 'utf8').catch(() => '');
   const [pid, boot, invocation, clusterDirectory] = text.split('\n');

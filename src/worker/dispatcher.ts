@@ -135,7 +135,6 @@ export class Dispatcher {
     if (claimed !== undefined) return runBackup(job, claimed, session, checks);
     this.#passOver(request);
     await session.close();
-    target.prepareSoon(); // that one may have been the spare
   }
 
   /** Whoever has rows of his locked would otherwise keep us opening sessions for them. */

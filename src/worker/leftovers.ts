@@ -3,10 +3,12 @@
  * and whose writer is known to be gone. Never a backup that is listed.
  */
 import { join } from 'node:path';
+import type { ClusterConfig } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { liveRequests } from '../control/requests.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { removeAbandoned } from '../restore/drill/scratch.ts';
 import { findLeftovers, removeLeftover } from '../repository/unfinished-backup.ts';
 
 export async function removeLeftovers(
@@ -19,6 +21,24 @@ export async function removeLeftovers(
     await tidy(control, join(repository, cluster), cluster, log).catch((error: unknown) =>
       log.warning('cannot tidy the repository', { cluster, reason: messageOf(error) }),
     );
+  }
+}
+
+/** Of drills: their directories, and the servers that may still run on them. */
+export async function removeLeftDrills(clusters: readonly ClusterConfig[], log: Log): Promise<void> {
+  const directories = clusters.flatMap(({ drillDirectory }) =>
+    drillDirectory === undefined ? [] : [drillDirectory],
+  );
+  for (const drillDirectory of new Set(directories)) {
+    try {
+      for (const { directory, server } of await removeAbandoned(drillDirectory))
+        log.warning('removed what a drill that was killed had left', { directory, server });
+    } catch (error) {
+      log.warning('cannot tidy the directory of drills', {
+        directory: drillDirectory,
+        reason: messageOf(error),
+      });
+    }
   }
 }
 

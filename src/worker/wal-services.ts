@@ -36,11 +36,11 @@ export class WalServices {
         : all.map(
             (target) => new Ahead(target, directory(target.name), config.worker.compressLevel, segments, log),
           );
-    const surveys = new Map(all.map((target) => [target, new ArchiveSurvey(directory(target.name))]));
+    const surveys = all.map((target) => new Survey(target, directory(target.name), control, log));
     const survey = new Every(
       surveyEvery,
       async () => {
-        for (const [target, archive] of surveys) await report(control, target, archive, log);
+        for (const each of surveys) await each.look();
       },
       log,
     );
@@ -57,19 +57,58 @@ export class WalServices {
   }
 }
 
-/** Where the repository cannot be read, or the database not be written, the next look tries again. */
-async function report(control: ControlLink, target: Target, archive: ArchiveSurvey, log: Log): Promise<void> {
-  const cluster = target.name;
-  try {
-    const found = await archive.look();
-    if (found === undefined) return;
-    const isOurs = found.systemIdentifier === (await target.systemIdentifier());
-    if (!isOurs)
-      log.warning("the repository has another system's WAL under the name of a cluster", { cluster });
-    await control.run((db) => recordArchivedWal(db, cluster, isOurs ? found.runs : []));
-  } catch (error) {
-    archive.forget();
-    log.debug('cannot look at the archive of a cluster', { cluster, reason: messageOf(error) });
+/** Notes what the archive of a cluster holds. Where something is in the way, the next look tries again. */
+class Survey {
+  readonly #target: Target;
+  readonly #archive: ArchiveSurvey;
+  readonly #control: ControlLink;
+  readonly #complaint: Complaint;
+
+  constructor(target: Target, clusterDirectory: string, control: ControlLink, log: Log) {
+    this.#target = target;
+    this.#archive = new ArchiveSurvey(clusterDirectory);
+    this.#control = control;
+    this.#complaint = new Complaint(log, 'cannot note all that the archive of a cluster holds', target.name);
+  }
+
+  async look(): Promise<void> {
+    const cluster = this.#target.name;
+    try {
+      const found = await this.#archive.look();
+      const isOurs =
+        found === undefined || found.systemIdentifier === (await this.#target.systemIdentifier());
+      if (found !== undefined)
+        await this.#control.run((db) => recordArchivedWal(db, cluster, isOurs ? found.runs : []));
+      this.#complaint.about(
+        isOurs
+          ? this.#archive.problems.join('; ')
+          : "it has another system's WAL under the name of this cluster",
+      );
+    } catch (error) {
+      this.#archive.forget();
+      this.#complaint.about(messageOf(error));
+    }
+  }
+}
+
+/** Says what is wrong once, and again only when it is something else. */
+class Complaint {
+  readonly #log: Log;
+  readonly #what: string;
+  readonly #cluster: string;
+  #last = '';
+
+  constructor(log: Log, what: string, cluster: string) {
+    this.#log = log;
+    this.#what = what;
+    this.#cluster = cluster;
+  }
+
+  /** '': nothing. */
+  about(reason: string): void {
+    if (reason !== '' && reason !== this.#last)
+      this.#log.warning(this.#what, { cluster: this.#cluster, reason });
+    this.#last = reason;
   }
 }
 
@@ -80,18 +119,17 @@ class Ahead {
   readonly #clusterDirectory: string;
   readonly #compressLevel: number;
   readonly #segments: number;
-  readonly #log: Log;
+  readonly #complaint: Complaint;
   #data: string | undefined;
   #watcher: FSWatcher | undefined;
   #closed = false;
-  #complained = '';
 
   constructor(target: Target, clusterDirectory: string, compressLevel: number, segments: number, log: Log) {
     this.#target = target;
     this.#clusterDirectory = clusterDirectory;
     this.#compressLevel = compressLevel;
     this.#segments = segments;
-    this.#log = log;
+    this.#complaint = new Complaint(log, 'cannot archive ahead of the archiver', target.name);
     this.service = new Every(lookAheadEvery, () => this.#look(), log);
   }
 
@@ -111,15 +149,13 @@ class Ahead {
         clusterDirectory: this.#clusterDirectory,
         compressLevel: this.#compressLevel,
         ahead: this.#segments,
+        mayUseThreads: true,
         goOn: () => !this.#closed,
       });
-      this.#complained = '';
+      this.#complaint.about('');
     } catch (error) {
       // The archiver meets the same, and says so in the server's log.
-      const reason = messageOf(error);
-      if (reason !== this.#complained)
-        this.#log.warning('cannot archive ahead of the archiver', { cluster: this.#target.name, reason });
-      this.#complained = reason;
+      this.#complaint.about(messageOf(error));
     }
   }
 

@@ -2,6 +2,7 @@
  * The worker: its services, and how they start and stop together. SIGTERM or SIGINT drains it: nothing new
  * is taken, what is held is held until it ends, for drain_timeout at most. A second one ends what is held.
  */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeftToOthers, type JobContext } from '../backup/job.ts';
 import { Target } from '../backup/target.ts';
@@ -12,21 +13,19 @@ import { Listener } from '../control/listener.ts';
 import { heartbeat, setCompanion, type WorkerIdentity } from '../control/workers.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { reportArchivers } from './archiver-report.ts';
+import { onStopSignal } from '../stop-signals.ts';
 import { Caretaker } from './caretaker.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Every } from './every.ts';
 import { identify } from './identity.ts';
 import { Jobs } from './jobs.ts';
-import { removeLeftovers } from './leftovers.ts';
 import { notifyServiceManager } from './service-manager.ts';
+import { Services } from './services.ts';
 import { TakeOver } from './take-over.ts';
-import { WalServices } from './wal-services.ts';
 
 /** Milliseconds. Together they are less than one query a second. */
 const lookEvery = 2000;
 const heartbeatEvery = 10_000;
-const reportEvery = 30_000;
 /** What it may take to end the held sessions, out of drain_timeout. */
 const endingTakes = 5000;
 const longestTimer = 2 ** 31 - 1;
@@ -34,14 +33,11 @@ const longestTimer = 2 ** 31 - 1;
 /** Resolves when the worker has drained. @throws HoldfastError when it cannot start, or had to stop */
 export async function runWorker(config: Config, log: Log): Promise<void> {
   const worker = new Worker(config, log);
-  const onSignal = () => worker.stop();
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  const ignoreSignals = onStopSignal(() => worker.stop());
   try {
     await worker.run();
   } finally {
-    process.off('SIGTERM', onSignal);
-    process.off('SIGINT', onSignal);
+    ignoreSignals();
   }
 }
 
@@ -55,6 +51,7 @@ class Worker {
   readonly #dispatcher: Dispatcher;
   readonly #caretaker: Caretaker;
   readonly #look: Every;
+  readonly #services: Services;
   readonly #stopping = new AbortController();
   readonly #hurrying = new AbortController();
   #toldToStop = false;
@@ -70,7 +67,7 @@ class Worker {
       schema: config.control.schema,
       identity: this.#identity,
       log,
-      onReconnected: () => this.#look.now(),
+      onReconnected: () => this.#readTables(),
       onRefused: (error) => this.#stopBecause(error),
     });
     const shared = {
@@ -93,6 +90,7 @@ class Worker {
       }),
     });
     this.#look = new Every(lookEvery, () => this.#caretaker.look(), log);
+    this.#services = new Services({ ...shared, config });
   }
 
   /** Once: takes nothing more and lets what is held end. Again: ends what is held. */
@@ -106,29 +104,14 @@ class Worker {
     await this.#control.open();
     const listener = this.#listener();
     const pulse = new Every(heartbeatEvery, () => this.#beat(), this.#log);
-    const report = new Every(
-      reportEvery,
-      () => reportArchivers(this.#control, this.#targets.values(), this.#log),
-      this.#log,
-    );
-    const wal = new WalServices({
-      control: this.#control,
-      targets: this.#targets,
-      config: this.#config,
-      log: this.#log,
-    });
     try {
       for (const target of this.#targets.values()) target.prepare();
-      listener.start();
-      this.#look.start();
-      pulse.start();
-      report.start();
-      wal.start();
-      void removeLeftovers(this.#control, this.#config.worker.repository, this.#identity.clusters, this.#log);
-      await this.#untilAborted(this.#stopping.signal);
-      await this.#drain(pulse);
+      for (const service of [listener, this.#look, pulse, this.#services]) service.start();
+      const { signal } = this.#stopping;
+      if (!signal.aborted) await once(signal, 'abort');
+      await Promise.all([this.#drain(pulse), this.#services.drain()]);
     } finally {
-      const services = [listener.stop(), pulse.stop(), report.stop(), wal.stop(), this.#look.stop()];
+      const services = [listener, this.#look, pulse, this.#services].map((service) => service.stop());
       await this.#control.close(); // first, since a service may be waiting for a database that is down
       await Promise.all([...services, ...[...this.#targets.values()].map((target) => target.close())]);
       this.#log.info('stopped');
@@ -145,7 +128,7 @@ class Worker {
       channel: `${schema}_request`,
       onNotification: (payload) => this.#onNotification(payload),
       onConnected: () => {
-        this.#look.now();
+        this.#readTables();
         if (ready) return;
         ready = true;
         this.#log.info('ready', {
@@ -159,10 +142,19 @@ class Worker {
     });
   }
 
+  /** What was notified meanwhile is lost. */
+  #readTables(): void {
+    this.#look.now();
+    this.#services.readTables();
+  }
+
   #onNotification(payload: unknown): void {
-    const { id, cluster, state } = (payload ?? {}) as Record<string, unknown>;
+    const about = (payload ?? {}) as Record<string, unknown>;
+    const { id, cluster, state } = about;
+    const isOurs = this.#targets.has(String(cluster));
+    if (isOurs && this.#services.notified(about)) return;
     if (state === 'requested') {
-      if (this.#targets.has(String(cluster))) this.#dispatcher.wake();
+      if (isOurs) this.#dispatcher.wake();
     } else if (typeof id === 'number' && this.#jobs.get(id)) {
       void this.#caretaker.lookAt(id).catch((error: unknown) => {
         this.#log.debug('will look again', { request: id, reason: messageOf(error) });
@@ -176,14 +168,10 @@ class Worker {
     );
     if (version === undefined || version === schemaVersion()) return;
     this.#stopBecause(
-      new HoldfastError(
-        'usage',
-        `the schema has version ${version} by now, this worker knows ${schemaVersion()}`,
-        {
-          code: 'schema_changed',
-          hint: 'start a worker of the release that upgraded it',
-        },
-      ),
+      new HoldfastError('usage', `the schema has version ${version} by now, not ${schemaVersion()}`, {
+        code: 'schema_changed',
+        hint: 'start a worker of the release that upgraded it',
+      }),
     );
   }
 
@@ -209,10 +197,7 @@ class Worker {
       });
       const over = await Promise.race([
         this.#nothingIsHeld().then(() => true),
-        timesUp.then(
-          () => false,
-          () => false,
-        ),
+        timesUp.catch(() => undefined).then(() => false),
       ]);
       if (over) await this.#letArchivingEnd();
       else await this.#endWhatIsHeld();
@@ -281,12 +266,5 @@ class Worker {
       onSessionReleased: () => this.#dispatcher.wake(),
       log: this.#log,
     };
-  }
-
-  #untilAborted(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
   }
 }

@@ -97,6 +97,17 @@ test('at its timeout it cancels its request and exits with 3', async (t) => {
   t.like((await requests(await connect(t, db.url)))[0], { label: 'late', state: 'cancelled' });
 });
 
+test('who waits long for a spread checkpoint is told so, and how not to', async (t) => {
+  const db = await installedDatabase(t);
+  const [spread, fast] = await Promise.all(
+    [['spread'], ['fast', '--fast']].map((args) =>
+      holdfast(['start', ...args, '--timeout', '7s'], { url: db.url }),
+    ),
+  );
+  t.regex(String(spread?.stderr), /^holdfast: waiting for the checkpoint .*--fast/m);
+  t.notRegex(String(fast?.stderr), /checkpoint/);
+});
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   test(`${signal} cancels the request, and exits with 1`, async (t) => {
     const db = await installedDatabase(t);

@@ -65,7 +65,15 @@ test('with --json all of it is one object, named as in SQL', async (t) => {
     string,
     Record<string, unknown>[]
   >;
-  t.deepEqual(Object.keys(data), ['requests', 'workers', 'clusters', 'finished']);
+  t.deepEqual(Object.keys(data), [
+    'requests',
+    'workers',
+    'clusters',
+    'schedules',
+    'chores',
+    'drills',
+    'finished',
+  ]);
   t.like(data['requests']?.[0], {
     id: Number(running),
     state: 'running',

@@ -92,6 +92,9 @@ function findings({
     workers: workers.map((change) => ({ ...worker, ...change })),
     requests: requests.map((change) => ({ ...request, ...change })),
     windows: windows.map((change) => ({ ...restorable, ...change })),
+    schedules: [],
+    chores: [],
+    drills: [],
   };
   return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'ava';
 import { pages, pathOf, read } from './pages.ts';
@@ -9,7 +9,8 @@ test('every link within the project leads somewhere', (t) => {
       if (/^https?:/.test(target)) continue;
       const path = target === '' ? pathOf(page) : join(dirname(pathOf(page)), target);
       t.true(existsSync(path), `${page}: ${target}`);
-      if (anchor !== undefined) t.true(anchors(read(page)).includes(anchor), `${page}: ${anchor}`);
+      if (anchor !== undefined)
+        t.true(anchors(readFileSync(path, 'utf8')).includes(anchor), `${page}: ${anchor}`);
     }
   }
 });

@@ -17,3 +17,17 @@ testWhen(noSystemd)('systemd has nothing to say against systemd/holdfast-worker.
   t.deepEqual(said, []);
   t.is(status, 0, stderr);
 });
+
+testWhen(noSystemd)('systemd has nothing to say against systemd/holdfast-backup.timer', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const files: string[] = [];
+  for (const name of ['holdfast-backup.service', 'holdfast-backup.timer']) {
+    const unit = await readFile(example(`systemd/${name}`), 'utf8');
+    files.push(join(directory, name));
+    await writeFile(join(directory, name), unit.replace('/usr/local/bin/holdfast', '/bin/true'));
+  }
+  const { status, stdout, stderr } = await runProcess('systemd-analyze', ['verify', '--man=no', ...files]);
+  const said = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('holdfast'));
+  t.deepEqual(said, []);
+  t.is(status, 0, stderr);
+});

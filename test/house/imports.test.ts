@@ -12,7 +12,8 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const levels = [
   ['cli'],
   ['worker'],
-  ['backup', 'wal', 'restore', 'retention'],
+  ['backup', 'wal', 'restore', 'retention', 'schedules'],
+  ['chores'],
   ['repository', 'control', 'postgres'],
   ['config'],
 ];
@@ -24,7 +25,9 @@ const places: Record<string, string> = {
   commander: 'src/cli/probe.ts',
   '@node-rs/crc32': 'src/postgres/crc32c.ts',
   'fastest-levenshtein': 'src/config/suggest.ts',
+  'node-cron': 'src/schedules/cron.ts',
   pg: 'src/control/connection.ts',
+  'pg-boss': 'src/control/boss.ts',
   'pg-listen': 'src/control/listener.ts',
   'smol-toml': 'src/config/file.ts',
   'string-width': 'src/cli/table.ts',

@@ -21,7 +21,8 @@ test('what is read from the file is what the server says', async (t) => {
   const parsed = parseControlFile(await controlFile(t));
   const [said] = await client.query(
     `select system_identifier::text, catalog_version_no, checkpoint_lsn::text, redo_lsn::text, timeline_id,
-       database_block_size, blocks_per_segment, bytes_per_wal_segment, data_page_checksum_version
+       database_block_size, blocks_per_segment, bytes_per_wal_segment, data_page_checksum_version,
+       current_setting('max_prepared_transactions') as prepared, current_setting('max_locks_per_transaction') as locks
      from pg_control_system(), pg_control_checkpoint(), pg_control_init()`,
   );
   t.deepEqual(parsed, {
@@ -31,6 +32,8 @@ test('what is read from the file is what the server says', async (t) => {
     timeline: Number(said?.['timeline_id']),
     state: 'in production',
     catalogVersion: Number(said?.['catalog_version_no']),
+    maxPreparedTransactions: Number(said?.['prepared']),
+    maxLocksPerTransaction: Number(said?.['locks']),
     blockSize: Number(said?.['database_block_size']),
     relationSegmentBlocks: Number(said?.['blocks_per_segment']),
     walSegmentSize: Number(said?.['bytes_per_wal_segment']),

@@ -34,6 +34,8 @@ const control: ControlFile = {
   redoLsn: 0x2000028n,
   timeline: 1,
   catalogVersion: 202307071,
+  maxPreparedTransactions: 0,
+  maxLocksPerTransaction: 64,
   blockSize: 8192,
   relationSegmentBlocks: 131072,
   walSegmentSize: 16_777_216,

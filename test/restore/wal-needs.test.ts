@@ -2,7 +2,7 @@ import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { segmentRange } from '../../src/postgres/wal-segment.ts';
 import { parseTime, type Target } from '../../src/restore/target.ts';
-import { missingWal } from '../../src/restore/wal-needs.ts';
+import { doubtAbout, missingWal } from '../../src/restore/wal-needs.ts';
 import { coverageFrom, fileFor, newestTimeline, pathTo } from '../../src/restore/wal-path.ts';
 
 const size = 16 * 1024 * 1024;
@@ -87,4 +87,20 @@ test('the newest timeline is found as the server finds it: one after the other',
   t.is(newestTimeline(1, histories), 3);
   t.is(newestTimeline(5, histories), 5);
   t.is(newestTimeline(1, new Map()), 1);
+});
+
+test('a target behind the end of the archive is doubtful, and so is all where there is no archive', (t) => {
+  const segments = without();
+  const at = (text: string): Target => ({ kind: 'time', at: parseTime(text), exclusive: false });
+  const doubt = (target: Target, archived: Set<string> = segments) =>
+    doubtAbout({ backup, path, target, segments, archived, archivedAt });
+  t.is(doubt(at('2026-03-14 12:00:00Z')), undefined);
+  t.regex(
+    String(doubt(at('2026-03-14 12:00:01Z'))),
+    /ends with 000000010000000000000009, archived at 2026-03-14T12/,
+  );
+  t.is(doubt({ kind: 'latest' }), undefined);
+  for (const target of [{ kind: 'latest' }, at('2026-03-14 11:00:00Z')] as Target[])
+    t.regex(String(doubt(target, new Set())), /no WAL from the end of backup 7 on: recovery ends there/);
+  t.is(doubt({ kind: 'immediate' }, new Set()), undefined);
 });

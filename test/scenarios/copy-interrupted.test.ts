@@ -1,6 +1,7 @@
 // A copy that ends early leaves nothing behind; and one that is whole is never taken for half of one.
 import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { copyScene, noCopies, type CopyScene } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { cancel } from '../support/requests.ts';
@@ -56,6 +57,7 @@ test('a worker that is told to stop twice fails it and leaves nothing', async (t
   const id = await slowCopy(scene);
   worker.kill('SIGTERM');
   await worker.untilLine(/draining/);
+  await sleep(150); // or it is an echo of the first
   worker.kill('SIGTERM');
   await worker.exited;
   t.is((await scene.row(id)).error_code, 'worker_stopped');

@@ -1,4 +1,5 @@
 // A worker that is told to stop (SIGTERM) holds what it holds until that ends, and takes nothing new.
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { noOwnCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -70,11 +71,22 @@ for (const [first, second] of [
     const it = await scene(t);
     const { id, worker } = await running(it);
     await draining(it, worker, first);
+    await sleep(150); // or it is an echo of the first
     worker.kill(second);
     t.is((await worker.exited).status, 0);
     t.like(await it.row(id), { state: 'failed', error_code: 'worker_stopped' });
   });
 }
+
+test('a signal that a launcher passes on to a worker that has it already is one signal', async (t) => {
+  const it = await scene(t);
+  const { id, worker } = await running(it);
+  worker.kill('SIGTERM');
+  await draining(it, worker);
+  await finish(it.client, id);
+  t.is((await worker.exited).status, 0);
+  t.not((await it.row(id)).backup_label, null);
+});
 
 testWhen(noOwnCluster)('an archiving backup is left to the next worker, which completes it', async (t) => {
   const it = await sceneOfItsOwn(t);

@@ -2,6 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import { backup, completeBackup, sessionOf, startBackup, untilState } from '../support/backups.ts';
 import { noOwnCluster, ownCluster, sharedCluster } from '../support/cluster.ts';
+import { copyScene, noCopies } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { startWorkerProcess } from '../support/process.ts';
@@ -10,18 +11,13 @@ import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noOwnCluster);
+const copyTest = testWhen(noCopies);
 const sharedTest = testWhen();
 
 test('with every timeout of the server at 2 seconds, a backup is held for 7 and no session of the worker ends', async (t) => {
   const cluster = await ownCluster(t);
   const db = await installedDatabase(t, cluster);
-  await cluster.configure({
-    statement_timeout: '2s',
-    lock_timeout: '2s',
-    idle_in_transaction_session_timeout: '2s',
-    ...(cluster.version >= 14 && { idle_session_timeout: '2s' }),
-    ...(cluster.version >= 17 && { transaction_timeout: '2s' }),
-  });
+  await cluster.configure(everyTimeout(cluster.version));
   await startWorkerProcess(t, { url: db.url });
   const client = () => connect(t, db.url);
   const held = await startBackup(await client());
@@ -45,6 +41,21 @@ test('with every timeout of the server at 2 seconds, a backup is held for 7 and 
   t.truthy((await completeBackup(await client(), held.id)).backup_label);
 });
 
+copyTest('with every timeout of the server at 2 seconds, a copy that takes longer is complete', async (t) => {
+  const { admin, cluster, copy, startCopier } = await copyScene(t);
+  await cluster.configure(everyTimeout(cluster.version));
+  await startCopier();
+  const { row, description } = await copy({ rate_limit: 8 << 20 });
+  t.deepEqual(row.warnings, []);
+  t.true(description.bytes > 16 << 20);
+  const seconds = await admin.value<number>(
+    `select extract(epoch from ended_at - began_at)::float8 from holdfast.backup_stage
+     where request_id = $1 and stage = 'copy'`,
+    [row.id],
+  );
+  t.true(seconds > 2.5, `it took ${seconds} s`);
+});
+
 test('a spread checkpoint that takes longer than statement_timeout is waited for', async (t) => {
   const cluster = await ownCluster(t, {
     settings: { checkpoint_timeout: '30s', checkpoint_completion_target: '0.3' },
@@ -64,6 +75,16 @@ test('a spread checkpoint that takes longer than statement_timeout is waited for
   t.true(performance.now() - before > 2500, 'the checkpoint was spread');
   await completeBackup(client, started.id);
 });
+
+function everyTimeout(version: number): Record<string, string> {
+  return {
+    statement_timeout: '2s',
+    lock_timeout: '2s',
+    idle_in_transaction_session_timeout: '2s',
+    ...(version >= 14 && { idle_session_timeout: '2s' }),
+    ...(version >= 17 && { transaction_timeout: '2s' }),
+  };
+}
 
 /** A database whose sessions begin with these settings, as installed. */
 async function setup(t: ExecutionContext, settings: Record<string, string>) {

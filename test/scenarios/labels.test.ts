@@ -71,6 +71,23 @@ test("a label that the target's encoding cannot hold is refused before the check
   t.is(refused.start_lsn, null);
 });
 
+test("a label that is too long only in the target's encoding is refused before the checkpoint", async (t) => {
+  const target = await freshDatabase(t, undefined, { encoding: 'EUC_TW', locale: 'C' });
+  const db = await installedDatabase(t);
+  await startWorkerProcess(t, { url: db.url, config: `[cluster.main]\nurl = "${target.url}"\n` });
+  const client = await connect(t, db.url);
+  // Three bytes in UTF-8, four there.
+  const refused = await untilState(client, await request(client, { label: '乂'.repeat(257) }), 'failed', {
+    within: 5000,
+  });
+  t.is(refused.error_code, 'label_too_long');
+  t.regex(String(refused.error), /the label has 1028 bytes .*, more than 1024/);
+  t.is(refused.start_lsn, null);
+
+  const { id } = await startBackup(client, { label: '乂'.repeat(256) });
+  t.is((await completeBackup(client, id)).label, '乂'.repeat(256));
+});
+
 test("a label in the target's own encoding arrives as the server's bytes", async (t) => {
   const { client, worker } = await latin1Target(t);
   const { id } = await startBackup(client, { label: 'Müllabfuhr' });

@@ -42,7 +42,10 @@ test('tablespaces go where they are sent, and ones below the data directory move
 
   const taken = await scene.restore(join(await temporaryDirectory(t), 'data'));
   t.is(taken.status, 1);
-  t.regex(taken.stderr, /out side" is not empty/);
+  t.regex(
+    taken.stderr,
+    /out side" is not empty\n {2}hint: tablespace \d+ would go there: .* --tablespace \d+=DIR/,
+  );
   const unknown = await scene.restore(join(await temporaryDirectory(t), 'data'), '--tablespace', '1=/tmp/x');
   t.is(unknown.status, 2);
   t.regex(unknown.stderr, /the backup has no tablespace 1\n {2}hint: it has \d+, \d+/);
@@ -123,6 +126,8 @@ test('a backup restores without any archive, from the WAL beside it', async (t) 
   await scene.admin.query('create table kept as select generate_series(1, 100) n');
   await scene.backup();
   await rm(join(scene.directory, 'wal'), { recursive: true });
+  const { stderr } = await scene.restore(join(await temporaryDirectory(t), 'data'));
+  t.regex(stderr, /warning: the archive has no WAL from the end of backup \d+ on: recovery ends there/);
   const { client } = await scene.started('--no-archiving');
   t.is(await client.value('select sum(n)::int from kept'), 5050);
 });
@@ -136,6 +141,15 @@ test('a directory that is not empty is refused, and left as it is', async (t) =>
   t.is(status, 1);
   t.regex(stderr, /is not empty\n {2}hint: restore into a new or an empty directory/);
   t.deepEqual(await readdir(to), ['mine']);
+});
+
+test('where postgresql.conf is not in the data directory, the command to start it says both', async (t) => {
+  const scene = await repositoryScene(t);
+  await rm(join(String(scene.cluster.dataDirectory), 'postgresql.conf'));
+  await scene.backup();
+  const to = join(await temporaryDirectory(t), 'data');
+  const { stdout } = await scene.restore(to);
+  t.true(stdout.includes(`-D ${to} -o "-c config_file=FILE -c data_directory=${to}"`));
 });
 
 test('an interrupted restore leaves nothing that starts, and the next one says what to do', async (t) => {

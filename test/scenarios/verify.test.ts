@@ -1,6 +1,6 @@
 // `holdfast verify`, and what `holdfast restore` does with the same damage.
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { formatRepositoryBackup } from '../../src/repository/repository-backup.ts';
@@ -51,6 +51,24 @@ test('a sound backup is verified wholly, and the result is in the database', asy
   await t.throwsAsync(scene.admin.query('update holdfast.backup_verification set ok = false'), {
     message: /is refused: it is a history/,
   });
+});
+
+test('where there is nothing of a cluster, nothing is said to be sound', async (t) => {
+  const repository = await temporaryDirectory(t);
+  for (const command of [
+    ['verify', '--all'],
+    ['restore', '--list'],
+    ['restore', '--to', '/tmp/never-made'],
+  ]) {
+    const { status, stderr } = await holdfast([...command, '--repository', repository], {
+      url: 'postgres://nobody@127.0.0.1:1/nothing',
+    });
+    t.is(status, 1);
+    t.regex(
+      stderr,
+      /there is nothing of a cluster "main" in .*\n {2}hint: see that its file system is mounted/,
+    );
+  }
 });
 
 test('without the database a verification is done, and says that it is recorded nowhere', async (t) => {
@@ -192,6 +210,30 @@ test('a damaged WAL segment is found by verify', async (t) => {
     String((await verify(scene, '1', '--no-record')).found[0]?.problems[0]),
     /another segment than its name says/,
   );
+});
+
+/** Reading this fails as on a disk that is not well. */
+const failing = '/proc/self/mem';
+
+test('what cannot be read at the moment says nothing about the backup, and nothing is recorded', async (t) => {
+  const scene = await repositoryScene(t);
+  const { directory, meta, description } = await scene.backup();
+  const segment = archivedPath(scene.directory, description.startWal);
+  const own = join(directory, 'pg_wal', basename(segment));
+  for (const [file, target, complaint] of [
+    [join(directory, 'backup_manifest'), failing, /backup_manifest\\" cannot be read: EIO/],
+    [join(meta, 'frames.jsonl'), failing, /frames\.jsonl\\" cannot be read: EIO/],
+    [join(meta, 'backup_label'), failing, /backup_label\\" cannot be read: EIO/],
+    [segment, failing, /\.zst\\" cannot be read: EIO/],
+    [own, basename(own), /\.zst\\" cannot be read: ELOOP/],
+  ] as const) {
+    await rename(file, `${file}.away`);
+    await symlink(target, file);
+    await t.throwsAsync(verify(scene, '1'), { message: complaint }, file);
+    await rename(`${file}.away`, file);
+  }
+  t.is(await scene.admin.value('select count(*)::int from holdfast.backup_verification'), 0);
+  t.is((await verify(scene, '1')).status, 0);
 });
 
 async function nextSegment({ directory }: RepositoryScene, after: string): Promise<string> {

@@ -117,7 +117,10 @@ async function archiveAll(client: SqlClient, { cluster }: ArchivingServer): Prom
   await client.query('select pg_switch_wal()');
   await eventually(`${last} of ${cluster.version} is archived`, () =>
     client.value('select last_archived_wal >= $1 from pg_stat_archiver', [last]),
-  );
+  ).catch(async (error: unknown) => {
+    const archiver = await client.value<string>('select row_to_json(a)::text from pg_stat_archiver a');
+    throw new Error(`the archiver: ${archiver}`, { cause: error });
+  });
 }
 
 async function restored(

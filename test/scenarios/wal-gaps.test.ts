@@ -1,6 +1,6 @@
 // What a worker sees in the archive of its repository, as SQL and "holdfast check" say it.
 import { existsSync } from 'node:fs';
-import { copyFile, rm, utimes } from 'node:fs/promises';
+import { copyFile, mkdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { noOwnCluster } from '../support/cluster.ts';
@@ -75,6 +75,21 @@ test('a backup and the WAL since make a window, a missing segment a hole, and a 
   t.is(await admin.value('select count(*)::int from holdfast.archived_wal'), 1);
 });
 
+test('a backup that cannot be read is said, and hides nothing of the archive', async (t) => {
+  const { server, admin, worker } = await backedUp(t);
+  const meta = join(server.repository, 'main', 'backups', '20260101T000000Z-1.meta');
+  await mkdir(join(meta, 'backup.json'), { recursive: true });
+  await mkdir(meta.replace(/\.meta$/, ''));
+  await worker.untilLine(/archive of a cluster holds.*20260101T000000Z-1\.meta.backup\.json/);
+  const last = await switchWal(admin, server);
+  t.like(
+    await window(admin, `latest_lsn = (select end_lsn from holdfast.archived_wal where end_wal = '${last}')`),
+    {
+      up_to_date: true,
+    },
+  );
+});
+
 test('what does not change is not written again', async (t) => {
   const { server, admin, startWorker } = await backedUp(t);
   const last = await switchWal(admin, server);
@@ -95,10 +110,10 @@ async function backedUp(t: ExecutionContext) {
   const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
   const stage = await scene(t, server.cluster);
   const startWorker = () => stage.startWorker({ env: { HOLDFAST_REPOSITORY: server.repository } });
-  await startWorker();
+  const worker = await startWorker();
   const { id } = await startBackup(stage.client);
   await completeBackup(stage.client, id);
-  return { ...stage, server, startWorker, id };
+  return { ...stage, server, startWorker, worker, id };
 }
 
 interface Window {

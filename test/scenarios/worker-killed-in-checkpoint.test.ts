@@ -1,7 +1,11 @@
 // A worker dies while pg_backup_start waits for a spread checkpoint. Its session is busy then: up to PostgreSQL 13,
 // which has no client_connection_check_interval, the server would notice only when the checkpoint is over.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { listBackups } from '../../src/repository/repository-backup.ts';
 import { noOwnCluster } from '../support/cluster.ts';
+import { copyScene, noCopies } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import type { WorkerProcess } from '../support/process.ts';
 import { cancel, finish, request } from '../support/requests.ts';
@@ -10,6 +14,7 @@ import { dirtyPages, slowCheckpoints } from '../support/slow-checkpoints.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noOwnCluster);
+const copyTest = testWhen(noCopies);
 const fiveSeconds = { within: 5000 };
 
 test('with another worker alive, the session is ended and the request has failed within five seconds', async (t) => {
@@ -61,13 +66,38 @@ test('a request whose worker died can still be cancelled, and stays cancelled', 
   t.is((await it.row(id)).state, 'cancelled');
 });
 
+copyTest(
+  'of a copy nothing is listed, nor left in the repository once the next worker is there',
+  async (t) => {
+    const it = await copyScene(t, slowCheckpoints);
+    const { id, worker } = await startingBackup(t, it, { method: 'copy', by: await it.startCopier() });
+    await killed(worker);
+    await untilNotAlive(it, id);
+    t.is((await it.row(id)).state, 'starting');
+    t.deepEqual(await listBackups(join(it.repository, 'main')), []);
+
+    await it.startCopier();
+    const row = await it.untilState(id, 'failed', fiveSeconds);
+    t.is(row.error_code, 'worker_lost');
+    await eventually('the session is gone', async () => !(await isThere(it, row.pid)), fiveSeconds);
+    await eventually('nothing is left', async () => (await it.names()).length === 0);
+    t.deepEqual((await readdir(it.repository, { recursive: true })).sort(), ['main', 'main/cluster.json']);
+    const next = await it.copy();
+    t.deepEqual(
+      (await listBackups(join(it.repository, 'main'))).map((backup) => String(backup.id)),
+      [next.row.id],
+    );
+  },
+);
+
 async function startingBackup(
   t: ExecutionContext,
   it: Scene,
+  { method = 'hold', by }: { method?: string; by?: WorkerProcess } = {},
 ): Promise<{ id: string; worker: WorkerProcess }> {
-  const worker = await it.startWorker();
+  const worker = by ?? (await it.startWorker());
   await dirtyPages(it.admin);
-  const id = await request(it.client, { fast: false });
+  const id = await request(it.client, { fast: false, method });
   const { pid } = await it.untilState(id, 'starting');
   await eventually('the session waits for the checkpoint', () =>
     it.admin.value(

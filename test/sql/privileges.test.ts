@@ -5,34 +5,85 @@ import { request } from '../support/requests.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
 
 const tables = [
+  'archived_wal',
+  'backup_chore',
+  'backup_drill',
   'backup_event',
+  'backup_expiry',
   'backup_request',
+  'backup_schedule',
+  'backup_schedule_run',
   'backup_session',
   'backup_stage',
+  'backup_verification',
   'cluster',
+  'legal_hold',
   'migration',
+  'retention_policy',
   'setting',
   'state_transition',
+  'wal_expiry',
   'worker',
 ];
-const views = ['backup_status', 'worker_status'];
+const views = ['backup_proof', 'backup_status', 'restore_window', 'schedule_status', 'worker_status'];
 
 /** Beside SELECT on everything, which all of them have. Of a whole table, or of some columns of it. */
 const writes: Record<HoldfastRole, string[]> = {
   reader: [],
   requester: ['insert some of backup_request', 'update some of backup_request'],
-  operator: ['insert some of backup_request', 'update some of backup_request'],
+  operator: [
+    'delete backup_schedule',
+    'delete retention_policy',
+    'insert some of backup_chore',
+    'insert some of backup_request',
+    'insert some of backup_schedule',
+    'insert some of legal_hold',
+    'insert some of retention_policy',
+    'update some of backup_chore',
+    'update some of backup_request',
+    'update some of backup_schedule',
+    'update some of legal_hold',
+    'update some of retention_policy',
+  ],
   worker: [
+    'delete archived_wal',
+    'insert archived_wal',
     'insert backup_session',
+    'insert some of backup_chore',
+    'insert some of backup_drill',
+    'insert some of backup_verification',
     'insert some of cluster',
+    'insert some of wal_expiry',
     'insert some of worker',
+    'update archived_wal',
     'update backup_session',
+    'update some of backup_chore',
     'update some of backup_request',
     'update some of backup_stage',
     'update some of cluster',
     'update some of worker',
   ],
 };
+
+/** The functions that do what their caller may not. */
+const deeds: Record<HoldfastRole, string[]> = {
+  reader: [],
+  requester: [],
+  operator: ['prune'],
+  worker: ['begin_expiry', 'end_expiry', 'fire_schedule', 'plan_schedule', 'tend_schedule'],
+};
+
+test('these lists are all the tables and views that there are', async (t) => {
+  const client = await connect(t, (await installedDatabase(t)).url);
+  const found = (kinds: string) =>
+    client.value<string[]>(
+      `select array_agg(relname::text order by relname::text collate "C") from pg_class
+       where relnamespace = 'holdfast'::regnamespace and relkind = any ($1)`,
+      [kinds],
+    );
+  t.deepEqual(await found('{r,p,f,m}'), tables);
+  t.deepEqual(await found('{v}'), views);
+});
 
 for (const role of Object.keys(writes) as HoldfastRole[]) {
   test(`holdfast_${role} may read everything and write what it needs`, async (t) => {
@@ -41,6 +92,7 @@ for (const role of Object.keys(writes) as HoldfastRole[]) {
       await t.notThrowsAsync(client.query(`select * from holdfast.${relation}`), relation);
     }
     t.deepEqual(await writesOf(client), writes[role]);
+    t.deepEqual(await client.value(deedsOfMine), deeds[role]);
   });
 
   test(`holdfast_${role} may create nothing in the schema and use no sequence`, async (t) => {
@@ -108,10 +160,14 @@ test('a reader can wait for backups and see their sessions, but neither request,
   t.is(await reader.value(`select holdfast.session_state(${id})`), null);
 });
 
+const deedsOfMine = `select coalesce(array_agg(proname::text order by proname::text collate "C"), '{}') from pg_proc
+  where pronamespace = 'holdfast'::regnamespace and prosecdef and prorettype <> 'trigger'::regtype
+    and has_function_privilege(oid, 'execute')`;
+
 async function writesOf(client: SqlClient): Promise<string[]> {
   const found: string[] = [];
   for (const verb of ['delete', 'insert', 'references', 'trigger', 'truncate', 'update']) {
-    for (const name of tables) {
+    for (const name of [...tables, ...views]) {
       const has = (kind: string) =>
         client.value<boolean>(`select has_${kind}_privilege($1, $2)`, [`holdfast.${name}`, verb]);
       if (await has('table')) found.push(`${verb} ${name}`);

@@ -11,7 +11,7 @@ import { backupAt, type StoredBackup } from '../../src/restore/stored-backup.ts'
 import type { Finished } from './children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
-import { holdfast } from './process.ts';
+import { holdfast, type WorkerProcess } from './process.ts';
 import { request } from './requests.ts';
 import { scene, type Scene } from './scene.ts';
 import { connect, type SqlClient } from './sql-client.ts';
@@ -21,6 +21,7 @@ export interface RepositoryScene extends Scene {
   readonly repository: string;
   /** Of the cluster, in the repository. */
   readonly directory: string;
+  readonly worker: WorkerProcess;
   /** Where the worker keeps its labels. */
   readonly labels: string;
   /** By the worker, with method copy; complete when it resolves. */
@@ -44,12 +45,19 @@ export interface Started {
 
 const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
+export interface RepositorySceneOptions extends OwnClusterOptions {
+  /** Of the worker. */
+  env?: NodeJS.ProcessEnv;
+  /** Default: one of the test's own. */
+  cluster?: TestCluster;
+}
+
 /** A worker runs when it resolves. */
 export async function repositoryScene(
   t: ExecutionContext,
-  options: OwnClusterOptions = {},
+  { env, cluster: given, ...options }: RepositorySceneOptions = {},
 ): Promise<RepositoryScene> {
-  const cluster = await ownCluster(t, options);
+  const cluster = given ?? (await ownCluster(t, options));
   const repository = await cluster.serverDirectory('repository');
   await cluster.configure({ archive_command: pushCommand(repository) });
   const base = await scene(t, cluster);
@@ -57,14 +65,15 @@ export async function repositoryScene(
   const ours = restores(t, { cluster, repository, directory, base });
   // Where the worker here is root, the server's user would not get into a directory that the worker made.
   await ours.archiveAll();
-  const { labels } = await base.startWorker({ env: { HOLDFAST_REPOSITORY: repository } });
+  const worker = await base.startWorker({ env: { HOLDFAST_REPOSITORY: repository, ...env } });
   return {
     ...base,
     ...ours,
     cluster,
     repository,
     directory,
-    labels,
+    labels: worker.labels,
+    worker,
     async backup(columns) {
       const id = await request(base.client, { method: 'copy', fast: true, ...columns });
       await base.untilState(id, 'complete', { within: 300_000 });

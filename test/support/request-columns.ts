@@ -49,6 +49,8 @@ const servers = {
   moved_by: `'somebody'`,
   caller_pid: '4711',
   control_origin: `'elsewhere'`,
+  schedule: `'nightly'`,
+  expired_at: 'now()',
 };
 
 const everyColumn = { ...insertable, state: `'requested'`, ...workers, ...servers };

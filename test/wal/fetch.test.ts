@@ -55,6 +55,30 @@ for (const [what, damage, message] of [
   });
 }
 
+for (const [what, content, message] of [
+  ['empty', '', /it names no timeline/],
+  ['cut off in an LSN', '1\t0/30', /it is cut off within a line/],
+  ['cut off in a reason', '1\t0/3000000\tno reco', /it is cut off within a line/],
+  [
+    'with a bit flipped in a tab',
+    '1I0/3000000\tno recovery target specified\n',
+    /its line ".*" is malformed/,
+  ],
+  ['with a bit flipped in an LSN', '1\t0/300p000\tno recovery target specified\n', /is not an LSN/],
+  ['with a bit flipped in a timeline', '3\t0/3000000\tno recovery target specified\n', /do not lead to 2: 3/],
+] as const) {
+  test(`a timeline history ${what} is an error that ends recovery, and nothing is left behind`, async (t) => {
+    const scene = await archivedScene(t);
+    const file = scene.archived('00000002.history');
+    await writeFile(file, content);
+    const { status, stderr } = await scene.fetch('00000002.history');
+    t.is(status, 200);
+    t.true(stderr.startsWith(`holdfast: "${file}" is damaged: `), stderr);
+    t.regex(stderr, message);
+    t.deepEqual(await inWal(scene), [segment1]);
+  });
+}
+
 test('a segment under the name of another one is an error, and so is one of another system', async (t) => {
   const scene = await archivedScene(t);
   await writeFile(scene.archived(segment2), await readFile(scene.archived(segment1)));

@@ -25,6 +25,21 @@ test('what waits behind the oldest segment is archived, and its push needs no No
   t.is(await ahead(scene), 0);
 });
 
+test('where many wait, a process that stays archives them in threads of its own', async (t) => {
+  const scene = await waitingScene(t, 4);
+  const more = ['5', '6', '7'].map((n) => `00000001000000000000000${n}`);
+  for (const name of more) await ready(scene, name, 4);
+  const damaged = '000000010000000000000008';
+  await ready(scene, damaged);
+  await writeFile(join(scene.dataDirectory, 'pg_wal', damaged), 'no segment');
+  await t.throwsAsync(ahead(scene, { mayUseThreads: true }), { message: /000000010000000000000008/ });
+  for (const name of [...names.slice(1), ...more]) {
+    const content = zstdDecompressSync(await readFile(scene.archived(name)));
+    t.deepEqual(content, segmentBytes({ name, size: 4 << 20 }), name);
+    t.is((await scene.withoutNode(['push', `pg_wal/${name}`])).status, 0, name);
+  }
+});
+
 test('only so many segments are archived ahead', async (t) => {
   const scene = await waitingScene(t);
   t.is(await ahead(scene, { ahead: 1 }), 1);
@@ -160,7 +175,10 @@ function optionsOf(scene: Scene) {
   };
 }
 
-function ahead(scene: Scene, change: Partial<ReturnType<typeof optionsOf>> = {}): Promise<number> {
+function ahead(
+  scene: Scene,
+  change: Partial<ReturnType<typeof optionsOf>> & { mayUseThreads?: boolean } = {},
+): Promise<number> {
   return pushAhead({ ...optionsOf(scene), ...change, goOn: () => true });
 }
 

@@ -22,7 +22,8 @@ function names(text: string): string[] {
 /** As `1: 1-3` and what is missing before it and what it follows. */
 function shown(text: string, histories: Record<number, string> = {}): string[] {
   const parsed = Object.entries(histories).map(
-    ([timeline, history]) => [Number(timeline), parseTimelineHistory(Buffer.from(history))] as const,
+    ([timeline, history]) =>
+      [Number(timeline), parseTimelineHistory(Buffer.from(history), Number(timeline))] as const,
   );
   return runsOf(names(text), new Map(parsed), size).map(({ timeline, from, to, missing, follows }) =>
     [

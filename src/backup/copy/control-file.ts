@@ -1,12 +1,28 @@
-/** global/pg_control of a data directory, as bytes. */
+/** global/pg_control of a data directory, as bytes: where it is met half-written, it is read again. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { controlFileSize, parseControlFile } from '../../postgres/pg-control.ts';
 import { CopyError } from './copy-error.ts';
 
-export function readControlFile(dataDirectory: string): Buffer {
+const attempts = 100;
+/** Milliseconds. */
+const pause = 10;
+
+/** @throws CopyError where there is none, or its checksum stays wrong */
+export async function readControlFile(dataDirectory: string): Promise<Buffer> {
   const path = `${dataDirectory}/global/pg_control`;
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw CopyError.reading(path, error);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return checked(readFileSync(path));
+    } catch (error) {
+      if (!(error instanceof RangeError) || attempt === attempts) throw CopyError.reading(path, error);
+    }
+    await sleep(pause);
   }
+}
+
+function checked(bytes: Buffer): Buffer {
+  if (bytes.length !== controlFileSize) throw new RangeError(`it has ${bytes.length} bytes`);
+  parseControlFile(bytes);
+  return bytes;
 }

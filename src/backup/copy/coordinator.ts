@@ -2,19 +2,18 @@
  * The thread that runs a copy, so that nothing which waits for a disk holds up the worker: walks the trees, hands
  * frames to the threads that make them, and writes down what they made. Then it waits for the label.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { rmSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { holdsRelations, relationFile, versionDirectory } from '../../postgres/left-out.ts';
-import { controlFileSize, parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
+import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
 import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
 import { endOfArchive, type TarMember } from '../../repository/tar.ts';
 import { Account } from './account.ts';
 import { bytePath, toSystem, toText } from './byte-path.ts';
-import { CopyError, failureOf } from './copy-error.ts';
+import { failureOf } from './copy-error.ts';
 import { FramePool } from './frame-pool.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { CopyOptions, FinishOptions, FromCoordinator, TarSummary } from './messages.ts';
@@ -40,10 +39,10 @@ class Coordinator {
   readonly #tars: Promise<TarSummary>[] = [];
   #base: TarOutput | undefined;
 
-  constructor(options: CopyOptions) {
+  constructor(options: CopyOptions, control: ControlFile) {
     const { dataDirectory, output, major, systemIdentifier, startLsn, jobs, level, rateLimit } = options;
     this.#options = options;
-    this.#control = parseControlFile(readControlFile(dataDirectory));
+    this.#control = control;
     this.#layout = findTrees(
       bytePath(dataDirectory),
       versionDirectory(major, this.#control.catalogVersion),
@@ -176,12 +175,7 @@ class Coordinator {
   /** Last, since its checkpoint must not be older than anything else that is copied; never half-written. */
   async #copyControlFile(): Promise<void> {
     const { dataDirectory } = this.#options;
-    let bytes = readControlFile(dataDirectory);
-    for (let attempt = 1; !isSound(bytes); attempt += 1) {
-      if (attempt > 100) throw CopyError.reading('global/pg_control', new Error('its checksum stays wrong'));
-      await sleep(10);
-      bytes = readControlFile(dataDirectory);
-    }
+    const bytes = await readControlFile(dataDirectory);
     await this.#writer.flush();
     await this.#addFile('global/pg_control', bytes, statSync(`${dataDirectory}/global/pg_control`));
     await this.#writer.flush();
@@ -225,14 +219,6 @@ class Coordinator {
   }
 }
 
-function isSound(bytes: Buffer): boolean {
-  try {
-    return bytes.length === controlFileSize && parseControlFile(bytes) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
 function tarName({ oid }: Tree): string {
   return `${oid ?? 'base'}.tar.zst`;
 }
@@ -246,7 +232,9 @@ function warn(text: string): void {
 }
 
 try {
-  const coordinator = new Coordinator(workerData as CopyOptions);
+  const options = workerData as CopyOptions;
+  const control = parseControlFile(await readControlFile(options.dataDirectory));
+  const coordinator = new Coordinator(options, control);
   await coordinator.copy();
   if (parentPort === null) throw new Error('a copy is run in a thread');
   const [ending] = (await once(parentPort, 'message')) as [FinishOptions];

@@ -1,10 +1,9 @@
 /** A copy in threads of its own, as the worker sees it. */
-import { getCompileCacheDir } from 'node:module';
-import { dirname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { isFull, repositoryFull } from '../../repository/place-file.ts';
-import { smallHeap, threadFile } from './frame-pool.ts';
+import { startThread } from '../../thread.ts';
+import { smallHeap } from './frame-pool.ts';
 import type { CopyFailure, CopyOptions, CopySummary, FinishOptions, FromCoordinator } from './messages.ts';
 
 export interface CopyListener {
@@ -22,9 +21,8 @@ export class CopyEngine {
 
   constructor(options: CopyOptions, listener: CopyListener) {
     this.#output = options.output;
-    this.#worker = new Worker(threadFile('coordinator'), {
+    this.#worker = startThread(import.meta.url, 'coordinator', {
       workerData: options,
-      env: threadEnvironment(),
       resourceLimits: smallHeap,
     });
     const copied = Promise.withResolvers<void>();
@@ -74,10 +72,4 @@ export class CopyEngine {
     };
     return new HoldfastError('failed', message, advice[side]);
   }
-}
-
-/** A thread that compiles everything anew takes memory for it; the cache is not handed down by itself. */
-function threadEnvironment(): NodeJS.ProcessEnv {
-  const cache = getCompileCacheDir();
-  return cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) };
 }

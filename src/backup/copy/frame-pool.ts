@@ -1,5 +1,6 @@
 /** The threads that make frames: hands each its next tasks, and passes on the results in the frames' order. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../../thread.ts';
 import { failureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
 import { Turns } from './turns.ts';
@@ -55,7 +56,7 @@ export class FramePool {
   #start(): Thread {
     const { level, pages } = this.#options;
     const workerData: ThreadOptions = { level, pages, turns: this.#turns.buffer };
-    const worker = new Worker(threadFile('frame-thread'), { workerData, resourceLimits: smallHeap });
+    const worker = startThread(import.meta.url, 'frame-thread', { workerData, resourceLimits: smallHeap });
     const thread = { worker, tasks: 0 };
     worker.on('message', (message: FromThread) => {
       thread.tasks -= 1;
@@ -100,8 +101,3 @@ export class FramePool {
 
 /** What a thread keeps is small and short-lived; the frames are outside of its heap. */
 export const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
-
-/** In a checkout the sources run, in the package what is built from them. */
-export function threadFile(name: string): URL {
-  return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-}

@@ -1,6 +1,6 @@
 /** A thread that makes frames: reads, checks, compresses, and writes them to their place. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { constants, zstdCompressSync } from 'node:zlib';
+import { compressHere } from '../../repository/compressed-here.ts';
 import { releaseBuffer } from '../../repository/release-buffer.ts';
 import { writeAt } from '../../repository/write-at.ts';
 import { CopyError, failureOf } from './copy-error.ts';
@@ -32,7 +32,7 @@ function tell(work: () => void): void {
 function make(task: FrameTask): void {
   const { bytes, contents, damaged } = builder.build(task.parts);
   writeIfNext();
-  const frame = compress(bytes);
+  const frame = compressHere(bytes, options.level);
   write();
   waiting = { task, frame, made: { size: bytes.length, contents, damaged } };
   writeIfNext();
@@ -56,16 +56,4 @@ function write(): void {
   }
   releaseBuffer(frame);
   parentPort?.postMessage({ result: { number, offset, length, ...made } } satisfies FromThread);
-}
-
-/** In one call with room for all of it, so that zstd notes the size in the frame. */
-function compress(bytes: Buffer): Buffer {
-  return zstdCompressSync(bytes, {
-    chunkSize: bytes.length + (bytes.length >>> 8) + 1024,
-    params: {
-      [constants.ZSTD_c_compressionLevel]: options.level,
-      [constants.ZSTD_c_checksumFlag]: 1,
-      [constants.ZSTD_c_contentSizeFlag]: 1,
-    },
-  });
 }

@@ -1,7 +1,7 @@
 /** Reads frames of a stored tar and decompresses them; zstd checks their content checksums on the way. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { zstdDecompressSync } from 'node:zlib';
+import { decompressHere } from '../../repository/compressed-here.ts';
 import type { FrameEntry } from '../../repository/frame-index.ts';
 
 /** With one file open, as frames come in the order of the tars. */
@@ -21,10 +21,7 @@ export class FrameFiles {
     const compressed = this.#compressed.subarray(0, length);
     const read = readSync(fd, compressed, 0, length, offset);
     if (read < length) throw new RangeError(`the file ends after ${fstatSync(fd).size} bytes`);
-    // One buffer for all of it: a chunk that is a little larger than what comes out.
-    const bytes = zstdDecompressSync(compressed, { chunkSize: size + 64, maxOutputLength: size + 1 });
-    if (bytes.length !== size) throw new RangeError(`it has ${bytes.length} bytes instead of ${size}`);
-    return bytes;
+    return decompressHere(compressed, size);
   }
 
   close(): void {

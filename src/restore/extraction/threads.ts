@@ -2,8 +2,8 @@
  * Has frames worked on by several threads, a few tasks ahead of each, so that none waits for another. Each has a stretch
  * of them for itself, as two that write to one file at the same time wait for its lock.
  */
-import { Worker } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
+import { startThread } from '../../thread.ts';
 import type { Answer, Task, ThreadSetup } from './messages.ts';
 
 const ahead = 2;
@@ -18,7 +18,9 @@ export async function inThreads(
   tasks: readonly Task[],
   receive: (answer: Answer) => void,
 ): Promise<void> {
-  const threads = Array.from({ length: Math.min(jobs, tasks.length) }, () => startThread(setup));
+  const threads = Array.from({ length: Math.min(jobs, tasks.length) }, () =>
+    startThread(import.meta.url, 'thread', { workerData: setup }),
+  );
   const stretches = split(tasks.length, threads.length);
   let answered = 0;
   try {
@@ -71,10 +73,4 @@ function takeNext(stretches: readonly Stretch[], index: number): number | undefi
   if (own.next === own.end) return undefined;
   own.next += 1;
   return own.next - 1;
-}
-
-function startThread(setup: ThreadSetup): Worker {
-  // Built, the sources have another extension.
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  return new Worker(new URL(`./thread${extension}`, import.meta.url), { workerData: setup });
 }

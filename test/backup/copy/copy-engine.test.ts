@@ -2,16 +2,19 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
 import { CopyEngine } from '../../../src/backup/copy/copy-engine.ts';
+import type { CopySummary } from '../../../src/backup/copy/messages.ts';
 import { crc32c } from '../../../src/postgres/crc32c.ts';
 import { parseManifest } from '../../../src/postgres/read-manifest.ts';
 import { readFrameIndex } from '../../../src/repository/frame-index.ts';
-import { noServerFiles, ownCluster } from '../../support/cluster.ts';
+import { noServerFiles, ownCluster, type TestCluster } from '../../support/cluster.ts';
+import { noCopies, run } from '../../support/copies.ts';
 import { connect } from '../../support/sql-client.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { testWhen } from '../../support/test-when.ts';
 
-const test = testWhen(noServerFiles);
+const test = testWhen(noServerFiles, noCopies);
 
 test('a tablespace that is not in the map, as it was created too late for it, is not in the backup', async (t) => {
   const cluster = await ownCluster(t);
@@ -25,27 +28,13 @@ test('a tablespace that is not in the map, as it was created too late for it, is
   }
   await client.query('checkpoint');
   const [early, late] = oids;
-  const output = await temporaryDirectory(t);
-  const engine = new CopyEngine(
-    {
-      dataDirectory: String(cluster.dataDirectory),
-      output,
-      major: cluster.version,
-      systemIdentifier: await client.value('select system_identifier::text from pg_control_system()'),
-      startLsn: '0/2000028',
-      jobs: 2,
-      level: 1,
-      rateLimit: undefined,
-    },
-    { onProgress: () => undefined, onWarning: (text) => t.fail(text) },
+  const systemIdentifier = await client.value<string>(
+    'select system_identifier::text from pg_control_system()',
   );
-  t.teardown(() => engine.stop());
-  await engine.copied;
-  const summary = await engine.finish({
-    label: Buffer.from('START WAL LOCATION\n'),
-    tablespaceMap: Buffer.from(`${early} /somewhere\n`),
-    timeline: 1,
-    stopLsn: '0/2000138',
+  const { output, summary } = await copied(t, cluster, {
+    systemIdentifier,
+    jobs: 2,
+    tablespace: String(early),
   });
 
   t.deepEqual(summary.tars.map(({ name }) => name).sort(), [`${early}.tar.zst`, 'base.tar.zst']);
@@ -80,3 +69,88 @@ test('a tablespace that is not in the map, as it was created too late for it, is
   t.deepEqual([...tars].sort(), [`${early}.tar.zst`, 'base.tar.zst']);
   t.is(crc32c(index), summary.framesCrc32c);
 });
+
+test('one thread and four make the same backup', async (t) => {
+  const cluster = await ownCluster(t);
+  const client = await connect(t, cluster.url());
+  const location = await cluster.serverDirectory('space');
+  await client.query(`create tablespace space location '${location}'`);
+  await client.query(
+    `create table large as select n, md5(n::text) as text from generate_series(1, 200000) n;
+     create table apart tablespace space as table large`,
+  );
+  const systemIdentifier = await client.value<string>(
+    'select system_identifier::text from pg_control_system()',
+  );
+  const tablespace = await client.value<string>(
+    `select oid::text from pg_tablespace where spcname = 'space'`,
+  );
+  await client.close();
+  await cluster.stop();
+
+  const copies = [];
+  for (const jobs of [1, 4]) copies.push(await copied(t, cluster, { systemIdentifier, jobs, tablespace }));
+  const [one, four] = await Promise.all(
+    copies.map(async ({ output, summary }) => {
+      const { files } = parseManifest(await readFile(join(output, 'backup_manifest')));
+      const { bytes, damagedPages, tablespaces } = summary;
+      return { bytes, damagedPages, tablespaces, files, tars: await checksumsIn(t, output, summary) };
+    }),
+  );
+  t.true(Number(one?.bytes) > 30 << 20, 'there are frames for all four');
+  t.deepEqual(four, one);
+  for (const [path, { crc32c: sum }] of one?.files ?? [])
+    t.is(one?.tars.get(path.replace(/^pg_tblspc\/\d+\//, '')), sum, path);
+});
+
+interface Copied {
+  output: string;
+  summary: CopySummary;
+}
+
+async function copied(
+  t: ExecutionContext,
+  cluster: TestCluster,
+  { systemIdentifier, jobs, tablespace }: { systemIdentifier: string; jobs: number; tablespace: string },
+): Promise<Copied> {
+  const output = await temporaryDirectory(t);
+  const engine = new CopyEngine(
+    {
+      dataDirectory: String(cluster.dataDirectory),
+      output,
+      major: cluster.version,
+      systemIdentifier,
+      startLsn: '0/2000028',
+      jobs,
+      level: 1,
+      rateLimit: undefined,
+    },
+    { onProgress: () => undefined, onWarning: (text) => t.fail(text) },
+  );
+  t.teardown(() => engine.stop());
+  await engine.copied;
+  const summary = await engine.finish({
+    label: Buffer.from('START WAL LOCATION\n'),
+    tablespaceMap: Buffer.from(`${tablespace} /somewhere\n`),
+    timeline: 1,
+    stopLsn: '0/2000138',
+  });
+  return { output, summary };
+}
+
+/** Of the files that tar extracts, by their paths. */
+async function checksumsIn(
+  t: ExecutionContext,
+  output: string,
+  { tars }: CopySummary,
+): Promise<Map<string, number>> {
+  const place = await temporaryDirectory(t);
+  for (const { name } of tars) await run('tar', ['--zstd', '-xf', join(output, name), '-C', place]);
+  const sums = new Map<string, number>();
+  for (const entry of await readdir(place, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    sums.set(path.slice(place.length + 1), crc32c(await readFile(path)));
+  }
+  return sums;
+}

@@ -4,7 +4,7 @@ import { closeSync, openSync, truncateSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { FrameBuilder } from '../../../src/backup/copy/frame-builder.ts';
 import { crc32c } from '../../../src/postgres/crc32c.ts';
 import { pageChecksum } from '../../../src/postgres/page-checksum.ts';
@@ -96,36 +96,57 @@ test('damaged pages are named by block, through all pieces of what is read', asy
 });
 
 test('a page that does not match, and is cut off while it is read again, is zeros and no damage', async (t) => {
-  const source = join(await temporaryDirectory(t), 'file');
-  const truncatedAt = new BigInt64Array(new SharedArrayBuffer(8));
-  const truncating = new Worker(
-    `const { parentPort, workerData: { source, truncatedAt } } = require('node:worker_threads');
-    parentPort.on('message', () => setTimeout(() => {
-      require('node:fs').truncateSync(source, 0);
-      Atomics.store(truncatedAt, 0, BigInt(Date.now()));
-      parentPort.postMessage('done');
-    }, 20));`,
-    { eval: true, workerData: { source, truncatedAt } },
-  );
-  t.teardown(() => truncating.terminate());
+  const { bytes, damaged } = await changedWhileRead(t, tornPage(), Buffer.alloc(0));
+  t.deepEqual(damaged, []);
+  t.true(bytes.every((byte) => byte === 0));
+});
+
+test('a page that is torn when it is read, and whole when it is read again, is taken whole and no damage', async (t) => {
+  const { bytes, crc, damaged } = await changedWhileRead(t, tornPage(), pages(1));
+  t.deepEqual(damaged, []);
+  t.deepEqual(bytes, pages(1));
+  t.is(crc, crc32c(pages(1)));
+});
+
+function tornPage(): Buffer {
   const torn = pages(1);
   torn[4000] = 0;
-  const data = { kind: 'file' as const, source, size: torn.length, firstBlock: 0 };
+  return torn;
+}
+
+/** Of a file that another thread changes after it was read, and before it was read again for the last time. */
+async function changedWhileRead(t: ExecutionContext, first: Buffer, last: Buffer) {
+  const source = join(await temporaryDirectory(t), 'file');
+  const changedAt = new BigInt64Array(new SharedArrayBuffer(8));
+  const changing = new Worker(
+    `const { parentPort, workerData: { source, last, changedAt } } = require('node:worker_threads');
+    const { openSync, writeSync, ftruncateSync, closeSync } = require('node:fs');
+    parentPort.on('message', () => setTimeout(() => {
+      const fd = openSync(source, 'r+');
+      writeSync(fd, last, 0, last.length, 0);
+      ftruncateSync(fd, last.length);
+      closeSync(fd);
+      Atomics.store(changedAt, 0, BigInt(Date.now()));
+      parentPort.postMessage('done');
+    }, 20));`,
+    { eval: true, workerData: { source, last, changedAt } },
+  );
+  t.teardown(() => changing.terminate());
+  const data = { kind: 'file' as const, source, size: first.length, firstBlock: 0 };
   for (let attempt = 0; attempt < 50; attempt += 1) {
-    await writeFile(source, torn);
-    Atomics.store(truncatedAt, 0, 0n);
+    await writeFile(source, first);
+    Atomics.store(changedAt, 0, 0n);
     const began = Date.now();
-    const done = once(truncating, 'message');
-    truncating.postMessage('now');
-    const { bytes, damaged } = new FrameBuilder(rules).build([{ member: member('file', torn.length), data }]);
-    const at = Number(Atomics.load(truncatedAt, 0));
-    const isTooLate = at === 0 || (damaged.length > 0 && Date.now() - at < 30);
-    const content = Buffer.from(bytes.subarray(512, 512 + torn.length));
+    const done = once(changing, 'message');
+    changing.postMessage('now');
+    const built = new FrameBuilder(rules).build([{ member: member('file', first.length), data }]);
+    const at = Number(Atomics.load(changedAt, 0));
+    const isTooLate = at === 0 || (built.damaged.length > 0 && Date.now() - at < 30);
+    const bytes = Buffer.from(built.bytes.subarray(512, 512 + first.length));
     await done;
-    if (isTooLate) continue;
-    t.deepEqual(damaged, []);
-    t.true(content.every((byte) => byte === 0));
-    if (at - began > 15) return; // by then it had been read once
+    // After 15 milliseconds it had been read once.
+    if (!isTooLate && at - began > 15)
+      return { bytes, crc: built.contents[0]?.crc32c, damaged: built.damaged };
   }
-  t.fail('it was never cut off in time');
-});
+  throw new Error('it was never changed in time');
+}

@@ -1,0 +1,36 @@
+create or replace function :"schema".begin_expiry(
+  of_cluster text, of_backup text, of_request bigint, its_method text, its_end timestamptz,
+  its_system bigint, its_start pg_lsn, because text, by_policy jsonb
+) returns text
+language plpgsql
+security definer
+set search_path = :"schema", pg_temp
+as $$
+declare
+  is_kept boolean;
+begin
+  if of_request is not null then
+    -- Its keeper may be at work at this moment; whoever else has it locked holds up nobody.
+    select keep into is_kept from backup_request where id = of_request for update skip locked;
+    if not found then
+      return 'somebody has its request locked';
+    elsif is_kept then
+      return 'keep is set';
+    elsif exists (select from legal_hold where request_id = of_request and not released) then
+      return 'it is under legal hold';
+    end if;
+  end if;
+  insert into backup_expiry
+    (cluster, backup, request_id, method, stopped_at, system_identifier, start_lsn, reason, policy, begun_by)
+  values (of_cluster, of_backup, of_request, its_method, its_end, its_system, its_start, because, by_policy, session_user)
+  on conflict on constraint an_expiry_is_begun_once do nothing;
+  -- Whoever would hold or keep it on an older snapshot does not see that row. That this one has been locked FOR UPDATE
+  -- and written makes him fail, even where he only locks it FOR KEY SHARE.
+  update backup_request set expired_at = expired_at where id = of_request;
+  return null;
+end
+$$;
+comment on function :"schema".begin_expiry(text, text, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) is
+  'Notes that a backup expires, before anything of it is removed; returns null, or why it must not.';
+revoke all on function :"schema".begin_expiry(text, text, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) from public;
+grant execute on function :"schema".begin_expiry(text, text, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) to :"worker";

@@ -1,0 +1,46 @@
+create or replace function :"schema".guard_legal_hold() returns trigger
+language plpgsql
+security definer
+set search_path = :"schema", pg_temp
+as $$
+declare
+  whoever constant text := case when current_setting('role') = 'none' then session_user else current_setting('role') end;
+  found_state text;
+begin
+  if tg_op = 'UPDATE' then
+    if old.released and new is distinct from old then
+      raise exception 'legal hold % has been released, and stays so', old.id
+        using errcode = 'HF001', hint = 'Place another one.';
+    end if;
+    if (new.id, new.request_id, new.reason) is distinct from (old.id, old.request_id, old.reason) then
+      raise exception 'legal hold % cannot be changed, only released', old.id
+        using errcode = 'HF001', hint = 'Place another one, then release this.';
+    end if;
+    if new.released and not old.released then
+      new.released_by := whoever;
+      new.released_login := session_user;
+      new.released_at := clock_timestamp();
+    end if;
+    return new;
+  end if;
+
+  -- The same row that begin_expiry() locks and writes: either it sees this hold, or this sees what it has begun, or
+  -- fails as its snapshot is older.
+  select state into found_state from backup_request where id = new.request_id for key share;
+  if found_state is null then
+    raise exception 'backup request % does not exist', new.request_id using errcode = 'foreign_key_violation';
+  end if;
+  if exists (select from backup_expiry where request_id = new.request_id) then
+    raise exception 'backup request % has expired: its files are gone, or going', new.request_id
+      using errcode = 'HF001', hint = 'See backup_expiry.';
+  end if;
+  new.released := false;
+  new.placed_by := whoever;
+  new.placed_login := session_user;
+  new.placed_at := clock_timestamp();
+  return new;
+end
+$$;
+comment on function :"schema".guard_legal_hold() is
+  'Stamps a legal hold, refuses one on a backup that has expired, and lets a hold be released once and not be changed. Runs with its owner''s rights, to lock the request.';
+revoke all on function :"schema".guard_legal_hold() from public;

@@ -1,0 +1,62 @@
+-- name: policy
+-- Ages are counted on the database's clock, days and months of an interval in the policy's time zone.
+select clock.now,
+  p.cluster is not null and p.enabled as "isEnabled",
+  p.keep_last as "keepLast",
+  p.keep_daily as "keepDaily",
+  p.keep_weekly as "keepWeekly",
+  p.keep_monthly as "keepMonthly",
+  p.time_zone as "timeZone",
+  (clock.now at time zone p.time_zone - p.keep_within) at time zone p.time_zone as "keepSince",
+  (clock.now at time zone p.time_zone - p.recovery_window) at time zone p.time_zone as "recoverSince",
+  (to_jsonb(p) - 'changed_by' - 'changed_login' - 'changed_at')::text as definition
+from (select clock_timestamp() as now) clock
+join :"schema".cluster c on c.name = :cluster
+left join :"schema".retention_policy p on p.cluster = c.name
+
+-- name: backups
+-- What has a window, and has not expired: of a copy also when it failed later on, since its files may be there.
+select r.id, r.cluster, r.label, r.method, r.state, r.timeline, r.keep,
+  r.system_identifier::text as "systemIdentifier",
+  r.start_lsn::text as "startLsn",
+  r.stop_lsn::text as "stopLsn",
+  r.start_wal as "startWal",
+  r.stop_wal as "stopWal",
+  r.started_at as "startedAt",
+  r.stopped_at as "stoppedAt",
+  array(
+    select h.reason from :"schema".legal_hold h
+    where h.request_id = r.id and not h.released order by h.id) as holds,
+  exists (
+    select from :"schema".backup_expiry e
+    where e.request_id = r.id and e.system_identifier = r.system_identifier and e.start_lsn = r.start_lsn) as "isBegun"
+from :"schema".backup_request r
+where r.cluster = :cluster
+  and r.start_lsn is not null
+  and r.expired_at is null
+order by r.id
+
+-- name: starting
+select id from :"schema".backup_request
+where cluster = :cluster and state = 'starting'
+order by id
+
+-- name: verified
+select distinct on (backup) backup, ok
+from :"schema".backup_verification
+where cluster = :cluster
+order by backup, id desc
+
+-- name: begin
+select :"schema".begin_expiry(:cluster, :backup, :request::bigint, :method, :stopped_at::timestamptz,
+  :system_identifier::bigint, :start_lsn::pg_lsn, :reason, :policy::jsonb) as refused
+
+-- name: end
+select :"schema".end_expiry(:cluster, :backup, :system_identifier::bigint, :start_lsn::pg_lsn, :bytes::bigint, :problem)
+
+-- name: wal
+insert into :"schema".wal_expiry (cluster, timeline, start_wal, end_wal, files, reason)
+values (:cluster, :timeline, :start_wal, :end_wal, :files, :reason)
+
+-- name: clusters
+select cluster from :"schema".retention_policy where enabled order by cluster

@@ -1,0 +1,211 @@
+/**
+ * What is to be sent off-site: the newest backup of a cluster and the WAL since its start, which is all that it takes
+ * to restore it to now. It is laid out in a directory of its own, as a repository is, with hard links: what has been
+ * laid out there stays as it is, whatever expires meanwhile, until another backup takes its place.
+ *
+ *   <cluster>/sync/<backup>/   backups/<backup>/ backups/<backup>.meta/ wal/ cluster.json
+ *
+ * A cluster without a backup here, since its copies go elsewhere, has its whole archive laid out.
+ */
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import {
+  backupsDirectory,
+  metaDirectory,
+  namesIn,
+  parseRepositoryBackup,
+} from '../repository/repository-backup.ts';
+import { walDirectory, walFileKind } from '../repository/wal-archive.ts';
+
+/** Which backup, and which WAL goes with it. */
+export interface Subject {
+  /** The backup's name; null: there is none. */
+  backup: string | null;
+  /** The first segment; null: all there is. */
+  from: string | null;
+}
+
+/** In place of a backup's name. */
+const none = 'none';
+
+export function syncDirectory(clusterDirectory: string): string {
+  return join(clusterDirectory, 'sync');
+}
+
+/** Where a subject is laid out: the program's working directory. */
+export function contentDirectory(clusterDirectory: string, { backup }: Pick<Subject, 'backup'>): string {
+  return join(syncDirectory(clusterDirectory), backup ?? none);
+}
+
+/** As the program is told: when the backup began. */
+export function timestampOf({ backup }: Pick<Subject, 'backup'>): string {
+  return backup === null ? none : backup.slice(0, backup.indexOf('-'));
+}
+
+/** The newest backup in the repository. */
+export async function newestSubject(clusterDirectory: string): Promise<Subject> {
+  const directory = backupsDirectory(clusterDirectory);
+  const names = new Set(await namesIn(directory));
+  const listed = [...names].filter(
+    (name) => /^\d{8}T\d{6}Z-\d+$/.test(name) && names.has(metaDirectory(name)),
+  );
+  for (const name of listed.sort().toReversed()) {
+    const from = await startOf(join(directory, name));
+    if (from !== undefined) return { backup: name, from };
+  }
+  return { backup: null, from: null };
+}
+
+/** One that has been laid out, which may be gone from the repository by now. */
+export async function laidOutSubject(
+  clusterDirectory: string,
+  backup: string | null,
+): Promise<Subject | undefined> {
+  if (backup === null) return { backup, from: null };
+  const directory = contentDirectory(clusterDirectory, { backup });
+  const from = await startOf(join(directory, 'backups', backup));
+  return from === undefined ? undefined : { backup, from };
+}
+
+/** undefined: it cannot be read, so that no restore could either. */
+async function startOf(backupDirectory: string): Promise<string | undefined> {
+  const file = join(metaDirectory(backupDirectory), 'backup.json');
+  try {
+    return parseRepositoryBackup(file, await readFile(file)).startWal;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The archived files that go with it, relative to the cluster's directory. */
+export async function walOf(clusterDirectory: string, subject: Subject): Promise<string[]> {
+  const wal = walDirectory(clusterDirectory);
+  const names = await namesIn(wal);
+  const found = names.filter((name) => walFileKind(name) === 'timeline history').map((name) => `wal/${name}`);
+  for (const log of names.filter((name) => /^[0-9A-F]{16}$/.test(name) && hasAny(name, subject))) {
+    const files = await namesIn(join(wal, log));
+    const fitting = files.filter((name) => isArchived(name) && belongs(name, subject));
+    found.push(...fitting.map((name) => `wal/${log}/${name}`));
+  }
+  return found;
+}
+
+function isArchived(name: string): boolean {
+  return walFileKind(name.replace(/\.zst$/, '')) !== undefined;
+}
+
+/** What a later timeline has is newer, wherever it branched off. */
+function belongs(name: string, { from }: Subject): boolean {
+  if (from === null) return true;
+  const [timeline, start] = [name.slice(0, 8), from.slice(0, 8)];
+  return timeline > start || (timeline === start && name.slice(8, 24) >= from.slice(8, 24));
+}
+
+function hasAny(log: string, { from }: Subject): boolean {
+  return from === null || log.slice(0, 8) > from.slice(0, 8) || log >= from.slice(0, 16);
+}
+
+/** All that is to be sent, relative to the cluster's directory. */
+export async function wanted(clusterDirectory: string, subject: Subject): Promise<string[]> {
+  const wal = await walOf(clusterDirectory, subject);
+  const { backup } = subject;
+  const names = [`backups/${backup}`, `backups/${backup}.meta`];
+  const own =
+    backup === null ? [] : await Promise.all(names.map((name) => filesBelow(clusterDirectory, name)));
+  const identity = (await namesIn(clusterDirectory)).filter((name) => name === 'cluster.json');
+  return [...identity, ...own.flat(), ...wal];
+}
+
+/** Those that are laid out already. */
+export function laidOut(clusterDirectory: string, subject: Pick<Subject, 'backup'>): Promise<string[]> {
+  return filesBelow(contentDirectory(clusterDirectory, subject), '');
+}
+
+/** Tells one list of files from another. */
+export function fingerprint(files: Iterable<string>): string {
+  return createHash('sha256')
+    .update([...files].sort().join('\n'))
+    .digest('hex');
+}
+
+/** Adds what is missing or was cut short, and returns all that is there then. */
+export async function layOut(clusterDirectory: string, subject: Subject): Promise<string[]> {
+  const directory = contentDirectory(clusterDirectory, subject);
+  const unready = join(syncDirectory(clusterDirectory), 'unready');
+  await rm(unready, { force: true });
+  const there = new Set(await laidOut(clusterDirectory, subject));
+  const files = await wanted(clusterDirectory, subject);
+  for (const file of files) {
+    const [from, to] = [join(clusterDirectory, file), join(directory, file)];
+    if (there.has(file) && !(await isShort(to, from))) continue;
+    if (await place(from, to, unready)) there.add(file);
+  }
+  if (subject.backup !== null) return [...there];
+  // Nothing holds on to an archive without a backup: what has expired from it is let go.
+  const gone = [...there].filter((file) => !files.includes(file));
+  for (const file of gone) await rm(join(directory, file), { force: true });
+  return files.filter((file) => there.has(file));
+}
+
+/** Removes what is laid out of other backups. */
+export async function clearOthers(clusterDirectory: string, subject: Subject): Promise<void> {
+  const directory = syncDirectory(clusterDirectory);
+  const stale = (await namesIn(directory)).filter(
+    (name) => (name === none || /^\d{8}T\d{6}Z-\d+$/.test(name)) && name !== (subject.backup ?? none),
+  );
+  for (const name of stale) await rm(join(directory, name), { recursive: true, force: true });
+}
+
+/** Less of a file than there is of its source, where that has not expired. */
+async function isShort(path: string, source: string): Promise<boolean> {
+  const [laid, whole] = await Promise.all([stat(path), stat(source).catch(unlessThere)]);
+  return whole !== undefined && laid.size < whole.size;
+}
+
+function unlessThere(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+/** It has its name only once it is whole, as `unready` is never sent. false: it has just expired. */
+async function place(from: string, to: string, unready: string): Promise<boolean> {
+  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  try {
+    await link(from, unready).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
+      return copySynced(from, unready); // a file system without links, or with too many
+    });
+    await rename(unready, to);
+    return true;
+  } catch (error) {
+    await rm(unready, { force: true });
+    unlessThere(error as NodeJS.ErrnoException);
+    return false;
+  }
+}
+
+async function copySynced(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  const file = await open(to, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function filesBelow(root: string, directory: string): Promise<string[]> {
+  const entries = await readdir(join(root, directory), { withFileTypes: true }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    },
+  );
+  const found: string[] = [];
+  for (const entry of entries) {
+    const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
+    if (entry.isDirectory()) found.push(...(await filesBelow(root, path)));
+    else found.push(path);
+  }
+  return found;
+}

@@ -1,0 +1,133 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Config } from '../config/config.ts';
+import { withControl } from '../control/client.ts';
+import { recordDrill } from '../control/drills.ts';
+import { messageOf } from '../errors.ts';
+import { drill, type Drilled, type DrillReport } from '../restore/drill/drill.ts';
+import { planDrill } from '../restore/drill/plan.ts';
+import { targetFrom } from '../restore/target-wish.ts';
+import { drillAsJson, drillLines } from './drill-result.ts';
+import { plain } from './format.ts';
+import { untilInterrupted } from './interruption.ts';
+import {
+  configFrom,
+  controlFrom,
+  jobsOption,
+  positiveDurationOption,
+  type GlobalOptions,
+} from './options.ts';
+import { printJson, printLines } from './output.ts';
+import { ProgressLine } from './progress.ts';
+import { addPointOptions, type PointOptions } from './target-options.ts';
+
+interface Options extends GlobalOptions, PointOptions {
+  cluster: string;
+  repository?: string;
+  directory?: string;
+  pgBin?: string;
+  assertions?: string;
+  timeout?: number;
+  jobs: number;
+  record: boolean;
+}
+
+export function addDrill(program: Command): void {
+  const command = program
+    .command('drill')
+    .description(
+      'prove that a backup can be restored: restore it, start a private PostgreSQL on it, check everything, and remove it all',
+    )
+    .argument('[backup]', 'its id, name or directory (default: the newest that leads to the target)')
+    .option('--cluster <name>', 'whose backup', 'main')
+    .option('--repository <directory>', 'where it is (default: HOLDFAST_REPOSITORY, [worker] repository)')
+    .option(
+      '--directory <directory>',
+      'where to restore it for that time (default: drill_directory of the cluster)',
+    )
+    .option('--pg-bin <directory>', "where PostgreSQL's programs are (default: pg_bin of the cluster)")
+    .option('--assertions <file>', 'SQL that must be true (default: drill_assertions of the cluster)')
+    .option('--timeout <duration>', 'how long it may take (default: drill_timeout)', positiveDurationOption);
+  addPointOptions(command);
+  command
+    .option(
+      '--jobs <number>',
+      'threads (default: one for each processor)',
+      jobsOption,
+      availableParallelism(),
+    )
+    .option('--no-record', 'leave backup_drill in the control database alone')
+    .action(async (which: string | undefined, _: object, self: Command) => {
+      await run(which, self.optsWithGlobals<Options>());
+    });
+}
+
+async function run(which: string | undefined, options: Options): Promise<void> {
+  const config = configFrom(options);
+  const { directory, pgBin, assertions, timeout, jobs } = options;
+  const plan = planDrill(config, options.cluster, {
+    repository: resolve(options.repository ?? config.worker.repository),
+    drillDirectory: directory && resolve(directory),
+    programs: pgBin && resolve(pgBin),
+    assertions: assertions && resolve(assertions),
+    timeout,
+    jobs,
+  });
+  const target = targetFrom(options);
+  const { report, end } = reporter(options.json === true);
+  const drilled = await untilInterrupted((signal) =>
+    drill({
+      ...plan,
+      which,
+      target,
+      timeline: options.targetTimeline,
+      worker: config.worker.name,
+      signal,
+      report,
+    }),
+  ).finally(end);
+  if (drilled.error?.kind === 'usage') throw drilled.error;
+  const id = options.record ? await recorded(drilled, config) : undefined;
+  if (options.json === true) await printJson(drillAsJson(drilled, id));
+  else await printLines(drillLines(drilled, id));
+  if (drilled.error !== undefined) process.exitCode = 1;
+}
+
+/** The drill's id; undefined: the control database does not have it. */
+async function recorded(drilled: Drilled, config: Config): Promise<number | undefined> {
+  try {
+    return await withControl(controlFrom(config, 'drill'), (db) => recordDrill(db, drilled));
+  } catch (error) {
+    process.stderr.write(
+      `holdfast: warning: this is not in backup_drill: ${messageOf(error)}\n  hint: run it where the control database is reachable, as a role of the worker's; or give --no-record\n`,
+    );
+    return undefined;
+  }
+}
+
+/** One line for each thing that is begun, and on a terminal how far it is. */
+function reporter(json: boolean): { report: DrillReport; end: () => void } {
+  let progress: ProgressLine | undefined;
+  const say = (line: string) => {
+    progress?.end();
+    if (!json) process.stdout.write(`${plain(line)}\n`);
+  };
+  return {
+    end: () => progress?.end(),
+    report: {
+      phase(phase, detail) {
+        say(`${phase} ${detail}`);
+        if (phase === 'restoring') progress = new ProgressLine(phase);
+      },
+      progress: (done, expected) => progress?.show(done, expected),
+      segment: () => undefined,
+      removed({ directory, server }) {
+        const running = server === undefined ? '' : `, and ended its server (process ${server})`;
+        process.stderr.write(
+          `holdfast: removed what a drill that was killed had left: "${plain(directory)}"${running}\n`,
+        );
+      },
+    },
+  };
+}

@@ -1,0 +1,238 @@
+/**
+ * The queue of chores, and the only importer of pg-boss, which is loaded where there are chores. It runs on the
+ * worker's own session (so that a chore's row and its place in the queue change in one transaction), polls nothing and
+ * maintains nothing: rows of backup_chore say what there is to do and what became of it, and a job whose chore is over
+ * is deleted. What it is there for: at most one active job of a queue, which is a cluster and a kind, over any number
+ * of workers; when the next attempt is; and how many there are.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
+import type { PgBoss } from 'pg-boss';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Connection } from './connection.ts';
+import type { ControlLink } from './control-link.ts';
+import { quoteIdentifier, quoteLiteral } from './script.ts';
+
+/** Seconds; pg-boss's own limits. */
+const aDay = 86_400;
+const aLongTime = 60 * 365 * aDay;
+/** The oldest server with all that pg-boss calls. */
+const oldestServer = 130_000;
+
+export interface JobOf {
+  id: number;
+  cluster: string;
+  kind: string;
+}
+
+export interface Retries {
+  /** Besides the first attempt. */
+  limit: number;
+  /** Seconds. */
+  delay: number;
+  longestDelay: number;
+}
+
+export class ChoreQueue {
+  readonly #control: ControlLink;
+  readonly #boss: PgBoss;
+  readonly #transaction: AsyncLocalStorage<Connection>;
+  readonly #queues = new Set<string>();
+
+  private constructor(control: ControlLink, boss: PgBoss, transaction: AsyncLocalStorage<Connection>) {
+    this.#control = control;
+    this.#boss = boss;
+    this.#transaction = transaction;
+  }
+
+  /** @throws HoldfastError `chores_unavailable` */
+  static async open(control: ControlLink, schema: string, log: Log): Promise<ChoreQueue> {
+    if (control.serverVersion < oldestServer) {
+      throw unavailable(
+        'their queue needs a control database on PostgreSQL 13 or newer',
+        'everything else works; upgrade this server, or do it with the program: holdfast sync, verify, drill, expire',
+      );
+    }
+    const { PgBoss } = await import('pg-boss');
+    const transaction = new AsyncLocalStorage<Connection>();
+    const boss = new PgBoss({
+      db: {
+        executeSql: (text, values) => {
+          const db = transaction.getStore();
+          return db === undefined
+            ? control.run((own) => execute(own, text, values))
+            : execute(db, text, values);
+        },
+      },
+      schema: quoteIdentifier(bossSchema(schema)),
+      migrate: false,
+      supervise: false,
+      schedule: false,
+      queueCacheIntervalSeconds: aDay,
+    });
+    boss.on('error', (error) => log.warning('the queue of chores complains', { reason: messageOf(error) }));
+    try {
+      await boss.start();
+    } catch (error) {
+      await boss.stop({ graceful: false }).catch(() => undefined);
+      throw unavailable(
+        messageOf(error),
+        'run "holdfast install" of this release, which makes the schema of their queue; plain psql does not',
+      );
+    }
+    return new ChoreQueue(control, boss, transaction);
+  }
+
+  /** Work whose statements, and the queue's own, take effect together. */
+  transaction<T>(work: (db: Connection) => Promise<T>): Promise<T> {
+    return this.#control.run((db) => db.transaction(() => this.#transaction.run(db, () => work(db))));
+  }
+
+  /** Puts a chore into its queue, unless it is there. Not within a transaction. */
+  async send(chore: JobOf, { limit, delay, longestDelay }: Retries): Promise<void> {
+    const queue = queueName(chore);
+    if (!this.#queues.has(queue)) {
+      await this.#boss.createQueue(queue, { policy: 'singleton' });
+      await this.#boss.getQueue(queue);
+      this.#queues.add(queue);
+    }
+    await this.#boss.send(
+      queue,
+      { chore: chore.id },
+      {
+        id: jobId(chore.id),
+        retryLimit: limit,
+        retryDelay: delay,
+        retryBackoff: true,
+        retryDelayMax: longestDelay,
+        expireInSeconds: aDay,
+        retentionSeconds: aLongTime,
+      },
+    );
+  }
+
+  /** The chore that is next, which is active from now on; undefined: none is due, or one is active. */
+  async next(of: Omit<JobOf, 'id'>): Promise<number | undefined> {
+    const [job] = await this.#boss.fetch<{ chore: number }>(queueName(of));
+    return job?.data.chore;
+  }
+
+  /** Takes it out for good. */
+  async remove(chore: JobOf): Promise<void> {
+    await this.#boss.deleteJob(queueName(chore), jobId(chore.id));
+  }
+
+  /** Has it tried again; returns when. undefined: there are no attempts left, and it has been taken out. */
+  async tryAgain(chore: JobOf): Promise<Date | undefined> {
+    const queue = queueName(chore);
+    const id = jobId(chore.id);
+    await this.#boss.fail(queue, id);
+    const [job] = await this.#boss.findJobs(queue, { id });
+    if (job?.state === 'retry') return job.startAfter;
+    await this.remove(chore);
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#boss.stop({ graceful: false });
+  }
+}
+
+/** Makes or upgrades the schema of the queue, beside ours; returns its name. undefined: the server is too old for it. */
+export async function installBoss(db: Connection, schema: string): Promise<string | undefined> {
+  if (db.serverVersion < oldestServer) return undefined;
+  const { getConstructionPlans, getMigrationPlans, PgBoss } = await import('pg-boss');
+  const name = bossSchema(schema);
+  const quoted = quoteIdentifier(name);
+  const key = quoteLiteral(`holdfast install boss ${schema}`);
+  await db.query(
+    `set search_path = pg_catalog, pg_temp; set client_min_messages = warning; set standard_conforming_strings = on;
+     select pg_advisory_lock(hashtextextended(${key}, 0))`,
+  );
+  try {
+    await refuseForeign(db, name);
+    const boss = new PgBoss({
+      db: { executeSql: (text, values) => execute(db, text, values) },
+      schema: quoted,
+    });
+    const found = (await boss.isInstalled()) ? await boss.schemaVersion() : null;
+    const plan = getConstructionPlans(quoted);
+    if (found === null) await execute(db, inAnyEncoding(plan));
+    else if (found < newestVersion(plan)) await execute(db, inAnyEncoding(getMigrationPlans(quoted, found)));
+    await db.query(grants(quoted, quoteIdentifier(`${schema}_worker`), schema));
+  } finally {
+    await db.query(
+      `select pg_advisory_unlock(hashtextextended(${key}, 0)); reset search_path; reset client_min_messages;
+       reset standard_conforming_strings`,
+    );
+  }
+  return name;
+}
+
+/** In a schema of somebody else's, everything would be at his mercy. */
+async function refuseForeign(db: Connection, schema: string): Promise<void> {
+  const [found] = await db.run('installation', 'owner_of_schema', { name: schema });
+  if (found === undefined || found.ours === true) return;
+  throw new HoldfastError('failed', `schema "${schema}" belongs to role "${found.owner}"`, {
+    code: 'insufficient_privilege',
+    hint: 'the queue of chores needs a schema of that name for itself: have it renamed or dropped',
+  });
+}
+
+/** pg-boss refuses some characters in the name of a schema, quoted or not; and "--" would look like a comment. */
+export function bossSchema(schema: string): string {
+  // eslint-disable-next-line no-control-regex
+  if (!/--|["'%$.\\\u0000-\u001f\u007f]/.test(schema)) return `${schema}_boss`;
+  return `holdfast_${createHash('sha256').update(schema).digest('hex').slice(0, 16)}_boss`;
+}
+
+/** Its comments have dashes that not every database's encoding has. */
+function inAnyEncoding(plan: string): string {
+  return plan.replaceAll(/--[^\n]*/g, (comment) => comment.replaceAll(/[^ -~]/g, '-'));
+}
+
+/** The last statement of its plan records the version. */
+function newestVersion(plan: string): number {
+  const versions = [...plan.matchAll(/\.version\s*\(version\)\s*VALUES\s*\('?(\d+)'?\)/gi)];
+  return Number(versions.at(-1)?.[1] ?? 0);
+}
+
+function grants(schema: string, worker: string, of: string): string {
+  const comment = quoteLiteral(`The queue of Holdfast's chores (schema ${of}), kept by pg-boss.`);
+  return [
+    `grant usage on schema ${schema} to ${worker}`,
+    `grant select, insert, update, delete on all tables in schema ${schema} to ${worker}`,
+    `comment on schema ${schema} is ${comment}`,
+  ].join('; ');
+}
+
+async function execute(
+  db: Connection,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<{ rows: Record<string, unknown>[] }> {
+  try {
+    return { rows: (await db.query(text, values)) ?? [] };
+  } catch (error) {
+    // A plan of several statements begins a transaction of its own.
+    if (/^\s*begin\b/i.test(text) && !db.isLost) await db.query('rollback');
+    throw error;
+  }
+}
+
+function queueName({ cluster, kind }: Omit<JobOf, 'id'>): string {
+  return `${cluster}/${kind}`;
+}
+
+/** The same for everybody, so that a chore is in its queue once. */
+function jobId(chore: number): string {
+  return `00000000-0000-4000-8000-${chore.toString(16).padStart(12, '0')}`;
+}
+
+function unavailable(reason: string, hint: string): HoldfastError {
+  return new HoldfastError('failed', `chores do not run here: ${reason}`, {
+    code: 'chores_unavailable',
+    hint,
+  });
+}

@@ -1,0 +1,122 @@
+/**
+ * The records of WAL, segment after segment (src/include/access/xlogrecord.h, xlog_internal.h: XLogRecord and
+ * XLogPageHeaderData, the same from 12 to 18). Little-endian.
+ */
+
+export interface WalRecord {
+  /** Where it begins. */
+  lsn: bigint;
+  /** xl_rmid: whose it is. */
+  manager: number;
+  /** xl_info without the bits that are the same for all. */
+  info: number;
+  /** The record from its header on, as far as was asked for. */
+  bytes: Buffer;
+}
+
+const recordHeaderBytes = 24;
+const shortPageHeader = 24;
+const longPageHeader = 40;
+const isContinued = 0x0001;
+const isLong = 0x0002;
+/** What was continued here was never finished: a crash came between. */
+const isOverwritten = 0x0008;
+
+interface Unfinished {
+  lsn: bigint;
+  total: number;
+  got: number;
+  bytes: Buffer;
+}
+
+export class WalRecords {
+  readonly #most: number;
+  #unfinished: Unfinished | undefined;
+  /** Bytes of a record whose beginning is not known. */
+  #skipped = 0;
+
+  /** `most`: of each record, so many bytes. */
+  constructor(most: number) {
+    this.#most = Math.max(most, recordHeaderBytes);
+  }
+
+  /** Those that end in these pages, the first of which is there in the WAL. What follows has to be the next ones. */
+  *in(pages: Buffer, address: bigint, pageSize: number): Generator<WalRecord> {
+    for (let at = 0; at < pages.length; at += pageSize) {
+      const page = pages.subarray(at, at + pageSize);
+      const expected = address + BigInt(at);
+      // Nothing was written from here on, or it is what the file had before it was used again.
+      if (page.readUInt16LE(0) === 0 || page.readBigUInt64LE(8) !== expected) return;
+      yield* this.#inPage(page, expected);
+    }
+  }
+
+  *#inPage(page: Buffer, address: bigint): Generator<WalRecord> {
+    const flags = page.readUInt16LE(2);
+    let at = (flags & isLong) === 0 ? shortPageHeader : longPageHeader;
+    if ((flags & isContinued) === 0 || (flags & isOverwritten) !== 0) this.#unfinished = undefined;
+    else if (this.#unfinished === undefined) this.#skipped = page.readUInt32LE(16);
+    if ((flags & isContinued) === 0) this.#skipped = 0;
+    const skipped = Math.min(this.#skipped, page.length - at);
+    this.#skipped -= skipped;
+    at = aligned(at + skipped);
+    while (at < page.length) {
+      this.#unfinished ??= begin(page, at, address, this.#most);
+      if (this.#unfinished === undefined) return; // zeros: the rest of a segment that was switched away from
+      at = aligned(at + take(this.#unfinished, page.subarray(at)));
+      const { lsn, total, got, bytes } = this.#unfinished;
+      if (got < total) return;
+      this.#unfinished = undefined;
+      yield { lsn, manager: bytes.readUInt8(17), info: bytes.readUInt8(16) & 0xf0, bytes };
+    }
+  }
+}
+
+function begin(page: Buffer, at: number, address: bigint, most: number): Unfinished | undefined {
+  const total = page.readUInt32LE(at);
+  if (total < recordHeaderBytes) return undefined;
+  return { lsn: address + BigInt(at), total, got: 0, bytes: Buffer.alloc(Math.min(total, most)) };
+}
+
+function take(record: Unfinished, from: Buffer): number {
+  const length = Math.min(record.total - record.got, from.length);
+  if (record.got < record.bytes.length) from.copy(record.bytes, record.got, 0, length);
+  record.got += length;
+  return length;
+}
+
+/** Records begin at multiples of 8 bytes. */
+function aligned(at: number): number {
+  return (at + 7) & ~7;
+}
+
+const tablespaceManager = 5;
+const created = 0x00;
+const xidBlock = 252;
+const originBlock = 253;
+const longDataBlock = 254;
+const shortDataBlock = 255;
+
+/** Bytes of a record that are enough for createdTablespace(): a path is shorter than MAXPGPATH. */
+export const tablespaceRecordBytes = 1200;
+
+/**
+ * Where a tablespace is created by it, one character a byte (src/include/commands/tablespace.h:
+ * xl_tblspc_create_rec); undefined: it creates none, or one below the data directory.
+ */
+export function createdTablespace({ manager, info, bytes }: WalRecord): string | undefined {
+  if (manager !== tablespaceManager || info !== created) return undefined;
+  let at = recordHeaderBytes;
+  for (;;) {
+    const block = bytes.readUInt8(at);
+    if (block === xidBlock) at += 5;
+    else if (block === originBlock) at += 3;
+    else {
+      if (block !== shortDataBlock && block !== longDataBlock)
+        throw new RangeError(`a tablespace's record has a block ${block}`);
+      const path = at + (block === shortDataBlock ? 2 : 5) + 4;
+      const text = bytes.toString('latin1', path, bytes.indexOf(0, path));
+      return text === '' ? undefined : text;
+    }
+  }
+}

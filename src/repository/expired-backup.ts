@@ -1,0 +1,119 @@
+/**
+ * A backup that is being removed. It is off every list from the first rename on, which is durable before anything of
+ * it goes, and what stays longest says why: a killed expiry is finished by the next one.
+ *
+ *   backups/<name>.meta.expired/   with expiry.json; gone last, when the removal has been recorded
+ *   backups/<name>.expired/        its files; gone first
+ */
+import { lstat, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { basename, join } from 'node:path';
+import { syncDirectory, writeSynced } from './durable-files.ts';
+import { entryName } from './label-entry.ts';
+import { repositoryError } from './place-file.ts';
+import { backupsDirectory, listBackups, metaDirectory, namesIn } from './repository-backup.ts';
+
+const suffix = '.expired';
+const note = 'expiry.json';
+
+/** Takes it off the lists; durable when it resolves. `why` is kept beside it until its removal has been recorded. */
+export async function unlistBackup(clusterDirectory: string, name: string, why: object): Promise<void> {
+  const parent = backupsDirectory(clusterDirectory);
+  const place = join(parent, name);
+  const meta = metaDirectory(place);
+  try {
+    await rm(join(meta, note), { force: true });
+    await writeSynced(join(meta, note), Buffer.from(`${JSON.stringify(why)}\n`), 0o600);
+    await syncDirectory(meta);
+    await rename(meta, `${meta}${suffix}`);
+    await rename(place, `${place}${suffix}`);
+    await syncDirectory(parent);
+  } catch (error) {
+    throw repositoryError(error, meta);
+  }
+}
+
+export interface Unlisted {
+  name: string;
+  /** What unlistBackup() was given; undefined: it cannot be read. */
+  why: unknown;
+}
+
+/** Those whose removal has begun and not been finished. */
+export async function unlistedBackups(clusterDirectory: string): Promise<Unlisted[]> {
+  const parent = backupsDirectory(clusterDirectory);
+  const ends = new RegExp(`^(\\d{8}T\\d{6}Z-\\d+)(?:\\.meta)?\\${suffix}$`);
+  const found = (await namesIn(parent))
+    .map((name) => ends.exec(name)?.[1])
+    .filter((name) => name !== undefined);
+  return Promise.all(
+    [...new Set(found)].sort().map(async (name) => {
+      const file = join(`${metaDirectory(join(parent, name))}${suffix}`, note);
+      const why: unknown = await readFile(file, 'utf8')
+        .then(JSON.parse)
+        .catch(() => undefined);
+      return { name, why };
+    }),
+  );
+}
+
+/** Removes the files of a backup that is off the lists. Returns how many bytes that frees. */
+export async function removeFiles(clusterDirectory: string, name: string): Promise<number> {
+  const parent = backupsDirectory(clusterDirectory);
+  const place = join(parent, name);
+  try {
+    // Killed between the two renames.
+    await rename(place, `${place}${suffix}`).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    const bytes = await bytesOfItsOwn(`${place}${suffix}`);
+    await rm(`${place}${suffix}`, { recursive: true, force: true });
+    await syncDirectory(parent);
+    return bytes;
+  } catch (error) {
+    throw repositoryError(error, place);
+  }
+}
+
+/** Removes what is left of it: nothing remembers it from now on but the control database. */
+export async function forgetBackup(clusterDirectory: string, name: string): Promise<void> {
+  const parent = backupsDirectory(clusterDirectory);
+  const meta = `${metaDirectory(join(parent, name))}${suffix}`;
+  try {
+    await rm(meta, { recursive: true, force: true });
+    await syncDirectory(parent);
+  } catch (error) {
+    throw repositoryError(error, meta);
+  }
+}
+
+/** Has `latest` name the newest of those that are listed, if it names one of these. */
+export async function moveLatestAway(clusterDirectory: string, from: ReadonlySet<string>): Promise<void> {
+  const link = join(clusterDirectory, 'latest');
+  const named = async () => basename(await readlink(link).catch(() => ''));
+  if (!from.has(await named())) return;
+  for (;;) {
+    const listed = (await listBackups(clusterDirectory)).filter((backup) => !from.has(entryName(backup)));
+    const newest = listed.toSorted((a, b) => Date.parse(a.stoppedAt) - Date.parse(b.stoppedAt)).at(-1);
+    // A backup that was published meanwhile has named itself, and must not be forgotten over this one.
+    if (newest === undefined || (await named()) === entryName(newest)) return;
+    const temporary = join(clusterDirectory, `.latest-${randomUUID()}`);
+    await symlink(join('backups', entryName(newest)), temporary);
+    await rename(temporary, link);
+    await syncDirectory(clusterDirectory);
+  }
+}
+
+/** Without what the archive has, too, by another link. */
+async function bytesOfItsOwn(directory: string): Promise<number> {
+  let bytes = 0;
+  const entries = await readdir(directory, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const entry of entries) {
+    const stats = await lstat(join(directory, entry));
+    if (stats.isFile() && stats.nlink === 1) bytes += stats.size;
+  }
+  return bytes;
+}

@@ -1,0 +1,167 @@
+/**
+ * The PostgreSQL that a drill starts on what it restored. It is ours from the first process to the last, and is
+ * ended at once, without a checkpoint, since nothing of it is kept.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chown, open, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError, messageOf } from '../../errors.ts';
+import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
+import { ownershipOf, writeOwned } from '../data-files.ts';
+import { recoverySettings, settingLines, type Recovery } from '../recovery-settings.ts';
+import { explainServer, refuseUnreached } from './server-log.ts';
+import type { Identity, Scratch } from './scratch.ts';
+import { privateHba, privateSettings } from './settings.ts';
+import { endServer } from './stray-server.ts';
+
+export interface PrivateServerOptions {
+  scratch: Scratch;
+  /** The directory with `postgres` in it. */
+  programs: string;
+  major: number;
+  recovery: Recovery;
+  preload: string;
+  /** Ends the wait, and then the server. */
+  signal: AbortSignal;
+  /** How far recovery is: the last segment that it has got. */
+  onSegment: (segment: string) => void;
+}
+
+export class PrivateServer {
+  readonly #options: PrivateServerOptions;
+  readonly control: ControlFile;
+  readonly #identity: Identity | undefined;
+  #process: ChildProcess | undefined;
+  #ended: Promise<unknown> | undefined;
+
+  private constructor(options: PrivateServerOptions, control: ControlFile, identity: Identity | undefined) {
+    this.#options = options;
+    this.control = control;
+    this.#identity = identity;
+  }
+
+  /** Sets it up on the restored files; it does not run yet. @throws HoldfastError `server_owner_is_root` */
+  static async prepare(options: PrivateServerOptions): Promise<PrivateServer> {
+    const { scratch, major, preload, recovery } = options;
+    const control = parseControlFile(await readFile(join(scratch.data, 'global/pg_control')));
+    const owned = await ownershipOf(join(scratch.data, 'PG_VERSION'));
+    if (owned.owner?.uid === 0) throw ownerIsRoot();
+    await scratch.giveTo(owned.owner);
+    const files = { hbaFile: join(scratch.directory, 'pg_hba.conf'), identFile: '/dev/null' };
+    const settings = privateSettings({ major, control, sockets: scratch.sockets, preload, ...files });
+    await writeOwned(files.hbaFile, Buffer.from(privateHba), owned);
+    await writeOwned(configFile(scratch), Buffer.from(settingLines(settings)), owned);
+    // What ALTER SYSTEM had left there would beat all of that.
+    const ofRecovery = settingLines(recoverySettings(recovery));
+    await writeOwned(join(scratch.data, 'postgresql.auto.conf'), Buffer.from(ofRecovery), owned);
+    await rm(join(scratch.data, 'standby.signal'), { force: true });
+    return new PrivateServer(options, control, owned.owner);
+  }
+
+  /** Resolves when recovery has ended and it takes connections. @throws HoldfastError `recovery_failed`, … */
+  async start(): Promise<void> {
+    const { signal, scratch, recovery } = this.#options;
+    await this.#spawn();
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#hasEnded) throw explainServer(await this.log());
+      if ((await this.#status()) === 'ready') break;
+      this.#options.onSegment(await lastSegment(scratch.log));
+      await sleep(100);
+    }
+    if (recovery.target.kind !== 'latest') refuseUnreached(await this.log());
+  }
+
+  /** Everything that it has said. */
+  log(): Promise<string> {
+    return readFile(this.#options.scratch.log, 'utf8').catch(() => '');
+  }
+
+  get #hasEnded(): boolean {
+    return (
+      this.#process === undefined || this.#process.exitCode !== null || this.#process.signalCode !== null
+    );
+  }
+
+  async end(): Promise<void> {
+    if (!this.#hasEnded) this.#process?.kill('SIGQUIT');
+    await Promise.race([this.#ended, sleep(10_000, undefined, { ref: false })]);
+    await endServer(this.#options.scratch.data);
+  }
+
+  async #spawn(): Promise<void> {
+    const { scratch, programs } = this.#options;
+    const log = await open(scratch.log, 'a', 0o600);
+    if (this.#identity !== undefined) await chown(scratch.log, this.#identity.uid, this.#identity.gid);
+    try {
+      const program = join(programs, 'postgres');
+      const child = spawn(program, ['-D', scratch.data, '-c', `config_file=${configFile(scratch)}`], {
+        cwd: scratch.directory,
+        env: environment(),
+        // Ctrl-C is for us; the server ends when we say so.
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd],
+        ...this.#identity,
+      });
+      this.#ended = once(child, 'exit').catch(() => undefined);
+      await once(child, 'spawn').catch((error: unknown) => {
+        throw new HoldfastError('failed', `"${program}" cannot be started: ${messageOf(error)}`, {
+          code: 'no_server_programs',
+          hint: 'the user that owns the restored files has to be able to run it, and to enter the drill directory',
+          cause: error,
+        });
+      });
+      this.#process = child;
+    } finally {
+      await log.close();
+    }
+  }
+
+  /** The server says so itself, in the eighth line of its lock file. */
+  async #status(): Promise<string> {
+    const file = await readFile(join(this.#options.scratch.data, 'postmaster.pid'), 'utf8').catch(() => '');
+    const lines = file.split('\n').map((line) => line.trim());
+    return Number(lines[0]) === this.#process?.pid ? (lines[7] ?? '') : '';
+  }
+}
+
+function configFile(scratch: Scratch): string {
+  return join(scratch.directory, 'postgresql.conf');
+}
+
+/** Nothing in it leads to another server, nor to our own service manager. */
+function environment(): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(PG|HOLDFAST_|DATABASE_URL$|NOTIFY_SOCKET$|WATCHDOG_|LISTEN_|LC_|LANG)/.test(name),
+  );
+  // For "holdfast wal fetch", which is told all it needs: a file of root's could not be read by the server's user.
+  return { ...Object.fromEntries(inherited), LC_ALL: 'C', HOLDFAST_CONFIG: '/dev/null' };
+}
+
+async function lastSegment(log: string): Promise<string> {
+  const { size } = await stat(log).catch(() => ({ size: 0 }));
+  const from = Math.max(0, size - 8192);
+  const file = await open(log, 'r').catch(() => undefined);
+  if (file === undefined) return '';
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
+    const found = [
+      ...buffer
+        .subarray(0, bytesRead)
+        .toString()
+        .matchAll(/restored log file "([0-9A-F]{24})"/g),
+    ];
+    return found.at(-1)?.[1] ?? '';
+  } finally {
+    await file.close();
+  }
+}
+
+function ownerIsRoot(): HoldfastError {
+  return new HoldfastError('failed', 'the restored files belong to root, as whom PostgreSQL does not run', {
+    code: 'server_owner_is_root',
+    hint: 'run the drill as the user that PostgreSQL runs as',
+  });
+}

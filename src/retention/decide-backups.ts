@@ -1,0 +1,194 @@
+/**
+ * Which backups go, and why each other one stays. Pure.
+ *
+ * What any rule keeps stays. The rules that count (the last ones, the tiers, the newest) count sound backups only, so
+ * that one which is known to be damaged takes no sound one's place; and those in the repository once more by themselves,
+ * as of all others there is nothing but their requester's word. Where none is sound, none goes: it may be found wrong.
+ */
+import { isOnWay, wayTo, type Histories } from './history.ts';
+import { dayOf, monthOf, weekOf } from './calendar.ts';
+
+export interface Candidate {
+  /** <UTC start>-<id>, which is its name in the repository. */
+  name: string;
+  id: number;
+  method: string;
+  systemIdentifier: string;
+  timeline: number;
+  startLsn: bigint;
+  stopLsn: bigint;
+  /** The first and the last segment. */
+  startWal: string;
+  stopWal: string;
+  stoppedAt: Date;
+  /** Complete, and not found damaged. */
+  isSound: boolean;
+  /** Why it stays whatever the rules say. */
+  held: string[];
+  /** Recovery from it may follow. */
+  isRead: boolean;
+  /** It has been taken off the lists by an expiry that did not get to its end. */
+  isBegun: boolean;
+}
+
+export interface Rules {
+  keepLast: number | null;
+  keepDaily: number | null;
+  keepWeekly: number | null;
+  keepMonthly: number | null;
+  timeZone: string;
+  keepSince: Date | null;
+  recoverSince: Date | null;
+}
+
+/** A timeline that leads to what is to be restorable. */
+export interface Branch {
+  timeline: number;
+  histories: Histories;
+  systemIdentifier: string;
+}
+
+export interface Decided<T extends Candidate = Candidate> {
+  backup: T;
+  goes: boolean;
+  /** Why it stays, or why nothing keeps it. */
+  reasons: string[];
+  /** Recovery to any later moment may begin with it, so the WAL after it is needed, too. */
+  rollsForward: boolean;
+}
+
+/** In the order in which they are given. */
+export function decideBackups<T extends Candidate>(
+  backups: readonly T[],
+  rules: Rules,
+  branches: readonly Branch[],
+): Decided<T>[] {
+  const reasons = new Map<T, string[]>(backups.map((backup) => [backup, [...backup.held]]));
+  const rolling = new Set<T>(backups.filter(({ isRead }) => isRead));
+  const keep = (backup: T | undefined, reason: string) => {
+    const known = backup && reasons.get(backup);
+    if (known?.includes(reason) === false) known.push(reason);
+  };
+  const newestFirst = whole(backups).toSorted(
+    (a, b) => b.stoppedAt.getTime() - a.stoppedAt.getTime() || compareLsns(b, a) || b.id - a.id,
+  );
+  const sound = newestFirst.filter(({ isSound }) => isSound);
+
+  keep(newestFirst[0], 'it is the newest');
+  if (sound[0] !== newestFirst[0]) keep(sound[0], 'it is the newest that is sound');
+  const newestCopy = sound.find(isCopy);
+  if (newestCopy !== sound[0]) keep(newestCopy, 'it is the newest sound one in the repository');
+  for (const newest of [newestFirst[0], sound[0], newestCopy]) if (newest) rolling.add(newest);
+
+  for (const { backup, reason } of startingPoints(sound, rules, branches)) {
+    keep(backup, reason);
+    rolling.add(backup);
+  }
+  for (const backup of newestFirst) {
+    if (rules.recoverSince === null || backup.stoppedAt > rules.recoverSince) {
+      rolling.add(backup);
+      if (rules.recoverSince !== null) keep(backup, 'it is within recovery_window');
+    }
+    if (rules.keepSince !== null && backup.stoppedAt > rules.keepSince)
+      keep(backup, 'it is within keep_within');
+  }
+  for (const [backup, reason] of countedTwice(sound, rules)) keep(backup, reason);
+  for (const backup of irreplaceable(backups, sound)) {
+    keep(backup, 'none is known to be sound that could take its place');
+    rolling.add(backup);
+  }
+
+  return backups.map((backup) => {
+    const why = reasons.get(backup) ?? [];
+    if (why.length > 0) return { backup, goes: false, reasons: why, rollsForward: rolling.has(backup) };
+    return { backup, goes: true, reasons: [whyNot(backup, newestFirst, rules)], rollsForward: false };
+  });
+}
+
+/** Nothing is counted on that an expiry has begun with, unless there is nothing else. */
+function whole<T extends Candidate>(backups: readonly T[]): readonly T[] {
+  const others = backups.filter(({ isBegun, held }) => !isBegun || held.length > 0);
+  return others.some(({ isSound }) => isSound) ? others : backups;
+}
+
+/** For each branch the newest backup from which all of it can be reached, and that from which the window begins. */
+function* startingPoints<T extends Candidate>(
+  sound: readonly T[],
+  { recoverSince }: Rules,
+  branches: readonly Branch[],
+): Iterable<{ backup: T; reason: string }> {
+  for (const { timeline, histories, systemIdentifier } of branches) {
+    const way = wayTo(timeline, histories);
+    // On one way positions are in the order of time, whatever the clocks were.
+    const onWay = sound
+      .filter((backup) => backup.systemIdentifier === systemIdentifier && isOnWay(backup, way))
+      .sort((a, b) => compareLsns(b, a) || b.id - a.id);
+    // Copies that somebody else made count, but "holdfast restore" restores those in the repository.
+    for (const among of [onWay, onWay.filter(isCopy)]) {
+      const [newest] = among;
+      if (newest !== undefined)
+        yield { backup: newest, reason: `it is the newest that leads to timeline ${timeline}` };
+      const first = recoverSince && among.find(({ stoppedAt }) => stoppedAt <= recoverSince);
+      if (first) yield { backup: first, reason: `recovery_window begins with it on timeline ${timeline}` };
+    }
+  }
+}
+
+function* countedTwice<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
+  const said = new Set<string>();
+  for (const [backup, reason] of counted(sound, rules)) {
+    said.add(`${backup.name}: ${reason}`);
+    yield [backup, reason];
+  }
+  for (const [backup, reason] of counted(sound.filter(isCopy), rules))
+    if (!said.has(`${backup.name}: ${reason}`)) yield [backup, `${reason} in the repository`];
+}
+
+function* counted<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
+  const { keepLast, keepDaily, keepWeekly, keepMonthly, timeZone } = rules;
+  for (const backup of sound.slice(0, keepLast ?? 0)) yield [backup, `it is one of the last ${keepLast}`];
+  for (const [count, of, what] of [
+    [keepDaily, dayOf, 'day'],
+    [keepWeekly, weekOf, 'week'],
+    [keepMonthly, monthOf, 'month'],
+  ] as const) {
+    if (count === null) continue;
+    const newest = new Map<string, T>();
+    for (const backup of sound) {
+      const period = of(backup.stoppedAt, timeZone);
+      if (newest.size === count && !newest.has(period)) break;
+      if (!newest.has(period)) newest.set(period, backup);
+    }
+    for (const [period, backup] of newest) yield [backup, `it is the newest of the ${what} ${period}`];
+  }
+}
+
+/** All, where none is sound; those in the repository, where none of them is. */
+function irreplaceable<T extends Candidate>(backups: readonly T[], sound: readonly T[]): readonly T[] {
+  if (sound.length === 0) return backups;
+  return sound.some(isCopy) ? [] : backups.filter(isCopy);
+}
+
+function whyNot(backup: Candidate, newestFirst: readonly Candidate[], rules: Rules): string {
+  if (!newestFirst.includes(backup)) return 'an expiry had begun with it';
+  const rank = newestFirst.indexOf(backup) + 1;
+  const tiers = [rules.keepDaily, rules.keepWeekly, rules.keepMonthly].some((count) => count !== null);
+  const grounds = [
+    backup.isSound ? undefined : 'it is not sound',
+    rules.keepLast === null
+      ? undefined
+      : `it is number ${rank} from the newest, and ${rules.keepLast} are kept`,
+    tiers ? 'no day, week or month that counts is its own' : undefined,
+    rules.keepSince === null ? undefined : 'it is older than keep_within',
+    rules.recoverSince === null ? undefined : 'recovery_window begins with a later one',
+  ];
+  return grounds.filter((ground) => ground !== undefined).join('; ');
+}
+
+function isCopy({ method }: Candidate): boolean {
+  return method === 'copy';
+}
+
+function compareLsns(a: Candidate, b: Candidate): number {
+  return Number(a.stopLsn - b.stopLsn);
+}

@@ -1,0 +1,55 @@
+/** Expiry as a chore: what it says of itself in SQL. */
+import type { Config } from '../config/config.ts';
+import type { Connection } from '../control/connection.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { expire, type Expiry } from './expire.ts';
+
+/** What it needs of a chore and of its worker. */
+export interface ExpireChore {
+  cluster: string;
+  /** `dry_run`: only say what would go. */
+  options: Record<string, unknown>;
+}
+
+export interface ExpireContext {
+  control: { run<T>(work: (db: Connection) => Promise<T>, signal?: AbortSignal): Promise<T> };
+  clusterDirectory: string;
+  config: Config;
+  log: Log;
+  signal: AbortSignal;
+  setResult: (result: Record<string, unknown>) => void;
+}
+
+export async function runExpiry(
+  { cluster, options }: ExpireChore,
+  { control, clusterDirectory, config, log, signal, setResult }: ExpireContext,
+): Promise<Record<string, unknown>> {
+  const expiry = await expire({
+    cluster,
+    clusterDirectory,
+    control: (work) => control.run(work, signal),
+    dryRun: options['dry_run'] === true,
+    unknown: false,
+    deleteCommand: config.clusters.find(({ name }) => name === cluster)?.deleteCommand,
+    log,
+    signal,
+  });
+  const result = summaryOf(expiry);
+  const [problem] = expiry.problems;
+  if (problem === undefined) return result;
+  setResult(result);
+  throw new HoldfastError('failed', problem, { code: 'delete_failed' });
+}
+
+function summaryOf({ policy, gone, stays, wal, finished, bytes, problems }: Expiry): Record<string, unknown> {
+  return {
+    policy: policy === undefined ? null : (JSON.parse(policy) as unknown),
+    expired: gone.map(({ backup, reasons }) => ({ backup: backup.name, reason: reasons.join('; ') })),
+    stays: stays.length,
+    wal_files: wal.filter(({ goes }) => goes).reduce((sum, { files }) => sum + files, 0),
+    finished,
+    bytes,
+    problems,
+  };
+}

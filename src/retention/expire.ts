@@ -1,0 +1,171 @@
+/**
+ * Expires what a cluster's retention policy does not keep: backups first, then the WAL that only they needed. One
+ * expiry of a cluster at a time, on whatever host; one that was killed is finished by the next.
+ */
+import { join } from 'node:path';
+import { recordExpiringWal } from '../control/retention.ts';
+import { HoldfastError } from '../errors.ts';
+import { makeDurableDirectory } from '../repository/cluster-identity.ts';
+import { moveLatestAway, unlistedBackups } from '../repository/expired-backup.ts';
+import { withLock } from '../repository/lock.ts';
+import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
+import { removeArchived } from '../repository/wal-archive.ts';
+import type { Decided } from './decide-backups.ts';
+import type { ListedCandidate } from './candidates.ts';
+import { lookAgain, lookAt, planFor, type Plan, type Seen } from './plan.ts';
+import { finishEarlier, removeOne, type ExpireOptions } from './remove.ts';
+import { runsOf, type WalRun } from './wal-runs.ts';
+
+export interface Expiry {
+  cluster: string;
+  /** As JSON; undefined: there is none that is enabled, and nothing has been looked at. */
+  policy: string | undefined;
+  /** What has gone, or would go. */
+  gone: Decided<ListedCandidate>[];
+  stays: Decided<ListedCandidate>[];
+  wal: WalRun[];
+  /** Backups that an earlier expiry had begun to remove. */
+  finished: string[];
+  bytes: number;
+  /** Copies that could not be removed. */
+  problems: string[];
+}
+
+/** @throws HoldfastError `locked` where another expiry is at work; whatever cannot be read, and then nothing goes */
+export async function expire(options: ExpireOptions): Promise<Expiry> {
+  const { cluster, clusterDirectory, control, dryRun } = options;
+  if (dryRun) return preview(options);
+  const seen = await control((db) => lookAt(db, question(options)));
+  if (seen === undefined) return nothing(cluster);
+  await makeDurableDirectory(clusterDirectory);
+  return withLock(clusterDirectory, { shared: false, wait: 0 }, () => expireLocked(options)).catch(
+    (error: unknown) => {
+      if (!(error instanceof HoldfastError) || error.code !== 'locked') throw error;
+      throw new HoldfastError('failed', `another expiry of cluster ${cluster} is at work`, {
+        code: 'locked',
+        hint: 'wait for it: what it leaves, the next one removes',
+        cause: error,
+      });
+    },
+  );
+}
+
+async function preview(options: ExpireOptions): Promise<Expiry> {
+  const seen = await options.control((db) => lookAt(db, question(options)));
+  if (seen === undefined) return nothing(options.cluster);
+  const reading = new Set<string>();
+  for (const { backup } of going(planFor(seen)).filter(isStored))
+    if (await isRead(seen, backup.name)) reading.add(backup.name);
+  const plan = await planForWal(seen, reading);
+  const finished = (await unlistedBackups(seen.clusterDirectory)).map(({ name }) => name);
+  return { ...outcome(seen, plan, []), finished };
+}
+
+async function expireLocked(options: ExpireOptions): Promise<Expiry> {
+  const { control, clusterDirectory, log, signal } = options;
+  const seen = await control((db) => lookAt(db, question(options)));
+  if (seen === undefined) return nothing(options.cluster);
+  const finished = await finishEarlier(options);
+
+  const reading = new Set<string>();
+  const refused = new Map<string, string>();
+  const problems: string[] = [];
+  let bytes = finished.bytes;
+  const first = planFor(seen);
+  await moveLatestAway(clusterDirectory, new Set(going(first).map(({ backup }) => backup.name)));
+  for (const decided of going(first)) {
+    signal.throwIfAborted();
+    const result = await removeOne(decided, seen, options);
+    if (result.state === 'read') reading.add(decided.backup.name);
+    else if (result.state === 'refused') refused.set(decided.backup.name, result.reason);
+    else bytes += result.bytes;
+    if (result.state === 'refused' && result.failed) problems.push(result.reason);
+    log.info(result.state === 'gone' ? 'expired a backup' : 'left a backup', {
+      cluster: seen.cluster,
+      backup: decided.backup.name,
+      reason: result.state === 'refused' ? result.reason : decided.reasons.join('; '),
+    });
+  }
+
+  const latest = await control((db) => lookAgain(db, seen));
+  const { wal } = await planForWal(latest, reading, refused);
+  const plan = { backups: planFor(seen, reading, refused).backups, wal };
+  signal.throwIfAborted();
+  bytes += await removeWal(plan, seen, options);
+  return { ...outcome(seen, plan, problems), finished: finished.names, bytes };
+}
+
+/** Adds to `reading` what stays by itself, but is read at this moment while WAL after it would go. */
+async function planForWal(
+  seen: Seen,
+  reading: Set<string>,
+  refused?: ReadonlyMap<string, string>,
+): Promise<Plan> {
+  const { backups, wal } = planFor(seen, reading, refused);
+  const gone = wal.filter(({ goes, file }) => goes && !file.endsWith('.history'));
+  const last = gone.reduce((latest, { file }) => (file.slice(8) > latest ? file.slice(8) : latest), '');
+  const isFollowed = ({ stopWal }: ListedCandidate) => stopWal.slice(8) < last;
+  for (const { backup } of backups.filter((one) => !one.goes && isStored(one) && isFollowed(one.backup)))
+    if (await isRead(seen, backup.name)) reading.add(backup.name);
+  return planFor(seen, reading, refused);
+}
+
+/** Each timeline's from its beginning on, so that a killed expiry leaves no hole; histories last. */
+async function removeWal(
+  plan: Plan,
+  { cluster, clusterDirectory }: Seen,
+  options: ExpireOptions,
+): Promise<number> {
+  const files = plan.wal.filter(({ goes }) => goes).map(({ file }) => file);
+  if (files.length === 0) return 0;
+  const runs = runsOf(plan.wal).filter(({ goes }) => goes);
+  await options.control((db) =>
+    recordExpiringWal(
+      db,
+      runs.map((run) => ({ cluster, ...run })),
+    ),
+  );
+  const [histories, others] = [true, false].map((wanted) =>
+    files.filter((file) => file.endsWith('.history') === wanted),
+  );
+  const bytes = await removeArchived(clusterDirectory, [...(others ?? []), ...(histories ?? [])]);
+  options.log.info('expired WAL', { cluster, files: files.length, bytes });
+  return bytes;
+}
+
+async function isRead({ clusterDirectory }: Seen, name: string): Promise<boolean> {
+  const meta = metaDirectory(join(backupsDirectory(clusterDirectory), name));
+  return withLock(meta, { shared: false, wait: 0 }, async () => false).catch((error: unknown) => {
+    if (error instanceof HoldfastError && error.code === 'locked') return true;
+    throw error;
+  });
+}
+
+function question({ cluster, clusterDirectory, unknown, deleteCommand }: ExpireOptions) {
+  return { cluster, clusterDirectory, unknown, deletes: deleteCommand !== undefined };
+}
+
+function going({ backups }: Plan): Decided<ListedCandidate>[] {
+  return backups.filter(({ goes }) => goes);
+}
+
+function isStored({ backup }: Decided<ListedCandidate>): boolean {
+  return backup.method === 'copy';
+}
+
+function outcome({ cluster, policy }: Seen, plan: Plan, problems: string[]): Expiry {
+  return {
+    cluster,
+    policy: policy.definition,
+    gone: going(plan),
+    stays: plan.backups.filter(({ goes }) => !goes),
+    wal: runsOf(plan.wal),
+    finished: [],
+    bytes: 0,
+    problems,
+  };
+}
+
+function nothing(cluster: string): Expiry {
+  return { cluster, policy: undefined, gone: [], stays: [], wal: [], finished: [], bytes: 0, problems: [] };
+}

@@ -1,0 +1,264 @@
+/**
+ * What would expire now, and why everything else stays: read from the control database and the repository, decided,
+ * and nothing done. Whatever cannot be read is an error, and then nothing expires.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Connection } from '../control/connection.ts';
+import {
+  damagedBackups,
+  knownBackups,
+  retentionOf,
+  startingBackups,
+  type KnownBackup,
+  type Policy,
+} from '../control/retention.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseLsn } from '../postgres/lsn.ts';
+import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
+import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
+import {
+  backupsDirectory,
+  listBackups,
+  metaDirectory,
+  namesIn,
+  type RepositoryBackup,
+} from '../repository/repository-backup.ts';
+import { findLeftovers } from '../repository/unfinished-backup.ts';
+import { archivedFiles, archivedPath, timelineHistories } from '../repository/wal-archive.ts';
+import {
+  isElsewhere,
+  isUnderWay,
+  otherCandidate,
+  storedCandidate,
+  type ListedCandidate,
+  type Question,
+} from './candidates.ts';
+import { decideBackups, type Decided } from './decide-backups.ts';
+import { decideWal, type Beginning, type DecidedFile } from './decide-wal.ts';
+import { timelinesToReach } from './reach.ts';
+
+/** What was read, in one go. */
+export interface Seen {
+  cluster: string;
+  clusterDirectory: string;
+  /** On the database's clock. */
+  now: Date;
+  policy: Policy;
+  candidates: ListedCandidate[];
+  archive: Archive | undefined;
+  underWay: Beginning[];
+  /** Why no WAL may go at this moment. */
+  walMustWait: string | undefined;
+}
+
+interface Archive {
+  identity: ClusterIdentity;
+  files: string[];
+  histories: Map<number, Ancestor[]>;
+  /** When a timeline's newest file was archived, where there are several. */
+  archivedAt: Map<number, Date>;
+}
+
+export interface Plan {
+  backups: Decided<ListedCandidate>[];
+  wal: DecidedFile[];
+}
+
+/** Milliseconds that clocks may differ: times of this host's, the servers' and the database's are compared. */
+const clocksDiffer = 600_000;
+
+/** undefined: there is no policy, or none that is enabled. @throws HoldfastError for whatever cannot be read */
+export async function lookAt(db: Connection, question: Question): Promise<Seen | undefined> {
+  const { cluster, clusterDirectory } = question;
+  const { now, policy: written } = await retentionOf(db, cluster);
+  if (written === undefined) return undefined;
+  refuseOtherClock(now);
+  const policy = { ...written, recoverSince: earlier(written.recoverSince) };
+  // What is starting moves on to what is known, so it comes before that. The database comes before the repository: what
+  // is published meanwhile is no candidate, and newer than all that are.
+  const starting = await startingBackups(db, cluster);
+  const known = await knownBackups(db, cluster);
+  const damaged = await damagedBackups(db, cluster);
+  const stored = await listAll(clusterDirectory);
+  const archive = await readArchive(clusterDirectory);
+  refuseMissing(clusterDirectory, known, archive);
+  return {
+    cluster,
+    clusterDirectory,
+    now,
+    policy,
+    candidates: [
+      ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
+      ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
+    ],
+    archive,
+    underWay: beginningsOf(
+      known.filter(({ state }) => isUnderWay(state)),
+      archive,
+    ),
+    walMustWait: await whyWait(clusterDirectory, starting, known),
+  };
+}
+
+/** The same, with what has begun since then: removing backups takes its time. */
+export async function lookAgain(db: Connection, seen: Seen): Promise<Seen> {
+  const { cluster, clusterDirectory, archive, now } = seen;
+  const starting = await startingBackups(db, cluster);
+  const known = await knownBackups(db, cluster);
+  const begun = known.filter(
+    ({ state, stoppedAt }) =>
+      isUnderWay(state) || (state === 'complete' && stoppedAt !== null && stoppedAt > now),
+  );
+  return {
+    ...seen,
+    underWay: [...seen.underWay, ...beginningsOf(begun, archive)],
+    walMustWait: await whyWait(clusterDirectory, starting, known),
+  };
+}
+
+function beginningsOf(requests: readonly KnownBackup[], archive: Archive | undefined): Beginning[] {
+  return requests
+    .filter(({ systemIdentifier }) => systemIdentifier === archive?.identity.systemIdentifier)
+    .map(({ id, timeline, startLsn }) => ({ id, timeline, startLsn: parseLsn(startLsn) }));
+}
+
+/** `reading`: the names of those that turned out to be read at this moment; `refused`: that the database keeps, and why. */
+export function planFor(
+  { candidates, policy, archive, underWay, walMustWait }: Seen,
+  reading: ReadonlySet<string> = new Set(),
+  refused: ReadonlyMap<string, string> = new Map(),
+): Plan {
+  const asFound = candidates.map((candidate) => {
+    const why = reading.has(candidate.name) ? 'it is being read' : refused.get(candidate.name);
+    if (why === undefined) return candidate;
+    return {
+      ...candidate,
+      held: [...candidate.held, why],
+      isRead: candidate.isRead || reading.has(candidate.name),
+    };
+  });
+  if (archive === undefined) return { backups: decideBackups(asFound, policy, []), wal: [] };
+  const { histories, files, archivedAt, identity } = archive;
+  const { systemIdentifier, walSegmentSize: segmentSize } = identity;
+  const ours = asFound.filter((candidate) => candidate.systemIdentifier === systemIdentifier);
+  const known = { files, histories, archivedAt, backups: ours, underWay };
+  const branches = timelinesToReach({ ...known, recoverSince: policy.recoverSince }).map((timeline) => ({
+    timeline,
+    histories,
+    systemIdentifier,
+  }));
+  const backups = decideBackups(asFound, policy, branches);
+  const staying = backups.filter(({ goes, backup }) => !goes && ours.includes(backup));
+  // What is read may be on its way to any timeline.
+  const recoverSince = ours.some(({ isRead }) => isRead) ? null : policy.recoverSince;
+  const timelines = timelinesToReach({ ...known, recoverSince });
+  const wal = decideWal({ files, histories, staying, underWay, timelines, segmentSize });
+  if (walMustWait === undefined) return { backups, wal };
+  return {
+    backups,
+    wal: wal.map((file) => (file.goes ? { ...file, goes: false, reason: walMustWait } : file)),
+  };
+}
+
+function refuseOtherClock(now: Date): void {
+  const difference = Math.abs(Date.now() - now.getTime());
+  if (difference <= clocksDiffer) return;
+  throw new HoldfastError(
+    'failed',
+    `the clocks differ by ${Math.round(difference / 60_000)} minutes: the database's says ${now.toISOString()}`,
+    { code: 'clocks_differ', hint: 'nothing expires until both clocks are right' },
+  );
+}
+
+/** What the clocks of servers and archives may be wrong by counts for the window. */
+function earlier(time: Date | null): Date | null {
+  return time && new Date(time.getTime() - clocksDiffer);
+}
+
+/** A file system that is not mounted looks like a repository with nothing in it. */
+function refuseMissing(
+  clusterDirectory: string,
+  known: readonly KnownBackup[],
+  archive: Archive | undefined,
+): void {
+  const copy = known.find(({ method, state }) => method === 'copy' && state === 'complete');
+  if (archive !== undefined || copy === undefined) return;
+  throw new HoldfastError(
+    'failed',
+    `"${clusterDirectory}" is no repository, and backup ${copy.id} was copied to one`,
+    {
+      code: 'repository_unreadable',
+      hint: 'nothing expires: name the right one with --repository or HOLDFAST_REPOSITORY, and see that its file system is mounted',
+    },
+  );
+}
+
+/** @throws HoldfastError where the description of any of them cannot be read */
+async function listAll(clusterDirectory: string): Promise<RepositoryBackup[]> {
+  const parent = backupsDirectory(clusterDirectory);
+  const names = new Set(await namesIn(parent));
+  const isLone = (name: string) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !names.has(metaDirectory(name));
+  const lone = [...names].find((name) => isLone(name) && !names.has(`${metaDirectory(name)}.expired`));
+  try {
+    if (lone !== undefined) throw new Error(`"${join(parent, metaDirectory(lone))}" is missing`);
+    return await listBackups(clusterDirectory);
+  } catch (error) {
+    throw new HoldfastError('failed', `a backup's description cannot be read: ${messageOf(error)}`, {
+      code: 'repository_unreadable',
+      hint: 'nothing expires until it can: repair it, or move that backup with its .meta directory away',
+      cause: error,
+    });
+  }
+}
+
+async function readArchive(clusterDirectory: string): Promise<Archive | undefined> {
+  const identity = await readIdentity(clusterDirectory);
+  if (identity === undefined) return undefined;
+  try {
+    const histories = new Map<number, Ancestor[]>();
+    for (const name of await timelineHistories(clusterDirectory)) {
+      const path = archivedPath(clusterDirectory, name);
+      histories.set(Number.parseInt(name, 16), parseHistoryFile(path, await readFile(path)));
+    }
+    const files = await archivedFiles(clusterDirectory);
+    return { identity, files, histories, archivedAt: await archivedTimes(clusterDirectory, files) };
+  } catch (error) {
+    throw new HoldfastError(
+      'failed',
+      `the WAL archive in "${clusterDirectory}" cannot be read: ${messageOf(error)}`,
+      {
+        code: 'repository_unreadable',
+        hint: 'nothing expires until it can',
+        cause: error,
+      },
+    );
+  }
+}
+
+async function archivedTimes(clusterDirectory: string, files: readonly string[]): Promise<Map<number, Date>> {
+  const times = new Map<number, Date>();
+  const segments = files.filter((file) => !file.endsWith('.history'));
+  const timelines = new Set(segments.map((file) => file.slice(0, 8)));
+  if (timelines.size < 2) return times;
+  for (const file of segments) {
+    const timeline = Number.parseInt(file.slice(0, 8), 16);
+    const { mtime } = await stat(archivedPath(clusterDirectory, file));
+    if (mtime > (times.get(timeline) ?? 0)) times.set(timeline, mtime);
+  }
+  return times;
+}
+
+/** Where a backup begins has to be known before WAL goes that it might need. */
+async function whyWait(
+  clusterDirectory: string,
+  starting: readonly number[],
+  known: readonly KnownBackup[],
+): Promise<string | undefined> {
+  if (starting.length > 0) return `backup ${starting[0]} is starting: it is not known where it begins`;
+  const unfinished = (await findLeftovers(clusterDirectory)).filter(({ writerIsGone }) => !writerIsGone);
+  const stranger = unfinished.find(
+    ({ id }) => !known.some((request) => request.id === id && isUnderWay(request.state)),
+  );
+  return stranger && `backup ${stranger.name} is unfinished, and this database does not know it`;
+}

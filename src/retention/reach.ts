@@ -1,0 +1,47 @@
+/** The timelines to which recovery is to be possible. Pure. */
+import type { Candidate } from './decide-backups.ts';
+import type { Beginning } from './decide-wal.ts';
+import type { Histories } from './history.ts';
+
+export interface Known {
+  /** Of the archive. */
+  files: readonly string[];
+  histories: Histories;
+  /** When a timeline's newest file was archived. */
+  archivedAt: ReadonlyMap<number, Date>;
+  backups: readonly Candidate[];
+  underWay: readonly Beginning[];
+  /** null: all that there are. */
+  recoverSince: Date | null;
+}
+
+/** In order: those that were written to since then, and those that may still be. */
+export function timelinesToReach({
+  files,
+  histories,
+  archivedAt,
+  backups,
+  underWay,
+  recoverSince,
+}: Known): number[] {
+  const ofFiles = new Set(files.map((file) => Number.parseInt(file.slice(0, 8), 16)));
+  const all = new Set([...ofFiles, ...histories.keys(), ...backups.map(({ timeline }) => timeline)]);
+  const inOrder = [...all, ...underWay.map(({ timeline }) => timeline)].sort((a, b) => a - b);
+  if (recoverSince === null) return [...new Set(inOrder)];
+
+  const since = recoverSince.getTime();
+  const recent = [...archivedAt].filter(([, time]) => time.getTime() >= since).map(([timeline]) => timeline);
+  const [latest] = [...archivedAt].sort(([, a], [, b]) => b.getTime() - a.getTime());
+  const newest = backups.toSorted((a, b) => b.stoppedAt.getTime() - a.stoppedAt.getTime());
+  const young = backups.filter(({ stoppedAt }) => stoppedAt.getTime() >= since);
+  const found = [
+    ...recent,
+    ...(latest === undefined ? [] : [latest[0]]),
+    ...[newest[0], newest.find(({ isSound }) => isSound), ...young].flatMap(
+      (backup) => backup?.timeline ?? [],
+    ),
+    ...underWay.map(({ timeline }) => timeline),
+    ...inOrder.slice(-1),
+  ];
+  return [...new Set(found)].sort((a, b) => a - b);
+}

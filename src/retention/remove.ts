@@ -1,0 +1,129 @@
+/**
+ * Removes one backup: noted in the control database first, then off every list for good, then its files. What a killed
+ * expiry has left is finished by the next.
+ */
+import { join } from 'node:path';
+import type { Connection } from '../control/connection.ts';
+import { beginExpiry, endExpiry, type ExpiringBackup } from '../control/retention.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { forgetBackup, removeFiles, unlistBackup, unlistedBackups } from '../repository/expired-backup.ts';
+import { withLock } from '../repository/lock.ts';
+import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
+import type { Decided } from './decide-backups.ts';
+import { runDeleteCommand } from './delete-command.ts';
+import type { ListedCandidate } from './candidates.ts';
+import type { Seen } from './plan.ts';
+
+export interface ExpireOptions {
+  cluster: string;
+  clusterDirectory: string;
+  control: <T>(work: (db: Connection) => Promise<T>) => Promise<T>;
+  /** Only say what would go. */
+  dryRun: boolean;
+  /** Also what is in the repository and this database knows nothing of. */
+  unknown: boolean;
+  deleteCommand: readonly string[] | undefined;
+  log: Log;
+  signal: AbortSignal;
+}
+
+/** read: somebody is at it. refused: the database keeps it, or the delete command failed. */
+export type Result =
+  | { state: 'gone'; bytes: number }
+  | { state: 'read' }
+  | { state: 'refused'; reason: string; failed: boolean };
+
+export async function removeOne(
+  decided: Decided<ListedCandidate>,
+  seen: Seen,
+  options: ExpireOptions,
+): Promise<Result> {
+  const expiring = recordOf(decided, seen);
+  return decided.backup.method === 'copy'
+    ? removeStored(expiring, seen, options)
+    : removeElsewhere(decided.backup, expiring, options);
+}
+
+async function removeStored(expiring: ExpiringBackup, seen: Seen, options: ExpireOptions): Promise<Result> {
+  const { clusterDirectory } = seen;
+  const meta = metaDirectory(join(backupsDirectory(clusterDirectory), expiring.backup));
+  let refusal: string | undefined;
+  try {
+    await withLock(meta, { shared: false, wait: 0 }, async () => {
+      refusal = await options.control((db) => beginExpiry(db, expiring));
+      if (refusal === undefined) await unlistBackup(clusterDirectory, expiring.backup, expiring);
+    });
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'locked') return { state: 'read' };
+    throw error;
+  }
+  if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
+  return { state: 'gone', bytes: await finish(expiring, options) };
+}
+
+async function finish(
+  expiring: ExpiringBackup,
+  { control, clusterDirectory }: ExpireOptions,
+): Promise<number> {
+  const bytes = await removeFiles(clusterDirectory, expiring.backup);
+  await control((db) => endExpiry(db, expiring, { bytes, problem: null }));
+  await forgetBackup(clusterDirectory, expiring.backup);
+  return bytes;
+}
+
+/** What an expiry that was killed had taken off the lists. */
+export async function finishEarlier(options: ExpireOptions): Promise<{ names: string[]; bytes: number }> {
+  const { clusterDirectory, control, log } = options;
+  const names: string[] = [];
+  let bytes = 0;
+  for (const { name, why } of await unlistedBackups(clusterDirectory)) {
+    if (isRecord(why)) {
+      await control((db) => beginExpiry(db, { ...why, request: null })); // a restored database may not know of it
+      bytes += await finish(why, options);
+    } else {
+      bytes += await removeFiles(clusterDirectory, name);
+      await forgetBackup(clusterDirectory, name);
+    }
+    log.info('finished the removal of a backup', { cluster: options.cluster, backup: name });
+    names.push(name);
+  }
+  return { names, bytes };
+}
+
+function isRecord(why: unknown): why is ExpiringBackup {
+  const { cluster, backup, systemIdentifier, startLsn } = (why ?? {}) as Partial<ExpiringBackup>;
+  return [cluster, backup, systemIdentifier, startLsn].every((value) => typeof value === 'string');
+}
+
+async function removeElsewhere(
+  backup: ListedCandidate,
+  expiring: ExpiringBackup,
+  { control, deleteCommand = [], cluster, signal }: ExpireOptions,
+): Promise<Result> {
+  const refusal = await control((db) => beginExpiry(db, expiring));
+  if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
+  try {
+    await runDeleteCommand(deleteCommand, cluster, backup, signal);
+  } catch (error) {
+    const problem = messageOf(error);
+    await control((db) => endExpiry(db, expiring, { bytes: null, problem }));
+    return { state: 'refused', reason: problem, failed: true };
+  }
+  await control((db) => endExpiry(db, expiring, { bytes: null, problem: null }));
+  return { state: 'gone', bytes: 0 };
+}
+
+function recordOf({ backup, reasons }: Decided<ListedCandidate>, { cluster, policy }: Seen): ExpiringBackup {
+  return {
+    cluster,
+    backup: backup.name,
+    request: backup.request,
+    method: backup.method,
+    stoppedAt: backup.stoppedText,
+    systemIdentifier: backup.systemIdentifier,
+    startLsn: backup.startText,
+    reason: reasons.join('; '),
+    policy: policy.definition,
+  };
+}

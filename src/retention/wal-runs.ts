@@ -1,0 +1,29 @@
+/** The files of an archive put together: those that follow each other, with the same fate for the same reason. Pure. */
+import type { DecidedFile } from './decide-wal.ts';
+
+export interface WalRun {
+  goes: boolean;
+  reason: string;
+  timeline: number;
+  /** The first and the last segment. */
+  startWal: string;
+  endWal: string;
+  /** Segments, and what is beside them. */
+  files: number;
+}
+
+/** Without the timeline histories. Where a segment is missing, the run goes on: nothing that stays lies in between. */
+export function runsOf(files: readonly DecidedFile[]): WalRun[] {
+  const runs: WalRun[] = [];
+  for (const { file, goes, reason } of files) {
+    if (file.endsWith('.history')) continue;
+    const timeline = Number.parseInt(file.slice(0, 8), 16);
+    const segment = file.slice(0, 24);
+    const last = runs.at(-1);
+    if (last?.timeline === timeline && last.goes === goes && last.reason === reason) {
+      last.endWal = segment;
+      last.files += 1;
+    } else runs.push({ goes, reason, timeline, startWal: segment, endWal: segment, files: 1 });
+  }
+  return runs;
+}

@@ -1,0 +1,42 @@
+/** A thread that makes one segment after the other ready in the spool (spool.ts). */
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { workerData } from 'node:worker_threads';
+import type { ClusterIdentity } from '../repository/cluster-identity.ts';
+import { archivedPath } from '../repository/wal-archive.ts';
+import { doTasks } from '../thread-tasks.ts';
+import { writeSegment } from './fetch.ts';
+
+export interface FetchSetup {
+  spool: string;
+  clusterDirectory: string;
+  identity: ClusterIdentity;
+}
+
+const { spool, clusterDirectory, identity } = workerData as FetchSetup;
+
+doTasks(makeReady);
+
+/** false: there is none, or it cannot be had; the fetch that needs it will say why. */
+function makeReady(name: string): boolean {
+  const archived = archivedPath(clusterDirectory, name);
+  const temporary = join(spool, `${name}.fetching`);
+  try {
+    const source = openSync(archived, 'r');
+    try {
+      const target = openSync(temporary, 'w', 0o600);
+      try {
+        writeSegment(source, target, { name, archived, identity });
+      } finally {
+        closeSync(target);
+      }
+    } finally {
+      closeSync(source);
+    }
+    renameSync(temporary, join(spool, name));
+    return true;
+  } catch {
+    rmSync(temporary, { force: true });
+    return false;
+  }
+}

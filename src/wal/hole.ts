@@ -1,0 +1,69 @@
+/**
+ * Whether a segment that the archive does not have is a hole in it, and not its end. PostgreSQL takes it for the end:
+ * recovery would be over there, and the server open, without what later segments hold.
+ */
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError } from '../errors.ts';
+import { parseTimelineHistory } from '../postgres/timeline-history.ts';
+import { parseSegmentName } from '../postgres/wal-segment.ts';
+import { archivedPath, segmentsIn, walLogs } from '../repository/wal-archive.ts';
+import { requireIdentity } from './fetch.ts';
+
+/** Milliseconds for which it may still come: what is archived ahead of the archiver overtakes what he has in hand. */
+const patience = 10_000;
+const pollEvery = 500;
+
+/**
+ * false: the archive ends before `name`. true: there is a hole, and `name` has come meanwhile.
+ * @throws HoldfastError `wal_missing` where it has not
+ */
+export async function hasCome(
+  name: string,
+  clusterDirectory: string,
+  isThere: () => Promise<boolean>,
+): Promise<boolean> {
+  for (let waited = 0; ; waited += pollEvery) {
+    const later = await laterThan(name, clusterDirectory);
+    if (later === undefined) return false;
+    if (waited >= patience) throw missing(name, later, clusterDirectory);
+    await sleep(pollEvery);
+    if (await isThere()) return true;
+  }
+}
+
+/** A segment of the same timeline that is behind it; undefined: none, or the timeline began later. */
+async function laterThan(name: string, clusterDirectory: string): Promise<string | undefined> {
+  const timeline = name.slice(0, 8);
+  const logs = (await walLogs(clusterDirectory)).filter((log) => log.startsWith(timeline));
+  for (const log of logs.filter((one) => one >= name.slice(0, 16))) {
+    const later = (await segmentsIn(clusterDirectory, log)).find((one) => one > name);
+    if (later !== undefined) return (await isOn(name, clusterDirectory)) ? later : undefined;
+  }
+  return undefined;
+}
+
+/** Recovery asks for a segment on the newest timeline first, whether that had begun by then or not (up to 12). */
+async function isOn(name: string, clusterDirectory: string): Promise<boolean> {
+  const { walSegmentSize } = await requireIdentity(clusterDirectory);
+  const { timeline, number } = parseSegmentName(name, walSegmentSize);
+  if (timeline === 1) return true;
+  try {
+    const history = await readFile(archivedPath(clusterDirectory, `${name.slice(0, 8)}.history`));
+    const begin = parseTimelineHistory(history, timeline).at(-1)?.end;
+    return begin !== undefined && number >= begin / BigInt(walSegmentSize);
+  } catch {
+    return false; // nobody can know
+  }
+}
+
+function missing(name: string, later: string, clusterDirectory: string): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `the archive in "${clusterDirectory}" has ${later}, but not ${name}: recovery would end before it`,
+    {
+      code: 'wal_missing',
+      hint: 'archive it ("holdfast wal push FILE"), restore a backup or to a target that does without it, or end here, knowingly, with HOLDFAST_DESPITE_MISSING_WAL=1 in restore_command',
+    },
+  );
+}

@@ -1,0 +1,13 @@
+/** What does the chores of each kind. */
+import type { ChoreRunner } from '../chores/chore.ts';
+import { runSyncChore } from '../chores/sync-chore.ts';
+import { runDrillChore } from '../restore/drill/chore.ts';
+import { runVerifyChore } from '../restore/verify-chore.ts';
+import { runExpiry } from '../retention/expire-chore.ts';
+
+export const choreRunners: Partial<Record<string, ChoreRunner>> = {
+  sync: runSyncChore,
+  verify: runVerifyChore,
+  drill: runDrillChore,
+  expire: runExpiry,
+};

@@ -1,0 +1,73 @@
+/** What a worker does besides holding backups: how its services start, are woken, and stop together. */
+import type { Target } from '../backup/target.ts';
+import type { Config } from '../config/config.ts';
+import type { ControlLink } from '../control/control-link.ts';
+import type { Log } from '../log.ts';
+import { reportArchivers } from './archiver-report.ts';
+import { Chores } from './chores.ts';
+import { Every } from './every.ts';
+import { removeLeftDrills, removeLeftovers } from './leftovers.ts';
+import { Scheduler } from './scheduler.ts';
+import { SyncService } from './sync-service.ts';
+import { WalServices } from './wal-services.ts';
+
+export interface ServicesOptions {
+  control: ControlLink;
+  instance: string;
+  targets: ReadonlyMap<string, Target>;
+  config: Config;
+  log: Log;
+}
+
+/** Milliseconds. */
+const reportEvery = 30_000;
+
+export class Services {
+  readonly #options: ServicesOptions;
+  readonly #report: Every;
+  readonly #wal: WalServices;
+  readonly #scheduler: Scheduler;
+  readonly #chores: Chores;
+  readonly #sync: SyncService;
+
+  constructor(options: ServicesOptions) {
+    const { control, targets, log } = options;
+    this.#options = options;
+    this.#report = new Every(reportEvery, () => reportArchivers(control, targets.values(), log), log);
+    this.#wal = new WalServices(options);
+    this.#scheduler = new Scheduler({ control, clusters: [...targets.keys()], log });
+    this.#chores = new Chores(options);
+    this.#sync = new SyncService(options);
+  }
+
+  start(): void {
+    const { control, config, targets, log } = this.#options;
+    for (const service of [this.#report, this.#wal, this.#scheduler, this.#chores, this.#sync])
+      service.start();
+    void removeLeftovers(control, config.worker.repository, [...targets.keys()], log);
+    void removeLeftDrills(config.clusters, log);
+  }
+
+  /** What was notified while a connection was away is lost. */
+  readTables(): void {
+    this.#scheduler.wake();
+    this.#chores.wake();
+  }
+
+  /** Whether a notification was meant for one of them. */
+  notified({ chore, schedule }: Record<string, unknown>): boolean {
+    if (chore !== undefined) this.#chores.wake();
+    if (schedule !== undefined) this.#scheduler.wake();
+    return chore !== undefined || schedule !== undefined;
+  }
+
+  /** Begins nothing more, and gives back what runs. The WAL of backups that are held is seen to until the end. */
+  async drain(): Promise<void> {
+    void this.#scheduler.stop();
+    await Promise.all([this.#chores.stop(), this.#sync.stop()]);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#report.stop(), this.#wal.stop(), this.#scheduler.stop()]);
+  }
+}

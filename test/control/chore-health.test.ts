@@ -1,0 +1,103 @@
+import test from 'ava';
+import { assess, worst, type Finding } from '../../src/control/health.ts';
+import type { ChoreStatus } from '../../src/control/status.ts';
+
+const hour = 3600;
+
+const chore: ChoreStatus = {
+  id: 5,
+  cluster: 'main',
+  kind: 'verify',
+  state: 'complete',
+  attempts: 1,
+  backup: null,
+  worker: 'w',
+  error: null,
+  hint: null,
+  errorCode: null,
+  result: null,
+  requestedBy: 'r',
+  requestedAt: new Date(),
+  startedAt: new Date(),
+  nextAttemptAt: null,
+  finishedAt: new Date(),
+  workerGone: false,
+  age: hour,
+  ago: 60,
+  nextIn: null,
+};
+const underWay = { ago: null, finishedAt: null };
+const away = { error: 'it is away', errorCode: 'sync_failed', kind: 'sync', ...underWay };
+
+function findings(...chores: Partial<ChoreStatus>[]): Finding[] {
+  const observation = {
+    schema: { installed: 3, needed: 3 },
+    clusters: [],
+    workers: [],
+    requests: [],
+    windows: [],
+    schedules: [],
+    drills: [],
+    chores: chores.map((change) => ({ ...chore, ...change })),
+  };
+  return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
+}
+
+for (const [title, change, severity, message] of [
+  [
+    'a failed verification',
+    { state: 'failed', error: 'it is damaged', errorCode: 'backup_damaged' },
+    'critical',
+    'failed 60 s ago: it is damaged',
+  ],
+  [
+    'a failed expiry',
+    { state: 'failed', kind: 'expire', error: 'no policy', errorCode: 'no_policy' },
+    'warning',
+    'failed 60 s ago: no policy',
+  ],
+  [
+    'a sync that fails',
+    { ...away, state: 'retrying', attempts: 3 },
+    'warning',
+    'has failed 3 times in 3600 s: it is away',
+  ],
+  [
+    'a sync that is being tried again',
+    { ...away, state: 'running', attempts: 3 },
+    'warning',
+    'has failed 2 times in 3600 s: it is away',
+  ],
+  [
+    'a sync that has failed for longer than a backup may be old',
+    { ...away, state: 'retrying', attempts: 99, age: 27 * hour },
+    'critical',
+    `has failed 99 times in ${27 * hour} s: it is away`,
+  ],
+  [
+    'a chore whose worker is gone',
+    { ...underWay, state: 'running', workerGone: true },
+    'warning',
+    'running, but its worker is gone',
+  ],
+  [
+    'a chore that nobody begins',
+    { ...underWay, state: 'requested', age: 2 * hour },
+    'warning',
+    'waits for a worker since 7200 s',
+  ],
+] satisfies [string, Partial<ChoreStatus>, string, string][]) {
+  test(`${title}: ${severity}`, (t) => {
+    const kind = 'kind' in change ? change.kind : chore.kind;
+    const object = `cluster main, chore 5 (${kind})`;
+    t.deepEqual(findings(change), [{ severity, object, message }] as Finding[]);
+  });
+}
+
+test('a chore that is complete, was given up or was cut short by the end of its worker is no problem', (t) => {
+  const cutShort = { ...away, state: 'retrying', errorCode: 'worker_stopped' } as const;
+  const givenUp = { state: 'failed', error: 'no more', errorCode: 'given_up' } as const;
+  const found = findings({}, cutShort, givenUp);
+  t.is(worst(found), 'ok');
+  t.is(found.length, 1);
+});

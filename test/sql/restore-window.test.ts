@@ -1,0 +1,114 @@
+// restore_window on a cluster that was restored once: what each timeline can reach, and which side of a hole on the
+// older one the newer one came from.
+import test, { type ExecutionContext } from 'ava';
+import { installedDatabase } from '../support/installed-database.ts';
+import { holdfast } from '../support/process.ts';
+import { connect } from '../support/sql-client.ts';
+
+/** On timeline 1, segments 1 to 3 and 5 to 6; timeline 2 has 3 or 6 to 9, as it branched off there. */
+const [before, behind] = [1, 5];
+
+test('a timeline that branched off before the hole is restorable from the backup there; the hole is the old one’s', async (t) => {
+  const it = await setup(t);
+  await it.backupIn(before, '2026-03-01 10:00', '0/1800000');
+  await it.branch(before, '0/3400000');
+  t.deepEqual(await it.windows(), [
+    { timeline: 1, from: '0/1800000', to: '0/4000000', up_to_date: false, holes: [segment(1, 4)] },
+    { timeline: 2, from: '0/1800000', to: '0/A000000', up_to_date: true, holes: null },
+  ]);
+  t.deepEqual(await it.check(), [
+    `warning  cluster main, timeline 1: WAL is missing: ${segment(1, 4)}`,
+    'ok       cluster main, timeline 1: restorable',
+    'ok       cluster main, timeline 2: restorable',
+  ]);
+});
+
+test('one that branched off behind the hole cannot be reached from before it, and asks for a backup', async (t) => {
+  const it = await setup(t);
+  await it.backupIn(before, '2026-03-01 10:00', '0/1800000');
+  await it.branch(behind, '0/6400000');
+  const [old, young] = await it.windows();
+  t.like(old, { from: '0/1800000', to: '0/4000000', up_to_date: false });
+  t.deepEqual(young, { timeline: 2, from: null, to: null, up_to_date: false, holes: null });
+  t.true(
+    (await it.check()).includes(
+      'critical cluster main, timeline 2: its WAL is archived, and there is no backup to restore it from',
+    ),
+  );
+
+  await it.backupIn(behind, '2026-03-01 12:00', '0/5800000');
+  const [oldNow, youngNow] = await it.windows();
+  t.like(oldNow, { from: '0/1800000', to: '0/7000000', up_to_date: true, holes: [segment(1, 4)] });
+  t.like(youngNow, { from: '0/5800000', to: '0/A000000', up_to_date: true });
+});
+
+test('a backup that ended after the switch is the old timeline’s only', async (t) => {
+  const it = await setup(t);
+  await it.backupIn(behind, '2026-03-01 12:00', '0/6800000');
+  await it.branch(behind, '0/6400000');
+  const [old, young] = await it.windows();
+  t.like(old, { from: '0/6800000', to: '0/7000000', up_to_date: true });
+  t.like(young, { from: null, up_to_date: false });
+});
+
+async function setup(t: ExecutionContext) {
+  const { url } = await installedDatabase(t);
+  const client = await connect(t, url);
+  const run = (timeline: number, first: number, last: number, more: Record<string, unknown> = {}) => {
+    const row = {
+      cluster: 'main',
+      timeline,
+      start_wal: segment(timeline, first),
+      end_wal: segment(timeline, last),
+      start_lsn: lsn(first),
+      end_lsn: lsn(last + 1),
+      last_archived_at: `2026-03-0${timeline} 20:00`,
+      ...more,
+    };
+    const places = Object.keys(row).map((_, n) => `$${n + 1}`);
+    return client.query(
+      `insert into holdfast.archived_wal (${Object.keys(row).join(', ')}) values (${places.join(', ')})`,
+      Object.values(row),
+    );
+  };
+  await run(1, before, 3);
+  await run(1, behind, 6, { missing_from: segment(1, 4), missing_to: segment(1, 4) });
+
+  return {
+    /** The oldest backup whose WAL begins in that run of timeline 1. */
+    backupIn: (first: number, at: string, end: string) =>
+      client.query(
+        `update holdfast.archived_wal set restorable_from = $2, restorable_from_lsn = $3
+         where timeline = 1 and start_wal = $1`,
+        [segment(1, first), at, end],
+      ),
+    /** Timeline 2 continues that run from there. */
+    branch: (first: number, at: string) =>
+      run(2, Number(at.slice(2, 3)), 9, {
+        follows_timeline: 1,
+        follows_wal: segment(1, first),
+        switch_lsn: at,
+      }),
+    windows: () =>
+      client.query(
+        `select timeline, earliest_lsn::text as "from", latest_lsn::text as "to", up_to_date, holes
+         from holdfast.restore_window order by timeline`,
+      ),
+    /** What is said of timelines, without the times. */
+    async check() {
+      const { stdout } = await holdfast(['check'], { url });
+      const lines = stdout
+        .split('\n')
+        .filter((line) => / timeline \d: /.test(line) && !line.startsWith('HOLDFAST'));
+      return lines.map((line) => line.replace(/restorable from .*/, 'restorable'));
+    },
+  };
+}
+
+function segment(timeline: number, n: number): string {
+  return `0000000${timeline}000000000000000${n.toString(16).toUpperCase()}`;
+}
+
+function lsn(n: number): string {
+  return `0/${n.toString(16).toUpperCase()}000000`;
+}

@@ -1,0 +1,56 @@
+// PostgreSQL takes a segment that is not in the archive for the end of the WAL; where it is a hole, recovery stops there.
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { walScene, type Scene } from '../support/wal.ts';
+
+const name = (n: number, timeline = 1) => `0000000${timeline}000000000000000${n}`;
+
+test('a recovery does not end at a hole: that is an error, which names it', async (t) => {
+  const scene = await holedScene(t);
+  const { status, stderr } = await scene.fetch(name(2));
+  t.is(status, 200);
+  t.regex(
+    stderr,
+    /has 000000010000000000000003, but not 000000010000000000000002: recovery would end before it/,
+  );
+  t.is((await scene.fetch(name(4))).status, 1);
+});
+
+test('what was archived out of turn comes a little later', async (t) => {
+  const scene = await holedScene(t);
+  const fetching = scene.fetch(name(2));
+  await sleep(1500); // by then it waits
+  await rename(`${scene.archived(name(2))}.away`, scene.archived(name(2)));
+  t.is((await fetching).status, 0);
+});
+
+test('a standby asks again, and who knows of the hole may end there', async (t) => {
+  const scene = await holedScene(t);
+  const env = { HOLDFAST_DESPITE_MISSING_WAL: '1' };
+  t.is((await scene.fetch(name(2), 'pg_wal/RECOVERYXLOG', { env })).status, 1);
+  await writeFile(join(scene.dataDirectory, 'standby.signal'), '');
+  t.is((await scene.fetch(name(2))).status, 1);
+});
+
+test('what a timeline had not begun by is no hole in it', async (t) => {
+  const scene = await holedScene(t);
+  await scene.wal('00000002.history', Buffer.from('1\t0/300000\tno recovery target specified\n'));
+  await scene.wal(name(5, 2));
+  for (const file of ['00000002.history', name(5, 2)]) t.is((await scene.push(file)).status, 0);
+  t.is((await scene.fetch(name(2, 2))).status, 1);
+  t.is((await scene.fetch(name(4, 2))).status, 200);
+});
+
+/** An archive of the segments 1 and 3, with the one in between put away; and a server that recovers. */
+async function holedScene(t: ExecutionContext): Promise<Scene> {
+  const scene = await walScene(t);
+  for (const n of [1, 2, 3]) {
+    await scene.wal(name(n));
+    t.is((await scene.push(name(n))).status, 0);
+  }
+  await rename(scene.archived(name(2)), `${scene.archived(name(2))}.away`);
+  await writeFile(join(scene.dataDirectory, 'recovery.signal'), '');
+  return scene;
+}
