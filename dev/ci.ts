@@ -6,6 +6,7 @@ import { add, describe, root, runAva, type Tally } from './ava.ts';
 import { majors, newest } from './embedded/binaries.ts';
 import { checkPackage } from './check-package.ts';
 import { runMatrix } from './matrix.ts';
+import { inMemory } from './memory-disk.ts';
 
 const passed: Tally = { passed: 1, failed: 0, skipped: 0 };
 
@@ -14,7 +15,7 @@ let total: Tally = { passed: 0, failed: 0, skipped: 0 };
 
 await step('lint', () => npmRun('lint'));
 await step('types', () => npmRun('types'));
-await step('tests', () => runAva([], { show: true }));
+await step('tests', () => inMemory((env) => runAva([], { env, show: true })));
 await step('matrix', () => runMatrix(majors.filter((major) => major !== newest)));
 await step('demo', () => npmRun('demo'));
 await step('package', checkPackage);

@@ -1,10 +1,9 @@
 // npm run test:matrix [-- 12 13 …]: what depends on the server's version, once per major version.
-import { chmod, mkdtemp, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { add, describe, runAva, type Tally } from './ava.ts';
 import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
+import { inMemory } from './memory-disk.ts';
 
 /** What is about the repository, the worker or names alone is the same on every version: the newest is enough. */
 const independent = [
@@ -21,28 +20,22 @@ const independent = [
   'scenarios/wal-{ahead,ahead-full,gaps,segment-sizes}',
   'sql/schema-names',
 ];
-const files = ['test/scenarios/**', 'test/sql/**', ...independent.map((name) => `!test/${name}.test.ts`)];
+/** What the worker does when it, or a connection, or a client ends: on the oldest, and with all tests on the newest. */
+const ofTheWorker = [
+  'scenarios/{caller-gone,client-manners,clusters,drain,fairness,forged-notifications,frozen,hold-timeout}',
+  'scenarios/{listener-lost,odd-schema,rows-locked,schema-versions,service-manager,two-workers-race}',
+  'scenarios/{control,server}-restarted',
+  'scenarios/label-directory-fails',
+  'scenarios/worker-{frozen,killed,killed-alone,killed-two-servers,names}',
+];
 
-const memoryDisk = '/dev/shm';
-/** Bytes. */
-const memoryWanted = 8 * 1024 ** 3;
-
-export async function runMatrix(versions: Major[]): Promise<Tally> {
-  const directory = await inMemory();
-  try {
-    return await runAll(versions, directory === undefined ? {} : { TMPDIR: directory });
-  } finally {
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-  }
+function filesFor(version: Major): string[] {
+  const leftOut = version === majors[0] ? independent : [...independent, ...ofTheWorker];
+  return ['test/scenarios/**', 'test/sql/**', ...leftOut.map((name) => `!test/${name}.test.ts`)];
 }
 
-/** Most of what the servers of the tests do is to write files; the newest version's have done it on a disk. */
-async function inMemory(): Promise<string | undefined> {
-  const found = await statfs(memoryDisk).catch(() => undefined);
-  if (found === undefined || found.bavail * found.bsize < memoryWanted) return undefined;
-  const directory = await mkdtemp(join(memoryDisk, 'holdfast-matrix-'));
-  await chmod(directory, 0o1777);
-  return directory;
+export async function runMatrix(versions: Major[]): Promise<Tally> {
+  return inMemory((env) => runAll(versions, env));
 }
 
 async function runAll(versions: Major[], env: NodeJS.ProcessEnv): Promise<Tally> {
@@ -68,7 +61,7 @@ async function runVersion(version: Major, env: NodeJS.ProcessEnv): Promise<Tally
   } catch (error) {
     return { passed: 0, failed: 1, skipped: 0, failures: inspect(error) };
   }
-  return runAva(files, { env: { ...env, TEST_PG_VERSION: String(version) } });
+  return runAva(filesFor(version), { env: { ...env, TEST_PG_VERSION: String(version) } });
 }
 
 function chosen(args: string[]): Major[] {
