@@ -47,6 +47,8 @@ testWhen(noPgCron)('pg_cron/nightly.sql: pg_cron requests a backup, and its othe
     'cron.use_background_workers=on',
     'max_worker_processes=20',
     'fsync=off',
+    // A spread checkpoint takes as long as it may.
+    'checkpoint_timeout=30s',
     'archive_mode=on',
     'archive_command=true',
     'listen_addresses=127.0.0.1',
