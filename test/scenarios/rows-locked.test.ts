@@ -21,7 +21,7 @@ test('a locked request is passed over, without the worker running in circles', a
   const before = await transactions(it);
   await it.admin.query('select pg_sleep(4)');
   const busy = (await transactions(it)) - before;
-  t.true(busy < 60, `${busy} transactions in four seconds`);
+  t.true(busy < 150, `${busy} transactions in four seconds`); // in circles, it makes thousands
 
   await it.client.query('rollback');
   await it.untilState(locked, 'running', { within: 5000 });
