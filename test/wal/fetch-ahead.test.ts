@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { isAlive } from '../../src/repository/place-file.ts';
+import { readOwner } from '../../src/wal/spool.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
 
@@ -132,7 +134,17 @@ async function recoveringScene(t: ExecutionContext, segments: number): Promise<S
   }
   await writeFile(join(scene.dataDirectory, 'recovery.signal'), '');
   await writeFile(join(scene.dataDirectory, 'postmaster.pid'), `${process.pid}\n`);
+  t.teardown(() => untilNothingReadsAhead(scene));
   return scene;
+}
+
+/** Who still wrote into the spool would be in the way of its removal. */
+async function untilNothingReadsAhead(scene: Scene): Promise<void> {
+  await rm(join(scene.dataDirectory, 'recovery.signal'), { force: true });
+  await eventually('the read-ahead has ended', async () => {
+    const owner = await readOwner(spool(scene));
+    return owner === undefined || !isAlive(owner.pid);
+  });
 }
 
 function spool(scene: Scene): string {
