@@ -5,6 +5,7 @@ import { withControl } from '../control/client.ts';
 import { createLog } from '../log.ts';
 import { expire, type Expiry } from '../retention/expire.ts';
 import { bytes, plain } from './format.ts';
+import { untilInterrupted } from './interruption.ts';
 import { configFrom, controlFrom, type GlobalOptions } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { paint } from './paint.ts';
@@ -46,25 +47,20 @@ async function expireOne(
   { repository, dryRun, unknown }: Options,
   config: Config,
 ): Promise<Expiry> {
-  const interrupted = new AbortController();
-  const onSignal = () => interrupted.abort(new Error('interrupted: the next expiry goes on'));
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
-  try {
-    return await expire({
-      cluster,
-      clusterDirectory: join(resolve(repository ?? config.worker.repository), cluster),
-      control: (work) => withControl(controlFrom(config, 'expire'), work),
-      dryRun,
-      unknown,
-      deleteCommand: config.clusters.find(({ name }) => name === cluster)?.deleteCommand,
-      log: createLog({ level: 'error' }),
-      signal: interrupted.signal,
-    });
-  } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-  }
+  return untilInterrupted(
+    (signal) =>
+      expire({
+        cluster,
+        clusterDirectory: join(resolve(repository ?? config.worker.repository), cluster),
+        control: (work) => withControl(controlFrom(config, 'expire'), work),
+        dryRun,
+        unknown,
+        deleteCommand: config.clusters.find(({ name }) => name === cluster)?.deleteCommand,
+        log: createLog({ level: 'error' }),
+        signal,
+      }),
+    'interrupted: the next expiry goes on',
+  );
 }
 
 function described(expiry: Expiry, dryRun: boolean): string[] {

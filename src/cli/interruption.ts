@@ -1,11 +1,14 @@
 import { onStopSignal } from '../stop-signals.ts';
 
 /** Ctrl-C and SIGTERM while the server is waited for: the first is passed on, a second one ends the program. */
-export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function untilInterrupted<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  reason = 'interrupted',
+): Promise<T> {
   const abort = new AbortController();
   const ignoreSignals = onStopSignal(() => {
     if (abort.signal.aborted) process.exit(1);
-    abort.abort(new Error('interrupted'));
+    abort.abort(new Error(reason));
   });
   try {
     return await work(abort.signal);
