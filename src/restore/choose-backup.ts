@@ -36,25 +36,25 @@ export async function chooseBackup(question: Question): Promise<Choice> {
   const { backup, path, warnings } = await choose(question, archive);
   const own = await ownSegments(backup.directory);
   const segments = new Set([...archive.segments, ...own]);
-  const needs = { backup: backup.description, path, target: question.target, segments };
-  const { last, hole } = coverageFrom(needs.backup.stopWal, path, segments, needs.backup.walSegmentSize);
-  const archivedAt = await timeOf(question.clusterDirectory, last);
-  const times = { archivedAt: (name: string) => (name === last ? archivedAt : undefined) };
-  const missing = missingWal({ ...needs, ...times });
+  const { stopWal, walSegmentSize } = backup.description;
+  const coverage = coverageFrom(stopWal, path, segments, walSegmentSize);
+  const archivedAt = await timeOf(question.clusterDirectory, coverage.last);
+  const needs = { backup: backup.description, target: question.target, segments, coverage, archivedAt };
+  const missing = missingWal(needs);
   if (missing !== undefined && !question.despiteMissingWal) {
     throw new HoldfastError('failed', missing, {
       code: 'wal_missing',
       hint: 'find the missing segment and archive it ("holdfast wal push FILE"), choose another backup or an earlier target, or go on with --despite-missing-wal',
     });
   }
-  const doubt = missing ?? doubtAbout({ ...needs, ...times, archived: archive.segments });
-  if (doubt !== undefined && !question.hasOtherWal) warnings.push(doubt);
+  const doubt = question.hasOtherWal ? undefined : doubtAbout({ ...needs, archived: archive.segments });
+  warnings.push(...[missing ?? doubt].filter((warning) => warning !== undefined));
   const fromBackup = notArchived({ backup: backup.description, archived: archive.segments });
   return {
     backup,
     path,
     fromBackup: fromBackup.filter((name) => own.has(name)),
-    hasHole: hole !== undefined,
+    hasHole: coverage.hole !== undefined,
     warnings,
   };
 }

@@ -3,28 +3,29 @@ import { formatLsn } from '../postgres/lsn.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { formatTime, type Target } from './target.ts';
-import { coverageFrom, type Span } from './wal-path.ts';
+import type { Coverage } from './wal-path.ts';
 
 export interface Needs {
   backup: Pick<RepositoryBackup, 'id' | 'startWal' | 'stopWal' | 'walSegmentSize'>;
-  path: readonly Span[];
   target: Target;
   /** What there is, in the archive or beside the backup. */
   segments: ReadonlySet<string>;
-  /** When a segment was archived. */
-  archivedAt(segment: string): Date | undefined;
+  /** From the last segment of the backup on. */
+  coverage: Coverage;
+  /** When the last of those was archived, where it was. */
+  archivedAt: Date | undefined;
 }
 
 /** What is in the way of the target; undefined: nothing that can be known before. */
 export function missingWal(needs: Needs): string | undefined {
-  const { backup, path, target, segments } = needs;
+  const { backup, target, segments, coverage, archivedAt } = needs;
   const { startWal, stopWal, walSegmentSize } = backup;
   const absent = segmentRange(startWal, stopWal, walSegmentSize).find((name) => !segments.has(name));
   if (absent !== undefined)
     return `backup ${backup.id} needs the WAL from ${startWal} to ${stopWal}, and ${absent} is not there`;
   if (target.kind === 'immediate') return undefined;
 
-  const { last, hole } = coverageFrom(stopWal, path, segments, walSegmentSize);
+  const { last, hole } = coverage;
   if (target.kind === 'lsn') {
     const reached = last === undefined ? -1n : parseSegmentName(last, walSegmentSize).number;
     if ((target.lsn - 1n) / BigInt(walSegmentSize) <= reached) return undefined;
@@ -34,23 +35,20 @@ export function missingWal(needs: Needs): string | undefined {
   if (hole === undefined) return undefined;
   if (target.kind !== 'time') return `${hole} is missing in the archive: recovery would end there`;
   // A transaction that ended before a segment was archived may still be in the next one, but not the other way round.
-  const archived = last === undefined ? undefined : needs.archivedAt(last);
-  if (archived !== undefined && BigInt(archived.getTime()) * 1000n >= target.at.microseconds)
+  if (archivedAt !== undefined && BigInt(archivedAt.getTime()) * 1000n >= target.at.microseconds)
     return undefined;
   return `${hole} is missing in the archive, before ${formatTime(target.at)}`;
 }
 
 /** Why the target may not be reached, although nothing is missing; undefined: it will be, as far as can be known. */
 export function doubtAbout(needs: Needs & { archived: ReadonlySet<string> }): string | undefined {
-  const { backup, path, target, segments, archived } = needs;
+  const { backup, target, coverage, archivedAt, archived } = needs;
   if (target.kind === 'immediate' || target.kind === 'lsn') return undefined;
   if (!archived.has(backup.stopWal))
     return `the archive has no WAL from the end of backup ${backup.id} on: recovery ends there`;
-  const { last } = coverageFrom(backup.stopWal, path, segments, backup.walSegmentSize);
-  const at = last === undefined ? undefined : needs.archivedAt(last);
-  if (target.kind !== 'time' || at === undefined || BigInt(at.getTime()) * 1000n >= target.at.microseconds)
-    return undefined;
-  return `the archive ends with ${last}, archived at ${at.toISOString()}, before ${formatTime(target.at)}: where nothing was committed after that time, and archived by then, PostgreSQL ends the recovery with an error`;
+  if (target.kind !== 'time' || archivedAt === undefined) return undefined;
+  if (BigInt(archivedAt.getTime()) * 1000n >= target.at.microseconds) return undefined;
+  return `the archive ends with ${coverage.last}, archived at ${archivedAt.toISOString()}, before ${formatTime(target.at)}: where nothing was committed after that time, and archived by then, PostgreSQL ends the recovery with an error`;
 }
 
 /** Those of the backup's own segments that the archive does not have. */

@@ -17,10 +17,17 @@ const whole = range('000000010000000000000002', '000000010000000000000009');
 const without = (...missing: string[]) => new Set(whole.filter((name) => !missing.includes(name)));
 const path = pathTo(1, new Map());
 const lsn = (text: string): Target => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
-const archivedAt = () => new Date('2026-03-14T12:00:00Z');
+const archivedAt = new Date('2026-03-14T12:00:00Z');
+const needs = (segments: Set<string>, target: Target) => ({
+  backup,
+  target,
+  segments,
+  coverage: coverageFrom(backup.stopWal, path, segments, size),
+  archivedAt,
+});
 
 function problem(segments: Set<string>, target: Target) {
-  return missingWal({ backup, path, target, segments, archivedAt });
+  return missingWal(needs(segments, target));
 }
 
 test('nothing is in the way where all segments are there', (t) => {
@@ -93,7 +100,7 @@ test('a target behind the end of the archive is doubtful, and so is all where th
   const segments = without();
   const at = (text: string): Target => ({ kind: 'time', at: parseTime(text), exclusive: false });
   const doubt = (target: Target, archived: Set<string> = segments) =>
-    doubtAbout({ backup, path, target, segments, archived, archivedAt });
+    doubtAbout({ ...needs(segments, target), archived });
   t.is(doubt(at('2026-03-14 12:00:00Z')), undefined);
   t.regex(
     String(doubt(at('2026-03-14 12:00:01Z'))),
