@@ -75,7 +75,7 @@ export class WalRecords {
 function begin(page: Buffer, at: number, address: bigint, most: number): Unfinished | undefined {
   const total = page.readUInt32LE(at);
   if (total < recordHeaderBytes) return undefined;
-  return { lsn: address + BigInt(at), total, got: 0, bytes: Buffer.alloc(Math.min(total, most)) };
+  return { lsn: address + BigInt(at), total, got: 0, bytes: Buffer.allocUnsafe(Math.min(total, most)) };
 }
 
 function take(record: Unfinished, from: Buffer): number {
