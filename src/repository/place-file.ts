@@ -121,6 +121,14 @@ export function repositoryFull(path: string, cause?: unknown): HoldfastError {
   });
 }
 
+export function repositoryUnreadable(path: string, cause: unknown): HoldfastError {
+  return new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(cause)}`, {
+    code: 'repository_unreadable',
+    hint: 'run this as the user that owns the repository, and see that its disk is well',
+    cause,
+  });
+}
+
 /** A failure to write, said with the path; errors of our own pass. */
 export function repositoryError(error: unknown, path: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;

@@ -7,8 +7,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError, messageOf } from '../errors.ts';
+import { HoldfastError } from '../errors.ts';
 import { parseDescription, type BackupDescription } from './label-entry.ts';
+import { repositoryUnreadable } from './place-file.ts';
 
 /** backup.json: what the label directory's has, and how the copy is stored. */
 export interface RepositoryBackup extends BackupDescription {
@@ -154,10 +155,6 @@ export async function namesIn(directory: string): Promise<string[]> {
 function unreadable(path: string) {
   return (error: NodeJS.ErrnoException): undefined => {
     if (error.code === 'ENOENT') return undefined;
-    throw new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(error)}`, {
-      code: 'repository_unreadable',
-      hint: 'run this as the user that owns the repository, and see that its disk is well',
-      cause: error,
-    });
+    throw repositoryUnreadable(path, error);
   };
 }

@@ -6,6 +6,7 @@ import { crc32c } from '../postgres/crc32c.ts';
 import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { readFrameIndex, type FrameEntry } from '../repository/frame-index.ts';
+import { repositoryUnreadable } from '../repository/place-file.ts';
 import {
   backupsDirectory,
   metaDirectory,
@@ -120,11 +121,7 @@ async function checked<T>(
 export function refuseUnreadable(file: string, error: unknown): void {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall === undefined || code === 'ENOENT') return;
-  throw new HoldfastError('failed', `"${file}" cannot be read: ${messageOf(error)}`, {
-    code: 'repository_unreadable',
-    hint: 'run this as the user that owns the repository, and see that its disk is well',
-    cause: error,
-  });
+  throw repositoryUnreadable(file, error);
 }
 
 /** Frame follows frame, from the first byte of every tar to its last. */

@@ -11,7 +11,7 @@ import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.t
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { writeFully } from '../repository/compressed-file.ts';
 import { readCompressedHere } from '../repository/compressed-here.ts';
-import { isAlive } from '../repository/place-file.ts';
+import { isAlive, repositoryUnreadable } from '../repository/place-file.ts';
 import { writeAt } from '../repository/write-at.ts';
 import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
 import { checkSegment, notWal } from './source-file.ts';
@@ -58,11 +58,7 @@ async function openArchived(archived: string): Promise<FileHandle | undefined> {
     return await open(archived, 'r');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new HoldfastError('failed', `"${archived}" cannot be read: ${messageOf(error)}`, {
-      code: 'repository_unreadable',
-      hint: 'run this as the user that owns the repository, and see that its disk is well',
-      cause: error,
-    });
+    throw repositoryUnreadable(archived, error);
   }
 }
 
