@@ -4,7 +4,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { releaseBuffer } from './release-buffer.ts';
 import { firstFrame } from './zstd-frames.ts';
 
@@ -18,7 +18,6 @@ export const readAtOnce = 4 << 20;
 /** Bytes: as in write-at.ts, but that each takes a thread and back. */
 const writtenAtOnce = 128 << 10;
 
-const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
 /** The content of `source`, from its beginning to `size`, appended to `target`. */
@@ -37,14 +36,16 @@ export async function writeCompressed(
     free.push(buffer);
     return frame;
   });
-  for await (const frame of frames) {
-    await writeFully(target, frame);
-    releaseBuffer(frame);
+  for await (const pieces of frames) {
+    for (const piece of pieces) await writeFully(target, piece);
+    for (const piece of pieces) releaseBuffer(piece);
   }
+  for (const buffer of free) releaseBuffer(buffer);
 }
 
-export function compressFrame(content: Buffer, level: number): Promise<Buffer> {
-  return compress(content, {
+/** In the pieces in which it comes: to put them together would leave the chunk behind in which they were. */
+async function compressFrame(content: Buffer, level: number): Promise<Buffer[]> {
+  const frame = createZstdCompress({
     chunkSize: compressedChunk,
     pledgedSrcSize: content.length,
     params: {
@@ -52,24 +53,33 @@ export function compressFrame(content: Buffer, level: number): Promise<Buffer> {
       [constants.ZSTD_c_checksumFlag]: 1,
     },
   });
+  frame.end(content);
+  const pieces: Buffer[] = [];
+  for await (const piece of frame as AsyncIterable<Buffer>) pieces.push(piece);
+  return pieces;
 }
 
 /**
- * The content, frame by frame, checked. @throws RangeError for what is no such file, is cut off, damaged, or
- * holds more than `limit` bytes
+ * The content, frame by frame, checked; each is good until the next is asked for.
+ * @throws RangeError for what is no such file, is cut off, damaged, or holds more than `limit` bytes
  */
 export async function* readCompressed(source: FileHandle, limit: number): AsyncGenerator<Buffer> {
-  yield* inOrder(compressedFrames(source, limit), async ({ bytes, size }) => {
-    let content: Buffer;
-    try {
-      // With room to spare, or a second round would find out that there is no more.
-      content = await decompress(bytes, { chunkSize: size + 64, maxOutputLength: size + 64 });
-    } catch (error) {
-      throw new RangeError(`a zstd frame is damaged: ${(error as Error).message}`, { cause: error });
-    }
-    if (content.length !== size) throw new RangeError('a zstd frame is not as long as it says');
-    return content;
-  });
+  for await (const content of inOrder(compressedFrames(source, limit), decompressFrame)) {
+    yield content;
+    releaseBuffer(content);
+  }
+}
+
+async function decompressFrame({ bytes, size }: CompressedFrame): Promise<Buffer> {
+  let content: Buffer;
+  try {
+    // With room to spare, or a second round would find out that there is no more.
+    content = await decompress(bytes, { chunkSize: size + 64, maxOutputLength: size + 64 });
+  } catch (error) {
+    throw new RangeError(`a zstd frame is damaged: ${(error as Error).message}`, { cause: error });
+  }
+  if (content.length !== size) throw new RangeError('a zstd frame is not as long as it says');
+  return content;
 }
 
 interface CompressedFrame {
@@ -83,11 +93,12 @@ async function* compressedFrames(source: FileHandle, limit: number): AsyncGenera
   for (let position = 0; ;) {
     const frame = firstFrame(pending);
     if (frame === undefined) {
-      const more = Buffer.allocUnsafeSlow(readAtOnce);
-      const { bytesRead } = await source.read(more, 0, more.length, position);
+      const more = Buffer.allocUnsafeSlow(pending.length + readAtOnce);
+      const { bytesRead } = await source.read(more, pending.length, readAtOnce, position);
       if (bytesRead === 0) break;
       position += bytesRead;
-      pending = Buffer.concat([pending, more.subarray(0, bytesRead)]);
+      more.set(pending);
+      pending = more.subarray(0, pending.length + bytesRead);
       continue;
     }
     sum += frame.size;
