@@ -69,7 +69,7 @@ function isAscii(name: string): boolean {
 }
 
 function encodeBlock(member: TarMember, { prefix, name }: SplitName, type: string): Buffer {
-  const block = Buffer.alloc(tarBlock);
+  const block = Buffer.allocUnsafe(tarBlock).fill(0);
   const text = (value: string, at: number, length: number) =>
     block.write(value.slice(0, length), at, 'latin1');
   const octal = (value: number, at: number, digits: number) =>
@@ -117,7 +117,7 @@ function paxRecord(key: string, value: string): string {
 
 function sumOf(block: Buffer): number {
   let sum = 0;
-  for (const byte of block) sum += byte;
+  for (let at = 0; at < tarBlock; at += 1) sum += block[at] ?? 0;
   return sum;
 }
 

@@ -10,8 +10,7 @@ import { testWhen } from '../support/test-when.ts';
 const noProc = process.platform === 'linux' ? undefined : 'only Linux tells the memory of a process here';
 const test = testWhen(noCopies, noProc).serial;
 
-/** 100,000 take minutes to create: HOLDFAST_TEST_RELATIONS=100000. */
-const many = Number(process.env['HOLDFAST_TEST_RELATIONS'] ?? 10_000);
+const many = 100_000;
 
 async function createTables(client: SqlClient, from: number, to: number): Promise<void> {
   const step = 500; // each of them is locked until the end of its transaction
@@ -40,6 +39,10 @@ test(`${many} small relations are copied in linear time and constant memory, and
   const { admin, cluster, copy, db, repository } = scene;
   await admin.query('create schema many');
   await createTables(admin, 0, many / 4);
+  const first = await scene.startCopier();
+  await copy(); // what a checkout compiles once, is compiled by this one
+  first.kill();
+  await first.exited;
   const { pid } = await scene.startCopier();
   await copy(); // what is paid once, is paid by this one
   const before = await usedBy(pid);
@@ -53,8 +56,7 @@ test(`${many} small relations are copied in linear time and constant memory, and
   t.log(`${description.files} files: ${(whole.cpu - quarter.cpu).toFixed(2)} s of processor time,`);
   t.log(`${ratio.toFixed(1)} times that of a quarter; ${whole.megabytes.toFixed(0)} MB at most`);
   t.true(ratio < 8, `four times as many took ${ratio} times as long`);
-  t.true(whole.megabytes - quarter.megabytes < 50, `${quarter.megabytes} MB became ${whole.megabytes}`);
-  t.true(whole.megabytes < 400, `${whole.megabytes} MB`);
+  t.true(whole.megabytes < 200, `${whole.megabytes} MB`);
 
   const restored = await createCluster({ version: cluster.version as Major, empty: true });
   t.teardown(() => restored.remove());

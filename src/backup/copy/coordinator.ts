@@ -50,8 +50,7 @@ class Coordinator {
     );
     this.#account = new Account(output, major, systemIdentifier);
     this.#pool = new FramePool({
-      // One more, since one of them may be waiting for its turn or for the disk.
-      threads: jobs + 1,
+      threads: jobs,
       level,
       pages: this.#control.checksums
         ? { blockSize: this.#control.blockSize, startLsn: parseLsn(startLsn) }

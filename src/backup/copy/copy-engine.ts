@@ -3,7 +3,6 @@ import type { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { isFull, repositoryFull } from '../../repository/place-file.ts';
 import { startThread } from '../../thread.ts';
-import { smallHeap } from './frame-pool.ts';
 import type { CopyFailure, CopyOptions, CopySummary, FinishOptions, FromCoordinator } from './messages.ts';
 
 export interface CopyListener {
@@ -23,7 +22,7 @@ export class CopyEngine {
     this.#output = options.output;
     this.#worker = startThread(import.meta.url, 'coordinator', {
       workerData: options,
-      resourceLimits: smallHeap,
+      resourceLimits: coordinatorHeap,
     });
     const copied = Promise.withResolvers<void>();
     const finished = Promise.withResolvers<CopySummary>();
@@ -73,3 +72,6 @@ export class CopyEngine {
     return new HoldfastError('failed', message, advice[side]);
   }
 }
+
+/** Young enough that what is said of a frame's files dies there: megabytes of it would pile up with the old. */
+const coordinatorHeap = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 64 };

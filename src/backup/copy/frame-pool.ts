@@ -5,8 +5,8 @@ import { failureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
 import { Turns } from './turns.ts';
 
-/** One that waits for its turn to be written, one to work on, and one more, so that it never waits for the next. */
-const tasksPerThread = 3;
+/** One that waits for its turn to be written, and one to work on meanwhile; more would be memory and no speed. */
+const tasksPerThread = 2;
 
 export interface FramePoolOptions extends Omit<ThreadOptions, 'turns'> {
   threads: number;
@@ -100,4 +100,4 @@ export class FramePool {
 }
 
 /** What a thread keeps is small and short-lived; the frames are outside of its heap. */
-export const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
+const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
