@@ -1,55 +1,52 @@
 /**
  * Reads backup_manifest (the PostgreSQL manual, "Backup Manifest Format"). Its last line is a checksum of all lines
- * before it; versions 1 and 2 differ in System-Identifier only.
+ * before it; versions 1 and 2 differ in System-Identifier only. Each file has a line of its own, as in those that the
+ * server writes (src/backend/backup/backup_manifest.c), and so there may be millions of them.
  */
 import { createHash } from 'node:crypto';
-
-export interface ManifestFile {
-  size: number;
-  /** undefined: it has none, or one of another algorithm. */
-  crc32c: number | undefined;
-}
+import { ManifestFiles } from './manifest-files.ts';
 
 export interface Manifest {
   /** From version 2 on. */
   systemIdentifier: string | undefined;
-  /** By path, one character a byte; tablespaces are below pg_tblspc/<oid>. */
-  files: Map<string, ManifestFile>;
+  files: ManifestFiles;
   walRanges: { timeline: number; start: string; end: string }[];
 }
 
 interface Raw {
   'PostgreSQL-Backup-Manifest-Version'?: unknown;
-  Files?: {
-    Path?: string;
-    'Encoded-Path'?: string;
-    Size: number;
-    'Checksum-Algorithm'?: string;
-    Checksum?: string;
-  }[];
+  Files?: unknown;
   'WAL-Ranges'?: { Timeline: number; 'Start-LSN': string; 'End-LSN': string }[];
+}
+
+interface RawFile {
+  Path?: string;
+  'Encoded-Path'?: string;
+  Size: number;
+  'Checksum-Algorithm'?: string;
+  Checksum?: string;
 }
 
 /** @throws RangeError saying what is wrong with it */
 export function parseManifest(bytes: Buffer): Manifest {
   checkOwnChecksum(bytes);
-  const text = bytes.toString('utf8');
+  const files = new ManifestFiles();
+  const others: string[] = [];
+  let isFile = false;
+  for (const line of linesOf(bytes)) {
+    if (isFile && line.startsWith(']')) isFile = false;
+    if (isFile) addFile(files, line);
+    else others.push(line);
+    if (line === '"Files": [') isFile = true;
+  }
+  const text = others.join('\n');
   const raw = JSON.parse(text) as Raw;
   const version = raw['PostgreSQL-Backup-Manifest-Version'];
   if (version !== 1 && version !== 2) throw new RangeError(`it is of version ${String(version)}`);
-  const files = new Map<string, ManifestFile>();
-  for (const file of raw.Files ?? []) {
-    const path = pathOf(file).toString('latin1');
-    if (files.has(path)) throw new RangeError(`it lists "${path}" twice`);
-    const known = file['Checksum-Algorithm'] === 'CRC32C' && file.Checksum !== undefined;
-    files.set(path, {
-      size: file.Size,
-      crc32c: known ? Buffer.from(file.Checksum ?? '', 'hex').readUInt32LE(0) : undefined,
-    });
-  }
+  if (!Array.isArray(raw.Files) || raw.Files.length > 0) throw new RangeError('it has no list of files');
   return {
     // As text: the number has more digits than a double.
-    systemIdentifier: /"System-Identifier": ?(\d+)/.exec(text.slice(0, 200))?.[1],
+    systemIdentifier: /"System-Identifier": ?(\d+)/.exec(text)?.[1],
     files,
     walRanges: (raw['WAL-Ranges'] ?? []).map((range) => ({
       timeline: range.Timeline,
@@ -59,7 +56,26 @@ export function parseManifest(bytes: Buffer): Manifest {
   };
 }
 
-function pathOf(file: { Path?: string; 'Encoded-Path'?: string }): Buffer {
+function* linesOf(bytes: Buffer): Generator<string> {
+  for (let at = 0; at < bytes.length;) {
+    const found = bytes.indexOf(0x0a, at);
+    const end = found === -1 ? bytes.length : found;
+    yield bytes.toString('utf8', at, end);
+    at = end + 1;
+  }
+}
+
+function addFile(files: ManifestFiles, line: string): void {
+  const file = JSON.parse(line.endsWith(',') ? line.slice(0, -1) : line) as RawFile;
+  const path = pathOf(file).toString('latin1');
+  const known = file['Checksum-Algorithm'] === 'CRC32C' && file.Checksum !== undefined;
+  files.add(path, {
+    size: file.Size,
+    crc32c: known ? Buffer.from(file.Checksum ?? '', 'hex').readUInt32LE(0) : undefined,
+  });
+}
+
+function pathOf(file: RawFile): Buffer {
   return file.Path === undefined ? Buffer.from(file['Encoded-Path'] ?? '', 'hex') : Buffer.from(file.Path);
 }
 

@@ -2,6 +2,7 @@
  * Restores a backup into an empty directory. What makes a data directory of it, pg_control, comes last, after every
  * file has been held against the manifest and is durable: what is damaged or unfinished never starts.
  */
+import { createReadStream } from 'node:fs';
 import { lchown, mkdir, open, readFile, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -68,7 +69,7 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
   await addSettings(options, owned);
   await writeOwned(
     join(directory, 'backup_manifest'),
-    await readFile(join(backup.directory, 'backup_manifest')),
+    createReadStream(join(backup.directory, 'backup_manifest')),
     owned,
   );
   await flusher.finish([asBytes(directory), ...outside.map(({ location }) => location)]);

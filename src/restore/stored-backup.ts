@@ -7,6 +7,7 @@ import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { readFrameIndex, type FrameEntry } from '../repository/frame-index.ts';
 import { repositoryUnreadable } from '../repository/place-file.ts';
+import { releaseBuffer } from '../repository/release-buffer.ts';
 import {
   backupsDirectory,
   metaDirectory,
@@ -107,7 +108,9 @@ async function checked<T>(
   try {
     const bytes = await readFile(file);
     if (crc32c(bytes) !== expected) throw new RangeError('its CRC-32C is not the one in backup.json');
-    return await parse(bytes);
+    const parsed = await parse(bytes);
+    releaseBuffer(bytes);
+    return parsed;
   } catch (error) {
     refuseUnreadable(file, error);
     throw damaged(file, error);

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { crc32c } from '../../src/postgres/crc32c.ts';
+import { ManifestFiles } from '../../src/postgres/manifest-files.ts';
 import type { Manifest } from '../../src/postgres/read-manifest.ts';
 import { encodeHeader, endOfArchive, tarPadding } from '../../src/repository/tar.ts';
 import { contentsOf } from '../../src/restore/extraction/frame-pieces.ts';
@@ -62,11 +63,9 @@ test('what is no tar is refused', (t) => {
   t.throws(() => contentsOf(content, { continues }), { message: /contradicts itself/ });
 });
 
-const manifest: Manifest = {
-  systemIdentifier: undefined,
-  walRanges: [],
-  files: new Map([['base/1', { size: 1000, crc32c: crc32c(content) }]]),
-};
+const files = new ManifestFiles();
+files.add('base/1', { size: 1000, crc32c: crc32c(content) });
+const manifest: Manifest = { systemIdentifier: undefined, walRanges: [], files };
 
 function part(at: number, length: number, path = 'base/1', size = 1000) {
   return { path, size, at, length, crc32c: crc32c(content.subarray(at, at + length)) };

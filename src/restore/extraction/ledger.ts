@@ -44,9 +44,9 @@ export class Ledger {
     const unfinished = [...this.#pending].map(
       ([path, { done, size }]) => `"${path}" has ${done} bytes instead of ${size}`,
     );
-    const absent = [...(this.#manifest?.files.keys() ?? [])].filter(
-      (path) => !this.#complete.has(path) && !this.#pending.has(path),
-    );
+    const absent: string[] = [];
+    for (const [path] of this.#manifest?.files ?? [])
+      if (!this.#complete.has(path) && !this.#pending.has(path)) absent.push(path);
     return [...unfinished, ...absent.map((path) => `"${path}" is missing`)];
   }
 

@@ -7,6 +7,8 @@ import { startThread } from '../../thread.ts';
 import type { Answer, Task, ThreadSetup } from './messages.ts';
 
 const ahead = 2;
+/** What a thread knows of a frame is small and short-lived; the frame itself is outside of its heap. */
+const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
 /**
  * Hands every task out once; `receive` gets the answers as they come. Where it throws, nothing more is
@@ -19,7 +21,7 @@ export async function inThreads(
   receive: (answer: Answer) => void,
 ): Promise<void> {
   const threads = Array.from({ length: Math.min(jobs, tasks.length) }, () =>
-    startThread(import.meta.url, 'thread', { workerData: setup }),
+    startThread(import.meta.url, 'thread', { workerData: setup, resourceLimits: smallHeap }),
   );
   const stretches = split(tasks.length, threads.length);
   let answered = 0;

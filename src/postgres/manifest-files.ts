@@ -1,0 +1,52 @@
+/** The files of a manifest, in little memory: a cluster may have millions. */
+
+export interface ManifestFile {
+  size: number;
+  /** undefined: it has none, or one of another algorithm. */
+  crc32c: number | undefined;
+}
+
+export class ManifestFiles {
+  /** Paths are one character a byte; tablespaces are below pg_tblspc/<oid>. */
+  readonly #numbers = new Map<string, number>();
+  #sizes = new Float64Array(256);
+  /** NaN: there is none. */
+  #sums = new Float64Array(256);
+
+  get size(): number {
+    return this.#numbers.size;
+  }
+
+  /** @throws RangeError for one that is there already */
+  add(path: string, { size, crc32c }: ManifestFile): void {
+    if (this.#numbers.has(path)) throw new RangeError(`it lists "${path}" twice`);
+    const number = this.#numbers.size;
+    if (number === this.#sizes.length) {
+      this.#sizes = larger(this.#sizes);
+      this.#sums = larger(this.#sums);
+    }
+    this.#numbers.set(path, number);
+    this.#sizes[number] = size;
+    this.#sums[number] = crc32c ?? NaN;
+  }
+
+  get(path: string): ManifestFile | undefined {
+    const number = this.#numbers.get(path);
+    return number === undefined ? undefined : this.#file(number);
+  }
+
+  *[Symbol.iterator](): Generator<[path: string, file: ManifestFile]> {
+    for (const [path, number] of this.#numbers) yield [path, this.#file(number)];
+  }
+
+  #file(number: number): ManifestFile {
+    const sum = this.#sums[number] ?? NaN;
+    return { size: this.#sizes[number] ?? 0, crc32c: Number.isNaN(sum) ? undefined : sum };
+  }
+}
+
+function larger(numbers: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const copy = new Float64Array(2 * numbers.length);
+  copy.set(numbers);
+  return copy;
+}
