@@ -3,6 +3,9 @@ import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 
+/** For resourceLimits: what such a thread knows of a frame is small and short-lived, and the frame is outside of its heap. */
+export const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
+
 /** `importer`: the URL of who starts it. In a checkout the sources run, in the package what is built from them. */
 export function startThread(importer: string, name: string, options: Omit<WorkerOptions, 'env'>): Worker {
   const extension = importer.slice(importer.lastIndexOf('.'));

@@ -69,7 +69,7 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
   await addSettings(options, owned);
   await writeOwned(
     join(directory, 'backup_manifest'),
-    createReadStream(join(backup.directory, 'backup_manifest')),
+    contentOf(join(backup.directory, 'backup_manifest')),
     owned,
   );
   await flusher.finish([asBytes(directory), ...outside.map(({ location }) => location)]);
@@ -177,6 +177,11 @@ async function addWal({ backup, directory, fromBackup }: RestoreOptions, owned: 
       });
     }
   }
+}
+
+/** Not opened before it is read, so that whoever reads it gets the error. */
+async function* contentOf(file: string): AsyncGenerator<Buffer> {
+  yield* createReadStream(file) as AsyncIterable<Buffer>;
 }
 
 async function decompressTo(to: string, from: string, size: number, owned: Owned): Promise<void> {

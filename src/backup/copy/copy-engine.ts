@@ -5,6 +5,9 @@ import { isFull, repositoryFull } from '../../repository/place-file.ts';
 import { startThread } from '../../thread.ts';
 import type { CopyFailure, CopyOptions, CopySummary, FinishOptions, FromCoordinator } from './messages.ts';
 
+/** With room for what is said of a frame's files to die young: it would pile up among the old by the megabyte. */
+const coordinatorHeap = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 64 };
+
 export interface CopyListener {
   /** Bytes of files. */
   onProgress: (progress: { expected: number; done: number }) => void;
@@ -72,6 +75,3 @@ export class CopyEngine {
     return new HoldfastError('failed', message, advice[side]);
   }
 }
-
-/** Young enough that what is said of a frame's files dies there: megabytes of it would pile up with the old. */
-const coordinatorHeap = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 64 };

@@ -1,6 +1,6 @@
 /** The threads that make frames: hands each its next tasks, and passes on the results in the frames' order. */
 import type { Worker } from 'node:worker_threads';
-import { startThread } from '../../thread.ts';
+import { smallHeap, startThread } from '../../thread.ts';
 import { failureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
 import { Turns } from './turns.ts';
@@ -98,6 +98,3 @@ export class FramePool {
     return new Promise((resolve) => (this.#wake = resolve));
   }
 }
-
-/** What a thread keeps is small and short-lived; the frames are outside of its heap. */
-const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };

@@ -3,12 +3,10 @@
  * of them for itself, as two that write to one file at the same time wait for its lock.
  */
 import { messageOf } from '../../errors.ts';
-import { startThread } from '../../thread.ts';
+import { smallHeap, startThread } from '../../thread.ts';
 import type { Answer, Task, ThreadSetup } from './messages.ts';
 
 const ahead = 2;
-/** What a thread knows of a frame is small and short-lived; the frame itself is outside of its heap. */
-const smallHeap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
 /**
  * Hands every task out once; `receive` gets the answers as they come. Where it throws, nothing more is
