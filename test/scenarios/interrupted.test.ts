@@ -131,19 +131,22 @@ testWhen(noOwnCluster, noPsql)(
       `select from holdfast.backup_request where label = 'ctrl-c' and state = 'archiving'`,
     );
     psql.kill('SIGINT');
-    t.regex((await psql.exited).stderr, /interrupted: backup request \d+ is archiving/);
+    t.regex((await psql.exited).stderr, interruptedOrBetween);
     const caller = await connect(t, db.url);
     await t.throwsAsync(caller.query(`call holdfast.stop_backup('own', timeout => '300 ms')`), {
       message: /timed out/,
     });
     await caller.query(`set statement_timeout = '300 ms'`);
-    await t.throwsAsync(caller.query(`call holdfast.stop_backup('limit')`), { message: /interrupted/ });
+    t.regex(await messageOf(caller.query(`call holdfast.stop_backup('limit')`)), interruptedOrBetween);
 
     await cluster.archiving.recover();
     const rows = await client.query<{ id: string }>('select id from holdfast.backup_request order by id');
     for (const { id } of rows) t.truthy((await untilState(client, id, 'complete')).backup_label);
   },
 );
+
+/** Where it hits between two of the procedure's transactions, the server has only its own words for it. */
+const interruptedOrBetween = /interrupted: backup request \d+ is archiving|canceling statement due to/;
 
 /** What a statement fails with. */
 async function messageOf(failing: Promise<unknown>): Promise<string> {
