@@ -39,11 +39,11 @@ test(`${many} small relations are copied in linear time and constant memory, and
   const { admin, cluster, copy, db, repository } = scene;
   await admin.query('create schema many');
   await createTables(admin, 0, many / 4);
-  const first = await scene.startCopier();
+  const first = await scene.startCopier({ HOLDFAST_JOBS: '2' });
   await copy(); // what a checkout compiles once, is compiled by this one
   first.kill();
   await first.exited;
-  const { pid } = await scene.startCopier();
+  const { pid } = await scene.startCopier({ HOLDFAST_JOBS: '2' });
   await copy(); // what is paid once, is paid by this one
   const before = await usedBy(pid);
   await copy();
