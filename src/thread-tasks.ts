@@ -1,7 +1,7 @@
 /** A thread that does one task after the other, and says what came of each. */
 import { parentPort, type Worker } from 'node:worker_threads';
 import { HoldfastError, messageOf } from './errors.ts';
-import { startThread } from './thread.ts';
+import { endThread, onTask, startThread } from './thread.ts';
 
 interface Done<Result> {
   result?: Result;
@@ -31,15 +31,15 @@ export class TaskThread<Result> {
     return result as Result;
   }
 
-  /** When no task is under way. */
+  /** After the task that is under way. */
   async end(): Promise<void> {
-    await this.#worker.terminate();
+    await endThread(this.#worker);
   }
 }
 
 /** In the thread: what it does for each task. */
 export function doTasks<Result>(work: (task: string) => Promise<Result> | Result): void {
-  parentPort?.on('message', (task: string) => {
+  onTask((task: string) => {
     const answer = (done: Done<Result>) => parentPort?.postMessage(done);
     Promise.resolve(task)
       .then(work)

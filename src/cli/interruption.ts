@@ -7,12 +7,18 @@ export async function untilInterrupted<T>(
 ): Promise<T> {
   const abort = new AbortController();
   const ignoreSignals = onStopSignal(() => {
-    if (abort.signal.aborted) process.exit(1);
+    if (abort.signal.aborted) endAtOnce();
     abort.abort(new Error(reason));
   });
   try {
     return await work(abort.signal);
   } finally {
     ignoreSignals();
+  }
+
+  /** As if nobody had listened: process.exit() would terminate threads in the middle of their work (thread.ts). */
+  function endAtOnce(): void {
+    ignoreSignals();
+    process.kill(process.pid, 'SIGTERM');
   }
 }

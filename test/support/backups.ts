@@ -10,6 +10,8 @@ export interface Backup {
   id: string;
   label: string;
   state: State;
+  stage: string | null;
+  stage_detail: string | null;
   worker: string | null;
   pid: number | null;
   start_lsn: string | null;
@@ -38,10 +40,12 @@ export function untilState(
   state: State,
   patience: Patience = {},
 ): Promise<Backup> {
+  let row: Backup | undefined;
+  const instead = () => `backup request ${id} is ${state}: it is ${row?.state}: ${JSON.stringify(row)}`;
   return eventually(
-    `backup request ${id} is ${state}`,
+    instead,
     async () => {
-      const row = await backup(client, id);
+      row = await backup(client, id);
       if (row.state === state) return row;
       if (over.includes(row.state)) throw new Error(`it is ${row.state}, not ${state}: ${describe(row)}`);
       return undefined;

@@ -30,7 +30,7 @@ export interface ProcessOptions {
   as?: { uid: number; gid: number } | undefined;
 }
 
-/** Starts a program that is killed at the end of the test, if it is still there. */
+/** Starts a program that is killed at the end of the test, if it is still there; a crash before that fails the test. */
 export async function startProcess(
   t: Pick<ExecutionContext, 'teardown'>,
   command: string,
@@ -40,10 +40,15 @@ export async function startProcess(
   const running = await launch(command, args, options);
   t.teardown(async () => {
     running.kill('SIGKILL');
-    await running.exited;
+    const { signal } = await running.exited;
+    if (signal !== null && crashes.includes(signal))
+      throw new Error(`${command} ${args.join(' ')} crashed with ${signal}:\n${running.output()}`);
   });
   return running;
 }
+
+/** What ends a program that has a bug of its own, or whose runtime has one. */
+const crashes: NodeJS.Signals[] = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'];
 
 /** Runs a program to its end, whatever its exit status. */
 export async function runProcess(

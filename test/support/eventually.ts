@@ -9,9 +9,9 @@ export interface Patience {
 
 type Present<T> = Exclude<T, false | null | undefined>;
 
-/** Resolves with the first result that is neither false, null nor undefined. */
+/** Resolves with the first result that is neither false, null nor undefined. `what`, as a function: what is so instead. */
 export async function eventually<T>(
-  what: string,
+  what: string | (() => string),
   ask: () => T | Promise<T>,
   { within = 20_000 }: Patience = {},
 ): Promise<Present<T>> {
@@ -19,7 +19,8 @@ export async function eventually<T>(
   for (let pause = 2; ; pause = Math.min(pause * 1.5, 100)) {
     const answer = await ask();
     if (answer !== false && answer !== null && answer !== undefined) return answer as Present<T>;
-    if (performance.now() > deadline) throw new Error(`not within ${within} ms: ${what}`);
+    if (performance.now() > deadline)
+      throw new Error(`not within ${within} ms: ${typeof what === 'string' ? what : what()}`);
     await sleep(pause);
   }
 }

@@ -2,7 +2,6 @@
  * The thread that runs a copy, so that nothing which waits for a disk holds up the worker: walks the trees, hands
  * frames to the threads that make them, and writes down what they made. Then it waits for the label.
  */
-import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { rmSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
@@ -21,6 +20,7 @@ import { ownerNames } from './owner-names.ts';
 import { Pace } from './pace.ts';
 import { readControlFile } from './control-file.ts';
 import { TarOutput } from './tar-output.ts';
+import { onTask } from '../../thread.ts';
 import { findTrees, walk, type Found, type Layout, type Tree } from './walk.ts';
 
 /** Milliseconds. */
@@ -121,6 +121,11 @@ class Coordinator {
       rmSync(join(output, tarName(tree)));
     }
     return this.#layout.trees.filter(isMapped);
+  }
+
+  /** Resolves when none of its threads is at work any more. */
+  async stop(): Promise<void> {
+    await this.#pool.close();
   }
 
   /** Looks at everything once, as pg_basebackup does for its progress. */
@@ -230,14 +235,22 @@ function warn(text: string): void {
   tell({ type: 'warning', text });
 }
 
+let coordinator: Coordinator | undefined;
+const ending = Promise.withResolvers<FinishOptions>();
+onTask(ending.resolve, () => void leave());
+
+/** The thread may be waiting for what will not come any more. */
+async function leave(): Promise<void> {
+  await coordinator?.stop();
+  process.exit();
+}
+
 try {
   const options = workerData as CopyOptions;
   const control = parseControlFile(await readControlFile(options.dataDirectory));
-  const coordinator = new Coordinator(options, control);
+  coordinator = new Coordinator(options, control);
   await coordinator.copy();
-  if (parentPort === null) throw new Error('a copy is run in a thread');
-  const [ending] = (await once(parentPort, 'message')) as [FinishOptions];
-  await coordinator.finish(ending);
+  await coordinator.finish(await ending.promise);
 } catch (error) {
   tell({ type: 'failed', failure: failureOf(error) });
 }

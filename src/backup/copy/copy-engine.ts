@@ -2,7 +2,7 @@
 import type { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { isFull, repositoryFull } from '../../repository/place-file.ts';
-import { startThread } from '../../thread.ts';
+import { endThread, startThread } from '../../thread.ts';
 import type { CopyFailure, CopyOptions, CopySummary, FinishOptions, FromCoordinator } from './messages.ts';
 
 /** With room for what is said of a frame's files to die young: it would pile up among the old by the megabyte. */
@@ -54,9 +54,9 @@ export class CopyEngine {
     return this.#finished;
   }
 
-  /** Ends its threads, whatever they are doing: nothing is written any more when it resolves. */
+  /** Ends its threads as soon as may be: nothing is written any more when it resolves. */
   async stop(): Promise<void> {
-    await this.#worker.terminate();
+    await endThread(this.#worker);
   }
 
   #explain({ side, code, message }: CopyFailure): HoldfastError {

@@ -1,6 +1,6 @@
 /** The threads that make frames: hands each its next tasks, and passes on the results in the frames' order. */
 import type { Worker } from 'node:worker_threads';
-import { smallHeap, startThread } from '../../thread.ts';
+import { endThread, smallHeap, startThread } from '../../thread.ts';
 import { failureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
 import { Turns } from './turns.ts';
@@ -49,8 +49,10 @@ export class FramePool {
     while (this.#passedOn < this.#submitted) await this.#change();
   }
 
+  /** Resolves when its threads are gone; what they have not placed by now is not written. */
   async close(): Promise<void> {
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    this.#turns.stop();
+    await Promise.all(this.#threads.map(({ worker }) => endThread(worker)));
   }
 
   #start(): Thread {

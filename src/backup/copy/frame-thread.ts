@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { compressHere } from '../../repository/compressed-here.ts';
 import { releaseBuffer } from '../../repository/release-buffer.ts';
 import { writeAt } from '../../repository/write-at.ts';
+import { onTask } from '../../thread.ts';
 import { CopyError, failureOf } from './copy-error.ts';
 import { FrameBuilder } from './frame-builder.ts';
 import type { FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
@@ -16,7 +17,8 @@ const turns = new Turns(options.turns);
 let waiting:
   { task: FrameTask; frame: Buffer; made: Pick<FrameResult, 'size' | 'contents' | 'damaged'> } | undefined;
 
-parentPort?.on('message', (task: FrameTask) => {
+onTask((task: FrameTask) => {
+  if (turns.isOver) return;
   tell(() => make(task));
   if (waiting !== undefined) setImmediate(() => tell(write));
 });
@@ -49,6 +51,7 @@ function write(): void {
   const { length } = frame;
   waiting = undefined;
   const offset = turns.place({ number, startsTar, length });
+  if (offset === undefined) return;
   try {
     writeAt(fd, frame, offset);
   } catch (error) {

@@ -5,6 +5,7 @@ import { messageOf } from '../../errors.ts';
 import { crc32c } from '../../postgres/crc32c.ts';
 import type { FrameEntry } from '../../repository/frame-index.ts';
 import { releaseBuffer } from '../../repository/release-buffer.ts';
+import { onTask } from '../../thread.ts';
 import { bytePath } from './byte-path.ts';
 import { FrameFiles } from './frame-file.ts';
 import { contentsOf } from './frame-pieces.ts';
@@ -16,7 +17,7 @@ const { directory, roots, kept, withheld } = workerData as ThreadSetup;
 const files = new FrameFiles(directory);
 const owners = ownersIfRoot();
 
-parentPort?.on('message', ({ number, frame }: Task) => parentPort?.postMessage(answer(number, frame)));
+onTask(({ number, frame }: Task) => parentPort?.postMessage(answer(number, frame)));
 
 function answer(number: number, frame: FrameEntry): Answer {
   try {

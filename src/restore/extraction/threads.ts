@@ -3,7 +3,7 @@
  * of them for itself, as two that write to one file at the same time wait for its lock.
  */
 import { messageOf } from '../../errors.ts';
-import { smallHeap, startThread } from '../../thread.ts';
+import { endThread, smallHeap, startThread } from '../../thread.ts';
 import type { Answer, Task, ThreadSetup } from './messages.ts';
 
 const ahead = 2;
@@ -47,7 +47,7 @@ export async function inThreads(
       }
     });
   } finally {
-    await Promise.all(threads.map((thread) => thread.terminate()));
+    await Promise.all(threads.map((thread) => endThread(thread)));
   }
 }
 

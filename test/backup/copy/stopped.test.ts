@@ -1,0 +1,56 @@
+// Copies that are stopped at any moment: before there is a thread, in the middle, when all is copied.
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CopyEngine } from '../../../src/backup/copy/copy-engine.ts';
+import { noServerFiles, ownCluster } from '../../support/cluster.ts';
+import { connect } from '../../support/sql-client.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { testWhen } from '../../support/test-when.ts';
+
+const test = testWhen(noServerFiles);
+
+const rounds = 14;
+/** Milliseconds; about what a copy of an empty cluster takes. */
+const longest = 250;
+
+test('a copy is stopped at any moment, and nothing is written afterwards', async (t) => {
+  const cluster = await ownCluster(t);
+  const client = await connect(t, cluster.url());
+  const systemIdentifier = await client.value<string>(
+    'select system_identifier::text from pg_control_system()',
+  );
+  let unfinished = 0;
+  for (let round = 0; round < rounds; round += 1) {
+    const output = await temporaryDirectory(t);
+    const engine = new CopyEngine(
+      {
+        dataDirectory: String(cluster.dataDirectory),
+        output,
+        major: cluster.version,
+        systemIdentifier,
+        startLsn: '0/2000028',
+        jobs: 3,
+        level: 1,
+        rateLimit: undefined,
+      },
+      { onProgress: () => undefined, onWarning: (text) => t.fail(text) },
+    );
+    const outcome = engine.copied.then(
+      () => 'copied',
+      ({ message }: Error) => message,
+    );
+    await sleep((longest * round) / rounds);
+    await engine.stop();
+    if ((await outcome) !== 'copied') unfinished += 1;
+    const left = await sizes(output);
+    await sleep(20);
+    t.deepEqual(await sizes(output), left);
+  }
+  t.true(unfinished > rounds / 4, String(unfinished));
+});
+
+async function sizes(directory: string): Promise<number[]> {
+  const names = await readdir(directory);
+  return Promise.all(names.map(async (name) => (await stat(join(directory, name))).size));
+}
