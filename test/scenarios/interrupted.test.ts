@@ -126,18 +126,19 @@ testWhen(noOwnCluster, noPsql)(
     await cluster.archiving.fail();
 
     const psql = await startPsql(t, db.url, ['-c', `call holdfast.stop_backup('ctrl-c')`]);
-    await eventuallyRow(
-      client,
-      `select from holdfast.backup_request where label = 'ctrl-c' and state = 'archiving'`,
-    );
+    const letGo = await heldInPoll(t, client, db.url, 'ctrl-c');
     psql.kill('SIGINT');
-    t.regex((await psql.exited).stderr, interruptedOrBetween);
+    t.regex((await psql.exited).stderr, /interrupted: backup request \d+ is archiving/);
+    await letGo();
     const caller = await connect(t, db.url);
     await t.throwsAsync(caller.query(`call holdfast.stop_backup('own', timeout => '300 ms')`), {
       message: /timed out/,
     });
-    await caller.query(`set statement_timeout = '300 ms'`);
-    t.regex(await messageOf(caller.query(`call holdfast.stop_backup('limit')`)), interruptedOrBetween);
+    await caller.query(`set statement_timeout = '3 s'`);
+    const limited = messageOf(caller.query(`call holdfast.stop_backup('limit')`));
+    const letGoAgain = await heldInPoll(t, client, db.url, 'limit');
+    t.regex(await limited, /interrupted: backup request \d+ is archiving/);
+    await letGoAgain();
 
     await cluster.archiving.recover();
     const rows = await client.query<{ id: string }>('select id from holdfast.backup_request order by id');
@@ -145,8 +146,33 @@ testWhen(noOwnCluster, noPsql)(
   },
 );
 
-/** Where it hits between two of the procedure's transactions, the server has only its own words for it. */
-const interruptedOrBetween = /interrupted: backup request \d+ is archiving|canceling statement due to/;
+/**
+ * Holds the call up in the middle of a look at its request, where it catches what interrupts it; between two looks the
+ * server has only its own words for that. Returns what lets it go.
+ */
+async function heldInPoll(
+  t: ExecutionContext,
+  client: SqlClient,
+  url: string,
+  label: string,
+): Promise<() => Promise<void>> {
+  const holder = await connect(t, url);
+  await eventuallyRow(
+    client,
+    `select from holdfast.backup_request where label = $1 and state = 'archiving'`,
+    [label],
+  );
+  await holder.query('begin');
+  await holder.query('lock table holdfast.backup_session in access exclusive mode');
+  await eventuallyRow(
+    client,
+    `select from pg_stat_activity where query like $1 and wait_event_type = 'Lock'`,
+    [`call holdfast.stop_backup('${label}'%`],
+  );
+  return async () => {
+    await holder.query('rollback');
+  };
+}
 
 /** What a statement fails with. */
 async function messageOf(failing: Promise<unknown>): Promise<string> {
