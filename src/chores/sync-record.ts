@@ -6,7 +6,7 @@ import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { syncDirectory as syncNames, writeSynced } from '../repository/durable-files.ts';
-import { repositoryError } from '../repository/place-file.ts';
+import { repositoryError } from '../repository/repository-errors.ts';
 
 /** What the program was, or is, run with. */
 export interface Sending {

@@ -6,6 +6,7 @@ import { link, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { repositoryUnreadable } from './repository-errors.ts';
 
 export interface ClusterIdentity {
   /** A 64-bit number as text, as the server shows it. */
@@ -54,11 +55,7 @@ export async function readIdentity(directory: string): Promise<ClusterIdentity |
     text = await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new HoldfastError('failed', `"${file}" cannot be read: ${messageOf(error)}`, {
-      code: 'repository_unreadable',
-      hint: 'run this as the user that owns the repository, and see that its disk is well',
-      cause: error,
-    });
+    throw repositoryUnreadable(file, error);
   }
   return parseIdentity(file, text);
 }

@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName } from './label-entry.ts';
-import { repositoryError } from './place-file.ts';
+import { repositoryError } from './repository-errors.ts';
 import { backupsDirectory, listBackups, metaDirectory, namesIn } from './repository-backup.ts';
 
 const suffix = '.expired';

@@ -5,9 +5,9 @@
 import { link, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { HoldfastError, messageOf } from '../errors.ts';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory } from './durable-files.ts';
+import { repositoryError } from './repository-errors.ts';
 
 const fileMode = 0o600;
 /** Milliseconds after which a file that nobody writes any more was left behind, wherever its writer ran. */
@@ -106,37 +106,4 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
-
-/** Whether that code of a failed system call says that there is no room. */
-export function isFull(code: string | undefined): boolean {
-  return code === 'ENOSPC' || code === 'EDQUOT';
-}
-
-export function repositoryFull(path: string, cause?: unknown): HoldfastError {
-  return new HoldfastError('failed', `the repository is full: "${path}" cannot be written`, {
-    code: 'repository_full',
-    hint: 'make room in it, or name another ([worker] repository, HOLDFAST_REPOSITORY); PostgreSQL keeps a segment and tries again, a backup has to be requested again',
-    cause,
-  });
-}
-
-export function repositoryUnreadable(path: string, cause: unknown): HoldfastError {
-  return new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(cause)}`, {
-    code: 'repository_unreadable',
-    hint: 'run this as the user that owns the repository, and see that its disk is well',
-    cause,
-  });
-}
-
-/** A failure to write, said with the path; errors of our own pass. */
-export function repositoryError(error: unknown, path: string): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (error instanceof HoldfastError || syscall === undefined) return error;
-  if (isFull(code)) return repositoryFull(path, error);
-  return new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
-    code: 'repository_unwritable',
-    hint: 'the repository ([worker] repository, HOLDFAST_REPOSITORY) has to belong to the user that archives',
-    cause: error,
-  });
 }

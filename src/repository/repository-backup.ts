@@ -9,7 +9,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { parseDescription, type BackupDescription } from './label-entry.ts';
-import { repositoryUnreadable } from './place-file.ts';
+import { repositoryUnreadable } from './repository-errors.ts';
 
 /** backup.json: what the label directory's has, and how the copy is stored. */
 export interface RepositoryBackup extends BackupDescription {

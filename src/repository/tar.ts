@@ -69,7 +69,7 @@ function isAscii(name: string): boolean {
 }
 
 function encodeBlock(member: TarMember, { prefix, name }: SplitName, type: string): Buffer {
-  const block = Buffer.allocUnsafe(tarBlock).fill(0);
+  const block = Buffer.allocUnsafe(tarBlock).fill(0); // out of Node's pool, as there are very many
   const text = (value: string, at: number, length: number) =>
     block.write(value.slice(0, length), at, 'latin1');
   const octal = (value: number, at: number, digits: number) =>

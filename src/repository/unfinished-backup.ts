@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName } from './label-entry.ts';
-import { isAlive, repositoryError } from './place-file.ts';
+import { isAlive } from './place-file.ts';
 import {
   backupsDirectory,
   formatRepositoryBackup,
@@ -19,6 +19,7 @@ import {
   namesIn,
   type RepositoryBackup,
 } from './repository-backup.ts';
+import { repositoryError } from './repository-errors.ts';
 
 const directoryMode = 0o700;
 const fileMode = 0o600;

@@ -48,7 +48,8 @@ export async function chooseBackup(question: Question): Promise<Choice> {
     });
   }
   const doubt = question.hasOtherWal ? undefined : doubtAbout({ ...needs, archived: archive.segments });
-  warnings.push(...[missing ?? doubt].filter((warning) => warning !== undefined));
+  const warning = missing ?? doubt;
+  if (warning !== undefined) warnings.push(warning);
   const fromBackup = notArchived({ backup: backup.description, archived: archive.segments });
   return {
     backup,

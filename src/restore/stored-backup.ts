@@ -6,7 +6,7 @@ import { crc32c } from '../postgres/crc32c.ts';
 import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { readFrameIndex, type FrameEntry } from '../repository/frame-index.ts';
-import { repositoryUnreadable } from '../repository/place-file.ts';
+import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { releaseBuffer } from '../repository/release-buffer.ts';
 import {
   backupsDirectory,

@@ -4,11 +4,12 @@
  */
 import { open, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { HoldfastError, messageOf } from '../errors.ts';
+import { HoldfastError } from '../errors.ts';
 import { claimRepository, readIdentity } from '../repository/cluster-identity.ts';
 import { readCompressed, readFully, writeCompressed, writeFully } from '../repository/compressed-file.ts';
 import { writeCompressedHere } from '../repository/compressed-here.ts';
 import { makeDurable, placeFile, removeLeftovers } from '../repository/place-file.ts';
+import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { archivedPath, isCompressed, writingDirectory } from '../repository/wal-archive.ts';
 import { openSource, systemAround, type SourceFile } from './source-file.ts';
 
@@ -75,7 +76,7 @@ async function confirmed(source: SourceFile, archived: string): Promise<boolean>
 }
 
 async function sameSegment(source: SourceFile, archived: string): Promise<boolean | undefined> {
-  const file = await open(archived, 'r').catch(ifThere);
+  const file = await open(archived, 'r').catch(ifThere(archived));
   if (file === undefined) return undefined;
   try {
     let at = 0;
@@ -104,7 +105,7 @@ async function sameSegment(source: SourceFile, archived: string): Promise<boolea
 }
 
 async function samePlain(source: SourceFile, archived: string): Promise<boolean | undefined> {
-  const found = await readFile(archived).catch(ifThere);
+  const found = await readFile(archived).catch(ifThere(archived));
   return found?.equals(await contentOf(source));
 }
 
@@ -118,13 +119,12 @@ async function contentOf(source: SourceFile): Promise<Buffer> {
   return content;
 }
 
-function ifThere(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT') return undefined;
-  throw new HoldfastError('failed', `the archived file cannot be read: ${messageOf(error)}`, {
-    code: 'repository_unreadable',
-    hint: 'run this as the user that owns the repository, and see that its disk is well',
-    cause: error,
-  });
+/** undefined: there is no such file. */
+function ifThere(path: string): (error: NodeJS.ErrnoException) => undefined {
+  return (error) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw repositoryUnreadable(path, error);
+  };
 }
 
 function differs(source: SourceFile, archived: string): HoldfastError {

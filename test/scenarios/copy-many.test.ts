@@ -57,6 +57,10 @@ test(`${many} small relations are copied in linear time and constant memory, and
   t.log(`${ratio.toFixed(1)} times that of a quarter; ${whole.megabytes.toFixed(0)} MB at most`);
   t.true(ratio < 8, `four times as many took ${ratio} times as long`);
   t.true(whole.megabytes < 200, `${whole.megabytes} MB`);
+  t.true(
+    whole.megabytes - quarter.megabytes < 50,
+    `${whole.megabytes} MB instead of the ${quarter.megabytes} of a quarter`,
+  );
 
   const restored = await createCluster({ version: cluster.version as Major, empty: true });
   t.teardown(() => restored.remove());

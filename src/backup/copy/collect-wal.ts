@@ -7,7 +7,7 @@ import { HoldfastError } from '../../errors.ts';
 import { parseSegmentHeader } from '../../postgres/wal-header.ts';
 import { parseSegmentName, segmentName, segmentRange } from '../../postgres/wal-segment.ts';
 import { BackupWal, type WalSource } from '../../repository/backup-wal.ts';
-import { repositoryError } from '../../repository/place-file.ts';
+import { repositoryError } from '../../repository/repository-errors.ts';
 
 /** Milliseconds. A server recycles a segment after a checkpoint at the earliest, unless it keeps WAL for us. */
 const lookEvery = 200;

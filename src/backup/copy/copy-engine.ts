@@ -1,7 +1,7 @@
 /** A copy in threads of its own, as the worker sees it. */
 import type { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
-import { isFull, repositoryFull } from '../../repository/place-file.ts';
+import { isFull, repositoryFull } from '../../repository/repository-errors.ts';
 import { endThread, startThread } from '../../thread.ts';
 import type { CopyFailure, CopyOptions, CopySummary, FinishOptions, FromCoordinator } from './messages.ts';
 

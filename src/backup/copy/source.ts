@@ -12,7 +12,7 @@ import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts
 import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
 import { claimRepository } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../repository/durable-files.ts';
-import { repositoryError } from '../../repository/place-file.ts';
+import { repositoryError } from '../../repository/repository-errors.ts';
 import type { JobContext } from '../job.ts';
 
 export interface CopySource {
