@@ -26,11 +26,15 @@ export function parseTablespaceMap(bytes: Buffer, major: number): MappedTablespa
       line = [];
     }
   }
-  if (line.length > 0) throw new RangeError('its last line has no end');
+  if (line.length > 0)
+    throw new RangeError(`the last line of tablespace_map has no end${major < 14 ? endlessBefore14 : ''}`);
   return tablespaces;
 }
 
 const backslash = 0x5c;
+
+const endlessBefore14 =
+  ': before 14 PostgreSQL itself cannot read the path of a tablespace that ends in a backslash, so move that tablespace';
 
 function endsLine(byte: number | undefined): boolean {
   return byte === 0x0a || byte === 0x0d;
@@ -40,7 +44,7 @@ function parseLine(line: Buffer): MappedTablespace {
   const space = line.indexOf(' ');
   const oid = line.subarray(0, Math.max(0, space)).toString('latin1');
   if (!/^\d+$/.test(oid) || space + 1 === line.length)
-    throw new RangeError(`its line "${line.toString()}" is malformed`);
+    throw new RangeError(`the line "${line.toString()}" of tablespace_map is malformed`);
   return { oid, location: line.subarray(space + 1) };
 }
 

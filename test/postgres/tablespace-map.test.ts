@@ -21,7 +21,8 @@ test('up to 13 a backslash stands for itself, but before the end of a line', (t)
 });
 
 test('what PostgreSQL would not read is refused', (t) => {
-  t.throws(() => parsed('/a\n'), { message: 'its line "/a" is malformed' });
+  t.throws(() => parsed('/a\n'), { message: 'the line "/a" of tablespace_map is malformed' });
   t.throws(() => parsed('16385 \n'), { message: /is malformed$/ });
-  t.throws(() => parsed('16385 /a'), { message: 'its last line has no end' });
+  t.throws(() => parsed('16385 /a'), { message: 'the last line of tablespace_map has no end' });
+  t.throws(() => parsed('16385 /a\\\n', 13), { message: /no end: before 14 PostgreSQL itself cannot read/ });
 });

@@ -1,22 +1,25 @@
 // A server without an encoding, with a tablespace whose path is not valid UTF-8: every byte of the label and the map
-// arrives, in the label directory and in backup_session; the row holds as much as text can.
+// arrives, in the label directory and in backup_session; the row holds as much as text can. A copy of it is restored.
 import { chownSync, mkdirSync, readlinkSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { labelFiles, startBackup, untilState } from '../support/backups.ts';
 import { noOwnCluster, noServerFiles, ownCluster } from '../support/cluster.ts';
 import { installedDatabase } from '../support/installed-database.ts';
-import { startWorkerProcess } from '../support/process.ts';
+import { holdfast, startWorkerProcess } from '../support/process.ts';
+import { repositoryScene } from '../support/repository-scene.ts';
 import { finish } from '../support/requests.ts';
+import { noRestore } from '../support/restored-copy.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noOwnCluster, noServerFiles);
 
-/** Latin-1 for "ä ö\\". */
-const name = Buffer.from([0xe4, 0x20, 0xf6, 0x5c]);
+/** Latin-1 for "ä ö\\", and for "ä \\ö": before 14 recovery cannot read the former back. */
+const endsInBackslash = Buffer.from([0xe4, 0x20, 0xf6, 0x5c]);
+const hasBackslash = Buffer.from([0xe4, 0x20, 0x5c, 0xf6]);
 
-async function asciiServer(t: ExecutionContext) {
+async function asciiServer(t: ExecutionContext, name = endsInBackslash) {
   const cluster = await ownCluster(t, { initdb: ['-E', 'SQL_ASCII', '--locale=C'] });
   const data = String(cluster.dataDirectory);
   const directory = Buffer.concat([Buffer.from(`${dirname(data)}/`), name]);
@@ -29,6 +32,8 @@ async function asciiServer(t: ExecutionContext) {
   const link = readlinkSync(join(data, 'pg_tblspc', String(oid)), { encoding: 'buffer' });
   return {
     cluster,
+    directory,
+    oid,
     map: Buffer.concat([Buffer.from(`${oid} `), escaped(link, cluster.version), Buffer.from('\n')]),
   };
 }
@@ -105,3 +110,30 @@ test('with the control database in UTF-8, the row has the label, and the map wit
   t.regex(text, /\\344 \\366/);
   t.deepEqual(await client.value<Buffer>(`select decode($1, 'escape')`, [text]), map);
 });
+
+testWhen(noServerFiles, noRestore)(
+  'a copy is restored to where its tablespace was, and elsewhere',
+  async (t) => {
+    const { cluster, directory, oid } = await asciiServer(t, hasBackslash);
+    const scene = await repositoryScene(t, { cluster });
+    await scene.admin.query('create table far tablespace odd as select generate_series(1, 1000) n');
+    await scene.admin.query(`set client_encoding = 'SQL_ASCII'`); // the row's map is no UTF-8
+    const { directory: backup } = await scene.backup();
+    const verified = await holdfast(['verify', backup, '--repository', scene.repository, '--no-record']);
+    t.is(verified.status, 0, verified.stdout);
+
+    const place = await cluster.serverDirectory('plain');
+    const moved = await scene.started('--no-archiving', '--tablespace', `${oid}=${place}`);
+    t.is(await moved.client.value('select sum(n)::int from far'), 500_500);
+    const taken = await scene.restore(join(dirname(place), 'taken'));
+    t.is(taken.status, 1);
+    t.regex(taken.stderr, /is not empty/);
+
+    await scene.admin.query('drop table far');
+    await scene.admin.query('drop tablespace odd');
+    const there = await scene.started('--no-archiving', '--target-immediate', '--target-action', 'promote');
+    t.is(await there.client.value('select sum(n)::int from far'), 500_500);
+    const link = join(there.cluster.dataDirectory, 'pg_tblspc', String(oid));
+    t.deepEqual(readlinkSync(link, { encoding: 'buffer' }), directory);
+  },
+);
