@@ -39,13 +39,15 @@ export class TaskThread<Result> {
 
 /** In the thread: what it does for each task. */
 export function doTasks<Result>(work: (task: string) => Promise<Result> | Result): void {
-  onTask((task: string) => {
+  let last = Promise.resolve();
+  const begin = (task: string) => {
     const answer = (done: Done<Result>) => parentPort?.postMessage(done);
-    Promise.resolve(task)
+    last = Promise.resolve(task)
       .then(work)
       .then(
         (result) => answer({ result }),
         (error: unknown) => answer({ problem: messageOf(error) }),
       );
-  });
+  };
+  onTask(begin, () => void last.then(() => parentPort?.close()));
 }

@@ -20,7 +20,7 @@ test('threads that compress are ended at any moment, and this process goes on', 
   for (let round = 0; round < 15; round += 1) {
     const threads = Array.from({ length: 4 }, () => new TaskThread<number>(busy, 'busy-thread', undefined));
     await Promise.all(threads.map((thread) => thread.do('0')));
-    const tasks = threads.map((thread) => thread.do('30'));
+    const tasks = threads.map((thread) => thread.do('15'));
     await sleep(round);
     await Promise.all(threads.map((thread) => thread.end()));
     for (const task of tasks) frames += await task;

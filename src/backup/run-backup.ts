@@ -34,7 +34,10 @@ export async function runBackup(
   try {
     const { source, ...beginning } = await begin(job, request, session, checks);
     const transfer = await (source ? copy(job, request, beginning, source) : hold(job, request));
-    const ending = await end(job, request, session, beginning);
+    const ending = await end(job, request, session, beginning).catch(async (error: unknown) => {
+      await transfer.abandon();
+      throw error;
+    });
     const description = describe(request, beginning, ending);
     await transfer.finish(description, ending);
     await keepLabel(job, ending, description);

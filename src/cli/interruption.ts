@@ -20,5 +20,6 @@ export async function untilInterrupted<T>(
   function endAtOnce(): void {
     ignoreSignals();
     process.kill(process.pid, 'SIGTERM');
+    process.exit(1); // the first process of a container is not ended by a signal
   }
 }

@@ -1,7 +1,8 @@
 // A copy that ends early leaves nothing behind; and one that is whole is never taken for half of one.
-import { readdir, rename, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { historyFileName } from '../support/backup-history.ts';
 import { copyScene, noCopies, type CopyScene } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { cancel } from '../support/requests.ts';
@@ -71,6 +72,21 @@ test('a copy with a hold_timeout fails when that is over', async (t) => {
   const row = await scene.untilState(id, 'failed');
   t.is(row.error_code, 'hold_timeout');
   await eventually('nothing is left', async () => (await scene.names()).length === 0);
+});
+
+test('a copy that gets no label, as the server cannot stop the backup, leaves nothing', async (t) => {
+  const scene = await copyScene(t);
+  await scene.startCopier();
+  const id = await scene.requestCopy({ rate_limit: 10_000_000 });
+  const running = await scene.untilState(id, 'running');
+  const name = await historyFileName(scene.admin, running);
+  const inTheWay = join(String(scene.cluster.dataDirectory), 'pg_wal', name);
+  await mkdir(inTheWay);
+  const row = await scene.untilState(id, 'failed', { within: 60_000 });
+  t.regex(String(row.error), /could not create file ".*\.backup": Is a directory/);
+  t.deepEqual(await scene.names(), []);
+  await rmdir(inTheWay);
+  await scene.copy();
 });
 
 test('what a killed worker left is removed by the next one, and no finished backup', async (t) => {

@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { rmSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { holdsRelations, relationFile, versionDirectory } from '../../postgres/left-out.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
@@ -25,6 +26,8 @@ import { findTrees, walk, type Found, type Layout, type Tree } from './walk.ts';
 
 /** Milliseconds. */
 const progressEvery = 250;
+/** Files and directories. */
+const lookUpEvery = 1000;
 /** Warnings of one kind; the rest is counted. */
 const mostWarnings = 20;
 
@@ -62,7 +65,7 @@ class Coordinator {
   }
 
   async copy(): Promise<void> {
-    const expected = this.#expectedBytes();
+    const expected = await this.#expectedBytes();
     const report = () => tell({ type: 'progress', expected, done: this.#account.bytesRead });
     report();
     const reporting = setInterval(report, progressEvery);
@@ -129,10 +132,16 @@ class Coordinator {
   }
 
   /** Looks at everything once, as pg_basebackup does for its progress. */
-  #expectedBytes(): number {
+  async #expectedBytes(): Promise<number> {
     let bytes = 0;
-    for (const tree of this.#layout.trees)
-      for (const { kind, stats } of walk(tree, this.#layout)) if (kind === 'file') bytes += stats.size;
+    let entries = 0;
+    for (const tree of this.#layout.trees) {
+      for (const { kind, stats } of walk(tree, this.#layout)) {
+        if (kind === 'file') bytes += stats.size;
+        entries += 1;
+        if (entries % lookUpEvery === 0) await setImmediate(); // it may have been stopped
+      }
+    }
     return bytes;
   }
 
@@ -157,7 +166,9 @@ class Coordinator {
     } else {
       await this.#writer.addRaw(endOfArchive);
       await this.#pool.drain();
-      this.#tars.push(tar.finish());
+      const finished = tar.finish();
+      finished.catch(fail); // it may be long until the others are there to be waited for with it
+      this.#tars.push(finished);
     }
   }
 
@@ -231,9 +242,16 @@ function tell(message: FromCoordinator): void {
   parentPort?.postMessage(message);
 }
 
+function fail(error: unknown): void {
+  tell({ type: 'failed', failure: failureOf(error) });
+}
+
 function warn(text: string): void {
   tell({ type: 'warning', text });
 }
+
+// Its end would be that of its threads, too, in the middle of their work (thread.ts).
+process.on('uncaughtException', fail);
 
 let coordinator: Coordinator | undefined;
 const ending = Promise.withResolvers<FinishOptions>();
@@ -252,5 +270,5 @@ try {
   await coordinator.copy();
   await coordinator.finish(await ending.promise);
 } catch (error) {
-  tell({ type: 'failed', failure: failureOf(error) });
+  fail(error);
 }

@@ -25,6 +25,7 @@ type Content = FrameResult['contents'][number];
 
 export class FrameBuilder {
   readonly #pages: PageRules | undefined;
+  readonly #isOver: () => boolean;
   readonly #buffer = Buffer.from(new ArrayBuffer(frameBytes + frameRoom));
   readonly #words = new Int32Array(this.#buffer.buffer);
   readonly #clock = new Int32Array(new SharedArrayBuffer(4));
@@ -32,8 +33,10 @@ export class FrameBuilder {
   #found: FrameResult['damaged'] = [];
   #foundBefore = 0;
 
-  constructor(pages: PageRules | undefined) {
+  /** `isOver`: nobody waits for the frame any more. */
+  constructor(pages: PageRules | undefined, isOver: () => boolean = () => false) {
     this.#pages = pages;
+    this.#isOver = isOver;
   }
 
   /** The bytes are good until the next call. @throws CopyError */
@@ -138,7 +141,7 @@ export class FrameBuilder {
   #stillDamaged(pages: number[], lookAgain: (page: number) => boolean): number[] {
     const patience = this.#foundBefore + this.#found.length < patientUntil ? rereads : 1;
     let left = pages;
-    for (let round = 0; round < patience && left.length > 0; round += 1) {
+    for (let round = 0; round < patience && left.length > 0 && !this.#isOver(); round += 1) {
       Atomics.wait(this.#clock, 0, 0, pause);
       left = left.filter(lookAgain);
     }

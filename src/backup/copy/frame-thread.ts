@@ -10,8 +10,8 @@ import type { FrameResult, FrameTask, FromThread, ThreadOptions } from './messag
 import { Turns } from './turns.ts';
 
 const options = workerData as ThreadOptions;
-const builder = new FrameBuilder(options.pages);
 const turns = new Turns(options.turns);
+const builder = new FrameBuilder(options.pages, () => turns.isOver);
 
 /** Compressed, until the frames before it are placed: meanwhile there is the next one to make. */
 let waiting:

@@ -1,5 +1,5 @@
 /** The tar files of a backup, as they are written: what is dirty in memory is sent to the disk on the way. */
-import { close, closeSync, fdatasync, fsync, openSync } from 'node:fs';
+import { close, fdatasync, fsync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CopyError } from './copy-error.ts';
@@ -49,10 +49,6 @@ export class TarOutput {
       throw CopyError.writing(this.#path, error);
     }
     return { name: this.name, bytes: this.#bytes, size: this.#size, frames: this.#frames };
-  }
-
-  abandon(): void {
-    closeSync(this.fd);
   }
 
   /** A failure shows at the end, and the system does not tell it twice. */

@@ -47,6 +47,7 @@ export async function copy(
         throw error;
       }
     },
+    abandon: () => making.abandon(),
   };
 }
 

@@ -11,7 +11,7 @@ export async function hold(job: Job, request: ClaimedRequest): Promise<Transfer>
   } finally {
     stopTimer();
   }
-  return { finish: async () => undefined };
+  return { finish: async () => undefined, abandon: async () => undefined };
 }
 
 /** Ends the request when its window has been open for that long (milliseconds; 0: no limit); returns how to stop that. */

@@ -5,4 +5,6 @@ import type { BackupDescription } from '../../repository/label-entry.ts';
 export interface Transfer {
   /** With the label; before the row says that it is stored. */
   finish(description: BackupDescription, ending: Ending): Promise<void>;
+  /** Instead of that, when there will be no label: leaves nothing behind. */
+  abandon(): Promise<void>;
 }

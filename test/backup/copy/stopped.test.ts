@@ -1,7 +1,8 @@
-// Copies that are stopped at any moment: before there is a thread, in the middle, when all is copied.
+// Copies that are stopped at any moment: before there is a thread, in the middle, when all but the label is there.
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ExecutionContext } from 'ava';
 import { CopyEngine } from '../../../src/backup/copy/copy-engine.ts';
 import { noServerFiles, ownCluster } from '../../support/cluster.ts';
 import { connect } from '../../support/sql-client.ts';
@@ -15,13 +16,48 @@ const rounds = 14;
 const longest = 250;
 
 test('a copy is stopped at any moment, and nothing is written afterwards', async (t) => {
+  const newCopy = await copyOf(t);
+  let unfinished = 0;
+  for (let round = 0; round < rounds; round += 1) {
+    const { engine, output, outcome } = await newCopy();
+    await sleep((longest * round) / rounds);
+    await engine.stop();
+    t.regex(await outcome, /^(copied|the copy was stopped)$/);
+    if ((await outcome) !== 'copied') unfinished += 1;
+    const left = await sizes(output);
+    await sleep(20);
+    t.deepEqual(await sizes(output), left);
+  }
+  t.true(unfinished > rounds / 4, String(unfinished));
+});
+
+test('a copy is stopped when it waits for its label, and while it writes it', async (t) => {
+  const newCopy = await copyOf(t);
+  const waiting = await newCopy();
+  await waiting.engine.copied;
+  await waiting.engine.stop();
+  const finishing = await newCopy();
+  await finishing.engine.copied;
+  const label = Buffer.from('START WAL LOCATION\n');
+  const end = finishing.engine
+    .finish({ label, tablespaceMap: null, timeline: 1, stopLsn: '0/2000138' })
+    .then(() => 'finished')
+    .catch(({ message }: Error) => message);
+  await finishing.engine.stop();
+  t.regex(await end, /^(finished|the copy was stopped)$/);
+  const left = await sizes(finishing.output);
+  await sleep(20);
+  t.deepEqual(await sizes(finishing.output), left);
+});
+
+/** Of one cluster, as often as it is called. */
+async function copyOf(t: ExecutionContext) {
   const cluster = await ownCluster(t);
   const client = await connect(t, cluster.url());
   const systemIdentifier = await client.value<string>(
     'select system_identifier::text from pg_control_system()',
   );
-  let unfinished = 0;
-  for (let round = 0; round < rounds; round += 1) {
+  return async () => {
     const output = await temporaryDirectory(t);
     const engine = new CopyEngine(
       {
@@ -40,15 +76,9 @@ test('a copy is stopped at any moment, and nothing is written afterwards', async
       () => 'copied',
       ({ message }: Error) => message,
     );
-    await sleep((longest * round) / rounds);
-    await engine.stop();
-    if ((await outcome) !== 'copied') unfinished += 1;
-    const left = await sizes(output);
-    await sleep(20);
-    t.deepEqual(await sizes(output), left);
-  }
-  t.true(unfinished > rounds / 4, String(unfinished));
-});
+    return { engine, output, outcome };
+  };
+}
 
 async function sizes(directory: string): Promise<number[]> {
   const names = await readdir(directory);

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { Turns } from '../../../src/backup/copy/turns.ts';
 
@@ -19,4 +22,20 @@ test('another thread knows the same places', (t) => {
   one.place({ number: 0, startsTar: true, length: 10 });
   t.is(other.place({ number: 1, startsTar: false, length: 5 }), 10);
   t.is(one.place({ number: 2, startsTar: false, length: 5 }), 15);
+});
+
+test('who waits for his turn is told that there will be none', async (t) => {
+  const turns = new Turns();
+  const waiting = new Worker(new URL('../../support/turns-thread.ts', import.meta.url), {
+    workerData: turns.buffer,
+  });
+  const answer = once(waiting, 'message');
+  t.deepEqual(await answer, ['waiting']);
+  const outcome = once(waiting, 'message');
+  await sleep(50);
+  turns.stop();
+  t.deepEqual(await outcome, [undefined]);
+  t.true(new Turns(turns.buffer).isOver);
+  t.is(turns.place({ number: 0, startsTar: true, length: 10 }), undefined);
+  t.true(turns.isOver);
 });

@@ -1,0 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { startProcess } from '../support/children.ts';
+
+const program = fileURLToPath(new URL('../support/uninterrupted.ts', import.meta.url));
+
+test('the first signal is passed on, a second one ends the program at once', async (t) => {
+  const running = await startProcess(t, process.execPath, [program]);
+  await running.untilLine(/ready/);
+  running.kill('SIGINT');
+  await running.untilLine(/told/);
+  await sleep(150); // or it is an echo of the first
+  running.kill('SIGINT');
+  t.like(await running.exited, { status: null, signal: 'SIGTERM' });
+});
