@@ -79,7 +79,9 @@ export class WalCollector {
   /** From the archive, or from the server if it cannot wait. */
   async #get(segment: string, now: boolean): Promise<boolean> {
     if (this.#wal.has(segment) || (await this.#wal.link(segment))) return true;
-    return (now || (await this.#wal.isAtRisk(segment))) && (await this.#wal.take(segment));
+    if (!now && !(await this.#wal.isAtRisk(segment))) return false;
+    // The archiver may be through with it just since, and have brought it here.
+    return (await this.#wal.link(segment)) || (await this.#wal.take(segment));
   }
 
   async #loop(): Promise<void> {
