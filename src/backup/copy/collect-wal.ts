@@ -78,10 +78,10 @@ export class WalCollector {
 
   /** From the archive, or from the server if it cannot wait. */
   async #get(segment: string, now: boolean): Promise<boolean> {
-    if (this.#wal.has(segment) || (await this.#wal.link(segment))) return true;
-    if (!now && !(await this.#wal.isAtRisk(segment))) return false;
-    // The archiver may be through with it just since, and have brought it here.
-    return (await this.#wal.link(segment)) || (await this.#wal.take(segment));
+    if (this.#wal.has(segment)) return true;
+    // Asked first: an archiver that is through with it by then has brought it here, if that is where it archives.
+    const mayTake = now || (await this.#wal.isAtRisk(segment));
+    return (await this.#wal.link(segment)) || (mayTake && (await this.#wal.take(segment)));
   }
 
   async #loop(): Promise<void> {

@@ -11,6 +11,7 @@ import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts
 import { parseLsn } from '../../postgres/lsn.ts';
 import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
 import { endOfArchive, type TarMember } from '../../repository/tar.ts';
+import { onTask } from '../../thread.ts';
 import { Account } from './account.ts';
 import { bytePath, toSystem, toText } from './byte-path.ts';
 import { failureOf } from './copy-error.ts';
@@ -21,7 +22,6 @@ import { ownerNames } from './owner-names.ts';
 import { Pace } from './pace.ts';
 import { readControlFile } from './control-file.ts';
 import { TarOutput } from './tar-output.ts';
-import { onTask } from '../../thread.ts';
 import { findTrees, walk, type Found, type Layout, type Tree } from './walk.ts';
 
 /** Milliseconds. */

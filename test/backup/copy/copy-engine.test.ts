@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { CopyEngine } from '../../../src/backup/copy/copy-engine.ts';
 import type { CopySummary } from '../../../src/backup/copy/messages.ts';
 import { crc32c } from '../../../src/postgres/crc32c.ts';
 import { parseManifest } from '../../../src/postgres/read-manifest.ts';
 import { readFrameIndex } from '../../../src/repository/frame-index.ts';
 import { noServerFiles, ownCluster, type TestCluster } from '../../support/cluster.ts';
 import { noCopies, run } from '../../support/copies.ts';
+import { beginCopy, systemIdentifierOf } from '../../support/engine-copies.ts';
 import { connect } from '../../support/sql-client.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { testWhen } from '../../support/test-when.ts';
@@ -28,9 +28,7 @@ test('a tablespace that is not in the map, as it was created too late for it, is
   }
   await client.query('checkpoint');
   const [early, late] = oids;
-  const systemIdentifier = await client.value<string>(
-    'select system_identifier::text from pg_control_system()',
-  );
+  const systemIdentifier = await systemIdentifierOf(cluster);
   const { output, summary } = await copied(t, cluster, {
     systemIdentifier,
     jobs: 2,
@@ -79,9 +77,7 @@ test('one thread and four make the same backup', async (t) => {
     `create table large as select n, md5(n::text) as text from generate_series(1, 200000) n;
      create table apart tablespace space as table large`,
   );
-  const systemIdentifier = await client.value<string>(
-    'select system_identifier::text from pg_control_system()',
-  );
+  const systemIdentifier = await systemIdentifierOf(cluster);
   const tablespace = await client.value<string>(
     `select oid::text from pg_tablespace where spcname = 'space'`,
   );
@@ -113,21 +109,7 @@ async function copied(
   cluster: TestCluster,
   { systemIdentifier, jobs, tablespace }: { systemIdentifier: string; jobs: number; tablespace: string },
 ): Promise<Copied> {
-  const output = await temporaryDirectory(t);
-  const engine = new CopyEngine(
-    {
-      dataDirectory: String(cluster.dataDirectory),
-      output,
-      major: cluster.version,
-      systemIdentifier,
-      startLsn: '0/2000028',
-      jobs,
-      level: 1,
-      rateLimit: undefined,
-    },
-    { onProgress: () => undefined, onWarning: (text) => t.fail(text) },
-  );
-  t.teardown(() => engine.stop());
+  const { engine, output } = await beginCopy(t, cluster, { systemIdentifier, jobs });
   await engine.copied;
   const summary = await engine.finish({
     label: Buffer.from('START WAL LOCATION\n'),

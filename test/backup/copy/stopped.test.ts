@@ -3,10 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
-import { CopyEngine } from '../../../src/backup/copy/copy-engine.ts';
 import { noServerFiles, ownCluster } from '../../support/cluster.ts';
-import { connect } from '../../support/sql-client.ts';
-import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { beginCopy, systemIdentifierOf } from '../../support/engine-copies.ts';
 import { testWhen } from '../../support/test-when.ts';
 
 const test = testWhen(noServerFiles);
@@ -53,25 +51,9 @@ test('a copy is stopped when it waits for its label, and while it writes it', as
 /** Of one cluster, as often as it is called. */
 async function copyOf(t: ExecutionContext) {
   const cluster = await ownCluster(t);
-  const client = await connect(t, cluster.url());
-  const systemIdentifier = await client.value<string>(
-    'select system_identifier::text from pg_control_system()',
-  );
+  const systemIdentifier = await systemIdentifierOf(cluster);
   return async () => {
-    const output = await temporaryDirectory(t);
-    const engine = new CopyEngine(
-      {
-        dataDirectory: String(cluster.dataDirectory),
-        output,
-        major: cluster.version,
-        systemIdentifier,
-        startLsn: '0/2000028',
-        jobs: 3,
-        level: 1,
-        rateLimit: undefined,
-      },
-      { onProgress: () => undefined, onWarning: (text) => t.fail(text) },
-    );
+    const { engine, output } = await beginCopy(t, cluster, { systemIdentifier, jobs: 3 });
     const outcome = engine.copied.then(
       () => 'copied',
       ({ message }: Error) => message,

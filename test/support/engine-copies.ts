@@ -1,0 +1,36 @@
+// Copies by the engine alone: no worker, no request, no backup session.
+import type { ExecutionContext } from 'ava';
+import { CopyEngine } from '../../src/backup/copy/copy-engine.ts';
+import type { TestCluster } from './cluster.ts';
+import { withClient } from './sql-client.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+export function systemIdentifierOf(cluster: TestCluster): Promise<string> {
+  return withClient(cluster.url(), (client) =>
+    client.value<string>('select system_identifier::text from pg_control_system()'),
+  );
+}
+
+/** Begins one; it is stopped at the end of the test at the latest. The server need not run. */
+export async function beginCopy(
+  t: ExecutionContext,
+  cluster: TestCluster,
+  { systemIdentifier, jobs }: { systemIdentifier: string; jobs: number },
+): Promise<{ engine: CopyEngine; output: string }> {
+  const output = await temporaryDirectory(t);
+  const engine = new CopyEngine(
+    {
+      dataDirectory: String(cluster.dataDirectory),
+      output,
+      major: cluster.version,
+      systemIdentifier,
+      startLsn: '0/2000028',
+      jobs,
+      level: 1,
+      rateLimit: undefined,
+    },
+    { onProgress: () => undefined, onWarning: (text) => t.fail(text) },
+  );
+  t.teardown(() => engine.stop());
+  return { engine, output };
+}
