@@ -1,8 +1,8 @@
 /** `holdfast wal fetch`: what restore_command runs, for every file that recovery may need. */
 import { loadWalConfig } from '../config/wal-config.ts';
-import { bootId, invocationOf } from '../wal/invocation.ts';
+import { invocationOf } from '../wal/invocation.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
-import { isAlive } from '../repository/place-file.ts';
+import { bootId, isAlive } from '../identity/process.ts';
 import {
   isRecovering,
   isStandby,

@@ -5,6 +5,7 @@
 import { link, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { isAlive } from '../identity/process.ts';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory } from './durable-files.ts';
 import { repositoryError } from './repository-errors.ts';
@@ -98,12 +99,4 @@ async function isLeftover(directory: string, name: string): Promise<boolean> {
   if (host === hostname() && pid !== undefined && !isAlive(Number(pid))) return true;
   const found = await stat(join(directory, name)).catch(() => undefined);
   return found !== undefined && Date.now() - found.mtimeMs > abandonedAfter;
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

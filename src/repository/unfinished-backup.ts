@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName } from './label-entry.ts';
-import { isAlive } from './place-file.ts';
+import { isAlive, processStart } from '../identity/process.ts';
 import {
   backupsDirectory,
   formatRepositoryBackup,
@@ -42,7 +42,7 @@ export class UnfinishedBackup {
     const { directory } = unfinished;
     try {
       await makeDurableDirectory(backupsDirectory(clusterDirectory));
-      const owner = { host: hostname(), pid: process.pid, startedAt: await processStart(process.pid) };
+      const owner = { host: hostname(), pid: process.pid, startedAt: processStart(process.pid) };
       await writeSynced(ownerFile(unfinished.#place), Buffer.from(JSON.stringify(owner)), fileMode);
       await mkdir(directory, { mode: directoryMode });
       return unfinished;
@@ -157,14 +157,8 @@ async function isAbandoned(file: string): Promise<boolean> {
   try {
     const { host, pid, startedAt } = JSON.parse(text) as Owner;
     if (host !== hostname()) return false;
-    return !isAlive(pid) || startedAt !== (await processStart(pid));
+    return !isAlive(pid) || startedAt !== processStart(pid);
   } catch {
     return true; // nor is one whose end is missing
   }
-}
-
-/** When a process began, in the system's own terms: a pid alone may be another's by now. Empty where nobody can tell. */
-export async function processStart(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }

@@ -4,6 +4,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAlive } from '../identity/process.ts';
 
 export type Lock =
   | { state: 'none' }
@@ -46,13 +47,4 @@ async function serverIn(dataDirectory: string): Promise<number | undefined> {
 async function worksIn(pid: number, directory: string): Promise<boolean | undefined> {
   const [its, ours] = await Promise.all([stat(`/proc/${pid}/cwd`).catch(() => undefined), stat(directory)]);
   return its === undefined ? undefined : its.dev === ours.dev && its.ino === ours.ino;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -7,7 +7,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
-import { isAlive } from '../repository/place-file.ts';
+import { isAlive } from '../identity/process.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { requireIdentity } from './fetch.ts';
 import { SegmentMakers } from './segment-makers.ts';
@@ -115,7 +115,7 @@ async function isOurs(spool: string, owner: SpoolOwner): Promise<boolean> {
   const [postmaster] = (
     await readFile(join(dirname(walDirectory), 'postmaster.pid'), 'utf8').catch(() => '')
   ).split('\n');
-  return isAlive(Number(postmaster) || -1);
+  return isAlive(Number(postmaster));
 }
 
 /** Replay has got the segment before `wanted`; returns what is to be made ready next. */

@@ -11,7 +11,7 @@ import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.t
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { writeFully } from '../repository/compressed-file.ts';
 import { readCompressedHere } from '../repository/compressed-here.ts';
-import { isAlive } from '../repository/place-file.ts';
+import { isAlive } from '../identity/process.ts';
 import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { writeAt } from '../repository/write-at.ts';
 import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';

@@ -14,8 +14,7 @@ import { existsSync, statSync, type BigIntStats } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive } from '../repository/place-file.ts';
-import { bootId } from './invocation.ts';
+import { bootId, isAlive } from '../identity/process.ts';
 
 export interface Target {
   /** The cluster's directory in the repository. */

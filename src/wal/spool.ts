@@ -12,9 +12,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive } from '../repository/place-file.ts';
+import { bootId, isAlive } from '../identity/process.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
-import { bootId } from './invocation.ts';
 
 export interface SpoolOwner {
   pid: number;

@@ -15,7 +15,7 @@ const levels = [
   ['backup', 'wal', 'restore', 'retention', 'schedules'],
   ['chores'],
   ['repository', 'control', 'postgres'],
-  ['config'],
+  ['config', 'identity'],
 ];
 const folders = levels.flat();
 const levelOf = (folder: string) => levels.findIndex((level) => level.includes(folder));

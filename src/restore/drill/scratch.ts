@@ -9,8 +9,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../../errors.ts';
-import { isAlive } from '../../repository/place-file.ts';
-import { processStart } from '../../repository/unfinished-backup.ts';
+import { isAlive, processStart } from '../../identity/process.ts';
+
 import { endServer } from './stray-server.ts';
 
 const namePattern = /^holdfast-drill-[0-9a-f]{8}$/;
@@ -63,7 +63,7 @@ export async function createScratch(
     kind: 'holdfast drill',
     host: hostname(),
     pid: process.pid,
-    processStart: await processStart(process.pid),
+    processStart: processStart(process.pid),
     createdAt: new Date().toISOString(),
     ...what,
   };
@@ -153,7 +153,7 @@ async function readOwner(directory: string): Promise<Owner | undefined> {
 
 async function isRunning({ host, pid, processStart: startedAt }: Owner): Promise<boolean | undefined> {
   if (host !== hostname()) return undefined;
-  return isAlive(pid) && startedAt === (await processStart(pid));
+  return isAlive(pid) && startedAt === processStart(pid);
 }
 
 export interface Removed {
