@@ -26,6 +26,7 @@ interface Options extends GlobalOptions, TargetOptions {
   cluster: string;
   repository?: string;
   tablespace: Map<string, string>;
+  tablespacesAsTheyWere: boolean;
   asStandby: boolean;
   restoreCommand?: string;
   archiving: boolean;
@@ -46,6 +47,7 @@ export function addRestore(program: Command): void {
   addTargetOptions(command);
   command
     .option('--tablespace <oid=directory...>', 'put this tablespace there', tablespaceOption, new Map())
+    .option('--tablespaces-as-they-were', 'put the others where they were, as root, too', false)
     .option('--as-standby', 'make a standby of it, which follows its primary', false)
     .option('--restore-command <command>', 'another restore_command than "holdfast-wal fetch"')
     .option('--no-archiving', 'have the restored server archive nothing')
@@ -92,6 +94,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     backup: choice.backup,
     directory,
     moved: options.tablespace,
+    asWere: options.tablespacesAsTheyWere,
     recovery,
     fromBackup: choice.fromBackup,
     jobs: options.jobs,

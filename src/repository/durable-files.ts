@@ -13,7 +13,7 @@ export async function writeSynced(path: string, bytes: Buffer, mode: number): Pr
 }
 
 /** Makes what was created in or renamed into a directory last. */
-export async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string | Buffer): Promise<void> {
   const directory = await open(path, 'r');
   try {
     await directory.sync();

@@ -55,6 +55,7 @@ async function verifyLocked(options: VerifyOptions): Promise<Verification> {
       roots: undefined,
       kept,
       withheld: [],
+      owner: undefined,
       onProgress: options.onProgress,
       onPart: ({ length }, isComplete) => {
         if (isComplete) found.files += 1;

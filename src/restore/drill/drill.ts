@@ -143,6 +143,7 @@ async function restoreInto(
     backup,
     directory: scratch.data,
     moved: await tablespacesInto(scratch, backup),
+    asWere: false,
     recovery,
     fromBackup,
     jobs,

@@ -7,7 +7,7 @@ import { Ledger } from './ledger.ts';
 import type { Answer, Extracted, Part, ThreadSetup } from './messages.ts';
 import { inThreads } from './threads.ts';
 
-export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld'> {
+export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld' | 'owner'> {
   backup: StoredBackup;
   frames: readonly FrameEntry[];
   /** undefined: it is damaged, and what is in the frames is checked as far as it goes. */
@@ -30,7 +30,7 @@ export interface Outcome {
 
 /** @throws HoldfastError `restore_failed` where the disk fails */
 export async function extract(extraction: Extraction): Promise<Outcome> {
-  const { backup, frames, manifest, jobs, roots, kept, withheld, onProblem } = extraction;
+  const { backup, frames, manifest, jobs, roots, kept, withheld, owner, onProblem } = extraction;
   const expected = frames.reduce((sum, { size }) => sum + size, 0);
   const ledger = new Ledger(manifest);
   const outcome: Outcome = { kept: new Map(), directories: [] };
@@ -58,7 +58,9 @@ export async function extract(extraction: Extraction): Promise<Outcome> {
   };
 
   const tasks = frames.map((frame, number) => ({ number, frame }));
-  await inThreads(jobs, { directory: backup.directory, roots, kept, withheld }, tasks, receive);
+  const { directory, description } = backup;
+  const major = Number.parseInt(description.serverVersion, 10);
+  await inThreads(jobs, { directory, roots, kept, withheld, owner, major }, tasks, receive);
   for (const problem of ledger.missing()) onProblem(problem);
   return outcome;
 }
