@@ -95,6 +95,9 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   for (const key of ['tablespaces', 'tars', 'damagedPages'] as const) {
     if (!Array.isArray(backup[key])) throw refuse(`has no list "${key}"`);
   }
+  const stray = backup.tars.find((tar) => !/^(base|\d+)\.tar\.zst$/.test(String(tar.name)));
+  if (stray !== undefined) throw refuse(`lists "${stray.name}", which is not a tar of a backup`);
+  if (!isSegmentSize(backup.walSegmentSize)) throw refuse(`has a walSegmentSize of ${backup.walSegmentSize}`);
   if (backup.version !== 1 || backup.method !== 'copy')
     throw refuse(`is of version ${backup.version} and method "${backup.method}"`);
   const [end = '', checksum] = /,\n {2}"sha256": "(\w+)"\n\}\n$/.exec(bytes.toString('latin1')) ?? [];
@@ -102,6 +105,11 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
     throw refuse('is damaged: its checksum is wrong');
   const { sha256: _, ...description } = backup as RepositoryBackup & { sha256: string };
   return description;
+}
+
+/** As PostgreSQL has them: a power of two, from 1 MB to 1 GB. */
+function isSegmentSize(bytes: number): boolean {
+  return bytes >= 1 << 20 && bytes <= 1 << 30 && Number.isInteger(Math.log2(bytes));
 }
 
 function sha256(bytes: Buffer): string {

@@ -50,7 +50,8 @@ export async function extract(extraction: Extraction): Promise<Outcome> {
       if (problem !== undefined) onProblem(problem);
       extraction.onPart(part, complete);
     }
-    keep(outcome.kept, answer.extracted.kept);
+    const tooLarge = keep(outcome.kept, answer.extracted.kept);
+    if (tooLarge !== undefined) onProblem(`"${tooLarge}" is larger than such a file can be`);
     for (const directory of answer.extracted.directories)
       outcome.directories.push({ ...directory, tar: frame.tar });
     done += frame.size;
@@ -65,15 +66,20 @@ export async function extract(extraction: Extraction): Promise<Outcome> {
   return outcome;
 }
 
-/** Small files, whose parts come in any order. */
-function keep(kept: Outcome['kept'], parts: Extracted['kept']): void {
+/** Bytes: tablespace_map is the largest of them. */
+const largestKept = 16 << 20;
+
+/** Small files, whose parts come in any order. Returns the path of one that is not small. */
+function keep(kept: Outcome['kept'], parts: Extracted['kept']): string | undefined {
   for (const { path, at, bytes } of parts) {
+    if (at + bytes.length > largestKept) return path;
     const before = kept.get(path) ?? Buffer.alloc(0);
     const whole = Buffer.alloc(Math.max(before.length, at + bytes.length));
     before.copy(whole);
     whole.set(bytes, at);
     kept.set(path, whole);
   }
+  return undefined;
 }
 
 function diskFailed(message: string): HoldfastError {
