@@ -8,9 +8,11 @@ import { HoldfastError } from '../errors.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
+import { clusterOwner } from '../restore/extraction/cluster-owner.ts';
 import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
+import { readFrames } from '../restore/stored-backup.ts';
 import type { Target } from '../restore/target.ts';
 import { targetFrom } from '../restore/target-wish.ts';
 import { bytes, plain } from './format.ts';
@@ -86,7 +88,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     hasOtherWal: options.asStandby || options.restoreCommand !== undefined,
   });
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
-  await refuseOtherVersion(choice.backup.description, directory, options.pgBin);
+  await refuseOtherVersion(choice.backup.description, directory, await programsFrom(options, choice));
 
   const recovery = recoveryFrom(options, repository, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
@@ -102,6 +104,13 @@ async function run(which: string | undefined, options: Options, repository: stri
   }).finally(() => progress.end());
   if (options.json === true) await printJson(asJson(choice, restored, directory));
   else await printLines(described(choice, restored, directory, recovery));
+}
+
+/** Root asks them as the user that is to run them. */
+async function programsFrom({ pgBin }: Options, { backup }: Choice) {
+  if (pgBin === undefined) return undefined;
+  const user = process.getuid?.() === 0 ? clusterOwner(backup, await readFrames(backup)) : undefined;
+  return { directory: pgBin, user };
 }
 
 function wantedTarget(options: Options): Target {

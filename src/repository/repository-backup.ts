@@ -95,7 +95,7 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   for (const key of ['tablespaces', 'tars', 'damagedPages'] as const) {
     if (!Array.isArray(backup[key])) throw refuse(`has no list "${key}"`);
   }
-  const stray = backup.tars.find((tar) => !/^(base|\d+)\.tar\.zst$/.test(String(tar.name)));
+  const stray = backup.tars.find((tar) => !/^(base|\d+)\.tar\.zst$/.test(tar.name));
   if (stray !== undefined) throw refuse(`lists "${stray.name}", which is not a tar of a backup`);
   if (!isSegmentSize(backup.walSegmentSize)) throw refuse(`has a walSegmentSize of ${backup.walSegmentSize}`);
   if (backup.version !== 1 || backup.method !== 'copy')

@@ -209,6 +209,7 @@ test('another version is refused where it can be told', async (t) => {
 
 async function unusableServer(t: ExecutionContext, scene: RepositoryScene, to: string): Promise<void> {
   const programs = await temporaryDirectory(t);
+  await chmod(programs, 0o755);
   await writeFile(join(programs, 'postgres'), '#!/bin/sh\necho "postgres (PostgreSQL) 11.22"\n', {
     mode: 0o755,
   });

@@ -105,7 +105,7 @@ async function rehearseWith(
   const { description, directory } = choice.backup;
   const name = basename(directory);
   record.backup = { ...description, name };
-  const programs = await findPrograms(majorOf(choice.backup), options.programs);
+  const programs = await findPrograms(choice.backup, options.programs);
 
   const { clusterDirectory, target, signal } = options;
   report.phase('reading', `the WAL since ${description.startLsn}`);
