@@ -60,7 +60,7 @@ export async function versionOf(programs: string, user: ServerUser | undefined):
   } catch (error) {
     throw new HoldfastError('failed', `the version of "${program}" is unknown: ${messageOf(error)}`, {
       code: 'no_server_programs',
-      hint: 'give the directory that has "postgres" in it, such as /usr/lib/postgresql/18/bin',
+      hint: `give the directory that has "postgres" in it, such as /usr/lib/postgresql/18/bin${user === undefined ? '' : `, where user ${user.uid} may run it`}`,
       cause: error,
     });
   }
