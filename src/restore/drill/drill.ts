@@ -17,10 +17,11 @@ import { formatTarget, type Target, type TargetTimeline } from '../target.ts';
 import { readAssertions, type Assertion } from './assertions.ts';
 import { failedChecks } from './failed-checks.ts';
 import { inspect } from './inspect.ts';
+import { removeAbandoned, type Removed } from './left-behind.ts';
 import { PrivateServer } from './private-server.ts';
 import { findPrograms } from './programs.ts';
 import { expectedBytes, refuseWithoutRoom } from './room.ts';
-import { createScratch, removeAbandoned, type Removed, type Scratch } from './scratch.ts';
+import { withScratch, type Scratch } from './scratch.ts';
 import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
 
 export interface DrillOptions {
@@ -113,20 +114,22 @@ async function rehearseWith(
   const recovery = recoveryOf(options, choice, limit);
 
   const expected = expectedBytes(description);
-  const scratch = await createScratch(drillDirectory, { cluster: options.cluster, backup: name, expected });
-  try {
-    await refuseWithoutRoom(drillDirectory, scratch.directory, expected);
-    await restoreInto(scratch, choice, recovery, options, record);
-    await recover(scratch, choice.backup, { programs, recovery, assertions }, options, record).catch(
-      (error: unknown) => {
-        throw limit.tablespace === undefined ? error : endedEarly(error, limit.tablespace);
-      },
-    );
-    if (limit.tablespace !== undefined) record.checks.push(leftOut(limit.tablespace));
-  } finally {
-    report.phase('removing', scratch.directory);
-    await scratch.remove();
-  }
+  const what = { cluster: options.cluster, backup: name, expected };
+  await withScratch(drillDirectory, what, async (scratch) => {
+    try {
+      await refuseWithoutRoom(drillDirectory, scratch.directory, expected);
+      await restoreInto(scratch, choice, recovery, options, record);
+      await recover(scratch, choice.backup, { programs, recovery, assertions }, options, record).catch(
+        (error: unknown) => {
+          throw limit.tablespace === undefined ? error : endedEarly(error, limit.tablespace);
+        },
+      );
+      if (limit.tablespace !== undefined) record.checks.push(leftOut(limit.tablespace));
+    } finally {
+      report.phase('removing', scratch.directory);
+      await scratch.remove();
+    }
+  });
 }
 
 async function restoreInto(
