@@ -1,6 +1,6 @@
 // Whose a drill's directory is: a drill in another pid namespace is under way, and what another user has made is not ours.
-import { chmod, chown, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, chown, mkdir, readFile, readdir, readlink, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { thisProcess } from '../../src/identity/process.ts';
 import { findScratches, removeAbandoned } from '../../src/restore/drill/left-behind.ts';
@@ -27,15 +27,10 @@ testWhen(noRestore ?? noNamespaces)(
     const drill = await drills(t, scene);
     const file = join(await temporaryDirectory(t), 'assertions.sql');
     await writeFile(file, '-- name: it waits\nselect pg_sleep(1000) is null');
-    const args = [
-      'drill',
-      '--repository',
-      scene.repository,
-      '--directory',
-      drill.directory,
-      '--assertions',
-      file,
-    ];
+    const lockFile = await readFile(join(String(scene.cluster.dataDirectory), 'postmaster.pid'), 'utf8');
+    const programs = dirname(await readlink(`/proc/${Number.parseInt(lockFile, 10)}/exe`));
+    const place = ['--repository', scene.repository, '--directory', drill.directory];
+    const args = ['drill', ...place, '--assertions', file, '--pg-bin', programs];
     const far = await startProcess(t, 'unshare', [...unshared, process.execPath, program, ...args], {
       env: { ...process.env, DATABASE_URL: scene.workerLogin.url },
     });
@@ -100,7 +95,7 @@ testWhen(onlyRoot)(
       );
     const place = await drillDirectoryOf(t);
     await chown(place, 65534, 65534);
-    t.regex(String((await refused(place))?.message), /others than root could put something in place/);
+    t.regex((await refused(place)).message, /others than root could put something in place/);
     await chown(place, 0, 0);
     await chmod(place, 0o777);
     await refused(place);
