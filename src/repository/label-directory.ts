@@ -41,10 +41,9 @@ export async function testLabelDirectory(labels: string, cluster: string): Promi
 export async function writeLabelEntry(labels: string, entry: LabelEntry): Promise<string> {
   const parent = join(labels, entry.description.cluster);
   const name = entryName(entry.description);
-  const temporary = join(parent, `.writing-${name}-${process.pid}`);
+  const temporary = join(parent, `.writing-${name}-${randomUUID()}`);
   try {
     await makeDurableDirectory(parent);
-    await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { mode: directoryMode });
     await writeSynced(join(temporary, 'backup_label'), entry.label, fileMode);
     if (entry.tablespaceMap !== null)

@@ -1,4 +1,5 @@
 /** Puts backup_label and tablespace_map into a directory: byte for byte, durably, and never over other ones. */
+import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -77,7 +78,7 @@ function otherLabel(path: string, how: string): HoldfastError {
 /** The whole file or none, also after a crash: written under another name first, then linked to its own. */
 async function writeOnce(path: string, bytes: Buffer, { mode, owner }: Ownership): Promise<void> {
   if ((await contentOf(path))?.equals(bytes) === true) return;
-  const temporary = `${path}.holdfast-${process.pid}`;
+  const temporary = `${path}.holdfast-${randomUUID()}`;
   try {
     const file = await open(temporary, 'wx', mode);
     try {
