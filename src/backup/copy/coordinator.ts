@@ -14,7 +14,7 @@ import { endOfArchive, type TarMember } from '../../repository/tar.ts';
 import { onTask } from '../../thread.ts';
 import { Account } from './account.ts';
 import { bytePath, toSystem, toText } from './byte-path.ts';
-import { failureOf } from './copy-error.ts';
+import { CopyError, failureOf } from './copy-error.ts';
 import { FramePool } from './frame-pool.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { CopyOptions, FinishOptions, FromCoordinator, TarSummary } from './messages.ts';
@@ -73,7 +73,7 @@ class Coordinator {
     await this.#copyControlFile();
     await this.#pool.drain();
     clearInterval(reporting);
-    this.#warnOfDamage();
+    this.#sayDamage();
     report();
     tell({ type: 'copied' });
   }
@@ -218,7 +218,7 @@ class Coordinator {
     };
   }
 
-  #warnOfDamage(): void {
+  #sayDamage(): void {
     const files = new Map<string, number[]>();
     for (const { file, block } of this.#account.damagedPages)
       files.set(file, [...(files.get(file) ?? []), block]);
@@ -231,6 +231,13 @@ class Coordinator {
     }
     if (all.length > mostWarnings)
       warn(`${all.length - mostWarnings} more files have damaged pages: backup.json names them`);
+    const [first] = this.#account.damagedPages;
+    if (first === undefined || this.#options.onDamagedPage === 'warn') return;
+    const others =
+      all.length === 1 ? '' : `, as ${all.length - 1} other ${all.length === 2 ? 'file' : 'files'}`;
+    throw CopyError.damage(
+      `the file "${first.file}" has a damaged page, block ${first.block}${others}: the warnings name all`,
+    );
   }
 }
 

@@ -70,6 +70,10 @@ export class CopyEngine {
         code: 'repository_unwritable',
         hint: 'see that the repository is writable for the worker ([worker] repository, HOLDFAST_REPOSITORY)',
       },
+      damage: {
+        code: 'damaged_pages',
+        hint: 'repair the relation (see pg_amcheck, REINDEX, zero_damaged_pages) or restore an older backup; or set on_damaged_page = "warn" of the cluster and request the backup again',
+      },
       other: { code: 'copy_failed' },
     };
     return new HoldfastError('failed', message, advice[side]);

@@ -17,6 +17,8 @@ export interface CopyOptions {
   level: number;
   /** Bytes of files a second; undefined: as fast as it goes. */
   rateLimit: number | undefined;
+  /** Of a page whose checksum is wrong. */
+  onDamagedPage: 'warn' | 'fail';
 }
 
 /** To the coordinator, when pg_backup_stop has returned. */
@@ -68,7 +70,7 @@ export type FromCoordinator =
 
 export interface CopyFailure {
   /** Which side it was. */
-  side: 'read' | 'write' | 'other';
+  side: 'read' | 'write' | 'damage' | 'other';
   /** The system's code, such as ENOSPC. */
   code: string | undefined;
   message: string;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
 import type { BackupDescription } from '../../repository/label-entry.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
+import { recordDamage } from '../record-damage.ts';
 import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
 import type { TimedBeginning } from '../backup-session.ts';
 import { WalCollector } from '../copy/collect-wal.ts';
@@ -89,6 +90,7 @@ class Making {
         jobs: job.context.copyJobs,
         level,
         rateLimit: request.rateLimit ?? undefined,
+        onDamagedPage: job.context.onDamagedPage,
       },
       { onProgress: (bytes) => this.#progress.note(bytes), onWarning: (text) => job.warn(text) },
     );
@@ -124,6 +126,7 @@ class Making {
     const backup = describe(description, this.#source, this.#level, summary);
     const directory = await this.#unfinished.publish(backup, ending);
     await this.#engine.stop();
+    await recordDamage(this.#job, backup.damagedPages);
     this.#job.context.log.info('backup stored', {
       request: this.#job.id,
       directory,
