@@ -5,7 +5,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { rmSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { holdsRelations, relationFile, versionDirectory } from '../../postgres/left-out.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
@@ -26,8 +25,6 @@ import { findTrees, walk, type Found, type Layout, type Tree } from './walk.ts';
 
 /** Milliseconds. */
 const progressEvery = 250;
-/** Files and directories. */
-const lookUpEvery = 1000;
 /** Warnings of one kind; the rest is counted. */
 const mostWarnings = 20;
 
@@ -65,7 +62,7 @@ class Coordinator {
   }
 
   async copy(): Promise<void> {
-    const expected = await this.#expectedBytes();
+    const { expectedBytes: expected } = this.#options;
     const report = () => tell({ type: 'progress', expected, done: this.#account.bytesRead });
     report();
     const reporting = setInterval(report, progressEvery);
@@ -131,20 +128,6 @@ class Coordinator {
     await this.#pool.close();
   }
 
-  /** Looks at everything once, as pg_basebackup does for its progress. */
-  async #expectedBytes(): Promise<number> {
-    let bytes = 0;
-    let entries = 0;
-    for (const tree of this.#layout.trees) {
-      for (const { kind, stats } of walk(tree, this.#layout)) {
-        if (kind === 'file') bytes += stats.size;
-        entries += 1;
-        if (entries % lookUpEvery === 0) await setImmediate(); // it may have been stopped
-      }
-    }
-    return bytes;
-  }
-
   async #copyTree(tree: Tree): Promise<void> {
     const tar = new TarOutput(this.#options.output, tarName(tree));
     this.#writer.begin(tar);
@@ -153,7 +136,9 @@ class Coordinator {
       if (found.kind === 'special') {
         special += 1;
         if (special <= mostWarnings)
-          warn(`"${toText(found.source)}" is neither a file nor a directory and is not copied`);
+          warn(
+            `"${toText(found.source)}" ${found.why ?? 'is neither a file nor a directory'} and is not copied`,
+          );
       } else if (found.kind === 'directory') {
         await this.#writer.addDirectory(this.#member(`${found.name}/`, 0, found.stats));
       } else {

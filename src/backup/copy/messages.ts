@@ -11,6 +11,8 @@ export interface CopyOptions {
   major: number;
   systemIdentifier: string;
   startLsn: string;
+  /** The sum of the files' sizes, as far as it is known. */
+  expectedBytes: number;
   /** Threads that read and compress at the same time. */
   jobs: number;
   /** zstd's. */
@@ -20,6 +22,15 @@ export interface CopyOptions {
   /** Of a page whose checksum is wrong. */
   onDamagedPage: 'warn' | 'fail';
 }
+
+/** To the thread that looks before a copy. */
+export interface SurveyOptions {
+  dataDirectory: string;
+  /** The server's major version. */
+  major: number;
+}
+
+export type FromSurvey = { bytes: number } | { failure: CopyFailure };
 
 /** To the coordinator, when pg_backup_stop has returned. */
 export interface FinishOptions {

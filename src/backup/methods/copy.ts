@@ -15,6 +15,7 @@ import { WalCollector } from '../copy/collect-wal.ts';
 import { CopyEngine } from '../copy/copy-engine.ts';
 import type { CopySummary } from '../copy/messages.ts';
 import { Progress } from '../copy/progress.ts';
+import { watchRoom } from '../copy/room.ts';
 import { requireStarted, type CopySource } from '../copy/source.ts';
 import type { Job } from '../job.ts';
 import { holdLimit, limitWindow } from './hold.ts';
@@ -87,6 +88,7 @@ class Making {
         major: Number.parseInt(beginning.serverVersion, 10),
         systemIdentifier,
         startLsn: beginning.startLsn,
+        expectedBytes: source.bytes,
         jobs: job.context.copyJobs,
         level,
         rateLimit: request.rateLimit ?? undefined,
@@ -109,9 +111,11 @@ class Making {
   async copy(): Promise<void> {
     const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#job.context);
     const stopTimer = limitWindow(this.#job, limit, copiedTooLong);
+    const room = watchRoom(this.#source.clusterDirectory, this.#job.context.walReserve);
     try {
-      await this.#job.unlessEnded(Promise.race([this.#engine.copied, this.#wal.failed]));
+      await this.#job.unlessEnded(Promise.race([this.#engine.copied, this.#wal.failed, room.short]));
     } finally {
+      room.stop();
       stopTimer();
     }
     await this.#progress.end();
