@@ -7,7 +7,13 @@ as $$
     when 'requested' then case when exists (
         select from worker w
         where r.cluster = any (w.clusters) and not w.draining and lock_is_held(this_database(), w.lock_key, w.pid))
-      then 'a worker to have a session free' else 'a worker: none alive serves this cluster' end
+      then case when r.method = 'copy' and exists (
+          select from backup_request other
+          where other.cluster = r.cluster and other.requested_by = r.requested_by and other.method = 'copy'
+            and other.state in ('starting', 'running', 'done'))
+        then 'another copy of its requester to end, or a worker to have a session free'
+        else 'a worker to have a session free' end
+      else 'a worker: none alive serves this cluster' end
     when 'starting' then 'the checkpoint'
     when 'running' then case r.method when 'hold' then 'the client to finish'
       when 'copy' then 'the files to be copied' else r.method end

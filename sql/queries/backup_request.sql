@@ -1,6 +1,15 @@
 -- name: waiting
+-- Without the copies of requesters who have as many under way in that cluster as they may; what is about to be claimed
+-- is among not_these.
 with here as materialized (
   select :"schema".control_origin() as origin
+), busy as materialized (
+  select cluster, requested_by
+  from :"schema".backup_request
+  where method = 'copy'
+    and (state in ('starting', 'running', 'done') or state = 'requested' and id = any (:not_these::bigint[]))
+  group by cluster, requested_by
+  having count(*) >= :max_copies
 )
 select id, cluster, requested_by as "requestedBy", label, method, wait_for_archive as "waitForArchive"
 from (
@@ -10,6 +19,7 @@ from (
     and cluster = any (:clusters::text[])
     and id <> all (:not_these::bigint[])
     and control_origin = (select origin from here)
+    and (method <> 'copy' or (cluster, requested_by) not in (select cluster, requested_by from busy))
   order by cluster, requested_by, id
 ) first_of_each
 order by id
@@ -193,3 +203,10 @@ select request_id from adopted
 select :"schema".lock_is_held(s.database, s.lock_key, r.pid) as held
 from :"schema".backup_request r join :"schema".backup_session s on s.request_id = r.id
 where r.id = :id
+
+-- name: record_damaged_pages
+-- Once for each, however often it is told.
+insert into :"schema".damaged_page (request_id, file, block)
+select :id, file, block
+from jsonb_to_recordset(:pages::jsonb) as page (file text, block bigint)
+on conflict do nothing

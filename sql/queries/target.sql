@@ -76,7 +76,8 @@ select server.*,
 from server, unnest(:names::text[]) needed (name)
 
 -- name: start
--- From 15 on. The name of the segment is computed here, on the timeline the server is on.
+-- From 15 on. The name of the segment is computed here, on the timeline the server is on. A start is never at a
+-- segment's first byte: the segment's header is there.
 select lsn::text as "startLsn", pg_walfile_name(lsn) as "startWal",
   (select system_identifier::text from pg_control_system()) as "systemIdentifier",
   current_setting('server_version') as "serverVersion"
@@ -89,14 +90,18 @@ select lsn::text as "startLsn", pg_walfile_name(lsn) as "startWal",
 from pg_start_backup(:label::text, :fast::boolean, false) begun (lsn)
 
 -- name: stop
--- The files as bytes: no conversion to the client's encoding can fail, and lose the label for good.
-select lsn::text as "stopLsn", pg_walfile_name(lsn) as "stopWal",
+-- The files as bytes: no conversion to the client's encoding can fail, and lose the label for good. Of the segment's
+-- name only the timeline: where the LSN is a segment's first byte, 17 and newer name that segment, older ones the one
+-- before it.
+select lsn::text as "stopLsn", substr(pg_walfile_name(lsn), 1, 8) as timeline,
+  pg_size_bytes(current_setting('wal_segment_size'))::integer as "segmentSize",
   convert_to(labelfile, getdatabaseencoding()) as label,
   convert_to(spcmapfile, getdatabaseencoding()) as "tablespaceMap"
 from pg_backup_stop(false)
 
 -- name: stop_before_15
-select lsn::text as "stopLsn", pg_walfile_name(lsn) as "stopWal",
+select lsn::text as "stopLsn", substr(pg_walfile_name(lsn), 1, 8) as timeline,
+  pg_size_bytes(current_setting('wal_segment_size'))::integer as "segmentSize",
   convert_to(labelfile, getdatabaseencoding()) as label,
   convert_to(spcmapfile, getdatabaseencoding()) as "tablespaceMap"
 from pg_stop_backup(false, false)

@@ -105,8 +105,10 @@ export function waitingRequests(
   db: Connection,
   clusters: string[],
   notThese: number[],
+  maxCopies: number,
 ): Promise<WaitingRequest[]> {
-  return db.run<WaitingRequest>('backup_request', 'waiting', { clusters, not_these: notThese });
+  const values = { clusters, not_these: notThese, max_copies: maxCopies };
+  return db.run<WaitingRequest>('backup_request', 'waiting', values);
 }
 
 /** Makes a request ours, in state starting; undefined when somebody was quicker or it was cancelled. */
@@ -191,6 +193,15 @@ export async function failWaiting(db: Connection, id: number, failure: Failure):
 
 export async function addWarning(db: Connection, id: number, warning: string): Promise<void> {
   await db.run('backup_request', 'add_warning', { id, warning });
+}
+
+/** Those that are recorded already stay as they are. */
+export async function recordDamagedPages(
+  db: Connection,
+  id: number,
+  pages: { file: string; block: number }[],
+): Promise<void> {
+  await db.run('backup_request', 'record_damaged_pages', { id, pages: JSON.stringify(pages) });
 }
 
 export async function describeStage(db: Connection, id: number, detail: string | null): Promise<void> {

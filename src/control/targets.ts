@@ -40,7 +40,10 @@ export interface Started {
 
 export interface Stopped {
   stopLsn: string;
-  stopWal: string;
+  /** As in the names of WAL segments. */
+  timeline: string;
+  /** Bytes. */
+  segmentSize: number;
   label: Buffer;
   tablespaceMap: Buffer | null;
 }

@@ -28,6 +28,8 @@ export interface DispatcherOptions {
   targets: ReadonlyMap<string, Target>;
   jobs: Jobs;
   maxHeld: number;
+  /** Copies of a cluster that a requester has under way at once. */
+  maxCopies: number;
   contextFor: (target: Target) => JobContext;
   log: Log;
 }
@@ -81,10 +83,10 @@ export class Dispatcher {
   }
 
   async #takeAll(): Promise<void> {
-    const { control, jobs, targets, maxHeld } = this.#options;
+    const { control, jobs, targets, maxHeld, maxCopies } = this.#options;
     while (!this.#stopped && jobs.held().length < maxHeld) {
       const waiting = await control.run((db) =>
-        waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver.keys()]),
+        waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver.keys()], maxCopies),
       );
       const next = chooseNext(
         waiting.filter((request) => !this.#isPassedOver(request)),

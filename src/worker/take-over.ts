@@ -9,6 +9,7 @@ import { Job, recordFailure, type JobContext } from '../backup/job.ts';
 import { keepLabel } from '../backup/keep-label.ts';
 import { findEntryOf } from '../repository/label-entries.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
+import { recordDamage } from '../backup/record-damage.ts';
 import { recoverEnding } from '../backup/recover-label.ts';
 import { removeLeftoversOf, storedEnding } from '../backup/copy/stored.ts';
 import { complete } from '../backup/run-backup.ts';
@@ -181,6 +182,7 @@ export class TakeOver {
     await removeLeftoversOf(directory, request);
     if (ending === undefined) throw workerLost(request);
     job.warn('the worker died after the backup was stored; its label was found in the repository');
+    await recordDamage(job, ending.damagedPages);
     const kept = await findEntryOf(this.#options.labels, { ...backup, cluster: request.cluster });
     await keepLabel(job, ending, kept ? null : describeRecovered(request, ending));
     return { ...request, stopWal: ending.stopWal };

@@ -78,7 +78,8 @@ class Worker {
       contextFor: (target: Target) => this.#contextFor(target),
       log,
     };
-    this.#dispatcher = new Dispatcher({ ...shared, maxHeld: config.worker.maxHeld });
+    const { maxHeld, maxCopies } = config.worker;
+    this.#dispatcher = new Dispatcher({ ...shared, maxHeld, maxCopies });
     this.#caretaker = new Caretaker({
       ...shared,
       clusters: new Set(this.#targets.keys()),
@@ -253,7 +254,8 @@ class Worker {
   }
 
   #contextFor(target: Target): JobContext {
-    const { labels, repository, jobs, compressLevel, holdTimeout, maxHoldTimeout } = this.#config.worker;
+    const { labels, repository, jobs, compressLevel, walReserve, holdTimeout, maxHoldTimeout } =
+      this.#config.worker;
     return {
       control: this.#control,
       target,
@@ -261,6 +263,8 @@ class Worker {
       repository,
       copyJobs: jobs,
       compressLevel,
+      onDamagedPage: this.#config.cluster(target.name).onDamagedPage,
+      walReserve,
       holdTimeout,
       maxHoldTimeout,
       onSessionReleased: () => this.#dispatcher.wake(),

@@ -22,10 +22,12 @@ export interface CopySource {
   systemIdentifier: string;
   /** Bytes. */
   walSegmentSize: number;
+  /** The sum of the files' sizes. */
+  bytes: number;
 }
 
 /** @throws HoldfastError saying why not, and what to change */
-export async function findSource(context: JobContext, db: Connection): Promise<CopySource> {
+export async function findSource(context: JobContext, db: Connection): Promise<Omit<CopySource, 'bytes'>> {
   const { target, repository } = context;
   const server = await sourceOf(db);
   const dataDirectory = await target.dataDirectory();
