@@ -3,7 +3,7 @@
  * otherwise put a symbolic link where the next file is about to be written, or the directory itself somewhere else. So
  * they are root's while the restore is under way, and are reached by what is open here instead of by their paths.
  */
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { lstat, open, readdir, readlink, type FileHandle } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
 import { asBytes, bytePath } from './extraction/byte-path.ts';
@@ -20,7 +20,8 @@ export interface HeldDestination {
 /** @throws HoldfastError `link_in_the_way`, `directory_not_empty` */
 export async function holdDestination(destination: Destination): Promise<HeldDestination> {
   const { directory, tablespaces } = destination;
-  if (process.getuid?.() !== 0 || process.platform !== 'linux') {
+  // Where the system has no such paths, what is written goes by name.
+  if (process.getuid?.() !== 0 || !existsSync(`/proc/${process.pid}/fd`)) {
     const locations = new Map(tablespaces.map(({ oid, location }) => [oid, location]));
     return { directory, locations, release: () => Promise.resolve() };
   }
