@@ -128,8 +128,7 @@ test('a worker that is killed at any moment leaves nothing that is not true', as
   const scene = await waitingScene(t, 16);
   const options = JSON.stringify(optionsOf(scene));
   const module = new URL('../../src/wal/push-ahead.ts', import.meta.url).href;
-  const code = `import { thisProcess } from '../../src/identity/process.ts';
-import { pushAhead } from '${module}';
+  const code = `import { pushAhead } from '${module}';
     console.log('begins'); await pushAhead({ ...${options}, goOn: () => true }); console.log('ends');`;
   const run = () => startProcess(t, process.execPath, ['--input-type=module', '-e', code]);
   for (let n = 0; n < 10; n += 1) {
