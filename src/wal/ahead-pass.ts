@@ -50,7 +50,7 @@ export class AheadPass {
   /** Lanes take one after the other. */
   #taking: Promise<unknown> = Promise.resolve();
   #isOver = false;
-  #failure: unknown;
+  #failure: Error | undefined;
   #pushed = 0;
 
   constructor(options: PassOptions) {
@@ -114,7 +114,7 @@ export class AheadPass {
       this.#isOver = true;
       done.reject(passIsOver);
       if (error === passIsOver) return;
-      this.#failure ??= error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
       await noteRefusal(path);
     }
   }

@@ -30,15 +30,17 @@ test('of two standbys promoted at the same place, the second one archives nothin
   const last = await primary.value<string>('select pg_walfile_name(pg_switch_wal())');
   await eventually('all of the primary is archived', () => existsSync(server.archived(last)));
   await cluster.stop();
-  await Promise.all([first.start(), second.start()]);
+  await first.start();
+  await second.start();
 
+  // Neither knows of the other: their archive does not have a history yet.
   const winner = await promoted(t, first, db.name);
+  const loser = await promoted(t, second, db.name);
   await winner.query(`alter system set archive_command = '${pushCommand}'`);
   await winner.query('select pg_reload_conf()');
   const theirs = [await switched(winner), await switched(winner)];
   await eventually('the first one archives', () => theirs.every((name) => existsSync(server.archived(name))));
 
-  const loser = await promoted(t, second, db.name);
   const ours: string[] = [];
   for (let n = 0; n < 8; n += 1) ours.push(await switched(loser));
   t.is(ours[0]?.slice(0, 8), '00000002');
@@ -54,6 +56,7 @@ test('of two standbys promoted at the same place, the second one archives nothin
   }
   const more = await switched(winner);
   await eventually('and the first one goes on', () => existsSync(server.archived(more)));
+  await cluster.start(); // to have its logins dropped
 });
 
 test('a crash-consistent copy with a worker, started beside the original, archives nothing behind what it is refused', async (t) => {

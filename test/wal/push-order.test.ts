@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { thisProcess } from '../../src/identity/process.ts';
+import { processStart, thisProcess } from '../../src/identity/process.ts';
 import { pushAhead } from '../../src/wal/push-ahead.ts';
-import { prepareWal } from '../../src/wal/push.ts';
+import { placePrepared, prepareWal, pushWal } from '../../src/wal/push.ts';
 import { pushDirectory } from '../../src/wal/our-directories.ts';
 import { receiptPath } from '../../src/wal/receipts.ts';
 import { startProcess } from '../support/children.ts';
@@ -143,17 +143,16 @@ test('a copy of a data directory believes none of the marks that came with it', 
 test('what another process has in hand is waited for, and nothing goes past it where that process ends', async (t) => {
   const scene = await waitingScene(t, [1, 2, 3]);
   const busy = `${receiptPath(join(scene.dataDirectory, 'pg_wal', name(1)))}.busy`;
-  const other = await startProcess(t, 'sh', ['-c', 'echo begins; exec sleep 600']);
-  await other.untilLine(/begins/);
-  const { processStart } = await import('../../src/identity/process.ts');
-  const its = { ...thisProcess(), pid: other.pid, startedAt: processStart(other.pid) };
+  const holder = await startProcess(t, 'sh', ['-c', 'echo begins; exec sleep 600']);
+  await holder.untilLine(/begins/);
+  const its = { ...thisProcess(), pid: holder.pid, startedAt: processStart(holder.pid) };
   await writeFile(busy, JSON.stringify(its));
   const going = ahead(scene);
   const writing = join(scene.repository, 'main/wal/.writing');
   await eventually('the next one is prepared', async () => (await readdir(writing)).length > 0);
   t.deepEqual(await archived(scene), [name(0)]);
-  other.kill('SIGKILL');
-  await other.exited;
+  holder.kill('SIGKILL');
+  await holder.exited;
   t.is(await going, 0);
   t.deepEqual(await archived(scene), [name(0)]);
   t.is(await ahead(scene), 3);
@@ -178,7 +177,6 @@ test('of a process in another container only the time says that it has ended', a
 
 test('what was prepared is compared once more where somebody else was quicker', async (t) => {
   const scene = await waitingScene(t, [1]);
-  const { placePrepared } = await import('../../src/wal/push.ts');
   const path = join(scene.dataDirectory, 'pg_wal', name(1));
   const prepared = await prepareWal({ ...optionsOf(scene), path });
   await other(scene, name(1));
@@ -216,7 +214,6 @@ async function other(scene: Scene, file: string): Promise<void> {
   const path = join(scene.dataDirectory, '../other', file);
   await mkdir(join(path, '..'), { recursive: true });
   await writeFile(path, segmentBytes({ name: file, fill: 'another server' }));
-  const { pushWal } = await import('../../src/wal/push.ts');
   await pushWal({ ...optionsOf(scene), path });
 }
 

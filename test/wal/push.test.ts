@@ -200,7 +200,8 @@ test('what a push that was killed has left is removed by the next one', async (t
   await scene.wal(segment1);
   await scene.push(segment1);
   const [segment, identity] = [`${segment2}.zst`, '.cluster.json'];
-  const of = async (name: string) => [await nameOfEnded(name), temporaryName(name), elsewhere(name)] as const;
+  const of = async (name: string) =>
+    [await nameOfEnded(name), temporaryName(name), nameElsewhere(name)] as const;
   const [left, ...kept] = await of(segment);
   const [leftIdentity, ...keptIdentities] = await of(identity);
   const cluster = join(scene.repository, 'main');
@@ -263,7 +264,7 @@ async function nameOfEnded(name: string): Promise<string> {
 }
 
 /** As a process of another container of this host would, with the same pid. */
-function elsewhere(name: string): string {
+function nameElsewhere(name: string): string {
   const parts = temporaryName(name).split('~');
   parts[2] = '1';
   return parts.join('~');
