@@ -50,7 +50,10 @@ export async function makeSetting(count: number, data: string): Promise<Setting>
     async clear() {
       for (const directory of [join(repository, 'main'), join(server.directory, 'spool', 'archive')])
         await rm(directory, { recursive: true, force: true });
-      await rm(join(server.dataDirectory, 'pg_wal', 'holdfast.push'), { recursive: true, force: true });
+      await rm(join(server.dataDirectory, 'pg_wal', 'pgsql_tmp.holdfast.push'), {
+        recursive: true,
+        force: true,
+      });
       await clearStanza(join(server.directory, 'pgbackrest', 'archive', 'x'));
     },
     end: () => server.remove(),

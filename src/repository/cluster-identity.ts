@@ -5,6 +5,7 @@
 import { link, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { repositoryUnreadable } from './repository-errors.ts';
 
@@ -79,10 +80,15 @@ function parseIdentity(file: string, text: string): ClusterIdentity {
   return { systemIdentifier, walSegmentSize };
 }
 
+/** What writers of the file that were killed have left beside it. */
+export async function removeIdentityLeftovers(directory: string): Promise<void> {
+  await removeTemporaries(directory, `.${fileName}`);
+}
+
 /** Ours, or that of whoever was quicker. */
 async function writeIdentity(directory: string, identity: ClusterIdentity): Promise<ClusterIdentity> {
   await makeDurableDirectory(directory);
-  const temporary = join(directory, `.${fileName}-${process.pid}-${process.hrtime.bigint().toString(36)}`);
+  const temporary = join(directory, temporaryName(`.${fileName}`));
   try {
     const { systemIdentifier, walSegmentSize } = identity;
     const text = `${JSON.stringify({ version: 1, systemIdentifier, walSegmentSize })}\n`;

@@ -166,7 +166,7 @@ function command(repository: string, variables: Record<string, string>): string 
 /** As the server's user, since only that one may archive ahead. Resolves once it is ready. */
 export async function startArchivingWorker(
   t: ExecutionContext,
-  { cluster, repository }: ArchivingServer,
+  { cluster, repository }: { cluster: Pick<TestCluster, 'serverDirectory'>; repository: string },
   url: string,
 ): Promise<RunningProcess> {
   const identity = serverIdentity();

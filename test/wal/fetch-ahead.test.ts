@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { isAlive } from '../../src/identity/process.ts';
+import { isAlive, thisProcess } from '../../src/identity/process.ts';
+import { fetchDirectory } from '../../src/wal/our-directories.ts';
 import { readOwner } from '../../src/wal/spool.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
@@ -73,7 +74,9 @@ test('what was made ready before the machine went down is not used: it was never
   await untilReady(scene, [2, 3, 4]);
   const file = join(spool(scene), 'owner');
   const [, , ...rest] = (await readFile(file, 'utf8')).split('\n');
-  await writeFile(file, ['999999999', '8c9d1f52-0000-4000-8000-000000000000', ...rest].join('\n'));
+  const boot = '8c9d1f52-0000-4000-8000-000000000000';
+  const gone = JSON.stringify({ ...thisProcess(), boot });
+  await writeFile(file, [gone, boot, ...rest].join('\n'));
   await eventually('its process has gone', () => !existsSync(join(spool(scene), `${name(5)}.fetching`)));
   await mkdir(spool(scene), { recursive: true });
   await writeFile(join(spool(scene), name(2)), Buffer.alloc(1 << 20));
@@ -143,12 +146,12 @@ async function untilNothingReadsAhead(scene: Scene): Promise<void> {
   await rm(join(scene.dataDirectory, 'recovery.signal'), { force: true });
   await eventually('the read-ahead has ended', async () => {
     const owner = await readOwner(spool(scene));
-    return owner === undefined || !isAlive(owner.pid);
+    return owner === undefined || !isAlive(owner.process.pid);
   });
 }
 
 function spool(scene: Scene): string {
-  return join(scene.dataDirectory, 'pg_wal', 'holdfast.fetch');
+  return fetchDirectory(join(scene.dataDirectory, 'pg_wal'));
 }
 
 async function untilReady(scene: Scene, numbers: number[]): Promise<void> {
