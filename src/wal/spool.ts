@@ -75,9 +75,9 @@ export async function isFilled(spool: string, owner: SpoolOwner): Promise<boolea
   const state = processState(owner.process);
   if (state !== 'unknown') return state === 'alive';
   const changes = await Promise.all(
-    ['.', 'owner', 'wanted'].map((name) => stat(join(spool, name)).catch(() => undefined)),
+    ['.', 'owner'].map((name) => stat(join(spool, name)).catch(() => undefined)),
   );
-  return changes.some((found) => found !== undefined && Date.now() - found.ctimeMs < silence);
+  return changes.some((found) => found !== undefined && Date.now() - found.mtimeMs < silence);
 }
 
 /** Removes what is there, if it is not for this archive or of an earlier boot; returns who fills it now. */

@@ -1,11 +1,11 @@
 // While replay consumes a segment the next ones are made ready; what is ready is whole, and of that archive.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { isAlive, thisProcess } from '../../src/identity/process.ts';
 import { fetchDirectory } from '../../src/wal/our-directories.ts';
-import { readOwner } from '../../src/wal/spool.ts';
+import { readOwner, takeSpool } from '../../src/wal/spool.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
 
@@ -48,6 +48,42 @@ test('when the server is gone, so is what was made ready for it', async (t) => {
   await untilReady(scene, [2, 3, 4, 5, 6]);
   await writeFile(join(scene.dataDirectory, 'postmaster.pid'), '999999999\n');
   await eventually('the spool is gone', () => !existsSync(spool(scene)));
+});
+
+const lockFile = (...lines: string[]) => `${lines.join('\n')}\n`;
+const beginning = [String(process.pid), '/data', '1764288000', '5432', '/tmp', '127.0.0.1', ' 1 2'];
+
+for (const [what, text] of [
+  ['has stopped', undefined],
+  ['is about to stop', lockFile(...beginning, 'stopping')],
+  ['cannot be told from its lock file', ''],
+  ['runs in single-user mode', lockFile(`-${process.pid}`)],
+] as const) {
+  test(`for a server that ${what} nothing stays ready, and nothing is read ahead`, async (t) => {
+    const scene = await recoveringScene(t, 6);
+    await scene.fetch(name(1));
+    await untilReady(scene, [2, 3, 4, 5, 6]);
+    const file = join(scene.dataDirectory, 'postmaster.pid');
+    if (text === undefined) await rm(file);
+    else await writeFile(file, text);
+    await eventually('the spool is gone', () => !existsSync(spool(scene)), { within: 5000 });
+    t.is((await scene.fetch(name(1))).status, 0);
+    t.false(existsSync(spool(scene)));
+  });
+}
+
+test('what a read-ahead of another container fills is left to it, until nothing has changed for a while', async (t) => {
+  const scene = await recoveringScene(t, 6);
+  const its = { ...thisProcess(), pid: 999_999_999, pidNamespace: 'pid:[1]' };
+  const clusterDirectory = join(scene.repository, 'main');
+  await takeSpool(spool(scene), { process: its, invocation: '|elsewhere|', clusterDirectory });
+  t.is((await scene.fetch(name(1))).status, 0);
+  t.deepEqual((await readOwner(spool(scene)))?.process, its);
+  const longAgo = new Date(Date.now() - 100_000);
+  for (const file of ['owner', '.']) await utimes(join(spool(scene), file), longAgo, longAgo);
+  t.is((await scene.fetch(name(1))).status, 0);
+  t.notDeepEqual((await readOwner(spool(scene)))?.process, its);
+  await untilReady(scene, [2, 3, 4, 5, 6]);
 });
 
 test('what was made ready for another archive is not used', async (t) => {
