@@ -129,7 +129,7 @@ function recoveryFrom(options: Options, repository: string, target: Target, { ha
     nodeDirectory: dirname(process.execPath),
     repository,
     cluster: options.cluster,
-    despiteMissingWal: hasHole,
+    despiteMissingWal: hasHole || options.despiteMissingWal,
   });
   return {
     target,

@@ -28,8 +28,9 @@ const stop = 200;
 
 /** Returns the exit status: 0 when the file is at its place. */
 export async function main(args: readonly string[]): Promise<number> {
-  process.exitCode = stop;
-  process.on('uncaughtException', (error) => process.exit(tellFailure(error, args, stop)));
+  const failed = statusOfFailure(args);
+  process.exitCode = failed;
+  process.on('uncaughtException', (error) => process.exit(tellFailure(error, args, failed)));
   try {
     const { options, operands } = parseWalArguments(args, ['name', 'destination']);
     const [name = '', path = ''] = operands;
@@ -43,8 +44,18 @@ export async function main(args: readonly string[]): Promise<number> {
       ahead === 0 ? fetchDirectly(wanted) : fetchWithReadAhead({ ...wanted, ahead, invocation });
     return (await fetch()) || (await comesLater(wanted, fetch)) ? 0 : notThere;
   } catch (error) {
-    return tellFailure(error, args, stop);
+    return tellFailure(error, args, failed);
   }
+}
+
+/**
+ * A standby never ends its recovery by itself: it asks again, or streams from its primary meanwhile. To stop it would
+ * take away a server that does without the archive.
+ */
+function statusOfFailure(args: readonly string[]): number {
+  const [name = '', path] = args.slice(-2);
+  const known = args.length >= 2 && path !== undefined && walFileKind(name) !== undefined;
+  return known && isStandby(dirname(path)) ? notThere : stop;
 }
 
 /** A standby asks again, or its primary; a recovery would be over. */
@@ -54,7 +65,8 @@ async function comesLater(
 ): Promise<boolean> {
   const mayEnd = isStandby(dirname(path)) || process.env['HOLDFAST_DESPITE_MISSING_WAL'] === '1';
   if (mayEnd || walFileKind(name) !== 'segment' || !isRecovering(dirname(path))) return false;
-  const { hasCome } = await import('../wal/hole.ts');
+  const { hasCome, isInPlace } = await import('../wal/hole.ts');
+  if (await isInPlace(name, dirname(path))) return false;
   return hasCome(name, clusterDirectory, fetch);
 }
 

@@ -5,10 +5,12 @@ import { HoldfastError } from '../errors.ts';
 import { entryName, isEntryOf } from '../repository/label-entry.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { ownSegments, readArchive } from './archive.ts';
-import { pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
+import { leadsThrough, pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
 import { backupAt, listedBackups, storedBackups, type StoredBackup } from './stored-backup.ts';
 import { doubtAbout, missingWal, notArchived } from './wal-needs.ts';
+import { brokenWay } from './way.ts';
 import { coverageFrom, type Archive, type Span } from './wal-path.ts';
+import { requireHistory, rival, unreachable } from './which-timeline.ts';
 
 export interface Question extends Wish {
   clusterDirectory: string;
@@ -30,10 +32,15 @@ export interface Choice {
   warnings: string[];
 }
 
-/** @throws HoldfastError `no_such_backup`, `backup_ambiguous`, `no_backup_for_target`, `wal_missing` */
+/**
+ * @throws HoldfastError `no_such_backup`, `backup_ambiguous`, `no_backup_for_target`, `which_timeline`,
+ * `history_missing`, `wal_missing`, `wal_chain_broken`
+ */
 export async function chooseBackup(question: Question): Promise<Choice> {
   const archive = await readArchive(question.clusterDirectory);
+  if (!question.hasOtherWal) requireHistory(question, archive);
   const { backup, path, warnings } = await choose(question, archive);
+  await requireTimeline(question, archive, { backup, path, warnings });
   const own = await ownSegments(backup.directory);
   const segments = new Set([...archive.segments, ...own]);
   const { stopWal, walSegmentSize } = backup.description;
@@ -47,6 +54,10 @@ export async function chooseBackup(question: Question): Promise<Choice> {
       hint: 'find the missing segment and archive it ("holdfast wal push FILE"), choose another backup or an earlier target, or go on with --despite-missing-wal',
     });
   }
+  const { clusterDirectory, target } = question;
+  const broken = await brokenWay({ backup, clusterDirectory, path, target, archived: archive.segments, own });
+  if (broken !== undefined && !question.despiteMissingWal) throw broken;
+  if (broken !== undefined) warnings.push(broken.message);
   const doubt = question.hasOtherWal ? undefined : doubtAbout({ ...needs, archived: archive.segments });
   const warning = missing ?? doubt;
   if (warning !== undefined) warnings.push(warning);
@@ -60,6 +71,22 @@ export async function chooseBackup(question: Question): Promise<Choice> {
   };
 }
 
+/** That recovery follows the one that is meant. A standby, or another restore_command, has histories from elsewhere. */
+async function requireTimeline(
+  { clusterDirectory, hasOtherWal, ...wish }: Question,
+  archive: Archive,
+  { backup, path, warnings }: Pick<Choice, 'backup' | 'path' | 'warnings'>,
+): Promise<void> {
+  const { backups } = await storedBackups(clusterDirectory);
+  const known = backups.map(({ description }) => description);
+  const asked = { wish, backup: backup.description, path, archive, backups: known, clusterDirectory };
+  const beyond = unreachable(asked);
+  if (beyond !== undefined && !hasOtherWal) throw beyond;
+  if (beyond !== undefined) warnings.push(beyond.message);
+  const other = await rival(asked);
+  if (other !== undefined) throw other;
+}
+
 async function choose(
   { clusterDirectory, which, ...wish }: Question,
   { histories }: Archive,
@@ -71,7 +98,9 @@ async function choose(
     if (reason === undefined) return { backup, path, warnings: [] };
     throw new HoldfastError('failed', `backup ${which} cannot reach that target: ${reason}`, {
       code: 'no_backup_for_target',
-      hint: 'name no backup, and the right one is found',
+      hint: leadsThrough(path, backup.description)
+        ? 'leave the name of the backup out: Holdfast takes one that ended before the target'
+        : `type --target-timeline current for the timeline ${backup.description.timeline} of that backup, or leave its name out`,
     });
   }
   const { backups, damaged } = await listedBackups(clusterDirectory);

@@ -74,7 +74,7 @@ export function pathFrom(
 }
 
 /** Whether the backup had ended before its timeline was left. */
-function leadsThrough(path: readonly Span[], backup: Candidate): boolean {
+export function leadsThrough(path: readonly Span[], backup: Candidate): boolean {
   const span = path.find(({ timeline }) => timeline === backup.timeline);
   return span !== undefined && (span.end === undefined || parseLsn(backup.stopLsn) <= span.end);
 }

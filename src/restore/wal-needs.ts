@@ -44,7 +44,8 @@ export function missingWal(needs: Needs): string | undefined {
 export function doubtAbout(needs: Needs & { archived: ReadonlySet<string> }): string | undefined {
   const { backup, target, coverage, archivedAt, archived } = needs;
   if (target.kind === 'immediate' || target.kind === 'lsn') return undefined;
-  if (!archived.has(backup.stopWal))
+  // What the backup brought itself may lead to the archive's first segment, where archiving came later.
+  if (coverage.last === undefined || !archived.has(coverage.last))
     return `the archive has no WAL from the end of backup ${backup.id} on: recovery ends there`;
   if (target.kind !== 'time' || archivedAt === undefined) return undefined;
   if (BigInt(archivedAt.getTime()) * 1000n >= target.at.microseconds) return undefined;

@@ -2,10 +2,12 @@
  * Whether a segment that the archive does not have is a hole in it, and not its end. PostgreSQL takes it for the end:
  * recovery would be over there, and the server open, without what later segments hold.
  */
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../errors.ts';
 import { parseTimelineHistory } from '../postgres/timeline-history.ts';
+import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath, segmentsIn, walLogs } from '../repository/wal-archive.ts';
 import { requireIdentity } from './fetch.ts';
@@ -29,6 +31,24 @@ export async function hasCome(
     if (waited >= patience) throw missing(name, later, clusterDirectory);
     await sleep(pollEvery);
     if (await isThere()) return true;
+  }
+}
+
+/**
+ * Whether pg_wal has that segment, as a backup brings it that was made before its WAL was archived: PostgreSQL reads
+ * what is there where the archive has nothing. A file that only waits to be used again begins with another address.
+ */
+export async function isInPlace(name: string, walDirectory: string): Promise<boolean> {
+  const file = await open(join(walDirectory, name)).catch(() => undefined);
+  if (file === undefined) return false;
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(segmentHeaderBytes), 0, segmentHeaderBytes, 0);
+    const { address, segmentSize } = parseSegmentHeader(buffer.subarray(0, bytesRead));
+    return address === parseSegmentName(name, segmentSize).number * BigInt(segmentSize);
+  } catch {
+    return false;
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,0 +1,232 @@
+/**
+ * What ties a WAL segment to the one before it and the one after it: each record names the one before (xl_prev), and
+ * each page says how much of a record is still to come (xlp_rem_len). Two servers that were promoted at one place have
+ * the same system identifier, timeline and file names; their records do not lead to each other's.
+ * (src/include/access/xlog_internal.h, xlogrecord.h: the same from 12 to 19.) Pure. Little-endian.
+ */
+import { formatLsn } from './lsn.ts';
+
+export interface SegmentLinks {
+  name: string;
+  /** Where the segment begins. */
+  address: bigint;
+  /** On which its first page was written. */
+  timeline: number;
+  /** Bytes of a record of an earlier segment with which it begins. */
+  continued: number;
+  /** A crash came between: what the segment before has begun was given up. */
+  overwritten: boolean;
+  /** The first record that begins in it; `previous`: undefined where that lies in the next segment. */
+  first: RecordLink | undefined;
+  last: RecordLink | undefined;
+  /** Bytes of its last record that are to come in the next segment. */
+  open: number;
+  /** Where its WAL ends, with no switch to the next segment; undefined: it leads there. */
+  endsAt: bigint | undefined;
+}
+
+interface RecordLink {
+  lsn: bigint;
+  previous: bigint | undefined;
+}
+
+export interface TimelineSpan {
+  timeline: number;
+  begin: bigint;
+  end: bigint | undefined;
+}
+
+const shortPageHeader = 24;
+const longPageHeader = 40;
+const isContinued = 0x0001;
+const isLong = 0x0002;
+const isOverwritten = 0x0008;
+const recordHeader = 24;
+/** Bytes of a record's header up to the end of xl_prev. */
+const upToPrevious = 16;
+const switchInfo = 0x40;
+
+interface Page {
+  bytes: Buffer;
+  address: bigint;
+  /** Where its content begins, and where the first record does that begins in it. */
+  content: number;
+  start: number;
+}
+
+/** Is given the pages of one segment in order, and says what links it. */
+export class LinkReader {
+  readonly #name: string;
+  #next: bigint;
+  #pageSize = 0;
+  #head: Pick<SegmentLinks, 'address' | 'timeline' | 'continued' | 'overwritten'> | undefined;
+  /** The first page on which a record begins, and the one after it. */
+  #first: Page[] = [];
+  /** The last one, and those behind it, which only go on with its last record. */
+  #last: Page[] = [];
+  #behind = 0;
+  #isOver = false;
+
+  constructor(name: string, address: bigint) {
+    this.#name = name;
+    this.#next = address;
+  }
+
+  /** @throws RangeError where it does not begin as a segment does */
+  take(pages: Buffer): void {
+    if (this.#pageSize === 0) this.#pageSize = pageSizeOf(pages);
+    for (let at = 0; at < pages.length; at += this.#pageSize) {
+      this.#page(pages.subarray(at, at + this.#pageSize));
+      this.#next += BigInt(this.#pageSize);
+    }
+    // Whoever reads the file uses its memory again.
+    this.#first = this.#first.map(copied);
+    this.#last = this.#last.map(copied);
+  }
+
+  #page(bytes: Buffer): void {
+    const address = this.#next;
+    if (this.#isOver) return;
+    if (bytes.readUInt16LE(0) >> 8 !== 0xd1 || bytes.readBigUInt64LE(8) !== address) {
+      if (this.#head === undefined) throw new RangeError('it does not begin as this WAL segment does');
+      this.#isOver = true; // a switch leaves zeros behind
+      return;
+    }
+    const flags = bytes.readUInt16LE(2);
+    const rest = (flags & isContinued) === 0 ? 0 : bytes.readUInt32LE(16);
+    this.#head ??= {
+      address,
+      timeline: bytes.readUInt32LE(4),
+      continued: rest,
+      overwritten: (flags & isOverwritten) !== 0,
+    };
+    const content = (flags & isLong) === 0 ? shortPageHeader : longPageHeader;
+    const page = { bytes, address, content, start: content + aligned(rest) };
+    if (this.#first.length === 1) this.#first.push(page);
+    if (page.start + 8 <= bytes.length && bytes.readUInt32LE(page.start) >= recordHeader) {
+      if (this.#first.length === 0) this.#first.push(page);
+      this.#last = [page];
+      this.#behind = 0;
+      return;
+    }
+    this.#behind += bytes.length - content;
+    if (this.#last.length === 1) this.#last.push(page);
+  }
+
+  /** @throws RangeError where nothing was given */
+  links(): SegmentLinks {
+    if (this.#head === undefined) throw new RangeError('it is empty');
+    const [page] = this.#first;
+    const first = page === undefined ? undefined : linkAt(this.#first, page.start);
+    return { name: this.#name, ...this.#head, first, ...this.#end(this.#head.continued) };
+  }
+
+  #end(continued: number): Pick<SegmentLinks, 'last' | 'open' | 'endsAt'> {
+    const [page] = this.#last;
+    if (page === undefined) {
+      const open = Math.max(0, continued - this.#behind);
+      // No record begins in it: it holds a part of one that is longer than a segment.
+      return { last: undefined, open, endsAt: this.#isOver ? this.#next : undefined };
+    }
+    let last: RecordLink | undefined;
+    let at = page.start;
+    while (at + 8 <= page.bytes.length) {
+      const total = page.bytes.readUInt32LE(at);
+      if (total < recordHeader) return this.#overAt(page, last, at);
+      last = linkAt(this.#last, at, last?.lsn);
+      const after = at + aligned(total);
+      if (after > page.bytes.length) {
+        const open = total - (page.bytes.length - at) - this.#behind;
+        // Zeros behind the record, and not only those up to the next multiple of 8: it was the last one of all.
+        if (this.#isOver || open <= -8) return this.#overBehind(page, last, at);
+        return { last, open: Math.max(0, open), endsAt: undefined };
+      }
+      if (after === page.bytes.length && this.#isOver) return this.#overAt(page, last, at, after);
+      at = after;
+    }
+    return { last, open: 0, endsAt: undefined };
+  }
+
+  #overAt(page: Page, last: RecordLink | undefined, at: number, after = at) {
+    const begin = last === undefined ? undefined : Number(last.lsn - page.address);
+    const isSwitch = begin !== undefined && isSwitchAt(this.#last, begin);
+    return { last, open: 0, endsAt: isSwitch ? undefined : page.address + BigInt(after) };
+  }
+
+  /** The record goes on behind the page on which it begins, and after it there is nothing. */
+  #overBehind(page: Page, last: RecordLink, at: number) {
+    return { last, open: 0, endsAt: isSwitchAt(this.#last, at) ? undefined : page.address + BigInt(at) };
+  }
+}
+
+/**
+ * Why the second segment is not what came after the first; undefined: it may be. `spans`: the timelines on the way;
+ * undefined: they are not known.
+ */
+export function breakBetween(
+  before: SegmentLinks,
+  after: SegmentLinks,
+  spans?: readonly TimelineSpan[],
+): string | undefined {
+  const at = formatLsn(after.address);
+  const say = (why: string) => `${after.name} does not follow ${before.name} at ${at}: ${why}`;
+  if (before.endsAt !== undefined) return say(`the WAL of ${before.name} ends at ${formatLsn(before.endsAt)}`);
+  if (!after.overwritten && before.open !== after.continued)
+    return say(
+      `a record has ${before.open} bytes left after ${before.name}, and ${after.name} begins with ${after.continued}`,
+    );
+  const expected = after.overwritten && before.open > 0 ? before.last?.previous : before.last?.lsn;
+  const named = after.first?.previous;
+  if (expected !== undefined && named !== undefined && expected !== named)
+    return say(
+      `its first record follows one at ${formatLsn(named)}, and the last one of ${before.name} is at ${formatLsn(expected)}`,
+    );
+  if (spans === undefined || isOn(after, spans)) return undefined;
+  return say(`it was written on timeline ${after.timeline}, which is not the one that has this place`);
+}
+
+/** The page on which a timeline was left may be of either. */
+function isOn({ timeline, address }: SegmentLinks, spans: readonly TimelineSpan[]): boolean {
+  return spans.some(
+    (span) =>
+      span.timeline === timeline && span.begin <= address && (span.end === undefined || address <= span.end),
+  );
+}
+
+function linkAt(pages: readonly Page[], at: number, before?: bigint): RecordLink {
+  const lsn = (pages[0]?.address ?? 0n) + BigInt(at);
+  const header = headerAt(pages, at);
+  const previous = header.length < upToPrevious ? before : header.readBigUInt64LE(8);
+  return { lsn, previous };
+}
+
+function isSwitchAt(pages: readonly Page[], at: number): boolean {
+  const header = headerAt(pages, at);
+  return header.length === recordHeader && header.readUInt8(17) === 0 && (header.readUInt8(16) & 0xf0) === switchInfo;
+}
+
+/** As much as there is of it, which may go on on the next page. */
+function headerAt([page, next]: readonly Page[], at: number): Buffer {
+  if (page === undefined) return Buffer.alloc(0);
+  const begin = page.bytes.subarray(at, at + recordHeader);
+  if (begin.length === recordHeader || next === undefined) return begin;
+  const rest = next.bytes.subarray(next.content, next.content + recordHeader - begin.length);
+  return Buffer.concat([begin, rest]);
+}
+
+function copied(page: Page): Page {
+  return { ...page, bytes: Buffer.from(page.bytes) };
+}
+
+/** xlp_xlog_blcksz, in the long header. */
+function pageSizeOf(pages: Buffer): number {
+  const size = pages.length < longPageHeader ? 0 : pages.readUInt32LE(36);
+  if (size < 1024 || size > 65_536 || (size & (size - 1)) !== 0 || pages.length % size !== 0)
+    throw new RangeError('it does not begin as a WAL segment does');
+  return size;
+}
+
+/** Records begin at multiples of 8 bytes. */
+function aligned(at: number): number {
+  return (at + 7) & ~7;
+}
