@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 10
+where :version > 12
 \gexec
 
 select :version < 1 as needed \gset
@@ -76,6 +76,11 @@ select :version < 10 as needed \gset
   \ir ../migrations/010-drill.sql
   insert into :"schema".migration (number, name) values (10, 'drill');
 \endif
+select :version < 12 as needed \gset
+\if :needed
+  \ir ../migrations/012-who-holds-a-lock.sql
+  insert into :"schema".migration (number, name) values (12, 'who-holds-a-lock');
+\endif
 
 \ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql
@@ -104,6 +109,7 @@ select :version < 10 as needed \gset
 \ir functions/guard_legal_hold.sql
 \ir functions/guard_retention_policy.sql
 \ir functions/guard_worker.sql
+\ir functions/lock_holder.sql
 \ir functions/lock_is_held.sql
 \ir functions/plan_schedule.sql
 \ir functions/protect_history.sql
@@ -131,6 +137,7 @@ select :version < 10 as needed \gset
 \ir functions/waiting_for.sql
 \ir functions/worker_here.sql
 \ir functions/worker_is_alive.sql
+\ir functions/worker_lock_is_held.sql
 \ir views/backup_proof.sql
 \ir views/backup_status.sql
 \ir views/restore_window.sql

@@ -51,7 +51,7 @@ begin
 
   if not exists (
     select from worker
-    where new.cluster = any (clusters) and not draining and lock_is_held(this_database(), lock_key, pid)
+    where new.cluster = any (clusters) and not draining and worker_lock_is_held(lock_key, pid)
   ) then
     select name, last_seen into last_worker
     from worker where new.cluster = any (clusters) order by last_seen desc limit 1;

@@ -6,7 +6,7 @@ as $$
     then 'a worker: none alive watches its WAL being archived' end, g.detail, case r.state
     when 'requested' then case when exists (
         select from worker w
-        where r.cluster = any (w.clusters) and not w.draining and lock_is_held(this_database(), w.lock_key, w.pid))
+        where r.cluster = any (w.clusters) and not w.draining and worker_lock_is_held(w.lock_key, w.pid))
       then 'a worker to have a session free' else 'a worker: none alive serves this cluster' end
     when 'starting' then 'the checkpoint'
     when 'running' then case r.method when 'hold' then 'the client to finish'

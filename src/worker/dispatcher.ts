@@ -151,7 +151,7 @@ export class Dispatcher {
   async #claim(job: Job, target: Target, session: BackupSession): Promise<ClaimedRequest | undefined> {
     const { control, instance } = this.#options;
     const companion = await target.companion();
-    const { pid, backendStart, database } = session.identity;
+    const { pid, backendStart, login, database } = session.identity;
     const claimed = await control.run((db) =>
       claimRequest(db, job.id, {
         worker: control.name,
@@ -159,6 +159,7 @@ export class Dispatcher {
         pid,
         backendStart,
         lockKey: session.lockKey,
+        login,
         database,
         witnessKey: randomKey(),
         companionPid: companion.identity.pid,

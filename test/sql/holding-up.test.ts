@@ -92,6 +92,37 @@ test('prune passes over a row that its requester keeps locked', async (t) => {
   t.is(await operator.value(`select holdfast.prune('0')::int`), 1);
 });
 
+test('what is written of a backup that is over goes through while its requester keeps its row locked', async (t) => {
+  const { db, attacker, worker } = await setUp(t);
+  const id = await requestIn('complete', attacker, worker);
+  await attacker.query('begin');
+  await attacker.query('select from holdfast.backup_request where id = $1 for update', [id]);
+
+  const files = `'main', 'b', now(), now(), true`;
+  await t.notThrowsAsync(
+    worker.client.query(`insert into holdfast.backup_verification
+      (request_id, cluster, backup, started_at, finished_at, ok, files, bytes, segments)
+      values (${id}, ${files}, 1, 1, 1)`),
+  );
+  await t.notThrowsAsync(
+    worker.client.query(`insert into holdfast.backup_drill
+      (request_id, cluster, backup, worker, started_at, finished_at, ok, target, error_code, error)
+      values (${id}, 'main', 'b', 'w', now(), now(), false, 'latest', 'x', 'y')`),
+  );
+  const operator = await asRole(t, db, 'operator');
+  await t.throwsAsync(
+    operator.query(`insert into holdfast.legal_hold (request_id, reason) values (${id}, 'suit')`),
+    { code: '55P03', message: `backup request ${id} is kept locked by another session` },
+  );
+  await attacker.query('rollback');
+
+  await t.notThrowsAsync(operator.query(`select holdfast.prune('0')`));
+  await requestIn('complete', attacker, worker);
+  await operator.query(`select holdfast.prune('0')`);
+  for (const history of ['backup_verification', 'backup_drill'])
+    t.is(await operator.value(`select count(*)::int from holdfast.${history}`), 0, history);
+});
+
 test('requests that a stranger’s transaction has not committed hold up nobody', async (t) => {
   const { victim, attacker, worker } = await setUp(t);
   await attacker.query('begin');
