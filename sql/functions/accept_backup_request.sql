@@ -38,6 +38,8 @@ begin
 
   if new.label is null then
     new.label := to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || new.id;
+  elsif new.schedule is not null then
+    perform check_label_text(new.label);
   else
     perform check_label(new.cluster, new.label, requester);
   end if;

@@ -28,6 +28,8 @@ export interface DispatcherOptions {
   targets: ReadonlyMap<string, Target>;
   jobs: Jobs;
   maxHeld: number;
+  /** By one requester; undefined: half of them. */
+  maxHeldByOne: number | undefined;
   contextFor: (target: Target) => JobContext;
   log: Log;
 }
@@ -81,7 +83,7 @@ export class Dispatcher {
   }
 
   async #takeAll(): Promise<void> {
-    const { control, jobs, targets, maxHeld } = this.#options;
+    const { control, jobs, targets, maxHeld, maxHeldByOne } = this.#options;
     while (!this.#stopped && jobs.held().length < maxHeld) {
       const waiting = await control.run((db) =>
         waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver.keys()]),
@@ -91,6 +93,7 @@ export class Dispatcher {
         jobs.held(),
         maxHeld,
         this.#served,
+        maxHeldByOne,
       );
       if (next === undefined || this.#stopped) return;
       // The claim goes first, and the next look after it: somebody waits for this one.

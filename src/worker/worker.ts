@@ -78,7 +78,11 @@ class Worker {
       contextFor: (target: Target) => this.#contextFor(target),
       log,
     };
-    this.#dispatcher = new Dispatcher({ ...shared, maxHeld: config.worker.maxHeld });
+    this.#dispatcher = new Dispatcher({
+      ...shared,
+      maxHeld: config.worker.maxHeld,
+      maxHeldByOne: config.worker.maxHeldByOne,
+    });
     this.#caretaker = new Caretaker({
       ...shared,
       clusters: new Set(this.#targets.keys()),
