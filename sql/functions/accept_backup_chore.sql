@@ -60,7 +60,7 @@ begin
   end if;
   if not exists (
     select from worker
-    where new.cluster = any (clusters) and not draining and lock_is_held(this_database(), lock_key, pid)
+    where new.cluster = any (clusters) and not draining and worker_lock_is_held(lock_key, pid)
   ) then
     raise warning 'no live worker serves cluster "%"', new.cluster
       using hint = 'The chore waits until one does: start one with "holdfast worker".';

@@ -38,6 +38,8 @@ begin
 
   if new.label is null then
     new.label := to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || new.id;
+  elsif new.schedule is not null then
+    perform check_label_text(new.label);
   else
     perform check_label(new.cluster, new.label, requester);
   end if;
@@ -51,7 +53,7 @@ begin
 
   if not exists (
     select from worker
-    where new.cluster = any (clusters) and not draining and lock_is_held(this_database(), lock_key, pid)
+    where new.cluster = any (clusters) and not draining and worker_lock_is_held(lock_key, pid)
   ) then
     select name, last_seen into last_worker
     from worker where new.cluster = any (clusters) order by last_seen desc limit 1;

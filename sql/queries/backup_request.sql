@@ -38,8 +38,8 @@ with claimed as (
   select id, :"schema".lock_is_held(:database::oid, :lock_key::bigint, :pid) as here from claimed
 ), session as (
   insert into :"schema".backup_session
-    (request_id, instance, lock_key, database, witness_key, companion_pid, companion_key)
-  select id, :instance::uuid, :lock_key::bigint,
+    (request_id, instance, lock_key, login, database, witness_key, companion_pid, companion_key)
+  select id, :instance::uuid, :lock_key::bigint, :login::oid,
     case when here then :database::oid end,
     case when not here and pg_try_advisory_lock(:witness_key::bigint) then :witness_key::bigint end,
     :companion_pid, :companion_key::bigint
@@ -141,7 +141,7 @@ with here as materialized (
   select :"schema".control_origin() as origin
 ), alive as materialized (
   select instance from :"schema".worker
-  where :"schema".lock_is_held(:"schema".this_database(), lock_key, pid)
+  where :"schema".worker_lock_is_held(lock_key, pid)
 ), waiting as (
   select distinct on (cluster, control_origin) id, cluster, state, control_origin
   from :"schema".backup_request
@@ -152,7 +152,9 @@ select r.id, r.cluster, r.state, s.instance,
   s.instance in (select instance from alive) is true as "workerAlive",
   r.control_origin <> here.origin as restored,
   r.state in ('starting', 'running') and r.caller_key is not null
-    and not :"schema".lock_is_held(:"schema".this_database(), r.caller_key, r.caller_pid) as "callerGone"
+    and not coalesce(pg_has_role(
+      :"schema".lock_holder(:"schema".this_database(), r.caller_key, r.caller_pid),
+      (select oid from pg_roles where rolname = r.requested_login), 'member'), false) as "callerGone"
 from here, :"schema".backup_request r
 left join :"schema".backup_session s on s.request_id = r.id
 where r.state in ('starting', 'running', 'done', 'archiving')
@@ -176,7 +178,7 @@ returning id
 
 -- name: abandoned
 select r.id, r.cluster, r.state, r.label, r.method, r.wait_for_archive as "waitForArchive", r.pid,
-  s.lock_key::text as "lockKey", s.database is not null as here, s.companion_pid as "companionPid",
+  s.lock_key::text as "lockKey", s.login::bigint as login, s.database is not null as here, s.companion_pid as "companionPid",
   s.companion_key::text as "companionKey", r.start_lsn::text as "startLsn", r.start_wal as "startWal",
   r.stop_wal as "stopWal", r.system_identifier::text as "systemIdentifier",
   r.server_version as "serverVersion", r.timeline, r.started_at as "startedAt", s.tablespaces
@@ -200,8 +202,9 @@ with free as (
 select request_id from adopted
 
 -- name: lock_is_held_here
-select :"schema".lock_is_held(s.database, s.lock_key, r.pid) as held
-from :"schema".backup_request r join :"schema".backup_session s on s.request_id = r.id
+select coalesce(h.login = coalesce(s.login, h.login), false) as held
+from :"schema".backup_request r join :"schema".backup_session s on s.request_id = r.id,
+  :"schema".lock_holder(s.database, s.lock_key, r.pid) h (login)
 where r.id = :id
 
 -- name: record_damaged_pages

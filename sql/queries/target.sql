@@ -6,18 +6,19 @@ from pg_database
 where datname = current_database()
 
 -- name: identify
-select a.pid, d.oid::bigint as database, pg_try_advisory_lock(:key::bigint) as locked,
+select a.pid, d.oid::bigint as database, a.usesysid::bigint as login, pg_try_advisory_lock(:key::bigint) as locked,
   to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "backendStart"
 from pg_stat_activity a join pg_database d on d.datname = current_database()
 where a.pid = pg_backend_pid()
 
 -- name: session_is_there
 select exists (
-  select from pg_locks
+  select from pg_locks join pg_stat_activity a using (pid)
   where locktype = 'advisory' and granted and objsubid = 1
     and classid = ((:key::bigint >> 32) & 4294967295)::oid
     and objid = (:key::bigint & 4294967295)::oid
     and pid = :pid
+    and a.usesysid = coalesce(:login::oid, a.usesysid)
 ) as there
 
 -- name: terminate

@@ -15,7 +15,7 @@ select s.name,
   latest.error as last_error,
   greatest(interval '0', clock_timestamp() - least(
     case when s.enabled and s.problem is null then coalesce(s.next_run, s.changed_at) end,
-    (select min(r.start_at) from :"schema".backup_schedule_run r where r.schedule = s.name and r.state = 'due'))) as late,
+    (select min(r.start_at) from :"schema".backup_schedule_run r where r.schedule = s.name and r.state in ('due', 'retrying')))) as late,
   coalesce(s.paused_because, s.problem) as problem
 from :"schema".backup_schedule s
 left join lateral (

@@ -110,6 +110,6 @@ export class BackupSession {
 
   async #isThere(): Promise<boolean> {
     const { db } = await this.#target.companion();
-    return sessionIsThere(db, this.identity.pid, this.lockKey);
+    return sessionIsThere(db, this.identity.pid, this.lockKey, this.identity.login);
   }
 }

@@ -50,6 +50,8 @@ export interface Config {
     maxHoldTimeout: number;
     /** Backup sessions held at once. */
     maxHeld: number;
+    /** By one requester; undefined: half of them. */
+    maxHeldByOne: number | undefined;
     /** Milliseconds. */
     drainTimeout: number;
     compressLevel: number;
@@ -143,6 +145,7 @@ function workerConfig(optional: <T>(key: Key<T>) => T | undefined): Config['work
     holdTimeout: required(keys.holdTimeout),
     maxHoldTimeout: required(keys.maxHoldTimeout),
     maxHeld: required(keys.maxHeld),
+    maxHeldByOne: optional(keys.maxHeldByOne),
     drainTimeout: required(keys.drainTimeout),
     compressLevel: required(keys.compressLevel),
     jobs: optional(keys.jobs) ?? Math.min(4, availableParallelism()),

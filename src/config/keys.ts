@@ -79,7 +79,7 @@ export const keys = {
     path: 'worker.max_hold_timeout',
     variable: 'HOLDFAST_MAX_HOLD_TIMEOUT',
     format: duration,
-    default: '0',
+    default: '7d',
     help: 'how long it may be running whatever its request says; 0: no limit',
   } satisfies Key<number>,
   maxHeld: {
@@ -88,6 +88,13 @@ export const keys = {
     format: positiveInteger(10_000),
     default: '20',
     help: 'how many backup sessions are held at once; further requests wait',
+  } satisfies Key<number>,
+  maxHeldByOne: {
+    path: 'worker.max_held_by_one',
+    variable: 'HOLDFAST_MAX_HELD_BY_ONE',
+    format: positiveInteger(10_000),
+    default: undefined,
+    help: 'how many of them one requester holds; without it, half',
   } satisfies Key<number>,
   drainTimeout: {
     path: 'worker.drain_timeout',

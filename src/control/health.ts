@@ -45,6 +45,8 @@ const patience: Partial<Record<LiveRequest['state'], [number, number]>> = {
 
 /** Reports come every half minute. */
 const archiverSeen = 5 * minutes;
+/** Seconds after which a backup that somebody holds is worth a word, whatever hold_timeout it asked for. */
+const heldLong = 24 * hours;
 /** What a worker may need to end a backup that has run out of time. */
 const overtime = 1 * minutes;
 
@@ -149,7 +151,7 @@ function archiverFindings(
 }
 
 function requestFindings(request: LiveRequest, age: (seconds: number) => string): Finding[] {
-  const { id, label, state, session, stageAge, holdTimeout, waitingFor } = request;
+  const { id, label, state, session, stageAge, holdTimeout, waitingFor, requestedBy } = request;
   const say = (severity: Severity, message: string): Finding[] => [
     { severity, object: `backup ${id} "${label}"`, message },
   ];
@@ -162,6 +164,8 @@ function requestFindings(request: LiveRequest, age: (seconds: number) => string)
       `running for ${age(stageAge)}, longer than its hold_timeout of ${age(holdTimeout)}`,
     );
   }
+  if (state === 'running' && request.method === 'hold' && stageAge > heldLong)
+    return say('warning', `running for ${age(stageAge)}, held by role "${requestedBy}"`);
   const [warning, critical] = patience[state] ?? [Infinity, Infinity];
   if (stageAge <= warning) return [];
   return say(

@@ -34,6 +34,8 @@ export interface HolderOfSession {
   backendStart: string;
   /** Advisory lock keys are 64-bit, so text. */
   lockKey: string;
+  /** The role that the session logged in as. */
+  login: number;
   database: number;
   /** Taken on the control server where the session's own lock cannot be seen there. */
   witnessKey: string;
@@ -65,6 +67,7 @@ export interface AbandonedRequest {
   waitForArchive: boolean;
   pid: number;
   lockKey: string;
+  login: number | null;
   here: boolean;
   companionPid: number | null;
   companionKey: string | null;
@@ -124,6 +127,7 @@ export async function claimRequest(
     pid: holder.pid,
     backend_start: holder.backendStart,
     lock_key: holder.lockKey,
+    login: holder.login,
     database: holder.database,
     witness_key: holder.witnessKey,
     companion_pid: holder.companionPid,

@@ -104,7 +104,7 @@ export class TakeOver {
     if (target === undefined && !request.here) return false;
     const isThere = async () =>
       target
-        ? sessionIsThere((await target.companion()).db, request.pid, request.lockKey)
+        ? sessionIsThere((await target.companion()).db, request.pid, request.lockKey, request.login)
         : this.#options.control.run((db) => lockIsHeldHere(db, request.id));
     if (!(await isThere())) return true;
     if (target === undefined || !(await isDeadButBusy(request, target))) return false;
@@ -201,7 +201,7 @@ async function isDeadButBusy(request: AbandonedRequest, target: Target): Promise
   if (request.state === 'running' || request.companionPid === null || request.companionKey === null)
     return false;
   const { db } = await target.companion();
-  return !(await sessionIsThere(db, request.companionPid, request.companionKey));
+  return !(await sessionIsThere(db, request.companionPid, request.companionKey, request.login));
 }
 
 function describeRecovered(request: AbandonedRequest, ending: Ending): BackupDescription {

@@ -78,8 +78,8 @@ class Worker {
       contextFor: (target: Target) => this.#contextFor(target),
       log,
     };
-    const { maxHeld, maxCopies } = config.worker;
-    this.#dispatcher = new Dispatcher({ ...shared, maxHeld, maxCopies });
+    const { maxHeld, maxHeldByOne, maxCopies } = config.worker;
+    this.#dispatcher = new Dispatcher({ ...shared, maxHeld, maxHeldByOne, maxCopies });
     this.#caretaker = new Caretaker({
       ...shared,
       clusters: new Set(this.#targets.keys()),

@@ -41,8 +41,9 @@ test('without a word of configuration everything has its default', async (t) => 
       labels: '/var/lib/holdfast/labels',
       repository: '/var/lib/holdfast/repository',
       holdTimeout: 12 * 3_600_000,
-      maxHoldTimeout: 0,
+      maxHoldTimeout: 7 * 86_400_000,
       maxHeld: 20,
+      maxHeldByOne: undefined,
       drainTimeout: 10 * 60_000,
       compressLevel: 1,
       jobs: Math.min(4, availableParallelism()),
@@ -68,6 +69,7 @@ test('every key of the file arrives', async (t) => {
      hold_timeout = "1d"
      max_hold_timeout = "2d"
      max_held = 5
+     max_held_by_one = 2
      drain_timeout = 0
      compress_level = 3
      jobs = 6
@@ -103,6 +105,7 @@ test('every key of the file arrives', async (t) => {
       holdTimeout: 86_400_000,
       maxHoldTimeout: 2 * 86_400_000,
       maxHeld: 5,
+      maxHeldByOne: 2,
       drainTimeout: 0,
       compressLevel: 3,
       jobs: 6,
@@ -146,6 +149,7 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
     HOLDFAST_HOLD_TIMEOUT: '30 min',
     HOLDFAST_MAX_HOLD_TIMEOUT: '1h',
     HOLDFAST_MAX_HELD: '7',
+    HOLDFAST_MAX_HELD_BY_ONE: '3',
     HOLDFAST_DRAIN_TIMEOUT: '90s',
     HOLDFAST_COMPRESS_LEVEL: '5',
     HOLDFAST_JOBS: '3',
@@ -177,6 +181,7 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
       holdTimeout: 30 * 60_000,
       maxHoldTimeout: 3_600_000,
       maxHeld: 7,
+      maxHeldByOne: 3,
       drainTimeout: 90_000,
       compressLevel: 5,
       jobs: 3,
