@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 10
+where :version > 11
 \gexec
 
 select :version < 1 as needed \gset
@@ -76,11 +76,17 @@ select :version < 10 as needed \gset
   \ir ../migrations/010-drill.sql
   insert into :"schema".migration (number, name) values (10, 'drill');
 \endif
+select :version < 11 as needed \gset
+\if :needed
+  \ir ../migrations/011-who-is-who.sql
+  insert into :"schema".migration (number, name) values (11, 'who-is-who');
+\endif
 
 \ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql
 \ir functions/accept_backup_schedule.sql
 \ir functions/active_request.sql
+\ir functions/adopt.sql
 \ir functions/announce_backup_chore.sql
 \ir functions/announce_drill.sql
 \ir functions/announce_schedule.sql
@@ -104,7 +110,9 @@ select :version < 10 as needed \gset
 \ir functions/guard_legal_hold.sql
 \ir functions/guard_retention_policy.sql
 \ir functions/guard_worker.sql
+\ir functions/left_recovery_at.sql
 \ir functions/lock_is_held.sql
+\ir functions/origin_is_confirmed.sql
 \ir functions/plan_schedule.sql
 \ir functions/protect_history.sql
 \ir functions/prune.sql
@@ -114,6 +122,7 @@ select :version < 10 as needed \gset
 \ir functions/request_scheduled.sql
 \ir functions/require_autocommit.sql
 \ir functions/require_cluster.sql
+\ir functions/require_confirmed_origin.sql
 \ir functions/require_ownership.sql
 \ir functions/require_worker.sql
 \ir functions/schedule_is_busy.sql

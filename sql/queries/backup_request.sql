@@ -1,6 +1,6 @@
 -- name: waiting
 with here as materialized (
-  select :"schema".control_origin() as origin
+  select :"schema".control_origin() as origin, :"schema".origin_is_confirmed() as confirmed
 )
 select id, cluster, requested_by as "requestedBy", label, method, wait_for_archive as "waitForArchive"
 from (
@@ -10,6 +10,7 @@ from (
     and cluster = any (:clusters::text[])
     and id <> all (:not_these::bigint[])
     and control_origin = (select origin from here)
+    and (select confirmed from here)
   order by cluster, requested_by, id
 ) first_of_each
 order by id
@@ -22,6 +23,7 @@ with claimed as (
   where id = (
     select id from :"schema".backup_request
     where id = :id and state = 'requested' and control_origin = :"schema".control_origin()
+      and :"schema".origin_is_confirmed()
     for no key update skip locked)
   returning id, cluster, label, method, fast, wait_for_archive, hold_timeout, rate_limit, compress_level
 ), seen as (
