@@ -42,6 +42,8 @@ export interface Config {
     name: string | undefined;
     labels: string;
     repository: string;
+    /** Whether somebody has named it: it is not the default. */
+    repositoryIsNamed: boolean;
     /** Milliseconds; 0: no limit. */
     holdTimeout: number;
     /** Milliseconds that no request's hold_timeout may exceed; 0: no cap. */
@@ -122,6 +124,7 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
       name: optional(keys.name),
       labels: required(keys.labels),
       repository: required(keys.repository),
+      repositoryIsNamed: find(keys.repository)?.from !== 'the default',
       holdTimeout: required(keys.holdTimeout),
       maxHoldTimeout: required(keys.maxHoldTimeout),
       maxHeld: required(keys.maxHeld),
