@@ -79,6 +79,11 @@ select :version < 10 as needed \gset
   \ir ../migrations/010-drill.sql
   insert into :"schema".migration (number, name) values (10, 'drill');
 \endif
+select :version < 11 as needed \gset
+\if :needed
+  \ir ../migrations/011-who-is-who.sql
+  insert into :"schema".migration (number, name) values (11, 'who-is-who');
+\endif
 select :version < 12 as needed \gset
 \if :needed
   \ir ../migrations/012-who-holds-a-lock.sql
@@ -94,6 +99,7 @@ select :version < 14 as needed \gset
 \ir functions/accept_backup_request.sql
 \ir functions/accept_backup_schedule.sql
 \ir functions/active_request.sql
+\ir functions/adopt.sql
 \ir functions/announce_backup_chore.sql
 \ir functions/announce_drill.sql
 \ir functions/announce_schedule.sql
@@ -118,8 +124,10 @@ select :version < 14 as needed \gset
 \ir functions/guard_retention_policy.sql
 \ir functions/guard_worker.sql
 \ir functions/label_key.sql
+\ir functions/left_recovery_at.sql
 \ir functions/lock_holder.sql
 \ir functions/lock_is_held.sql
+\ir functions/origin_is_confirmed.sql
 \ir functions/plan_schedule.sql
 \ir functions/protect_history.sql
 \ir functions/prune.sql
@@ -130,6 +138,7 @@ select :version < 14 as needed \gset
 \ir functions/requester_holds.sql
 \ir functions/require_autocommit.sql
 \ir functions/require_cluster.sql
+\ir functions/require_confirmed_origin.sql
 \ir functions/require_ownership.sql
 \ir functions/require_worker.sql
 \ir functions/schedule_is_busy.sql

@@ -51,6 +51,10 @@ begin
   new.caller_pid := case when new.caller_key is not null then pg_backend_pid() end;
   new.control_origin := control_origin();
 
+  if not origin_is_confirmed() then
+    raise warning 'the request waits: this control database is a restored copy or a promoted standby of another'
+      using hint = 'Run "holdfast adopt" if this one is in charge from now on; it says what follows.';
+  end if;
   if not exists (
     select from worker
     where new.cluster = any (clusters) and not draining and worker_lock_is_held(lock_key, pid)

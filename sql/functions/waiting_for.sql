@@ -4,7 +4,9 @@ set search_path = :"schema", pg_temp
 as $$
   select coalesce(case when r.state = 'archiving' and not worker_is_alive(s.instance)
     then 'a worker: none alive watches its WAL being archived' end, g.detail, case r.state
-    when 'requested' then case when exists (
+    when 'requested' then case when not origin_is_confirmed()
+      then 'somebody to say that this control database is in charge: "holdfast adopt"'
+      when exists (
         select from worker w
         where r.cluster = any (w.clusters) and not w.draining and worker_lock_is_held(w.lock_key, w.pid))
       then case when r.method = 'copy' and exists (

@@ -2,7 +2,7 @@
 -- Without the copies of requesters who have as many under way in that cluster as they may; what is about to be claimed
 -- is among not_these.
 with here as materialized (
-  select :"schema".control_origin() as origin
+  select :"schema".control_origin() as origin, :"schema".origin_is_confirmed() as confirmed
 ), busy as materialized (
   select cluster, requested_by
   from :"schema".backup_request
@@ -19,6 +19,7 @@ from (
     and cluster = any (:clusters::text[])
     and id <> all (:not_these::bigint[])
     and control_origin = (select origin from here)
+    and (select confirmed from here)
     and (method <> 'copy' or (cluster, requested_by) not in (select cluster, requested_by from busy))
   order by cluster, requested_by, id
 ) first_of_each
@@ -32,6 +33,7 @@ with claimed as (
   where id = (
     select id from :"schema".backup_request
     where id = :id and state = 'requested' and control_origin = :"schema".control_origin()
+      and :"schema".origin_is_confirmed()
     for no key update skip locked)
   returning id, cluster, label, method, fast, wait_for_archive, hold_timeout, rate_limit, compress_level
 ), seen as (

@@ -5,6 +5,7 @@ import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
 import { newestDrills } from '../control/drills.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
+import { controlIdentity, missingBackups, repositoryProblems } from '../control/identity.ts';
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
 import { schedules } from '../control/schedules.ts';
 import { HoldfastError } from '../errors.ts';
@@ -90,6 +91,9 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     schedules: installed < schemaVersion() ? [] : await schedules(db),
     chores: installed < schemaVersion() ? [] : await chores(db),
     drills: installed < schemaVersion() ? [] : await newestDrills(db),
+    identity: installed < schemaVersion() ? undefined : await controlIdentity(db),
+    repositories: installed < schemaVersion() ? [] : await repositoryProblems(db),
+    missing: installed < schemaVersion() ? [] : await missingBackups(db),
   };
 }
 
@@ -111,6 +115,9 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     schedules: seen.schedules.filter(({ cluster }) => names.includes(cluster)),
     chores: seen.chores.filter(({ cluster }) => names.includes(cluster)),
     drills: seen.drills.filter(({ cluster }) => names.includes(cluster)),
+    identity: seen.identity,
+    repositories: seen.repositories.filter(({ name }) => names.includes(name)),
+    missing: seen.missing.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -157,5 +164,8 @@ function asJson(findings: Finding[], seen: Observation): object {
     schedules: seen.schedules.map(asSql),
     chores: seen.chores.map(asSql),
     drills: seen.drills.map(asSql),
+    identity: seen.identity === undefined ? null : asSql(seen.identity),
+    repositories: seen.repositories.map(asSql),
+    missing_backups: seen.missing.map(asSql),
   };
 }

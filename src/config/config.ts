@@ -44,6 +44,8 @@ export interface Config {
     name: string | undefined;
     labels: string;
     repository: string;
+    /** Whether somebody has named it: it is not the default. */
+    repositoryIsNamed: boolean;
     /** Milliseconds; 0: no limit. */
     holdTimeout: number;
     /** Milliseconds that no request's hold_timeout may exceed; 0: no cap. */
@@ -127,7 +129,7 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
 
   return {
     control: { url: optional(keys.controlUrl), schema: required(keys.schema) },
-    worker: workerConfig(optional),
+    worker: workerConfig(optional, find(keys.repository)?.from !== 'the default'),
     wal: { pushAhead: required(keys.pushAhead) },
     log: { level: required(keys.logLevel), format: required(keys.logFormat) },
     clusters: [...(clusterNames.size > 0 ? clusterNames : ['main'])].map(cluster),
@@ -136,12 +138,16 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
 }
 
 /** The keys of [worker]. */
-function workerConfig(optional: <T>(key: Key<T>) => T | undefined): Config['worker'] {
+function workerConfig(
+  optional: <T>(key: Key<T>) => T | undefined,
+  repositoryIsNamed: boolean,
+): Config['worker'] {
   const required = <T>(key: Key<T>): T => optional(key) as T;
   return {
     name: optional(keys.name),
     labels: required(keys.labels),
     repository: required(keys.repository),
+    repositoryIsNamed,
     holdTimeout: required(keys.holdTimeout),
     maxHoldTimeout: required(keys.maxHoldTimeout),
     maxHeld: required(keys.maxHeld),

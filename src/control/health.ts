@@ -1,6 +1,8 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
 import type { RestoreWindow } from './archived-wal.ts';
 import type { NewestDrill } from './drills.ts';
+import type { ControlIdentity, MissingBackup, RepositoryProblem } from './identity.ts';
+import { identityFindings } from './identity-health.ts';
 import { scheduleFindings } from './schedule-health.ts';
 import type { ScheduleStatus } from './schedules.ts';
 import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
@@ -25,6 +27,11 @@ export interface Observation {
   chores: ChoreStatus[];
   /** The last drill of each cluster that was ever drilled. */
   drills: NewestDrill[];
+  /** Which control database this is; undefined: an older schema does not know. */
+  identity: ControlIdentity | undefined;
+  /** Why workers do not write to the repositories of clusters. */
+  repositories: RepositoryProblem[];
+  missing: MissingBackup[];
 }
 
 export interface Limits {
@@ -60,6 +67,7 @@ export function assess(
   const clusters = inUse.length > 0 ? inUse : observation.clusters;
   const findings = [
     ...schemaFindings(observation.schema),
+    ...identityFindings(observation, age),
     ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
     ...observation.requests.flatMap((request) => requestFindings(request, age)),
     ...clusters.flatMap(({ name }) =>

@@ -11,6 +11,7 @@ import { readCompressed, readFully, writeCompressed, writeFully } from '../repos
 import { writeCompressedHere } from '../repository/compressed-here.ts';
 import { makeDurable, placeTemporary, writeAside } from '../repository/place-file.ts';
 import { repositoryUnreadable } from '../repository/repository-errors.ts';
+import { requireRepository } from '../repository/repository-owner.ts';
 import { archivedPath, isCompressed, writingDirectory } from '../repository/wal-archive.ts';
 import { openSource, systemAround, type SourceFile } from './source-file.ts';
 
@@ -97,6 +98,7 @@ async function checkSystem(source: SourceFile, clusterDirectory: string): Promis
   }
   const systemIdentifier = await systemAround(source.path);
   const identity = await readIdentity(clusterDirectory);
+  if (identity === undefined) requireRepository(clusterDirectory);
   if (systemIdentifier !== undefined && identity !== undefined)
     await claimRepository(clusterDirectory, { ...identity, systemIdentifier });
 }

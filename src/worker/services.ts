@@ -7,6 +7,7 @@ import { reportArchivers } from './archiver-report.ts';
 import { Chores } from './chores.ts';
 import { Every } from './every.ts';
 import { removeLeftDrills, removeLeftovers } from './leftovers.ts';
+import { Repositories } from './repositories.ts';
 import { Scheduler } from './scheduler.ts';
 import { SyncService } from './sync-service.ts';
 import { WalServices } from './wal-services.ts';
@@ -25,6 +26,7 @@ const reportEvery = 30_000;
 export class Services {
   readonly #options: ServicesOptions;
   readonly #report: Every;
+  readonly #repositories: Repositories;
   readonly #wal: WalServices;
   readonly #scheduler: Scheduler;
   readonly #chores: Chores;
@@ -34,6 +36,11 @@ export class Services {
     const { control, targets, log } = options;
     this.#options = options;
     this.#report = new Every(reportEvery, () => reportArchivers(control, targets.values(), log), log);
+    const { repository } = options.config.worker;
+    this.#repositories = new Repositories({
+      ...options,
+      onOurs: (cluster) => void removeLeftovers(control, repository, [cluster], log),
+    });
     this.#wal = new WalServices(options);
     this.#scheduler = new Scheduler({ control, clusters: [...targets.keys()], log });
     this.#chores = new Chores(options);
@@ -41,10 +48,16 @@ export class Services {
   }
 
   start(): void {
-    const { control, config, targets, log } = this.#options;
-    for (const service of [this.#report, this.#wal, this.#scheduler, this.#chores, this.#sync])
+    const { config, log } = this.#options;
+    for (const service of [
+      this.#report,
+      this.#repositories,
+      this.#wal,
+      this.#scheduler,
+      this.#chores,
+      this.#sync,
+    ])
       service.start();
-    void removeLeftovers(control, config.worker.repository, [...targets.keys()], log);
     void removeLeftDrills(config.clusters, log);
   }
 
@@ -55,10 +68,14 @@ export class Services {
   }
 
   /** Whether a notification was meant for one of them. */
-  notified({ chore, schedule }: Record<string, unknown>): boolean {
+  notified({ chore, schedule, adopted }: Record<string, unknown>): boolean {
+    if (adopted !== undefined) {
+      this.#repositories.wake();
+      this.readTables();
+    }
     if (chore !== undefined) this.#chores.wake();
     if (schedule !== undefined) this.#scheduler.wake();
-    return chore !== undefined || schedule !== undefined;
+    return [chore, schedule, adopted].some((about) => about !== undefined);
   }
 
   /** Begins nothing more, and gives back what runs. The WAL of backups that are held is seen to until the end. */
@@ -68,6 +85,8 @@ export class Services {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#report.stop(), this.#wal.stop(), this.#scheduler.stop()]);
+    await Promise.all(
+      [this.#report, this.#repositories, this.#wal, this.#scheduler].map((service) => service.stop()),
+    );
   }
 }

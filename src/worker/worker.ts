@@ -151,8 +151,9 @@ class Worker {
 
   #onNotification(payload: unknown): void {
     const about = (payload ?? {}) as Record<string, unknown>;
-    const { id, cluster, state } = about;
-    const isOurs = this.#targets.has(String(cluster));
+    const { id, cluster, state, adopted } = about;
+    const isOurs = adopted !== undefined || this.#targets.has(String(cluster));
+    if (adopted !== undefined) this.#look.now();
     if (isOurs && this.#services.notified(about)) return;
     if (state === 'requested') {
       if (isOurs) this.#dispatcher.wake();

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { access, constants, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../../control/connection.ts';
+import { useOrCreateRepository } from '../../chores/repository-use.ts';
 import { sourceOf } from '../../control/targets.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
@@ -42,6 +43,12 @@ export async function findSource(context: JobContext, db: Connection): Promise<O
     throw otherDirectory(dataDirectory, `is of a server that is ${control.state}: perhaps a standby's`);
   const clusterDirectory = join(repository, target.name);
   const { systemIdentifier, walSegmentSize } = control;
+  const use = {
+    cluster: target.name,
+    clusterDirectory,
+    control: <T>(work: (db: Connection) => Promise<T>) => context.control.run(work),
+  };
+  await useOrCreateRepository(use, `a copy of cluster ${target.name}`);
   await testRepository(clusterDirectory, { systemIdentifier, walSegmentSize });
   return {
     dataDirectory,
