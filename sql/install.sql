@@ -89,6 +89,11 @@ select :version < 12 as needed \gset
   \ir ../migrations/012-who-holds-a-lock.sql
   insert into :"schema".migration (number, name) values (12, 'who-holds-a-lock');
 \endif
+select :version < 13 as needed \gset
+\if :needed
+  \ir ../migrations/013-holds-beside-backups.sql
+  insert into :"schema".migration (number, name) values (13, 'holds-beside-backups');
+\endif
 select :version < 14 as needed \gset
 \if :needed
   \ir ../migrations/014-damaged-page.sql
@@ -102,6 +107,7 @@ select :version < 14 as needed \gset
 \ir functions/adopt.sql
 \ir functions/announce_backup_chore.sql
 \ir functions/announce_drill.sql
+\ir functions/announce_hold.sql
 \ir functions/announce_schedule.sql
 \ir functions/await_backup.sql
 \ir functions/begin_expiry.sql
@@ -132,6 +138,7 @@ select :version < 14 as needed \gset
 \ir functions/protect_history.sql
 \ir functions/prune.sql
 \ir functions/raise_outcome.sql
+\ir functions/recall_hold.sql
 \ir functions/record_backup_event.sql
 \ir functions/refuse_foreign_worker.sql
 \ir functions/request_scheduled.sql

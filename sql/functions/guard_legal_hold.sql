@@ -42,6 +42,10 @@ begin
       using errcode = 'HF001', hint = 'See backup_expiry.';
   end if;
   new.released := false;
+  -- Only recall_hold() has the right to write these.
+  if num_nulls(new.placed_by, new.placed_login, new.placed_at) = 0 then
+    return new;
+  end if;
   new.placed_by := whoever;
   new.placed_login := session_user;
   new.placed_at := clock_timestamp();

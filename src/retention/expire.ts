@@ -13,6 +13,7 @@ import { backupsDirectory, metaDirectory } from '../repository/repository-backup
 import { removeArchived } from '../repository/wal-archive.ts';
 import type { Decided } from './decide-backups.ts';
 import type { ListedCandidate } from './candidates.ts';
+import { bringHoldsTogether } from './holds.ts';
 import { lookAgain, lookAt, planFor, type Plan, type Seen } from './plan.ts';
 import { finishEarlier, removeOne, type ExpireOptions } from './remove.ts';
 import { runsOf, type WalRun } from './wal-runs.ts';
@@ -67,6 +68,7 @@ async function preview(options: ExpireOptions): Promise<Expiry> {
 
 async function expireLocked(options: ExpireOptions): Promise<Expiry> {
   const { control, clusterDirectory, log, signal } = options;
+  await bringHoldsTogether(options);
   const seen = await control((db) => lookAt(db, question(options)));
   if (seen === undefined) return nothing(options.cluster);
   const finished = await finishEarlier(options);

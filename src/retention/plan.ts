@@ -5,6 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../control/connection.ts';
+import { heldRequests, type HeldRequest } from '../control/holds.ts';
 import {
   damagedBackups,
   knownBackups,
@@ -36,6 +37,7 @@ import {
 } from './candidates.ts';
 import { decideBackups, type Decided } from './decide-backups.ts';
 import { decideWal, type Beginning, type DecidedFile } from './decide-wal.ts';
+import { unknownHolds } from './holds.ts';
 import { timelinesToReach } from './reach.ts';
 
 /** What was read, in one go. */
@@ -80,18 +82,20 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   const starting = await startingBackups(db, cluster);
   const known = await knownBackups(db, cluster);
   const damaged = await damagedBackups(db, cluster);
+  const held = await heldRequests(db, cluster);
   const stored = await listAll(clusterDirectory);
   const archive = await readArchive(clusterDirectory);
   refuseMissing(clusterDirectory, known, archive);
+  const candidates = [
+    ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
+    ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
+  ];
   return {
     cluster,
     clusterDirectory,
     now,
     policy,
-    candidates: [
-      ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
-      ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
-    ],
+    candidates: await Promise.all(candidates.map((one) => withUnknownHolds(one, clusterDirectory, held))),
     archive,
     underWay: beginningsOf(
       known.filter(({ state }) => isUnderWay(state)),
@@ -99,6 +103,15 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
     ),
     walMustWait: await whyWait(clusterDirectory, starting, known),
   };
+}
+
+async function withUnknownHolds(
+  candidate: ListedCandidate,
+  clusterDirectory: string,
+  held: readonly HeldRequest[],
+): Promise<ListedCandidate> {
+  const backup = { ...candidate, startLsn: candidate.startText };
+  return { ...candidate, held: [...candidate.held, ...(await unknownHolds(clusterDirectory, backup, held))] };
 }
 
 /** The same, with what has begun since then: removing backups takes its time. */

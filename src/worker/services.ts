@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import { reportArchivers } from './archiver-report.ts';
 import { Chores } from './chores.ts';
 import { Every } from './every.ts';
+import { HoldsService } from './holds-service.ts';
 import { removeLeftDrills, removeLeftovers } from './leftovers.ts';
 import { Repositories } from './repositories.ts';
 import { Scheduler } from './scheduler.ts';
@@ -31,6 +32,7 @@ export class Services {
   readonly #scheduler: Scheduler;
   readonly #chores: Chores;
   readonly #sync: SyncService;
+  readonly #holds: HoldsService;
 
   constructor(options: ServicesOptions) {
     const { control, targets, log } = options;
@@ -45,6 +47,7 @@ export class Services {
     this.#scheduler = new Scheduler({ control, clusters: [...targets.keys()], log });
     this.#chores = new Chores(options);
     this.#sync = new SyncService(options);
+    this.#holds = new HoldsService(options);
   }
 
   start(): void {
@@ -56,6 +59,7 @@ export class Services {
       this.#scheduler,
       this.#chores,
       this.#sync,
+      this.#holds,
     ])
       service.start();
     void removeLeftDrills(config.clusters, log);
@@ -65,17 +69,19 @@ export class Services {
   readTables(): void {
     this.#scheduler.wake();
     this.#chores.wake();
+    this.#holds.wake();
   }
 
   /** Whether a notification was meant for one of them. */
-  notified({ chore, schedule, adopted }: Record<string, unknown>): boolean {
+  notified({ chore, schedule, adopted, held }: Record<string, unknown>): boolean {
     if (adopted !== undefined) {
       this.#repositories.wake();
       this.readTables();
     }
     if (chore !== undefined) this.#chores.wake();
     if (schedule !== undefined) this.#scheduler.wake();
-    return [chore, schedule, adopted].some((about) => about !== undefined);
+    if (held !== undefined) this.#holds.wake();
+    return [chore, schedule, adopted, held].some((about) => about !== undefined);
   }
 
   /** Begins nothing more, and gives back what runs. The WAL of backups that are held is seen to until the end. */
@@ -86,7 +92,9 @@ export class Services {
 
   async stop(): Promise<void> {
     await Promise.all(
-      [this.#report, this.#repositories, this.#wal, this.#scheduler].map((service) => service.stop()),
+      [this.#report, this.#repositories, this.#wal, this.#scheduler, this.#holds].map((service) =>
+        service.stop(),
+      ),
     );
   }
 }

@@ -72,7 +72,7 @@ const deeds: Record<HoldfastRole, string[]> = {
   reader: [],
   requester: [],
   operator: ['prune'],
-  worker: ['begin_expiry', 'end_expiry', 'fire_schedule', 'plan_schedule', 'tend_schedule'],
+  worker: ['begin_expiry', 'end_expiry', 'fire_schedule', 'plan_schedule', 'recall_hold', 'tend_schedule'],
 };
 
 test('these lists are all the tables and views that there are', async (t) => {
