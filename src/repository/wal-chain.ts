@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { breakBetween, LinkReader, type SegmentLinks, type TimelineSpan } from '../postgres/wal-chain.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
-import { readCompressed } from '../repository/compressed-file.ts';
+import { readCompressed } from './compressed-file.ts';
 
 export interface SegmentFile {
   name: string;
