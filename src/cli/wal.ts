@@ -25,7 +25,7 @@ export function addWal(program: Command): void {
     fetch,
   );
   describe(
-    wal.command('init'),
+    wal.command(`init`),
     'make a directory the repository of a cluster, where nobody has installed or copied anything yet',
     init,
   );

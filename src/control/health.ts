@@ -5,7 +5,7 @@ import type { ControlIdentity, MissingBackup, RepositoryProblem } from './identi
 import { identityFindings } from './identity-health.ts';
 import { scheduleFindings } from './schedule-health.ts';
 import type { ScheduleStatus } from './schedules.ts';
-import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
+import type { ChoreStatus, ClusterStatus, DamagedCopy, LiveRequest, WorkerStatus } from './status.ts';
 
 export type Severity = 'ok' | 'warning' | 'critical';
 
@@ -32,6 +32,7 @@ export interface Observation {
   /** Why workers do not write to the repositories of clusters. */
   repositories: RepositoryProblem[];
   missing: MissingBackup[];
+  damaged: DamagedCopy[];
 }
 
 export interface Limits {
@@ -53,7 +54,7 @@ const patience: Partial<Record<LiveRequest['state'], [number, number]>> = {
 /** Reports come every half minute. */
 const archiverSeen = 5 * minutes;
 /** Seconds after which a backup that somebody holds is worth a word, whatever hold_timeout it asked for. */
-const heldLong = 24 * hours;
+const heldLong = 5 * 24 * hours;
 /** What a worker may need to end a backup that has run out of time. */
 const overtime = 1 * minutes;
 
@@ -70,6 +71,7 @@ export function assess(
     ...identityFindings(observation, age),
     ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
     ...observation.requests.flatMap((request) => requestFindings(request, age)),
+    ...observation.damaged.map(damageFinding),
     ...clusters.flatMap(({ name }) =>
       windowFindings(observation.windows.filter(({ cluster }) => cluster === name)),
     ),
@@ -180,6 +182,12 @@ function requestFindings(request: LiveRequest, age: (seconds: number) => string)
     stageAge > critical ? 'critical' : 'warning',
     `${state} for ${age(stageAge)}, waits for ${waitingFor ?? 'nothing'}`,
   );
+}
+
+function damageFinding({ id, cluster, pages, named }: DamagedCopy): Finding {
+  const more = pages > named.length ? `, and ${pages - named.length} more` : '';
+  const message = `damaged pages in its newest copy (${id}), so the server has them: ${named.join(', ')}${more}`;
+  return { severity: 'critical', object: `cluster ${cluster}`, message };
 }
 
 /** How long one may wait until it is begun. */

@@ -39,7 +39,10 @@ export function storedCandidate(
     name,
     method: 'copy',
     request: request?.id ?? null,
-    isSound: !damaged.has(name) && (request === undefined || request.state === 'complete'),
+    isSound:
+      backup.damagedPages.length === 0 &&
+      !damaged.has(name) &&
+      (request === undefined || request.state === 'complete'),
     held: request === undefined ? (unknown ? [] : ['this database does not know it']) : whyHeld(request),
     isBegun: request?.isBegun ?? false,
     stoppedAt: new Date(backup.stoppedAt),

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { heldRequests, recallHold, type HeldRequest } from '../control/holds.ts';
 import type { Connection } from '../control/connection.ts';
+import { controlIdentity } from '../control/identity.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { entryName } from '../repository/label-entry.ts';
@@ -32,6 +33,9 @@ export async function bringHoldsTogether(options: HoldsOptions): Promise<void> {
   const known = await control((db) => heldRequests(db, cluster));
   const here = (await namesIn(clusterDirectory)).length > 0;
   if (!here) return;
+  // A copy of the control database that nobody has put in charge speaks for no backup.
+  const { confirmed } = await control(controlIdentity);
+  if (!confirmed) return;
   for (const backup of await heldHere(clusterDirectory, known)) await bringTogether(backup, known, options);
 }
 

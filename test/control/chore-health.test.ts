@@ -39,6 +39,7 @@ function findings(...chores: Partial<ChoreStatus>[]): Finding[] {
     identity: undefined,
     repositories: [],
     missing: [],
+    damaged: [],
     schedules: [],
     drills: [],
     chores: chores.map((change) => ({ ...chore, ...change })),

@@ -47,6 +47,7 @@ function findings(...drills: NewestDrill[]): Finding[] {
     identity: undefined,
     repositories: [],
     missing: [],
+    damaged: [],
     schedules: [],
     chores: [],
   };

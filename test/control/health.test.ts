@@ -95,6 +95,7 @@ function findings({
     identity: undefined,
     repositories: [],
     missing: [],
+    damaged: [],
     schedules: [],
     chores: [],
     drills: [],
