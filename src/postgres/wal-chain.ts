@@ -170,7 +170,8 @@ export function breakBetween(
 ): string | undefined {
   const at = formatLsn(after.address);
   const say = (why: string) => `${after.name} does not follow ${before.name} at ${at}: ${why}`;
-  if (before.endsAt !== undefined) return say(`the WAL of ${before.name} ends at ${formatLsn(before.endsAt)}`);
+  if (before.endsAt !== undefined)
+    return say(`the WAL of ${before.name} ends at ${formatLsn(before.endsAt)}`);
   if (!after.overwritten && before.open !== after.continued)
     return say(
       `a record has ${before.open} bytes left after ${before.name}, and ${after.name} begins with ${after.continued}`,
@@ -202,7 +203,11 @@ function linkAt(pages: readonly Page[], at: number, before?: bigint): RecordLink
 
 function isSwitchAt(pages: readonly Page[], at: number): boolean {
   const header = headerAt(pages, at);
-  return header.length === recordHeader && header.readUInt8(17) === 0 && (header.readUInt8(16) & 0xf0) === switchInfo;
+  return (
+    header.length === recordHeader &&
+    header.readUInt8(17) === 0 &&
+    (header.readUInt8(16) & 0xf0) === switchInfo
+  );
 }
 
 /** As much as there is of it, which may go on on the next page. */

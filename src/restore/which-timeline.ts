@@ -48,7 +48,10 @@ export function unreachable({ wish, path, archive }: TimelineQuestion): Holdfast
   );
 }
 
-function filesBeyond(reached: number, { segments, histories }: Archive): { timeline: number; file: string }[] {
+function filesBeyond(
+  reached: number,
+  { segments, histories }: Archive,
+): { timeline: number; file: string }[] {
   const found = [...histories.keys()].map((timeline) => ({ timeline, file: historyOf(timeline) }));
   for (const file of segments) found.push({ timeline: Number.parseInt(file.slice(0, 8), 16), file });
   return found
@@ -81,9 +84,13 @@ interface Other {
 
 function newerBackup({ wish, path, backups }: TimelineQuestion): Other | undefined {
   const [newest] = backups.toSorted((a, b) => Date.parse(b.stoppedAt) - Date.parse(a.stoppedAt));
-  if (newest === undefined || wish.target.kind === 'immediate' || leadsThrough(path, newest)) return undefined;
+  if (newest === undefined || wish.target.kind === 'immediate' || leadsThrough(path, newest))
+    return undefined;
   const { id, timeline, stoppedAt } = newest;
-  return { timeline, what: `backup ${id} of timeline ${timeline}, which ended at ${stoppedAt}, is not on its way` };
+  return {
+    timeline,
+    what: `backup ${id} of timeline ${timeline}, which ended at ${stoppedAt}, is not on its way`,
+  };
 }
 
 /** A timeline whose WAL, past where it was left, was archived later than the last of the newest one. */

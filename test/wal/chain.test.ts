@@ -90,7 +90,9 @@ async function stored(
   await client.query(`select pg_logical_emit_message(false, 'test', '')`);
   const last = await client.value<string>('select pg_walfile_name(pg_switch_wal())');
   const wal = String(cluster.archiveDirectory);
-  await eventually(`${last} is archived`, async () => (await readdir(wal)).includes(last), { within: 120_000 });
+  await eventually(`${last} is archived`, async () => (await readdir(wal)).includes(last), {
+    within: 120_000,
+  });
   const names = (await readdir(wal)).filter((name) => /^[0-9A-F]{24}$/.test(name));
   const directory = await temporaryDirectory(t);
   const files: SegmentFile[] = [];
