@@ -1,12 +1,19 @@
 #!/usr/bin/env node
 // Plain enough for a Node that is too old for the rest, so that it can say so.
 import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 const minimum = [22, 15]; // as "engines" in package.json says
 
 // What keeps "wal fetch" from starting is not the end of the archive: above 125, PostgreSQL stops the recovery.
 const command = process.argv.slice(2, 4).join(' ');
-const failed = (status) => (command === 'wal fetch' ? 200 : status);
+// A standby (PATH is below its data directory) asks again instead: it may stream meanwhile.
+const wanted = process.argv.findIndex((word) =>
+  /^[0-9A-F]{8}(\.history|[0-9A-F]{16}(\.[0-9A-Fa-z.]+)?)$/.test(word),
+);
+const isStandby = () =>
+  wanted > 0 && existsSync(join(dirname(dirname(process.argv[wanted + 1] ?? '')), 'standby.signal'));
+const failed = (status) => (command !== 'wal fetch' ? status : isStandby() ? 1 : 200);
 
 const version = process.versions.node.split('.').map(Number);
 const isTooOld = version[0] < minimum[0] || (version[0] === minimum[0] && version[1] < minimum[1]);

@@ -53,9 +53,9 @@ export async function main(args: readonly string[]): Promise<number> {
  * take away a server that does without the archive.
  */
 function statusOfFailure(args: readonly string[]): number {
-  const [name = '', path] = args.slice(-2);
-  const known = args.length >= 2 && path !== undefined && walFileKind(name) !== undefined;
-  return known && isStandby(dirname(path)) ? notThere : stop;
+  const at = args.findIndex((arg) => walFileKind(arg) !== undefined);
+  const path = at < 0 ? undefined : args[at + 1];
+  return path !== undefined && isStandby(dirname(path)) ? notThere : stop;
 }
 
 /** A standby asks again, or its primary; a recovery would be over. */
