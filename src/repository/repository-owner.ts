@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
@@ -121,8 +121,10 @@ export async function ownerLock(clusterDirectory: string): Promise<string> {
   const file = join(clusterDirectory, 'owner.lock');
   try {
     if (!existsSync(file)) {
-      await writeFile(file, '', { flag: 'a', mode: 0o600 });
+      const lock = await open(file, 'a', 0o600);
+      await lock.sync().finally(() => lock.close());
       await giveToOwnerOf(clusterDirectory, file);
+      await syncDirectory(clusterDirectory);
     }
     return file;
   } catch (error) {
