@@ -46,6 +46,9 @@ async function startServer(stage: Stage): Promise<Scene> {
     await asServerUser.mkdir(at(name));
   const home = await reachableProgram(stage, at('holdfast'));
   const env = { HOLDFAST_REPOSITORY: at('repository'), NODE_COMPILE_CACHE: at('node-cache') };
+  const use = { home, as: serverIdentity(), env: { ...env, HOLDFAST_LABELS: at('labels') } };
+  tell.command('holdfast wal init');
+  tell.say(await holdfast(stage, ['wal', 'init'], use));
   await server.start({ ...env, PATH: packageIn(home).path });
   tell.say(`In the server's environment: HOLDFAST_REPOSITORY=${env.HOLDFAST_REPOSITORY}`);
   const dba = await stage.connect(server.url());
@@ -55,7 +58,6 @@ async function startServer(stage: Stage): Promise<Scene> {
   );
   await openBank(dba, at('second-disk'));
   await dba.close();
-  const use = { home, as: serverIdentity(), env: { ...env, HOLDFAST_LABELS: at('labels') } };
   return { server, use };
 }
 

@@ -122,7 +122,8 @@ export async function ownerLock(clusterDirectory: string): Promise<string> {
   try {
     if (!existsSync(file)) {
       const lock = await open(file, 'a', 0o600);
-      await lock.sync().finally(() => lock.close());
+      await lock.sync();
+      await lock.close();
       await giveToOwnerOf(clusterDirectory, file);
       await syncDirectory(clusterDirectory);
     }
