@@ -44,6 +44,9 @@ function findings(...drills: NewestDrill[]): Finding[] {
     workers: [],
     requests: [],
     windows: [],
+    identity: undefined,
+    repositories: [],
+    missing: [],
     schedules: [],
     chores: [],
   };
