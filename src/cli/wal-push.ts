@@ -23,8 +23,10 @@ export async function main(args: readonly string[]): Promise<number> {
     const target = { clusterDirectory, invocation };
     if (await isReceipted(path, target).catch(() => false)) return 0;
     const { pushWal } = await import('../wal/push.ts');
+    const { sameRepository } = await import('../wal/same-repository.ts');
+    const repository = await sameRepository(path, target);
     await pushWal({ path, clusterDirectory, compressLevel });
-    await declareTarget(path, target);
+    await declareTarget(path, { ...target, repository });
     await removeStaleSpool(dirname(path));
     if (invocation !== undefined) await pushMore(path, config);
     return 0;

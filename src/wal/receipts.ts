@@ -21,6 +21,8 @@ export interface Target {
   clusterDirectory: string;
   /** As invocationOf() says; undefined: the script cannot use receipts. */
   invocation: string | undefined;
+  /** Its id, as owner.json has it; undefined: an older release has made it. */
+  repository?: string | undefined;
 }
 
 const directoryName = 'holdfast.push';
@@ -73,7 +75,7 @@ async function isBusy(receipt: string): Promise<boolean> {
 export async function declareTarget(path: string, target: Target): Promise<void> {
   const directory = dirname(receiptPath(path));
   if (!existsSync(join(dirname(directory), 'archive_status'))) return; // no server's pg_wal
-  const file = join(directory, 'target');
+  const file = declaredFile(dirname(path));
   const text = `${JSON.stringify(target)}\n`;
   if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return;
   try {
@@ -84,9 +86,13 @@ export async function declareTarget(path: string, target: Target): Promise<void>
   }
 }
 
+export function declaredFile(walDirectory: string): string {
+  return join(walDirectory, directoryName, 'target');
+}
+
 export async function declaredTarget(walDirectory: string): Promise<Target | undefined> {
   try {
-    const text = await readFile(join(walDirectory, directoryName, 'target'), 'utf8');
+    const text = await readFile(declaredFile(walDirectory), 'utf8');
     return JSON.parse(text) as Target;
   } catch {
     return undefined;

@@ -56,6 +56,7 @@ test('a restored database ends what was live in it, and its ids may repeat', asy
   await admin.query(`select setval(pg_get_serial_sequence('holdfast.backup_request', 'id'), $1, false)`, [
     lost.id,
   ]);
+  await admin.query('select holdfast.adopt()');
   const again = await startBackup(admin);
   t.is(again.id, lost.id);
   const { backup_label } = await completeBackup(admin, again.id);

@@ -17,8 +17,10 @@ const tables = [
   'backup_stage',
   'backup_verification',
   'cluster',
+  'confirmed_origin',
   'legal_hold',
   'migration',
+  'missing_backup',
   'retention_policy',
   'setting',
   'state_transition',
@@ -47,12 +49,14 @@ const writes: Record<HoldfastRole, string[]> = {
   ],
   worker: [
     'delete archived_wal',
+    'delete missing_backup',
     'insert archived_wal',
     'insert backup_session',
     'insert some of backup_chore',
     'insert some of backup_drill',
     'insert some of backup_verification',
     'insert some of cluster',
+    'insert some of missing_backup',
     'insert some of wal_expiry',
     'insert some of worker',
     'update archived_wal',
@@ -69,7 +73,7 @@ const writes: Record<HoldfastRole, string[]> = {
 const deeds: Record<HoldfastRole, string[]> = {
   reader: [],
   requester: [],
-  operator: ['prune'],
+  operator: ['adopt', 'prune'],
   worker: ['begin_expiry', 'end_expiry', 'fire_schedule', 'plan_schedule', 'tend_schedule'],
 };
 

@@ -7,6 +7,7 @@ import { access, constants, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../../control/connection.ts';
 import { useOrCreateRepository } from '../../chores/repository-use.ts';
+import { controlIdentity } from '../../control/identity.ts';
 import { sourceOf } from '../../control/targets.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
@@ -23,6 +24,8 @@ export interface CopySource {
   systemIdentifier: string;
   /** Bytes. */
   walSegmentSize: number;
+  /** Of the control database. */
+  controlOrigin: string;
 }
 
 /** @throws HoldfastError saying why not, and what to change */
@@ -53,6 +56,7 @@ export async function findSource(context: JobContext, db: Connection): Promise<C
     clusterDirectory,
     systemIdentifier,
     walSegmentSize,
+    controlOrigin: (await context.control.run(controlIdentity)).origin,
   };
 }
 

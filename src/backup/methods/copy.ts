@@ -140,7 +140,7 @@ class Making {
 
 function describe(
   description: BackupDescription,
-  { dataDirectory }: CopySource,
+  { dataDirectory, controlOrigin }: CopySource,
   compressLevel: number,
   { manifestBytes, ...summary }: CopySummary,
 ): RepositoryBackup {
@@ -149,6 +149,7 @@ function describe(
     version: 1,
     method: 'copy',
     ...description,
+    controlOrigin,
     dataDirectory,
     compressLevel,
     storedBytes: stored,
