@@ -11,6 +11,7 @@ import { holdfast, install, startWorker, type Worker } from './holdfast.ts';
 import { restoreSecondBefore, restoreWithMistake, type Scene } from './point-in-time.ts';
 import { packageIn, reachableProgram } from './program.ts';
 import type { Stage } from './stage.ts';
+import { createRepository } from '../../src/repository/repository-owner.ts';
 
 export interface SecondAct {
   /** A line each. */
@@ -44,6 +45,7 @@ async function startServer(stage: Stage): Promise<Scene> {
   const at = (name: string) => join(server.directory, name);
   for (const name of ['second-disk', 'repository', 'labels', 'node-cache'])
     await asServerUser.mkdir(at(name));
+  await createRepository(join(at('repository'), 'main'));
   const home = await reachableProgram(stage, at('holdfast'));
   const env = { HOLDFAST_REPOSITORY: at('repository'), NODE_COMPILE_CACHE: at('node-cache') };
   const use = { home, as: serverIdentity(), env: { ...env, HOLDFAST_LABELS: at('labels') } };

@@ -32,8 +32,10 @@ export async function main(args: readonly string[]): Promise<number> {
     const invocation = invocationOf(process.env, args.length > operands.length);
     const target = { clusterDirectory, invocation };
     if (await isReceipted(path, target).catch(() => false)) return 0;
+    const { sameRepository } = await import('../wal/same-repository.ts');
+    const repository = await sameRepository(path, target);
     await push(path, target, config);
-    await declareTarget(path, target);
+    await declareTarget(path, { ...target, repository });
     await removeStaleSpool(dirname(path));
     if (invocation !== undefined) await pushMore(path, config);
     return 0;

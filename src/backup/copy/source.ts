@@ -7,6 +7,7 @@ import { access, constants, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../../control/connection.ts';
 import { useOrCreateRepository } from '../../chores/repository-use.ts';
+import { controlIdentity } from '../../control/identity.ts';
 import { sourceOf } from '../../control/targets.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
@@ -25,6 +26,8 @@ export interface CopySource {
   walSegmentSize: number;
   /** The sum of the files' sizes. */
   bytes: number;
+  /** Of the control database. */
+  controlOrigin: string;
 }
 
 /** @throws HoldfastError saying why not, and what to change */
@@ -55,6 +58,7 @@ export async function findSource(context: JobContext, db: Connection): Promise<O
     clusterDirectory,
     systemIdentifier,
     walSegmentSize,
+    controlOrigin: (await context.control.run(controlIdentity)).origin,
   };
 }
 

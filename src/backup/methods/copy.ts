@@ -147,7 +147,7 @@ class Making {
 
 function describe(
   description: BackupDescription,
-  { dataDirectory }: CopySource,
+  { dataDirectory, controlOrigin }: CopySource,
   compressLevel: number,
   { manifestBytes, ...summary }: CopySummary,
 ): RepositoryBackup {
@@ -156,6 +156,7 @@ function describe(
     version: 1,
     method: 'copy',
     ...description,
+    controlOrigin,
     dataDirectory,
     compressLevel,
     storedBytes: stored,
