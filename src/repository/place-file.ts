@@ -2,12 +2,13 @@
  * Files of the repository that never change once they have their name: written under another one, synced, and
  * linked into place, which fails where something is there already.
  */
-import { link, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { isAlive } from '../identity/process.ts';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory } from './durable-files.ts';
+import { linkUnlessThere } from './link-unless-there.ts';
 import { repositoryError } from './repository-errors.ts';
 
 const fileMode = 0o600;
@@ -70,16 +71,6 @@ async function writeTemporary(path: string, write: (file: FileHandle) => Promise
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-async function linkUnlessThere(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
   }
 }
 
