@@ -5,10 +5,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { linkUnlessThere } from './link-unless-there.ts';
 import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
 
 export interface RepositoryOwner {
@@ -100,16 +101,7 @@ export async function createRepository(
       usedAt: null,
       usedBy: null,
     };
-    const isNew = await place(clusterDirectory, owner, async (temporary, file) =>
-      link(temporary, file).then(
-        () => true,
-        (error: NodeJS.ErrnoException) => {
-          if (error.code === 'EEXIST') return false;
-          // Storage without hard links: whoever is second at the same moment is found by the token.
-          return rename(temporary, file).then(() => true);
-        },
-      ),
-    );
+    const isNew = await place(clusterDirectory, owner, linkUnlessThere);
     return { owner: (await readOwner(clusterDirectory)) ?? owner, isNew };
   } catch (error) {
     throw repositoryError(error, clusterDirectory);

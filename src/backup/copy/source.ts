@@ -14,6 +14,7 @@ import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts
 import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
 import { claimRepository } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../repository/durable-files.ts';
+import { linkUnlessThere } from '../../repository/link-unless-there.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
 import type { JobContext } from '../job.ts';
 
@@ -116,9 +117,10 @@ async function testRepository(
   try {
     await claimRepository(clusterDirectory, identity);
     await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), 0o600);
+    await linkUnlessThere(probe, `${probe}-named`); // which takes hard links, or locks
   } catch (error) {
     throw repositoryError(error, clusterDirectory);
   } finally {
-    await rm(probe, { force: true }).catch(() => undefined);
+    for (const path of [probe, `${probe}-named`]) await rm(path, { force: true }).catch(() => undefined);
   }
 }
