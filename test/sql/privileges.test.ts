@@ -73,10 +73,18 @@ const writes: Record<HoldfastRole, string[]> = {
 
 /** The functions that do what their caller may not. */
 const deeds: Record<HoldfastRole, string[]> = {
-  reader: [],
-  requester: [],
-  operator: ['adopt', 'prune'],
-  worker: ['begin_expiry', 'end_expiry', 'fire_schedule', 'plan_schedule', 'recall_hold', 'tend_schedule'],
+  reader: ['left_recovery_at'],
+  requester: ['left_recovery_at'],
+  operator: ['adopt', 'left_recovery_at', 'prune'],
+  worker: [
+    'begin_expiry',
+    'end_expiry',
+    'fire_schedule',
+    'left_recovery_at',
+    'plan_schedule',
+    'recall_hold',
+    'tend_schedule',
+  ],
 };
 
 test('these lists are all the tables and views that there are', async (t) => {
