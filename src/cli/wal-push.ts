@@ -9,6 +9,7 @@ import {
   declareTarget,
   isReceipted,
   noteRefusal,
+  settled,
   withReceipt,
   type Target,
 } from '../wal/receipts.ts';
@@ -19,8 +20,6 @@ import { tellFailure } from './wal-failure.ts';
 /** How many segments a push archives after its own, and for how many milliseconds it begins another one. */
 const more = 4;
 const patience = 1000;
-/** Milliseconds: a file that was written to just now may be written to again without a trace in its times. */
-const settled = 30;
 
 /** Returns the exit status: 0 when the repository has the file on disk. */
 export async function main(args: readonly string[]): Promise<number> {

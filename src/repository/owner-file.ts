@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { isAlive, parseProcess, processStart, processState, thisProcess } from '../identity/process.ts';
 import { HoldfastError } from '../errors.ts';
 import { writeSynced } from './durable-files.ts';
-import { withLock } from './lock.ts';
+import { isWithoutLocks, withLock } from './lock.ts';
 
 const fileMode = 0o600;
 /** Milliseconds without a write, after which a writer that cannot be seen is gone: nobody has the lock. */
@@ -92,8 +92,4 @@ async function lastWrite(file: string, directory: string): Promise<number> {
     ),
   );
   return Math.max(...times);
-}
-
-function isWithoutLocks(error: unknown): boolean {
-  return error instanceof HoldfastError && ['lock_unsupported', 'lock_failed'].includes(error.code);
 }

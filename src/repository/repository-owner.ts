@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { chown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
 import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
@@ -142,8 +143,9 @@ async function place(
   owner: RepositoryOwner,
   put: (temporary: string, file: string) => Promise<boolean>,
 ): Promise<boolean> {
-  const temporary = join(clusterDirectory, `.${fileName}-${randomUUID()}`);
+  const temporary = join(clusterDirectory, temporaryName(`.${fileName}`));
   try {
+    await removeTemporaries(clusterDirectory, `.${fileName}`);
     await writeSynced(temporary, Buffer.from(`${JSON.stringify(owner)}\n`), 0o600);
     await giveToOwnerOf(clusterDirectory, temporary);
     const placed = await put(temporary, ownerFile(clusterDirectory));

@@ -29,6 +29,11 @@ export interface Target {
   repository?: string | undefined;
 }
 
+/**
+ * Milliseconds for which a file has to have been left alone before it is read: longer than the granularity of the
+ * file system's clock, so that a later write shows.
+ */
+export const settled = 30;
 /** Milliseconds for which a file that another process has in hand is waited for. */
 const patience = 10_000;
 
