@@ -213,7 +213,10 @@ test('what a push that was killed has left is removed by the next one', async (t
     await writeFile(join(cluster, name), 'half an identity');
   t.is((await scene.push(segment1)).status, 0);
   t.deepEqual((await readdir(writing)).sort(), [...kept].sort());
-  t.deepEqual((await readdir(cluster)).sort(), [...keptIdentities, 'cluster.json', 'wal'].sort());
+  t.deepEqual(
+    (await readdir(cluster)).sort(),
+    [...keptIdentities, 'cluster.json', 'owner.json', 'wal'].sort(),
+  );
 
   const longAgo = new Date(Date.now() - 3_700_000);
   for (const name of kept) await utimes(join(writing, name), longAgo, longAgo);
