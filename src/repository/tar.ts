@@ -194,7 +194,8 @@ function parseBlock(block: Buffer): { member: TarMember; type: string } {
   const zeroed = Buffer.from(block);
   zeroed.write('        ', 148, 'latin1');
   // What is no number there is a wrong checksum, too.
-  if (Number.parseInt(text(148, 8).trim(), 8) !== sumOf(zeroed)) throw new RangeError('a tar header has a wrong checksum');
+  if (Number.parseInt(text(148, 8).trim(), 8) !== sumOf(zeroed))
+    throw new RangeError('a tar header has a wrong checksum');
   const prefix = text(345, longestPrefix);
   return {
     type: text(156, 1),
