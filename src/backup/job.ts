@@ -111,13 +111,14 @@ export class Job {
 
   /** The promise's outcome, or the reason why the job was ended first. */
   async unlessEnded<T>(promise: Promise<T>): Promise<T> {
+    // Its failure has nobody to hear of it once the job is ended, and would end the worker.
+    promise.catch(() => undefined);
     this.signal.throwIfAborted();
     let onAbort: (() => void) | undefined;
     const ended = new Promise<never>((_, reject) => {
       onAbort = () => reject(this.signal.reason as Error);
       this.signal.addEventListener('abort', onAbort, { once: true });
     });
-    promise.catch(() => undefined);
     try {
       return await Promise.race([promise, ended]);
     } finally {
