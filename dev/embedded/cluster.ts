@@ -16,7 +16,7 @@ import { freePort } from './ports.ts';
 import { freeze, untilGone } from './processes.ts';
 import { asServerUser, canEnter, serverIdentity } from './server-user.ts';
 import { defaultSettings, settingLines, type Settings } from './settings.ts';
-import { initialise, serverEnvironment } from './template.ts';
+import { copyAsAnother, initialise, serverEnvironment } from './template.ts';
 import { Watchdog } from './watchdog.ts';
 
 export type { Major } from './binaries.ts';
@@ -35,6 +35,8 @@ export interface ClusterOptions {
   directory?: string;
   /** Leave the data directory empty, for the caller to restore something into. */
   empty?: boolean;
+  /** The data directory of a server that was stopped, to begin with a copy of; instead of what initdb makes. */
+  from?: string;
   port?: number;
   host?: string;
 }
@@ -130,8 +132,9 @@ export class EmbeddedCluster {
     await rename(unfinished, this.dataDirectory);
   }
 
-  async #initialise(dataDirectory: string, { initdb, settings, hba }: ClusterOptions): Promise<void> {
-    await initialise(this.#binaries, dataDirectory, initdb ?? []);
+  async #initialise(dataDirectory: string, { from, initdb, settings, hba }: ClusterOptions): Promise<void> {
+    if (from === undefined) await initialise(this.#binaries, dataDirectory, initdb ?? []);
+    else await copyAsAnother(from, dataDirectory);
     const all = { ...defaultSettings(this.archiveDirectory, this.#failureFlag), ...settings };
     await appendFile(join(dataDirectory, 'postgresql.conf'), settingLines(all));
     if (hba) await writeFile(join(dataDirectory, 'pg_hba.conf'), `${hba.join('\n')}\n`);

@@ -8,8 +8,12 @@ import { asServerUser, serverIdentity } from './server-user.ts';
 
 /** Fills `dataDirectory` (which must exist, be empty and belong to the servers' user) as `initdb ...args` would. */
 export async function initialise(binaries: Binaries, dataDirectory: string, args: string[]): Promise<void> {
-  const template = await templateFor(binaries, args);
-  await asServerUser.run('cp', ['-Rp', `${template}/.`, dataDirectory]);
+  await copyAsAnother(await templateFor(binaries, args), dataDirectory);
+}
+
+/** A copy of a data directory whose server was stopped, with a system identifier of its own. */
+export async function copyAsAnother(from: string, dataDirectory: string): Promise<void> {
+  await asServerUser.run('cp', ['-Rp', `${from}/.`, dataDirectory]);
   await giveOwnIdentity(dataDirectory);
 }
 

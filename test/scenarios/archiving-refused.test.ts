@@ -11,7 +11,7 @@ import { testWhen } from '../support/test-when.ts';
 const test = testWhen(noOwnCluster);
 
 async function setup(t: ExecutionContext, settings: Record<string, string>) {
-  const cluster = await ownCluster(t, { settings });
+  const cluster = await ownCluster(t, { settings, installed: true });
   const db = await installedDatabase(t, cluster);
   await startWorkerProcess(t, { url: db.url });
   return { cluster, client: await connect(t, db.url) };

@@ -76,7 +76,7 @@ test('what has failed cannot be finished, and no label is shown for it', async (
 });
 
 testWhen(noOwnCluster)('a backup that is finishing cannot be cancelled any more', async (t) => {
-  const cluster = await ownCluster(t);
+  const cluster = await ownCluster(t, { installed: true });
   const db = await installedDatabase(t, cluster);
   await startWorkerProcess(t, { url: db.url });
   const client = await connect(t, db.url);

@@ -21,7 +21,7 @@ const test = testWhen(noOwnCluster);
 
 /** Control on a server of the test's own, the backup sessions on the shared one. */
 async function setup(t: ExecutionContext) {
-  const control = await ownCluster(t);
+  const control = await ownCluster(t, { installed: true });
   const db = await installedDatabase(t, control);
   const target = await sharedCluster();
   const config = `[cluster.main]\nurl = "${target.url()}"\n`;

@@ -14,7 +14,7 @@ import { archivingServer, noArchivingServer, startArchivingWorker } from '../sup
 const test = testWhen(noCopies).serial;
 
 test('a directory, a database and a file of a relation on another disk are in the copy, and in what is restored', async (t) => {
-  const cluster = await ownCluster(t);
+  const cluster = await ownCluster(t, { installed: true });
   const data = String(cluster.dataDirectory);
   const disk = await cluster.serverDirectory('another disk');
   const { database, relation } = await withClient(cluster.url(), async (admin) => {

@@ -77,7 +77,7 @@ test('a tablespace that is a directory in pg_tblspc itself is part of the base',
 });
 
 test('pg_wal that is a link becomes an empty directory', async (t) => {
-  const cluster = await ownCluster(t);
+  const cluster = await ownCluster(t, { installed: true });
   const wal = join(String(cluster.dataDirectory), 'pg_wal');
   const elsewhere = join(dirname(String(cluster.dataDirectory)), 'wal-elsewhere');
   await cluster.stop();

@@ -15,7 +15,7 @@ const copyTest = testWhen(noCopies);
 const sharedTest = testWhen();
 
 test('with every timeout of the server at 2 seconds, a backup is held for 7 and no session of the worker ends', async (t) => {
-  const cluster = await ownCluster(t);
+  const cluster = await ownCluster(t, { installed: true });
   const db = await installedDatabase(t, cluster);
   await cluster.configure(everyTimeout(cluster.version));
   await startWorkerProcess(t, { url: db.url });
@@ -59,6 +59,7 @@ copyTest('with every timeout of the server at 2 seconds, a copy that takes longe
 test('a spread checkpoint that takes longer than statement_timeout is waited for', async (t) => {
   const cluster = await ownCluster(t, {
     settings: { checkpoint_timeout: '30s', checkpoint_completion_target: '0.3' },
+    installed: true,
   });
   const db = await installedDatabase(t, cluster);
   await cluster.configure({

@@ -15,7 +15,7 @@ const test = testWhen(noOwnCluster);
 async function setup(t: ExecutionContext) {
   // A checkpoint that is spread takes some 4 minutes here, once there is something to write.
   const settings = { checkpoint_timeout: '5min', checkpoint_completion_target: '0.9' };
-  const cluster = await ownCluster(t, { settings });
+  const cluster = await ownCluster(t, { settings, installed: true });
   const db = await installedDatabase(t, cluster);
   const worker = await startWorkerProcess(t, { url: db.url });
   const client = await connect(t, db.url);

@@ -56,7 +56,7 @@ test('a label directory that has room again is used by the next backup', async (
 /** The row cannot be written either: its server is another one, and down. */
 async function bothFailing(t: ExecutionContext) {
   const disk = await smallDisk(t);
-  const control = await ownCluster(t);
+  const control = await ownCluster(t, { installed: true });
   const db = await installedDatabase(t, control);
   const config = `[cluster.main]\nurl = "${(await sharedCluster()).url()}"\n`;
   const worker = await startWorkerProcess(t, {

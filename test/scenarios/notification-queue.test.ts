@@ -54,7 +54,7 @@ test('schedules, chores and drills are written then, too, and workers find what 
 
 /** With a worker; whoever notifies now fails. */
 async function withFullQueue(t: ExecutionContext) {
-  const cluster = await ownCluster(t, { settings: { max_notify_queue_pages: '64' } });
+  const cluster = await ownCluster(t, { settings: { max_notify_queue_pages: '64' }, installed: true });
   const db = await installedDatabase(t, cluster);
   await startWorkerProcess(t, { url: db.url });
   const client = await connect(t, db.url);

@@ -55,7 +55,7 @@ test('with the documented privileges a requester drives a whole backup, and an o
 testWhen(noOwnCluster)(
   'the documented privileges are enough to cancel a spread checkpoint, too',
   async (t) => {
-    const cluster = await ownCluster(t);
+    const cluster = await ownCluster(t, { installed: true });
     const db = await installedDatabase(t, cluster);
     const worker = await minimalWorker(t, db);
     await startWorkerProcess(t, { url: worker.url });

@@ -12,7 +12,7 @@ import { testWhen } from '../support/test-when.ts';
 const test = testWhen(noOwnCluster);
 
 async function setup(t: ExecutionContext) {
-  const cluster = await ownCluster(t);
+  const cluster = await ownCluster(t, { installed: true });
   const db = await installedDatabase(t, cluster);
   const worker = await startWorkerProcess(t, { url: db.url });
   return { cluster, worker, client: () => connect(t, db.url) };

@@ -140,7 +140,7 @@ test('a sync of a cluster without a sync_command fails at once, and says what is
 });
 
 ownTest('while the database is down, what was begun goes on and what is new is sent', async (t) => {
-  const cluster = await ownCluster(t);
+  const cluster = await ownCluster(t, { installed: true });
   const it = await both(t, cluster);
   await it.offsite.tell('wait');
   await it.startWorker({ env: it.offsite.env });

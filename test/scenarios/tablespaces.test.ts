@@ -16,7 +16,7 @@ const notEmbedded =
 const test = testWhen(noServerFiles, notEmbedded);
 
 test('a copy starts with label and map from the row, its tablespace where the map says', async (t) => {
-  const source = await ownCluster(t);
+  const source = await ownCluster(t, { installed: true });
   const data = String(source.dataDirectory);
   const owner = await stat(data);
   const space = join(dirname(data), 'space with a \\ in it');

@@ -14,7 +14,7 @@ const from17 = testWhen(noOwnCluster, before17);
 
 // From 17 on the queue can be made small enough to fill.
 from17('with the queue full to the last page every move still succeeds, untold', async (t) => {
-  const cluster = await ownCluster(t, { settings: { max_notify_queue_pages: '64' } });
+  const cluster = await ownCluster(t, { settings: { max_notify_queue_pages: '64' }, installed: true });
   const { client, listener, drive } = await setUp(t, cluster);
   await listener.close();
   await t.throwsAsync(fill(client), { message: /too many notifications in the NOTIFY queue/ });
@@ -24,7 +24,7 @@ from17('with the queue full to the last page every move still succeeds, untold',
 });
 
 from17('once the sleeper is gone, moves are told again', async (t) => {
-  const cluster = await ownCluster(t, { settings: { max_notify_queue_pages: '64' } });
+  const cluster = await ownCluster(t, { settings: { max_notify_queue_pages: '64' }, installed: true });
   const { client, sleeper, listener } = await setUp(t, cluster);
   await t.throwsAsync(fill(client));
   await request(client, { label: 'untold' });

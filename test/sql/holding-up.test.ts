@@ -185,7 +185,7 @@ test('requests that a stranger’s transaction has not committed hold up nobody'
 testWhen(noOwnCluster)(
   'a prepared transaction can hold neither a new request nor anybody else’s',
   async (t) => {
-    const cluster = await ownCluster(t, { settings: { max_prepared_transactions: '5' } });
+    const cluster = await ownCluster(t, { settings: { max_prepared_transactions: '5' }, installed: true });
     const { db, victim, attacker, worker } = await setUp(t, cluster);
     const prepare = async (statement: string) => {
       await attacker.query('begin');

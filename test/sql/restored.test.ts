@@ -23,7 +23,7 @@ test('a request carries the system identifier and the timeline of its control da
 ownTest(
   'after a recovery the origin of what was requested before is another one than the server’s',
   async (t) => {
-    const cluster = await ownCluster(t, { settings: { restore_command: 'false' } });
+    const cluster = await ownCluster(t, { settings: { restore_command: 'false' }, installed: true });
     const { url } = await installedDatabase(t, cluster);
     const before = await request(await connect(t, url));
 
@@ -44,7 +44,7 @@ ownTest(
 );
 
 ownTest('a restart is no recovery: the origin stays', async (t) => {
-  const cluster = await ownCluster(t);
+  const cluster = await ownCluster(t, { installed: true });
   const { url } = await installedDatabase(t, cluster);
   const before = await (await connect(t, url)).value('select holdfast.control_origin()');
   await cluster.restart('immediate');

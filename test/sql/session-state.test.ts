@@ -138,7 +138,7 @@ test('a session is never gone once its outcome is committed, however close behin
 });
 
 testWhen(noOwnCluster)('on a standby the session is unknown', async (t) => {
-  const cluster = await ownCluster(t);
+  const cluster = await ownCluster(t, { installed: true });
   const db = await installedDatabase(t, cluster);
   const requester = await connect(t, db.url);
   const id = await requestIn('running', requester, await playWorker(t, db, { url: db.url }));

@@ -17,6 +17,8 @@ export interface TestCluster {
   /** Where this process can read the server's files; undefined where it cannot. */
   readonly dataDirectory: string | undefined;
   readonly archiveDirectory: string | undefined;
+  /** A database with Holdfast in it, to be copied or renamed; undefined where it is to be installed first. */
+  readonly installedDatabase?: string | undefined;
   /** Default: the superuser, in the database postgres. */
   url(options?: { database?: string; user?: string; password?: string }): string;
   stop(mode?: 'fast' | 'immediate'): Promise<void>;
@@ -39,6 +41,8 @@ export interface OwnClusterOptions {
   version?: Major;
   settings?: Record<string, string>;
   initdb?: string[];
+  /** With a database in which Holdfast is installed, where that can be had faster than by installing it. */
+  installed?: boolean;
 }
 
 const source = process.env['TEST_POSTGRES_URL'] ? 'url' : (process.env['TEST_POSTGRES'] ?? 'embedded');
@@ -73,11 +77,15 @@ let shared: Promise<TestCluster> | undefined;
 /** One per test process, for tests that need no more than a database of their own. */
 export function sharedCluster(): Promise<TestCluster> {
   if (!shared) {
-    const cluster = newCluster();
+    const cluster = newCluster({ installed: true });
     shared = cluster;
     registerCompletionHandler(() => void cluster.then((it) => it.remove()).catch(() => {}));
   }
   return shared;
+}
+
+export async function isShared(cluster: TestCluster): Promise<boolean> {
+  return cluster === (await shared);
 }
 
 /** One for this test alone, to restart, configure and break. */
@@ -110,7 +118,7 @@ export async function freshDatabase(
     client.query(`create database ${name} ${createOptions(options)}`),
   );
   // A test's own cluster is removed as a whole, and may be down by then.
-  if (!cluster || cluster === (await shared)) t.teardown(() => dropDatabase(server, name));
+  if (await isShared(server)) t.teardown(() => dropDatabase(server, name));
   return { name, url: server.url({ database: name }) };
 }
 

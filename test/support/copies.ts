@@ -49,7 +49,7 @@ export async function copyScene(
   t: ExecutionContext,
   { repository, cluster: given, ...options }: CopySceneOptions = {},
 ): Promise<CopyScene> {
-  const cluster = given ?? (await ownCluster(t, options));
+  const cluster = given ?? (await ownCluster(t, { installed: true, ...options }));
   const base = await scene(t, cluster);
   const place = repository ?? (await temporaryDirectory(t));
   const requestCopy = (columns: Record<string, unknown> = {}) =>

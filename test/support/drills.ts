@@ -81,7 +81,7 @@ export interface DrillingScene extends RepositoryScene {
 
 /** Its worker does drills, and one assertion holds in each of them. */
 export async function drillingScene(t: ExecutionContext): Promise<DrillingScene> {
-  const cluster = await ownCluster(t);
+  const cluster = await ownCluster(t, { installed: true });
   const drillDirectory = await drillDirectoryOf(t);
   const place = await cluster.serverDirectory('assertions');
   const [file, hold] = [join(place, 'assertions.sql'), join(place, 'hold')];

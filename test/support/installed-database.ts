@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { registerCompletionHandler, type ExecutionContext } from 'ava';
 import { Connection } from '../../src/control/connection.ts';
 import { install } from '../../src/control/install.ts';
-import { freshDatabase, sharedCluster, type TestCluster } from './cluster.ts';
+import { freshDatabase, isShared, sharedCluster, type TestCluster } from './cluster.ts';
 import { connect, openClient, type SqlClient } from './sql-client.ts';
 
 export interface InstalledDatabase {
@@ -22,10 +22,25 @@ export async function installedDatabase(
   cluster?: TestCluster,
 ): Promise<InstalledDatabase> {
   const server = cluster ?? (await sharedCluster());
-  const template = cluster === undefined ? await sharedTemplate() : undefined;
-  const database = await freshDatabase(t, cluster, template === undefined ? {} : { template });
-  if (template === undefined) await installInto(database.url);
+  if (await isShared(server)) {
+    return { ...(await freshDatabase(t, server, { template: await sharedTemplate() })), cluster: server };
+  }
+  const there = await takeInstalled(server);
+  if (there !== undefined) return { ...there, cluster: server };
+  const database = await freshDatabase(t, server);
+  await installInto(database.url);
   return { ...database, cluster: server };
+}
+
+const taken = new WeakSet<TestCluster>();
+
+/** The one that the cluster came with, under a name of its own; undefined where there is none, or no longer. */
+async function takeInstalled(cluster: TestCluster): Promise<{ name: string; url: string } | undefined> {
+  if (cluster.installedDatabase === undefined || taken.has(cluster)) return undefined;
+  taken.add(cluster);
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await administer(cluster.url(), `alter database ${cluster.installedDatabase} rename to ${name}`);
+  return { name, url: cluster.url({ database: name }) };
 }
 
 /** What the program does, without the program. */
@@ -47,6 +62,7 @@ function sharedTemplate(): Promise<string> {
 
 async function makeTemplate(): Promise<string> {
   const cluster = await sharedCluster();
+  if (cluster.installedDatabase !== undefined) return cluster.installedDatabase;
   const name = `template_${randomBytes(6).toString('hex')}`;
   await administer(cluster.url(), `create database ${name}`);
   await installInto(cluster.url({ database: name }));

@@ -58,7 +58,7 @@ export async function repositoryScene(
   t: ExecutionContext,
   { env, cluster: given, ...options }: RepositorySceneOptions = {},
 ): Promise<RepositoryScene> {
-  const cluster = given ?? (await ownCluster(t, options));
+  const cluster = given ?? (await ownCluster(t, { installed: true, ...options }));
   const repository = await cluster.serverDirectory('repository');
   await makeRepository(repository);
   await cluster.configure({ archive_command: pushCommand(repository) });

@@ -68,7 +68,7 @@ export async function scene(t: ExecutionContext, cluster?: TestCluster): Promise
 }
 
 export async function sceneOfItsOwn(t: ExecutionContext, options: OwnClusterOptions = {}): Promise<Scene> {
-  return scene(t, await ownCluster(t, options));
+  return scene(t, await ownCluster(t, { installed: true, ...options }));
 }
 
 /** The two functions and pg_monitor: all that a worker needs where it backs up. */

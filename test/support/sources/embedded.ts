@@ -2,21 +2,27 @@
 import { isMajor, newest } from '../../../dev/embedded/binaries.ts';
 import { createCluster } from '../../../dev/embedded/cluster.ts';
 import type { OwnClusterOptions, TestCluster } from '../cluster.ts';
+import { confirmOrigin, installedName, installedTemplate } from './installed-template.ts';
 import { alterSystem, wakeArchiver } from './settings.ts';
 
 export async function embeddedCluster({
-  version,
+  version = defaultVersion(),
   settings,
   initdb,
+  installed,
 }: OwnClusterOptions): Promise<TestCluster> {
+  const from = installed && initdb === undefined ? await installedTemplate(version) : undefined;
   const cluster = await createCluster({
-    version: version ?? defaultVersion(),
+    version,
     ...(settings && { settings }),
     ...(initdb && { initdb }),
+    ...(from && { from }),
   });
   await cluster.start();
+  if (from !== undefined) await confirmOrigin(cluster.url({ database: installedName }));
   return {
     version: cluster.version,
+    installedDatabase: from && installedName,
     dataDirectory: cluster.dataDirectory,
     archiveDirectory: cluster.archiveDirectory,
     url: (options) => cluster.url(options),
