@@ -12,6 +12,27 @@ export interface Ancestor {
   end: bigint;
 }
 
+/** A part of the WAL on one timeline: LSNs, where it was begun and where it was left; undefined: it goes on. */
+export interface TimelineSpan {
+  timeline: number;
+  begin: bigint;
+  end: bigint | undefined;
+}
+
+/** The timelines from the first to this one, oldest first. */
+export function spansTo(
+  timeline: number,
+  histories: ReadonlyMap<number, readonly Ancestor[]>,
+): TimelineSpan[] {
+  const spans: TimelineSpan[] = [];
+  let begin = 0n;
+  for (const { timeline: ancestor, end } of histories.get(timeline) ?? []) {
+    spans.push({ timeline: ancestor, begin, end });
+    begin = end;
+  }
+  return [...spans, { timeline, begin, end: undefined }];
+}
+
 /** Of an archived file: it carries no checksum, and a wrong one leads to a wrong timeline. @throws HoldfastError */
 export function parseHistoryFile(path: string, bytes: Buffer): Ancestor[] {
   try {

@@ -5,7 +5,7 @@ import { HoldfastError } from '../errors.ts';
 import { formatLsn } from '../postgres/lsn.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { findBreak, type SegmentFile } from '../wal/chain.ts';
+import { findBreak, type SegmentFile } from '../repository/segment-chain.ts';
 import type { StoredBackup } from './stored-backup.ts';
 import type { Target } from './target.ts';
 import { fileFor, type Archive, type Span } from './wal-path.ts';

@@ -68,6 +68,10 @@ const restorable: RestoreWindow = {
   latestLsn: '0/9000000',
   upToDate: true,
   holes: null,
+  breaks: null,
+  writtenSince: new Date('2026-03-01T00:00:00Z'),
+  writtenUntil: new Date('2026-03-02T14:30:00Z'),
+  writtenAgo: 60,
 };
 
 interface Change {
@@ -160,6 +164,18 @@ for (const [title, change, severity, message] of [
   ],
   ['an old schema', { schema: 2 }, 'warning', "version 2 is older than this program's 3"],
   ['a new schema', { schema: 4 }, 'warning', "version 4 is newer than this program's 3"],
+  [
+    'WAL of two servers',
+    { windows: [{ breaks: ['B does not follow A'] }] },
+    'critical',
+    'its WAL is of two histories: B does not follow A',
+  ],
+  [
+    'two timelines that are both written to',
+    { windows: [{}, { timeline: 2, writtenSince: new Date('2026-03-02T14:24:00Z') }] },
+    'warning',
+    'timeline 2 is written to as well: a restore has to say which is meant',
+  ],
   ['a hole in the WAL', { windows: [{ holes: ['A to B'] }] }, 'warning', 'WAL is missing: A to B'],
   [
     'a hole in the WAL since the last backup',

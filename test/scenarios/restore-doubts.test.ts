@@ -114,8 +114,12 @@ async function branched(t: ExecutionContext, scene: RepositoryScene): Promise<St
 async function refusal(t: ExecutionContext, scene: RepositoryScene, ...args: string[]): Promise<string> {
   const to = join(await temporaryDirectory(t), 'data');
   const { status, stderr } = await holdfast([
-    ...['restore', ...args],
-    ...['--repository', scene.repository, '--to', to],
+    'restore',
+    ...args,
+    '--repository',
+    scene.repository,
+    '--to',
+    to,
   ]);
   t.is(status, 1, stderr);
   t.false(existsSync(to));

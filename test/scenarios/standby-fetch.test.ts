@@ -101,12 +101,12 @@ async function streaming(t: ExecutionContext) {
     ...scene,
     standby,
     restoreCommand: quoted.replaceAll("''", "'"),
-    async restart() {
+    restart: async () => {
       await cluster.stop();
       await cluster.start();
       standby.client = await connect(t, cluster.url({ database: db.name }));
     },
-    async dropReceiver() {
+    dropReceiver: async () => {
       const before = await streams();
       await admin.query('select pg_terminate_backend($1)', [before]);
       await eventually('it streams again', async () => ![before, null].includes(await receiver()), {
@@ -118,11 +118,11 @@ async function streaming(t: ExecutionContext) {
         standby.client.value(`select exists (select from kept where n = ${n})`),
       ),
     /** A file where the directory was: nothing can be read, and nothing be made in its place. */
-    async hideRepository() {
+    hideRepository: async () => {
       await rename(repository, `${repository}.away`);
       await writeFile(repository, '');
     },
-    async showRepository() {
+    showRepository: async () => {
       await rm(repository);
       await rename(`${repository}.away`, repository);
     },

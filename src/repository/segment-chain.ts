@@ -1,8 +1,9 @@
 /** Whether the WAL segments of an archive are of one history: each one is held against the one before it. */
 import { open } from 'node:fs/promises';
-import { breakBetween, LinkReader, type SegmentLinks, type TimelineSpan } from '../postgres/wal-chain.ts';
+import { breakBetween, LinkReader, type SegmentLinks } from '../postgres/wal-chain.ts';
+import type { TimelineSpan } from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
-import { readCompressed } from '../repository/compressed-file.ts';
+import { readCompressed } from './compressed-file.ts';
 
 export interface SegmentFile {
   name: string;
@@ -20,8 +21,17 @@ export interface Break {
 /** Files that are read at once: each of them decompresses several frames at a time. */
 const atOnce = 2;
 
-/** What ties a stored segment to its neighbours. @throws RangeError where it is damaged */
-export async function readLinks({ name, path }: SegmentFile, segmentSize: number): Promise<SegmentLinks> {
+/** What ties a stored segment to its neighbours. @throws RangeError where it is damaged, which names it */
+export async function readLinks(file: SegmentFile, segmentSize: number): Promise<SegmentLinks> {
+  try {
+    return await linksIn(file, segmentSize);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new RangeError(`"${file.path}" is damaged: ${error.message}`, { cause: error });
+  }
+}
+
+async function linksIn({ name, path }: SegmentFile, segmentSize: number): Promise<SegmentLinks> {
   const reader = new LinkReader(name, parseSegmentName(name, segmentSize).number * BigInt(segmentSize));
   const file = await open(path, 'r');
   try {
@@ -44,7 +54,7 @@ export async function findBreak(
   let before: SegmentLinks | undefined;
   for (let at = 0; at < files.length; at += atOnce) {
     const some = files.slice(at, at + atOnce);
-    for (const after of await Promise.all(some.map((file) => readNamed(file, segmentSize)))) {
+    for (const after of await Promise.all(some.map((file) => readLinks(file, segmentSize)))) {
       const reason = before === undefined ? undefined : breakBetween(before, after, spans);
       if (before !== undefined && reason !== undefined)
         return { before: before.name, after: after.name, reason };
@@ -52,13 +62,4 @@ export async function findBreak(
     }
   }
   return undefined;
-}
-
-async function readNamed(file: SegmentFile, segmentSize: number): Promise<SegmentLinks> {
-  try {
-    return await readLinks(file, segmentSize);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new RangeError(`"${file.path}" is damaged: ${error.message}`, { cause: error });
-  }
 }
