@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseSegmentHeader } from '../postgres/wal-header.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
-import { readCompressed } from '../repository/compressed-file.ts';
+import { readCompressed, readCompressedFile } from '../repository/compressed-file.ts';
 import { whileReading } from '../repository/lock.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { findBreak, type SegmentFile } from '../repository/segment-chain.ts';
+import { findBreak, type SegmentFile } from '../postgres/segment-chain.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
 import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from './stored-backup.ts';
 import { wrongFiles } from './whole-copy.ts';
@@ -124,7 +124,7 @@ async function brokenChain(files: readonly SegmentFile[], segmentSize: number): 
   const hasHole = numbers.some((number, at) => at > 0 && number !== (numbers[at - 1] ?? 0n) + 1n);
   if (hasHole) return []; // which is said already
   try {
-    const found = await findBreak(files, segmentSize);
+    const found = await findBreak(files, { segmentSize, read: readCompressedFile });
     return found === undefined ? [] : [found.reason];
   } catch (error) {
     return [messageOf(error)];

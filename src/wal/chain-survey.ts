@@ -7,8 +7,9 @@ import { messageOf } from '../errors.ts';
 import { spansTo, type Ancestor } from '../postgres/timeline-history.ts';
 import { breakBetween, type SegmentLinks } from '../postgres/wal-chain.ts';
 import { segmentName } from '../postgres/wal-segment.ts';
+import { readCompressedFile } from '../repository/compressed-file.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { readLinks } from '../repository/segment-chain.ts';
+import { readLinks } from '../postgres/segment-chain.ts';
 import type { Run } from './runs.ts';
 
 /** Pairs that are read at a look: decompressing takes a processor. */
@@ -88,7 +89,7 @@ export class ChainSurvey {
 
   async #read(name: string, segmentSize: number): Promise<SegmentLinks> {
     const path = archivedPath(this.#clusterDirectory, name);
-    const links = this.#links.get(name) ?? (await readLinks({ name, path }, segmentSize));
+    const links = this.#links.get(name) ?? (await readLinks({ name, path }, segmentSize, readCompressedFile));
     this.#links.delete(name); // to the end of the row
     this.#links.set(name, links);
     const [oldest] = this.#links.keys();

@@ -1,14 +1,15 @@
-/** Whether the WAL segments of an archive are of one history: each one is held against the one before it. */
-import { open } from 'node:fs/promises';
-import { breakBetween, LinkReader, type SegmentLinks } from '../postgres/wal-chain.ts';
-import type { TimelineSpan } from '../postgres/timeline-history.ts';
-import { parseSegmentName } from '../postgres/wal-segment.ts';
-import { readCompressed } from './compressed-file.ts';
+/** Whether WAL segments are of one history: each one is held against the one before it. */
+import type { TimelineSpan } from './timeline-history.ts';
+import { breakBetween, LinkReader, type SegmentLinks } from './wal-chain.ts';
+import { parseSegmentName } from './wal-segment.ts';
 
 export interface SegmentFile {
   name: string;
   path: string;
 }
+
+/** What is in such a file, in whole pages. @throws RangeError where it is damaged */
+export type ReadSegment = (path: string, segmentSize: number) => AsyncIterable<Buffer>;
 
 export interface Break {
   /** The segments between which it is. */
@@ -22,24 +23,19 @@ export interface Break {
 const atOnce = 2;
 
 /** What ties a stored segment to its neighbours. @throws RangeError where it is damaged, which names it */
-export async function readLinks(file: SegmentFile, segmentSize: number): Promise<SegmentLinks> {
+export async function readLinks(
+  { name, path }: SegmentFile,
+  segmentSize: number,
+  read: ReadSegment,
+): Promise<SegmentLinks> {
   try {
-    return await linksIn(file, segmentSize);
+    const reader = new LinkReader(name, parseSegmentName(name, segmentSize).number * BigInt(segmentSize));
+    for await (const pages of read(path, segmentSize)) reader.take(pages);
+    return reader.links();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new RangeError(`"${file.path}" is damaged: ${error.message}`, { cause: error });
+    throw new RangeError(`"${path}" is damaged: ${error.message}`, { cause: error });
   }
-}
-
-async function linksIn({ name, path }: SegmentFile, segmentSize: number): Promise<SegmentLinks> {
-  const reader = new LinkReader(name, parseSegmentName(name, segmentSize).number * BigInt(segmentSize));
-  const file = await open(path, 'r');
-  try {
-    for await (const pages of readCompressed(file, segmentSize)) reader.take(pages);
-  } finally {
-    await file.close();
-  }
-  return reader.links();
 }
 
 /**
@@ -48,13 +44,12 @@ async function linksIn({ name, path }: SegmentFile, segmentSize: number): Promis
  */
 export async function findBreak(
   files: readonly SegmentFile[],
-  segmentSize: number,
-  spans?: readonly TimelineSpan[],
+  { segmentSize, read, spans }: { segmentSize: number; read: ReadSegment; spans?: readonly TimelineSpan[] },
 ): Promise<Break | undefined> {
   let before: SegmentLinks | undefined;
   for (let at = 0; at < files.length; at += atOnce) {
     const some = files.slice(at, at + atOnce);
-    for (const after of await Promise.all(some.map((file) => readLinks(file, segmentSize)))) {
+    for (const after of await Promise.all(some.map((file) => readLinks(file, segmentSize, read)))) {
       const reason = before === undefined ? undefined : breakBetween(before, after, spans);
       if (before !== undefined && reason !== undefined)
         return { before: before.name, after: after.name, reason };
