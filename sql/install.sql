@@ -12,14 +12,17 @@ begin isolation level read committed;
 set local client_min_messages = warning;
 set local check_function_bodies = off;
 set local search_path = pg_catalog, pg_temp;
-set local lock_timeout = '10s';
-select pg_advisory_xact_lock(hashtextextended('holdfast install ' || :'schema', 0)) \g /dev/null
+set local lock_timeout = '60s';
 select 'do $$ begin raise exception ''a schema name has 1 to 40 bytes and is not "$user"'' using errcode = ''invalid_name''; end $$'
 where octet_length(:'schema') not between 1 and 40 or :'schema' = '$user'
 \gexec
 select to_regclass(format('%I.migration', :'schema')) is not null as installed \gset
 \set version 0
 \if :installed
+  -- One after the other. Nobody else may lock it so; where there is none yet, creating the schema makes others wait.
+  lock table :"schema".migration in share row exclusive mode;
+  -- An upgrade that waits for a table makes everybody else wait for it, too.
+  set local lock_timeout = '10s';
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
@@ -76,6 +79,26 @@ select :version < 10 as needed \gset
   \ir ../migrations/010-drill.sql
   insert into :"schema".migration (number, name) values (10, 'drill');
 \endif
+select :version < 11 as needed \gset
+\if :needed
+  \ir ../migrations/011-who-is-who.sql
+  insert into :"schema".migration (number, name) values (11, 'who-is-who');
+\endif
+select :version < 12 as needed \gset
+\if :needed
+  \ir ../migrations/012-who-holds-a-lock.sql
+  insert into :"schema".migration (number, name) values (12, 'who-holds-a-lock');
+\endif
+select :version < 13 as needed \gset
+\if :needed
+  \ir ../migrations/013-holds-beside-backups.sql
+  insert into :"schema".migration (number, name) values (13, 'holds-beside-backups');
+\endif
+select :version < 14 as needed \gset
+\if :needed
+  \ir ../migrations/014-damaged-page.sql
+  insert into :"schema".migration (number, name) values (14, 'damaged-page');
+\endif
 select :version < 15 as needed \gset
 \if :needed
   \ir ../migrations/015-wal-chain.sql
@@ -86,8 +109,10 @@ select :version < 15 as needed \gset
 \ir functions/accept_backup_request.sql
 \ir functions/accept_backup_schedule.sql
 \ir functions/active_request.sql
+\ir functions/adopt.sql
 \ir functions/announce_backup_chore.sql
 \ir functions/announce_drill.sql
+\ir functions/announce_hold.sql
 \ir functions/announce_schedule.sql
 \ir functions/await_backup.sql
 \ir functions/begin_expiry.sql
@@ -109,19 +134,27 @@ select :version < 15 as needed \gset
 \ir functions/guard_legal_hold.sql
 \ir functions/guard_retention_policy.sql
 \ir functions/guard_worker.sql
+\ir functions/label_key.sql
+\ir functions/left_recovery_at.sql
+\ir functions/lock_holder.sql
 \ir functions/lock_is_held.sql
+\ir functions/origin_is_confirmed.sql
 \ir functions/plan_schedule.sql
 \ir functions/protect_history.sql
 \ir functions/prune.sql
 \ir functions/raise_outcome.sql
+\ir functions/recall_hold.sql
 \ir functions/record_backup_event.sql
 \ir functions/refuse_foreign_worker.sql
 \ir functions/request_scheduled.sql
+\ir functions/requester_holds.sql
 \ir functions/require_autocommit.sql
 \ir functions/require_cluster.sql
+\ir functions/require_confirmed_origin.sql
 \ir functions/require_ownership.sql
 \ir functions/require_worker.sql
 \ir functions/schedule_is_busy.sql
+\ir functions/schedule_label.sql
 \ir functions/schedule_owner.sql
 \ir functions/scheduled_work.sql
 \ir functions/session_state.sql
@@ -136,6 +169,7 @@ select :version < 15 as needed \gset
 \ir functions/waiting_for.sql
 \ir functions/worker_here.sql
 \ir functions/worker_is_alive.sql
+\ir functions/worker_lock_is_held.sql
 \ir views/backup_proof.sql
 \ir views/backup_status.sql
 \ir views/restore_window.sql

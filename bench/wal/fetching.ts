@@ -29,7 +29,7 @@ export async function fetchAll(setting: Setting, peer: Peer): Promise<number> {
   }
   const seconds = (performance.now() - began) / 1000;
   for (const name of setting.segments) rmSync(join(wal, name));
-  rmSync(join(wal, 'holdfast.fetch'), { recursive: true, force: true });
+  rmSync(join(wal, 'pgsql_tmp.holdfast.fetch'), { recursive: true, force: true });
   return seconds;
 }
 

@@ -58,9 +58,13 @@ begin
     new.hint := 'Everything else works. Upgrade this server, or do it with the program: holdfast sync, verify, drill, expire.';
     return new;
   end if;
+  if not origin_is_confirmed() then
+    raise warning 'the chore waits: this control database is a restored copy or a promoted standby of another'
+      using hint = 'Run "holdfast adopt" if this one is in charge from now on; it says what follows.';
+  end if;
   if not exists (
     select from worker
-    where new.cluster = any (clusters) and not draining and lock_is_held(this_database(), lock_key, pid)
+    where new.cluster = any (clusters) and not draining and worker_lock_is_held(lock_key, pid)
   ) then
     raise warning 'no live worker serves cluster "%"', new.cluster
       using hint = 'The chore waits until one does: start one with "holdfast worker".';

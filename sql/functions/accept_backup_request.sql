@@ -38,6 +38,8 @@ begin
 
   if new.label is null then
     new.label := to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || new.id;
+  elsif new.schedule is not null then
+    perform check_label_text(new.label);
   else
     perform check_label(new.cluster, new.label, requester);
   end if;
@@ -49,9 +51,13 @@ begin
   new.caller_pid := case when new.caller_key is not null then pg_backend_pid() end;
   new.control_origin := control_origin();
 
+  if not origin_is_confirmed() then
+    raise warning 'the request waits: this control database is a restored copy or a promoted standby of another'
+      using hint = 'Run "holdfast adopt" if this one is in charge from now on; it says what follows.';
+  end if;
   if not exists (
     select from worker
-    where new.cluster = any (clusters) and not draining and lock_is_held(this_database(), lock_key, pid)
+    where new.cluster = any (clusters) and not draining and worker_lock_is_held(lock_key, pid)
   ) then
     select name, last_seen into last_worker
     from worker where new.cluster = any (clusters) order by last_seen desc limit 1;

@@ -9,6 +9,7 @@ as $$
 declare
   is_kept boolean;
 begin
+  perform require_confirmed_origin('expiry');
   if of_request is not null then
     -- Its keeper may be at work at this moment; whoever else has it locked holds up nobody.
     select keep into is_kept from backup_request where id = of_request for update skip locked;

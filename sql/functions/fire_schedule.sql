@@ -10,6 +10,9 @@ declare
   s backup_schedule;
 begin
   perform require_worker();
+  if not origin_is_confirmed() then
+    return false;
+  end if;
   select * into s from backup_schedule
   where name = of_name and revision = of_revision and enabled and next_run = planned
     and planned <= due and due <= this_moment and due < coalesce(following, 'infinity')

@@ -19,6 +19,12 @@ begin
   then
     return new;
   end if;
+  -- Only recall_hold() has the right to write this one, and only says again what was said before.
+  if changed @> array['keep', 'keep_changed_at'] and changed <@ array['keep', 'keep_changed_at'] and new.keep and new.keep_changed_at < this_moment
+    and not exists (select from backup_expiry where request_id = new.id)
+  then
+    return new;
+  end if;
   -- begin_expiry() writes it as it is.
   if changed = '{}' and exists (select from backup_expiry where request_id = new.id) then
     return new;
@@ -59,6 +65,9 @@ begin
   if new.keep and not old.keep and exists (select from backup_expiry where request_id = new.id) then
     raise exception 'backup request % has expired: its files are gone, or going', old.id
       using errcode = 'HF001', hint = 'See backup_expiry.';
+  end if;
+  if new.keep <> old.keep then
+    new.keep_changed_at := this_moment;
   end if;
   if new.state = old.state then
     return new;

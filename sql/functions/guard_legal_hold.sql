@@ -2,6 +2,7 @@ create or replace function :"schema".guard_legal_hold() returns trigger
 language plpgsql
 security definer
 set search_path = :"schema", pg_temp
+set lock_timeout = '2s'
 as $$
 declare
   whoever constant text := case when current_setting('role') = 'none' then session_user else current_setting('role') end;
@@ -26,7 +27,13 @@ begin
 
   -- The same row that begin_expiry() locks and writes: either it sees this hold, or this sees what it has begun, or
   -- fails as its snapshot is older.
-  select state into found_state from backup_request where id = new.request_id for key share;
+  begin
+    select state into found_state from backup_request where id = new.request_id for key share;
+  exception when lock_not_available then
+    raise exception 'backup request % is kept locked by another session', new.request_id
+      using errcode = 'lock_not_available',
+        hint = 'Nothing expires meanwhile. End that session (pg_locks, pg_stat_activity), or try again.';
+  end;
   if found_state is null then
     raise exception 'backup request % does not exist', new.request_id using errcode = 'foreign_key_violation';
   end if;
@@ -35,6 +42,10 @@ begin
       using errcode = 'HF001', hint = 'See backup_expiry.';
   end if;
   new.released := false;
+  -- Only recall_hold() has the right to write these.
+  if num_nulls(new.placed_by, new.placed_login, new.placed_at) = 0 then
+    return new;
+  end if;
   new.placed_by := whoever;
   new.placed_login := session_user;
   new.placed_at := clock_timestamp();

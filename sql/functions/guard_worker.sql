@@ -3,7 +3,7 @@ language plpgsql
 set search_path = :"schema", pg_temp
 as $$
 begin
-  if new.instance <> old.instance and lock_is_held(this_database(), old.lock_key, old.pid) then
+  if new.instance <> old.instance and worker_lock_is_held(old.lock_key, old.pid) then
     raise exception 'a worker named "%" is alive', old.name
       using errcode = 'object_in_use', hint = 'Give each worker a name of its own.';
   end if;

@@ -6,6 +6,9 @@ set search_path = :"schema", pg_temp
 as $$
 begin
   perform require_worker();
+  if not origin_is_confirmed() then
+    return false;
+  end if;
   update backup_schedule
   set next_run = following, problem = why_not
   where name = (

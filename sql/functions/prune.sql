@@ -29,6 +29,8 @@ begin
   )
   select array_agg(id) into pruned from old_ones;
   delete from backup_event where request_id = any (pruned);
+  delete from backup_verification where request_id = any (pruned);
+  delete from backup_drill where request_id = any (pruned);
   delete from backup_schedule_run
   where finished_at < clock_timestamp() - older_than
     and id not in (select distinct on (schedule) id from backup_schedule_run order by schedule, due_at desc);

@@ -8,7 +8,7 @@ begin
     insert into backup_request (schedule, cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep,
       annotations, rate_limit, compress_level)
     values (of_schedule.name, of_schedule.cluster,
-      coalesce(of_schedule.label_prefix, of_schedule.name) || ' ' || to_char(due at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"'),
+      schedule_label(of_schedule, due),
       of_schedule.method, of_schedule.command, of_schedule.fast, of_schedule.wait_for_archive,
       of_schedule.hold_timeout, of_schedule.keep, of_schedule.annotations, of_schedule.rate_limit,
       of_schedule.compress_level)

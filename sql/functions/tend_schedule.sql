@@ -8,6 +8,9 @@ declare
   run record;
 begin
   perform require_worker();
+  if not origin_is_confirmed() then
+    return false;
+  end if;
   select * into s from backup_schedule where name = of_name for update skip locked;
   if not found then
     return false;

@@ -6,7 +6,7 @@ begin
   return (
     select worker from worker
     where pid = pg_backend_pid()
-      and lock_is_held(this_database(), lock_key, pid));
+      and worker_lock_is_held(lock_key, pid));
 end
 $$;
 comment on function :"schema".worker_here() is

@@ -6,7 +6,7 @@ begin
   return exists (
     select from worker
     where instance = of_instance
-      and lock_is_held(this_database(), lock_key, pid));
+      and worker_lock_is_held(lock_key, pid));
 end
 $$;
 comment on function :"schema".worker_is_alive(uuid) is

@@ -1,6 +1,15 @@
 -- name: waiting
+-- Without the copies of requesters who have as many under way in that cluster as they may; what is about to be claimed
+-- is among not_these.
 with here as materialized (
-  select :"schema".control_origin() as origin
+  select :"schema".control_origin() as origin, :"schema".origin_is_confirmed() as confirmed
+), busy as materialized (
+  select cluster, requested_by
+  from :"schema".backup_request
+  where method = 'copy'
+    and (state in ('starting', 'running', 'done') or state = 'requested' and id = any (:not_these::bigint[]))
+  group by cluster, requested_by
+  having count(*) >= :max_copies
 )
 select id, cluster, requested_by as "requestedBy", label, method, wait_for_archive as "waitForArchive"
 from (
@@ -10,6 +19,8 @@ from (
     and cluster = any (:clusters::text[])
     and id <> all (:not_these::bigint[])
     and control_origin = (select origin from here)
+    and (select confirmed from here)
+    and (method <> 'copy' or (cluster, requested_by) not in (select cluster, requested_by from busy))
   order by cluster, requested_by, id
 ) first_of_each
 order by id
@@ -22,14 +33,15 @@ with claimed as (
   where id = (
     select id from :"schema".backup_request
     where id = :id and state = 'requested' and control_origin = :"schema".control_origin()
+      and :"schema".origin_is_confirmed()
     for no key update skip locked)
   returning id, cluster, label, method, fast, wait_for_archive, hold_timeout, rate_limit, compress_level
 ), seen as (
   select id, :"schema".lock_is_held(:database::oid, :lock_key::bigint, :pid) as here from claimed
 ), session as (
   insert into :"schema".backup_session
-    (request_id, instance, lock_key, database, witness_key, companion_pid, companion_key)
-  select id, :instance::uuid, :lock_key::bigint,
+    (request_id, instance, lock_key, login, database, witness_key, companion_pid, companion_key)
+  select id, :instance::uuid, :lock_key::bigint, :login::oid,
     case when here then :database::oid end,
     case when not here and pg_try_advisory_lock(:witness_key::bigint) then :witness_key::bigint end,
     :companion_pid, :companion_key::bigint
@@ -131,7 +143,7 @@ with here as materialized (
   select :"schema".control_origin() as origin
 ), alive as materialized (
   select instance from :"schema".worker
-  where :"schema".lock_is_held(:"schema".this_database(), lock_key, pid)
+  where :"schema".worker_lock_is_held(lock_key, pid)
 ), waiting as (
   select distinct on (cluster, control_origin) id, cluster, state, control_origin
   from :"schema".backup_request
@@ -142,7 +154,9 @@ select r.id, r.cluster, r.state, s.instance,
   s.instance in (select instance from alive) is true as "workerAlive",
   r.control_origin <> here.origin as restored,
   r.state in ('starting', 'running') and r.caller_key is not null
-    and not :"schema".lock_is_held(:"schema".this_database(), r.caller_key, r.caller_pid) as "callerGone"
+    and not coalesce(pg_has_role(
+      :"schema".lock_holder(:"schema".this_database(), r.caller_key, r.caller_pid),
+      (select oid from pg_roles where rolname = r.requested_login), 'member'), false) as "callerGone"
 from here, :"schema".backup_request r
 left join :"schema".backup_session s on s.request_id = r.id
 where r.state in ('starting', 'running', 'done', 'archiving')
@@ -166,7 +180,7 @@ returning id
 
 -- name: abandoned
 select r.id, r.cluster, r.state, r.label, r.method, r.wait_for_archive as "waitForArchive", r.pid,
-  s.lock_key::text as "lockKey", s.database is not null as here, s.companion_pid as "companionPid",
+  s.lock_key::text as "lockKey", s.login::bigint as login, s.database is not null as here, s.companion_pid as "companionPid",
   s.companion_key::text as "companionKey", r.start_lsn::text as "startLsn", r.start_wal as "startWal",
   r.stop_wal as "stopWal", r.system_identifier::text as "systemIdentifier",
   r.server_version as "serverVersion", r.timeline, r.started_at as "startedAt", s.tablespaces
@@ -190,6 +204,14 @@ with free as (
 select request_id from adopted
 
 -- name: lock_is_held_here
-select :"schema".lock_is_held(s.database, s.lock_key, r.pid) as held
-from :"schema".backup_request r join :"schema".backup_session s on s.request_id = r.id
+select coalesce(h.login = coalesce(s.login, h.login), false) as held
+from :"schema".backup_request r join :"schema".backup_session s on s.request_id = r.id,
+  :"schema".lock_holder(s.database, s.lock_key, r.pid) h (login)
 where r.id = :id
+
+-- name: record_damaged_pages
+-- Once for each, however often it is told.
+insert into :"schema".damaged_page (request_id, file, block)
+select :id, file, block
+from jsonb_to_recordset(:pages::jsonb) as page (file text, block bigint)
+on conflict do nothing

@@ -7,7 +7,8 @@ from (
   select *, row_number() over (partition by cluster, kind order by state = 'running' desc, id) as place
   from :"schema".backup_chore
   where state in ('requested', 'running', 'retrying')
-    and cluster = any (:clusters::text[])) as live
+    and cluster = any (:clusters::text[])
+    and (select :"schema".origin_is_confirmed())) as live
 where place <= 1000
 order by id
 
@@ -25,7 +26,7 @@ set state = 'running', attempts = attempts + 1, started_at = clock_timestamp(), 
   worker = :worker, instance = :instance::uuid, result = null
 where id = (
   select id from :"schema".backup_chore
-  where id = :id and state in ('requested', 'retrying')
+  where id = :id and state in ('requested', 'retrying') and :"schema".origin_is_confirmed()
   for no key update nowait)
 returning id, cluster, kind, backup, options, attempts as attempt,
   request_id as "requestId"

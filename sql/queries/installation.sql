@@ -13,3 +13,16 @@ values (:number, :name)
 select pg_catalog.pg_get_userbyid(nspowner) as owner, nspowner = current_user::regrole as ours
 from pg_catalog.pg_namespace
 where nspname = :name
+
+-- name: holders
+select distinct l.pid, coalesce(a.usename, '?') as role,
+  coalesce(nullif(a.application_name, ''), 'no application_name') as program
+from pg_catalog.pg_locks l
+join pg_catalog.pg_class c on c.oid = l.relation
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+where n.nspname in (:name::text, :name::text || '_boss')
+  and l.granted and l.pid <> pg_catalog.pg_backend_pid()
+  and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+order by l.pid
+limit 5

@@ -8,6 +8,21 @@ select current_setting('server_version') as version,
 update pg_catalog.pg_database set datallowconn = true, datconnlimit = -1
 where datconnlimit <> -2 and (not datallowconn or datconnlimit <> -1)
 
+-- name: drop_settings_of_places_alone
+-- The server never reads an empty list.
+delete from pg_catalog.pg_db_role_setting
+where not exists (
+  select from unnest(setconfig) as one (setting)
+  where not (split_part(setting, '=', 1) ~* '(^|[._])(path|dir|destdir|directory|command|program|provider|plugin|module|librar)'
+    and split_part(setting, '=', 1) <> 'search_path'))
+
+-- name: drop_settings_of_places
+update pg_catalog.pg_db_role_setting
+set setconfig = array(
+  select setting from unnest(setconfig) as one (setting)
+  where not (split_part(setting, '=', 1) ~* '(^|[._])(path|dir|destdir|directory|command|program|provider|plugin|module|librar)'
+    and split_part(setting, '=', 1) <> 'search_path'))
+
 -- name: databases
 select datname as name from pg_catalog.pg_database where datconnlimit <> -2 order by oid
 

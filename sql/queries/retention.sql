@@ -24,6 +24,7 @@ select r.id, r.cluster, r.label, r.method, r.state, r.timeline, r.keep,
   r.stop_wal as "stopWal",
   r.started_at as "startedAt",
   r.stopped_at as "stoppedAt",
+  r.backup_label as "backupLabel",
   array(
     select h.reason from :"schema".legal_hold h
     where h.request_id = r.id and not h.released order by h.id) as holds,
@@ -60,3 +61,30 @@ values (:cluster, :timeline, :start_wal, :end_wal, :files, :reason)
 
 -- name: clusters
 select cluster from :"schema".retention_policy where enabled order by cluster
+
+-- name: holds
+-- Of every backup that is or was held or kept, what lies beside it, too. Times with all their digits, to be compared.
+select r.id, r.method,
+  r.system_identifier::text as "systemIdentifier",
+  r.start_lsn::text as "startLsn",
+  r.started_at as "startedAt",
+  :"schema".control_origin() as origin,
+  r.keep,
+  to_char(r.keep_changed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "keepChangedAt",
+  to_char(coalesce(r.keep_changed_at, r.requested_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "keptSince",
+  r.requested_by as "requestedBy",
+  coalesce((
+    select jsonb_agg(jsonb_build_object('reason', h.reason, 'by', h.placed_by, 'login', h.placed_login,
+      'at', to_char(h.placed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'released', h.released) order by h.id)
+    from :"schema".legal_hold h where h.request_id = r.id), '[]') as holds
+from :"schema".backup_request r
+where r.cluster = :cluster
+  and r.start_lsn is not null
+  and r.expired_at is null
+  and (r.keep or r.keep_changed_at is not null
+    or exists (select from :"schema".legal_hold h where h.request_id = r.id))
+order by r.id
+
+-- name: recall
+select :"schema".recall_hold(:id::bigint, :system_identifier::bigint, :start_lsn::pg_lsn, :kind, :reason, :by, :login,
+  :at::timestamptz) as recalled

@@ -19,6 +19,7 @@ left join lateral (
   from :"schema".backup_schedule_run r, :"schema".scheduled_work(r.request_id, r.chore_id) w
   where r.schedule = s.name and r.state in ('due', 'waiting', 'retrying', 'requested')) open on true
 where s.cluster = any (:clusters::text[])
+  and :"schema".origin_is_confirmed()
   and (s.enabled or open.start_at is not null or open.waiting or open.ended)
 
 -- name: plan

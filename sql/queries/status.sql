@@ -158,3 +158,18 @@ from (
     limit 1) newest
 ) chore
 order by finished_at desc nulls first, id
+
+-- name: damaged
+-- The newest copy of each cluster that has not expired, where pages of it were damaged when it was copied.
+select newest.id::float8 as id, newest.cluster, damage.pages, damage.named
+from :"schema".cluster c
+cross join lateral (
+  select r.id, r.cluster from :"schema".backup_request r
+  where r.cluster = c.name and r.method = 'copy' and r.state = 'complete' and r.expired_at is null
+  order by r.id desc limit 1) newest
+cross join lateral (
+  select count(*)::integer as pages,
+    (array_agg(format('block %s of "%s"', d.block, d.file) order by d.file, d.block))[1:10] as named
+  from :"schema".damaged_page d where d.request_id = newest.id) damage
+where damage.pages > 0
+order by newest.cluster

@@ -6,18 +6,19 @@ from pg_database
 where datname = current_database()
 
 -- name: identify
-select a.pid, d.oid::bigint as database, pg_try_advisory_lock(:key::bigint) as locked,
+select a.pid, d.oid::bigint as database, a.usesysid::bigint as login, pg_try_advisory_lock(:key::bigint) as locked,
   to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "backendStart"
 from pg_stat_activity a join pg_database d on d.datname = current_database()
 where a.pid = pg_backend_pid()
 
 -- name: session_is_there
 select exists (
-  select from pg_locks
+  select from pg_locks join pg_stat_activity a using (pid)
   where locktype = 'advisory' and granted and objsubid = 1
     and classid = ((:key::bigint >> 32) & 4294967295)::oid
     and objid = (:key::bigint & 4294967295)::oid
     and pid = :pid
+    and a.usesysid = coalesce(:login::oid, a.usesysid)
 ) as there
 
 -- name: terminate
@@ -76,7 +77,8 @@ select server.*,
 from server, unnest(:names::text[]) needed (name)
 
 -- name: start
--- From 15 on. The name of the segment is computed here, on the timeline the server is on.
+-- From 15 on. The name of the segment is computed here, on the timeline the server is on. A start is never at a
+-- segment's first byte: the segment's header is there.
 select lsn::text as "startLsn", pg_walfile_name(lsn) as "startWal",
   (select system_identifier::text from pg_control_system()) as "systemIdentifier",
   current_setting('server_version') as "serverVersion"
@@ -89,14 +91,18 @@ select lsn::text as "startLsn", pg_walfile_name(lsn) as "startWal",
 from pg_start_backup(:label::text, :fast::boolean, false) begun (lsn)
 
 -- name: stop
--- The files as bytes: no conversion to the client's encoding can fail, and lose the label for good.
-select lsn::text as "stopLsn", pg_walfile_name(lsn) as "stopWal",
+-- The files as bytes: no conversion to the client's encoding can fail, and lose the label for good. Of the segment's
+-- name only the timeline: where the LSN is a segment's first byte, 17 and newer name that segment, older ones the one
+-- before it.
+select lsn::text as "stopLsn", substr(pg_walfile_name(lsn), 1, 8) as timeline,
+  pg_size_bytes(current_setting('wal_segment_size'))::integer as "segmentSize",
   convert_to(labelfile, getdatabaseencoding()) as label,
   convert_to(spcmapfile, getdatabaseencoding()) as "tablespaceMap"
 from pg_backup_stop(false)
 
 -- name: stop_before_15
-select lsn::text as "stopLsn", pg_walfile_name(lsn) as "stopWal",
+select lsn::text as "stopLsn", substr(pg_walfile_name(lsn), 1, 8) as timeline,
+  pg_size_bytes(current_setting('wal_segment_size'))::integer as "segmentSize",
   convert_to(labelfile, getdatabaseencoding()) as label,
   convert_to(spcmapfile, getdatabaseencoding()) as "tablespaceMap"
 from pg_stop_backup(false, false)

@@ -9,7 +9,7 @@ select pg_backend_pid() as pid
 
 -- name: holder_of_name
 select id, instance, pid, lock_key::text as "lockKey",
-  :"schema".lock_is_held(:"schema".this_database(), lock_key, pid) as alive
+  :"schema".worker_lock_is_held(lock_key, pid) as alive
 from :"schema".worker
 where name = :name
 for update

@@ -13,10 +13,13 @@ select s.name,
   latest.state as last_state,
   latest.request_id as last_request,
   latest.error as last_error,
-  greatest(interval '0', clock_timestamp() - least(
+  case when not :"schema".origin_is_confirmed() then interval '0'
+    else greatest(interval '0', clock_timestamp() - least(
     case when s.enabled and s.problem is null then coalesce(s.next_run, s.changed_at) end,
-    (select min(r.start_at) from :"schema".backup_schedule_run r where r.schedule = s.name and r.state = 'due'))) as late,
-  coalesce(s.paused_because, s.problem) as problem
+    (select min(r.start_at) from :"schema".backup_schedule_run r where r.schedule = s.name and r.state in ('due', 'retrying')))) end as late,
+  coalesce(case when not :"schema".origin_is_confirmed()
+      then 'it rests: nobody has said that this control database is in charge ("holdfast adopt")' end,
+    s.paused_because, s.problem) as problem
 from :"schema".backup_schedule s
 left join lateral (
   select r.due_at, r.state, r.request_id, r.error from :"schema".backup_schedule_run r

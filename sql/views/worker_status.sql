@@ -1,6 +1,6 @@
 create or replace view :"schema".worker_status as
 select w.name,
-  :"schema".lock_is_held(:"schema".this_database(), w.lock_key, w.pid) as alive,
+  :"schema".worker_lock_is_held(w.lock_key, w.pid) as alive,
   w.draining,
   w.clusters,
   (select count(*)

@@ -14,6 +14,8 @@ import {
   terminate,
   type SessionIdentity,
 } from '../control/targets.ts';
+import { parseLsn } from '../postgres/lsn.ts';
+import { segmentBefore } from '../postgres/wal-segment.ts';
 import type { Target, TargetSession } from './target.ts';
 import { backupFunctions } from './versions.ts';
 
@@ -64,9 +66,14 @@ export class BackupSession {
 
   /** pg_backup_stop, without waiting for the archiver: a stuck one must not keep the label from us. */
   async stop(): Promise<Ending> {
-    const stopped = await stopBackup(this.db, backupFunctions(this.db.serverVersion).stop);
-    const map = stopped.tablespaceMap;
-    return { ...stopped, tablespaceMap: map === null || map.length === 0 ? null : map };
+    const { stop } = backupFunctions(this.db.serverVersion);
+    const { stopLsn, timeline, segmentSize, label, tablespaceMap: map } = await stopBackup(this.db, stop);
+    return {
+      stopLsn,
+      stopWal: segmentBefore(parseLsn(stopLsn), Number.parseInt(timeline, 16), segmentSize),
+      label,
+      tablespaceMap: map === null || map.length === 0 ? null : map,
+    };
   }
 
   /** Ends it in good order; a backup that is still open is aborted by the server. */
@@ -103,6 +110,6 @@ export class BackupSession {
 
   async #isThere(): Promise<boolean> {
     const { db } = await this.#target.companion();
-    return sessionIsThere(db, this.identity.pid, this.lockKey);
+    return sessionIsThere(db, this.identity.pid, this.lockKey, this.identity.login);
   }
 }

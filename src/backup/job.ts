@@ -19,6 +19,9 @@ export interface JobContext {
   /** Of method copy: threads, and zstd's level where the request does not say. */
   copyJobs: number;
   compressLevel: number;
+  onDamagedPage: 'warn' | 'fail';
+  /** Bytes of the repository's disk that a copy leaves to WAL. */
+  walReserve: number;
   /** Milliseconds that running may last where the request does not say; 0: no limit. */
   holdTimeout: number;
   /** Milliseconds that no request may exceed; 0: no cap. */

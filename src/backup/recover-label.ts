@@ -10,7 +10,7 @@ import type { Ending } from '../control/requests.ts';
 import { historyFile } from '../control/targets.ts';
 import { parseBackupHistory } from '../postgres/backup-label.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
-import { backupHistoryFileName } from '../postgres/wal-segment.ts';
+import { backupHistoryFileName, parseSegmentName, segmentBefore } from '../postgres/wal-segment.ts';
 import type { Target } from './target.ts';
 
 export interface StartedBackup {
@@ -30,7 +30,7 @@ export async function recoverEnding(target: Target, backup: StartedBackup): Prom
   const name = backupHistoryFileName(backup.startWal, parseLsn(backup.startLsn), segmentSize);
   for (const read of sources(target, name)) {
     const bytes = await read().catch(() => undefined);
-    const ending = bytes && endingFrom(bytes, backup);
+    const ending = bytes && endingFrom(bytes, backup, segmentSize);
     if (ending) return ending;
   }
   return undefined;
@@ -44,13 +44,18 @@ function sources(target: Target, name: string): (() => Promise<Buffer | undefine
   ].map((read) => async () => (await read()) || undefined);
 }
 
-function endingFrom(bytes: Buffer, backup: StartedBackup): Ending | undefined {
+/** The history file of 15 and newer names the segment after the stop where the backup stopped at a segment's end. */
+function endingFrom(bytes: Buffer, backup: StartedBackup, segmentSize: number): Ending | undefined {
   const history = parseBackupHistory(bytes);
   if (formatLsn(history.label.startLsn) !== backup.startLsn || !sameLabel(history.label.label, backup.label))
     return undefined;
   return {
     stopLsn: formatLsn(history.stopLsn),
-    stopWal: history.stopWal,
+    stopWal: segmentBefore(
+      history.stopLsn,
+      parseSegmentName(history.stopWal, segmentSize).timeline,
+      segmentSize,
+    ),
     label: history.labelBytes,
     tablespaceMap: backup.tablespaces,
   };

@@ -10,7 +10,9 @@ import { ServerError } from '../control/connection.ts';
 import { keepWal } from '../control/targets.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { BackupSession, TimedBeginning } from './backup-session.ts';
+import { requireRoom } from './copy/room.ts';
 import { findSource, type CopySource } from './copy/source.ts';
+import { survey } from './copy/survey.ts';
 import { LeftToOthers, recordFailure, Superseded, type Job } from './job.ts';
 import type { NeededWal } from './archived.ts';
 import { keepLabel } from './keep-label.ts';
@@ -85,12 +87,16 @@ async function begin(
   return { ...beginning, startedAt: new Date().toISOString(), source };
 }
 
-/** The server keeps the WAL that is not collected yet, if it lets us have it so. */
+/** What can be seen to go wrong does so here. The server keeps the WAL that is not collected yet, if it lets us have it so. */
 async function prepareCopy(job: Job, session: BackupSession): Promise<CopySource> {
-  const source = await findSource(job.context, session.db);
+  const found = await findSource(job.context, session.db);
+  const { clusterDirectory, dataDirectory } = found;
+  const major = Math.floor(session.db.serverVersion / 10_000);
+  const bytes = await survey({ dataDirectory, major }, job.signal);
+  await requireRoom(clusterDirectory, bytes, job.context.walReserve);
   if (!(await keepWal(session.db, `holdfast_${job.id}_${session.identity.pid}`)))
     job.context.log.debug('the server does not keep WAL for the copy', { request: job.id });
-  return source;
+  return { ...found, bytes };
 }
 
 /** From here on nothing may keep the label from us but the loss of the session itself. */

@@ -107,6 +107,14 @@ export class Target {
     return this.#systemIdentifier;
   }
 
+  /** Whether the server does, now. */
+  async answers(): Promise<boolean> {
+    return this.companion().then(
+      ({ db }) => answers(db),
+      () => false,
+    );
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const [spare, companion] = await Promise.all([this.#spare, this.#companion?.catch(() => undefined)]);

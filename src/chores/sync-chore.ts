@@ -1,6 +1,9 @@
 /** The chore that sends what is unsent; with the option force, once though nothing is. */
+import type { Connection } from '../control/connection.ts';
 import { HoldfastError } from '../errors.ts';
+import { requireRepository } from '../repository/repository-owner.ts';
 import type { Chore, ChoreContext } from './chore.ts';
+import { useRepository } from './repository-use.ts';
 import { sync } from './sync.ts';
 
 /** Milliseconds for which another one may be sending: a worker elsewhere, or "holdfast sync". */
@@ -15,6 +18,13 @@ export async function runSyncChore(chore: Chore, context: ChoreContext): Promise
       hint: `set it in the worker's configuration: [cluster.${chore.cluster}] sync_command = ["…"]`,
     });
   }
+  const use = {
+    cluster: chore.cluster,
+    clusterDirectory,
+    control: <T>(work: (db: Connection) => Promise<T>) => context.control.run(work, signal),
+  };
+  if ((await useRepository(use, `sync of cluster ${chore.cluster}`)) === 'unused')
+    requireRepository(clusterDirectory);
   let result: Record<string, unknown> = {};
   const runs = await sync({
     clusterDirectory,

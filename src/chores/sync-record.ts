@@ -5,6 +5,7 @@
 import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory as syncNames, writeSynced } from '../repository/durable-files.ts';
 import { repositoryError } from '../repository/repository-errors.ts';
 
@@ -50,8 +51,9 @@ export async function readRecord(clusterDirectory: string): Promise<SyncRecord> 
 
 export async function writeRecord(clusterDirectory: string, record: SyncRecord): Promise<void> {
   const file = join(clusterDirectory, fileName);
-  const temporary = join(clusterDirectory, `.${fileName}-${process.pid}-${process.hrtime.bigint()}`);
+  const temporary = join(clusterDirectory, temporaryName(`.${fileName}`));
   try {
+    await removeTemporaries(clusterDirectory, `.${fileName}`);
     await writeSynced(temporary, Buffer.from(`${JSON.stringify(record, null, 2)}\n`), 0o600);
     await rename(temporary, file);
     await syncNames(clusterDirectory);

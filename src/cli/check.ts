@@ -5,10 +5,11 @@ import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
 import { newestDrills } from '../control/drills.ts';
 import { assess, worst, type Finding, type Observation } from '../control/health.ts';
+import { controlIdentity, missingBackups, repositoryProblems } from '../control/identity.ts';
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
 import { schedules } from '../control/schedules.ts';
 import { HoldfastError } from '../errors.ts';
-import { chores, clusters, liveRequests, workers } from '../control/status.ts';
+import { chores, clusters, damagedCopies, liveRequests, workers } from '../control/status.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { plain, seconds } from './format.ts';
 import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } from './options.ts';
@@ -90,6 +91,10 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     schedules: installed < schemaVersion() ? [] : await schedules(db),
     chores: installed < schemaVersion() ? [] : await chores(db),
     drills: installed < schemaVersion() ? [] : await newestDrills(db),
+    identity: installed < schemaVersion() ? undefined : await controlIdentity(db),
+    repositories: installed < schemaVersion() ? [] : await repositoryProblems(db),
+    missing: installed < schemaVersion() ? [] : await missingBackups(db),
+    damaged: installed < schemaVersion() ? [] : await damagedCopies(db),
   };
 }
 
@@ -111,6 +116,10 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     schedules: seen.schedules.filter(({ cluster }) => names.includes(cluster)),
     chores: seen.chores.filter(({ cluster }) => names.includes(cluster)),
     drills: seen.drills.filter(({ cluster }) => names.includes(cluster)),
+    identity: seen.identity,
+    repositories: seen.repositories.filter(({ name }) => names.includes(name)),
+    missing: seen.missing.filter(({ cluster }) => names.includes(cluster)),
+    damaged: seen.damaged.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -157,5 +166,9 @@ function asJson(findings: Finding[], seen: Observation): object {
     schedules: seen.schedules.map(asSql),
     chores: seen.chores.map(asSql),
     drills: seen.drills.map(asSql),
+    identity: seen.identity === undefined ? null : asSql(seen.identity),
+    repositories: seen.repositories.map(asSql),
+    missing_backups: seen.missing.map(asSql),
+    damaged_copies: seen.damaged.map(asSql),
   };
 }

@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { withControl } from '../control/client.ts';
 import { recordDrill } from '../control/drills.ts';
-import { messageOf } from '../errors.ts';
+import { requireConfirmedOrigin } from '../control/identity.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
 import { drill, type Drilled, type DrillReport } from '../restore/drill/drill.ts';
 import { planDrill } from '../restore/drill/plan.ts';
 import { targetFrom } from '../restore/target-wish.ts';
@@ -65,6 +66,12 @@ export function addDrill(program: Command): void {
 
 async function run(which: string | undefined, options: Options): Promise<void> {
   const config = configFrom(options);
+  if (options.record)
+    await withControl(controlFrom(config, 'drill'), (db) => requireConfirmedOrigin(db, 'a drill')).catch(
+      (error: unknown) => {
+        if (error instanceof HoldfastError && error.code === 'origin_not_confirmed') throw error;
+      }, // whether it can be recorded, is said when it is
+    );
   const { directory, pgBin, assertions, timeout, jobs } = options;
   const plan = planDrill(config, options.cluster, {
     repository: resolve(options.repository ?? config.worker.repository),

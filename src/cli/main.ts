@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../control/statements.ts';
 import { exitStatusOf } from '../errors.ts';
+import { addAdopt } from './adopt.ts';
 import { addCancel } from './cancel.ts';
 import { addCheck, CheckFailed } from './check.ts';
 import { addDrill } from './drill.ts';
@@ -54,6 +55,7 @@ function buildProgram(): Command {
     .exitOverride();
   addGlobalOptions(program);
   addInstall(program);
+  addAdopt(program);
   addWorker(program);
   addStart(program);
   addStop(program);

@@ -13,6 +13,8 @@ import { paint, type Style } from './paint.ts';
 import { table, type Column } from './table.ts';
 
 export interface Overview {
+  /** Of the control database and its repositories. */
+  problems: string[];
   requests: LiveRequest[];
   workers: WorkerStatus[];
   clusters: ClusterStatus[];
@@ -22,7 +24,7 @@ export interface Overview {
 }
 
 export function overviewLines(
-  { requests, workers, clusters, schedules, chores, drills }: Overview,
+  { problems, requests, workers, clusters, schedules, chores, drills }: Overview,
   finished: FinishedRequest[],
   width: number,
 ): string[] {
@@ -33,6 +35,12 @@ export function overviewLines(
   ];
   const inner = width - 2;
   return [
+    ...(problems.length > 0
+      ? section(
+          'Attention',
+          problems.map((problem) => paint(plain(problem), 'red')),
+        )
+      : []),
     ...section('Backups under way', requests.length > 0 ? liveLines(requests, inner) : ['none']),
     ...(finished.length > 0 ? section('Finished, newest first', finishedLines(finished, inner)) : []),
     ...(schedules.length > 0 ? section('Schedules', table(scheduleColumns, schedules, inner)) : []),

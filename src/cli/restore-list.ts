@@ -2,11 +2,17 @@
 import { listedBackups } from '../restore/stored-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { storedHolds, type FoundHold } from '../repository/stored-holds.ts';
 import { bytes, plain, time } from './format.ts';
 import { asSql, printJson, printLines } from './output.ts';
 import { table, type Column } from './table.ts';
 
-const columns: Column<RepositoryBackup>[] = [
+interface ListedBackup extends RepositoryBackup {
+  /** What lies beside it: keep, hold. */
+  held: FoundHold[];
+}
+
+const columns: Column<ListedBackup>[] = [
   { title: 'ID', value: ({ id }) => String(id), align: 'right' },
   { title: 'NAME', value: (backup) => entryName(backup) },
   { title: 'LABEL', value: ({ label }) => plain(label), flexible: true },
@@ -16,12 +22,18 @@ const columns: Column<RepositoryBackup>[] = [
   { title: 'VERSION', value: ({ serverVersion }) => serverVersion },
   { title: 'SIZE', value: (backup) => bytes(backup.bytes), align: 'right' },
   { title: 'STORED', value: ({ storedBytes }) => bytes(storedBytes), align: 'right' },
+  { title: 'NOTE', value: noteOf },
 ];
 
 export async function listBackups(clusterDirectory: string, json: boolean): Promise<void> {
   const listed = await listedBackups(clusterDirectory);
   for (const { problem } of listed.damaged) process.stderr.write(`holdfast: warning: ${plain(problem)}\n`);
-  const backups = listed.backups.map(({ description }) => description);
+  const backups = await Promise.all(
+    listed.backups.map(async ({ description }) => ({
+      ...description,
+      held: await storedHolds(clusterDirectory, { ...description, name: entryName(description) }),
+    })),
+  );
   if (json) {
     await printJson(
       backups.map((backup) => {
@@ -43,6 +55,14 @@ export async function listBackups(clusterDirectory: string, json: boolean): Prom
           ...asSql(shown),
           bytes: backup.bytes,
           stored_bytes: backup.storedBytes,
+          damaged_pages: backup.damagedPages,
+          held: backup.held.map(({ path, hold }) => ({
+            kind: hold?.kind ?? null,
+            reason: hold?.reason ?? null,
+            by: hold?.by ?? null,
+            at: hold?.at ?? null,
+            path,
+          })),
         };
       }),
     );
@@ -52,4 +72,10 @@ export async function listBackups(clusterDirectory: string, json: boolean): Prom
   await printLines(
     backups.length === 0 ? [`no backups in ${plain(clusterDirectory)}`] : table(columns, backups, width),
   );
+}
+
+function noteOf({ held, damagedPages: { length } }: ListedBackup): string {
+  const kinds = new Set(held.map(({ hold }) => (hold?.kind === 'keep' ? 'kept' : 'held')));
+  const damage = length === 0 ? [] : [`${length} damaged page${length === 1 ? '' : 's'}`];
+  return [...kinds, ...damage].join(', ');
 }

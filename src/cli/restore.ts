@@ -8,9 +8,11 @@ import { HoldfastError } from '../errors.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
+import { clusterOwner } from '../restore/extraction/cluster-owner.ts';
 import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
+import { readFrames } from '../restore/stored-backup.ts';
 import type { Target } from '../restore/target.ts';
 import { targetFrom } from '../restore/target-wish.ts';
 import { bytes, plain } from './format.ts';
@@ -26,6 +28,7 @@ interface Options extends GlobalOptions, TargetOptions {
   cluster: string;
   repository?: string;
   tablespace: Map<string, string>;
+  tablespacesAsTheyWere: boolean;
   asStandby: boolean;
   restoreCommand?: string;
   archiving: boolean;
@@ -46,6 +49,7 @@ export function addRestore(program: Command): void {
   addTargetOptions(command);
   command
     .option('--tablespace <oid=directory...>', 'put this tablespace there', tablespaceOption, new Map())
+    .option('--tablespaces-as-they-were', 'put the others where they were, as root, too', false)
     .option('--as-standby', 'make a standby of it, which follows its primary', false)
     .option('--restore-command <command>', 'another restore_command than "holdfast-wal fetch"')
     .option('--no-archiving', 'have the restored server archive nothing')
@@ -84,7 +88,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     hasOtherWal: options.asStandby || options.restoreCommand !== undefined,
   });
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
-  await refuseOtherVersion(choice.backup.description, directory, options.pgBin);
+  await refuseOtherVersion(choice.backup.description, directory, await programsFrom(options, choice));
 
   const recovery = recoveryFrom(options, repository, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
@@ -92,6 +96,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     backup: choice.backup,
     directory,
     moved: options.tablespace,
+    asWere: options.tablespacesAsTheyWere,
     recovery,
     fromBackup: choice.fromBackup,
     jobs: options.jobs,
@@ -99,6 +104,13 @@ async function run(which: string | undefined, options: Options, repository: stri
   }).finally(() => progress.end());
   if (options.json === true) await printJson(asJson(choice, restored, directory));
   else await printLines(described(choice, restored, directory, recovery));
+}
+
+/** Root asks them as the user that is to run them. */
+async function programsFrom({ pgBin }: Options, { backup }: Choice) {
+  if (pgBin === undefined) return undefined;
+  const user = process.getuid?.() === 0 ? clusterOwner(backup, await readFrames(backup)) : undefined;
+  return { directory: pgBin, user };
 }
 
 function wantedTarget(options: Options): Target {

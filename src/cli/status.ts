@@ -2,10 +2,13 @@ import type { Command } from 'commander';
 import { withControl } from '../control/client.ts';
 import type { Connection, ConnectOptions } from '../control/connection.ts';
 import { newestDrills, proofOf } from '../control/drills.ts';
+import { controlIdentity, missingBackups, repositoryProblems } from '../control/identity.ts';
+import { identityFindings } from '../control/identity-health.ts';
 import { schedules } from '../control/schedules.ts';
 import * as status from '../control/status.ts';
 import { HoldfastError } from '../errors.ts';
 import { biographyLines, type Biography } from './biography.ts';
+import { seconds } from './format.ts';
 import { configFrom, controlFrom, idOption, positiveDurationOption, type GlobalOptions } from './options.ts';
 import { asSql, print, printJson, printLines } from './output.ts';
 import { finishedLines, overviewLines, type Overview } from './overview.ts';
@@ -73,6 +76,7 @@ async function overviewView(db: Connection): Promise<View> {
     lines: (width) => overviewLines(overview, finished, width),
     data: { ...overviewData(overview), finished: finished.map(asSql) },
     gist: JSON.stringify([
+      overview.problems.length,
       overview.requests.map(({ id, state, session, waitingFor, warnings }) => [
         id,
         state,
@@ -123,6 +127,9 @@ async function biographyView(db: Connection, requestId: number): Promise<View> {
 
 async function readOverview(db: Connection): Promise<Overview> {
   return {
+    problems: identityFindings(await readIdentity(db), seconds).map(
+      ({ object, message }) => `${object}: ${message}`,
+    ),
     requests: await status.liveRequests(db),
     workers: await status.workers(db),
     clusters: await status.clusters(db),
@@ -132,8 +139,17 @@ async function readOverview(db: Connection): Promise<Overview> {
   };
 }
 
+async function readIdentity(db: Connection) {
+  return {
+    identity: await controlIdentity(db),
+    repositories: await repositoryProblems(db),
+    missing: await missingBackups(db),
+  };
+}
+
 function overviewData(overview: Overview) {
   return {
+    problems: overview.problems,
     requests: overview.requests.map(asSql),
     workers: overview.workers.map(asSql),
     clusters: overview.clusters.map(asSql),

@@ -1,13 +1,16 @@
-/** `holdfast sync` and `holdfast wait`: no database is asked, since they have to work while it is down. */
+/** `holdfast sync` and `holdfast wait`: they work while the database is down, too. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { join } from 'node:path';
 import { sync } from '../chores/sync.ts';
 import type { Sending } from '../chores/sync-record.ts';
-import type { ClusterConfig } from '../config/config.ts';
+import type { ClusterConfig, Config } from '../config/config.ts';
+import { withControl } from '../control/client.ts';
+import { requireConfirmedOrigin } from '../control/identity.ts';
 import { HoldfastError } from '../errors.ts';
+import { requireRepository } from '../repository/repository-owner.ts';
 import { plain } from './format.ts';
 import { untilInterrupted } from './interruption.ts';
-import { configFrom, type GlobalOptions } from './options.ts';
+import { configFrom, controlFrom, type GlobalOptions } from './options.ts';
 import { printJson, printLines } from './output.ts';
 
 interface Options extends GlobalOptions {
@@ -70,8 +73,11 @@ async function waitFor(
 
 async function syncAll(options: Options, wait: number | undefined, signal: AbortSignal): Promise<Synced[]> {
   const config = configFrom(options);
+  const clusters = chosen(config.clusters, options.cluster);
+  await refuseUnconfirmed(config);
   const done: Synced[] = [];
-  for (const cluster of chosen(config.clusters, options.cluster)) {
+  for (const cluster of clusters) {
+    requireRepository(join(config.worker.repository, cluster.name));
     let sent: Sending | undefined;
     const runs = await sync({
       clusterDirectory: join(config.worker.repository, cluster.name),
@@ -85,6 +91,15 @@ async function syncAll(options: Options, wait: number | undefined, signal: Abort
     done.push({ cluster: cluster.name, runs, sent });
   }
   return done;
+}
+
+/** Where the control database can be asked; what is archived while it is down has to be sent all the same. */
+async function refuseUnconfirmed(config: Config): Promise<void> {
+  try {
+    await withControl(controlFrom(config, 'sync'), (db) => requireConfirmedOrigin(db, 'sync'));
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'origin_not_confirmed') throw error;
+  }
 }
 
 function chosen(clusters: ClusterConfig[], name: string | undefined): ClusterConfig[] {

@@ -2,8 +2,10 @@
 import { loadWalConfig } from '../config/wal-config.ts';
 import { invocationOf } from '../wal/invocation.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
-import { bootId, isAlive } from '../identity/process.ts';
+import { bootId, processStart, thisProcess } from '../identity/process.ts';
+import { serverRuns } from '../wal/server-state.ts';
 import {
+  isFilled,
   isRecovering,
   isStandby,
   noteWanted,
@@ -33,7 +35,9 @@ export async function main(args: readonly string[]): Promise<number> {
     const { options, operands } = parseWalArguments(args, ['name', 'destination']);
     const [name = '', path = ''] = operands;
     const { clusterDirectory, fetchAhead } = await loadWalConfig({ ...options, env: process.env });
-    const ahead = isRecovering(dirname(path)) ? fetchAhead : 0;
+    // Where no server runs, it is a tool that asks, and has listed what is in pg_wal: nothing there comes or goes.
+    const isServer = isRecovering(dirname(path)) && (await serverRuns(dirname(dirname(path))));
+    const ahead = isServer ? fetchAhead : 0;
     const wanted = { name, path, clusterDirectory };
     const invocation = invocationOf(process.env, args.length > operands.length);
     const fetch = () =>
@@ -87,7 +91,7 @@ async function fetchWithReadAhead(
   const ready = owner !== undefined && (await takeReady(spool, owner, name, path));
   if (!ready && !(await fetchDirectly(wanted))) return false;
   await noteWanted(spool, name);
-  if (owner === undefined || !isAlive(owner.pid)) await startReadAhead(spool, wanted);
+  if (owner === undefined || !(await isFilled(spool, owner))) await startReadAhead(spool, wanted);
   return true;
 }
 
@@ -97,11 +101,12 @@ async function startReadAhead(
   { name, ahead, clusterDirectory, invocation }: Fetch & { ahead: number; invocation: string | undefined },
 ): Promise<void> {
   const [, program] = process.argv;
-  const boot = bootId();
-  if (program === undefined || boot === undefined) return;
+  if (program === undefined || bootId() === undefined) return;
   const { spawn } = await import('node:child_process');
   const args = [program, 'wal', 'read-ahead', spool, name, String(ahead)];
   const child = spawn(process.execPath, args, { detached: true, stdio: 'ignore' });
   child.unref();
-  if (child.pid !== undefined) await takeSpool(spool, { pid: child.pid, boot, invocation, clusterDirectory });
+  if (child.pid === undefined) return;
+  const its = { ...thisProcess(), pid: child.pid, startedAt: processStart(child.pid) };
+  await takeSpool(spool, { process: its, invocation, clusterDirectory });
 }

@@ -1,9 +1,18 @@
 /** `holdfast wal push`: what archive_command runs, once a segment. It loads nothing that it does not use. */
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { loadWalConfig, type WalConfig } from '../config/wal-config.ts';
 import { invocationOf } from '../wal/invocation.ts';
-import { declareTarget, isReceipted } from '../wal/receipts.ts';
+import { HoldfastError } from '../errors.ts';
+import {
+  declaredTarget,
+  declareTarget,
+  isReceipted,
+  noteRefusal,
+  settled,
+  withReceipt,
+  type Target,
+} from '../wal/receipts.ts';
 import { removeStaleSpool } from '../wal/spool.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
@@ -18,19 +27,47 @@ export async function main(args: readonly string[]): Promise<number> {
     const { options, operands } = parseWalArguments(args, ['file']);
     const [path = ''] = operands;
     const config = await loadWalConfig({ ...options, env: process.env });
-    const { clusterDirectory, compressLevel } = config;
+    const { clusterDirectory } = config;
     const invocation = invocationOf(process.env, args.length > operands.length);
     const target = { clusterDirectory, invocation };
     if (await isReceipted(path, target).catch(() => false)) return 0;
-    const { pushWal } = await import('../wal/push.ts');
-    await pushWal({ path, clusterDirectory, compressLevel });
-    await declareTarget(path, target);
+    const { sameRepository } = await import('../wal/same-repository.ts');
+    const repository = await sameRepository(path, target);
+    await push(path, target, config);
+    await declareTarget(path, { ...target, repository });
     await removeStaleSpool(dirname(path));
     if (invocation !== undefined) await pushMore(path, config);
     return 0;
   } catch (error) {
     return tellFailure(error, args);
   }
+}
+
+/** Where more waits, with a receipt: whoever goes ahead knows then that this one is in hand, and that it is archived. */
+async function push(path: string, target: Target, config: WalConfig): Promise<void> {
+  const { clusterDirectory, compressLevel } = config;
+  const { pushWal } = await import('../wal/push.ts');
+  let isArchived = false;
+  const archive = async () => {
+    await pushWal({ path, clusterDirectory, compressLevel });
+    isArchived = true;
+  };
+  try {
+    if (await wouldHelp(path, target)) await withReceipt(path, target, archive);
+    else await archive();
+  } catch (error) {
+    if (isArchived) return;
+    if (!(error instanceof HoldfastError)) return archive(); // receipts are a hint
+    await noteRefusal(path);
+    throw error;
+  }
+}
+
+async function wouldHelp(path: string, { clusterDirectory, invocation }: Target): Promise<boolean> {
+  if (invocation === undefined || !(await isBehind(dirname(dirname(path))))) return false;
+  const declared = await declaredTarget(dirname(path));
+  const { ctimeMs } = await stat(path);
+  return declared?.clusterDirectory === clusterDirectory && Date.now() - ctimeMs > settled;
 }
 
 /**

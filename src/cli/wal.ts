@@ -1,16 +1,20 @@
 /**
- * `holdfast wal push` and `fetch`, as the help shows them, and for those who put options before the command. For
- * the rest bin/wal.js runs the two without all this.
+ * `holdfast wal push`, `fetch` and `init`, as the help shows them, and for those who put options before the command. For
+ * the rest bin/wal.js runs the first two without all this.
  */
 import type { Command } from 'commander';
 import { main as fetch } from './wal-fetch.ts';
 import type { GlobalOptions } from './options.ts';
+import { main as init } from './wal-init.ts';
 import { main as push } from './wal-push.ts';
 
 interface Options extends GlobalOptions {
   repository?: string;
   cluster?: string;
 }
+
+/** It has no operands. */
+const initName = 'init';
 
 export function addWal(program: Command): void {
   const wal = program
@@ -22,6 +26,11 @@ export function addWal(program: Command): void {
     wal.command('fetch <name> <destination>'),
     'fetch a file: restore_command = \'holdfast wal fetch "%f" "%p"\'; 1: the archive has none, 200: anything else',
     fetch,
+  );
+  describe(
+    wal.command(initName),
+    'make a directory the repository of a cluster, where nobody has installed or copied anything yet',
+    init,
   );
 }
 

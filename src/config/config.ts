@@ -20,6 +20,8 @@ export interface ClusterConfig {
   deleteCommand: string[] | undefined;
   /** undefined: there are no drills. */
   drillDirectory: string | undefined;
+  /** What becomes of a copy with a damaged page. */
+  onDamagedPage: 'warn' | 'fail';
   /** undefined: they are looked for. */
   pgBin: string | undefined;
   /** undefined: none. */
@@ -42,17 +44,25 @@ export interface Config {
     name: string | undefined;
     labels: string;
     repository: string;
+    /** Whether somebody has named it: it is not the default. */
+    repositoryIsNamed: boolean;
     /** Milliseconds; 0: no limit. */
     holdTimeout: number;
     /** Milliseconds that no request's hold_timeout may exceed; 0: no cap. */
     maxHoldTimeout: number;
     /** Backup sessions held at once. */
     maxHeld: number;
+    /** By one requester; undefined: half of them. */
+    maxHeldByOne: number | undefined;
     /** Milliseconds. */
     drainTimeout: number;
     compressLevel: number;
     /** Threads that copy and compress a backup. */
     jobs: number;
+    /** Copies of a cluster that a requester has under way at once. */
+    maxCopies: number;
+    /** Bytes of the repository's disk that copies leave to WAL. */
+    walReserve: number;
   };
   wal: {
     /** Segments that a worker archives ahead of the archiver; 0: none. */
@@ -108,6 +118,7 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
       syncTimeout: ofCluster(clusterKeys.syncTimeout) as number,
       deleteCommand: ofCluster(clusterKeys.deleteCommand),
       drillDirectory: ofCluster(clusterKeys.drillDirectory),
+      onDamagedPage: ofCluster(clusterKeys.onDamagedPage) as 'warn' | 'fail',
       pgBin: ofCluster(clusterKeys.pgBin),
       drillAssertions: ofCluster(clusterKeys.drillAssertions),
       drillAssertionTimeout: ofCluster(clusterKeys.drillAssertionTimeout) as number,
@@ -118,21 +129,34 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
 
   return {
     control: { url: optional(keys.controlUrl), schema: required(keys.schema) },
-    worker: {
-      name: optional(keys.name),
-      labels: required(keys.labels),
-      repository: required(keys.repository),
-      holdTimeout: required(keys.holdTimeout),
-      maxHoldTimeout: required(keys.maxHoldTimeout),
-      maxHeld: required(keys.maxHeld),
-      drainTimeout: required(keys.drainTimeout),
-      compressLevel: required(keys.compressLevel),
-      jobs: optional(keys.jobs) ?? Math.min(4, availableParallelism()),
-    },
+    worker: workerConfig(optional, find(keys.repository)?.from !== 'the default'),
     wal: { pushAhead: required(keys.pushAhead) },
     log: { level: required(keys.logLevel), format: required(keys.logFormat) },
     clusters: [...(clusterNames.size > 0 ? clusterNames : ['main'])].map(cluster),
     cluster,
+  };
+}
+
+/** The keys of [worker]. */
+function workerConfig(
+  optional: <T>(key: Key<T>) => T | undefined,
+  repositoryIsNamed: boolean,
+): Config['worker'] {
+  const required = <T>(key: Key<T>): T => optional(key) as T;
+  return {
+    name: optional(keys.name),
+    labels: required(keys.labels),
+    repository: required(keys.repository),
+    repositoryIsNamed,
+    holdTimeout: required(keys.holdTimeout),
+    maxHoldTimeout: required(keys.maxHoldTimeout),
+    maxHeld: required(keys.maxHeld),
+    maxHeldByOne: optional(keys.maxHeldByOne),
+    drainTimeout: required(keys.drainTimeout),
+    compressLevel: required(keys.compressLevel),
+    jobs: optional(keys.jobs) ?? Math.min(4, availableParallelism()),
+    maxCopies: required(keys.maxCopies),
+    walReserve: required(keys.walReserve),
   };
 }
 

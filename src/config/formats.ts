@@ -29,6 +29,20 @@ export const positiveDuration: Format<number> = {
   show,
 };
 
+const units = { B: 1, kB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 };
+
+/** As PostgreSQL writes sizes. */
+export const byteSize: Format<number> = {
+  accepts: 'a size such as 512MB, 1GB, 2TB or 0',
+  parse(value) {
+    const [, number, unit = 'B'] = /^(\d{1,6})\s*(B|kB|MB|GB|TB)?$/.exec(String(value)) ?? [];
+    if (number === undefined) throw new RangeError('is not a size');
+    if (unit === 'B' && number !== '0') throw new RangeError('is not a size: it has no unit of kB or more');
+    return Number(number) * units[unit as keyof typeof units];
+  },
+  show,
+};
+
 export const libraries: Format<string> = {
   accepts: 'names of libraries with commas between them, or nothing',
   parse(value) {

@@ -2,6 +2,7 @@
 import { logLevels, type LogLevel } from '../log.ts';
 import {
   absolutePath,
+  byteSize,
   clusterName,
   duration,
   libraries,
@@ -78,7 +79,7 @@ export const keys = {
     path: 'worker.max_hold_timeout',
     variable: 'HOLDFAST_MAX_HOLD_TIMEOUT',
     format: duration,
-    default: '0',
+    default: '7d',
     help: 'how long it may be running whatever its request says; 0: no limit',
   } satisfies Key<number>,
   maxHeld: {
@@ -87,6 +88,13 @@ export const keys = {
     format: positiveInteger(10_000),
     default: '20',
     help: 'how many backup sessions are held at once; further requests wait',
+  } satisfies Key<number>,
+  maxHeldByOne: {
+    path: 'worker.max_held_by_one',
+    variable: 'HOLDFAST_MAX_HELD_BY_ONE',
+    format: positiveInteger(10_000),
+    default: undefined,
+    help: 'how many of them one requester holds; without it, half',
   } satisfies Key<number>,
   drainTimeout: {
     path: 'worker.drain_timeout',
@@ -108,6 +116,20 @@ export const keys = {
     format: positiveInteger(64),
     default: undefined,
     help: 'how many threads copy a backup with method copy; without it, as many as there are processors, 4 at most',
+  } satisfies Key<number>,
+  maxCopies: {
+    path: 'worker.max_copies_per_requester',
+    variable: 'HOLDFAST_MAX_COPIES_PER_REQUESTER',
+    format: positiveInteger(10_000),
+    default: '1',
+    help: 'how many copies of one cluster a requester has under way at once; the next one waits',
+  } satisfies Key<number>,
+  walReserve: {
+    path: 'worker.wal_reserve',
+    variable: 'HOLDFAST_WAL_RESERVE',
+    format: byteSize,
+    default: '1GB',
+    help: "how much of the repository's disk is kept for WAL: no copy starts that would take from it, and one that comes to it ends",
   } satisfies Key<number>,
   walCluster: {
     path: 'wal.cluster',
@@ -198,6 +220,13 @@ export const clusterKeys = {
     default: undefined,
     help: 'where its backups are restored to for a drill, each in a directory of its own that is removed afterwards; without it, there are no drills',
   } satisfies Key<string>,
+  onDamagedPage: {
+    path: 'cluster.<name>.on_damaged_page',
+    variable: 'HOLDFAST_CLUSTER_<NAME>_ON_DAMAGED_PAGE',
+    format: oneOf(['warn', 'fail']),
+    default: 'warn',
+    help: 'what becomes of a copy in which the checksum of a page is wrong: it is kept with a warning, or it fails',
+  } satisfies Key<'warn' | 'fail'>,
   pgBin: {
     path: 'cluster.<name>.pg_bin',
     variable: 'HOLDFAST_CLUSTER_<NAME>_PG_BIN',

@@ -12,6 +12,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Connection } from './connection.ts';
 import type { ControlLink } from './control-link.ts';
+import { inTurn } from './install.ts';
 import { quoteIdentifier, quoteLiteral } from './script.ts';
 
 /** Seconds; pg-boss's own limits. */
@@ -56,13 +57,14 @@ export class ChoreQueue {
     }
     const { PgBoss } = await import('pg-boss');
     const transaction = new AsyncLocalStorage<Connection>();
+    const turn = `LOCK TABLE ${quoteIdentifier(bossSchema(schema))}.version IN SHARE ROW EXCLUSIVE MODE`;
     const boss = new PgBoss({
       db: {
         executeSql: (text, values) => {
           const db = transaction.getStore();
           return db === undefined
-            ? control.run((own) => execute(own, text, values))
-            : execute(db, text, values);
+            ? control.run((own) => execute(own, text, values, turn))
+            : execute(db, text, values, turn);
         },
       },
       schema: quoteIdentifier(bossSchema(schema)),
@@ -142,32 +144,42 @@ export class ChoreQueue {
 /** Makes or upgrades the schema of the queue, beside ours; returns its name. undefined: the server is too old for it. */
 export async function installBoss(db: Connection, schema: string): Promise<string | undefined> {
   if (db.serverVersion < oldestServer) return undefined;
-  const { getConstructionPlans, getMigrationPlans, PgBoss } = await import('pg-boss');
   const name = bossSchema(schema);
   const quoted = quoteIdentifier(name);
-  const key = quoteLiteral(`holdfast install boss ${schema}`);
   await db.query(
     `set search_path = pg_catalog, pg_temp; set client_min_messages = warning; set standard_conforming_strings = on;
-     select pg_advisory_lock(hashtextextended(${key}, 0))`,
+     set lock_timeout = '60s'`,
   );
+  const turn = `LOCK TABLE ${quoteIdentifier(schema)}.migration IN SHARE ROW EXCLUSIVE MODE`;
   try {
-    await refuseForeign(db, name);
-    const boss = new PgBoss({
-      db: { executeSql: (text, values) => execute(db, text, values) },
-      schema: quoted,
-    });
-    const found = (await boss.isInstalled()) ? await boss.schemaVersion() : null;
-    const plan = getConstructionPlans(quoted);
-    if (found === null) await execute(db, inAnyEncoding(plan));
-    else if (found < newestVersion(plan)) await execute(db, inAnyEncoding(getMigrationPlans(quoted, found)));
+    await inTurn(() => makeOrUpgrade(db, name, turn));
     await db.query(grants(quoted, quoteIdentifier(`${schema}_worker`), schema));
   } finally {
     await db.query(
-      `select pg_advisory_unlock(hashtextextended(${key}, 0)); reset search_path; reset client_min_messages;
-       reset standard_conforming_strings`,
+      'reset search_path; reset client_min_messages; reset standard_conforming_strings; reset lock_timeout',
     );
   }
   return name;
+}
+
+async function makeOrUpgrade(db: Connection, name: string, turn: string): Promise<void> {
+  const { getConstructionPlans, getMigrationPlans, PgBoss } = await import('pg-boss');
+  const quoted = quoteIdentifier(name);
+  await refuseForeign(db, name);
+  const boss = new PgBoss({
+    db: { executeSql: (text, values) => execute(db, text, values) },
+    schema: quoted,
+  });
+  const plan = getConstructionPlans(quoted);
+  const look = async () => ((await boss.isInstalled()) ? await boss.schemaVersion() : null);
+  const found = await look();
+  if (found !== null && found >= newestVersion(plan)) return;
+  const step = found === null ? inAnyEncoding(plan) : inAnyEncoding(getMigrationPlans(quoted, found));
+  try {
+    await execute(db, step, [], turn);
+  } catch (error) {
+    if (((await look()) ?? 0) < newestVersion(plan)) throw error; // or else another one was quicker
+  }
 }
 
 /** In a schema of somebody else's, everything would be at his mercy. */
@@ -211,14 +223,20 @@ async function execute(
   db: Connection,
   text: string,
   values: readonly unknown[] = [],
+  turn?: string,
 ): Promise<{ rows: Record<string, unknown>[] }> {
   try {
-    return { rows: (await db.query(text, values)) ?? [] };
+    return { rows: (await db.query(turn === undefined ? text : inOurTurn(text, turn), values)) ?? [] };
   } catch (error) {
     // A plan of several statements begins a transaction of its own.
     if (/^\s*begin\b/i.test(text) && !db.isLost) await db.query('rollback');
     throw error;
   }
+}
+
+/** Its own lock has a key that anybody can compute, and hold for ever. */
+function inOurTurn(text: string, turn: string): string {
+  return text.replaceAll(/SELECT pg_advisory_xact_lock\(\('x'.*?::bigint\)/gs, () => turn);
 }
 
 function queueName({ cluster, kind }: Omit<JobOf, 'id'>): string {

@@ -1,9 +1,11 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
 import type { RestoreWindow } from './archived-wal.ts';
 import type { NewestDrill } from './drills.ts';
+import type { ControlIdentity, MissingBackup, RepositoryProblem } from './identity.ts';
+import { identityFindings } from './identity-health.ts';
 import { scheduleFindings } from './schedule-health.ts';
 import type { ScheduleStatus } from './schedules.ts';
-import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from './status.ts';
+import type { ChoreStatus, ClusterStatus, DamagedCopy, LiveRequest, WorkerStatus } from './status.ts';
 
 export type Severity = 'ok' | 'warning' | 'critical';
 
@@ -25,6 +27,12 @@ export interface Observation {
   chores: ChoreStatus[];
   /** The last drill of each cluster that was ever drilled. */
   drills: NewestDrill[];
+  /** Which control database this is; undefined: an older schema does not know. */
+  identity: ControlIdentity | undefined;
+  /** Why workers do not write to the repositories of clusters. */
+  repositories: RepositoryProblem[];
+  missing: MissingBackup[];
+  damaged: DamagedCopy[];
 }
 
 export interface Limits {
@@ -48,6 +56,8 @@ const archiverSeen = 5 * minutes;
 /** For how long, in seconds, a server that was replaced may still archive. */
 const handover = 5 * minutes;
 const day = 24 * hours;
+/** Seconds after which a backup that somebody holds is worth a word, whatever hold_timeout it asked for. */
+const heldLong = 5 * 24 * hours;
 /** What a worker may need to end a backup that has run out of time. */
 const overtime = 1 * minutes;
 
@@ -61,8 +71,10 @@ export function assess(
   const clusters = inUse.length > 0 ? inUse : observation.clusters;
   const findings = [
     ...schemaFindings(observation.schema),
+    ...identityFindings(observation, age),
     ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
     ...observation.requests.flatMap((request) => requestFindings(request, age)),
+    ...observation.damaged.map(damageFinding),
     ...clusters.flatMap(({ name }) =>
       windowFindings(observation.windows.filter(({ cluster }) => cluster === name)),
     ),
@@ -152,7 +164,7 @@ function archiverFindings(
 }
 
 function requestFindings(request: LiveRequest, age: (seconds: number) => string): Finding[] {
-  const { id, label, state, session, stageAge, holdTimeout, waitingFor } = request;
+  const { id, label, state, session, stageAge, holdTimeout, waitingFor, requestedBy } = request;
   const say = (severity: Severity, message: string): Finding[] => [
     { severity, object: `backup ${id} "${label}"`, message },
   ];
@@ -165,12 +177,20 @@ function requestFindings(request: LiveRequest, age: (seconds: number) => string)
       `running for ${age(stageAge)}, longer than its hold_timeout of ${age(holdTimeout)}`,
     );
   }
+  if (state === 'running' && request.method === 'hold' && stageAge > heldLong)
+    return say('warning', `running for ${age(stageAge)}, held by role "${requestedBy}"`);
   const [warning, critical] = patience[state] ?? [Infinity, Infinity];
   if (stageAge <= warning) return [];
   return say(
     stageAge > critical ? 'critical' : 'warning',
     `${state} for ${age(stageAge)}, waits for ${waitingFor ?? 'nothing'}`,
   );
+}
+
+function damageFinding({ id, cluster, pages, named }: DamagedCopy): Finding {
+  const more = pages > named.length ? `, and ${pages - named.length} more` : '';
+  const message = `damaged pages in its newest copy (${id}), so the server has them: ${named.join(', ')}${more}`;
+  return { severity: 'critical', object: `cluster ${cluster}`, message };
 }
 
 /** How long one may wait until it is begun. */

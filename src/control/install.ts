@@ -1,8 +1,8 @@
 /** Installs or upgrades the schema: migrations in order, each once, then every function and view anew. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { HoldfastError } from '../errors.ts';
-import type { Connection } from './connection.ts';
-import { parseScript } from './script.ts';
+import { ServerError, type Connection } from './connection.ts';
+import { parseScript, quoteIdentifier } from './script.ts';
 import { packageRoot } from './statements.ts';
 
 export interface Migration {
@@ -36,9 +36,42 @@ export function schemaVersion(): number {
 /** In one transaction, under a lock, and then the queue of chores. Refuses a schema that is newer than this release. */
 export async function install(db: Connection, schema: string): Promise<Installation> {
   checkSchemaName(schema);
-  const installed = await installSchema(db, schema);
-  const { installBoss } = await import('./boss.ts');
-  return { ...installed, chores: (await installBoss(db, schema)) ?? null };
+  try {
+    const installed = await inTurn(() => installSchema(db, schema));
+    const { installBoss } = await import('./boss.ts');
+    return { ...installed, chores: (await installBoss(db, schema)) ?? null };
+  } catch (error) {
+    throw codeOf(error) === lockNotAvailable ? await heldUp(db, schema, error) : error;
+  }
+}
+
+const lockNotAvailable = '55P03';
+/** What another installation had made by the time that this one wanted to. */
+const madeMeanwhile = ['23505', '42P06', '42P07', '42710', '42723'];
+
+/** Where there is nothing yet that could be locked, another installation is seen by what it has made. */
+export async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!madeMeanwhile.includes(codeOf(error) ?? '')) throw error;
+    return work();
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof ServerError ? error.code : undefined;
+}
+
+async function heldUp(db: Connection, schema: string, cause: unknown): Promise<HoldfastError> {
+  const holders = await db.run('installation', 'holders', { name: schema });
+  const named = holders.map(({ pid, role, program }) => `backend ${pid} of role "${role}" (${program})`);
+  const who = named.length > 0 ? named.join(', ') : 'another session';
+  return new HoldfastError('failed', `schema "${schema}" is held up: ${who} has locked what it needs`, {
+    code: 'install_held_up',
+    hint: 'wait until that transaction has ended, or end it with pg_terminate_backend, and run "holdfast install" again',
+    cause,
+  });
 }
 
 function installSchema(db: Connection, schema: string): Promise<Omit<Installation, 'chores'>> {
@@ -48,10 +81,13 @@ function installSchema(db: Connection, schema: string): Promise<Omit<Installatio
     await db.query('set local check_function_bodies = off');
     // Nothing is looked up in the installing role's search_path: others may be able to create there.
     await db.query('set local search_path = pg_catalog, pg_temp');
-    // An upgrade that waits for a table makes everybody else wait for it, too.
-    await db.query(`set local lock_timeout = '10s'`);
-    await db.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`holdfast install ${schema}`]);
+    await db.query(`set local lock_timeout = '60s'`);
+    // A key of an advisory lock could be computed and held by anybody; this lock is the owner's to take.
+    if ((await installedVersion(db, schema)) > 0)
+      await db.query(`lock table ${quoteIdentifier(schema)}.migration in share row exclusive mode`);
     const before = await installedVersion(db, schema);
+    // An upgrade that waits for a table makes everybody else wait for it, too.
+    if (before > 0) await db.query(`set local lock_timeout = '10s'`);
     refuseNewer(before, schema);
 
     const pending = migrations().filter(({ number }) => number > before);

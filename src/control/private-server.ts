@@ -44,11 +44,24 @@ export interface CheckedTable {
 
 /** What a role or a database has set for its sessions must not load programs of its own into ours, nor run any. */
 const anybodysOptions = ['-c local_preload_libraries=', '-c role=none'];
-const superusersOptions = ['-c session_preload_libraries=', '-c session_replication_role=replica'];
+
+/**
+ * What only a superuser may say. The configuration does not do: what is set for a role or a database beats it, until
+ * forgetPlacesOfCode() has dropped that. Libraries and extensions are found where the server's own are.
+ */
+function superusersOptions(major: number): string[] {
+  return [
+    '-c session_preload_libraries=',
+    '-c dynamic_library_path=$libdir',
+    ...(major >= 18 ? ['-c extension_control_path=$system'] : []),
+    '-c session_replication_role=replica',
+    ...(major >= 17 ? ['-c event_triggers=off'] : []),
+    '-c default_transaction_read_only=off',
+  ];
+}
 
 export function openPrivate(address: PrivateAddress, database: string, major: number): Promise<Connection> {
-  const eventTriggers = major >= 17 ? ['-c event_triggers=off'] : [];
-  return open(address, database, [...anybodysOptions, ...superusersOptions, ...eventTriggers]);
+  return open(address, database, [...anybodysOptions, ...superusersOptions(major)]);
 }
 
 /** As the role of makeReader(), from the login on: there is nobody more powerful to go back to. */
@@ -79,6 +92,15 @@ export async function recoveredFacts(db: Connection): Promise<RecoveredFacts> {
   const [row] = await db.run<RecoveredFacts>('private_server', 'facts');
   if (row === undefined) throw new Error('the server answered nothing');
   return row;
+}
+
+/**
+ * From now on no session takes libraries, extensions or programs from where a role or a database of the cluster has set,
+ * by whatever settings this build of PostgreSQL has for that.
+ */
+export async function forgetPlacesOfCode(db: Connection): Promise<void> {
+  await db.run('private_server', 'drop_settings_of_places_alone');
+  await db.run('private_server', 'drop_settings_of_places');
 }
 
 /** Every database from now on, template0 too; but not those whose DROP was interrupted. */

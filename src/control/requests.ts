@@ -34,6 +34,8 @@ export interface HolderOfSession {
   backendStart: string;
   /** Advisory lock keys are 64-bit, so text. */
   lockKey: string;
+  /** The role that the session logged in as. */
+  login: number;
   database: number;
   /** Taken on the control server where the session's own lock cannot be seen there. */
   witnessKey: string;
@@ -65,6 +67,7 @@ export interface AbandonedRequest {
   waitForArchive: boolean;
   pid: number;
   lockKey: string;
+  login: number | null;
   here: boolean;
   companionPid: number | null;
   companionKey: string | null;
@@ -105,8 +108,10 @@ export function waitingRequests(
   db: Connection,
   clusters: string[],
   notThese: number[],
+  maxCopies: number,
 ): Promise<WaitingRequest[]> {
-  return db.run<WaitingRequest>('backup_request', 'waiting', { clusters, not_these: notThese });
+  const values = { clusters, not_these: notThese, max_copies: maxCopies };
+  return db.run<WaitingRequest>('backup_request', 'waiting', values);
 }
 
 /** Makes a request ours, in state starting; undefined when somebody was quicker or it was cancelled. */
@@ -122,6 +127,7 @@ export async function claimRequest(
     pid: holder.pid,
     backend_start: holder.backendStart,
     lock_key: holder.lockKey,
+    login: holder.login,
     database: holder.database,
     witness_key: holder.witnessKey,
     companion_pid: holder.companionPid,
@@ -191,6 +197,15 @@ export async function failWaiting(db: Connection, id: number, failure: Failure):
 
 export async function addWarning(db: Connection, id: number, warning: string): Promise<void> {
   await db.run('backup_request', 'add_warning', { id, warning });
+}
+
+/** Those that are recorded already stay as they are. */
+export async function recordDamagedPages(
+  db: Connection,
+  id: number,
+  pages: { file: string; block: number }[],
+): Promise<void> {
+  await db.run('backup_request', 'record_damaged_pages', { id, pages: JSON.stringify(pages) });
 }
 
 export async function describeStage(db: Connection, id: number, detail: string | null): Promise<void> {

@@ -222,3 +222,16 @@ export function stages(db: Connection, id: number): Promise<Stage[]> {
 export function events(db: Connection, id: number): Promise<Event[]> {
   return db.run<Event>('status', 'events', { id }, quick);
 }
+
+/** The newest copy of a cluster, where pages of it were damaged when it was copied. */
+export interface DamagedCopy {
+  id: number;
+  cluster: string;
+  pages: number;
+  /** The first of them, by block and file. */
+  named: string[];
+}
+
+export function damagedCopies(db: Connection): Promise<DamagedCopy[]> {
+  return db.run<DamagedCopy>('status', 'damaged');
+}

@@ -5,6 +5,8 @@ import type { ArchiverReport } from './workers.ts';
 export interface SessionIdentity {
   pid: number;
   database: number;
+  /** The role that it logged in as. */
+  login: number;
   backendStart: string;
   locked: boolean;
 }
@@ -40,7 +42,10 @@ export interface Started {
 
 export interface Stopped {
   stopLsn: string;
-  stopWal: string;
+  /** As in the names of WAL segments. */
+  timeline: string;
+  /** Bytes. */
+  segmentSize: number;
   label: Buffer;
   tablespaceMap: Buffer | null;
 }
@@ -77,9 +82,14 @@ export async function identify(db: Connection, lockKey: string): Promise<Session
   return row;
 }
 
-/** Whether that backend holds that lock. */
-export async function sessionIsThere(db: Connection, pid: number, lockKey: string): Promise<boolean> {
-  const [row] = await db.run('target', 'session_is_there', { pid, key: lockKey }, soon);
+/** Whether that backend, which logged in as that role (null: any), holds that lock. */
+export async function sessionIsThere(
+  db: Connection,
+  pid: number,
+  lockKey: string,
+  login: number | null,
+): Promise<boolean> {
+  const [row] = await db.run('target', 'session_is_there', { pid, key: lockKey, login }, soon);
   return row?.there === true;
 }
 

@@ -83,6 +83,14 @@ export function processStart(pid: number): string {
   }
 }
 
+/** Whether every process of this kernel can be seen from here, and not only those of one container. */
+export function seesAllProcesses(): boolean {
+  return pidNamespace() === initialPidNamespace;
+}
+
+/** Its number is fixed (PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h). */
+const initialPidNamespace = 'pid:[4026531836]';
+
 function pidNamespace(): string {
   try {
     return readlinkSync('/proc/self/ns/pid');

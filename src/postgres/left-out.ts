@@ -36,6 +36,26 @@ export function isEmptied(path: string): boolean {
   return emptied.has(path);
 }
 
+/** Directories at the top whose contents PostgreSQL reads. */
+const servers = new Set([
+  ...emptied,
+  'base',
+  'global',
+  'pg_commit_ts',
+  'pg_logical',
+  'pg_multixact',
+  'pg_stat',
+  'pg_tblspc',
+  'pg_twophase',
+  'pg_xact',
+]);
+
+/** Whether PostgreSQL has its data there: without it, the cluster is not whole. */
+export function isServers(path: string): boolean {
+  const [top = ''] = path.split('/', 1);
+  return servers.has(top) || path === 'PG_VERSION';
+}
+
 /** A file or directory that is not copied at all; pg_control is, by itself and later. */
 export function isLeftOut(path: string): boolean {
   const name = baseName(path);

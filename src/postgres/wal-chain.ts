@@ -6,6 +6,7 @@
  */
 import { formatLsn } from './lsn.ts';
 import type { TimelineSpan } from './timeline-history.ts';
+import { isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
 
 export interface SegmentLinks {
   name: string;
@@ -31,11 +32,6 @@ interface RecordLink {
   previous: bigint | undefined;
 }
 
-const shortPageHeader = 24;
-const longPageHeader = 40;
-const isContinued = 0x0001;
-const isLong = 0x0002;
-const isOverwritten = 0x0008;
 const recordHeader = 24;
 /** Bytes of a record's header up to the end of xl_prev. */
 const upToPrevious = 16;

@@ -14,6 +14,11 @@ export function segmentName({ timeline, number }: WalSegment, segmentSize: numbe
   return [BigInt(timeline), number / perLog, number % perLog].map((part) => hexadecimal(part, 8)).join('');
 }
 
+/** The segment with the byte before an LSN: where that is the first byte of a segment, the segment before it. */
+export function segmentBefore(lsn: bigint, timeline: number, segmentSize: number): string {
+  return segmentName({ timeline, number: (lsn - 1n) / BigInt(segmentSize) }, segmentSize);
+}
+
 export function parseSegmentName(name: string, segmentSize: number): WalSegment {
   const match = /^([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})$/.exec(name);
   if (match === null) throw new RangeError(`"${name}" is not the name of a WAL segment`);

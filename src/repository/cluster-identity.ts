@@ -1,12 +1,15 @@
 /**
  * Whose backups and WAL a cluster's directory holds: `cluster.json`, written once by whoever comes first, the
- * first push or the first copy, and checked by everybody else.
+ * first push or the first copy, and checked by everybody else. Neither makes the directory: see repository-owner.ts.
  */
-import { link, mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { linkUnlessThere } from './link-unless-there.ts';
 import { repositoryUnreadable } from './repository-errors.ts';
+import { requireRepository } from './repository-owner.ts';
 
 export interface ClusterIdentity {
   /** A 64-bit number as text, as the server shows it. */
@@ -20,8 +23,8 @@ const directoryMode = 0o700;
 const fileMode = 0o600;
 
 /**
- * Makes the directory that system's, if it is nobody's yet; durable when it resolves.
- * @throws HoldfastError `other_system` where it is another's, `other_segment_size` where its WAL was cut differently
+ * Makes the repository that system's, if it is nobody's yet; durable when it resolves.
+ * @throws HoldfastError `no_repository` where nobody has made it one, `other_system` where it is another's, `other_segment_size` where its WAL was cut differently
  */
 export async function claimRepository(directory: string, identity: ClusterIdentity): Promise<void> {
   const found = (await readIdentity(directory)) ?? (await writeIdentity(directory, identity));
@@ -79,17 +82,20 @@ function parseIdentity(file: string, text: string): ClusterIdentity {
   return { systemIdentifier, walSegmentSize };
 }
 
+/** What writers of the file that were killed have left beside it. */
+export async function removeIdentityLeftovers(directory: string): Promise<void> {
+  await removeTemporaries(directory, `.${fileName}`);
+}
+
 /** Ours, or that of whoever was quicker. */
 async function writeIdentity(directory: string, identity: ClusterIdentity): Promise<ClusterIdentity> {
-  await makeDurableDirectory(directory);
-  const temporary = join(directory, `.${fileName}-${process.pid}-${process.hrtime.bigint().toString(36)}`);
+  requireRepository(directory);
+  const temporary = join(directory, temporaryName(`.${fileName}`));
   try {
     const { systemIdentifier, walSegmentSize } = identity;
     const text = `${JSON.stringify({ version: 1, systemIdentifier, walSegmentSize })}\n`;
     await writeSynced(temporary, Buffer.from(text), fileMode);
-    await link(temporary, join(directory, fileName)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
+    await linkUnlessThere(temporary, join(directory, fileName));
     await syncDirectory(directory);
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined);

@@ -28,14 +28,18 @@ export async function writeCompressed(
   level: number,
 ): Promise<void> {
   const free: Buffer[] = []; // memory that has been touched is quicker than new memory
-  const frames = inOrder(frameRanges(size), async ({ offset, length }) => {
-    const buffer = free.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameSize, size));
-    const content = buffer.subarray(0, length);
-    await readFully(source, content, offset);
-    const frame = await compressFrame(content, level);
-    free.push(buffer);
-    return frame;
-  });
+  const frames = inOrder(
+    frameRanges(size),
+    () => false,
+    async ({ offset, length }) => {
+      const buffer = free.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameSize, size));
+      const content = buffer.subarray(0, length);
+      await readFully(source, content, offset);
+      const frame = await compressFrame(content, level);
+      free.push(buffer);
+      return frame;
+    },
+  );
   for await (const pieces of frames) {
     for (const piece of pieces) await writeFully(target, piece);
     for (const piece of pieces) releaseBuffer(piece);
@@ -64,7 +68,7 @@ async function compressFrame(content: Buffer, level: number): Promise<Buffer[]> 
  * @throws RangeError for what is no such file, is cut off, damaged, or holds more than `limit` bytes
  */
 export async function* readCompressed(source: FileHandle, limit: number): AsyncGenerator<Buffer> {
-  for await (const content of inOrder(compressedFrames(source, limit), decompressFrame)) {
+  for await (const content of inOrder(compressedFrames(source, limit), isLarge, decompressFrame)) {
     yield content;
     releaseBuffer(content);
   }
@@ -78,6 +82,11 @@ export async function* readCompressedFile(path: string, limit: number): AsyncGen
   } finally {
     await file.close();
   }
+}
+
+/** Not one that Holdfast has written: several of them at once would be too much memory. */
+function isLarge({ size }: CompressedFrame): boolean {
+  return size > 2 * frameSize;
 }
 
 async function decompressFrame({ bytes, size }: CompressedFrame): Promise<Buffer> {
@@ -122,13 +131,19 @@ async function* compressedFrames(source: FileHandle, limit: number): AsyncGenera
 export const tooLong = (limit: number) => new RangeError(`it holds more than ${limit} bytes`);
 export const cutOff = () => new RangeError('it is cut off within a zstd frame');
 
-/** Works on several items at once, and yields the results in the items' order. */
+/** Works on several items at once, or on one alone, and yields the results in the items' order. */
 async function* inOrder<Item, Result>(
   items: Iterable<Item> | AsyncIterable<Item>,
+  isAlone: (item: Item) => boolean,
   work: (item: Item) => Promise<Result>,
 ): AsyncGenerator<Result> {
   const underWay: Promise<Result>[] = [];
   for await (const item of items) {
+    if (isAlone(item)) {
+      for (const result of underWay.splice(0)) yield await result;
+      yield await work(item);
+      continue;
+    }
     const result = work(item);
     result.catch(() => undefined); // it is awaited, or an earlier one has failed
     underWay.push(result);

@@ -2,6 +2,7 @@
  * frames.jsonl: where each zstd frame of the tar files is, and with what it begins, so that they can be restored and
  * verified in parallel. One JSON object a line, in the order of the tars and within a tar in that of the file.
  */
+import { longestStored } from './zstd-frames.ts';
 
 export interface FrameEntry {
   /** The tar's file name. */
@@ -26,6 +27,12 @@ export interface Continuation {
   size: number;
 }
 
+/**
+ * Bytes of content. A copy's frames have 2 MB of files and a few headers, in all releases; what says more is not ours,
+ * and is not worth the memory.
+ */
+export const largestTarFrame = 4 << 20;
+
 /** The line of one frame. */
 export function writeFrameIndex(entry: FrameEntry): string {
   return `${JSON.stringify(entry)}\n`;
@@ -46,10 +53,20 @@ export function readFrameIndex(text: string): FrameEntry[] {
 function parsed(line: string): FrameEntry | undefined {
   try {
     const entry = JSON.parse(line) as FrameEntry;
-    const numbers = [entry.offset, entry.length, entry.size];
-    if (typeof entry.tar !== 'string' || !numbers.every(Number.isSafeInteger)) return undefined;
+    const { tar, offset, length, size, continues } = entry;
+    if (typeof tar !== 'string' || ![offset, length, size].every(isAmount)) return undefined;
+    if (size > largestTarFrame || length > longestStored(size)) return undefined;
+    if (continues !== undefined && !isContinuation(continues)) return undefined;
     return entry;
   } catch {
     return undefined;
   }
+}
+
+function isContinuation({ name, at, left, mode, size }: Continuation): boolean {
+  return typeof name === 'string' && [at, left, mode, size].every(isAmount);
+}
+
+function isAmount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }

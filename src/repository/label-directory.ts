@@ -8,12 +8,15 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName, type LabelEntry } from './label-entry.ts';
 
 const directoryMode = 0o700;
 const fileMode = 0o600;
+/** What an entry's name begins with while it is written. */
+const writing = '.writing-';
 
 /** Writes, syncs and removes a file, as the label will be written. @throws HoldfastError where that fails */
 export async function testLabelDirectory(labels: string, cluster: string): Promise<void> {
@@ -41,10 +44,10 @@ export async function testLabelDirectory(labels: string, cluster: string): Promi
 export async function writeLabelEntry(labels: string, entry: LabelEntry): Promise<string> {
   const parent = join(labels, entry.description.cluster);
   const name = entryName(entry.description);
-  const temporary = join(parent, `.writing-${name}-${process.pid}`);
+  const temporary = join(parent, temporaryName(`${writing}${name}`));
   try {
     await makeDurableDirectory(parent);
-    await rm(temporary, { recursive: true, force: true });
+    await removeTemporaries(parent, writing);
     await mkdir(temporary, { mode: directoryMode });
     await writeSynced(join(temporary, 'backup_label'), entry.label, fileMode);
     if (entry.tablespaceMap !== null)

@@ -2,17 +2,15 @@
  * Files of the repository that never change once they have their name: written under another one, synced, and
  * linked into place, which fails where something is there already.
  */
-import { link, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { isAlive } from '../identity/process.ts';
+import { temporaryName } from '../identity/temporary.ts';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory } from './durable-files.ts';
+import { linkUnlessThere } from './link-unless-there.ts';
 import { repositoryError } from './repository-errors.ts';
 
 const fileMode = 0o600;
-/** Milliseconds after which a file that nobody writes any more was left behind, wherever its writer ran. */
-const abandonedAfter = 3_600_000;
 /** Milliseconds for which the name of a new directory may not be on the disk yet, since another process made it. */
 const directoryIsNew = 600_000;
 
@@ -25,10 +23,29 @@ export async function placeFile(
   temporaries: string,
   write: (file: FileHandle) => Promise<void>,
 ): Promise<boolean> {
+  return placeTemporary(await writeAside(path, temporaries, write), path);
+}
+
+/** The first half of it: what `write` writes, durably, under a name of its own, which it returns. */
+export async function writeAside(
+  path: string,
+  temporaries: string,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<string> {
   const temporary = join(temporaries, temporaryName(basename(path)));
   try {
     await Promise.all([makeDurableDirectory(temporaries), makeDurableDirectory(dirname(path))]);
     await writeTemporary(temporary, write);
+    return temporary;
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw repositoryError(error, path);
+  }
+}
+
+/** The second half: false where there is a file of that name, which stays as it is. The temporary one is gone then. */
+export async function placeTemporary(temporary: string, path: string): Promise<boolean> {
+  try {
     const placed = await linkUnlessThere(temporary, path);
     await syncNames(dirname(path));
     return placed;
@@ -54,15 +71,6 @@ export async function makeDurable(path: string): Promise<void> {
   }
 }
 
-/** Removes what writers that were killed have left: at once on this host, after an hour where that cannot be seen. */
-export async function removeLeftovers(temporaries: string): Promise<number> {
-  const names = await readdir(temporaries).catch(() => []);
-  const left: string[] = [];
-  for (const name of names) if (await isLeftover(temporaries, name)) left.push(name);
-  await Promise.all(left.map((name) => rm(join(temporaries, name), { force: true })));
-  return left.length;
-}
-
 async function writeTemporary(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const file = await open(path, 'wx', fileMode);
   try {
@@ -73,30 +81,9 @@ async function writeTemporary(path: string, write: (file: FileHandle) => Promise
   }
 }
 
-async function linkUnlessThere(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
 /** The directory's names, and its own, should somebody else have made it just now and not be done yet. */
 async function syncNames(directory: string): Promise<void> {
   await syncDirectory(directory);
   const { birthtimeMs } = await stat(directory);
   if (Date.now() - birthtimeMs < directoryIsNew) await syncDirectory(dirname(directory));
-}
-
-function temporaryName(name: string): string {
-  return [name, process.pid, hostname(), process.hrtime.bigint().toString(36)].join('~');
-}
-
-async function isLeftover(directory: string, name: string): Promise<boolean> {
-  const [, pid, host] = name.split('~');
-  if (host === hostname() && pid !== undefined && !isAlive(Number(pid))) return true;
-  const found = await stat(join(directory, name)).catch(() => undefined);
-  return found !== undefined && Date.now() - found.mtimeMs > abandonedAfter;
 }

@@ -15,6 +15,8 @@ import { repositoryUnreadable } from './repository-errors.ts';
 export interface RepositoryBackup extends BackupDescription {
   version: 1;
   method: 'copy';
+  /** Of the control database that asked for it; undefined: an older release did not note it. */
+  controlOrigin?: string;
   /** Where it was, as the worker's host saw it. */
   dataDirectory: string;
   /** Bytes. */
@@ -95,6 +97,9 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   for (const key of ['tablespaces', 'tars', 'damagedPages'] as const) {
     if (!Array.isArray(backup[key])) throw refuse(`has no list "${key}"`);
   }
+  const stray = backup.tars.find((tar) => !/^(base|\d+)\.tar\.zst$/.test(tar.name));
+  if (stray !== undefined) throw refuse(`lists "${stray.name}", which is not a tar of a backup`);
+  if (!isSegmentSize(backup.walSegmentSize)) throw refuse(`has a walSegmentSize of ${backup.walSegmentSize}`);
   if (backup.version !== 1 || backup.method !== 'copy')
     throw refuse(`is of version ${backup.version} and method "${backup.method}"`);
   const [end = '', checksum] = /,\n {2}"sha256": "(\w+)"\n\}\n$/.exec(bytes.toString('latin1')) ?? [];
@@ -102,6 +107,11 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
     throw refuse('is damaged: its checksum is wrong');
   const { sha256: _, ...description } = backup as RepositoryBackup & { sha256: string };
   return description;
+}
+
+/** As PostgreSQL has them: a power of two, from 1 MB to 1 GB. */
+function isSegmentSize(bytes: number): boolean {
+  return bytes >= 1 << 20 && bytes <= 1 << 30 && Number.isInteger(Math.log2(bytes));
 }
 
 function sha256(bytes: Buffer): string {
@@ -134,15 +144,18 @@ export async function listBackups(
 /** The finished backup of that very request; undefined where there is none. */
 export async function findBackup(
   clusterDirectory: string,
-  of: { id: number; systemIdentifier: string; startLsn: string },
+  of: { id: number; systemIdentifier: string; startLsn: string; timeline?: number | null },
 ): Promise<RepositoryBackup | undefined> {
   const backups = await listBackups(clusterDirectory, (error) => {
     // One that is damaged is none; one that cannot be read may be the very one.
     if (error instanceof HoldfastError && error.code === 'repository_unreadable') throw error;
   });
   return backups.find(
-    ({ id, systemIdentifier, startLsn }) =>
-      id === of.id && systemIdentifier === of.systemIdentifier && startLsn === of.startLsn,
+    ({ id, systemIdentifier, startLsn, timeline }) =>
+      id === of.id &&
+      systemIdentifier === of.systemIdentifier &&
+      startLsn === of.startLsn &&
+      timeline === (of.timeline ?? timeline),
   );
 }
 

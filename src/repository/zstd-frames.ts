@@ -16,14 +16,25 @@ const checksumBytes = 4;
 const runLengthBlock = 1;
 
 /**
+ * Bytes of content that are held in memory at once for one frame of a WAL file. Ours have 2 MB; a segment that somebody
+ * has compressed by hand may be a frame as a whole.
+ */
+export const largestFrame = 64 << 20;
+/** As zstd writes it: what does not get smaller is stored in blocks of at most 128 kB, each with a header. */
+export const longestStored = (size: number) => size + (size >>> 8) + 1024;
+
+/**
  * The frame that begins the buffer; undefined: the buffer ends before it does.
- * @throws RangeError for what is no frame, or one without content size and checksum
+ * @throws RangeError for what is not a frame, for one without content size and checksum, and for one that says or takes
+ * more than such a file can have: what is read may be anybody's
  */
 export function firstFrame(bytes: Buffer): Frame | undefined {
   if (bytes.length < 6) return undefined;
   if (bytes.readUInt32LE(0) !== magic) throw new RangeError('there is no zstd frame where one should begin');
   const { at: afterHeader, size } = frameHeader(bytes) ?? {};
   if (afterHeader === undefined || size === undefined) return undefined;
+  if (size > largestFrame)
+    throw new RangeError(`a zstd frame says that it holds ${size} bytes; at most ${largestFrame} are read`);
   for (let at = afterHeader; at + blockHeaderBytes <= bytes.length;) {
     const header = bytes.readUIntLE(at, blockHeaderBytes);
     const isRunLength = ((header >> 1) & 3) === runLengthBlock;
@@ -32,6 +43,7 @@ export function firstFrame(bytes: Buffer): Frame | undefined {
     const length = at + checksumBytes;
     return length <= bytes.length ? { length, size } : undefined;
   }
+  if (bytes.length > longestStored(size)) throw new RangeError('a zstd frame has no end');
   return undefined;
 }
 

@@ -8,7 +8,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { syncDirectory, writeSynced } from '../repository/durable-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
 
-const noteName = 'holdfast-restore-unfinished';
+export const noteName = 'holdfast-restore-unfinished';
 
 export interface Destination {
   /** The new data directory, absolute. */
@@ -55,7 +55,7 @@ export async function prepareDestination(
 }
 
 /** The restore is finished. */
-export async function removeNote({ directory }: Destination): Promise<void> {
+export async function removeNote({ directory }: Pick<Destination, 'directory'>): Promise<void> {
   await rm(join(directory, noteName));
 }
 

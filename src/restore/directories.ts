@@ -3,24 +3,30 @@ import { chmod, chown, mkdir } from 'node:fs/promises';
 import type { Owned } from './data-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
 import type { Outcome } from './extraction/extract.ts';
-import { ownersIfRoot } from './extraction/owners.ts';
+import { directoryMode } from './extraction/modes.ts';
 
-/** `roots`: where each tar went, which its members do not say; they belong to whom the files belong to. */
+/** `roots`: where each tar went, which its members do not say. */
 export async function finishDirectories(
   directories: Outcome['directories'],
   roots: Record<string, string>,
-  { owner, directoryMode }: Owned,
+  { owner }: Owned,
 ): Promise<void> {
-  const owners = ownersIfRoot();
-  for (const root of Object.values(roots)) {
-    // An empty tablespace had nothing to extract.
-    await mkdir(bytePath(root, ''), { recursive: true, mode: directoryMode });
-    if (owner !== undefined) await chown(bytePath(root, ''), owner.uid, owner.gid);
-    await chmod(bytePath(root, ''), directoryMode);
-  }
+  // An empty tablespace had nothing to extract.
+  for (const root of Object.values(roots)) await mkdir(bytePath(root, ''), { recursive: true, mode: 0o700 });
   for (const { tar, path, header } of directories) {
     const directory = bytePath(roots[tar] ?? '', path);
-    if (owners !== undefined) await chown(directory, ...owners.of(header));
-    await chmod(directory, header.mode);
+    if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
+    await chmod(directory, directoryMode(header.mode));
+  }
+}
+
+/** The last step, after which others than we may get in: nothing is written there any more. */
+export async function handOver(
+  roots: Record<string, string>,
+  { owner, directoryMode: mode }: Owned,
+): Promise<void> {
+  for (const root of Object.values(roots).toReversed()) {
+    await chmod(bytePath(root, ''), mode);
+    if (owner !== undefined) await chown(bytePath(root, ''), owner.uid, owner.gid);
   }
 }

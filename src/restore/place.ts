@@ -95,7 +95,7 @@ async function refuseServer(dataDirectory: string): Promise<'none' | 'stale'> {
     case 'unclear':
       throw new HoldfastError(
         'failed',
-        `"${dataDirectory}" has a postmaster.pid of process ${lock.pid}, which is alive`,
+        `"${dataDirectory}" has a postmaster.pid of process ${lock.pid}, which ${lock.alive ? 'is alive' : 'may run in another container'}`,
         {
           code: 'server_running',
           hint: 'make sure that it is no server on this directory, remove postmaster.pid, and try again',

@@ -14,13 +14,15 @@ import { entryName } from '../repository/label-entry.ts';
 import { whileReading } from '../repository/lock.ts';
 import { ownershipOf, writeOwned, type Owned } from './data-files.ts';
 import { prepareDestination, removeNote } from './destination.ts';
-import { finishDirectories } from './directories.ts';
+import { finishDirectories, handOver } from './directories.ts';
 import { asBytes, bytePath } from './extraction/byte-path.ts';
+import { clusterOwner, type Owner } from './extraction/cluster-owner.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
+import { holdDestination, type HeldDestination } from './hold-destination.ts';
 import { Flusher } from './make-durable.ts';
 import { recoverySettings, withSettings, type Recovery } from './recovery-settings.ts';
 import { readInventory, type Inventory, type StoredBackup } from './stored-backup.ts';
-import { placeTablespaces, type PlacedTablespace } from './tablespaces.ts';
+import { placeTablespaces, refuseUnasked, type PlacedTablespace } from './tablespaces.ts';
 import { refuseWrongFiles } from './whole-copy.ts';
 
 export interface RestoreOptions {
@@ -29,6 +31,8 @@ export interface RestoreOptions {
   directory: string;
   /** Tablespaces that go elsewhere, by OID; absolute. */
   moved: ReadonlyMap<string, string>;
+  /** The others go where they were, even as root. */
+  asWere: boolean;
   recovery: Recovery;
   /** WAL segments that are taken from beside the backup, as the archive does not have them. */
   fromBackup: readonly string[];
@@ -54,35 +58,68 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 async function restoreLocked(options: RestoreOptions): Promise<Restored> {
   const { backup, directory } = options;
   const inventory = await readInventory(backup);
+  const owner = clusterOwner(backup, inventory.frames);
   const tablespaces = await planTablespaces(options, inventory);
   const outside = tablespaces.filter(({ inside }) => !inside);
   const destination = { directory, tablespaces: outside };
   await prepareDestination(destination, `the restore of backup ${entryName(backup.description)}`);
+  const held = await holdDestination(destination);
+  try {
+    const places = tablespaces.map((tablespace) => ({
+      ...tablespace,
+      written: writtenAt(tablespace, held, directory),
+    }));
+    const amount = await fill(
+      { ...options, directory: held.directory, named: directory, owner, inventory },
+      places,
+    );
+    return { tablespaces, ...amount };
+  } finally {
+    await held.release();
+  }
+}
 
+/** The paths are those by which we write. */
+interface Filling extends RestoreOptions {
+  /** The data directory, as the user knows it. */
+  named: string;
+  owner: Owner | undefined;
+  inventory: Inventory;
+}
+
+type Place = PlacedTablespace & {
+  /** By which path; one character a byte. */
+  written: string;
+};
+
+function writtenAt({ oid, location }: PlacedTablespace, held: HeldDestination, directory: string): string {
+  return held.locations.get(oid) ?? `${asBytes(held.directory)}${location.slice(asBytes(directory).length)}`;
+}
+
+async function fill(filling: Filling, places: readonly Place[]): Promise<{ files: number; bytes: number }> {
+  const { backup, directory, inventory } = filling;
   const flusher = new Flusher();
-  const { outcome, files, bytes } = await extractAll(options, inventory, tablespaces, flusher);
+  const { outcome, files, bytes } = await extractAll(filling, places, flusher);
   refuseWrongFiles(outcome.kept, inventory.manifest, backup);
   const owned = await ownershipOf(join(directory, 'PG_VERSION'));
-  await finishDirectories(outcome.directories, rootsOf(options, tablespaces), owned);
-  await linkTablespaces(options, tablespaces, owned);
-  await addWal(options, owned);
-  await addSettings(options, owned);
-  await writeOwned(
-    join(directory, 'backup_manifest'),
-    contentOf(join(backup.directory, 'backup_manifest')),
-    owned,
-  );
-  await flusher.finish([asBytes(directory), ...outside.map(({ location }) => location)]);
+  const roots = rootsOf(filling, places);
+  await finishDirectories(outcome.directories, roots, owned);
+  await linkTablespaces(filling, places, owned);
+  await addWal(filling, owned);
+  await addSettings(filling, owned);
+  await addManifest(filling, owned);
+  await flusher.finish(Object.values(roots));
 
   await addControlFile(directory, outcome.kept.get(controlFile), owned);
-  await removeNote(destination);
-  await syncDirectory(directory);
-  return { tablespaces, files, bytes };
+  await removeNote({ directory });
+  await handOver(roots, owned);
+  for (const root of Object.values(roots)) await syncDirectory(bytePath(root, ''));
+  return { files, bytes };
 }
 
 /** From the map beside the backup: the one inside of it comes too late. The manifest knows both. */
 async function planTablespaces(
-  { backup, directory, moved }: RestoreOptions,
+  { backup, directory, moved, asWere }: RestoreOptions,
   { manifest }: Inventory,
 ): Promise<PlacedTablespace[]> {
   const { description, meta } = backup;
@@ -94,15 +131,14 @@ async function planTablespaces(
   }
   const major = Number.parseInt(description.serverVersion, 10);
   const mapped = parseTablespaceMap(bytes, major);
-  return placeTablespaces({ mapped, from: description.dataDirectory, to: directory, moved });
+  const placed = placeTablespaces({ mapped, from: description.dataDirectory, to: directory, moved });
+  if (process.getuid?.() === 0) refuseUnasked(placed, { moved, asWere });
+  return placed;
 }
 
 /** Where the contents of each tar go. */
-function rootsOf(
-  { directory }: RestoreOptions,
-  tablespaces: readonly PlacedTablespace[],
-): Record<string, string> {
-  const ofTablespaces = tablespaces.map(({ oid, location }) => [`${oid}.tar.zst`, location]);
+function rootsOf({ directory }: Filling, places: readonly Place[]): Record<string, string> {
+  const ofTablespaces = places.map(({ oid, written }) => [`${oid}.tar.zst`, written]);
   return Object.fromEntries([['base.tar.zst', asBytes(directory)], ...ofTablespaces]) as Record<
     string,
     string
@@ -110,22 +146,22 @@ function rootsOf(
 }
 
 async function extractAll(
-  options: RestoreOptions,
-  inventory: Inventory,
-  tablespaces: readonly PlacedTablespace[],
+  filling: Filling,
+  places: readonly Place[],
   flusher: Flusher,
 ): Promise<{ outcome: Outcome; files: number; bytes: number }> {
-  const { backup, directory, jobs, onProgress } = options;
-  const locations = new Map(tablespaces.map(({ oid, location }) => [oid, location]));
+  const { backup, directory, named, jobs, owner, inventory, onProgress } = filling;
+  const locations = new Map(places.map(({ oid, written }) => [oid, written]));
   let files = 0;
   let bytes = 0;
   const outcome = await extract({
     backup,
     ...inventory,
     jobs,
-    roots: rootsOf(options, tablespaces),
+    roots: rootsOf(filling, places),
     kept,
     withheld: [controlFile],
+    owner,
     onProgress,
     onPart(part, isComplete) {
       if (isComplete) files += 1;
@@ -135,7 +171,7 @@ async function extractAll(
     onProblem(problem) {
       throw new HoldfastError('failed', `backup ${entryName(backup.description)} is damaged: ${problem}`, {
         code: 'backup_damaged',
-        hint: `restore another backup; "${directory}" holds no database, and may be emptied`,
+        hint: `restore another backup; "${named}" holds no database, and may be emptied`,
       });
     },
   });
@@ -160,9 +196,20 @@ async function linkTablespaces(
   await writeOwned(join(directory, 'tablespace_map'), formatTablespaceMap(mapped, major), owned);
   for (const { oid, location } of mapped) {
     const link = join(directory, 'pg_tblspc', oid);
-    await symlink(location, link);
+    await symlink(location, link).catch(explainLink(link));
     if (owned.owner !== undefined) await lchown(link, owned.owner.uid, owned.owner.gid);
   }
+}
+
+/** PostgreSQL has no other way to tablespaces. */
+function explainLink(link: string) {
+  return (error: unknown): never => {
+    throw new HoldfastError('failed', `the symbolic link "${link}" cannot be created: ${messageOf(error)}`, {
+      code: 'directory_unwritable',
+      hint: 'restore to a file system that has symbolic links: PostgreSQL needs them for tablespaces',
+      cause: error,
+    });
+  };
 }
 
 async function addWal({ backup, directory, fromBackup }: RestoreOptions, owned: Owned): Promise<void> {
@@ -179,9 +226,21 @@ async function addWal({ backup, directory, fromBackup }: RestoreOptions, owned: 
   }
 }
 
-/** Not opened before it is read, so that whoever reads it gets the error. */
-async function* contentOf(file: string): AsyncGenerator<Buffer> {
-  yield* createReadStream(file) as AsyncIterable<Buffer>;
+/** The one that the files were held against: what is in the repository may be another one by now. */
+async function addManifest({ backup, directory }: Filling, owned: Owned): Promise<void> {
+  const from = join(backup.directory, 'backup_manifest');
+  let checksum = 0;
+  const content = async function* () {
+    for await (const bytes of createReadStream(from) as AsyncIterable<Buffer>) {
+      checksum = crc32c(bytes, checksum);
+      yield bytes;
+    }
+  };
+  await writeOwned(join(directory, 'backup_manifest'), content(), owned);
+  if (checksum === backup.description.manifestCrc32c) return;
+  throw new HoldfastError('failed', `"${from}" has changed while it was restored`, {
+    code: 'backup_damaged',
+  });
 }
 
 async function decompressTo(to: string, from: string, size: number, owned: Owned): Promise<void> {

@@ -4,15 +4,15 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAlive } from '../identity/process.ts';
+import { isAlive, seesAllProcesses } from '../identity/process.ts';
 
 export type Lock =
   | { state: 'none' }
   /** postmaster.pid is there, and no server on this directory. */
   | { state: 'stale'; pid: number }
   | { state: 'running'; pid: number }
-  /** A process with that number is there, and what it is cannot be seen. */
-  | { state: 'unclear'; pid: number };
+  /** A process with that number is there, and what it is cannot be seen; or it may be in another container. */
+  | { state: 'unclear'; pid: number; alive: boolean };
 
 export async function serverLock(dataDirectory: string): Promise<Lock> {
   const server = await serverIn(dataDirectory);
@@ -27,9 +27,28 @@ export async function serverLock(dataDirectory: string): Promise<Lock> {
   if (text === undefined) return { state: 'none' };
   // A postmaster forked from a program notes its number as a negative one.
   const pid = Math.abs(Number.parseInt(text, 10)) || 0;
-  if (pid === 0 || !isAlive(pid)) return { state: 'stale', pid };
+  if (pid === 0) return { state: 'stale', pid };
+  if (!isAlive(pid)) {
+    const isOver = seesAllProcesses() || !(await wasWrittenHere(text, dataDirectory));
+    return isOver ? { state: 'stale', pid } : { state: 'unclear', pid, alive: false };
+  }
   const elsewhere = await worksIn(pid, dataDirectory);
-  return { state: elsewhere === false ? 'stale' : 'unclear', pid };
+  return elsewhere === false ? { state: 'stale', pid } : { state: 'unclear', pid, alive: true };
+}
+
+/** How often a server may have had to take the next key, as others had the one before. */
+const mostKeysTaken = 100n;
+
+/**
+ * Whether a server on this very directory wrote its postmaster.pid, and not one on what this is a copy of: the key of
+ * its shared memory, in the seventh line, is the directory's inode (src/backend/port/sysv_shmem.c).
+ */
+async function wasWrittenHere(text: string, dataDirectory: string): Promise<boolean> {
+  const [, key] = /^ *(\d+) +\d+ *$/.exec(text.split('\n')[6] ?? '') ?? [];
+  // A server has noted it before it does anything else there.
+  if (key === undefined) return false;
+  const { ino } = await stat(dataDirectory, { bigint: true });
+  return BigInt.asUintN(32, BigInt(key) - ino) <= mostKeysTaken;
 }
 
 /** The server's processes work in its data directory; this also finds one that sees it under another path. */

@@ -12,14 +12,15 @@ import type { RepositoryBackup } from '../repository/repository-backup.ts';
 export async function refuseOtherVersion(
   { id, serverVersion }: Pick<RepositoryBackup, 'id' | 'serverVersion'>,
   directory: string,
-  programs: string | undefined,
+  programs: { directory: string; user: ServerUser | undefined } | undefined,
 ): Promise<void> {
   const major = Number.parseInt(serverVersion, 10);
-  const found = programs === undefined ? versionInPath(directory) : await versionOf(programs);
+  const found =
+    programs === undefined ? versionInPath(directory) : await versionOf(programs.directory, programs.user);
   if (found === undefined || found === major) return;
   throw new HoldfastError(
     'failed',
-    `backup ${id} is of PostgreSQL ${major}, and "${programs ?? directory}" is for PostgreSQL ${found}`,
+    `backup ${id} is of PostgreSQL ${major}, and "${programs?.directory ?? directory}" is for PostgreSQL ${found}`,
     {
       code: 'other_version',
       hint: `only PostgreSQL ${major} can use its files: restore it elsewhere, or name that server's programs (--pg-bin DIR)`,
@@ -32,18 +33,34 @@ export function versionInPath(directory: string): number | undefined {
   return major === undefined ? undefined : Number(major);
 }
 
-/** The major version of the server in that directory. @throws HoldfastError `no_server_programs` */
-export async function versionOf(programs: string): Promise<number> {
+/** As whom PostgreSQL's programs run. */
+export interface ServerUser {
+  uid: number;
+  gid: number;
+}
+
+/** Milliseconds. */
+const patience = 20_000;
+
+/**
+ * The major version of the server in that directory. `user`: as whom it is asked, where we are root; undefined: as
+ * ourselves. @throws HoldfastError `no_server_programs`
+ */
+export async function versionOf(programs: string, user: ServerUser | undefined): Promise<number> {
   const program = join(programs, 'postgres');
   try {
-    const { stdout } = await promisify(execFile)(program, ['--version']);
+    const { stdout } = await promisify(execFile)(program, ['--version'], {
+      timeout: patience,
+      cwd: '/',
+      ...user,
+    });
     const [, major] = /^postgres \(PostgreSQL\) (\d+)/.exec(stdout) ?? [];
     if (major === undefined) throw new Error(`it says "${stdout.trim()}"`);
     return Number(major);
   } catch (error) {
     throw new HoldfastError('failed', `the version of "${program}" is unknown: ${messageOf(error)}`, {
       code: 'no_server_programs',
-      hint: 'give the directory that has "postgres" in it, such as /usr/lib/postgresql/18/bin',
+      hint: `give the directory that has "postgres" in it, such as /usr/lib/postgresql/18/bin${user === undefined ? '' : `, where user ${user.uid} may run it`}`,
       cause: error,
     });
   }

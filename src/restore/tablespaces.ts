@@ -19,7 +19,7 @@ export interface Placement {
   moved: ReadonlyMap<string, string>;
 }
 
-/** @throws HoldfastError of kind `usage` for an OID that the backup does not have */
+/** @throws HoldfastError of kind `usage` for an OID that the backup does not have; `backup_damaged`, `tablespace_overlaps` */
 export function placeTablespaces({ mapped, from, to, moved }: Placement): PlacedTablespace[] {
   const oids = mapped.map(({ oid }) => oid);
   const unknown = [...moved.keys()].find((oid) => !oids.includes(oid));
@@ -30,12 +30,64 @@ export function placeTablespaces({ mapped, from, to, moved }: Placement): Placed
     });
   }
   const below = (directory: string) => `${Buffer.from(directory).toString('latin1').replace(/\/+$/, '')}/`;
-  return mapped.map(({ oid, location }) => {
+  const placed = mapped.map(({ oid, location }) => {
     const chosen = moved.get(oid);
     const was = location.toString('latin1');
+    if (chosen === undefined) refuseWinding(oid, location);
     const stays = chosen === undefined ? was : Buffer.from(chosen).toString('latin1');
     const wasInside = chosen === undefined && was.startsWith(below(from));
     const is = wasInside ? below(to) + was.slice(below(from).length) : stays;
     return { oid, location: is, inside: is.startsWith(below(to)) };
   });
+  refuseOverlap(placed, below(to));
+  return placed;
+}
+
+/** As PostgreSQL has them: it makes every path a plain one before it links to it. */
+function refuseWinding(oid: string, location: Buffer): void {
+  const path = location.toString('latin1');
+  if (path.startsWith('/') && !path.split('/').some((part) => part === '.' || part === '..')) return;
+  throw new HoldfastError('failed', `tablespace ${oid} was in "${location.toString()}", which is no place`, {
+    code: 'backup_damaged',
+    hint: `restore another backup, or say where: --tablespace ${oid}=DIR`,
+  });
+}
+
+/** Files of two tablespaces, or of one and the data directory, would lie among each other. */
+function refuseOverlap(placed: readonly PlacedTablespace[], to: string): void {
+  const paths = placed.map(({ oid, location }) => ({ oid, path: `${location.replace(/\/+$/, '')}/` }));
+  for (const { oid, path } of paths) {
+    const other = paths.find((one) => one.oid !== oid && path.startsWith(one.path));
+    if (other === undefined && !to.startsWith(path)) continue;
+    const what = other === undefined ? 'the data directory' : `tablespace ${other.oid}`;
+    throw new HoldfastError('failed', `tablespace ${oid} and ${what} would lie one in the other`, {
+      code: 'tablespace_overlaps',
+      hint: `say where to put it: --tablespace ${oid}=DIR`,
+    });
+  }
+}
+
+/**
+ * For root, who can write everywhere: where files go outside of the target is for the operator to say, not for a
+ * repository that others can write.
+ * @throws HoldfastError `tablespace_unasked`
+ */
+export function refuseUnasked(
+  placed: readonly PlacedTablespace[],
+  { moved, asWere }: { moved: Placement['moved']; asWere: boolean },
+): void {
+  const unasked = placed.filter(({ oid, inside }) => !inside && !moved.has(oid));
+  if (asWere || unasked.length === 0) return;
+  const [first] = unasked;
+  const list = unasked.map(
+    ({ oid, location }) => `${oid} to "${Buffer.from(location, 'latin1').toString()}"`,
+  );
+  throw new HoldfastError(
+    'failed',
+    `as root, no tablespace goes where only the backup says: ${list.join(', ')}`,
+    {
+      code: 'tablespace_unasked',
+      hint: `give --tablespaces-as-they-were where that is right, or say where: --tablespace ${first?.oid}=DIR`,
+    },
+  );
 }

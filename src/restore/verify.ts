@@ -44,7 +44,8 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
 
 async function verifyLocked(options: VerifyOptions): Promise<Verification> {
   const { backup, clusterDirectory } = options;
-  const found = { startedAt: new Date(), problems: [] as string[], files: 0, bytes: 0 };
+  const problems = backup.description.damagedPages.map(damagedWhenCopied);
+  const found = { startedAt: new Date(), problems, files: 0, bytes: 0 };
   const manifest = await orProblem(found.problems, readManifest(backup));
   const frames = await orProblem(found.problems, readFrames(backup));
   if (frames !== undefined) {
@@ -56,6 +57,7 @@ async function verifyLocked(options: VerifyOptions): Promise<Verification> {
       roots: undefined,
       kept,
       withheld: [],
+      owner: undefined,
       onProgress: options.onProgress,
       onPart: ({ length }, isComplete) => {
         if (isComplete) found.files += 1;
@@ -69,6 +71,11 @@ async function verifyLocked(options: VerifyOptions): Promise<Verification> {
   }
   const segments = await verifyWal(backup, clusterDirectory, found.problems);
   return { ...found, segments, finishedAt: new Date() };
+}
+
+/** The files are what was copied, and what was copied is damaged. */
+function damagedWhenCopied({ file, block }: RepositoryBackup['damagedPages'][number]): string {
+  return `block ${block} of "${file}" was damaged when it was copied`;
 }
 
 async function orProblem<T>(problems: string[], reading: Promise<T>): Promise<T | undefined> {

@@ -1,7 +1,8 @@
 /** Puts backup_label and tablespace_map into a directory: byte for byte, durably, and never over other ones. */
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { temporaryName } from '../identity/temporary.ts';
 import { syncDirectory } from '../repository/durable-files.ts';
 import type { LabelEntry } from '../repository/label-entry.ts';
 
@@ -77,7 +78,8 @@ function otherLabel(path: string, how: string): HoldfastError {
 /** The whole file or none, also after a crash: written under another name first, then linked to its own. */
 async function writeOnce(path: string, bytes: Buffer, { mode, owner }: Ownership): Promise<void> {
   if ((await contentOf(path))?.equals(bytes) === true) return;
-  const temporary = `${path}.holdfast-${process.pid}`;
+  // PostgreSQL's tools pass over such a name, should this process be killed.
+  const temporary = join(dirname(path), temporaryName(`pgsql_tmp.${basename(path)}`));
   try {
     const file = await open(temporary, 'wx', mode);
     try {

@@ -3,6 +3,7 @@
  * expiry of a cluster at a time, on whatever host; one that was killed is finished by the next.
  */
 import { join } from 'node:path';
+import { useRepository } from '../chores/repository-use.ts';
 import { recordExpiringWal } from '../control/retention.ts';
 import { HoldfastError } from '../errors.ts';
 import { makeDurableDirectory } from '../repository/cluster-identity.ts';
@@ -12,6 +13,7 @@ import { backupsDirectory, metaDirectory } from '../repository/repository-backup
 import { removeArchived } from '../repository/wal-archive.ts';
 import type { Decided } from './decide-backups.ts';
 import type { ListedCandidate } from './candidates.ts';
+import { bringHoldsTogether } from './holds.ts';
 import { lookAgain, lookAt, planFor, type Plan, type Seen } from './plan.ts';
 import { finishEarlier, removeOne, type ExpireOptions } from './remove.ts';
 import { runsOf, type WalRun } from './wal-runs.ts';
@@ -37,7 +39,10 @@ export async function expire(options: ExpireOptions): Promise<Expiry> {
   if (dryRun) return preview(options);
   const seen = await control((db) => lookAt(db, question(options)));
   if (seen === undefined) return nothing(cluster);
-  await makeDurableDirectory(clusterDirectory);
+  const use = { cluster, clusterDirectory, control };
+  // Where nobody has a repository, there is only a place for the lock: without owner.json, it is none.
+  if ((await useRepository(use, `expiry of cluster ${cluster}`)) === 'unused')
+    await makeDurableDirectory(clusterDirectory);
   return withLock(clusterDirectory, { shared: false, wait: 0 }, () => expireLocked(options)).catch(
     (error: unknown) => {
       if (!(error instanceof HoldfastError) || error.code !== 'locked') throw error;
@@ -63,6 +68,7 @@ async function preview(options: ExpireOptions): Promise<Expiry> {
 
 async function expireLocked(options: ExpireOptions): Promise<Expiry> {
   const { control, clusterDirectory, log, signal } = options;
+  await bringHoldsTogether(options);
   const seen = await control((db) => lookAt(db, question(options)));
   if (seen === undefined) return nothing(options.cluster);
   const finished = await finishEarlier(options);

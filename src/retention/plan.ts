@@ -5,6 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../control/connection.ts';
+import { heldRequests, type HeldRequest } from '../control/holds.ts';
 import {
   damagedBackups,
   knownBackups,
@@ -17,13 +18,8 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
-import {
-  backupsDirectory,
-  listBackups,
-  metaDirectory,
-  namesIn,
-  type RepositoryBackup,
-} from '../repository/repository-backup.ts';
+import { backupsDirectory, listBackups, metaDirectory, namesIn } from '../repository/repository-backup.ts';
+import { entryName } from '../repository/label-entry.ts';
 import { findLeftovers } from '../repository/unfinished-backup.ts';
 import { archivedFiles, archivedPath, timelineHistories } from '../repository/wal-archive.ts';
 import {
@@ -33,9 +29,11 @@ import {
   storedCandidate,
   type ListedCandidate,
   type Question,
+  type StoredCopy,
 } from './candidates.ts';
 import { decideBackups, type Decided } from './decide-backups.ts';
 import { decideWal, type Beginning, type DecidedFile } from './decide-wal.ts';
+import { unknownHolds } from './holds.ts';
 import { timelinesToReach } from './reach.ts';
 
 /** What was read, in one go. */
@@ -80,18 +78,20 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   const starting = await startingBackups(db, cluster);
   const known = await knownBackups(db, cluster);
   const damaged = await damagedBackups(db, cluster);
+  const held = await heldRequests(db, cluster);
   const stored = await listAll(clusterDirectory);
   const archive = await readArchive(clusterDirectory);
   refuseMissing(clusterDirectory, known, archive);
+  const candidates = [
+    ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
+    ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
+  ];
   return {
     cluster,
     clusterDirectory,
     now,
     policy,
-    candidates: [
-      ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
-      ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
-    ],
+    candidates: await Promise.all(candidates.map((one) => withUnknownHolds(one, clusterDirectory, held))),
     archive,
     underWay: beginningsOf(
       known.filter(({ state }) => isUnderWay(state)),
@@ -99,6 +99,15 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
     ),
     walMustWait: await whyWait(clusterDirectory, starting, known),
   };
+}
+
+async function withUnknownHolds(
+  candidate: ListedCandidate,
+  clusterDirectory: string,
+  held: readonly HeldRequest[],
+): Promise<ListedCandidate> {
+  const backup = { ...candidate, startLsn: candidate.startText };
+  return { ...candidate, held: [...candidate.held, ...(await unknownHolds(clusterDirectory, backup, held))] };
 }
 
 /** The same, with what has begun since then: removing backups takes its time. */
@@ -195,14 +204,20 @@ function refuseMissing(
 }
 
 /** @throws HoldfastError where the description of any of them cannot be read */
-async function listAll(clusterDirectory: string): Promise<RepositoryBackup[]> {
+async function listAll(clusterDirectory: string): Promise<StoredCopy[]> {
   const parent = backupsDirectory(clusterDirectory);
   const names = new Set(await namesIn(parent));
   const isLone = (name: string) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !names.has(metaDirectory(name));
   const lone = [...names].find((name) => isLone(name) && !names.has(`${metaDirectory(name)}.expired`));
   try {
     if (lone !== undefined) throw new Error(`"${join(parent, metaDirectory(lone))}" is missing`);
-    return await listBackups(clusterDirectory);
+    const listed = await listBackups(clusterDirectory);
+    return await Promise.all(
+      listed.map(async (description) => {
+        const meta = metaDirectory(join(parent, entryName(description)));
+        return { description, label: await readFile(join(meta, 'backup_label'), 'latin1') };
+      }),
+    );
   } catch (error) {
     throw new HoldfastError('failed', `a backup's description cannot be read: ${messageOf(error)}`, {
       code: 'repository_unreadable',

@@ -10,6 +10,8 @@ import type { Log } from '../log.ts';
 import { forgetBackup, removeFiles, unlistBackup, unlistedBackups } from '../repository/expired-backup.ts';
 import { withLock } from '../repository/lock.ts';
 import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
+import { forgetElsewhere, storedHolds } from '../repository/stored-holds.ts';
+import { whyUnknownHolds } from './decide-holds.ts';
 import type { Decided } from './decide-backups.ts';
 import { runDeleteCommand } from './delete-command.ts';
 import type { ListedCandidate } from './candidates.ts';
@@ -51,6 +53,8 @@ async function removeStored(expiring: ExpiringBackup, seen: Seen, options: Expir
   let refusal: string | undefined;
   try {
     await withLock(meta, { shared: false, wait: 0 }, async () => {
+      refusal = await heldMeanwhile(expiring, clusterDirectory);
+      if (refusal !== undefined) return;
       refusal = await options.control((db) => beginExpiry(db, expiring));
       if (refusal === undefined) await unlistBackup(clusterDirectory, expiring.backup, expiring);
     });
@@ -60,6 +64,15 @@ async function removeStored(expiring: ExpiringBackup, seen: Seen, options: Expir
   }
   if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
   return { state: 'gone', bytes: await finish(expiring, options) };
+}
+
+/** Whoever places a hold now, in whatever database, has to wait for us; what is over has been removed before. */
+async function heldMeanwhile(
+  expiring: ExpiringBackup,
+  clusterDirectory: string,
+): Promise<string | undefined> {
+  const [first] = await storedHolds(clusterDirectory, { ...expiring, name: expiring.backup });
+  return first && whyUnknownHolds(first);
 }
 
 async function finish(
@@ -99,9 +112,10 @@ function isRecord(why: unknown): why is ExpiringBackup {
 async function removeElsewhere(
   backup: ListedCandidate,
   expiring: ExpiringBackup,
-  { control, deleteCommand = [], cluster, signal }: ExpireOptions,
+  { control, clusterDirectory, deleteCommand = [], cluster, signal }: ExpireOptions,
 ): Promise<Result> {
-  const refusal = await control((db) => beginExpiry(db, expiring));
+  const refusal =
+    (await heldMeanwhile(expiring, clusterDirectory)) ?? (await control((db) => beginExpiry(db, expiring)));
   if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
   try {
     await runDeleteCommand(deleteCommand, cluster, backup, signal);
@@ -111,6 +125,7 @@ async function removeElsewhere(
     return { state: 'refused', reason: problem, failed: true };
   }
   await control((db) => endExpiry(db, expiring, { bytes: null, problem: null }));
+  await forgetElsewhere(clusterDirectory, { ...expiring, name: expiring.backup });
   return { state: 'gone', bytes: 0 };
 }
 

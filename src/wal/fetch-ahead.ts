@@ -3,14 +3,16 @@
  * goes elsewhere, and removes the spool when recovery is over, its server has gone, or nothing is taken any more.
  */
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
-import { isAlive } from '../identity/process.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { thisProcess } from '../identity/process.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { requireIdentity } from './fetch.ts';
 import { SegmentMakers } from './segment-makers.ts';
+import { serverRuns } from './server-state.ts';
 import { isRecovering, readOwner, readWanted, readySegments, type SpoolOwner } from './spool.ts';
 
 export interface FetchAheadOptions {
@@ -38,7 +40,7 @@ export async function fetchAhead({ spool, after, ahead }: FetchAheadOptions): Pr
   } finally {
     await makers.end();
   }
-  if ((await readOwner(spool))?.pid === owner.pid) await rm(spool, { recursive: true, force: true });
+  if (await isThisProcess(spool)) await rm(spool, { recursive: true, force: true });
 }
 
 interface Reading {
@@ -50,12 +52,12 @@ interface Reading {
 }
 
 async function keepReady(reading: Reading, after: string): Promise<void> {
-  const { spool, owner, makers, segmentSize } = reading;
+  const { spool, makers, segmentSize } = reading;
   let next = nextSegment(after, segmentSize);
   let wanted: string | undefined;
   let idleSince = performance.now();
   let taken = 0;
-  while (await isOurs(spool, owner)) {
+  while (await isOurs(spool)) {
     const now = await readWanted(spool);
     if (now !== undefined && now !== wanted) {
       wanted = now;
@@ -96,8 +98,7 @@ function beginMore(reading: Reading, ready: readonly string[], next: string): st
 /** The fetch that started this process gives it the spool; undefined: it has not. */
 async function untilOwner(spool: string): Promise<SpoolOwner | undefined> {
   for (let waited = 0; waited < idleWithNothing; waited += pollEvery) {
-    const owner = await readOwner(spool);
-    if (owner?.pid === process.pid) return owner;
+    if (await isThisProcess(spool)) return readOwner(spool);
     await sleep(pollEvery);
   }
   return undefined;
@@ -109,13 +110,14 @@ function nextSegment(name: string, segmentSize: number): string {
 }
 
 /** For as long as the spool is this process's, and there is somebody to read ahead for. */
-async function isOurs(spool: string, owner: SpoolOwner): Promise<boolean> {
+async function isOurs(spool: string): Promise<boolean> {
   const walDirectory = dirname(spool);
-  if ((await readOwner(spool))?.pid !== owner.pid || !isRecovering(walDirectory)) return false;
-  const [postmaster] = (
-    await readFile(join(dirname(walDirectory), 'postmaster.pid'), 'utf8').catch(() => '')
-  ).split('\n');
-  return isAlive(Number(postmaster));
+  if (!(await isThisProcess(spool)) || !isRecovering(walDirectory)) return false;
+  return serverRuns(dirname(walDirectory));
+}
+
+async function isThisProcess(spool: string): Promise<boolean> {
+  return isDeepStrictEqual((await readOwner(spool))?.process, thisProcess());
 }
 
 /** Replay has got the segment before `wanted`; returns what is to be made ready next. */

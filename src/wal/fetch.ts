@@ -3,7 +3,7 @@
  * for the end of the WAL; so everything else that can go wrong is an error of its own, never "not there".
  * A file appears under the name that was asked for only once it is whole and checked.
  */
-import { open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseHistoryFile } from '../postgres/timeline-history.ts';
@@ -11,10 +11,12 @@ import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.t
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { writeFully } from '../repository/compressed-file.ts';
 import { readCompressedHere } from '../repository/compressed-here.ts';
-import { isAlive } from '../identity/process.ts';
+import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { writeAt } from '../repository/write-at.ts';
 import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
+import { writtenAs } from './our-directories.ts';
+import { serverRuns } from './server-state.ts';
 import { checkSegment, notWal } from './source-file.ts';
 
 export interface FetchOptions {
@@ -65,7 +67,7 @@ async function openArchived(archived: string): Promise<FileHandle | undefined> {
 
 /** Under another name in the same directory, until it is whole. */
 async function writeWhole(path: string, write: (target: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = `${path}.${process.pid}.fetching`;
+  const temporary = join(dirname(path), temporaryName(writtenAs(basename(path))));
   try {
     await removeLeftovers(path);
     const target = await open(temporary, 'w', 0o600);
@@ -86,13 +88,9 @@ async function writeWhole(path: string, write: (target: FileHandle) => Promise<v
   }
 }
 
-/** What fetches that were killed have left beside it. */
+/** What fetches that were killed have left beside it: of a server's, not of pg_rewind, which has listed the files. */
 async function removeLeftovers(path: string): Promise<void> {
-  for (const name of await readdir(dirname(path))) {
-    const [, beginning, pid] = /^(.*)\.(\d+)\.fetching$/.exec(name) ?? [];
-    if (beginning === basename(path) && !isAlive(Number(pid)))
-      await rm(join(dirname(path), name), { force: true });
-  }
+  if (await serverRuns(dirname(dirname(path)))) await removeTemporaries(dirname(path), writtenAs(''));
 }
 
 interface Expected {

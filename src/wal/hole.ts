@@ -12,7 +12,7 @@ import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath, segmentsIn, walLogs } from '../repository/wal-archive.ts';
 import { requireIdentity } from './fetch.ts';
 
-/** Milliseconds for which it may still come: what is archived ahead of the archiver overtakes what he has in hand. */
+/** Milliseconds for which it may still come: a directory that is read while it changes may show the later file only. */
 const patience = 10_000;
 const pollEvery = 500;
 

@@ -1,8 +1,8 @@
-/** A thread that archives one file of WAL after the other, and compresses without a word to anybody. */
+/** A thread that prepares one file of WAL after the other, and compresses without a word to anybody. */
 import { workerData } from 'node:worker_threads';
 import { doTasks } from '../thread-tasks.ts';
-import { pushWal, type PushOptions } from './push.ts';
+import { prepareWal, type PushOptions } from './push.ts';
 
 const options = workerData as Omit<PushOptions, 'path'>;
 
-doTasks((path: string) => pushWal({ ...options, path, hasThread: true }));
+doTasks((path: string) => prepareWal({ ...options, path, hasThread: true }));

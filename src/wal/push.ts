@@ -2,14 +2,16 @@
  * Archives one file of WAL. When it resolves, the repository has that very content on disk, under its name. An
  * identical file that is there already is fine; a different one is never overwritten.
  */
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { claimRepository, readIdentity } from '../repository/cluster-identity.ts';
+import { removeTemporaries } from '../identity/temporary.ts';
+import { claimRepository, readIdentity, removeIdentityLeftovers } from '../repository/cluster-identity.ts';
 import { readCompressed, readFully, writeCompressed, writeFully } from '../repository/compressed-file.ts';
 import { writeCompressedHere } from '../repository/compressed-here.ts';
-import { makeDurable, placeFile, removeLeftovers } from '../repository/place-file.ts';
+import { makeDurable, placeTemporary, writeAside } from '../repository/place-file.ts';
 import { repositoryUnreadable } from '../repository/repository-errors.ts';
+import { requireRepository } from '../repository/repository-owner.ts';
 import { archivedPath, isCompressed, writingDirectory } from '../repository/wal-archive.ts';
 import { openSource, systemAround, type SourceFile } from './source-file.ts';
 
@@ -26,30 +28,66 @@ export interface PushOptions {
 /** Bytes: the largest --wal-segsize. */
 const largestSegment = 1 << 30;
 
+/** What is ready to get its name in the archive. */
+export interface PreparedFile {
+  path: string;
+  archived: string;
+  /** undefined: an identical one is there already, durably. */
+  temporary: string | undefined;
+}
+
 /** @throws HoldfastError where the file is not what it should be, or cannot be archived */
-export async function pushWal({
-  path,
-  clusterDirectory,
-  compressLevel,
-  hasThread = false,
-}: PushOptions): Promise<void> {
+export async function pushWal(options: PushOptions): Promise<void> {
+  await placePrepared(await prepareWal(options));
+}
+
+/** All but the name: the file is checked, compressed and on the disk. @throws HoldfastError as pushWal() */
+export async function prepareWal(options: PushOptions): Promise<PreparedFile> {
+  const { path, clusterDirectory } = options;
   const source = await openSource(path);
   try {
     await checkSystem(source, clusterDirectory);
-    await removeLeftovers(writingDirectory(clusterDirectory));
+    await removeTemporaries(writingDirectory(clusterDirectory));
+    await removeIdentityLeftovers(clusterDirectory);
     const archived = archivedPath(clusterDirectory, source.name);
-    if (await confirmed(source, archived)) return;
-    const placed = await placeFile(archived, writingDirectory(clusterDirectory), async (target) => {
-      const { file, size, kind } = source;
-      if (!isCompressed(kind)) await copyPlain(source, target);
-      else if (hasThread) writeCompressedHere(file.fd, size, target.fd, compressLevel);
-      else await writeCompressed(file, size, target, compressLevel);
-    });
-    // Somebody else was quicker: what counts is the same.
-    if (!placed && !(await confirmed(source, archived))) throw vanished(archived);
+    if (await confirmed(source, archived)) return { path, archived, temporary: undefined };
+    const write = (target: FileHandle) => writeContent(source, target, options);
+    return {
+      path,
+      archived,
+      temporary: await writeAside(archived, writingDirectory(clusterDirectory), write),
+    };
   } finally {
     await source.file.close();
   }
+}
+
+/** @throws HoldfastError where somebody else has archived a different one meanwhile */
+export async function placePrepared({ path, archived, temporary }: PreparedFile): Promise<void> {
+  if (temporary === undefined || (await placeTemporary(temporary, archived))) return;
+  // Somebody else was quicker: what counts is the same.
+  const source = await openSource(path);
+  try {
+    if (!(await confirmed(source, archived))) throw vanished(archived);
+  } finally {
+    await source.file.close();
+  }
+}
+
+/** Instead of placing it. */
+export async function discardPrepared({ temporary }: PreparedFile): Promise<void> {
+  if (temporary !== undefined) await rm(temporary, { force: true }).catch(() => undefined);
+}
+
+async function writeContent(
+  source: SourceFile,
+  target: FileHandle,
+  { compressLevel, hasThread = false }: PushOptions,
+): Promise<void> {
+  const { file, size, kind } = source;
+  if (!isCompressed(kind)) await copyPlain(source, target);
+  else if (hasThread) writeCompressedHere(file.fd, size, target.fd, compressLevel);
+  else await writeCompressed(file, size, target, compressLevel);
 }
 
 /** A segment says whose it is; a history file does not, but lies in a data directory that does. */
@@ -60,6 +98,7 @@ async function checkSystem(source: SourceFile, clusterDirectory: string): Promis
   }
   const systemIdentifier = await systemAround(source.path);
   const identity = await readIdentity(clusterDirectory);
+  if (identity === undefined) requireRepository(clusterDirectory);
   if (systemIdentifier !== undefined && identity !== undefined)
     await claimRepository(clusterDirectory, { ...identity, systemIdentifier });
 }

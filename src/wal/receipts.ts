@@ -1,35 +1,45 @@
 /**
- * What a worker has archived ahead of the archiver, in the data directory whose WAL it is:
+ * What has been archived ahead of the archiver, in the data directory whose WAL it is:
  *
- *   pg_wal/holdfast.push/target      where "wal push" archives to; without it, no worker goes ahead
- *   pg_wal/holdfast.push/<file>      that very file is in the archive, durably
- *   pg_wal/holdfast.push/<file>.busy the process that is archiving it now
+ *   pg_wal/pgsql_tmp.holdfast.push/target      where "wal push" archives to; without it, nobody goes ahead
+ *   pg_wal/pgsql_tmp.holdfast.push/<file>      that very file is in the archive, durably
+ *   pg_wal/pgsql_tmp.holdfast.push/<file>.busy the process that is archiving it now
+ *   pg_wal/pgsql_tmp.holdfast.push/refused     the file that could not be archived: behind it nothing is
  *
  * A receipt names the file as the file system knows it: device, inode, size, and the times of the last change of
  * its content and of its inode. No write can leave all of these as they were, provided that the file had been left
  * alone for longer than the clock's granularity when it was read. It is good for one boot, since devices' numbers
- * are.
+ * are. Target and refusal name the directory in the same way: those that a copy of it has brought are the original's.
  */
 import { existsSync, statSync, type BigIntStats } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bootId, isAlive } from '../identity/process.ts';
+import { bootId, parseProcess, processState, thisProcess } from '../identity/process.ts';
+import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
+import { walFileKind } from '../repository/wal-archive.ts';
+import { pushDirectory } from './our-directories.ts';
 
 export interface Target {
   /** The cluster's directory in the repository. */
   clusterDirectory: string;
   /** As invocationOf() says; undefined: the script cannot use receipts. */
   invocation: string | undefined;
+  /** Its id, as owner.json has it; undefined: an older release has made it. */
+  repository?: string | undefined;
 }
 
-const directoryName = 'holdfast.push';
-/** Milliseconds for which a push waits for the worker that has the file in hand. */
+/**
+ * Milliseconds for which a file has to have been left alone before it is read: longer than the granularity of the
+ * file system's clock, so that a later write shows.
+ */
+export const settled = 30;
+/** Milliseconds for which a file that another process has in hand is waited for. */
 const patience = 10_000;
 
 /** Of a file in pg_wal. */
 export function receiptPath(path: string): string {
-  return join(dirname(path), directoryName, basename(path));
+  return join(pushDirectory(dirname(path)), basename(path));
 }
 
 /** As bin/holdfast-wal asks stat for it. */
@@ -46,17 +56,23 @@ function seconds(nanoseconds: bigint): string {
   return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
 }
 
-/** Whether that very file has been archived there; waits while a worker is at it. */
+/** Whether that very file has been archived there; waits while somebody is at it. */
 export async function isReceipted(path: string, target: Target): Promise<boolean> {
   const wanted = receiptText(path, target);
   const receipt = receiptPath(path);
   for (let waited = 0; waited < patience; waited += 2) {
     const found = await readFile(receipt, 'utf8').catch(() => undefined);
     if (found !== undefined) return found === wanted;
-    if (!(await isBusy(receipt))) break;
+    if (!(await isBusy(path))) break;
     await sleep(2);
   }
-  return (await readFile(receipt, 'utf8').catch(() => undefined)) === wanted;
+  return hasReceipt(path, target);
+}
+
+/** The same, without waiting. */
+export async function hasReceipt(path: string, target: Target): Promise<boolean> {
+  const found = await readFile(receiptPath(path), 'utf8').catch(() => undefined);
+  return found !== undefined && existsSync(path) && found === receiptText(path, target);
 }
 
 /** Three lines: the file, the boot and who may trust it; then the place. */
@@ -64,39 +80,86 @@ function receiptText(path: string, { clusterDirectory, invocation }: Target): st
   return [fileIdentity(path), bootId() ?? '', invocation ?? '-', clusterDirectory, ''].join('\n');
 }
 
-async function isBusy(receipt: string): Promise<boolean> {
-  const pid = Number(await readFile(`${receipt}.busy`, 'utf8').catch(() => Number.NaN));
-  return Number.isInteger(pid) && pid > 0 && isAlive(pid);
+/** Whether a process has it in hand. Of one that cannot be seen from here, only its age can tell. */
+export async function isBusy(path: string): Promise<boolean> {
+  const busy = `${receiptPath(path)}.busy`;
+  const text = await readFile(busy, 'utf8').catch(() => undefined);
+  if (text === undefined) return false;
+  const its = parseProcess(parseJson(text));
+  const state = its === undefined ? 'unknown' : processState(its);
+  if (state !== 'unknown') return state === 'alive';
+  const found = await stat(busy).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs < patience;
 }
 
-/** Tells workers where this data directory's WAL goes. It is a hint, so a failure to leave it is none of push's. */
+/** Tells others where this data directory's WAL goes. It is a hint, so a failure to leave it is none of push's. */
 export async function declareTarget(path: string, target: Target): Promise<void> {
-  const directory = dirname(receiptPath(path));
-  if (!existsSync(join(dirname(directory), 'archive_status'))) return; // no server's pg_wal
-  const file = join(directory, 'target');
-  const text = `${JSON.stringify(target)}\n`;
-  if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return;
+  const walDirectory = dirname(path);
+  if (!existsSync(join(walDirectory, 'archive_status'))) return; // no server's pg_wal
   try {
-    await mkdir(directory, { mode: 0o700 }).catch(() => undefined);
-    await replaceFile(file, text);
+    await note(walDirectory, 'target', target);
   } catch {
     // pg_wal is not ours to write to, or full: then there is no going ahead.
   }
 }
 
+export function declaredFile(walDirectory: string): string {
+  return join(pushDirectory(walDirectory), 'target');
+}
+
 export async function declaredTarget(walDirectory: string): Promise<Target | undefined> {
+  return (await noted(walDirectory, 'target')) as Target | undefined;
+}
+
+/** Until the archiver has got past it, nothing is archived ahead. */
+export async function noteRefusal(path: string): Promise<void> {
+  if (!existsSync(pushDirectory(dirname(path)))) return; // nobody goes ahead
+  await note(dirname(path), 'refused', basename(path)).catch(() => undefined);
+}
+
+export async function notedRefusal(walDirectory: string): Promise<string | undefined> {
+  const name = await noted(walDirectory, 'refused');
+  return typeof name === 'string' ? name : undefined;
+}
+
+export async function forgetRefusal(walDirectory: string): Promise<void> {
+  await rm(join(pushDirectory(walDirectory), 'refused'), { force: true });
+}
+
+async function note(walDirectory: string, name: string, what: unknown): Promise<void> {
+  const directory = pushDirectory(walDirectory);
+  const text = `${JSON.stringify({ ...(await whichDirectory(walDirectory)), what })}\n`;
+  const file = join(directory, name);
+  if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return;
+  await mkdir(directory, { mode: 0o700 }).catch(() => undefined);
+  await replaceFile(file, text);
+}
+
+/** undefined: nothing, or nothing of this very directory. */
+async function noted(walDirectory: string, name: string): Promise<unknown> {
+  const text = await readFile(join(pushDirectory(walDirectory), name), 'utf8').catch(() => '');
+  const found = parseJson(text) as { directory?: unknown; boot?: unknown; what?: unknown } | undefined;
+  const { directory, boot } = await whichDirectory(walDirectory);
+  return found?.directory === directory && found.boot === boot ? found.what : undefined;
+}
+
+async function whichDirectory(walDirectory: string): Promise<{ directory: string; boot: string }> {
+  const { dev, ino } = await stat(walDirectory, { bigint: true });
+  return { directory: `${dev} ${ino}`, boot: bootId() ?? '' };
+}
+
+function parseJson(text: string): unknown {
   try {
-    const text = await readFile(join(walDirectory, directoryName, 'target'), 'utf8');
-    return JSON.parse(text) as Target;
+    return (JSON.parse(text) ?? undefined) as unknown;
   } catch {
     return undefined;
   }
 }
 
-/** Does `archive`, which makes the file durable in the archive, and leaves the receipt for it. */
+/** For as long as `archive` takes, others know that the file is in hand; `archive` says whether it has it durable. */
 export async function withReceipt(path: string, target: Target, archive: () => Promise<void>): Promise<void> {
   const receipt = receiptPath(path);
-  await writeFile(`${receipt}.busy`, String(process.pid));
+  await writeFile(`${receipt}.busy`, JSON.stringify(thisProcess()), { mode: 0o600 });
   try {
     const before = receiptText(path, target);
     await archive();
@@ -107,25 +170,24 @@ export async function withReceipt(path: string, target: Target, archive: () => P
 }
 
 /**
- * Removes the receipts of files that are not waiting for the archiver any more, and what workers that were killed
- * have left. Returns the files that have one, or are in hand.
+ * Removes the receipts of files that are not waiting for the archiver any more, and what processes that were killed
+ * have left.
  */
-export async function tidyReceipts(walDirectory: string, waiting: ReadonlySet<string>): Promise<Set<string>> {
-  const directory = join(walDirectory, directoryName);
-  const receipted = new Set<string>();
+export async function tidyReceipts(walDirectory: string, waiting: ReadonlySet<string>): Promise<void> {
+  const directory = pushDirectory(walDirectory);
+  await removeTemporaries(directory, temporaryPrefix);
   for (const name of await readdir(directory)) {
-    const file = name.replace(/\..*$/, '');
-    // With its receipt that is being written: another lane, or process, is about to rename that.
-    const inHand = name !== file && (await isBusy(join(directory, file)));
-    if (name === 'target') continue;
-    if (inHand || (waiting.has(file) && name === file)) receipted.add(file);
-    else await rm(join(directory, name), { force: true });
+    const file = name.replace(/\.busy$/, '');
+    if (walFileKind(file) === undefined || (name === file && waiting.has(file))) continue;
+    if (await isBusy(join(walDirectory, file))) continue;
+    await rm(join(directory, name), { force: true });
   }
-  return receipted;
 }
 
+const temporaryPrefix = 'new.';
+
 async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}`;
+  const temporary = join(dirname(file), temporaryName(`${temporaryPrefix}${basename(file)}`));
   await writeFile(temporary, text, { mode: 0o600 });
   await rename(temporary, file);
 }

@@ -1,23 +1,23 @@
 /**
  * Segments made ready for restore_command, in the data directory that recovers:
  *
- *   pg_wal/holdfast.fetch/owner      who fills it, for which boot and which archive
- *   pg_wal/holdfast.fetch/wanted     what was asked for last
- *   pg_wal/holdfast.fetch/<segment>  fetched and checked, but not synced: good for this boot
- *   pg_wal/holdfast.fetch/<segment>.fetching
+ *   pg_wal/pgsql_tmp.holdfast.fetch/owner      who fills it, for which boot and which archive
+ *   pg_wal/pgsql_tmp.holdfast.fetch/wanted     what was asked for last
+ *   pg_wal/pgsql_tmp.holdfast.fetch/<segment>  fetched and checked, but not synced: good for this boot
+ *   pg_wal/pgsql_tmp.holdfast.fetch/<segment>.fetching
  *
  * Another owner's is never used: a recovery that is tried again may be from another archive.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bootId, isAlive } from '../identity/process.ts';
+import { bootId, parseProcess, processState, type ProcessIdentity } from '../identity/process.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
+import { fetchDirectory } from './our-directories.ts';
 
 export interface SpoolOwner {
-  pid: number;
-  boot: string;
+  process: ProcessIdentity;
   /** As invocationOf() says; undefined: the script cannot use it. */
   invocation: string | undefined;
   /** The cluster's directory in the repository. */
@@ -26,10 +26,12 @@ export interface SpoolOwner {
 
 /** Milliseconds for which a fetch waits for the segment that is being made ready. */
 const patience = 30_000;
+/** Milliseconds without a change after which a read-ahead that cannot be seen from here has ended. */
+const silence = 90_000;
 
 /** Beside the file that restore_command is to write. */
 export function spoolDirectory(path: string): string {
-  return join(dirname(path), 'holdfast.fetch');
+  return fetchDirectory(dirname(path));
 }
 
 /** Whether the data directory is one that recovers from an archive, as far as its files say (since 12). */
@@ -44,30 +46,44 @@ export function isStandby(walDirectory: string): boolean {
 
 export async function readOwner(spool: string): Promise<SpoolOwner | undefined> {
   const text = await readFile(join(spool, 'owner'), 'utf8').catch(() => '');
-  const [pid, boot, invocation, clusterDirectory] = text.split('\n');
-  if (boot === undefined || invocation === undefined || clusterDirectory === undefined) return undefined;
-  return {
-    pid: Number(pid),
-    boot,
-    invocation: invocation === '-' ? undefined : invocation,
-    clusterDirectory,
-  };
+  const [process = '', , invocation, clusterDirectory] = text.split('\n');
+  const its = parseProcess(parseJson(process));
+  if (its === undefined || invocation === undefined || clusterDirectory === undefined) return undefined;
+  return { process: its, invocation: invocation === '-' ? undefined : invocation, clusterDirectory };
 }
 
-/** Empties the spool and makes it the owner's. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Empties the spool and makes it the owner's. The second and the third line are what bin/holdfast-wal compares. */
 export async function takeSpool(spool: string, owner: SpoolOwner): Promise<void> {
   await rm(spool, { recursive: true, force: true });
   await mkdir(spool, { mode: 0o700 });
-  const { pid, boot, invocation, clusterDirectory } = owner;
-  const text = [pid, boot, invocation ?? '-', clusterDirectory, ''].join('\n');
+  const { process, invocation, clusterDirectory } = owner;
+  const text = [JSON.stringify(process), process.boot, invocation ?? '-', clusterDirectory, ''].join('\n');
   await writeFile(join(spool, 'owner.new'), text, { mode: 0o600 });
   await rename(join(spool, 'owner.new'), join(spool, 'owner'));
+}
+
+/** Of one that cannot be seen from here (its container has gone, say), only the time since it did something can tell. */
+export async function isFilled(spool: string, owner: SpoolOwner): Promise<boolean> {
+  const state = processState(owner.process);
+  if (state !== 'unknown') return state === 'alive';
+  const changes = await Promise.all(
+    ['.', 'owner'].map((name) => stat(join(spool, name)).catch(() => undefined)),
+  );
+  return changes.some((found) => found !== undefined && Date.now() - found.mtimeMs < silence);
 }
 
 /** Removes what is there, if it is not for this archive or of an earlier boot; returns who fills it now. */
 export async function usableOwner(spool: string, clusterDirectory: string): Promise<SpoolOwner | undefined> {
   const owner = await readOwner(spool);
-  if (owner !== undefined && owner.boot === bootId() && owner.clusterDirectory === clusterDirectory)
+  if (owner !== undefined && owner.process.boot === bootId() && owner.clusterDirectory === clusterDirectory)
     return owner;
   await rm(spool, { recursive: true, force: true });
   return undefined;
@@ -75,7 +91,7 @@ export async function usableOwner(spool: string, clusterDirectory: string): Prom
 
 /** What a read-ahead that was killed has left in a server that has recovered since. */
 export async function removeStaleSpool(walDirectory: string): Promise<void> {
-  const spool = join(walDirectory, 'holdfast.fetch');
+  const spool = fetchDirectory(walDirectory);
   if (existsSync(spool) && !isRecovering(walDirectory)) await rm(spool, { recursive: true, force: true });
 }
 
@@ -91,7 +107,7 @@ export async function takeReady(
       await rename(join(spool, name), path);
       return true;
     } catch {
-      if (!existsSync(join(spool, `${name}.fetching`)) || !isAlive(owner.pid)) break;
+      if (!existsSync(join(spool, `${name}.fetching`)) || !(await isFilled(spool, owner))) break;
       await sleep(2);
     }
   }

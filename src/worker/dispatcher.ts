@@ -28,6 +28,10 @@ export interface DispatcherOptions {
   targets: ReadonlyMap<string, Target>;
   jobs: Jobs;
   maxHeld: number;
+  /** Copies of a cluster that a requester has under way at once. */
+  maxCopies: number;
+  /** By one requester; undefined: half of them. */
+  maxHeldByOne: number | undefined;
   contextFor: (target: Target) => JobContext;
   log: Log;
 }
@@ -81,16 +85,17 @@ export class Dispatcher {
   }
 
   async #takeAll(): Promise<void> {
-    const { control, jobs, targets, maxHeld } = this.#options;
+    const { control, jobs, targets, maxHeld, maxHeldByOne, maxCopies } = this.#options;
     while (!this.#stopped && jobs.held().length < maxHeld) {
       const waiting = await control.run((db) =>
-        waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver.keys()]),
+        waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver.keys()], maxCopies),
       );
       const next = chooseNext(
         waiting.filter((request) => !this.#isPassedOver(request)),
         jobs.held(),
         maxHeld,
         this.#served,
+        maxHeldByOne,
       );
       if (next === undefined || this.#stopped) return;
       // The claim goes first, and the next look after it: somebody waits for this one.
@@ -151,7 +156,7 @@ export class Dispatcher {
   async #claim(job: Job, target: Target, session: BackupSession): Promise<ClaimedRequest | undefined> {
     const { control, instance } = this.#options;
     const companion = await target.companion();
-    const { pid, backendStart, database } = session.identity;
+    const { pid, backendStart, login, database } = session.identity;
     const claimed = await control.run((db) =>
       claimRequest(db, job.id, {
         worker: control.name,
@@ -159,6 +164,7 @@ export class Dispatcher {
         pid,
         backendStart,
         lockKey: session.lockKey,
+        login,
         database,
         witnessKey: randomKey(),
         companionPid: companion.identity.pid,

@@ -8,7 +8,7 @@ import type { ControlLink } from '../control/control-link.ts';
 import { liveRequests } from '../control/requests.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { removeAbandoned } from '../restore/drill/scratch.ts';
+import { removeAbandoned } from '../restore/drill/left-behind.ts';
 import { findLeftovers, removeLeftover } from '../repository/unfinished-backup.ts';
 
 export async function removeLeftovers(

@@ -6,7 +6,9 @@ import type { Log } from '../log.ts';
 import { reportArchivers } from './archiver-report.ts';
 import { Chores } from './chores.ts';
 import { Every } from './every.ts';
+import { HoldsService } from './holds-service.ts';
 import { removeLeftDrills, removeLeftovers } from './leftovers.ts';
+import { Repositories } from './repositories.ts';
 import { Scheduler } from './scheduler.ts';
 import { SyncService } from './sync-service.ts';
 import { WalServices } from './wal-services.ts';
@@ -25,26 +27,41 @@ const reportEvery = 30_000;
 export class Services {
   readonly #options: ServicesOptions;
   readonly #report: Every;
+  readonly #repositories: Repositories;
   readonly #wal: WalServices;
   readonly #scheduler: Scheduler;
   readonly #chores: Chores;
   readonly #sync: SyncService;
+  readonly #holds: HoldsService;
 
   constructor(options: ServicesOptions) {
     const { control, targets, log } = options;
     this.#options = options;
     this.#report = new Every(reportEvery, () => reportArchivers(control, targets.values(), log), log);
+    const { repository } = options.config.worker;
+    this.#repositories = new Repositories({
+      ...options,
+      onOurs: (cluster) => void removeLeftovers(control, repository, [cluster], log),
+    });
     this.#wal = new WalServices(options);
     this.#scheduler = new Scheduler({ control, clusters: [...targets.keys()], log });
     this.#chores = new Chores(options);
     this.#sync = new SyncService(options);
+    this.#holds = new HoldsService(options);
   }
 
   start(): void {
-    const { control, config, targets, log } = this.#options;
-    for (const service of [this.#report, this.#wal, this.#scheduler, this.#chores, this.#sync])
+    const { config, log } = this.#options;
+    for (const service of [
+      this.#report,
+      this.#repositories,
+      this.#wal,
+      this.#scheduler,
+      this.#chores,
+      this.#sync,
+      this.#holds,
+    ])
       service.start();
-    void removeLeftovers(control, config.worker.repository, [...targets.keys()], log);
     void removeLeftDrills(config.clusters, log);
   }
 
@@ -52,13 +69,19 @@ export class Services {
   readTables(): void {
     this.#scheduler.wake();
     this.#chores.wake();
+    this.#holds.wake();
   }
 
   /** Whether a notification was meant for one of them. */
-  notified({ chore, schedule }: Record<string, unknown>): boolean {
+  notified({ chore, schedule, adopted, held }: Record<string, unknown>): boolean {
+    if (adopted !== undefined) {
+      this.#repositories.wake();
+      this.readTables();
+    }
     if (chore !== undefined) this.#chores.wake();
     if (schedule !== undefined) this.#scheduler.wake();
-    return chore !== undefined || schedule !== undefined;
+    if (held !== undefined) this.#holds.wake();
+    return [chore, schedule, adopted, held].some((about) => about !== undefined);
   }
 
   /** Begins nothing more, and gives back what runs. The WAL of backups that are held is seen to until the end. */
@@ -68,6 +91,10 @@ export class Services {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#report.stop(), this.#wal.stop(), this.#scheduler.stop()]);
+    await Promise.all(
+      [this.#report, this.#repositories, this.#wal, this.#scheduler, this.#holds].map((service) =>
+        service.stop(),
+      ),
+    );
   }
 }

@@ -9,6 +9,7 @@ import { Job, recordFailure, type JobContext } from '../backup/job.ts';
 import { keepLabel } from '../backup/keep-label.ts';
 import { findEntryOf } from '../repository/label-entries.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
+import { recordDamage } from '../backup/record-damage.ts';
 import { recoverEnding } from '../backup/recover-label.ts';
 import { removeLeftoversOf, storedEnding } from '../backup/copy/stored.ts';
 import { complete } from '../backup/run-backup.ts';
@@ -103,7 +104,7 @@ export class TakeOver {
     if (target === undefined && !request.here) return false;
     const isThere = async () =>
       target
-        ? sessionIsThere((await target.companion()).db, request.pid, request.lockKey)
+        ? sessionIsThere((await target.companion()).db, request.pid, request.lockKey, request.login)
         : this.#options.control.run((db) => lockIsHeldHere(db, request.id));
     if (!(await isThere())) return true;
     if (target === undefined || !(await isDeadButBusy(request, target))) return false;
@@ -157,7 +158,8 @@ export class TakeOver {
   async #recover(job: Job, request: AbandonedRequest, target: Target): Promise<AbandonedRequest> {
     const { id, cluster, label, startLsn, startWal, systemIdentifier, tablespaces } = request;
     if (startLsn === null || startWal === null || systemIdentifier === null) throw workerLost(request);
-    if (request.method === 'copy') return this.#recoverCopy(job, request, { id, startLsn, systemIdentifier });
+    if (request.method === 'copy')
+      return this.#recoverCopy(job, request, { id, startLsn, systemIdentifier, timeline: request.timeline });
     const kept = await findEntryOf(this.#options.labels, { id, cluster, systemIdentifier, startLsn });
     const found: Ending | undefined = kept
       ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
@@ -174,13 +176,14 @@ export class TakeOver {
   async #recoverCopy(
     job: Job,
     request: AbandonedRequest,
-    backup: { id: number; startLsn: string; systemIdentifier: string },
+    backup: { id: number; startLsn: string; systemIdentifier: string; timeline: number | null },
   ): Promise<AbandonedRequest> {
     const directory = this.#clusterDirectory(request);
     const ending = await storedEnding(directory, backup);
     await removeLeftoversOf(directory, request);
     if (ending === undefined) throw workerLost(request);
     job.warn('the worker died after the backup was stored; its label was found in the repository');
+    await recordDamage(job, ending.damagedPages);
     const kept = await findEntryOf(this.#options.labels, { ...backup, cluster: request.cluster });
     await keepLabel(job, ending, kept ? null : describeRecovered(request, ending));
     return { ...request, stopWal: ending.stopWal };
@@ -199,7 +202,7 @@ async function isDeadButBusy(request: AbandonedRequest, target: Target): Promise
   if (request.state === 'running' || request.companionPid === null || request.companionKey === null)
     return false;
   const { db } = await target.companion();
-  return !(await sessionIsThere(db, request.companionPid, request.companionKey));
+  return !(await sessionIsThere(db, request.companionPid, request.companionKey, request.login));
 }
 
 function describeRecovered(request: AbandonedRequest, ending: Ending): BackupDescription {

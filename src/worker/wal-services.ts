@@ -9,6 +9,7 @@ import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { ArchiveSurvey } from '../wal/archive-survey.ts';
 import { pushAhead } from '../wal/push-ahead.ts';
+import { serverPid, serverRuns } from '../wal/server-state.ts';
 import { Every } from './every.ts';
 
 /** Milliseconds. A notification of the file system is quicker than the look. */
@@ -141,22 +142,29 @@ class Ahead {
   async #look(): Promise<void> {
     try {
       this.#data ??= await this.#target.dataDirectory();
-      const status = join(this.#data, 'pg_wal', 'archive_status');
-      if (!existsSync(status)) return;
+      const data = this.#data;
+      const status = join(data, 'pg_wal', 'archive_status');
+      if (!existsSync(status) || !(await this.#hasServer(data))) return;
       this.#watch(status);
       await pushAhead({
-        dataDirectory: this.#data,
+        dataDirectory: data,
         clusterDirectory: this.#clusterDirectory,
         compressLevel: this.#compressLevel,
         ahead: this.#segments,
         mayUseThreads: true,
-        goOn: () => !this.#closed,
+        goOn: async () => !this.#closed && (await serverPid(data)) !== undefined,
       });
       this.#complaint.about('');
     } catch (error) {
       // The archiver meets the same, and says so in the server's log.
       this.#complaint.about(messageOf(error));
     }
+  }
+
+  /** A pid of another container cannot be seen; the server can be asked. */
+  async #hasServer(data: string): Promise<boolean> {
+    if ((await serverPid(data)) === undefined) return false;
+    return (await serverRuns(data)) || (await this.#target.answers());
   }
 
   #watch(directory: string): void {

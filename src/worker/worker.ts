@@ -78,7 +78,8 @@ class Worker {
       contextFor: (target: Target) => this.#contextFor(target),
       log,
     };
-    this.#dispatcher = new Dispatcher({ ...shared, maxHeld: config.worker.maxHeld });
+    const { maxHeld, maxHeldByOne, maxCopies } = config.worker;
+    this.#dispatcher = new Dispatcher({ ...shared, maxHeld, maxHeldByOne, maxCopies });
     this.#caretaker = new Caretaker({
       ...shared,
       clusters: new Set(this.#targets.keys()),
@@ -150,8 +151,9 @@ class Worker {
 
   #onNotification(payload: unknown): void {
     const about = (payload ?? {}) as Record<string, unknown>;
-    const { id, cluster, state } = about;
-    const isOurs = this.#targets.has(String(cluster));
+    const { id, cluster, state, adopted } = about;
+    const isOurs = adopted !== undefined || this.#targets.has(String(cluster));
+    if (adopted !== undefined) this.#look.now();
     if (isOurs && this.#services.notified(about)) return;
     if (state === 'requested') {
       if (isOurs) this.#dispatcher.wake();
@@ -253,7 +255,8 @@ class Worker {
   }
 
   #contextFor(target: Target): JobContext {
-    const { labels, repository, jobs, compressLevel, holdTimeout, maxHoldTimeout } = this.#config.worker;
+    const { labels, repository, jobs, compressLevel, walReserve, holdTimeout, maxHoldTimeout } =
+      this.#config.worker;
     return {
       control: this.#control,
       target,
@@ -261,6 +264,8 @@ class Worker {
       repository,
       copyJobs: jobs,
       compressLevel,
+      onDamagedPage: this.#config.cluster(target.name).onDamagedPage,
+      walReserve,
       holdTimeout,
       maxHoldTimeout,
       onSessionReleased: () => this.#dispatcher.wake(),

@@ -66,6 +66,7 @@ test('with --json all of it is one object, named as in SQL', async (t) => {
     Record<string, unknown>[]
   >;
   t.deepEqual(Object.keys(data), [
+    'problems',
     'requests',
     'workers',
     'clusters',

@@ -21,6 +21,7 @@ const nothingSaid = {
   syncTimeout: 24 * 3_600_000,
   deleteCommand: undefined,
   drillDirectory: undefined,
+  onDamagedPage: 'warn',
   pgBin: undefined,
   drillAssertions: undefined,
   drillAssertionTimeout: 5 * 60_000,
@@ -39,12 +40,16 @@ test('without a word of configuration everything has its default', async (t) => 
       name: undefined,
       labels: '/var/lib/holdfast/labels',
       repository: '/var/lib/holdfast/repository',
+      repositoryIsNamed: false,
       holdTimeout: 12 * 3_600_000,
-      maxHoldTimeout: 0,
+      maxHoldTimeout: 7 * 86_400_000,
       maxHeld: 20,
+      maxHeldByOne: undefined,
       drainTimeout: 10 * 60_000,
       compressLevel: 1,
       jobs: Math.min(4, availableParallelism()),
+      maxCopies: 1,
+      walReserve: 2 ** 30,
     },
     wal: { pushAhead: 8 },
     log: { level: 'info', format: 'text' },
@@ -65,9 +70,12 @@ test('every key of the file arrives', async (t) => {
      hold_timeout = "1d"
      max_hold_timeout = "2d"
      max_held = 5
+     max_held_by_one = 2
      drain_timeout = 0
      compress_level = 3
      jobs = 6
+     max_copies_per_requester = 3
+     wal_reserve = "512 MB"
      [wal]
      push_ahead = 2
      [log]
@@ -81,6 +89,7 @@ test('every key of the file arrives', async (t) => {
      sync_timeout = "2h"
      delete_command = ["/bin/delete"]
      drill_directory = "/drills"
+     on_damaged_page = "fail"
      pg_bin = "/pg/bin"
      drill_assertions = "/assertions.sql"
      drill_assertion_timeout = "1 min"
@@ -94,12 +103,16 @@ test('every key of the file arrives', async (t) => {
       name: 'db7',
       labels: '/l',
       repository: '/r',
+      repositoryIsNamed: true,
       holdTimeout: 86_400_000,
       maxHoldTimeout: 2 * 86_400_000,
       maxHeld: 5,
+      maxHeldByOne: 2,
       drainTimeout: 0,
       compressLevel: 3,
       jobs: 6,
+      maxCopies: 3,
+      walReserve: 512 * 2 ** 20,
     },
     wal: { pushAhead: 2 },
     log: { level: 'debug', format: 'json' },
@@ -113,6 +126,7 @@ test('every key of the file arrives', async (t) => {
         syncTimeout: 2 * 3_600_000,
         deleteCommand: ['/bin/delete'],
         drillDirectory: '/drills',
+        onDamagedPage: 'fail',
         pgBin: '/pg/bin',
         drillAssertions: '/assertions.sql',
         drillAssertionTimeout: 60_000,
@@ -137,9 +151,12 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
     HOLDFAST_HOLD_TIMEOUT: '30 min',
     HOLDFAST_MAX_HOLD_TIMEOUT: '1h',
     HOLDFAST_MAX_HELD: '7',
+    HOLDFAST_MAX_HELD_BY_ONE: '3',
     HOLDFAST_DRAIN_TIMEOUT: '90s',
     HOLDFAST_COMPRESS_LEVEL: '5',
     HOLDFAST_JOBS: '3',
+    HOLDFAST_MAX_COPIES_PER_REQUESTER: '4',
+    HOLDFAST_WAL_RESERVE: '0',
     HOLDFAST_PUSH_AHEAD: '0',
     HOLDFAST_LOG_LEVEL: 'warning',
     HOLDFAST_LOG_FORMAT: 'json',
@@ -150,6 +167,7 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
     HOLDFAST_CLUSTER_MAIN_SYNC_TIMEOUT: '0',
     HOLDFAST_CLUSTER_MAIN_DELETE_COMMAND: '["/bin/delete"]',
     HOLDFAST_CLUSTER_MAIN_DRILL_DIRECTORY: '/drills',
+    HOLDFAST_CLUSTER_MAIN_ON_DAMAGED_PAGE: 'fail',
     HOLDFAST_CLUSTER_MAIN_PG_BIN: '/pg/bin',
     HOLDFAST_CLUSTER_MAIN_DRILL_ASSERTIONS: '/assertions.sql',
     HOLDFAST_CLUSTER_MAIN_DRILL_ASSERTION_TIMEOUT: '10s',
@@ -162,12 +180,16 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
       name: 'v1',
       labels: '/variable',
       repository: '/repository',
+      repositoryIsNamed: true,
       holdTimeout: 30 * 60_000,
       maxHoldTimeout: 3_600_000,
       maxHeld: 7,
+      maxHeldByOne: 3,
       drainTimeout: 90_000,
       compressLevel: 5,
       jobs: 3,
+      maxCopies: 4,
+      walReserve: 0,
     },
     wal: { pushAhead: 0 },
     log: { level: 'warning', format: 'json' },
@@ -181,6 +203,7 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
         syncTimeout: 0,
         deleteCommand: ['/bin/delete'],
         drillDirectory: '/drills',
+        onDamagedPage: 'fail',
         pgBin: '/pg/bin',
         drillAssertions: '/assertions.sql',
         drillAssertionTimeout: 10_000,

@@ -44,6 +44,10 @@ function findings(...drills: NewestDrill[]): Finding[] {
     workers: [],
     requests: [],
     windows: [],
+    identity: undefined,
+    repositories: [],
+    missing: [],
+    damaged: [],
     schedules: [],
     chores: [],
   };

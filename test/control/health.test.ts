@@ -96,6 +96,10 @@ function findings({
     workers: workers.map((change) => ({ ...worker, ...change })),
     requests: requests.map((change) => ({ ...request, ...change })),
     windows: windows.map((change) => ({ ...restorable, ...change })),
+    identity: undefined,
+    repositories: [],
+    missing: [],
+    damaged: [],
     schedules: [],
     chores: [],
     drills: [],
@@ -265,15 +269,8 @@ for (const [title, change] of [
 }
 
 test('where nobody uses any cluster, all of them count', (t) => {
-  t.is(
-    worst(
-      findings({
-        clusters: [{ used: false, workers: [], completeId: null, completeAgo: null }],
-        workers: [],
-      }),
-    ),
-    'critical',
-  );
+  const unused = { used: false, workers: [], completeId: null, completeAgo: null };
+  t.is(worst(findings({ clusters: [unused], workers: [] })), 'critical');
 });
 
 test('a stopping worker of another cluster is no comfort', (t) => {

@@ -14,7 +14,8 @@ const levels = [
   ['worker'],
   ['backup', 'wal', 'restore', 'retention', 'schedules'],
   ['chores'],
-  ['repository', 'control', 'postgres'],
+  ['repository', 'control'],
+  ['postgres'],
   ['config', 'identity'],
 ];
 const folders = levels.flat();

@@ -3,6 +3,7 @@ import { formatLsn, parseLsn } from '../../src/postgres/lsn.ts';
 import {
   backupHistoryFileName,
   parseSegmentName,
+  segmentBefore,
   segmentName,
   segmentRange,
 } from '../../src/postgres/wal-segment.ts';
@@ -39,6 +40,15 @@ test('a segment name survives being parsed and written', (t) => {
   t.throws(() => parseSegmentName('0000000A000000FF0000000g', 16 * MB), {
     message: /not the name of a WAL segment/,
   });
+});
+
+test('the segment before an LSN has the byte before it', (t) => {
+  const before = (lsn: string, size: number) => segmentBefore(parseLsn(lsn), 1, size);
+  t.is(before('0/3000028', 16 * MB), '000000010000000000000003');
+  t.is(before('0/3000000', 16 * MB), '000000010000000000000002');
+  t.is(before('0/3000001', 16 * MB), '000000010000000000000003');
+  t.is(before('1/0', 16 * MB), '0000000100000000000000FF');
+  t.is(before('1/0', MB), '000000010000000000000FFF');
 });
 
 test('the history file is named after the segment and the offset in it', (t) => {

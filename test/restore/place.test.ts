@@ -6,11 +6,16 @@ import type { ExecutionContext } from 'ava';
 import { HoldfastError } from '../../src/errors.ts';
 import type { Backup } from '../../src/restore/backup.ts';
 import { place } from '../../src/restore/place.ts';
+import { runProcess } from '../support/children.ts';
 import { noServerFiles, ownCluster, sharedCluster } from '../support/cluster.ts';
 import { testWhen } from '../support/test-when.ts';
 import { backupAndCopy, copyNow, startRealBackup } from './real-backup.ts';
 
 const test = testWhen(noServerFiles);
+
+const unshared = ['--pid', '--fork', '--mount-proc'];
+const { status: unshareStatus } = await runProcess('unshare', [...unshared, 'true']);
+const noNamespaces = unshareStatus === 0 ? undefined : 'no pid namespace can be made here';
 
 /** Nothing may have been written then. */
 async function refusal(t: ExecutionContext, backup: Backup, copy: string): Promise<HoldfastError> {
@@ -135,6 +140,26 @@ test('a postmaster.pid of a process that is gone is removed', async (t) => {
   await writeFile(join(copy, 'postmaster.pid'), `${gone.pid}\n${copy}\n`);
   t.is((await place(backup, copy)).removed, join(copy, 'postmaster.pid'));
 });
+
+testWhen(noServerFiles ?? noNamespaces)(
+  'a server in another pid namespace may run on a directory that it has noted itself in, and not on a copy',
+  async (t) => {
+    const cluster = await sharedCluster();
+    const { copy } = await backupAndCopy(t, cluster);
+    await writeFile(
+      join(copy, 'postmaster.pid'),
+      await readFile(join(cluster.dataDirectory ?? '', 'postmaster.pid')),
+    );
+    const seen = async (directory: string) => {
+      const file = new URL('../../src/restore/running-server.ts', import.meta.url).href;
+      const script = `import { serverLock } from '${file}'; console.log((await serverLock(process.argv[1])).state)`;
+      const args = [...unshared, process.execPath, '--input-type=module', '-e', script, directory];
+      return (await runProcess('unshare', args)).stdout.trim();
+    };
+    t.is(await seen(cluster.dataDirectory ?? ''), 'unclear');
+    t.is(await seen(copy), 'stale');
+  },
+);
 
 test('a postmaster.pid of a process that works in that directory is respected', async (t) => {
   const { backup, copy } = await backupAndCopy(t, await sharedCluster());

@@ -2,12 +2,13 @@
 // long ended since.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
 import type { EmbeddedCluster } from '../../dev/embedded/cluster.ts';
 import { backup, completeBackup, startBackup, untilState } from '../support/backups.ts';
 import { finish, request } from '../support/requests.ts';
 import { noRestore, restoredCopy, tarOf, type Copy } from '../support/restored-copy.ts';
 import { sceneOfItsOwn, type Scene } from '../support/scene.ts';
-import { connect } from '../support/sql-client.ts';
+import { connect, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
@@ -56,9 +57,11 @@ test('a restored database ends what was live in it, and its ids may repeat', asy
   await admin.query(`select setval(pg_get_serial_sequence('holdfast.backup_request', 'id'), $1, false)`, [
     lost.id,
   ]);
-  const again = await startBackup(admin);
-  t.is(again.id, lost.id);
-  const { backup_label } = await completeBackup(admin, again.id);
+  const again = await requestThatRests(t, admin);
+  t.is(again, lost.id);
+  await admin.query('select holdfast.adopt()');
+  await untilState(admin, again, 'running');
+  const { backup_label } = await completeBackup(admin, again);
   t.deepEqual(await entries(), [before, String(backup_label)]);
   t.not(before, backup_label);
 });
@@ -78,6 +81,16 @@ test('a restored copy contains its own request, which has failed within five sec
   t.is((await backup(it.admin, base)).state, 'complete', 'the original goes its own way');
   t.is((await backup(it.admin, waiting)).state, 'running');
 });
+
+/** Nobody has said that the restored database is in charge. */
+async function requestThatRests(t: ExecutionContext, admin: SqlClient): Promise<string> {
+  const id = await request(admin, { fast: true });
+  const status = 'select state, waiting_for from holdfast.backup_status where id = $1';
+  const [resting] = await admin.query<{ state: string; waiting_for: string }>(status, [id]);
+  t.is(resting?.state, 'requested');
+  t.regex(String(resting?.waiting_for), /adopt/);
+  return id;
+}
 
 /** Copied inside of a backup window of its own. */
 async function copyOf(it: Scene): Promise<{ copy: Copy; base: string }> {

@@ -27,7 +27,8 @@ async function flip(file: string, at: number): Promise<void> {
 }
 
 test('damaged pages make a warning that names file and block, and mark the backup', async (t) => {
-  const { cluster, copy, db, file, path, startCopier } = await sceneWithTable(t, true);
+  const scene = await sceneWithTable(t, true);
+  const { client: requester, cluster, copy, db, file, path, startCopier } = scene;
   await flip(file, 3 * 8192 + 5000);
   await flip(file, 7 * 8192 + 100);
   await startCopier();
@@ -38,8 +39,26 @@ test('damaged pages make a warning that names file and block, and mark the backu
     backup.description.damagedPages,
     [3, 7].map((block) => ({ file: path, block })),
   );
+  t.deepEqual(
+    await requester.query('select request_id, file, block from holdfast.damaged_page order by block'),
+    ['3', '7'].map((block) => ({ request_id: backup.row.id, file: path, block })),
+    'whoever sees the request sees them',
+  );
   const client = await started(t, await extracted(t, backup, cluster.version), db.name);
   await t.throwsAsync(client.query('select count(*) from kept'), { message: /invalid page in block/ });
+});
+
+test('with on_damaged_page = "fail" a damaged page fails the copy, by file and block, and nothing is listed', async (t) => {
+  const { admin, file, names, path, requestCopy, startCopier, untilState } = await sceneWithTable(t, true);
+  await flip(file, 7 * 8192 + 100);
+  await startCopier({ HOLDFAST_CLUSTER_MAIN_ON_DAMAGED_PAGE: 'fail' });
+  const row = await untilState(await requestCopy(), 'failed', { within: 60_000 });
+  t.is(row.error_code, 'damaged_pages');
+  t.is(row.error, `the file "${path}" has a damaged page, block 7: the warnings name all`);
+  t.regex(String(row.hint), /on_damaged_page = "warn"/);
+  t.deepEqual(row.warnings, [`the file "${path}" has 1 damaged page: block 7`]);
+  t.deepEqual(await names(), []);
+  t.is(await admin.value('select count(*)::int from holdfast.damaged_page'), 0);
 });
 
 test('a cluster without checksums has nothing to verify', async (t) => {

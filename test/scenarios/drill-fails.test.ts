@@ -112,6 +112,7 @@ test('without programs, or with those of another version, a drill fails and says
   t.is(none.code, 'no_server_programs');
   await writeFile(join(programs, 'postgres'), '#!/bin/sh\necho "postgres (PostgreSQL) 9.6.24"\n');
   await chmod(join(programs, 'postgres'), 0o755);
+  await chmod(programs, 0o755);
   const other = failure(t, await drill.run('--pg-bin', programs));
   t.is(other.code, 'other_version');
   t.regex(other.message, /has PostgreSQL 9, and the backup is of PostgreSQL 1\d/);
@@ -121,7 +122,6 @@ test('without programs, or with those of another version, a drill fails and says
     join(programs, 'postgres'),
     `#!/bin/sh\ncase $1 in --version) echo "postgres (PostgreSQL) ${version}.1" ;; *) echo "FATAL:  broken" >&2; exit 1 ;; esac\n`,
   );
-  await chmod(programs, 0o755);
   const broken = failure(t, await drill.run('--pg-bin', programs));
   t.is(broken.code, 'recovery_failed');
   t.regex(broken.message, /does not get through recovery: broken/);

@@ -1,7 +1,7 @@
 // Drills that are killed, interrupted or run at once: what one leaves, the next one ends and removes, and nothing else.
-import { readFileSync } from 'node:fs';
 import { mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { thisProcess } from '../../src/identity/process.ts';
 import { untilGone } from '../../dev/embedded/processes.ts';
 import { dataIn, drills } from '../support/drills.ts';
 import { eventually } from '../support/eventually.ts';
@@ -112,8 +112,9 @@ test('two drills at once do not disturb each other, nor does one disturb what on
   await writeFile(join(nobodys, 'precious'), '');
   const linked = join(drill.directory, 'holdfast-drill-00000001');
   await mkdir(linked);
-  const owner = { kind: 'holdfast drill', host: 'another-host', pid: 1, processStart: '1', createdAt: '' };
-  await writeFile(join(linked, 'owner.json'), JSON.stringify({ ...owner, expected: 0 }));
+  const elsewhere = { ...thisProcess(), host: 'another-host', boot: 'another boot' };
+  const owner = { kind: 'holdfast drill', process: elsewhere, locked: true, createdAt: '', expected: 0 };
+  await writeFile(join(linked, 'owner.json'), JSON.stringify(owner));
   await symlink(String(scene.cluster.dataDirectory), join(linked, 'data'));
 
   const both = await Promise.all([drill.run(), drill.run('--target-immediate')]);
@@ -121,8 +122,8 @@ test('two drills at once do not disturb each other, nor does one disturb what on
   t.deepEqual(await drill.left(), ['holdfast-drill-00000000', 'holdfast-drill-00000001']);
 
   // The same, and its host is ours: it is removed, and the server that the link leads to is not touched.
-  const host = readFileSync('/proc/sys/kernel/hostname', 'utf8').trim();
-  await writeFile(join(linked, 'owner.json'), JSON.stringify({ ...owner, host, expected: 0 }));
+  const gone = { ...thisProcess(), boot: 'the one before' };
+  await writeFile(join(linked, 'owner.json'), JSON.stringify({ ...owner, process: gone }));
   t.is((await drill.run('--target-immediate')).status, 0);
   t.deepEqual(await drill.left(), ['holdfast-drill-00000000']);
   t.is(await scene.admin.value('select 1'), 1);

@@ -125,13 +125,15 @@ testWhen(noServerFiles, noRestore)(
     const place = await cluster.serverDirectory('plain');
     const moved = await scene.started('--no-archiving', '--tablespace', `${oid}=${place}`);
     t.is(await moved.client.value('select sum(n)::int from far'), 500_500);
-    const taken = await scene.restore(join(dirname(place), 'taken'));
+    const asWere = '--tablespaces-as-they-were';
+    const taken = await scene.restore(join(dirname(place), 'taken'), asWere);
     t.is(taken.status, 1);
     t.regex(taken.stderr, /is not empty/);
 
     await scene.admin.query('drop table far');
     await scene.admin.query('drop tablespace odd');
-    const there = await scene.started('--no-archiving', '--target-immediate', '--target-action', 'promote');
+    const promoted = ['--target-immediate', '--target-action', 'promote'];
+    const there = await scene.started('--no-archiving', asWere, ...promoted);
     t.is(await there.client.value('select sum(n)::int from far'), 500_500);
     const link = join(there.cluster.dataDirectory, 'pg_tblspc', String(oid));
     t.deepEqual(readlinkSync(link, { encoding: 'buffer' }), directory);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { segmentRange } from '../../src/postgres/wal-segment.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeRepository } from '../support/repository.ts';
 import { scene } from '../support/scene.ts';
 import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import type { SqlClient } from '../support/sql-client.ts';
@@ -17,10 +18,11 @@ test('what has a receipt is archived, what is not stays in pg_wal, and with room
   const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
   const { cluster, archived, repository } = server;
   const disk = await smallDisk(t, '4m', repository);
+  await makeRepository(repository);
   const { admin, workerLogin } = await scene(t, cluster);
   const wal = join(String(cluster.dataDirectory), 'pg_wal');
   await admin.query('select pg_switch_wal()');
-  await eventually('the first push', () => existsSync(join(wal, 'holdfast.push', 'target')));
+  await eventually('the first push', () => existsSync(join(wal, 'pgsql_tmp.holdfast.push', 'target')));
 
   await cluster.configure({ archive_command: 'false' });
   const last = await writeNoise(admin);
@@ -59,7 +61,7 @@ test('what has a receipt is archived, what is not stays in pg_wal, and with room
   });
   for (const name of segmentRange(String(waiting[0]), last, MB)) t.true(await isWhole(name), name);
   await eventually('no receipt of them is left', async () => {
-    const left = await readdir(join(wal, 'holdfast.push'));
+    const left = await readdir(join(wal, 'pgsql_tmp.holdfast.push'));
     return waiting.every((name) => !left.includes(name));
   });
   await eventually('nothing half is left', async () => {
@@ -78,7 +80,7 @@ async function writeNoise(admin: SqlClient): Promise<string> {
 }
 
 async function receiptsIn(wal: string): Promise<string[]> {
-  const names = await readdir(join(wal, 'holdfast.push'));
+  const names = await readdir(join(wal, 'pgsql_tmp.holdfast.push'));
   return names.filter((name) => /^[0-9A-F]{24}$/.test(name));
 }
 

@@ -43,7 +43,7 @@ test('while the archiver is stuck, the worker archives what waits behind; then e
   await eventually('all are', async () => (await waiting()).length === 0);
   for (const name of [stuck, ...behind, last]) t.true(existsSync(server.archived(name)), name);
   await eventually('no receipt is left', async () => {
-    const left = (await readdir(join(wal, 'holdfast.push'))).filter((name) => name !== 'target');
+    const left = (await readdir(join(wal, 'pgsql_tmp.holdfast.push'))).filter((name) => name !== 'target');
     return left.length === 0;
   });
 });
@@ -52,7 +52,7 @@ for (const [what, killing] of [
   ['with a read-ahead', ''],
   [
     'with a read-ahead that is killed again and again',
-    '{ read pid < pg_wal/holdfast.fetch/owner && kill -9 $pid; } 2>/dev/null; ',
+    '{ kill -9 $(grep -o "pid.:[0-9]*" pg_wal/pgsql_tmp.holdfast.fetch/owner | cut -d: -f2); } 2>/dev/null; ',
   ],
 ] as const) {
   test(`recovery ${what} has everything`, async (t) => {
@@ -68,7 +68,7 @@ for (const [what, killing] of [
     await eventually(`${last} is archived`, () => existsSync(server.archived(last)), { within: 60_000 });
 
     const log = join(await server.cluster.serverDirectory('log'), 'ready');
-    const noting = `test -f "pg_wal/holdfast.fetch/%f" && echo %f >> "${log}"; `;
+    const noting = `test -f "pg_wal/pgsql_tmp.holdfast.fetch/%f" && echo %f >> "${log}"; `;
     const copy = { source: server.cluster, tar, label: String(label) };
     const settings = { restore_command: killing + noting + server.restoreCommand, archive_command: 'true' };
     const restored = await restoredCopy(t, copy, settings);

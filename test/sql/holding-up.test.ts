@@ -4,7 +4,7 @@ import { noOwnCluster, ownCluster, type TestCluster } from '../support/cluster.t
 import { asRole, installedDatabase, type InstalledDatabase } from '../support/installed-database.ts';
 import { playWorker, type PlayedWorker } from '../support/played-worker.ts';
 import { finish, request, requestIn, stateOf } from '../support/requests.ts';
-import type { SqlClient } from '../support/sql-client.ts';
+import { connect, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const active = `(cluster, label) where state in ('requested', 'starting', 'running', 'done')`;
@@ -80,6 +80,54 @@ test('an INSERT is refused at once while another transaction is requesting its l
   await t.notThrowsAsync(request(victim, { label: 'nightly' }));
 });
 
+test('a label is locked by whoever may request it only, and nobody else waits for it', async (t) => {
+  const { db, victim, attacker } = await setUp(t);
+  const stranger = await asRole(t, db);
+  const key = `hashtextextended('holdfast/main/nightly', 0)`;
+  await stranger.query(`select pg_advisory_lock(${key})`);
+  await t.notThrowsAsync(request(victim, { label: 'nightly' }));
+  await victim.query(`update holdfast.backup_request set state = 'cancelled'`);
+
+  await attacker.query('begin');
+  await request(attacker, { label: 'nightly' });
+  await t.throwsAsync(
+    request(victim, { label: 'nightly' }),
+    { code: '55P03' },
+    'both at once: it waits no longer than a moment',
+  );
+  await attacker.query('rollback');
+});
+
+test('nobody holds up a schedule’s run by its label or its label’s lock', async (t) => {
+  const { db, attacker, worker } = await setUp(t);
+  const due = '2020-01-01 00:00:00+00';
+  const label = 'nightly 20200101T000000Z';
+  await request(attacker, { label });
+  await attacker.query('begin');
+  await attacker.query(`select pg_advisory_xact_lock(hashtextextended('holdfast/main/' || $1, 0))`, [label]);
+  const operator = await asRole(t, db, 'operator');
+  await operator.query(`insert into holdfast.backup_schedule (name, cron) values ('nightly', '0 0 1 1 *')`);
+  await operator.query(`set lock_timeout = '2s'`);
+  const superuser = await connect(t, db.url);
+  await superuser.query(
+    `insert into holdfast.backup_schedule_run (schedule, due_at, state, start_at)
+     values ('nightly', '${due}', 'due', '${due}')`,
+  );
+  await worker.client.query(`select holdfast.tend_schedule('nightly')`);
+  const [run] = await superuser.query(
+    `select r.state, b.label from holdfast.backup_schedule_run r join holdfast.backup_request b on b.id = r.request_id`,
+  );
+  t.is(run?.['state'], 'requested');
+  t.regex(String(run?.['label']), /^nightly 20200101T000000Z [0-9a-f]{8}$/);
+
+  await attacker.query('rollback');
+  await t.throwsAsync(request(attacker, { label: 'nightly 20210101T000000Z' }), {
+    code: 'HF001',
+    message: 'label "nightly 20210101T000000Z" belongs to schedule "nightly"',
+  });
+  await t.notThrowsAsync(request(attacker, { label: 'nightly by hand' }));
+});
+
 test('prune passes over a row that its requester keeps locked', async (t) => {
   const { db, victim, attacker, worker } = await setUp(t);
   const kept = await requestIn('cancelled', attacker, worker);
@@ -90,6 +138,37 @@ test('prune passes over a row that its requester keeps locked', async (t) => {
   const operator = await asRole(t, db, 'operator');
   await operator.query(`set lock_timeout = '2s'`);
   t.is(await operator.value(`select holdfast.prune('0')::int`), 1);
+});
+
+test('what is written of a backup that is over goes through while its requester keeps its row locked', async (t) => {
+  const { db, attacker, worker } = await setUp(t);
+  const id = await requestIn('complete', attacker, worker);
+  await attacker.query('begin');
+  await attacker.query('select from holdfast.backup_request where id = $1 for update', [id]);
+
+  const files = `'main', 'b', now(), now(), true`;
+  await t.notThrowsAsync(
+    worker.client.query(`insert into holdfast.backup_verification
+      (request_id, cluster, backup, started_at, finished_at, ok, files, bytes, segments)
+      values (${id}, ${files}, 1, 1, 1)`),
+  );
+  await t.notThrowsAsync(
+    worker.client.query(`insert into holdfast.backup_drill
+      (request_id, cluster, backup, worker, started_at, finished_at, ok, target, error_code, error)
+      values (${id}, 'main', 'b', 'w', now(), now(), false, 'latest', 'x', 'y')`),
+  );
+  const operator = await asRole(t, db, 'operator');
+  await t.throwsAsync(
+    operator.query(`insert into holdfast.legal_hold (request_id, reason) values (${id}, 'suit')`),
+    { code: '55P03', message: `backup request ${id} is kept locked by another session` },
+  );
+  await attacker.query('rollback');
+
+  await t.notThrowsAsync(operator.query(`select holdfast.prune('0')`));
+  await requestIn('complete', attacker, worker);
+  await operator.query(`select holdfast.prune('0')`);
+  for (const history of ['backup_verification', 'backup_drill'])
+    t.is(await operator.value(`select count(*)::int from holdfast.${history}`), 0, history);
 });
 
 test('requests that a stranger’s transaction has not committed hold up nobody', async (t) => {

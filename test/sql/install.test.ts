@@ -127,12 +127,33 @@ test('an installation that waited for another one sees what that has done, at an
   const { url, name } = await freshDatabase(t);
   const first = await connect(t, url);
   await first.query(`alter database ${name} set default_transaction_isolation = 'serializable'`);
-  await first.query(`select pg_advisory_lock(hashtextextended('holdfast install holdfast', 0))`);
+  await first.query('begin; create schema holdfast');
   const both = Promise.all([installInto(url), installInto(url)]);
-  const waiting = `select from pg_locks where locktype = 'advisory' and not granted having count(*) = 2`;
-  await eventuallyRow(first, waiting);
-  await first.query('select pg_advisory_unlock_all()');
+  await eventuallyRow(
+    first,
+    `select from pg_locks where locktype = 'transactionid' and not granted
+       and transactionid::text = txid_current()::text having count(*) = 2`,
+  );
+  await first.query('rollback');
   await t.notThrowsAsync(both);
+});
+
+test('nobody who may only connect holds up an installation, whatever advisory locks he takes', async (t) => {
+  const { url } = await freshDatabase(t);
+  const client = await connect(t, url);
+  const keys = [
+    `hashtextextended('holdfast install holdfast', 0)`,
+    `hashtextextended('holdfast install boss holdfast', 0)`,
+    `('x' || encode(sha224((current_database() || '.pgboss.holdfast_boss')::bytea), 'hex'))::bit(64)::bigint`,
+  ];
+  for (const key of keys) await client.query(`select pg_advisory_lock(${key})`);
+  await installInto(url);
+  t.is(await client.value('select max(number) from holdfast.migration'), schemaVersion());
+
+  await client.query('begin; select from holdfast.worker_status');
+  const refused = await t.throwsAsync(installInto(url), { message: /^schema "holdfast" is held up: / });
+  t.regex(refused?.message ?? '', new RegExp(`backend ${client.pid} of role "`));
+  t.like(refused, { code: 'install_held_up' });
 });
 
 async function dropInstallation(url: string, schema: string): Promise<void> {

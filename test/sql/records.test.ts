@@ -120,6 +120,26 @@ test('a worker records what it found, and not as somebody else', async (t) => {
   await t.throwsAsync(worker.query(insertInto('backup_expiry', row), Object.values(row)), { code: '42501' });
 });
 
+test("a copy's damaged pages are written by workers only, once each, and by nobody again", async (t) => {
+  const db = await installedDatabase(t);
+  const [worker, requester] = [await asRole(t, db, 'worker'), await asRole(t, db, 'requester')];
+  const admin = await connect(t, db.url);
+  const id = await requestIn('complete', requester, await playWorker(t, db));
+  const insert = `insert into holdfast.damaged_page (request_id, file, block) values (${id}, 'base/1/2', 3)`;
+  await t.throwsAsync(requester.query(insert), { code: '42501' });
+  await worker.query(insert);
+  await worker.query(`${insert} on conflict do nothing`);
+  t.is(await requester.value('select count(*)::int from holdfast.damaged_page'), 1);
+  for (const statement of [
+    'update holdfast.damaged_page set block = 4',
+    'delete from holdfast.damaged_page',
+    'truncate holdfast.damaged_page',
+  ]) {
+    await t.throwsAsync(worker.query(statement), { code: '42501' }, statement);
+    await t.throwsAsync(admin.query(statement), { code: 'HF001', message: /it is a history/ }, statement);
+  }
+});
+
 test('a history is not rewritten, not even by its owner', async (t) => {
   const { admin } = await recorded(t);
   const refused = (statement: string) =>

@@ -42,6 +42,8 @@ test('tables and functions of the session’s own, with the names that are used 
     create temp table backup_session (like holdfast.backup_session);
     create function pg_temp.worker_here() returns holdfast.worker language sql as 'select w from holdfast.worker w limit 1';
     create function pg_temp.lock_is_held(oid, bigint, integer) returns boolean language sql as 'select true';
+    create function pg_temp.worker_lock_is_held(bigint, integer) returns boolean language sql as 'select true';
+    create function pg_temp.lock_holder(oid, bigint, integer) returns oid language sql as 'select 10::oid';
     create function pg_temp.pg_has_role(name, text, text) returns boolean language sql as 'select true';
     create function pg_temp.check_label(text, text) returns void language sql as '';
     set search_path = pg_temp, pg_catalog`);

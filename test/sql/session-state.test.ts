@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { noOwnCluster, ownCluster } from '../support/cluster.ts';
-import { asRole, installedDatabase } from '../support/installed-database.ts';
+import { asRole, installedDatabase, type InstalledDatabase } from '../support/installed-database.ts';
 import { moveTo, playWorker, randomKey } from '../support/played-worker.ts';
 import { finish, requestIn, states } from '../support/requests.ts';
-import { connect, type SqlClient } from '../support/sql-client.ts';
+import { connect, openClient, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 test('a session is due, and alive, from starting to done only', async (t) => {
@@ -54,6 +54,31 @@ test('nobody else’s lock stands for the session’s', async (t) => {
   await worker.client.query('select pg_advisory_lock($1::int, $2::int)', halves);
   await requester.query('begin');
   t.is(await session(reader, id), 'gone', 'a lock of two keys, with the same bits');
+});
+
+test('the session’s lock on the pid of a login that is not the session’s is not it, and the worker’s own stays seen', async (t) => {
+  const { db, requester, worker } = await setUp(t);
+  const id = await requestIn('requested', requester, worker);
+  const held = await worker.run(id);
+  const forger = await asRole(t, db, 'requester');
+  await forger.query('begin');
+  t.is(await session(forger, id), 'alive', 'seen once in a transaction that goes on');
+  await held.die();
+  await reusePid(db, 'backup_request', forger, `id = ${id}`);
+  await forger.query('select pg_advisory_lock($1)', [held.lockKey]);
+  t.is(await session(forger, id), 'gone');
+  await forger.query('commit');
+
+  t.is(await forger.value('select alive from holdfast.worker_status'), true);
+  await worker.die();
+  await forger.query('select pg_advisory_lock($1)', [worker.lockKey]);
+  await reusePid(db, 'worker', forger, 'true');
+  t.is(await forger.value('select alive from holdfast.worker_status'), false);
+  await finish(requester, id);
+  t.is(
+    (await requester.query('select state from holdfast.backup_request where id = $1', [id]))[0]?.['state'],
+    'failed',
+  );
 });
 
 test('in a transaction with an old snapshot a session that cannot be seen is unknown, and one that can is alive', async (t) => {
@@ -128,6 +153,14 @@ async function setUp(t: ExecutionContext) {
   const db = await installedDatabase(t);
   const worker = await playWorker(t, db);
   return { db, worker, requester: await asRole(t, db, 'requester'), reader: await asRole(t, db, 'reader') };
+}
+
+/** What the server does by chance, and an attacker by connecting often enough. */
+async function reusePid(db: InstalledDatabase, table: string, by: SqlClient, where: string): Promise<void> {
+  const superuser = await openClient(db.url);
+  await superuser.query(`set session_replication_role = replica`);
+  await superuser.query(`update holdfast.${table} set pid = ${by.pid} where ${where}`);
+  await superuser.close();
 }
 
 async function session(client: SqlClient, id: string): Promise<unknown> {

@@ -75,6 +75,37 @@ test('a registration without its lock, and a lock without its registration, make
   await t.throwsAsync(thief.query(moveTo('starting'), [id]), refused);
 });
 
+test('a dead worker’s pid and key make nobody else the worker, whatever role he plays', async (t) => {
+  const { db, requester, worker } = await setUp(t);
+  const id = await requestIn('archiving', requester, worker);
+  await worker.die();
+  const superuser = await connect(t, db.url);
+  await superuser.query('update holdfast.worker set pid = $1', [requester.pid]); // as a pid comes again
+  await requester.query('select pg_advisory_lock($1)', [worker.lockKey]);
+
+  await t.throwsAsync(
+    requester.query(`update holdfast.backup_request set state = 'complete' where id = ${id}`),
+    { code: 'HF001', message: /cannot move from archiving to complete/ },
+  );
+  t.is(await requester.value('select alive from holdfast.worker_status'), false);
+  t.is(
+    await requester.value(`select waiting_for from holdfast.backup_status where id = ${id}`),
+    'a worker: none alive watches its WAL being archived',
+  );
+  t.is(await requester.value(`select holdfast.worker_is_alive('${worker.instance}')`), false);
+  t.is(await requester.value('select (holdfast.worker_here()).id'), null);
+  const next = await playWorker(t, db, { name: 'next' });
+  await t.notThrowsAsync(next.move(id, 'complete'), 'a worker takes it over');
+});
+
+test('a worker that has taken its role by SET ROLE is the worker', async (t) => {
+  const { db, requester } = await setUp(t);
+  const worker = await playWorker(t, db);
+  const id = await request(requester);
+  await worker.client.query('set role holdfast_worker');
+  await t.notThrowsAsync(worker.move(id, 'starting'), 'behind SET ROLE the worker is the worker');
+});
+
 test('a worker changes nothing of a request that is over', async (t) => {
   const { requester, worker } = await setUp(t);
   for (const state of ['complete', 'failed', 'cancelled'] as const) {

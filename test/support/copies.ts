@@ -69,7 +69,7 @@ export async function copyScene(
   };
 }
 
-async function storedCopy(repository: string, row: Backup): Promise<StoredCopy> {
+export async function storedCopy(repository: string, row: Backup): Promise<StoredCopy> {
   const backups = join(repository, 'main', 'backups');
   const name = (await readdir(backups)).find((entry) => entry.endsWith(`Z-${row.id}`));
   if (name === undefined) throw new Error(`there is no backup ${row.id} in ${backups}`);

@@ -1,5 +1,5 @@
 // Restore drills of a scene's backups, from the command line or by its worker, each into a directory of the test's own.
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { RunningProcess } from './children.ts';
@@ -48,7 +48,7 @@ export async function drills(
   scene: RepositoryScene,
   env: NodeJS.ProcessEnv = {},
 ): Promise<Drills> {
-  const directory = await scene.cluster.serverDirectory('drills');
+  const directory = await drillDirectoryOf(t);
   const command = ['drill', '--repository', scene.repository, '--directory', directory];
   const options = { url: scene.workerLogin.url, env };
   return {
@@ -63,6 +63,13 @@ export async function drills(
   };
 }
 
+/** Ours, and the server's user may enter it. */
+export async function drillDirectoryOf(t: ExecutionContext): Promise<string> {
+  const directory = await temporaryDirectory(t);
+  await chmod(directory, 0o755);
+  return directory;
+}
+
 export interface DrillingScene extends RepositoryScene {
   drillDirectory: string;
   /** For another worker of its kind. */
@@ -75,7 +82,7 @@ export interface DrillingScene extends RepositoryScene {
 /** Its worker does drills, and one assertion holds in each of them. */
 export async function drillingScene(t: ExecutionContext): Promise<DrillingScene> {
   const cluster = await ownCluster(t);
-  const drillDirectory = await cluster.serverDirectory('drills');
+  const drillDirectory = await drillDirectoryOf(t);
   const place = await cluster.serverDirectory('assertions');
   const [file, hold] = [join(place, 'assertions.sql'), join(place, 'hold')];
   const env = {

@@ -28,6 +28,8 @@ export async function beginCopy(
       jobs,
       level: 1,
       rateLimit: undefined,
+      expectedBytes: 0,
+      onDamagedPage: 'warn',
     },
     { onProgress: () => undefined, onWarning: (text) => t.fail(text) },
   );

@@ -106,9 +106,9 @@ export async function playWorker(
       [id, name, session.pid],
     );
     await client.query(
-      `insert into holdfast.backup_session (request_id, instance, lock_key, database)
-       values ($1, $2, $3, holdfast.this_database())`,
-      [id, instance, key],
+      `insert into holdfast.backup_session (request_id, instance, lock_key, login, database)
+       values ($1, $2, $3, holdfast.lock_holder(holdfast.this_database(), $3, $4), holdfast.this_database())`,
+      [id, instance, key, session.pid],
     );
     await client.query('commit');
     return { client: session, lockKey: key, die: () => end(session, db.url) };

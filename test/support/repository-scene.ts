@@ -12,6 +12,7 @@ import type { Finished } from './children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { holdfast, type WorkerProcess } from './process.ts';
+import { makeRepository } from './repository.ts';
 import { request } from './requests.ts';
 import { scene, type Scene } from './scene.ts';
 import { connect, type SqlClient } from './sql-client.ts';
@@ -59,6 +60,7 @@ export async function repositoryScene(
 ): Promise<RepositoryScene> {
   const cluster = given ?? (await ownCluster(t, options));
   const repository = await cluster.serverDirectory('repository');
+  await makeRepository(repository);
   await cluster.configure({ archive_command: pushCommand(repository) });
   const base = await scene(t, cluster);
   const directory = join(repository, 'main');

@@ -51,6 +51,7 @@ const servers = {
   control_origin: `'elsewhere'`,
   schedule: `'nightly'`,
   expired_at: 'now()',
+  keep_changed_at: 'now()',
 };
 
 const everyColumn = { ...insertable, state: `'requested'`, ...workers, ...servers };

@@ -10,6 +10,7 @@ import { serverIdentity } from '../../dev/embedded/server-user.ts';
 import { runProcess, startProcess, type Finished, type RunningProcess } from './children.ts';
 import { noServerFiles, ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { holdfast } from './process.ts';
+import { makeRepository } from './repository.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
@@ -83,6 +84,7 @@ export async function walScene(t: ExecutionContext, repositoryAt?: string): Prom
   const dataDirectory = join(directory, 'data');
   const repository = repositoryAt ?? join(directory, 'repository');
   await mkdir(join(dataDirectory, 'pg_wal'), { recursive: true });
+  await makeRepository(repository);
   const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
     holdfast(['wal', ...args], { cwd: dataDirectory, env: { HOLDFAST_REPOSITORY: repository, ...env } });
   return {
@@ -141,6 +143,7 @@ export async function archivingServer(
   const { variables = {}, ...rest } = options;
   const cluster = await ownCluster(t, rest);
   const repository = await cluster.serverDirectory('repository');
+  await makeRepository(repository);
   const pushCommand = `${command(repository, variables)} push "%p"`;
   await cluster.configure({ archive_command: pushCommand });
   return {
@@ -151,6 +154,7 @@ export async function archivingServer(
     restoreCommand: `${command(repository, variables)} fetch "%f" "%p"`,
     async makeRoom() {
       await rm(join(repository, 'main'));
+      await makeRepository(repository);
       await cluster.archiving.recover();
     },
   };
@@ -166,7 +170,7 @@ function command(repository: string, variables: Record<string, string>): string 
 /** As the server's user, since only that one may archive ahead. Resolves once it is ready. */
 export async function startArchivingWorker(
   t: ExecutionContext,
-  { cluster, repository }: ArchivingServer,
+  { cluster, repository }: { cluster: Pick<TestCluster, 'serverDirectory'>; repository: string },
   url: string,
 ): Promise<RunningProcess> {
   const identity = serverIdentity();

@@ -1,12 +1,14 @@
 // While replay consumes a segment the next ones are made ready; what is ready is whole, and of that archive.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { isAlive } from '../../src/identity/process.ts';
-import { readOwner } from '../../src/wal/spool.ts';
+import { isAlive, thisProcess } from '../../src/identity/process.ts';
+import { fetchDirectory } from '../../src/wal/our-directories.ts';
+import { readOwner, takeSpool } from '../../src/wal/spool.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
+import { makeRepository } from '../support/repository.ts';
 
 const name = (n: number) => `0000000100000000000000${n.toString(16).toUpperCase().padStart(2, '0')}`;
 
@@ -49,10 +51,47 @@ test('when the server is gone, so is what was made ready for it', async (t) => {
   await eventually('the spool is gone', () => !existsSync(spool(scene)));
 });
 
+const lockFile = (...lines: string[]) => `${lines.join('\n')}\n`;
+const beginning = [String(process.pid), '/data', '1764288000', '5432', '/tmp', '127.0.0.1', ' 1 2'];
+
+for (const [what, text] of [
+  ['has stopped', undefined],
+  ['is about to stop', lockFile(...beginning, 'stopping')],
+  ['cannot be told from its lock file', ''],
+  ['runs in single-user mode', lockFile(`-${process.pid}`)],
+] as const) {
+  test(`for a server that ${what} nothing stays ready, and nothing is read ahead`, async (t) => {
+    const scene = await recoveringScene(t, 6);
+    await scene.fetch(name(1));
+    await untilReady(scene, [2, 3, 4, 5, 6]);
+    const file = join(scene.dataDirectory, 'postmaster.pid');
+    if (text === undefined) await rm(file);
+    else await writeFile(file, text);
+    await eventually('the spool is gone', () => !existsSync(spool(scene)), { within: 5000 });
+    t.is((await scene.fetch(name(1))).status, 0);
+    t.false(existsSync(spool(scene)));
+  });
+}
+
+test('what a read-ahead of another container fills is left to it, until nothing has changed for a while', async (t) => {
+  const scene = await recoveringScene(t, 6);
+  const its = { ...thisProcess(), pid: 999_999_999, pidNamespace: 'pid:[1]' };
+  const clusterDirectory = join(scene.repository, 'main');
+  await takeSpool(spool(scene), { process: its, invocation: '|elsewhere|', clusterDirectory });
+  t.is((await scene.fetch(name(1))).status, 0);
+  t.deepEqual((await readOwner(spool(scene)))?.process, its);
+  const longAgo = new Date(Date.now() - 100_000);
+  for (const file of ['owner', '.']) await utimes(join(spool(scene), file), longAgo, longAgo);
+  t.is((await scene.fetch(name(1))).status, 0);
+  t.notDeepEqual((await readOwner(spool(scene)))?.process, its);
+  await untilReady(scene, [2, 3, 4, 5, 6]);
+});
+
 test('what was made ready for another archive is not used', async (t) => {
   const scene = await recoveringScene(t, 4);
   await scene.fetch(name(1));
   await untilReady(scene, [2, 3, 4]);
+  await makeRepository(scene.repository, 'other');
   const env = { HOLDFAST_CLUSTER: 'other' };
   const args = ['fetch', name(2), 'pg_wal/RECOVERYXLOG'];
   t.is((await scene.withoutNode(args, { env })).status, 127);
@@ -73,7 +112,9 @@ test('what was made ready before the machine went down is not used: it was never
   await untilReady(scene, [2, 3, 4]);
   const file = join(spool(scene), 'owner');
   const [, , ...rest] = (await readFile(file, 'utf8')).split('\n');
-  await writeFile(file, ['999999999', '8c9d1f52-0000-4000-8000-000000000000', ...rest].join('\n'));
+  const boot = '8c9d1f52-0000-4000-8000-000000000000';
+  const gone = JSON.stringify({ ...thisProcess(), boot });
+  await writeFile(file, [gone, boot, ...rest].join('\n'));
   await eventually('its process has gone', () => !existsSync(join(spool(scene), `${name(5)}.fetching`)));
   await mkdir(spool(scene), { recursive: true });
   await writeFile(join(spool(scene), name(2)), Buffer.alloc(1 << 20));
@@ -143,12 +184,12 @@ async function untilNothingReadsAhead(scene: Scene): Promise<void> {
   await rm(join(scene.dataDirectory, 'recovery.signal'), { force: true });
   await eventually('the read-ahead has ended', async () => {
     const owner = await readOwner(spool(scene));
-    return owner === undefined || !isAlive(owner.pid);
+    return owner === undefined || !isAlive(owner.process.pid);
   });
 }
 
 function spool(scene: Scene): string {
-  return join(scene.dataDirectory, 'pg_wal', 'holdfast.fetch');
+  return fetchDirectory(join(scene.dataDirectory, 'pg_wal'));
 }
 
 async function untilReady(scene: Scene, numbers: number[]): Promise<void> {

@@ -1,6 +1,8 @@
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { temporaryName } from '../../src/identity/temporary.ts';
+import { writtenAs } from '../../src/wal/our-directories.ts';
 import { MB, segment1, segmentBytes, walScene, type Scene } from '../support/wal.ts';
 
 const segment2 = '000000010000000000000002';
@@ -102,9 +104,19 @@ test('wrong usage and a wrong configuration are not the end of the archive eithe
   t.is((await scene.fetch(segment1, 'no/such/directory')).status, 200);
 });
 
-test('what a fetch that was killed has left is removed by the next one', async (t) => {
+test('what a fetch that was killed has left is removed by the next one of the server', async (t) => {
   const scene = await archivedScene(t);
-  await writeFile(`${destination(scene)}.999999999.fetching`, 'half a segment');
+  const parts = temporaryName(writtenAs('RECOVERYXLOG')).split('~');
+  parts[3] = '999999999';
+  const left = parts.join('~');
+  await writeFile(join(scene.dataDirectory, 'pg_wal', left), 'half a segment');
+  t.is((await scene.fetch(segment1)).status, 0);
+  t.deepEqual(
+    (await inWal(scene)).sort(),
+    [segment1, 'RECOVERYXLOG', left],
+    'no server runs: the directory is the tools',
+  );
+  await writeFile(join(scene.dataDirectory, 'postmaster.pid'), `${process.pid}\n`);
   t.is((await scene.fetch(segment1)).status, 0);
   t.deepEqual(await inWal(scene), [segment1, 'RECOVERYXLOG']);
 });

@@ -53,7 +53,7 @@ test('what a push archives besides, for pushes to come, has a receipt only when 
   t.is(pushed.status, 0);
   t.deepEqual([pushed.cut.lost, pushed.cut.namedTooEarly], [[], []]);
   for (const name of waiting) {
-    const cut = await pushed.until(new RegExp(`^"[^"]*holdfast.push/${name}\\.\\d+", "`));
+    const cut = await pushed.until(new RegExp(`^"[^"]*holdfast.push/new\\.${name}~[^"]*", "`));
     t.deepEqual([cut.lost.filter((path) => path.includes(name)), cut.namedTooEarly], [[], []]);
     t.true(cut.isSynced(scene.archived(name)), name);
   }

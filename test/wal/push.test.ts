@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { mkdir, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import test from 'ava';
+import { temporaryName } from '../../src/identity/temporary.ts';
 import { runProcess } from '../support/children.ts';
+import { makeRepository } from '../support/repository.ts';
 import { archivedIn, MB, segment1, segmentBytes, systemIdentifier, walScene } from '../support/wal.ts';
 
 const segment2 = '000000010000000000000002';
@@ -189,6 +190,7 @@ test('a segment that the archive has in one large frame, by another zstd, is the
 test('a repository that cannot be written says so', async (t) => {
   const scene = await walScene(t);
   await scene.wal(segment1);
+  await rm(scene.repository, { recursive: true });
   await writeFile(scene.repository, 'a file where a directory should be');
   const { status, stderr } = await scene.push(segment1);
   t.is(status, 1);
@@ -199,26 +201,34 @@ test('what a push that was killed has left is removed by the next one', async (t
   const scene = await walScene(t);
   await scene.wal(segment1);
   await scene.push(segment1);
-  const { pid } = process;
-  const { pid: gone } = await runProcess('sh', ['-c', 'echo $$']).then(({ stdout }) => ({
-    pid: stdout.trim(),
-  }));
-  const writing = join(scene.repository, 'main', 'wal', '.writing');
-  const left = join(writing, `${segment2}.zst~${gone}~${hostname()}~x`);
-  const live = join(writing, `${segment2}.zst~${pid}~${hostname()}~x`);
-  const elsewhere = join(writing, `${segment2}.zst~1~another-host~x`);
-  for (const file of [left, live, elsewhere]) await writeFile(file, 'half a segment');
+  const [segment, identity] = [`${segment2}.zst`, '.cluster.json'];
+  const of = async (name: string) =>
+    [await nameOfEnded(name), temporaryName(name), nameElsewhere(name)] as const;
+  const [left, ...kept] = await of(segment);
+  const [leftIdentity, ...keptIdentities] = await of(identity);
+  const cluster = join(scene.repository, 'main');
+  const writing = join(cluster, 'wal', '.writing');
+  for (const name of [left, ...kept]) await writeFile(join(writing, name), 'half a segment');
+  for (const name of [leftIdentity, ...keptIdentities])
+    await writeFile(join(cluster, name), 'half an identity');
   t.is((await scene.push(segment1)).status, 0);
+  t.deepEqual((await readdir(writing)).sort(), [...kept].sort());
   t.deepEqual(
-    (await readdir(writing)).sort(),
-    [live, elsewhere].map((path) => path.slice(writing.length + 1)).sort(),
+    (await readdir(cluster)).sort(),
+    [...keptIdentities, 'cluster.json', 'owner.json', 'wal'].sort(),
   );
+
+  const longAgo = new Date(Date.now() - 3_700_000);
+  for (const name of kept) await utimes(join(writing, name), longAgo, longAgo);
+  t.is((await scene.push(segment1)).status, 0);
+  t.deepEqual(await readdir(writing), [kept[0]], 'of another container only its age tells');
 });
 
 test('the level of compression, the cluster and the repository can be configured, in variables, options and the file', async (t) => {
   const scene = await walScene(t);
   await scene.wal(segment1);
   t.is((await scene.push(segment1)).status, 0);
+  await makeRepository(scene.repository, 'best');
   t.is(
     (await scene.push(segment1, { env: { HOLDFAST_CLUSTER: 'best', HOLDFAST_COMPRESS_LEVEL: '19' } })).status,
     0,
@@ -230,6 +240,7 @@ test('the level of compression, the cluster and the repository can be configured
   const file = join(dirname(scene.dataDirectory), 'holdfast.toml');
   const elsewhere = join(dirname(scene.dataDirectory), 'elsewhere');
   await writeFile(file, `[worker]\nrepository = "${elsewhere}"\n[cluster.sales]\n`);
+  await makeRepository(elsewhere, 'sales');
   t.is((await scene.push(segment1, { env: { HOLDFAST_REPOSITORY: '', HOLDFAST_CONFIG: file } })).status, 0);
   t.true((await size(archivedIn(elsewhere, segment1).replace('/main/', '/sales/'))) > 0);
 
@@ -242,14 +253,25 @@ test('directories that appear with a push are closed to others', async (t) => {
   const scene = await walScene(t);
   await scene.wal(segment1);
   await scene.push(segment1);
-  for (
-    let path = dirname(scene.archived(segment1));
-    path !== dirname(scene.repository);
-    path = dirname(path)
-  ) {
+  for (let path = dirname(scene.archived(segment1)); path !== scene.repository; path = dirname(path)) {
     t.is((await stat(path)).mode & 0o777, 0o700, path);
   }
 });
+
+/** As a process named a file that has ended since. */
+async function nameOfEnded(name: string): Promise<string> {
+  const file = new URL('../../src/identity/temporary.ts', import.meta.url).href;
+  const code = `import { temporaryName } from '${file}'; console.log(temporaryName('${name}'));`;
+  const { stdout } = await runProcess(process.execPath, ['--input-type=module', '-e', code]);
+  return stdout.trim();
+}
+
+/** As a process of another container of this host would, with the same pid. */
+function nameElsewhere(name: string): string {
+  const parts = temporaryName(name).split('~');
+  parts[2] = '1';
+  return parts.join('~');
+}
 
 async function leftIn(repository: string): Promise<string[]> {
   return readdir(join(repository, 'main', 'wal', '.writing'));

@@ -27,9 +27,19 @@ test('nobody gets a session when all are held', (t) => {
 });
 
 test('the last tenth is for requesters who hold none', (t) => {
-  t.is(chooseNext([waiting(1, 'a')], holds('a', 18), 20), undefined);
-  t.is(chooseNext([waiting(1, 'a'), waiting(2, 'b')], holds('a', 18), 20)?.id, 2);
-  t.is(chooseNext([waiting(1, 'a')], holds('a', 17), 20)?.id, 1);
+  const choose = (requests: ReturnType<typeof waiting>[], held: number) =>
+    chooseNext(requests, holds('a', held), 20, new Map(), 20);
+  t.is(choose([waiting(1, 'a')], 18), undefined);
+  t.is(choose([waiting(1, 'a'), waiting(2, 'b')], 18)?.id, 2);
+  t.is(choose([waiting(1, 'a')], 17)?.id, 1);
+});
+
+test('one requester holds no more than his cap, by default half, and at least one', (t) => {
+  t.is(chooseNext([waiting(1, 'a')], holds('a', 9), 20)?.id, 1);
+  t.is(chooseNext([waiting(1, 'a')], holds('a', 10), 20), undefined);
+  t.is(chooseNext([waiting(1, 'a'), waiting(2, 'b')], holds('a', 10), 20)?.id, 2);
+  t.is(chooseNext([waiting(1, 'a')], holds('a', 3), 20, new Map(), 3), undefined);
+  t.is(chooseNext([waiting(1, 'a')], [], 2)?.id, 1);
 });
 
 test('a worker of one session serves anybody', (t) => {

@@ -5,7 +5,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { rmSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { holdsRelations, relationFile, versionDirectory } from '../../postgres/left-out.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
@@ -14,7 +13,7 @@ import { endOfArchive, type TarMember } from '../../repository/tar.ts';
 import { onTask } from '../../thread.ts';
 import { Account } from './account.ts';
 import { bytePath, toSystem, toText } from './byte-path.ts';
-import { failureOf } from './copy-error.ts';
+import { CopyError, failureOf } from './copy-error.ts';
 import { FramePool } from './frame-pool.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { CopyOptions, FinishOptions, FromCoordinator, TarSummary } from './messages.ts';
@@ -26,8 +25,6 @@ import { findTrees, walk, type Found, type Layout, type Tree } from './walk.ts';
 
 /** Milliseconds. */
 const progressEvery = 250;
-/** Files and directories. */
-const lookUpEvery = 1000;
 /** Warnings of one kind; the rest is counted. */
 const mostWarnings = 20;
 
@@ -39,6 +36,7 @@ class Coordinator {
   readonly #pool: FramePool;
   readonly #writer: FrameWriter;
   readonly #nameOwner = ownerNames();
+  readonly #nameless = new Set<number>();
   readonly #tars: Promise<TarSummary>[] = [];
   #base: TarOutput | undefined;
 
@@ -65,7 +63,7 @@ class Coordinator {
   }
 
   async copy(): Promise<void> {
-    const expected = await this.#expectedBytes();
+    const { expectedBytes: expected } = this.#options;
     const report = () => tell({ type: 'progress', expected, done: this.#account.bytesRead });
     report();
     const reporting = setInterval(report, progressEvery);
@@ -73,7 +71,7 @@ class Coordinator {
     await this.#copyControlFile();
     await this.#pool.drain();
     clearInterval(reporting);
-    this.#warnOfDamage();
+    this.#sayDamage();
     report();
     tell({ type: 'copied' });
   }
@@ -131,20 +129,6 @@ class Coordinator {
     await this.#pool.close();
   }
 
-  /** Looks at everything once, as pg_basebackup does for its progress. */
-  async #expectedBytes(): Promise<number> {
-    let bytes = 0;
-    let entries = 0;
-    for (const tree of this.#layout.trees) {
-      for (const { kind, stats } of walk(tree, this.#layout)) {
-        if (kind === 'file') bytes += stats.size;
-        entries += 1;
-        if (entries % lookUpEvery === 0) await setImmediate(); // it may have been stopped
-      }
-    }
-    return bytes;
-  }
-
   async #copyTree(tree: Tree): Promise<void> {
     const tar = new TarOutput(this.#options.output, tarName(tree));
     this.#writer.begin(tar);
@@ -153,7 +137,9 @@ class Coordinator {
       if (found.kind === 'special') {
         special += 1;
         if (special <= mostWarnings)
-          warn(`"${toText(found.source)}" is neither a file nor a directory and is not copied`);
+          warn(
+            `"${toText(found.source)}" ${found.why ?? 'is neither a file nor a directory'} and is not copied`,
+          );
       } else if (found.kind === 'directory') {
         await this.#writer.addDirectory(this.#member(`${found.name}/`, 0, found.stats));
       } else {
@@ -207,6 +193,13 @@ class Coordinator {
   }
 
   #member(name: string, size: number, { mode, mtimeMs, uid, gid }: Stats): TarMember {
+    const names = this.#nameOwner(uid, gid);
+    if (names.user === '' && !this.#nameless.has(uid)) {
+      this.#nameless.add(uid);
+      warn(
+        `the user id ${uid}, to which files belong, has no name here: a restore as root needs that number`,
+      );
+    }
     return {
       name,
       size,
@@ -214,11 +207,11 @@ class Coordinator {
       mtime: Math.floor(mtimeMs / 1000),
       uid,
       gid,
-      ...this.#nameOwner(uid, gid),
+      ...names,
     };
   }
 
-  #warnOfDamage(): void {
+  #sayDamage(): void {
     const files = new Map<string, number[]>();
     for (const { file, block } of this.#account.damagedPages)
       files.set(file, [...(files.get(file) ?? []), block]);
@@ -231,6 +224,13 @@ class Coordinator {
     }
     if (all.length > mostWarnings)
       warn(`${all.length - mostWarnings} more files have damaged pages: backup.json names them`);
+    const [first] = this.#account.damagedPages;
+    if (first === undefined || this.#options.onDamagedPage === 'warn') return;
+    const others =
+      all.length === 1 ? '' : `, as ${all.length - 1} other ${all.length === 2 ? 'file' : 'files'}`;
+    throw CopyError.damage(
+      `the file "${first.file}" has a damaged page, block ${first.block}${others}: the warnings name all`,
+    );
   }
 }
 

@@ -16,13 +16,11 @@ export interface CopyListener {
 
 export class CopyEngine {
   readonly #worker: Worker;
-  readonly #output: string;
   /** Resolves when everything but the label is copied. */
   readonly copied: Promise<void>;
   readonly #finished: Promise<CopySummary>;
 
   constructor(options: CopyOptions, listener: CopyListener) {
-    this.#output = options.output;
     this.#worker = startThread(import.meta.url, 'coordinator', {
       workerData: options,
       resourceLimits: coordinatorHeap,
@@ -42,7 +40,7 @@ export class CopyEngine {
       else if (message.type === 'warning') listener.onWarning(message.text);
       else if (message.type === 'copied') copied.resolve();
       else if (message.type === 'finished') finished.resolve(message.summary);
-      else fail(this.#explain(message.failure));
+      else fail(copyFailed(message.failure, options.output));
     });
     this.#worker.on('error', fail);
     this.#worker.on('exit', () => fail(new Error('the copy was stopped')));
@@ -58,20 +56,25 @@ export class CopyEngine {
   async stop(): Promise<void> {
     await endThread(this.#worker);
   }
+}
 
-  #explain({ side, code, message }: CopyFailure): HoldfastError {
-    if (side === 'write' && isFull(code)) return repositoryFull(this.#output);
-    const advice = {
-      read: {
-        code: 'copy_unreadable',
-        hint: 'the worker has to run as the user that owns the data directory, and to be able to read all of it',
-      },
-      write: {
-        code: 'repository_unwritable',
-        hint: 'see that the repository is writable for the worker ([worker] repository, HOLDFAST_REPOSITORY)',
-      },
-      other: { code: 'copy_failed' },
-    };
-    return new HoldfastError('failed', message, advice[side]);
-  }
+/** `output`: where the copy goes, if it has begun. */
+export function copyFailed({ side, code, message }: CopyFailure, output = ''): HoldfastError {
+  if (side === 'write' && isFull(code)) return repositoryFull(output);
+  const advice = {
+    read: {
+      code: 'copy_unreadable',
+      hint: 'run the worker as the user that PostgreSQL runs as; give that user what the message names (chown, chmod), mount what is not mounted, or move away what PostgreSQL does not need',
+    },
+    write: {
+      code: 'repository_unwritable',
+      hint: 'see that the repository is writable for the worker ([worker] repository, HOLDFAST_REPOSITORY)',
+    },
+    damage: {
+      code: 'damaged_pages',
+      hint: 'repair the relation (see pg_amcheck, REINDEX, zero_damaged_pages) or restore an older backup; or set on_damaged_page = "warn" of the cluster and request the backup again',
+    },
+    other: { code: 'copy_failed' },
+  };
+  return new HoldfastError('failed', message, advice[side]);
 }

@@ -18,6 +18,10 @@ export class CopyError extends Error {
     return CopyError.#of('write', `cannot write "${what}"`, cause);
   }
 
+  static damage(message: string): CopyError {
+    return new CopyError({ side: 'damage', code: undefined, message }, undefined);
+  }
+
   static #of(side: CopyFailure['side'], message: string, cause: unknown): CopyError {
     if (cause instanceof CopyError) return cause;
     const { code } = cause as NodeJS.ErrnoException;

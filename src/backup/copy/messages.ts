@@ -11,13 +11,26 @@ export interface CopyOptions {
   major: number;
   systemIdentifier: string;
   startLsn: string;
+  /** The sum of the files' sizes, as far as it is known. */
+  expectedBytes: number;
   /** Threads that read and compress at the same time. */
   jobs: number;
   /** zstd's. */
   level: number;
   /** Bytes of files a second; undefined: as fast as it goes. */
   rateLimit: number | undefined;
+  /** Of a page whose checksum is wrong. */
+  onDamagedPage: 'warn' | 'fail';
 }
+
+/** To the thread that looks before a copy. */
+export interface SurveyOptions {
+  dataDirectory: string;
+  /** The server's major version. */
+  major: number;
+}
+
+export type FromSurvey = { bytes: number } | { failure: CopyFailure };
 
 /** To the coordinator, when pg_backup_stop has returned. */
 export interface FinishOptions {
@@ -68,7 +81,7 @@ export type FromCoordinator =
 
 export interface CopyFailure {
   /** Which side it was. */
-  side: 'read' | 'write' | 'other';
+  side: 'read' | 'write' | 'damage' | 'other';
   /** The system's code, such as ENOSPC. */
   code: string | undefined;
   message: string;

@@ -6,12 +6,15 @@ import { randomUUID } from 'node:crypto';
 import { access, constants, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../../control/connection.ts';
+import { useOrCreateRepository } from '../../chores/repository-use.ts';
+import { controlIdentity } from '../../control/identity.ts';
 import { sourceOf } from '../../control/targets.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
 import { claimRepository } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../repository/durable-files.ts';
+import { linkUnlessThere } from '../../repository/link-unless-there.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
 import type { JobContext } from '../job.ts';
 
@@ -22,10 +25,14 @@ export interface CopySource {
   systemIdentifier: string;
   /** Bytes. */
   walSegmentSize: number;
+  /** The sum of the files' sizes. */
+  bytes: number;
+  /** Of the control database. */
+  controlOrigin: string;
 }
 
 /** @throws HoldfastError saying why not, and what to change */
-export async function findSource(context: JobContext, db: Connection): Promise<CopySource> {
+export async function findSource(context: JobContext, db: Connection): Promise<Omit<CopySource, 'bytes'>> {
   const { target, repository } = context;
   const server = await sourceOf(db);
   const dataDirectory = await target.dataDirectory();
@@ -40,12 +47,19 @@ export async function findSource(context: JobContext, db: Connection): Promise<C
     throw otherDirectory(dataDirectory, `is of a server that is ${control.state}: perhaps a standby's`);
   const clusterDirectory = join(repository, target.name);
   const { systemIdentifier, walSegmentSize } = control;
+  const use = {
+    cluster: target.name,
+    clusterDirectory,
+    control: <T>(work: (db: Connection) => Promise<T>) => context.control.run(work),
+  };
+  await useOrCreateRepository(use, `a copy of cluster ${target.name}`);
   await testRepository(clusterDirectory, { systemIdentifier, walSegmentSize });
   return {
     dataDirectory,
     clusterDirectory,
     systemIdentifier,
     walSegmentSize,
+    controlOrigin: (await context.control.run(controlIdentity)).origin,
   };
 }
 
@@ -103,9 +117,10 @@ async function testRepository(
   try {
     await claimRepository(clusterDirectory, identity);
     await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), 0o600);
+    await linkUnlessThere(probe, `${probe}-named`); // which takes hard links, or locks
   } catch (error) {
     throw repositoryError(error, clusterDirectory);
   } finally {
-    await rm(probe, { force: true }).catch(() => undefined);
+    for (const path of [probe, `${probe}-named`]) await rm(path, { force: true }).catch(() => undefined);
   }
 }

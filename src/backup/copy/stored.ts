@@ -3,20 +3,26 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Ending } from '../../control/requests.ts';
 import { entryName } from '../../repository/label-entry.ts';
-import { backupsDirectory, findBackup, metaDirectory } from '../../repository/repository-backup.ts';
+import {
+  backupsDirectory,
+  findBackup,
+  metaDirectory,
+  type RepositoryBackup,
+} from '../../repository/repository-backup.ts';
 import { findLeftovers, removeLeftover } from '../../repository/unfinished-backup.ts';
 
-/** What pg_backup_stop returned for it; undefined where there is no whole backup. */
+/** What pg_backup_stop returned for it, and its damage; undefined where there is no whole backup. */
 export async function storedEnding(
   clusterDirectory: string,
   of: { id: number; systemIdentifier: string; startLsn: string },
-): Promise<Ending | undefined> {
+): Promise<(Ending & Pick<RepositoryBackup, 'damagedPages'>) | undefined> {
   const backup = await findBackup(clusterDirectory, of);
   if (backup === undefined) return undefined;
   const meta = metaDirectory(join(backupsDirectory(clusterDirectory), entryName(backup)));
   return {
     stopLsn: backup.stopLsn,
     stopWal: backup.stopWal,
+    damagedPages: backup.damagedPages,
     label: await readFile(join(meta, 'backup_label')),
     tablespaceMap: await readFile(join(meta, 'tablespace_map')).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;

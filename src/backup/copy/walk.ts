@@ -11,7 +11,9 @@ import {
   isUnloggedContent,
   unloggedRelation,
 } from '../../postgres/left-out.ts';
-import { toSystem } from './byte-path.ts';
+import { toSystem, toText } from './byte-path.ts';
+import { CopyError } from './copy-error.ts';
+import { followLink, type Place } from './links.ts';
 
 /** One tar's worth of files. Paths are one character a byte. */
 export interface Tree {
@@ -35,7 +37,10 @@ export interface Found {
   path: string;
   /** In the tar. */
   name: string;
+  /** Of what a symbolic link leads to. */
   stats: Stats;
+  /** Why something special is not copied. */
+  why?: string;
 }
 
 export interface Layout {
@@ -49,15 +54,22 @@ export interface Layout {
   hasWalSummaries: boolean;
 }
 
+/** What one walk needs to know everywhere. */
+interface Walk {
+  layout: Layout;
+  /** The user id of the data directory's owner. */
+  owner: number;
+}
+
 /** Follows the links in pg_tblspc as they are now. @throws an error of the file system */
 export function findTrees(dataDirectory: string, versionDirectory: string, major: number): Layout {
   const root = realpathSync(toSystem(dataDirectory), 'latin1');
   const trees: Tree[] = [];
   for (const name of namesIn(`${root}/pg_tblspc`)) {
     const link = `${root}/pg_tblspc/${name}`;
-    const isLink = lstatSync(toSystem(link), { throwIfNoEntry: false })?.isSymbolicLink();
+    const isLink = lookAt(link)?.isSymbolicLink();
     if (!/^\d+$/.test(name) || isLink !== true) continue;
-    const location = unlessVanished(() => readlinkSync(toSystem(link), 'latin1'));
+    const location = unlessVanished(link, () => readlinkSync(toSystem(link), 'latin1'));
     if (location === undefined) continue;
     trees.push({
       directory: `${location}/${versionDirectory}`,
@@ -70,7 +82,7 @@ export function findTrees(dataDirectory: string, versionDirectory: string, major
   trees.sort((a, b) => Number(a.oid) - Number(b.oid));
   const elsewhere = new Set(
     trees
-      .map(({ location = '' }) => unlessVanished(() => realpathSync(toSystem(location), 'latin1')))
+      .map(({ location = '' }) => unlessVanished(location, () => realpathSync(toSystem(location), 'latin1')))
       .filter((path) => path !== undefined),
   );
   trees.push({ directory: root, path: '', prefix: '' });
@@ -79,38 +91,75 @@ export function findTrees(dataDirectory: string, versionDirectory: string, major
 
 /** What of a tree is to be copied, and what is neither file nor directory. What vanishes meanwhile is passed over. */
 export function* walk(tree: Tree, layout: Layout): Generator<Found> {
-  if (tree.path === '') {
-    yield* walkDirectory(tree.directory, '', '', layout);
+  const root = layout.trees.at(-1)?.directory ?? tree.directory;
+  const of: Walk = { layout, owner: lookAt(root)?.uid ?? 0 };
+  const { directory, path, prefix: name } = tree;
+  const stats = lookAt(directory);
+  if (path === '') {
+    yield* walkDirectory(
+      { kind: 'directory', source: directory, path, name, stats: stats ?? lstatSync(root) },
+      of,
+    );
     return;
   }
-  const stats = lstatSync(toSystem(tree.directory), { throwIfNoEntry: false });
-  if (stats === undefined) return;
-  yield { kind: 'directory', source: tree.directory, path: tree.path, name: tree.prefix, stats };
-  yield* walkDirectory(tree.directory, tree.path, tree.prefix, layout);
+  if (stats === undefined) return requireDropped(tree, root);
+  const found: Found = { kind: 'directory', source: directory, path, name, stats };
+  yield found;
+  yield* walkDirectory(found, of);
 }
 
-function* walkDirectory(directory: string, path: string, prefix: string, layout: Layout): Generator<Found> {
-  const unlogged = holdsRelations(path) ? unloggedRelations(directory) : new Set<string>();
-  for (const name of namesIn(directory)) {
-    const found = look(directory, path, prefix, name);
-    if (found === undefined || isLeftOut(found.path) || isUnloggedContent(name, unlogged)) continue;
-    if (isEmptied(found.path)) yield* emptyDirectory(found, layout);
-    else if (found.kind !== 'directory') yield* isTablespaceLink(found) ? [] : [found];
-    else if (isOfAnotherVersion(found.path, layout)) continue;
-    else {
-      yield found;
-      if (!layout.elsewhere.has(found.source))
-        yield* walkDirectory(found.source, found.path, found.name, layout);
+/** Milliseconds between the removal of a tablespace's directory and that of its link, with much to spare. */
+const droppingTakes = 500;
+
+/** A tablespace whose directory is not there is being dropped, or its disk is not mounted. */
+function requireDropped({ oid, directory }: Tree, root: string): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, droppingTakes);
+  const isLinked = lookAt(`${root}/pg_tblspc/${oid}`) !== undefined;
+  if (!isLinked || lookAt(directory) !== undefined) return;
+  const reason = new Error(`it is not there, and tablespace ${oid} is: perhaps its disk is not mounted`);
+  throw CopyError.reading(toText(directory), reason);
+}
+
+/** `above`: the directories that this one is in. */
+function* walkDirectory(at: Found, of: Walk, above: readonly Place[] = []): Generator<Found> {
+  const { layout } = of;
+  const inHere = [...above, at.stats];
+  const unlogged = holdsRelations(at.path) ? unloggedRelations(at.source) : new Set<string>();
+  for (const name of namesIn(at.source)) {
+    const seen = look(at, name);
+    if (seen === undefined || isLeftOut(seen.path) || isUnloggedContent(name, unlogged)) continue;
+    if (isEmptied(seen.path)) {
+      yield* emptyDirectory(seen, layout);
+      continue;
     }
+    if (isTablespaceLink(seen)) continue;
+    const found = seen.stats.isSymbolicLink() ? followed(seen, inHere, of.owner) : seen;
+    if (found === undefined || isOfAnotherVersion(found.path, layout)) continue;
+    yield found;
+    if (found.kind === 'directory' && !layout.elsewhere.has(found.source))
+      yield* walkDirectory(found, of, inHere);
   }
 }
 
-function look(directory: string, path: string, prefix: string, name: string): Found | undefined {
-  const source = `${directory}/${name}`;
-  const stats = lstatSync(toSystem(source), { throwIfNoEntry: false });
+/** What a link leads to, under its own name. */
+function followed(link: Found, above: readonly Place[], owner: number): Found | undefined {
+  const target = followLink(link, above, owner);
+  if (target === undefined) return lookAt(link.source) && link;
+  if (typeof target === 'string') return { ...link, why: target };
+  return { ...link, kind: kindOf(target), stats: target };
+}
+
+function look(at: Found, name: string): Found | undefined {
+  const source = `${at.source}/${name}`;
+  const stats = lookAt(source);
   if (stats === undefined) return undefined;
   const under = (parent: string) => (parent === '' ? name : `${parent}/${name}`);
-  return { kind: kindOf(stats), source, path: under(path), name: under(prefix), stats };
+  return { kind: kindOf(stats), source, path: under(at.path), name: under(at.name), stats };
+}
+
+/** undefined: it is not there. */
+function lookAt(path: string): Stats | undefined {
+  return unlessVanished(path, () => lstatSync(toSystem(path)));
 }
 
 function kindOf(stats: Stats): Found['kind'] {
@@ -162,14 +211,16 @@ function* namesIn(directory: string): Generator<string> {
 
 function openDirectory(directory: string): Dir | undefined {
   // The names as bytes: @types/node has only the names of encodings for text.
-  return unlessVanished(() => opendirSync(toSystem(directory), { encoding: 'latin1', bufferSize: 256 }));
+  return unlessVanished(directory, () =>
+    opendirSync(toSystem(directory), { encoding: 'latin1', bufferSize: 256 }),
+  );
 }
 
-function unlessVanished<T>(ask: () => T): T | undefined {
+function unlessVanished<T>(path: string, ask: () => T): T | undefined {
   try {
     return ask();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw CopyError.reading(toText(path), error);
   }
 }

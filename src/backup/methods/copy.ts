@@ -8,12 +8,14 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
 import type { BackupDescription } from '../../repository/label-entry.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
+import { recordDamage } from '../record-damage.ts';
 import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
 import type { TimedBeginning } from '../backup-session.ts';
 import { WalCollector } from '../copy/collect-wal.ts';
 import { CopyEngine } from '../copy/copy-engine.ts';
 import type { CopySummary } from '../copy/messages.ts';
 import { Progress } from '../copy/progress.ts';
+import { watchRoom } from '../copy/room.ts';
 import { requireStarted, type CopySource } from '../copy/source.ts';
 import type { Job } from '../job.ts';
 import { holdLimit, limitWindow } from './hold.ts';
@@ -86,9 +88,11 @@ class Making {
         major: Number.parseInt(beginning.serverVersion, 10),
         systemIdentifier,
         startLsn: beginning.startLsn,
+        expectedBytes: source.bytes,
         jobs: job.context.copyJobs,
         level,
         rateLimit: request.rateLimit ?? undefined,
+        onDamagedPage: job.context.onDamagedPage,
       },
       { onProgress: (bytes) => this.#progress.note(bytes), onWarning: (text) => job.warn(text) },
     );
@@ -107,9 +111,11 @@ class Making {
   async copy(): Promise<void> {
     const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#job.context);
     const stopTimer = limitWindow(this.#job, limit, copiedTooLong);
+    const room = watchRoom(this.#source.clusterDirectory, this.#job.context.walReserve);
     try {
-      await this.#job.unlessEnded(Promise.race([this.#engine.copied, this.#wal.failed]));
+      await this.#job.unlessEnded(Promise.race([this.#engine.copied, this.#wal.failed, room.short]));
     } finally {
+      room.stop();
       stopTimer();
     }
     await this.#progress.end();
@@ -122,8 +128,9 @@ class Making {
     const summary = await this.#engine.finish({ label, tablespaceMap, timeline, stopLsn });
     await this.#wal.finish(stopWal);
     const backup = describe(description, this.#source, this.#level, summary);
-    const directory = await this.#unfinished.publish(backup, ending);
+    const directory = await this.#unfinished.publish(backup, ending, (text) => this.#job.warn(text));
     await this.#engine.stop();
+    await recordDamage(this.#job, backup.damagedPages);
     this.#job.context.log.info('backup stored', {
       request: this.#job.id,
       directory,
@@ -140,7 +147,7 @@ class Making {
 
 function describe(
   description: BackupDescription,
-  { dataDirectory }: CopySource,
+  { dataDirectory, controlOrigin }: CopySource,
   compressLevel: number,
   { manifestBytes, ...summary }: CopySummary,
 ): RepositoryBackup {
@@ -149,6 +156,7 @@ function describe(
     version: 1,
     method: 'copy',
     ...description,
+    controlOrigin,
     dataDirectory,
     compressLevel,
     storedBytes: stored,

@@ -17,10 +17,11 @@ import { formatTarget, type Target, type TargetTimeline } from '../target.ts';
 import { readAssertions, type Assertion } from './assertions.ts';
 import { failedChecks } from './failed-checks.ts';
 import { inspect } from './inspect.ts';
+import { removeAbandoned, type Removed } from './left-behind.ts';
 import { PrivateServer } from './private-server.ts';
 import { findPrograms } from './programs.ts';
 import { expectedBytes, refuseWithoutRoom } from './room.ts';
-import { createScratch, removeAbandoned, type Removed, type Scratch } from './scratch.ts';
+import { withScratch, type Scratch } from './scratch.ts';
 import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
 
 export interface DrillOptions {
@@ -105,7 +106,7 @@ async function rehearseWith(
   const { description, directory } = choice.backup;
   const name = basename(directory);
   record.backup = { ...description, name };
-  const programs = await findPrograms(majorOf(choice.backup), options.programs);
+  const programs = await findPrograms(choice.backup, options.programs);
 
   const { clusterDirectory, target, signal } = options;
   report.phase('reading', `the WAL since ${description.startLsn}`);
@@ -113,20 +114,22 @@ async function rehearseWith(
   const recovery = recoveryOf(options, choice, limit);
 
   const expected = expectedBytes(description);
-  const scratch = await createScratch(drillDirectory, { cluster: options.cluster, backup: name, expected });
-  try {
-    await refuseWithoutRoom(drillDirectory, scratch.directory, expected);
-    await restoreInto(scratch, choice, recovery, options, record);
-    await recover(scratch, choice.backup, { programs, recovery, assertions }, options, record).catch(
-      (error: unknown) => {
-        throw limit.tablespace === undefined ? error : endedEarly(error, limit.tablespace);
-      },
-    );
-    if (limit.tablespace !== undefined) record.checks.push(leftOut(limit.tablespace));
-  } finally {
-    report.phase('removing', scratch.directory);
-    await scratch.remove();
-  }
+  const what = { cluster: options.cluster, backup: name, expected };
+  await withScratch(drillDirectory, what, async (scratch) => {
+    try {
+      await refuseWithoutRoom(drillDirectory, scratch.directory, expected);
+      await restoreInto(scratch, choice, recovery, options, record);
+      await recover(scratch, choice.backup, { programs, recovery, assertions }, options, record).catch(
+        (error: unknown) => {
+          throw limit.tablespace === undefined ? error : endedEarly(error, limit.tablespace);
+        },
+      );
+      if (limit.tablespace !== undefined) record.checks.push(leftOut(limit.tablespace));
+    } finally {
+      report.phase('removing', scratch.directory);
+      await scratch.remove();
+    }
+  });
 }
 
 async function restoreInto(
@@ -143,6 +146,7 @@ async function restoreInto(
     backup,
     directory: scratch.data,
     moved: await tablespacesInto(scratch, backup),
+    asWere: false,
     recovery,
     fromBackup,
     jobs,

@@ -5,6 +5,7 @@ import type { Connection } from '../../control/connection.ts';
 import type { DrillCheck, DrillRecord } from '../../control/drills.ts';
 import {
   admitEverywhere,
+  forgetPlacesOfCode,
   makeReader,
   openPrivate,
   recoveredFacts,
@@ -38,6 +39,7 @@ export async function inspect(inspection: Inspection, record: DrillRecord): Prom
   const { signal, report } = inspection;
   const { address, db } = await connect(inspection);
   try {
+    await forgetPlacesOfCode(db);
     const facts = await recoveredFacts(db);
     record.serverVersion = facts.version;
     record.recoveredTo = facts.recoveredTo;

@@ -4,7 +4,8 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, open, readFile, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../../errors.ts';
@@ -48,7 +49,6 @@ export class PrivateServer {
     const control = parseControlFile(await readFile(join(scratch.data, 'global/pg_control')));
     const owned = await ownershipOf(join(scratch.data, 'PG_VERSION'));
     if (owned.owner?.uid === 0) throw ownerIsRoot();
-    await scratch.giveTo(owned.owner);
     const files = { hbaFile: join(scratch.directory, 'pg_hba.conf'), identFile: '/dev/null' };
     const settings = privateSettings({ major, control, sockets: scratch.sockets, preload, ...files });
     await writeOwned(files.hbaFile, Buffer.from(privateHba), owned);
@@ -57,6 +57,9 @@ export class PrivateServer {
     const ofRecovery = settingLines(recoverySettings(recovery));
     await writeOwned(join(scratch.data, 'postgresql.auto.conf'), Buffer.from(ofRecovery), owned);
     await rm(join(scratch.data, 'standby.signal'), { force: true });
+    await writeOwned(scratch.log, Buffer.alloc(0), { ...owned, fileMode: 0o600 });
+    // Nothing is written there as root from now on: what others own, they could turn into a link.
+    await scratch.giveTo(owned.owner);
     return new PrivateServer(options, control, owned.owner);
   }
 
@@ -93,8 +96,7 @@ export class PrivateServer {
 
   async #spawn(): Promise<void> {
     const { scratch, programs } = this.#options;
-    const log = await open(scratch.log, 'a', 0o600);
-    if (this.#identity !== undefined) await chown(scratch.log, this.#identity.uid, this.#identity.gid);
+    const log = await open(scratch.log, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
     try {
       const program = join(programs, 'postgres');
       const child = spawn(program, ['-D', scratch.data, '-c', `config_file=${configFile(scratch)}`], {

@@ -3,7 +3,10 @@ import { existsSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
+import { clusterOwner } from '../extraction/cluster-owner.ts';
 import { versionOf } from '../server-version.ts';
+import { readFrames, type StoredBackup } from '../stored-backup.ts';
+import { rootsProgram } from './root-alone.ts';
 
 /** As packages and installers have them. */
 const usualPlaces = (major: number) => [
@@ -17,12 +20,16 @@ const usualPlaces = (major: number) => [
 ];
 
 /**
- * The directory with `postgres` in it. `configured`: that one or none.
- * @throws HoldfastError `no_server_programs`, `other_version`
+ * The directory with `postgres` in it. `configured`: that one or none. Whoever is root runs nothing as root, and of what
+ * is only found here nothing that somebody else could have put there: it is run as the owner of the restored files.
+ * @throws HoldfastError `no_server_programs`, `other_version`, `server_owner_is_root`
  */
-export async function findPrograms(major: number, configured: string | undefined): Promise<string> {
+export async function findPrograms(backup: StoredBackup, configured: string | undefined): Promise<string> {
+  const major = Number.parseInt(backup.description.serverVersion, 10);
+  const isRoot = process.getuid?.() === 0;
+  const user = isRoot ? clusterOwner(backup, await readFrames(backup)) : undefined;
   if (configured !== undefined) {
-    const found = await versionOf(configured);
+    const found = await versionOf(configured, user);
     if (found === major) return configured;
     throw new HoldfastError(
       'failed',
@@ -34,11 +41,18 @@ export async function findPrograms(major: number, configured: string | undefined
     );
   }
   const onPath = (process.env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '');
+  let passedOver = '';
   for (const directory of new Set([...usualPlaces(major), ...onPath, ...(await runningServers())])) {
-    if (!existsSync(join(directory, 'postgres'))) continue;
-    if ((await versionOf(directory).catch(() => undefined)) === major) return directory;
+    const program = join(directory, 'postgres');
+    if (!existsSync(program)) continue;
+    const trusted = isRoot ? await rootsProgram(program) : program;
+    if (trusted === undefined)
+      passedOver ||= `; "${program}" is passed over, as others than root can change it`;
+    else if ((await versionOf(dirname(trusted), user).catch(() => undefined)) === major)
+      return dirname(trusted);
   }
-  throw new HoldfastError('failed', `there is no PostgreSQL ${major} on this host to start the backup with`, {
+  const none = `there is no PostgreSQL ${major} on this host to start the backup with`;
+  throw new HoldfastError('failed', `${none}${passedOver}`, {
     code: 'no_server_programs',
     hint: `install PostgreSQL ${major}, or name the directory of its programs: pg_bin of the cluster, or --pg-bin`,
   });

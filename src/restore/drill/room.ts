@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
 import { segmentRange } from '../../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
-import { findScratches } from './scratch.ts';
+import { findScratches } from './left-behind.ts';
 
 /** Bytes of WAL that the private server keeps while it recovers, at most. */
 export function mostWal(walSegmentSize: number): number {

@@ -1,31 +1,24 @@
 /**
  * The directory of one drill, below the drill directory: restored files, socket and log, and owner.json, which says
- * whose it is. It appears under its name together with that file, so whatever has the name can be told to be ours,
- * and what a killed drill left can be removed by the next one, its server first.
+ * whose it is. It appears under its name together with that file, whose lock the drill has for as long as it runs.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { chmod, chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../../errors.ts';
-import { isAlive, processStart } from '../../identity/process.ts';
+import { thisProcess, type ProcessIdentity } from '../../identity/process.ts';
+import { withLock } from '../../repository/lock.ts';
+import { refuseUnsafeDirectory } from './safe-directory.ts';
+import { removeTree } from './remove-tree.ts';
 
-import { endServer } from './stray-server.ts';
-
-const namePattern = /^holdfast-drill-[0-9a-f]{8}$/;
-const unnamedPattern = /^holdfast-drill-[0-9a-f]{8}\.new$/;
-/** Milliseconds after which a directory that never got its name was left by a killed drill. */
-const unnamedFor = 600_000;
 /** What the address of a socket has room for (struct sockaddr_un), with the socket's own name. */
 const longestSocket = 103;
 
 export interface Owner {
   kind: 'holdfast drill';
-  host: string;
-  pid: number;
-  /** Of that process, in the system's own terms. */
-  processStart: string;
+  process: ProcessIdentity;
+  /** Whether that process has the lock of this file for as long as it runs. */
+  locked: boolean;
   createdAt: string;
   cluster: string;
   backup: string;
@@ -50,36 +43,65 @@ export interface Scratch {
   remove: () => Promise<void>;
 }
 
-/** @throws HoldfastError `drill_directory_unusable` */
-export async function createScratch(
+/** Does the work in a directory of its own, which it has to remove. @throws HoldfastError `drill_directory_unusable` */
+export async function withScratch<T>(
   drillDirectory: string,
   what: Pick<Owner, 'cluster' | 'backup' | 'expected'>,
-): Promise<Scratch> {
+  work: (scratch: Scratch) => Promise<T>,
+): Promise<T> {
   const directory = join(drillDirectory, `holdfast-drill-${randomBytes(4).toString('hex')}`);
   const scratch = scratchAt(directory);
   if (Buffer.byteLength(join(scratch.sockets, '.s.PGSQL.5432')) > longestSocket)
     throw unusable(drillDirectory, 'its path is too long for a socket below it', 'choose a shorter path');
-  const owner: Owner = {
-    kind: 'holdfast drill',
-    host: hostname(),
-    pid: process.pid,
-    processStart: processStart(process.pid),
-    createdAt: new Date().toISOString(),
-    ...what,
+  await refuseUnsafeDirectory(drillDirectory);
+  const unnamed = `${directory}.new`;
+  const giveUp = async (reason: unknown): Promise<never> => {
+    await rm(unnamed, { recursive: true, force: true }).catch(() => undefined);
+    const hint = 'it has to be there, and to belong to the user that runs drills';
+    throw unusable(drillDirectory, messageOf(reason), hint, reason);
+  };
+  const note = (locked: boolean) =>
+    writeFile(join(unnamed, 'owner.json'), ownerText(what, locked), { mode: 0o600 });
+  const begin = async () => {
+    await rename(unnamed, directory).catch(giveUp);
+    return work(scratch);
+  };
+  // Its owner is known only once it is restored; until then, nothing in it is to be seen.
+  await mkdir(unnamed, { mode: 0o700 }).catch(giveUp);
+  try {
+    for (const name of ['s', 't']) await mkdir(join(unnamed, name), { mode: 0o700 });
+    await note(true);
+  } catch (error) {
+    await giveUp(error);
+  }
+  return withOwnLock(join(unnamed, 'owner.json'), begin, () => note(false).catch(giveUp));
+}
+
+function ownerText(what: Pick<Owner, 'cluster' | 'backup' | 'expected'>, locked: boolean): string {
+  const createdAt = new Date().toISOString();
+  const owner: Owner = { kind: 'holdfast drill', process: thisProcess(), locked, createdAt, ...what };
+  return JSON.stringify(owner);
+}
+
+/** The lock is on the file, whatever that is called meanwhile. `without`: there are no locks here. */
+async function withOwnLock<T>(
+  path: string,
+  work: () => Promise<T>,
+  without: () => Promise<void>,
+): Promise<T> {
+  let begun = false;
+  const begin = () => {
+    begun = true;
+    return work();
   };
   try {
-    // Its owner is known only once it is restored; until then, nothing in it is to be seen.
-    await mkdir(`${directory}.new`, { mode: 0o700 });
-    await writeFile(join(`${directory}.new`, 'owner.json'), JSON.stringify(owner), { mode: 0o600 });
-    await mkdir(join(`${directory}.new`, 's'), { mode: 0o700 });
-    await mkdir(join(`${directory}.new`, 't'), { mode: 0o700 });
-    await rename(`${directory}.new`, directory);
+    return await withLock(path, { shared: false, wait: 0 }, begin);
   } catch (error) {
-    await rm(`${directory}.new`, { recursive: true, force: true }).catch(() => undefined);
-    const hint = 'it has to be there, and to belong to the user that runs drills';
-    throw unusable(drillDirectory, messageOf(error), hint, error);
+    const code = error instanceof HoldfastError ? error.code : undefined;
+    if (begun || (code !== 'lock_unsupported' && code !== 'lock_failed')) throw error;
+    await without();
+    return begin();
   }
-  return scratch;
 }
 
 function scratchAt(directory: string): Scratch {
@@ -106,81 +128,4 @@ function unusable(directory: string, reason: string, hint: string, cause?: unkno
     hint,
     cause,
   });
-}
-
-/** What reads WAL ahead for recovery ends by itself, and may write a last file meanwhile. */
-async function removeTree(directory: string): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await rm(directory, { recursive: true, force: true, maxRetries: 3 });
-      return;
-    } catch (error) {
-      if (attempt === 20) throw error;
-      await sleep(100);
-    }
-  }
-}
-
-export interface FoundScratch {
-  directory: string;
-  owner: Owner;
-  /** Its owner runs; undefined: it is another host's, and nobody can tell from here. */
-  alive: boolean | undefined;
-}
-
-/** Every drill that is below this directory, under way or left behind. */
-export async function findScratches(drillDirectory: string): Promise<FoundScratch[]> {
-  const names = await readdir(drillDirectory).catch((): string[] => []);
-  const found: FoundScratch[] = [];
-  for (const name of names.filter((entry) => namePattern.test(entry)).sort()) {
-    const directory = join(drillDirectory, name);
-    const owner = await readOwner(directory);
-    if (owner !== undefined) found.push({ directory, owner, alive: await isRunning(owner) });
-  }
-  return found;
-}
-
-/** undefined: it is none of ours. */
-async function readOwner(directory: string): Promise<Owner | undefined> {
-  try {
-    if (!(await lstat(directory)).isDirectory()) return undefined;
-    const owner = JSON.parse(await readFile(join(directory, 'owner.json'), 'utf8')) as Owner;
-    return owner.kind === 'holdfast drill' ? owner : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function isRunning({ host, pid, processStart: startedAt }: Owner): Promise<boolean | undefined> {
-  if (host !== hostname()) return undefined;
-  return isAlive(pid) && startedAt === processStart(pid);
-}
-
-export interface Removed {
-  directory: string;
-  owner: Owner;
-  /** The server that still ran on it. */
-  server: number | undefined;
-}
-
-/** Ends and removes what killed drills of this host left below it. Those that are under way are not touched. */
-export async function removeAbandoned(drillDirectory: string): Promise<Removed[]> {
-  const removed: Removed[] = [];
-  for (const { directory, owner, alive } of await findScratches(drillDirectory)) {
-    if (alive !== false) continue;
-    const server = await endServer(join(directory, 'data'));
-    await removeTree(directory);
-    removed.push({ directory, owner, server });
-  }
-  await removeUnnamed(drillDirectory);
-  return removed;
-}
-
-async function removeUnnamed(drillDirectory: string): Promise<void> {
-  const names = await readdir(drillDirectory).catch((): string[] => []);
-  for (const name of names.filter((entry) => unnamedPattern.test(entry))) {
-    const path = join(drillDirectory, name);
-    const { mtimeMs = Infinity } = (await stat(path).catch(() => undefined)) ?? {};
-    if (Date.now() - mtimeMs > unnamedFor) await removeTree(path);
-  }
 }

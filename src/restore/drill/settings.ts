@@ -40,6 +40,8 @@ function seclusion({ sockets, hbaFile, identFile, preload }: PrivateSettings): [
     ['max_logical_replication_workers', '0'],
     ['autovacuum', 'off'],
     ['restart_after_crash', 'off'],
+    // It would compile what is in the databases, with a library of its own.
+    ['jit', 'off'],
   ];
 }
 

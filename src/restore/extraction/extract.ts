@@ -7,7 +7,7 @@ import { Ledger } from './ledger.ts';
 import type { Answer, Extracted, Part, ThreadSetup } from './messages.ts';
 import { inThreads } from './threads.ts';
 
-export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld'> {
+export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld' | 'owner'> {
   backup: StoredBackup;
   frames: readonly FrameEntry[];
   /** undefined: it is damaged, and what is in the frames is checked as far as it goes. */
@@ -30,7 +30,7 @@ export interface Outcome {
 
 /** @throws HoldfastError `restore_failed` where the disk fails */
 export async function extract(extraction: Extraction): Promise<Outcome> {
-  const { backup, frames, manifest, jobs, roots, kept, withheld, onProblem } = extraction;
+  const { backup, frames, manifest, jobs, roots, kept, withheld, owner, onProblem } = extraction;
   const expected = frames.reduce((sum, { size }) => sum + size, 0);
   const ledger = new Ledger(manifest);
   const outcome: Outcome = { kept: new Map(), directories: [] };
@@ -50,7 +50,8 @@ export async function extract(extraction: Extraction): Promise<Outcome> {
       if (problem !== undefined) onProblem(problem);
       extraction.onPart(part, complete);
     }
-    keep(outcome.kept, answer.extracted.kept);
+    const tooLarge = keep(outcome.kept, answer.extracted.kept);
+    if (tooLarge !== undefined) onProblem(`"${tooLarge}" is larger than such a file can be`);
     for (const directory of answer.extracted.directories)
       outcome.directories.push({ ...directory, tar: frame.tar });
     done += frame.size;
@@ -58,20 +59,27 @@ export async function extract(extraction: Extraction): Promise<Outcome> {
   };
 
   const tasks = frames.map((frame, number) => ({ number, frame }));
-  await inThreads(jobs, { directory: backup.directory, roots, kept, withheld }, tasks, receive);
+  const { directory, description } = backup;
+  const major = Number.parseInt(description.serverVersion, 10);
+  await inThreads(jobs, { directory, roots, kept, withheld, owner, major }, tasks, receive);
   for (const problem of ledger.missing()) onProblem(problem);
   return outcome;
 }
 
-/** Small files, whose parts come in any order. */
-function keep(kept: Outcome['kept'], parts: Extracted['kept']): void {
+/** Bytes: tablespace_map is the largest of them. */
+const largestKept = 16 << 20;
+
+/** Small files, whose parts come in any order. Returns the path of one that is not small. */
+function keep(kept: Outcome['kept'], parts: Extracted['kept']): string | undefined {
   for (const { path, at, bytes } of parts) {
+    if (at + bytes.length > largestKept) return path;
     const before = kept.get(path) ?? Buffer.alloc(0);
     const whole = Buffer.alloc(Math.max(before.length, at + bytes.length));
     before.copy(whole);
     whole.set(bytes, at);
     kept.set(path, whole);
   }
+  return undefined;
 }
 
 function diskFailed(message: string): HoldfastError {

@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { decompressHere } from '../../repository/compressed-here.ts';
 import type { FrameEntry } from '../../repository/frame-index.ts';
+import { firstFrame } from '../../repository/zstd-frames.ts';
 
 /** With one file open, as frames come in the order of the tars. */
 export class FrameFiles {
@@ -21,6 +22,10 @@ export class FrameFiles {
     const compressed = this.#compressed.subarray(0, length);
     const read = readSync(fd, compressed, 0, length, offset);
     if (read < length) throw new RangeError(`the file ends after ${fstatSync(fd).size} bytes`);
+    // What the frame says of itself decides how much memory zstd takes.
+    const frame = firstFrame(compressed);
+    if (frame?.length !== length || frame.size !== size)
+      throw new RangeError('the zstd frame is not the one of the index');
     return decompressHere(compressed, size);
   }
 

@@ -1,6 +1,7 @@
 /** What the threads and their coordinator tell each other. */
 import type { FrameEntry } from '../../repository/frame-index.ts';
 import type { TarMember } from '../../repository/tar.ts';
+import type { Owner } from './cluster-owner.ts';
 
 export interface ThreadSetup {
   /** Where the tars are. */
@@ -11,6 +12,10 @@ export interface ThreadSetup {
   kept: string[];
   /** Files that are not written, by path. */
   withheld: string[];
+  /** Whose the files are to be; undefined: ourselves. */
+  owner: Owner | undefined;
+  /** Of PostgreSQL: a tablespace has its files below a directory that is named after it. */
+  major: number;
 }
 
 export interface Task {

@@ -9,13 +9,12 @@ import { onTask } from '../../thread.ts';
 import { bytePath } from './byte-path.ts';
 import { FrameFiles } from './frame-file.ts';
 import { contentsOf } from './frame-pieces.ts';
+import { safeName } from './member-names.ts';
 import { manifestPath, type Answer, type Extracted, type Task, type ThreadSetup } from './messages.ts';
-import { ownersIfRoot } from './owners.ts';
 import { writePiece } from './write-pieces.ts';
 
-const { directory, roots, kept, withheld } = workerData as ThreadSetup;
+const { directory, roots, kept, withheld, owner, major } = workerData as ThreadSetup;
 const files = new FrameFiles(directory);
-const owners = ownersIfRoot();
 
 onTask(({ number, frame }: Task) => parentPort?.postMessage(answer(number, frame)));
 
@@ -43,23 +42,16 @@ function extractFrom(bytes: Buffer, frame: FrameEntry): Extracted {
   const extracted: Extracted = { parts: [], directories: [], kept: [] };
   const root = roots?.[tar];
   for (const header of directories) {
-    const path = safe(header.name.replace(/\/+$/, ''));
+    const path = safeName(tar, header.name.replace(/\/+$/, ''), major);
     extracted.directories.push({ path, header });
     if (root !== undefined) mkdirSync(bytePath(root, path), { recursive: true, mode: 0o700 });
   }
   for (const piece of pieces) {
-    const path = manifestPath(tar, safe(piece.name));
+    const path = manifestPath(tar, safeName(tar, piece.name, major));
     const { size, at, data } = piece;
-    if (root !== undefined && !withheld.includes(path)) writePiece(root, piece, owners);
+    if (root !== undefined && !withheld.includes(path)) writePiece(root, piece, owner);
     if (kept.includes(path)) extracted.kept.push({ path, at, bytes: new Uint8Array(data) });
     extracted.parts.push({ path, size, at, length: data.length, crc32c: crc32c(data) });
   }
   return extracted;
-}
-
-/** A name that leads out of the data directory is not one of PostgreSQL's. */
-function safe(name: string): string {
-  if (name.startsWith('/') || name.split('/').includes('..'))
-    throw new RangeError(`the member "${name}" leads elsewhere`);
-  return name;
 }

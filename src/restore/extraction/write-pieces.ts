@@ -3,16 +3,17 @@ import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync } fro
 import { dirname } from 'node:path/posix';
 import { writeAt } from '../../repository/write-at.ts';
 import { bytePath } from './byte-path.ts';
+import type { Owner } from './cluster-owner.ts';
 import type { Piece } from './frame-pieces.ts';
-import type { Owners } from './owners.ts';
+import { fileMode } from './modes.ts';
 
-/** `root`: of the tar's contents. */
-export function writePiece(root: string, piece: Piece, owners: Owners | undefined): void {
+/** `root`: of the tar's contents; `owner`: of the file, unless that is ourselves. */
+export function writePiece(root: string, piece: Piece, owner: Owner | undefined): void {
   const fd = openToWrite(root, piece);
   try {
     if (piece.header !== undefined) {
-      if (owners !== undefined) fchownSync(fd, ...owners.of(piece.header));
-      fchmodSync(fd, piece.mode);
+      if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
+      fchmodSync(fd, fileMode(piece.mode));
     }
     writeAt(fd, piece.data, piece.at);
   } finally {
@@ -20,16 +21,19 @@ export function writePiece(root: string, piece: Piece, owners: Owners | undefine
   }
 }
 
+/** The mode of a file whose own mode is not known yet. */
+const untilItsHeader = 0o600;
+
 /** Its directory may not have been met yet: another thread has the frame with it. */
-function openToWrite(root: string, { name, mode }: Piece): number {
+function openToWrite(root: string, { name }: Piece): number {
   const path = bytePath(root, name);
   // Neither truncated nor refused where it exists: another thread may have written its part.
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
   try {
-    return openSync(path, flags, mode | 0o200);
+    return openSync(path, flags, untilItsHeader);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     mkdirSync(bytePath(root, dirname(name)), { recursive: true, mode: 0o700 });
-    return openSync(path, flags, mode | 0o200);
+    return openSync(path, flags, untilItsHeader);
   }
 }

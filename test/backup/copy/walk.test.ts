@@ -94,21 +94,102 @@ test('tablespaces that are links have trees of their own, by OID; those that are
   ]);
 });
 
-test('links are pointed out, unless they stand for a directory that is copied empty', async (t) => {
+function kinds(layout: ReturnType<typeof findTrees>): string[] {
+  const [tree] = layout.trees;
+  return tree ? [...walk(tree, layout)].map(({ path, kind }) => `${path} ${kind}`).sort() : [];
+}
+
+test('links are followed where PostgreSQL reads them: directories, databases, segments, files of configuration', async (t) => {
+  const { root, data, layout } = await layoutOf(t, ['PG_VERSION', 'base/5/16384', 'pg_xact.here/0000']);
+  for (const path of ['database/16385', 'conf.d/a.conf', 'relation', 'hba']) {
+    await mkdir(join(root, path, '..'), { recursive: true });
+    await writeFile(join(root, path), 'far');
+  }
+  await symlink('pg_xact.here', join(data, 'pg_xact'));
+  await symlink(join(root, 'database'), join(data, 'base', '6'));
+  await symlink(join(root, 'relation'), join(data, 'base', '5', '16384.1'));
+  await symlink('../hba', join(data, 'pg_hba.conf'));
+  await symlink('../conf.d', join(data, 'conf.d'));
+  const found = kinds(layout());
+  t.deepEqual(found, [
+    'PG_VERSION file',
+    'base directory',
+    'base/5 directory',
+    'base/5/16384 file',
+    'base/5/16384.1 file',
+    'base/6 directory',
+    'base/6/16385 file',
+    'conf.d directory',
+    'conf.d/a.conf file',
+    'pg_hba.conf file',
+    'pg_tblspc directory',
+    'pg_xact directory',
+    'pg_xact.here directory',
+    'pg_xact.here/0000 file',
+    'pg_xact/0000 file',
+  ]);
+  const sizes = layout().trees.flatMap((tree) => [...walk(tree, layout())]);
+  t.is(sizes.find(({ path }) => path === 'base/5/16384.1')?.stats.size, 3, "the file's, not the link's");
+});
+
+test("links to directories that are not PostgreSQL's are pointed out, and pg_wal is a directory in the copy", async (t) => {
   const { root, data, layout } = await layoutOf(t, ['PG_VERSION']);
   await mkdir(join(root, 'wal'));
   await symlink(join(root, 'wal'), join(data, 'pg_wal'));
   await symlink(join(root, 'wal'), join(data, 'log'));
-  const [tree] = layout().trees;
-  const kinds = tree && [...walk(tree, layout())].map(({ name, kind }) => `${name} ${kind}`);
-  t.deepEqual(kinds?.sort(), [
+  await symlink('/nonexistent', join(data, 'notes'));
+  const all = layout();
+  t.deepEqual(kinds(all), [
     'PG_VERSION file',
     'log special',
+    'notes special',
     'pg_tblspc directory',
     'pg_wal directory',
     'pg_wal/archive_status directory',
     'pg_wal/summaries directory',
   ]);
+  const whys = [...walk(all.trees[0] ?? t.fail(), all)].flatMap(({ path, why }) =>
+    why ? [`${path} ${why}`] : [],
+  );
+  t.deepEqual(whys.sort(), [
+    "log is a symbolic link to a directory that is not PostgreSQL's",
+    'notes is a symbolic link that leads nowhere',
+  ]);
+});
+
+for (const [what, target, message] of [
+  ['that leads nowhere', '/nonexistent', /cannot read ".*\/base\/7" -> "\/nonexistent": ENOENT/],
+  ['to itself', '7', /cannot read ".*\/base\/7" -> "7": ELOOP/],
+  [
+    'to a directory that it is in',
+    '..',
+    /base\/7": it is a symbolic link to a directory that it is in, "\.\."/,
+  ],
+] as const) {
+  test(`a link ${what}, where PostgreSQL has its data, is an error by name`, async (t) => {
+    const { data, layout } = await layoutOf(t, ['base/5/1']);
+    await symlink(target, join(data, 'base', '7'));
+    t.throws(() => kinds(layout()), { message });
+  });
+}
+
+test('a loop through two links is an error by name', async (t) => {
+  const { root, data, layout } = await layoutOf(t, ['base/5/1']);
+  await mkdir(join(root, 'other'));
+  await symlink(join(root, 'other'), join(data, 'base', '7'));
+  await symlink(join(data, 'base'), join(root, 'other', 'back'));
+  t.throws(() => kinds(layout()), {
+    message: /base\/7\/back": it is a symbolic link to a directory that it is in/,
+  });
+});
+
+test('a tablespace whose disk is not mounted is an error by name, not a copy without it', async (t) => {
+  const { root, data, layout } = await layoutOf(t, ['base/5/1']);
+  await mkdir(join(root, 'mount point'));
+  await symlink(join(root, 'mount point'), join(data, 'pg_tblspc', '16400'));
+  t.throws(() => paths(layout()), {
+    message: /mount point\/PG_18_\d+": it is not there, and tablespace 16400 is/,
+  });
 });
 
 test('a name that is no text keeps its bytes', async (t) => {

@@ -56,10 +56,10 @@ test('a segment that is left out, moved or of other bytes breaks it, with both n
     broken += 1;
   }
   t.true(broken > 4);
-  const [one, two] = all;
-  if (one === undefined || two === undefined) return t.fail();
+  const [first, second] = all;
+  if (first === undefined || second === undefined) return t.fail('there are too few');
   t.regex(
-    String(breakBetween(one, two, [{ timeline: 2, begin: 0n, end: undefined }])),
+    String(breakBetween(first, second, [{ timeline: 2, begin: 0n, end: undefined }])),
     /it was written on timeline 1, which is not the one/,
   );
 });

@@ -1,0 +1,31 @@
+create or replace function :"schema".adopt() returns text
+language plpgsql volatile
+security definer
+set search_path = :"schema", pg_temp
+as $$
+declare
+  -- The function runs as its owner: who calls it is in the setting that SET ROLE writes.
+  who constant text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+begin
+  if not (pg_has_role(who, current_schema() || '_operator', 'usage') or pg_has_role(who, current_user, 'usage')) then
+    raise exception 'role "%" may not adopt this control database', who
+      using errcode = 'insufficient_privilege', hint = format('Grant it %s.', current_schema() || '_operator');
+  elsif pg_is_in_recovery() then
+    raise exception 'this control database is in recovery'
+      using errcode = 'read_only_sql_transaction', hint = 'Promote it first.';
+  end if;
+  update confirmed_origin
+  set origin = control_origin(), left_recovery_at = left_recovery_at(), confirmed_by = who,
+    confirmed_login = session_user, confirmed_at = clock_timestamp();
+  update cluster set repository_taken_over = true;
+  -- A full queue makes the transaction fail when it commits; a notification is only a hint.
+  if pg_notification_queue_usage() < 0.5 then
+    perform pg_notify(current_schema() || '_request', json_build_object('adopted', control_origin())::text);
+  end if;
+  return control_origin();
+end
+$$;
+comment on function :"schema".adopt() is
+  'Puts this control database in charge: schedules run, chores are taken, backups expire, and the next worker takes the repository over from whoever has used it. For operators; the database that was in charge must be off, or have another repository. Returns the origin.';
+revoke all on function :"schema".adopt() from public;
+grant execute on function :"schema".adopt() to :"operator";

@@ -1,0 +1,79 @@
+-- name: look
+select :"schema".control_origin() as origin,
+  :"schema".origin_is_confirmed() as confirmed,
+  c.repository_id::text as id,
+  c.repository_token::text as token,
+  c.repository_pending::text[] as pending,
+  c.repository_taken_over as "takenOver"
+from :"schema".cluster c
+where c.name = :cluster
+
+-- name: announce
+-- Those that were killed at it leave theirs here: so many are enough.
+update :"schema".cluster
+set repository_pending = repository_pending[greatest(1, cardinality(repository_pending) - 18):] || :token::uuid
+where name = :cluster
+
+-- name: lock
+select c.repository_token::text as token, c.repository_pending::text[] as pending,
+  c.repository_taken_over as "takenOver"
+from :"schema".cluster c
+where c.name = :cluster
+for no key update
+
+-- name: confirm
+update :"schema".cluster
+set repository_id = :id::uuid, repository_token = :found::uuid,
+  repository_pending = array_remove(array_remove(repository_pending, :token::uuid), :found::uuid),
+  repository_taken_over = false, repository_used_at = clock_timestamp(), repository_problem = null
+where name = :cluster
+
+-- name: complain
+update :"schema".cluster
+set repository_problem = :problem
+where name = :cluster and repository_problem is distinct from :problem
+
+-- name: require_origin
+select :"schema".require_confirmed_origin(:what)
+
+-- name: complete
+select r.id
+from :"schema".backup_request r
+where r.cluster = :cluster and r.method = 'copy' and r.state = 'complete' and r.expired_at is null
+  and not exists (select from :"schema".backup_expiry e where e.request_id = r.id)
+
+-- name: forget_found
+delete from :"schema".missing_backup
+where cluster = :cluster and request_id <> all (:ids::bigint[])
+
+-- name: note_missing
+insert into :"schema".missing_backup (request_id, cluster)
+select r.id, r.cluster
+from :"schema".backup_request r
+where r.id = any (:ids::bigint[]) and r.cluster = :cluster and r.expired_at is null
+  and not exists (select from :"schema".backup_expiry e where e.request_id = r.id)
+on conflict do nothing
+
+-- name: missing
+select m.request_id as "id", m.cluster, extract(epoch from clock_timestamp() - m.missing_since)::float8 as ago
+from :"schema".missing_backup m
+order by m.request_id
+
+-- name: origin
+select :"schema".control_origin() as origin, :"schema".origin_is_confirmed() as confirmed,
+  c.origin as "confirmedOrigin", c.confirmed_by as "confirmedBy", c.confirmed_at as "confirmedAt"
+from :"schema".confirmed_origin c
+
+-- name: adopt
+select :"schema".adopt() as origin
+
+-- name: schedules_that_follow
+select name, cluster, kind, cron, time_zone as "timeZone"
+from :"schema".backup_schedule
+where enabled
+order by name
+
+-- name: clusters
+select name, repository_id::text as id, repository_problem as problem
+from :"schema".cluster
+order by name

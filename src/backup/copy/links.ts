@@ -1,0 +1,85 @@
+/**
+ * Symbolic links below the data directory. PostgreSQL follows them wherever it reads, so a copy has what they lead to,
+ * as plain files and directories. A directory that is not PostgreSQL's (a log, a place for dumps) is not followed.
+ */
+import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs';
+import { dirname } from 'node:path';
+import { isServers } from '../../postgres/left-out.ts';
+import { toSystem, toText } from './byte-path.ts';
+import { CopyError } from './copy-error.ts';
+
+/** A directory by what the kernel knows it by. */
+export type Place = Pick<Stats, 'dev' | 'ino'>;
+
+export interface Link {
+  /** Where it is, one character a byte. */
+  source: string;
+  /** In the manifest. */
+  path: string;
+}
+
+/** What it leads to; a text: why it is not followed; undefined: it has vanished. @throws CopyError */
+export function followLink(link: Link, above: readonly Place[], owner: number): Stats | string | undefined {
+  const stats = targetOf(link);
+  if (stats === undefined || typeof stats === 'string') return stats;
+  if (stats.isDirectory()) {
+    if (above.some(({ dev, ino }) => dev === stats.dev && ino === stats.ino))
+      throw refused(link, 'a directory that it is in');
+    if (!isServers(link.path) && !holdsConfiguration(link.source))
+      return `is a symbolic link to a directory that is not PostgreSQL's`;
+  } else if (!stats.isFile()) {
+    return undefined;
+  }
+  if (process.geteuid?.() === 0 && owner !== 0 && !mayRead(owner, realpathSync(toSystem(link.source))))
+    throw refused(link, "what the data directory's owner may not read");
+  return stats;
+}
+
+function targetOf(link: Link): Stats | string | undefined {
+  try {
+    return statSync(toSystem(link.source));
+  } catch (error) {
+    if (lstatSync(toSystem(link.source), { throwIfNoEntry: false }) === undefined) return undefined;
+    const isDangling = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    if (isDangling && !isServers(link.path)) return 'is a symbolic link that leads nowhere';
+    throw CopyError.reading(`${toText(link.source)}" -> "${leadsTo(link)}`, error);
+  }
+}
+
+function refused(link: Link, what: string): CopyError {
+  return CopyError.reading(
+    toText(link.source),
+    new Error(`it is a symbolic link to ${what}, "${leadsTo(link)}"`),
+  );
+}
+
+function leadsTo({ source }: Link): string {
+  try {
+    return toText(readlinkSync(toSystem(source), 'latin1'));
+  } catch {
+    return '?';
+  }
+}
+
+/** For include_dir. */
+function holdsConfiguration(directory: string): boolean {
+  const entries = readdirSync(toSystem(directory));
+  return entries.length > 0 && entries.every((name) => name.endsWith('.conf'));
+}
+
+/**
+ * Whether it is the owner's, or everybody's to read: root reads all, and whoever may write into the data directory
+ * would otherwise have a file of root's copied for him.
+ */
+function mayRead(owner: number, path: string | Buffer): boolean {
+  const isOpen = (at: string | Buffer, own: number, others: number) => {
+    const { uid, mode } = statSync(at);
+    return (mode & (uid === owner ? own : others)) !== 0;
+  };
+  if (!isOpen(path, 0o400, 0o004)) return false;
+  const text = path.toString();
+  for (let at = dirname(text); ; at = dirname(at)) {
+    if (!isOpen(at, 0o100, 0o001)) return false;
+    if (at === dirname(at)) return true;
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Looks at everything that is to be copied, before the backup begins: how much it is, and whether it can be read. In a
+ * thread of its own, as many files take their time.
+ */
+import { accessSync, constants } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { setImmediate } from 'node:timers/promises';
+import { versionDirectory } from '../../postgres/left-out.ts';
+import { parseControlFile } from '../../postgres/pg-control.ts';
+import { onTask } from '../../thread.ts';
+import { bytePath, toSystem, toText } from './byte-path.ts';
+import { readControlFile } from './control-file.ts';
+import { CopyError, failureOf } from './copy-error.ts';
+import type { FromSurvey, SurveyOptions } from './messages.ts';
+import { findTrees, walk, type Found } from './walk.ts';
+
+/** Files and directories. */
+const lookUpEvery = 1000;
+const user = process.geteuid?.();
+
+async function survey({ dataDirectory, major }: SurveyOptions): Promise<number> {
+  const { catalogVersion } = parseControlFile(await readControlFile(dataDirectory));
+  const layout = findTrees(bytePath(dataDirectory), versionDirectory(major, catalogVersion), major);
+  let bytes = 0;
+  let entries = 0;
+  for (const tree of layout.trees) {
+    for (const found of walk(tree, layout)) {
+      if (found.kind === 'file') {
+        requireReadable(found);
+        bytes += found.stats.size;
+      }
+      entries += 1;
+      if (entries % lookUpEvery === 0) await setImmediate(); // it may have been stopped
+    }
+  }
+  return bytes;
+}
+
+function requireReadable({ source, stats }: Found): void {
+  if (stats.uid === user && (stats.mode & 0o400) !== 0) return;
+  try {
+    accessSync(toSystem(source), constants.R_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw CopyError.reading(toText(source), error);
+  }
+}
+
+function tell(message: FromSurvey): void {
+  parentPort?.postMessage(message);
+}
+
+onTask(
+  () => undefined,
+  () => process.exit(),
+);
+try {
+  tell({ bytes: await survey(workerData as SurveyOptions) });
+} catch (error) {
+  tell({ failure: failureOf(error) });
+}

@@ -1,0 +1,28 @@
+/** What there is to copy, looked at before the checkpoint is paid for. */
+import { endThread, smallHeap, startThread } from '../../thread.ts';
+import { copyFailed } from './copy-engine.ts';
+import type { FromSurvey, SurveyOptions } from './messages.ts';
+
+/** Bytes of files. @throws HoldfastError naming what cannot be read */
+export async function survey(options: SurveyOptions, signal: AbortSignal): Promise<number> {
+  const thread = startThread(import.meta.url, 'survey-thread', {
+    workerData: options,
+    resourceLimits: smallHeap,
+  });
+  const answer = Promise.withResolvers<FromSurvey>();
+  const give = () => answer.reject(signal.reason as Error);
+  signal.addEventListener('abort', give, { once: true });
+  thread.once('message', answer.resolve);
+  thread.once('error', answer.reject);
+  thread.once('exit', () => answer.reject(new Error('the look at the data directory was stopped')));
+  try {
+    signal.throwIfAborted();
+    const found = await answer.promise;
+    if ('failure' in found) throw copyFailed(found.failure);
+    return found.bytes;
+  } finally {
+    answer.promise.catch(() => undefined);
+    signal.removeEventListener('abort', give);
+    await endThread(thread);
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * May this control database write to that repository? Two copies of one control database have everything in common
+ * but what happens to them from then on. So every use (a worker's start, an expiry, a sync) puts a new random token
+ * into the database and into the repository: whoever of the two comes second finds a token that it does not know.
+ *
+ * The token is announced in the database, written to the repository, and confirmed in the database, each time with
+ * what may still be under way beside it: a crash in between, another worker or an expiry at the same moment are
+ * recognised.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import {
+  announceToken,
+  confirmToken,
+  knownRepository,
+  requireConfirmedOrigin,
+  type KnownRepository,
+} from '../control/identity.ts';
+import type { Connection } from '../control/connection.ts';
+import { HoldfastError } from '../errors.ts';
+import { isWithoutLocks, withLock } from '../repository/lock.ts';
+import {
+  createRepository,
+  noRepository,
+  ownerFile,
+  ownerLock,
+  readOwner,
+  replaceOwner,
+  requireRepository,
+  type RepositoryOwner,
+} from '../repository/repository-owner.ts';
+
+export interface RepositoryUse {
+  cluster: string;
+  /** Of the cluster, in the repository. */
+  clusterDirectory: string;
+  control: <T>(work: (db: Connection) => Promise<T>) => Promise<T>;
+}
+
+/** unused: the cluster has no repository yet, neither here nor elsewhere. */
+export type Standing = 'ours' | 'unused';
+
+/** Milliseconds for another use of the same repository, which takes a few round trips. */
+const lockPatience = 10_000;
+
+/**
+ * Refuses where the repository is another's, and says that it is used by this control database. @throws HoldfastError
+ * `origin_not_confirmed`, `no_repository`, `other_repository`, `repository_not_ours`, `repository_used_elsewhere`
+ */
+export async function useRepository(use: RepositoryUse, what: string): Promise<Standing> {
+  const { control, clusterDirectory } = use;
+  await control((db) => requireConfirmedOrigin(db, what));
+  if ((await standing(use)) === 'unused') return 'unused';
+  await createRepository(clusterDirectory); // of an older release, it has no owner.json
+  let begun = false;
+  const begin = () => {
+    begun = true;
+    return renew(use);
+  };
+  await withLock(await ownerLock(clusterDirectory), { shared: false, wait: lockPatience }, begin).catch(
+    (error: unknown) => {
+      if (begun || !isWithoutLocks(error)) throw error;
+      return renew(use);
+    },
+  );
+  return 'ours';
+}
+
+/** The same, without a trace: for what has been begun by a use. */
+export async function standing(use: RepositoryUse): Promise<Standing> {
+  const known = await use.control((db) => knownRepository(db, use.cluster));
+  const owner = await ownerOf(use.clusterDirectory);
+  return known === undefined ? 'unused' : judge(use, known, owner);
+}
+
+/** For the first copy of a cluster whose repository nobody has made yet. */
+export async function useOrCreateRepository(use: RepositoryUse, what: string): Promise<void> {
+  if ((await standing(use)) === 'unused') await createRepository(use.clusterDirectory);
+  await useRepository(use, what);
+}
+
+async function renew({ cluster, clusterDirectory, control }: RepositoryUse): Promise<void> {
+  const known = await control((db) => knownRepository(db, cluster));
+  const before = await readOwner(clusterDirectory);
+  if (known === undefined) return;
+  judge({ cluster, clusterDirectory }, known, before);
+  if (before === undefined) throw noRepository(clusterDirectory, known.id ?? undefined);
+  const token = randomUUID();
+  await control((db) => announceToken(db, cluster, token));
+  const usedAt = new Date().toISOString();
+  const since = before.controlOrigin === known.origin ? before.since : usedAt;
+  const owner = { ...before, token, controlOrigin: known.origin, since, usedAt, usedBy: hostname() };
+  await replaceOwner(clusterDirectory, owner);
+  const readBack = async () => (await readOwner(clusterDirectory))?.token;
+  if (await control((db) => confirmToken(db, { cluster, id: before.id, token }, readBack))) return;
+  throw usedElsewhere(clusterDirectory, (await readOwner(clusterDirectory)) ?? owner);
+}
+
+/** What there is of an older release has an owner that nobody knows. */
+async function ownerOf(clusterDirectory: string): Promise<RepositoryOwner | 'unnamed' | undefined> {
+  const owner = await readOwner(clusterDirectory);
+  if (owner !== undefined) return owner;
+  try {
+    requireRepository(clusterDirectory);
+    return 'unnamed';
+  } catch {
+    return undefined;
+  }
+}
+
+function judge(
+  { cluster, clusterDirectory }: Pick<RepositoryUse, 'cluster' | 'clusterDirectory'>,
+  known: KnownRepository,
+  owner: RepositoryOwner | 'unnamed' | undefined,
+): Standing {
+  if (owner === undefined) {
+    if (known.id === null) return 'unused';
+    throw noRepository(clusterDirectory, known.id);
+  }
+  if (known.takenOver) return 'ours';
+  if (owner === 'unnamed') {
+    if (known.id === null) return 'ours';
+    throw otherRepository(cluster, clusterDirectory, known.id, 'none');
+  }
+  const isOurs = owner.token === known.token || (owner.token !== null && known.pending.includes(owner.token));
+  if (known.id === null) {
+    if (owner.token === null || isOurs) return 'ours';
+    throw notOurs(clusterDirectory, owner);
+  }
+  if (owner.id !== known.id) throw otherRepository(cluster, clusterDirectory, known.id, owner.id);
+  if (isOurs) return 'ours';
+  throw usedElsewhere(clusterDirectory, owner);
+}
+
+function lastUse({ usedAt, usedBy, controlOrigin }: RepositoryOwner): string {
+  return `at ${usedAt ?? 'a time that is not known'}, from host ${usedBy ?? 'unknown'}, by the control database of origin ${controlOrigin ?? 'unknown'}`;
+}
+
+function usedElsewhere(clusterDirectory: string, owner: RepositoryOwner): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `"${clusterDirectory}" has been used by another copy of this control database since: ${lastUse(owner)}`,
+    {
+      code: 'repository_used_elsewhere',
+      hint: 'run "holdfast adopt" in the control database that is in charge from now on, and switch the other one off or give it a repository of its own',
+    },
+  );
+}
+
+function notOurs(clusterDirectory: string, owner: RepositoryOwner): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `"${clusterDirectory}" is the repository of another control database: it was last used ${lastUse(owner)}`,
+    {
+      code: 'repository_not_ours',
+      hint: 'give this one a repository of its own (HOLDFAST_REPOSITORY, [worker] repository), or run "holdfast adopt" if it is in charge of that one from now on',
+    },
+  );
+}
+
+function otherRepository(
+  cluster: string,
+  clusterDirectory: string,
+  known: string,
+  found: string,
+): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `"${ownerFile(clusterDirectory)}" has the id ${found}, and the repository of cluster ${cluster} has ${known}`,
+    {
+      code: 'other_repository',
+      hint: 'mount the repository that was used before; if this one takes its place, run "holdfast adopt"',
+    },
+  );
+}

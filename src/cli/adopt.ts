@@ -1,0 +1,127 @@
+/** `holdfast adopt`: says that this control database is the one in charge, after it has said what follows. */
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import type { Config } from '../config/config.ts';
+import { withControl } from '../control/client.ts';
+import type { Connection } from '../control/connection.ts';
+import {
+  adopt,
+  controlIdentity,
+  repositoryProblems,
+  schedulesThatFollow,
+  type ControlIdentity,
+  type WaitingSchedule,
+} from '../control/identity.ts';
+import { clustersWithPolicy } from '../control/retention.ts';
+import { HoldfastError } from '../errors.ts';
+import { nextRun } from '../schedules/next-run.ts';
+import { plain } from './format.ts';
+import { configFrom, controlFrom, type GlobalOptions } from './options.ts';
+import { asSql, printJson, printLines } from './output.ts';
+
+interface Options extends GlobalOptions {
+  yes: boolean;
+}
+
+interface Consequences {
+  identity: ControlIdentity;
+  schedules: (WaitingSchedule & { nextRun: Date | null })[];
+  policies: string[];
+  repositories: { name: string; id: string | null; problem: string | null }[];
+}
+
+export function addAdopt(program: Command): void {
+  program
+    .command('adopt')
+    .description(
+      'put this control database in charge, after it was restored, cloned or promoted: says what follows, and asks',
+    )
+    .option('--yes', 'do not ask', false)
+    .action(async (_: object, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      const config = configFrom(options);
+      const control = controlFrom(config, 'adopt');
+      const consequences = await withControl(control, look);
+      const lines = linesAbout(consequences, config);
+      if (options.json !== true) await printLines(lines);
+      if (!options.yes) await askForYes();
+      const origin = await withControl(control, adopt);
+      if (options.json === true) await printJson({ ...asJson(consequences), adopted: origin });
+      else await printLines([`this control database, of origin ${origin}, is in charge now`]);
+    });
+}
+
+async function look(db: Connection): Promise<Consequences> {
+  const schedules = await schedulesThatFollow(db);
+  const now = new Date();
+  return {
+    identity: await controlIdentity(db),
+    schedules: schedules.map((one) => ({ ...one, nextRun: whenNext(one, now) })),
+    policies: await clustersWithPolicy(db),
+    repositories: await repositoryProblems(db),
+  };
+}
+
+function whenNext({ cron, timeZone }: WaitingSchedule, now: Date): Date | null {
+  try {
+    const next = nextRun(cron, timeZone, now.getTime());
+    return next === undefined ? null : new Date(next);
+  } catch {
+    return null; // what is wrong with it, the schedule says itself
+  }
+}
+
+function linesAbout(
+  { identity, schedules, policies, repositories }: Consequences,
+  { worker: { repository } }: Config,
+): string[] {
+  const { confirmed, origin, confirmedOrigin, confirmedBy, confirmedAt } = identity;
+  const since = `${confirmedOrigin}, confirmed by ${plain(confirmedBy)} at ${confirmedAt.toISOString()}`;
+  const known = repositories.filter(({ id }) => id !== null);
+  return [
+    confirmed
+      ? `this control database is in charge already: its origin is ${since}`
+      : `this control database is of origin ${origin}; in charge was ${since}`,
+    'What follows when it is adopted:',
+    ...(schedules.length === 0 ? ['  no schedule is enabled'] : []),
+    ...schedules.map(
+      ({ name, kind, cluster, nextRun: at }) =>
+        `  schedule ${plain(name)} runs: ${kind} of cluster ${cluster}, next at ${at?.toISOString() ?? 'a time that is not known'}`,
+    ),
+    ...policies.map((cluster) => `  backups of cluster ${cluster} expire by its retention policy`),
+    ...(policies.length === 0 ? ['  nothing expires: no retention policy is enabled'] : []),
+    ...known.map(
+      ({ name, id, problem }) =>
+        `  the repository of cluster ${name} (id ${id}) is taken over from whoever has used it${problem === null ? '' : `, though ${plain(problem)}`}`,
+    ),
+    ...(known.length === 0
+      ? [`  the repository that its workers have is taken over (by this configuration "${repository}")`]
+      : []),
+    'The control database that was in charge before must be off, or have another repository.',
+  ];
+}
+
+async function askForYes(): Promise<void> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new HoldfastError('usage', 'there is no terminal to ask for a yes', {
+      code: 'not_confirmed',
+      hint: 'run "holdfast adopt --yes" if all of that is right',
+    });
+  }
+  const questions = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await questions.question('Type yes to adopt it: ').finally(() => questions.close());
+  if (answer.trim() === 'yes') return;
+  throw new HoldfastError('failed', 'it was not adopted', {
+    code: 'not_confirmed',
+    hint: 'type yes in full',
+  });
+}
+
+function asJson({ identity, schedules, policies, repositories }: Consequences): object {
+  return {
+    ...asSql(identity),
+    schedules: schedules.map(asSql),
+    policies,
+    repositories: repositories.map(asSql),
+  };
+}

@@ -1,0 +1,33 @@
+/** Whether a drill may work below its drill directory: nobody else must be able to put anything in place of its own. */
+import { realpath, stat } from 'node:fs/promises';
+import { HoldfastError, messageOf } from '../../errors.ts';
+import { rootAloneWrites } from './root-alone.ts';
+
+const everybodyWrites = 0o002;
+const sticky = 0o1000;
+
+/** @throws HoldfastError `drill_directory_unusable` */
+export async function refuseUnsafeDirectory(directory: string): Promise<void> {
+  const { mode } = await stat(directory).catch((error: unknown) => {
+    throw unusable(
+      directory,
+      messageOf(error),
+      'it has to be there, and to belong to the user that runs drills',
+    );
+  });
+  if (process.getuid?.() === 0) {
+    if (await rootAloneWrites(await realpath(directory))) return;
+    const hint =
+      'run the drill as its owner, or give a directory that only root can write, as those above it';
+    throw unusable(directory, 'others than root could put something in place of what root makes there', hint);
+  }
+  if ((mode & everybodyWrites) === 0 || (mode & sticky) !== 0) return;
+  throw unusable(directory, 'everybody can move and remove what is in it', 'chmod o-w, or chmod +t');
+}
+
+function unusable(directory: string, reason: string, hint: string): HoldfastError {
+  return new HoldfastError('failed', `the drill directory "${directory}" cannot be used: ${reason}`, {
+    code: 'drill_directory_unusable',
+    hint,
+  });
+}

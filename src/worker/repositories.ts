@@ -1,0 +1,119 @@
+/**
+ * Sees to it that this worker writes to the repository of its own control database only: says so when it begins and
+ * when somebody has adopted the database, looks again every few seconds, and notes in the cluster's row what is wrong,
+ * and which backups are missing.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
+import type { ControlLink } from '../control/control-link.ts';
+import {
+  completeCopies,
+  complainOfRepository,
+  controlIdentity,
+  knownRepository,
+  noteMissing,
+} from '../control/identity.ts';
+import { standing, useRepository, type RepositoryUse } from '../chores/repository-use.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { backupsDirectory, namesIn } from '../repository/repository-backup.ts';
+import { Every } from './every.ts';
+
+export interface RepositoriesOptions {
+  control: ControlLink;
+  config: Config;
+  log: Log;
+  /** The first time that a cluster's repository is found to be ours. */
+  onOurs: (cluster: string) => void;
+}
+
+/** Milliseconds. */
+const lookEvery = 10_000;
+
+export class Repositories {
+  readonly #options: RepositoriesOptions;
+  readonly #service: Every;
+  readonly #begun = new Set<string>();
+  readonly #complaints = new Map<string, string | null>();
+  #rested = false;
+
+  constructor(options: RepositoriesOptions) {
+    this.#options = options;
+    this.#service = new Every(lookEvery, () => this.#look(), options.log);
+  }
+
+  start(): void {
+    this.#service.start();
+  }
+
+  /** Somebody has adopted the control database. */
+  wake(): void {
+    this.#service.now();
+  }
+
+  stop(): Promise<void> {
+    return this.#service.stop();
+  }
+
+  async #look(): Promise<void> {
+    const { control, config, log } = this.#options;
+    const { confirmed, origin, confirmedOrigin } = await control.run(controlIdentity);
+    if (!confirmed && !this.#rested)
+      log.warning('rests: this control database is a restored copy or a promoted standby of another', {
+        origin,
+        confirmed: confirmedOrigin,
+        hint: 'run "holdfast adopt" if this one is in charge from now on',
+      });
+    this.#rested = !confirmed;
+    if (!confirmed) {
+      this.#begun.clear();
+      return;
+    }
+    for (const { name } of config.clusters) await this.#lookAt(name);
+  }
+
+  async #lookAt(cluster: string): Promise<void> {
+    const { control, config } = this.#options;
+    const clusterDirectory = join(config.worker.repository, cluster);
+    const use: RepositoryUse = { cluster, clusterDirectory, control: (work) => control.run(work) };
+    try {
+      if (!(await this.#isOurs(use))) return;
+      await this.#complain(cluster, null);
+      await this.#noteMissing(use);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#begun.delete(cluster);
+      // A worker that only holds sessions has no repository at all.
+      const isElsewhere = error.code === 'no_repository' && !existsSync(config.worker.repository);
+      if (!isElsewhere) await this.#complain(cluster, messageOf(error), error.hint);
+    }
+  }
+
+  async #isOurs(use: RepositoryUse): Promise<boolean> {
+    const { control, onOurs } = this.#options;
+    const known = await control.run((db) => knownRepository(db, use.cluster));
+    if (this.#begun.has(use.cluster) && known?.takenOver === false) return (await standing(use)) === 'ours';
+    if ((await useRepository(use, `the worker of cluster ${use.cluster}`)) === 'unused') return false;
+    this.#begun.add(use.cluster);
+    onOurs(use.cluster);
+    return true;
+  }
+
+  async #complain(cluster: string, problem: string | null, hint?: string): Promise<void> {
+    const { control, log } = this.#options;
+    if (problem !== null && this.#complaints.get(cluster) !== problem)
+      log.error('does not write to the repository', { cluster, reason: problem, hint });
+    this.#complaints.set(cluster, problem);
+    await control.run((db) => complainOfRepository(db, cluster, problem));
+  }
+
+  /** The rows come first: what is complete by then has been published. */
+  async #noteMissing({ cluster, clusterDirectory, control }: RepositoryUse): Promise<void> {
+    const ids = await control((db) => completeCopies(db, cluster));
+    const names = await namesIn(backupsDirectory(clusterDirectory));
+    const there = new Set(names.map((name) => /^\d{8}T\d{6}Z-(\d+)$/.exec(name)?.[1]));
+    const missing = ids.filter((id) => !there.has(String(id)));
+    await control((db) => noteMissing(db, cluster, missing));
+  }
+}
