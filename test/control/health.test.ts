@@ -286,7 +286,8 @@ test('the worst comes first', (t) => {
 });
 
 test('from when to when a cluster can be restored is said for each timeline', (t) => {
-  const windows = [{ upToDate: false }, { timeline: 2 }, { cluster: 'elsewhere', holes: ['A'] }];
+  const second = { timeline: 2, writtenSince: restorable.writtenUntil };
+  const windows = [{ upToDate: false }, second, { cluster: 'elsewhere', holes: ['A'] }];
   const found = findings({ windows }).filter(({ object }) => object.includes('timeline'));
   const message = 'restorable from 2026-03-01T02:00:00Z to 2026-03-02T14:30:00Z';
   t.deepEqual(found, [
