@@ -242,7 +242,9 @@ function windowFindings(windows: RestoreWindow[]): Finding[] {
     });
     const missing = [
       ...(holes ?? []).map((hole) => say('warning', `WAL is missing: ${hole}`)),
-      ...(window.breaks ?? []).map((reason) => say('critical', `its WAL is of two histories: ${reason}`)),
+      ...(window.breaks ?? []).map((reason) =>
+        say('critical', `its WAL is of two histories: ${reason}; take a backup, and end the other server`),
+      ),
       ...rivalsOf(window, windows).map((rival) => say('warning', rival)),
     ];
     if (earliestTime === null || latestTime === null) {

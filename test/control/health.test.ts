@@ -172,7 +172,7 @@ for (const [title, change, severity, message] of [
     'WAL of two servers',
     { windows: [{ breaks: ['B does not follow A'] }] },
     'critical',
-    'its WAL is of two histories: B does not follow A',
+    'its WAL is of two histories: B does not follow A; take a backup, and end the other server',
   ],
   [
     'two timelines that are both written to',

@@ -14,7 +14,7 @@ test('the history file of a timeline that has been written to is not "there is n
     await scene.wal(name);
     t.is((await scene.push(name)).status, 0);
   }
-  const asked = (timeline: number, env?: NodeJS.ProcessEnv) =>
+  const asked = (timeline: number, env: NodeJS.ProcessEnv = {}) =>
     scene.fetch(history(timeline), 'pg_wal/RECOVERYHISTORY', { env });
   const data = (...names: string[]) => join(scene.dataDirectory, ...names);
   const isNone = async (timeline: number, env?: NodeJS.ProcessEnv) =>
