@@ -52,8 +52,8 @@ export class ChainSurvey {
     for (const gone of [...this.#verdicts.keys()].filter((after) => !present.has(after)))
       this.#verdicts.delete(gone);
     let left = atALook;
-    for (const pair of pairs) {
-      if (left > 0 && (await this.#isNew(pair))) {
+    for (const [at, pair] of pairs.entries()) {
+      if (left > 0 && (await this.#isNew(pair, at < remembered))) {
         left -= 1;
         await this.#judge(pair, histories, segmentSize);
       }
@@ -62,10 +62,11 @@ export class ChainSurvey {
     return new Map(broken.filter((one): one is [string, string] => one[1] !== undefined));
   }
 
-  async #isNew(pair: Pair): Promise<boolean> {
+  /** Files are put in the place of others: of broken pairs, and of the newest, which are looked at again. */
+  async #isNew(pair: Pair, isYoung: boolean): Promise<boolean> {
     const known = this.#verdicts.get(pair.after);
     if (known === undefined) return true;
-    return known.reason !== undefined && known.files !== (await this.#filesOf(pair));
+    return (isYoung || known.reason !== undefined) && known.files !== (await this.#filesOf(pair));
   }
 
   async #judge(
