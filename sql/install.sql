@@ -26,7 +26,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 14
+where :version > 15
 \gexec
 
 select :version < 1 as needed \gset
@@ -98,6 +98,11 @@ select :version < 14 as needed \gset
 \if :needed
   \ir ../migrations/014-damaged-page.sql
   insert into :"schema".migration (number, name) values (14, 'damaged-page');
+\endif
+select :version < 15 as needed \gset
+\if :needed
+  \ir ../migrations/015-wal-chain.sql
+  insert into :"schema".migration (number, name) values (15, 'wal-chain');
 \endif
 
 \ir functions/accept_backup_chore.sql

@@ -120,7 +120,10 @@ where request_id = :id::bigint
 order by id
 
 -- name: restore_windows
-select cluster, timeline, holes,
+select cluster, timeline, holes, breaks,
+  written_since as "writtenSince",
+  extract(epoch from clock_timestamp() - written_until)::float8 as "writtenAgo",
+  written_until as "writtenUntil",
   up_to_date as "upToDate",
   earliest_time as "earliestTime",
   earliest_lsn::text as "earliestLsn",

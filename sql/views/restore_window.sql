@@ -47,7 +47,10 @@ select cluster,
   (array_agg(end_lsn order by end_lsn desc) filter (where at is not null))[1] as latest_lsn,
   (array_agg(at is not null order by end_lsn desc))[1] as up_to_date,
   array_agg(case when missing_from = missing_to then missing_from else missing_from || ' to ' || missing_to end
-    order by start_wal) filter (where missing_from is not null and not has_expired) as holes
+    order by start_wal) filter (where missing_from is not null and not has_expired) as holes,
+  array_agg(broken order by start_wal) filter (where broken is not null) as breaks,
+  min(first_archived_at) as written_since,
+  max(last_archived_at) as written_until
 from rolling
 group by cluster, timeline;
 comment on view :"schema".restore_window is
@@ -64,4 +67,9 @@ comment on column :"schema".restore_window.up_to_date is
   'Whether that is where the timeline''s WAL ends; false: it goes on after a hole, with no backup to begin from.';
 comment on column :"schema".restore_window.holes is
   'The segments that are missing in between, in order, but for those that expired: no restore gets across one; null: there are none.';
+comment on column :"schema".restore_window.breaks is
+  'Where a segment does not lead to the next one, as those of two servers do not: no restore gets across one; null: nowhere.';
+comment on column :"schema".restore_window.written_since is
+  'When the first segment of this timeline that is in the archive was archived.';
+comment on column :"schema".restore_window.written_until is 'When the last one was, whether it can be reached or not.';
 grant select on :"schema".restore_window to :"reader";

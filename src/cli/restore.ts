@@ -123,13 +123,13 @@ function wantedTarget(options: Options): Target {
   return target;
 }
 
-function recoveryFrom(options: Options, repository: string, target: Target, { hasHole }: Choice): Recovery {
+function recoveryFrom(options: Options, repository: string, target: Target, choice: Choice): Recovery {
   const fetch = fetchCommand({
     script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
     nodeDirectory: dirname(process.execPath),
     repository,
     cluster: options.cluster,
-    despiteMissingWal: hasHole || options.despiteMissingWal,
+    despiteMissingWal: choice.hasHole || choice.lacksHistory || options.despiteMissingWal,
   });
   return {
     target,
@@ -164,10 +164,10 @@ function asJson(
 }
 
 function described(
-  { backup }: Choice,
+  { backup, nextTimeline }: Choice,
   { files, bytes: amount, tablespaces }: Restored,
   directory: string,
-  { standby, target, action }: Recovery,
+  { standby, target, action, noArchiving }: Recovery,
 ): string[] {
   const { description } = backup;
   const major = Number.parseInt(description.serverVersion, 10);
@@ -188,7 +188,17 @@ function described(
               '  it answers before it gets to the target, and pauses there: look at it once this says "t": SELECT pg_is_wal_replay_paused()',
               '  SELECT pg_wal_replay_resume() opens it for good',
             ]),
+    `  ${whoArchives(noArchiving, standby ? undefined : nextTimeline)}`,
   ];
+}
+
+/** Two servers that archive into one repository look like one to whoever restores from it. */
+function whoArchives(noArchiving: boolean, timeline: number | undefined): string {
+  if (noArchiving) return 'it archives nothing: archive_mode is off in its postgresql.auto.conf';
+  const where = 'archives where the server did that was backed up, with the same archive_command';
+  return timeline === undefined
+    ? `once it is promoted, it ${where}`
+    : `once it is open, it ${where}, as timeline ${timeline}: the other server must be gone by then, or restore with --no-archiving`;
 }
 
 /** Where configuration files are elsewhere, as on Debian, they name another data directory: the one that was backed up. */

@@ -58,15 +58,20 @@ function statusOfFailure(args: readonly string[]): number {
   return path !== undefined && isStandby(dirname(path)) ? notThere : stop;
 }
 
-/** A standby asks again, or its primary; a recovery would be over. */
+/** Of a segment a standby asks again, or its primary; a recovery would be over. */
 async function comesLater(
   { name, path, clusterDirectory }: Fetch,
   fetch: () => Promise<boolean>,
 ): Promise<boolean> {
-  const mayEnd = isStandby(dirname(path)) || process.env['HOLDFAST_DESPITE_MISSING_WAL'] === '1';
-  if (mayEnd || walFileKind(name) !== 'segment' || !isRecovering(dirname(path))) return false;
+  const walDirectory = dirname(path);
+  if (process.env['HOLDFAST_DESPITE_MISSING_WAL'] === '1' || !isRecovering(walDirectory)) return false;
+  if (walFileKind(name) === 'timeline history') {
+    const { historyHasCome } = await import('../wal/lost-history.ts');
+    return historyHasCome(name, { walDirectory, clusterDirectory }, fetch);
+  }
+  if (isStandby(walDirectory) || walFileKind(name) !== 'segment') return false;
   const { hasCome, isInPlace } = await import('../wal/hole.ts');
-  if (await isInPlace(name, dirname(path))) return false;
+  if (await isInPlace(name, walDirectory)) return false;
   return hasCome(name, clusterDirectory, fetch);
 }
 

@@ -20,6 +20,9 @@ export interface ArchivedRun {
   /** The end of the oldest backup in the repository that begins in it. */
   restorableFrom: Date | null;
   restorableFromLsn: string | null;
+  firstArchivedAt: Date;
+  /** Why the segment before it does not lead to it; null: it does, or there is none. */
+  broken: string | null;
 }
 
 /** What can be restored of one cluster along one timeline. */
@@ -33,6 +36,12 @@ export interface RestoreWindow {
   /** Whether that is where the WAL ends. */
   upToDate: boolean;
   holes: string[] | null;
+  /** Where one segment does not lead to the next. */
+  breaks: string[] | null;
+  /** When the first and the last segment of the timeline were archived; seconds since the last. */
+  writtenSince: Date | null;
+  writtenUntil: Date | null;
+  writtenAgo: number | null;
 }
 
 /** Makes the rows of a cluster these; what has not changed is not written. */
@@ -67,5 +76,7 @@ function asRow(run: ArchivedRun): Record<string, unknown> {
     switch_lsn: run.switchLsn,
     restorable_from: run.restorableFrom,
     restorable_from_lsn: run.restorableFromLsn,
+    first_archived_at: run.firstArchivedAt,
+    broken: run.broken,
   };
 }

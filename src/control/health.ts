@@ -53,6 +53,9 @@ const patience: Partial<Record<LiveRequest['state'], [number, number]>> = {
 
 /** Reports come every half minute. */
 const archiverSeen = 5 * minutes;
+/** For how long, in seconds, a server that was replaced may still archive. */
+const handover = 5 * minutes;
+const day = 24 * hours;
 /** Seconds after which a backup that somebody holds is worth a word, whatever hold_timeout it asked for. */
 const heldLong = 5 * 24 * hours;
 /** What a worker may need to end a backup that has run out of time. */
@@ -237,7 +240,13 @@ function windowFindings(windows: RestoreWindow[]): Finding[] {
       object: `cluster ${cluster}, timeline ${timeline}`,
       message,
     });
-    const missing = (holes ?? []).map((hole) => say('warning', `WAL is missing: ${hole}`));
+    const missing = [
+      ...(holes ?? []).map((hole) => say('warning', `WAL is missing: ${hole}`)),
+      ...(window.breaks ?? []).map((reason) =>
+        say('critical', `its WAL is of two histories: ${reason}; take a backup, and end the other server`),
+      ),
+      ...rivalsOf(window, windows).map((rival) => say('warning', rival)),
+    ];
     if (earliestTime === null || latestTime === null) {
       const none = say('ok', 'its WAL is archived, and there is no backup to restore it from');
       return [timeline === newest ? { ...none, severity: 'critical' } : none, ...missing];
@@ -246,6 +255,22 @@ function windowFindings(windows: RestoreWindow[]): Finding[] {
     if (upToDate || timeline !== newest) return [range, ...missing];
     return [range, say('critical', 'nothing after the last hole can be restored: take a backup'), ...missing];
   });
+}
+
+/**
+ * A timeline that is left is written to for a moment more, by the server that was replaced. Longer than that, two
+ * servers archive, each on a timeline of its own, and a restore has the data of one.
+ */
+function rivalsOf({ timeline, writtenUntil, writtenAgo }: RestoreWindow, windows: RestoreWindow[]): string[] {
+  return windows
+    .filter(({ timeline: newer, writtenSince: since, writtenAgo: ago }) => {
+      if (newer <= timeline || since === null || writtenUntil === null) return false;
+      const overlap = (writtenUntil.getTime() - since.getTime()) / 1000;
+      return overlap > handover && Math.max(ago ?? 0, writtenAgo ?? 0) < day;
+    })
+    .map(
+      ({ timeline: newer }) => `timeline ${newer} is written to as well: a restore has to say which is meant`,
+    );
 }
 
 /** One that failed counts until a later one has succeeded. */

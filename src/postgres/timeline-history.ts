@@ -12,6 +12,48 @@ export interface Ancestor {
   end: bigint;
 }
 
+/** A part of the WAL on one timeline: LSNs, where it was begun and where it was left; undefined: it goes on. */
+export interface TimelineSpan {
+  timeline: number;
+  begin: bigint;
+  end: bigint | undefined;
+}
+
+/** The timelines from the first to this one, oldest first. */
+export function spansTo(
+  timeline: number,
+  histories: ReadonlyMap<number, readonly Ancestor[]>,
+): TimelineSpan[] {
+  const spans: TimelineSpan[] = [];
+  let begin = 0n;
+  for (const { timeline: ancestor, end } of histories.get(timeline) ?? []) {
+    spans.push({ timeline: ancestor, begin, end });
+    begin = end;
+  }
+  return [...spans, { timeline, begin, end: undefined }];
+}
+
+/** The name of a timeline's history file. */
+export function historyFile(timeline: number): string {
+  return `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
+}
+
+/**
+ * What shows that there has been a timeline of which the history file is missing: a segment of it, or the history file
+ * of one that came from it; undefined: nothing does, or the file is there.
+ */
+export function traceOf(
+  timeline: number,
+  segments: Iterable<string>,
+  histories: ReadonlyMap<number, readonly Ancestor[]>,
+): string | undefined {
+  if (timeline === 1 || histories.has(timeline)) return undefined;
+  for (const name of segments) if (Number.parseInt(name.slice(0, 8), 16) === timeline) return name;
+  for (const [later, ancestors] of histories)
+    if (ancestors.some((ancestor) => ancestor.timeline === timeline)) return historyFile(later);
+  return undefined;
+}
+
 /** Of an archived file: it carries no checksum, and a wrong one leads to a wrong timeline. @throws HoldfastError */
 export function parseHistoryFile(path: string, bytes: Buffer): Ancestor[] {
   try {

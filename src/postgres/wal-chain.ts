@@ -5,6 +5,7 @@
  * (src/include/access/xlog_internal.h, xlogrecord.h: the same from 12 to 19.) Pure. Little-endian.
  */
 import { formatLsn } from './lsn.ts';
+import type { TimelineSpan } from './timeline-history.ts';
 import { isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
 
 export interface SegmentLinks {
@@ -29,12 +30,6 @@ export interface SegmentLinks {
 interface RecordLink {
   lsn: bigint;
   previous: bigint | undefined;
-}
-
-export interface TimelineSpan {
-  timeline: number;
-  begin: bigint;
-  end: bigint | undefined;
 }
 
 const recordHeader = 24;

@@ -2,7 +2,7 @@
  * Files in independent zstd frames of about 2 MB, each with its content's size and checksum: any zstd reads them
  * as one stream, and here several are made or read at once, in libuv's threads.
  */
-import type { FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { releaseBuffer } from './release-buffer.ts';
@@ -71,6 +71,16 @@ export async function* readCompressed(source: FileHandle, limit: number): AsyncG
   for await (const content of inOrder(compressedFrames(source, limit), isLarge, decompressFrame)) {
     yield content;
     releaseBuffer(content);
+  }
+}
+
+/** The same, of a file by its name. */
+export async function* readCompressedFile(path: string, limit: number): AsyncGenerator<Buffer> {
+  const file = await open(path, 'r');
+  try {
+    yield* readCompressed(file, limit);
+  } finally {
+    await file.close();
   }
 }
 

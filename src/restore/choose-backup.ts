@@ -11,7 +11,14 @@ import { backupAt, listedBackups, storedBackups, type StoredBackup } from './sto
 import { doubtAbout, missingWal, notArchived } from './wal-needs.ts';
 import { brokenWay } from './way.ts';
 import { coverageFrom, type Archive, type Span } from './wal-path.ts';
-import { requireHistory, rival, unreachable } from './which-timeline.ts';
+import {
+  branchesOff,
+  lostTimelines,
+  nextTimeline,
+  requireHistory,
+  rival,
+  unreachable,
+} from './which-timeline.ts';
 import { refuseStranger } from './strangers.ts';
 
 export interface Question extends Wish {
@@ -31,6 +38,10 @@ export interface Choice {
   fromBackup: string[];
   /** Whether WAL is missing behind the target, where recovery looks, too, as it reads ahead (recovery_prefetch). */
   hasHole: boolean;
+  /** Whether the server asks for history files that are lost, and is to go on without them. */
+  lacksHistory: boolean;
+  /** The timeline that the restored server begins. */
+  nextTimeline: number;
   warnings: string[];
 }
 
@@ -42,7 +53,7 @@ export async function chooseBackup(question: Question): Promise<Choice> {
   const archive = await readArchive(question.clusterDirectory);
   if (!question.hasOtherWal) requireHistory(question, archive);
   const { backup, path, warnings } = await choose(question, archive);
-  await requireTimeline(question, archive, { backup, path, warnings });
+  const lacksHistory = await requireTimeline(question, archive, { backup, path, warnings });
   const own = await ownSegments(backup.directory);
   const segments = new Set([...archive.segments, ...own]);
   const { stopWal, walSegmentSize } = backup.description;
@@ -69,16 +80,21 @@ export async function chooseBackup(question: Question): Promise<Choice> {
     path,
     fromBackup: fromBackup.filter((name) => own.has(name)),
     hasHole: coverage.hole !== undefined,
+    lacksHistory,
+    nextTimeline: nextTimeline({ path, archive }),
     warnings,
   };
 }
 
-/** That recovery follows the one that is meant. A standby, or another restore_command, has histories from elsewhere. */
+/**
+ * That recovery follows the one that is meant. A standby, or another restore_command, has histories from elsewhere.
+ * Returns whether some are lost that the server asks for nevertheless.
+ */
 async function requireTimeline(
   { clusterDirectory, hasOtherWal, ...wish }: Question,
   archive: Archive,
   { backup, path, warnings }: Pick<Choice, 'backup' | 'path' | 'warnings'>,
-): Promise<void> {
+): Promise<boolean> {
   const { backups } = await storedBackups(clusterDirectory);
   const known = backups.map(({ description }) => description);
   const asked = { wish, backup: backup.description, path, archive, backups: known, clusterDirectory };
@@ -87,6 +103,10 @@ async function requireTimeline(
   if (beyond !== undefined) warnings.push(beyond.message);
   const other = await rival(asked);
   if (other !== undefined) throw other;
+  if (hasOtherWal) return false;
+  const lost = lostTimelines(asked);
+  warnings.push(...lost, ...branchesOff(asked));
+  return lost.length > 0;
 }
 
 async function choose(

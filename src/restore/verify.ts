@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseSegmentHeader } from '../postgres/wal-header.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
-import { readCompressed } from '../repository/compressed-file.ts';
+import { readCompressed, readCompressedFile } from '../repository/compressed-file.ts';
 import { whileReading } from '../repository/lock.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
+import { findBreak, type SegmentFile } from '../postgres/segment-chain.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
 import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from './stored-backup.ts';
 import { wrongFiles } from './whole-copy.ts';
@@ -108,6 +109,7 @@ async function verifyWal(
 ): Promise<number> {
   const { startWal, stopWal, walSegmentSize } = description;
   let looked = 0;
+  const whole: SegmentFile[] = [];
   for (const name of segmentRange(startWal, stopWal, walSegmentSize)) {
     const places = [archivedPath(clusterDirectory, name), join(directory, 'pg_wal', `${name}.zst`)];
     const files = await differentFiles(places);
@@ -116,9 +118,24 @@ async function verifyWal(
       looked += 1;
       const problem = await segmentProblem(path, name, description);
       if (problem !== undefined) problems.push(`"${path}": ${problem}`);
+      else if (whole.at(-1)?.name !== name) whole.push({ name, path });
     }
   }
+  problems.push(...(await brokenChain(whole, walSegmentSize)));
   return looked;
+}
+
+/** Where segments that are whole do not follow each other: they are of two servers. */
+async function brokenChain(files: readonly SegmentFile[], segmentSize: number): Promise<string[]> {
+  const numbers = files.map(({ name }) => parseSegmentName(name, segmentSize).number);
+  const hasHole = numbers.some((number, at) => at > 0 && number !== (numbers[at - 1] ?? 0n) + 1n);
+  if (hasHole) return []; // which is said already
+  try {
+    const found = await findBreak(files, { segmentSize, read: readCompressedFile });
+    return found === undefined ? [] : [found.reason];
+  } catch (error) {
+    return [messageOf(error)];
+  }
 }
 
 async function differentFiles(paths: readonly string[]): Promise<string[]> {

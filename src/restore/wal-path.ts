@@ -2,7 +2,7 @@
  * Which WAL segments recovery reads: from a backup along the timelines that lead to the target's. Pure.
  * (src/backend/access/transam/xlogrecovery.c: XLogFileReadAnyTLI)
  */
-import type { Ancestor } from '../postgres/timeline-history.ts';
+import { spansTo, type Ancestor, type TimelineSpan } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 
 /** What the archive has: its segments' names, and how each timeline came about. */
@@ -11,23 +11,10 @@ export interface Archive {
   histories: ReadonlyMap<number, readonly Ancestor[]>;
 }
 
-export interface Span {
-  timeline: number;
-  /** LSNs: where it was begun, and where it was left; undefined: it goes on. */
-  begin: bigint;
-  end: bigint | undefined;
-}
+export type Span = TimelineSpan;
 
 /** The timelines from the first to this one, oldest first. */
-export function pathTo(timeline: number, histories: Archive['histories']): Span[] {
-  const spans: Span[] = [];
-  let begin = 0n;
-  for (const { timeline: ancestor, end } of histories.get(timeline) ?? []) {
-    spans.push({ timeline: ancestor, begin, end });
-    begin = end;
-  }
-  return [...spans, { timeline, begin, end: undefined }];
-}
+export const pathTo = spansTo;
 
 /** As the server finds it: it looks for the history files of the next timelines, one after the other. */
 export function newestTimeline(from: number, histories: Archive['histories']): number {

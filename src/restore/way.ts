@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn } from '../postgres/lsn.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
+import { readCompressedFile } from '../repository/compressed-file.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { findBreak, type SegmentFile } from '../repository/wal-chain.ts';
+import { findBreak, type SegmentFile } from '../postgres/segment-chain.ts';
 import type { StoredBackup } from './stored-backup.ts';
 import type { Target } from './target.ts';
 import { fileFor, type Archive, type Span } from './wal-path.ts';
@@ -25,7 +26,11 @@ export async function brokenWay(way: Way): Promise<HoldfastError | undefined> {
   const { walSegmentSize } = way.backup.description;
   const files = await filesOn(way);
   try {
-    const found = await findBreak(files, walSegmentSize, way.path);
+    const found = await findBreak(files, {
+      segmentSize: walSegmentSize,
+      read: readCompressedFile,
+      spans: way.path,
+    });
     if (found === undefined) return undefined;
     const lsn = formatLsn(parseSegmentName(found.after, walSegmentSize).number * BigInt(walSegmentSize));
     return new HoldfastError('failed', `${found.reason}: recovery would end there`, {

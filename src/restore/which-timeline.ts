@@ -5,11 +5,12 @@
  */
 import { stat } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
-import { formatLsn } from '../postgres/lsn.ts';
+import { formatLsn, parseLsn } from '../postgres/lsn.ts';
+import { historyFile, traceOf } from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { leadsThrough, type Candidate, type Wish } from './pick-backup.ts';
-import type { Archive, Span } from './wal-path.ts';
+import { newestTimeline, type Archive, type Span } from './wal-path.ts';
 
 export interface TimelineQuestion {
   wish: Wish;
@@ -25,7 +26,7 @@ export interface TimelineQuestion {
 /** Of a timeline that is asked for by its number. @throws HoldfastError `history_missing` */
 export function requireHistory({ timeline }: Wish, { histories }: Archive): void {
   if (typeof timeline !== 'number' || timeline === 1 || histories.has(timeline)) return;
-  throw new HoldfastError('failed', `the archive does not have ${historyOf(timeline)}`, {
+  throw new HoldfastError('failed', `the archive does not have ${historyFile(timeline)}`, {
     code: 'history_missing',
     hint: `archive it ("holdfast wal push FILE"): every server that has been on timeline ${timeline} has it in pg_wal`,
   });
@@ -37,7 +38,7 @@ export function unreachable({ wish, path, archive }: TimelineQuestion): Holdfast
   const reached = path.at(-1)?.timeline ?? 0;
   const [found] = filesBeyond(reached, archive);
   if (found === undefined) return undefined;
-  const missing = historyOf(reached + 1);
+  const missing = historyFile(reached + 1);
   return new HoldfastError(
     'failed',
     `the archive has ${found.file}, but not ${missing}: recovery would end on timeline ${reached}`,
@@ -48,11 +49,48 @@ export function unreachable({ wish, path, archive }: TimelineQuestion): Holdfast
   );
 }
 
+/** The number that the restored server gives to the timeline that it begins: as it finds it, one after the other. */
+export function nextTimeline({ path, archive }: Pick<TimelineQuestion, 'path' | 'archive'>): number {
+  return newestTimeline(path.at(-1)?.timeline ?? 0, archive.histories) + 1;
+}
+
+/** What the archive has of timelines whose history files the server asks for in vain, up to the one that it begins. */
+export function lostTimelines({ backup, path, archive }: TimelineQuestion): string[] {
+  const next = nextTimeline({ path, archive });
+  const lost: string[] = [];
+  for (let timeline = backup.timeline + 1; timeline <= next; timeline += 1) {
+    const trace = traceOf(timeline, archive.segments, archive.histories);
+    if (trace === undefined) continue;
+    const missing = `the archive has ${trace}, but not ${historyFile(timeline)}`;
+    const same = `${missing}: the restored server begins a timeline ${timeline} of its own, which must not be archived there`;
+    lost.push(timeline === next ? same : missing);
+  }
+  return lost;
+}
+
+/** Timelines that left the way behind the backup: other copies of it, or standbys that were promoted. */
+export function branchesOff({ backup, path, archive }: TimelineQuestion): string[] {
+  const branches = [...archive.histories].flatMap(([timeline, ancestors]) => {
+    const parent = ancestors.at(-1);
+    const span = path.find((one) => one.timeline === parent?.timeline);
+    if (parent === undefined || span === undefined || path.some((one) => one.timeline === timeline))
+      return [];
+    const isOnWay = span.end === undefined || parent.end <= span.end;
+    if (parent.end < parseLsn(backup.stopLsn) || !isOnWay) return [];
+    return [`timeline ${timeline}, which left timeline ${parent.timeline} at ${formatLsn(parent.end)}`];
+  });
+  if (branches.length === 0) return [];
+  const next = nextTimeline({ path, archive });
+  return [
+    `another server has gone on from here and archived: ${branches.join('; ')}; the restored server begins timeline ${next}`,
+  ];
+}
+
 function filesBeyond(
   reached: number,
   { segments, histories }: Archive,
 ): { timeline: number; file: string }[] {
-  const found = [...histories.keys()].map((timeline) => ({ timeline, file: historyOf(timeline) }));
+  const found = [...histories.keys()].map((timeline) => ({ timeline, file: historyFile(timeline) }));
   for (const file of segments) found.push({ timeline: Number.parseInt(file.slice(0, 8), 16), file });
   return found
     .filter(({ timeline }) => timeline > reached)
@@ -100,7 +138,7 @@ async function laterWal(
 ): Promise<Other | undefined> {
   if (wish.target.kind === 'immediate') return undefined;
   const lasts = lastSegments(archive.segments);
-  const own = lasts.get(newest) ?? historyOf(newest);
+  const own = lasts.get(newest) ?? historyFile(newest);
   const ownTime = await timeOf(clusterDirectory, own);
   if (ownTime === undefined) return undefined;
   for (const [timeline, last] of lasts) {
@@ -136,8 +174,4 @@ function lastSegments(segments: ReadonlySet<string>): Map<number, string> {
 async function timeOf(clusterDirectory: string, file: string): Promise<Date | undefined> {
   const stats = await stat(archivedPath(clusterDirectory, file)).catch(() => undefined);
   return stats?.mtime;
-}
-
-function historyOf(timeline: number): string {
-  return `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
 }

@@ -5,7 +5,7 @@
  * that one which is known to be damaged takes no sound one's place; and those in the repository once more by themselves,
  * as of all others there is nothing but their requester's word. Where none is sound, none goes: it may be found wrong.
  */
-import { isOnWay, wayTo, type Histories } from './history.ts';
+import { isOnWay, isUnknown, mayLeadTo, wayTo, type Histories } from './history.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
 
 export interface Candidate {
@@ -123,13 +123,19 @@ function* startingPoints<T extends Candidate>(
     const onWay = sound
       .filter((backup) => backup.systemIdentifier === systemIdentifier && isOnWay(backup, way))
       .sort((a, b) => compareLsns(b, a) || b.id - a.id);
+    const older = isUnknown(timeline, histories)
+      ? sound.filter((backup) => backup.systemIdentifier === systemIdentifier && backup.timeline < timeline)
+      : [];
     // Copies that somebody else made count, but "holdfast restore" restores those in the repository.
-    for (const among of [onWay, onWay.filter(isCopy)]) {
+    for (const which of [() => true, isCopy]) {
+      const among = onWay.filter(which);
       const [newest] = among;
       if (newest !== undefined)
         yield { backup: newest, reason: `it is the newest that leads to timeline ${timeline}` };
       const first = recoverSince && among.find(({ stoppedAt }) => stoppedAt <= recoverSince);
       if (first) yield { backup: first, reason: `recovery_window begins with it on timeline ${timeline}` };
+      if ((recoverSince === null ? newest : first) !== undefined) continue;
+      for (const backup of older.filter(which)) yield { backup, reason: `${mayLeadTo(timeline)} with it` };
     }
   }
 }

@@ -6,7 +6,7 @@
  */
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import type { Candidate, Decided } from './decide-backups.ts';
-import { isOnWay, wayTo, type Histories } from './history.ts';
+import { isOnWay, isUnknown, mayLeadTo, wayTo, type Histories } from './history.ts';
 
 /** A backup that is being taken. */
 export interface Beginning {
@@ -70,7 +70,7 @@ export function decideWal(question: WalQuestion): DecidedFile[] {
   });
 }
 
-function needsOf({ staying, underWay, timelines, histories, segmentSize }: WalQuestion): Need[] {
+function needsOf({ files, staying, underWay, timelines, histories, segmentSize }: WalQuestion): Need[] {
   const segment = (lsn: bigint) => lsn / BigInt(segmentSize);
   const needs = staying.map(({ backup }): Need => ({
     timeline: backup.timeline,
@@ -88,6 +88,9 @@ function needsOf({ staying, underWay, timelines, histories, segmentSize }: WalQu
   ];
   for (const timeline of timelines) {
     const way = wayTo(timeline, histories);
+    if (isUnknown(timeline, histories))
+      for (const begin of begins.filter((backup) => backup.timeline < timeline))
+        needs.push(...onAnyWay(begin, timeline, { files, segmentSize }));
     const onWay = begins.filter((backup) => isOnWay(backup, way));
     // The way from the first one passes all the others.
     const [first] = onWay.sort((a, b) => (a.startLsn < b.startLsn ? -1 : 1));
@@ -113,6 +116,23 @@ function needsOf({ staying, underWay, timelines, histories, segmentSize }: WalQu
     }
   }
   return needs;
+}
+
+/** Where nobody knows which timelines lead to it: all from the backup's on, from where that begins. */
+function onAnyWay(
+  begin: { timeline: number; startLsn: bigint },
+  to: number,
+  { files, segmentSize }: Pick<WalQuestion, 'files' | 'segmentSize'>,
+): Need[] {
+  const timelines = new Set(files.map((file) => Number.parseInt(file.slice(0, 8), 16)));
+  return [...timelines]
+    .filter((timeline) => timeline >= begin.timeline && timeline <= to)
+    .map((timeline) => ({
+      timeline,
+      from: begin.startLsn / BigInt(segmentSize),
+      to: undefined,
+      reason: `${mayLeadTo(to)} before it`,
+    }));
 }
 
 function fromBackup(backup: Candidate) {

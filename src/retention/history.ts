@@ -1,5 +1,5 @@
 /** The timelines of a cluster, as its history files tell of them. Pure; segments are counted from the WAL's beginning. */
-import type { Ancestor } from '../postgres/timeline-history.ts';
+import { historyFile, type Ancestor } from '../postgres/timeline-history.ts';
 
 export type Histories = ReadonlyMap<number, readonly Ancestor[]>;
 
@@ -19,6 +19,16 @@ export function wayTo(timeline: number, histories: Histories): Stretch[] {
     begin = end;
   }
   return [...way, { timeline, begin, end: undefined }];
+}
+
+/** Nobody knows what a timeline came from whose history file is missing. */
+export function isUnknown(timeline: number, histories: Histories): boolean {
+  return timeline > 1 && !histories.has(timeline);
+}
+
+/** Why what lies on an older timeline stays for such a one. */
+export function mayLeadTo(timeline: number): string {
+  return `${historyFile(timeline)} is missing: recovery to timeline ${timeline} may begin`;
 }
 
 /** Whether recovery of that backup can take this way: it had ended before its timeline was left. */

@@ -18,6 +18,7 @@ import {
   walDirectory,
   walLogs,
 } from '../repository/wal-archive.ts';
+import { ChainSurvey } from './chain-survey.ts';
 import { runsOf, type Run } from './runs.ts';
 
 /** Milliseconds for which a directory's time may not show a change yet. */
@@ -36,6 +37,7 @@ export interface Archive {
 
 export class ArchiveSurvey {
   readonly #clusterDirectory: string;
+  readonly #chain: ChainSurvey;
   readonly #logs = new Map<string, { time: number; names: string[] }>();
   readonly #histories = new Map<number, Ancestor[]>();
   /** What the last look could not use. */
@@ -44,6 +46,7 @@ export class ArchiveSurvey {
 
   constructor(clusterDirectory: string) {
     this.#clusterDirectory = clusterDirectory;
+    this.#chain = new ChainSurvey(clusterDirectory);
   }
 
   /** What is there; undefined: the same as last time, or no archive. */
@@ -58,11 +61,11 @@ export class ArchiveSurvey {
     const backups = await listBackups(this.#clusterDirectory, (error) =>
       this.problems.push(messageOf(error)),
     );
-    const runs = runsOf(
-      await this.#withoutFreshHoles(names, walSegmentSize),
-      this.#histories,
-      walSegmentSize,
-    );
+    const settled = await this.#withoutFreshHoles(names, walSegmentSize);
+    const byName = runsOf(settled, this.#histories, walSegmentSize);
+    const broken = await this.#chain.look(byName, this.#histories, walSegmentSize);
+    this.problems.push(...this.#unknown(byName), ...broken.values(), ...this.#chain.problems);
+    const runs = runsOf(settled, this.#histories, walSegmentSize, broken);
     const archive: Archive = {
       systemIdentifier,
       runs: await Promise.all(runs.map((run) => this.#describe(run, walSegmentSize, backups))),
@@ -76,6 +79,14 @@ export class ArchiveSurvey {
   /** What was said last did not get where it should: the next look says it again. */
   forget(): void {
     this.#said = '';
+  }
+
+  /** Timelines of which nobody can tell where they branched off: no recovery finds them. */
+  #unknown(runs: readonly Run[]): string[] {
+    const timelines = new Set(runs.map(({ timeline }) => timeline).filter((timeline) => timeline > 1));
+    return [...timelines]
+      .filter((timeline) => !this.#histories.has(timeline))
+      .map((timeline) => `there is WAL of timeline ${timeline}, but not its history file`);
   }
 
   async #segments(): Promise<string[]> {
@@ -151,6 +162,8 @@ export class ArchiveSurvey {
       switchLsn: follows ? formatLsn(follows.switchLsn) : null,
       restorableFrom: oldest ? new Date(oldest.stoppedAt) : null,
       restorableFromLsn: oldest?.stopLsn ?? null,
+      firstArchivedAt: await this.#archivedAt(name(from)),
+      broken: run.broken ?? null,
     };
   }
 }

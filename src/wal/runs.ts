@@ -15,20 +15,27 @@ export interface Run {
   missing: { from: WalSegment; to: WalSegment } | undefined;
   /** The run on the parent timeline that it continues. */
   follows: { timeline: number; from: bigint; switchLsn: bigint } | undefined;
+  /** Why the segment before it, which is there, does not lead to it. */
+  broken: string | undefined;
 }
 
 interface Span {
   from: bigint;
   to: bigint;
+  broken: string | undefined;
 }
 
-/** `histories`: what the timeline history files say, by timeline. In the order of timelines and positions. */
+/**
+ * `histories`: what the timeline history files say, by timeline; `broken`: the segments that the one before them does
+ * not lead to, and why. In the order of timelines and positions.
+ */
 export function runsOf(
   names: readonly string[],
   histories: ReadonlyMap<number, readonly Ancestor[]>,
   segmentSize: number,
+  broken: ReadonlyMap<string, string> = new Map(),
 ): Run[] {
-  const spans = spansByTimeline(names, segmentSize);
+  const spans = spansByTimeline(names, segmentSize, broken);
   const timelines = [...spans.keys()].sort((a, b) => a - b);
   return timelines.flatMap((timeline) => {
     const parent = histories.get(timeline)?.at(-1);
@@ -40,8 +47,9 @@ export function runsOf(
         : firstRun(timeline, first, parent, spans.get(parent.timeline) ?? [], segmentSize);
     let { to } = first;
     const later = rest.map((span): Run => {
-      const missing = { from: { timeline, number: to + 1n }, to: { timeline, number: span.from - 1n } };
+      const hole = { from: { timeline, number: to + 1n }, to: { timeline, number: span.from - 1n } };
       ({ to } = span);
+      const missing = span.broken === undefined ? hole : undefined;
       return { timeline, ...span, missing, follows: undefined };
     });
     return [beginning, ...later];
@@ -70,18 +78,25 @@ function firstRun(
     ...span,
     missing: from.number <= to.number ? { from, to } : undefined,
     follows:
-      reached && whole ? { timeline: parent.timeline, from: before.from, switchLsn: parent.end } : undefined,
+      reached && whole && span.broken === undefined
+        ? { timeline: parent.timeline, from: before.from, switchLsn: parent.end }
+        : undefined,
   };
 }
 
-function spansByTimeline(names: readonly string[], segmentSize: number): Map<number, Span[]> {
+function spansByTimeline(
+  names: readonly string[],
+  segmentSize: number,
+  broken: ReadonlyMap<string, string>,
+): Map<number, Span[]> {
   const spans = new Map<number, Span[]>();
   for (const name of [...names].sort()) {
     const { timeline, number } = parseSegmentName(name, segmentSize);
     const ofTimeline = spans.get(timeline) ?? [];
     const last = ofTimeline.at(-1);
-    if (last !== undefined && number === last.to + 1n) last.to = number;
-    else ofTimeline.push({ from: number, to: number });
+    const reason = broken.get(name);
+    if (last !== undefined && number === last.to + 1n && reason === undefined) last.to = number;
+    else ofTimeline.push({ from: number, to: number, broken: reason });
     spans.set(timeline, ofTimeline);
   }
   return spans;

@@ -68,6 +68,10 @@ const restorable: RestoreWindow = {
   latestLsn: '0/9000000',
   upToDate: true,
   holes: null,
+  breaks: null,
+  writtenSince: new Date('2026-03-01T00:00:00Z'),
+  writtenUntil: new Date('2026-03-02T14:30:00Z'),
+  writtenAgo: 60,
 };
 
 interface Change {
@@ -164,6 +168,18 @@ for (const [title, change, severity, message] of [
   ],
   ['an old schema', { schema: 2 }, 'warning', "version 2 is older than this program's 3"],
   ['a new schema', { schema: 4 }, 'warning', "version 4 is newer than this program's 3"],
+  [
+    'WAL of two servers',
+    { windows: [{ breaks: ['B does not follow A'] }] },
+    'critical',
+    'its WAL is of two histories: B does not follow A; take a backup, and end the other server',
+  ],
+  [
+    'two timelines that are both written to',
+    { windows: [{}, { timeline: 2, writtenSince: new Date('2026-03-02T14:24:00Z') }] },
+    'warning',
+    'timeline 2 is written to as well: a restore has to say which is meant',
+  ],
   ['a hole in the WAL', { windows: [{ holes: ['A to B'] }] }, 'warning', 'WAL is missing: A to B'],
   [
     'a hole in the WAL since the last backup',
@@ -253,15 +269,8 @@ for (const [title, change] of [
 }
 
 test('where nobody uses any cluster, all of them count', (t) => {
-  t.is(
-    worst(
-      findings({
-        clusters: [{ used: false, workers: [], completeId: null, completeAgo: null }],
-        workers: [],
-      }),
-    ),
-    'critical',
-  );
+  const unused = { used: false, workers: [], completeId: null, completeAgo: null };
+  t.is(worst(findings({ clusters: [unused], workers: [] })), 'critical');
 });
 
 test('a stopping worker of another cluster is no comfort', (t) => {
@@ -277,7 +286,8 @@ test('the worst comes first', (t) => {
 });
 
 test('from when to when a cluster can be restored is said for each timeline', (t) => {
-  const windows = [{ upToDate: false }, { timeline: 2 }, { cluster: 'elsewhere', holes: ['A'] }];
+  const second = { timeline: 2, writtenSince: restorable.writtenUntil };
+  const windows = [{ upToDate: false }, second, { cluster: 'elsewhere', holes: ['A'] }];
   const found = findings({ windows }).filter(({ object }) => object.includes('timeline'));
   const message = 'restorable from 2026-03-01T02:00:00Z to 2026-03-02T14:30:00Z';
   t.deepEqual(found, [

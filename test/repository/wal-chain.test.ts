@@ -4,8 +4,8 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { breakBetween, LinkReader } from '../../src/postgres/wal-chain.ts';
-import { writeCompressed } from '../../src/repository/compressed-file.ts';
-import { findBreak, readLinks, type SegmentFile } from '../../src/repository/wal-chain.ts';
+import { readCompressedFile, writeCompressed } from '../../src/repository/compressed-file.ts';
+import { findBreak, readLinks, type SegmentFile } from '../../src/postgres/segment-chain.ts';
 import { noOwnCluster, noServerFiles, ownCluster, type TestCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
@@ -27,7 +27,14 @@ test('records of every length, switches and crashes leave a chain that holds, wi
     await fill(again, size);
     const files = await stored(t, cluster, again, size * MB);
     t.true(files.length > 6, `${files.length} segments`);
-    t.is(await findBreak(files, size * MB, [{ timeline: 1, begin: 0n, end: undefined }]), undefined);
+    t.is(
+      await findBreak(files, {
+        segmentSize: size * MB,
+        read: readCompressedFile,
+        spans: [{ timeline: 1, begin: 0n, end: undefined }],
+      }),
+      undefined,
+    );
     await cluster.stop('immediate');
   }
 });
@@ -37,7 +44,7 @@ test('a segment that is left out, moved or of other bytes breaks it, with both n
   const client = await connect(t, cluster.url());
   await fill(client, 1);
   const files = await stored(t, cluster, client, MB);
-  const all = await Promise.all(files.map((file) => readLinks(file, MB)));
+  const all = await Promise.all(files.map((file) => readLinks(file, MB, readCompressedFile)));
   let broken = 0;
   for (const [at, before] of all.entries()) {
     const [after, later] = [all[at + 1], all[at + 2]];

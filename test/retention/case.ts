@@ -12,6 +12,7 @@ import { decideWal, type DecidedFile } from '../../src/retention/decide-wal.ts';
 import { timelinesToReach } from '../../src/retention/reach.ts';
 import {
   filesOf,
+  historyOf,
   hour,
   lineageOf,
   makeWorld,
@@ -43,7 +44,8 @@ export interface Case {
   after: Set<string>;
 }
 
-export function makeCase(seed: number, losses: number): Case {
+/** `losesHistory`: the archive lacks the history file of one timeline; whoever has it puts it back afterwards. */
+export function makeCase(seed: number, losses: number, losesHistory = false): Case {
   const random = randomFrom(seed);
   const world = makeWorld(random, losses);
   const wrong = () => (random() * 2 - 1) * skew;
@@ -63,9 +65,13 @@ export function makeCase(seed: number, losses: number): Case {
   const health = pick([0.95, 0.95, 0.95, 0.95, 0.3, 0], random);
   const backups = world.backups.map((made) => candidateOf(made, random, wrong, health));
   const before = filesOf(world);
-  const files = [...before].sort();
+  const lost = losesHistory ? pick(writtenTo(world), randomFrom(-seed)) : undefined;
+  const files = [...before].filter((file) => lost === undefined || file !== historyOf(lost)).sort();
   const known = new Map(
-    world.timelines.slice(1).map((timeline) => [timeline.number, historyTextOf(timeline)]),
+    world.timelines
+      .slice(1)
+      .filter((timeline) => timeline !== lost)
+      .map((timeline) => [timeline.number, historyTextOf(timeline)]),
   );
   const parsed = new Map(
     [...known].map(([number, text]) => [number, parseTimelineHistory(Buffer.from(text), number)]),
@@ -86,7 +92,14 @@ export function makeCase(seed: number, losses: number): Case {
   const staying = decided.filter(({ goes }) => !goes);
   const wal = decideWal({ files, histories: parsed, staying, underWay: [], timelines, segmentSize });
   const after = new Set(wal.filter(({ goes }) => !goes).map(({ file }) => file));
+  if (lost !== undefined) after.add(historyOf(lost));
   return { world, now, since, rules, backups, decided, wal, before, after };
+}
+
+/** Timelines with a parent that something in the archive is of. */
+function writtenTo({ timelines, archive, backups }: World): World['timelines'] {
+  const archived = new Set([...archive.keys()].map((name) => Number.parseInt(name.slice(0, 8), 16)));
+  return timelines.slice(1).filter((one) => archived.has(one.number) || backups.some(({ on }) => on === one));
 }
 
 function candidateOf(

@@ -173,6 +173,10 @@ test('whatever is promised stays restorable, and every reason is true', (t) => {
   }
 });
 
+test('what leads to a timeline whose history file is missing stays, too, as nobody knows where it began', (t) => {
+  for (let seed = 1; seed <= histories; seed += 1) checkPromises(t, makeCase(seed, 0, true), seed);
+});
+
 test('where nothing is missing, nothing stays that nobody needs', (t) => {
   let gone = 0;
   for (let seed = 1; seed <= histories; seed += 1) {

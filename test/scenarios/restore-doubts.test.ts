@@ -24,6 +24,8 @@ test('a restore does not end on an older timeline because a history is missing: 
   t.regex(refused, /has 00000002[0-9A-F]{16}, but not 00000002\.history: recovery would end on timeline 1/);
   t.regex(refused, /hint: archive 00000002\.history .*--target-timeline 1/);
   t.regex(await refusal(t, scene, '--target-timeline', '2'), /does not have 00000002\.history/);
+  const written = await scene.restore(join(await temporaryDirectory(t), 'data'), '--target-timeline', '1');
+  t.regex(written.stderr, /but not 00000002\.history: the restored server begins a timeline 2 of its own/);
   const first = await scene.started('--no-archiving', '--target-timeline', '1');
   t.is(await first.client.value(kept), '{1,99}');
   await rename(`${history}.away`, history);
@@ -44,6 +46,14 @@ test('a newest timeline that is an accident is not followed, with or without an 
     /timeline 2 is the newest, and does not have the newest data: it branched off at 0\/\w+, and 00000001/,
   );
   t.regex(byWal, /--target-timeline 1 restores timeline 1 .*--target-timeline 2/);
+
+  const to = join(await temporaryDirectory(t), 'data');
+  const { stdout, stderr } = await scene.restore(to, '--target-timeline', '1', '--no-archiving');
+  t.regex(
+    stderr,
+    /another server has gone on from here .*: timeline 2, which left timeline 1 at .* begins timeline 3/,
+  );
+  t.regex(stdout, /it archives nothing: archive_mode is off/);
 
   const { description } = await scene.backup();
   await archiveAll();
@@ -78,8 +88,9 @@ test('a backup that was made before archiving came is restored, across the segme
     await rm(join(directory, 'wal', name.slice(0, 16), `${name}.zst`), { force: true });
   }
   const to = join(await temporaryDirectory(t), 'data');
-  const { status, stderr } = await scene.restore(to);
+  const { status, stdout, stderr } = await scene.restore(to);
   t.deepEqual([status, stderr], [0, '']);
+  t.regex(stdout, /once it is open, it archives where the server did .*, as timeline 2: the other server/);
   const { client } = await scene.started('--no-archiving');
   t.is(await client.value(kept), '{1}');
 });

@@ -206,15 +206,16 @@ async function recover(
 /** To the end of the timeline that was chosen, and of the WAL that was read. */
 function recoveryOf(
   { target, timeline, restoreCommand }: DrillOptions,
-  { path }: Choice,
+  { path, lacksHistory }: Choice,
   { last }: WalLimit,
 ): Recovery {
+  const fetch = lacksHistory ? `HOLDFAST_DESPITE_MISSING_WAL=1 ${restoreCommand}` : restoreCommand;
   return {
     target,
     timeline: path.at(-1)?.timeline ?? timeline,
     action: 'promote',
     standby: false,
-    restoreCommand: limitedTo(last, restoreCommand),
+    restoreCommand: limitedTo(last, fetch),
     noArchiving: true,
   };
 }

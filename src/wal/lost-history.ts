@@ -1,0 +1,69 @@
+/**
+ * Whether a timeline history file that the archive does not have is lost. PostgreSQL asks for the next timeline's to
+ * find out whether there is one (src/backend/access/transam/timeline.c: existsTimeLineHistory), and mostly there is
+ * none. Where there has been one, recovery would end on an older timeline, and the server give its own the same number.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import { parseControlFile } from '../postgres/pg-control.ts';
+import { parseTimelineHistory, traceOf, type Ancestor } from '../postgres/timeline-history.ts';
+import { archivedPath, segmentsIn, timelineHistories, walLogs } from '../repository/wal-archive.ts';
+
+/**
+ * false: the archive knows of no such timeline. true: the file has come meanwhile.
+ * @throws HoldfastError `history_missing` where the timeline has been written to
+ */
+export async function historyHasCome(
+  name: string,
+  { walDirectory, clusterDirectory }: { walDirectory: string; clusterDirectory: string },
+  isThere: () => Promise<boolean>,
+): Promise<boolean> {
+  const timeline = Number.parseInt(name, 16);
+  // Of the timeline that it is on, a server does without it.
+  if (timeline <= (await timelineOf(dirname(walDirectory)))) return false;
+  const trace = await traceIn(timeline, clusterDirectory);
+  if (trace === undefined) return false;
+  // It is archived before the segments, and may have been while those were looked for.
+  if (await isThere()) return true;
+  throw new HoldfastError(
+    'failed',
+    `the archive in "${clusterDirectory}" has ${trace}, but not ${name}: recovery would end before timeline ${timeline}`,
+    {
+      code: 'history_missing',
+      hint: `archive ${name} ("holdfast wal push FILE"): every server that has been on timeline ${timeline} has it in pg_wal; or end here, knowingly, with HOLDFAST_DESPITE_MISSING_WAL=1 in restore_command`,
+    },
+  );
+}
+
+async function traceIn(timeline: number, clusterDirectory: string): Promise<string | undefined> {
+  const segments: string[] = [];
+  for (const log of await walLogs(clusterDirectory))
+    if (segments.length === 0 && Number.parseInt(log.slice(0, 8), 16) === timeline)
+      segments.push(...(await segmentsIn(clusterDirectory, log)));
+  const histories = new Map<number, readonly Ancestor[]>();
+  for (const name of await timelineHistories(clusterDirectory)) {
+    const later = Number.parseInt(name, 16);
+    if (later > timeline)
+      histories.set(later, await ancestorsOf(archivedPath(clusterDirectory, name), later));
+  }
+  return traceOf(timeline, segments, histories);
+}
+
+/** None where it is damaged: who asks for it is told. */
+async function ancestorsOf(path: string, timeline: number): Promise<readonly Ancestor[]> {
+  try {
+    return parseTimelineHistory(await readFile(path), timeline);
+  } catch {
+    return [];
+  }
+}
+
+/** Of its latest checkpoint; 0 where that cannot be read. */
+async function timelineOf(dataDirectory: string): Promise<number> {
+  try {
+    return parseControlFile(await readFile(join(dataDirectory, 'global/pg_control'))).timeline;
+  } catch {
+    return 0;
+  }
+}
