@@ -6,9 +6,11 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { packageRoot } from '../control/statements.ts';
 import { HoldfastError } from '../errors.ts';
 import { entryName } from '../repository/label-entry.ts';
+import { whileReading } from '../repository/lock.ts';
 import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
 import { clusterOwner } from '../restore/extraction/cluster-owner.ts';
+import { lookAhead, type Ahead } from '../restore/look-ahead.ts';
 import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
@@ -49,7 +51,11 @@ export function addRestore(program: Command): void {
   addTargetOptions(command);
   command
     .option('--tablespace <oid=directory...>', 'put this tablespace there', tablespaceOption, new Map())
-    .option('--tablespaces-as-they-were', 'put the others where they were, as root, too', false)
+    .option(
+      '--tablespaces-as-they-were',
+      'put the others where they were, as root, too, and have recovery create those that came later',
+      false,
+    )
     .option('--as-standby', 'make a standby of it, which follows its primary', false)
     .option('--restore-command <command>', 'another restore_command than "holdfast-wal fetch"')
     .option('--no-archiving', 'have the restored server archive nothing')
@@ -90,6 +96,7 @@ async function run(which: string | undefined, options: Options, repository: stri
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, await programsFrom(options, choice));
 
+  const ahead = await aheadOf(options, repository, target, choice);
   const recovery = recoveryFrom(options, repository, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
   const restored = await restore({
@@ -103,7 +110,29 @@ async function run(which: string | undefined, options: Options, repository: stri
     onProgress: (done, expected) => progress.show(done, expected),
   }).finally(() => progress.end());
   if (options.json === true) await printJson(asJson(choice, restored, directory));
-  else await printLines(described(choice, restored, directory, recovery));
+  else await printLines([...described(choice, restored, directory, recovery), ...creations(ahead)]);
+}
+
+/** Before anything is written: what recovery is going to do elsewhere on this host. */
+async function aheadOf(options: Options, repository: string, target: Target, choice: Choice): Promise<Ahead> {
+  return whileReading(choice.backup.meta, () =>
+    lookAhead({
+      choice,
+      clusterDirectory: join(repository, options.cluster),
+      target,
+      moved: options.tablespace,
+      standby: options.asStandby,
+      asWere: options.tablespacesAsTheyWere,
+      despiteMissingWal: options.despiteMissingWal,
+    }),
+  );
+}
+
+function creations({ created }: Ahead): string[] {
+  return created.map(
+    ({ oid, location }) =>
+      `  recovery creates tablespace ${oid} in ${plain(bytePath(location, '').toString())}`,
+  );
 }
 
 /** Root asks them as the user that is to run them. */
