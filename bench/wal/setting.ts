@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
 import { psqlPath } from '../../test/support/psql.ts';
+import { createRepository } from '../../src/repository/repository-owner.ts';
 
 export const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 export const script = fileURLToPath(new URL('../../bin/holdfast-wal', import.meta.url));
@@ -35,6 +36,7 @@ export async function makeSetting(count: number, data: string): Promise<Setting>
   await server.start();
   await load(server, count, data);
   const repository = await server.makeDirectory('repository');
+  await createRepository(join(repository, 'main'));
   const pgbackrest = await pgbackrestFor(server);
   const recovering = await recoveringDirectory(server);
   const segments = await archivable(server, count);
@@ -50,6 +52,7 @@ export async function makeSetting(count: number, data: string): Promise<Setting>
     async clear() {
       for (const directory of [join(repository, 'main'), join(server.directory, 'spool', 'archive')])
         await rm(directory, { recursive: true, force: true });
+      await createRepository(join(repository, 'main'));
       await rm(join(server.dataDirectory, 'pg_wal', 'pgsql_tmp.holdfast.push'), {
         recursive: true,
         force: true,

@@ -11,6 +11,7 @@ import { holdfast, install, startWorker, type Worker } from './holdfast.ts';
 import { restoreSecondBefore, restoreWithMistake, type Scene } from './point-in-time.ts';
 import { packageIn, reachableProgram } from './program.ts';
 import type { Stage } from './stage.ts';
+import { createRepository } from '../../src/repository/repository-owner.ts';
 
 export interface SecondAct {
   /** A line each. */
@@ -44,8 +45,12 @@ async function startServer(stage: Stage): Promise<Scene> {
   const at = (name: string) => join(server.directory, name);
   for (const name of ['second-disk', 'repository', 'labels', 'node-cache'])
     await asServerUser.mkdir(at(name));
+  await createRepository(join(at('repository'), 'main'));
   const home = await reachableProgram(stage, at('holdfast'));
   const env = { HOLDFAST_REPOSITORY: at('repository'), NODE_COMPILE_CACHE: at('node-cache') };
+  const use = { home, as: serverIdentity(), env: { ...env, HOLDFAST_LABELS: at('labels') } };
+  tell.command('holdfast wal init');
+  tell.say(await holdfast(stage, ['wal', 'init'], use));
   await server.start({ ...env, PATH: packageIn(home).path });
   tell.say(`In the server's environment: HOLDFAST_REPOSITORY=${env.HOLDFAST_REPOSITORY}`);
   const dba = await stage.connect(server.url());
@@ -55,7 +60,6 @@ async function startServer(stage: Stage): Promise<Scene> {
   );
   await openBank(dba, at('second-disk'));
   await dba.close();
-  const use = { home, as: serverIdentity(), env: { ...env, HOLDFAST_LABELS: at('labels') } };
   return { server, use };
 }
 

@@ -7,7 +7,8 @@ values (
    where id = :id
      and cluster = :cluster
      and system_identifier = :system_identifier
-     and start_lsn = :start_lsn),
+     and start_lsn = :start_lsn
+     and timeline = :timeline),
   :cluster, :backup, :worker, :started_at, :finished_at, :ok, :target, :server_version, :restore_seconds,
   :recovery_seconds, :bytes, :recovered_to, :last_transaction_at, :checks, :error_code, :error, :hint)
 returning id

@@ -24,6 +24,7 @@ select r.id, r.cluster, r.label, r.method, r.state, r.timeline, r.keep,
   r.stop_wal as "stopWal",
   r.started_at as "startedAt",
   r.stopped_at as "stoppedAt",
+  r.backup_label as "backupLabel",
   array(
     select h.reason from :"schema".legal_hold h
     where h.request_id = r.id and not h.released order by h.id) as holds,

@@ -6,6 +6,7 @@ values (
    where id = :id
      and cluster = :cluster
      and system_identifier = :system_identifier
-     and start_lsn = :start_lsn),
+     and start_lsn = :start_lsn
+     and timeline = :timeline),
   :cluster, :backup, :started_at, :finished_at, cardinality(:problems::text[]) = 0, :problems,
   :files, :bytes, :segments)

@@ -18,7 +18,7 @@ import {
 } from '../control/identity.ts';
 import type { Connection } from '../control/connection.ts';
 import { HoldfastError } from '../errors.ts';
-import { withLock } from '../repository/lock.ts';
+import { isWithoutLocks, withLock } from '../repository/lock.ts';
 import {
   createRepository,
   noRepository,
@@ -52,18 +52,15 @@ export async function useRepository(use: RepositoryUse, what: string): Promise<S
   await control((db) => requireConfirmedOrigin(db, what));
   if ((await standing(use)) === 'unused') return 'unused';
   await createRepository(clusterDirectory); // of an older release, it has no owner.json
-  const work = () => renew(use);
   let begun = false;
   const begin = () => {
     begun = true;
-    return work();
+    return renew(use);
   };
   await withLock(await ownerLock(clusterDirectory), { shared: false, wait: lockPatience }, begin).catch(
     (error: unknown) => {
-      const withoutLocks =
-        error instanceof HoldfastError && ['lock_unsupported', 'lock_failed'].includes(error.code);
-      if (begun || !withoutLocks) throw error;
-      return work();
+      if (begun || !isWithoutLocks(error)) throw error;
+      return renew(use);
     },
   );
   return 'ours';

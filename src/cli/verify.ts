@@ -90,8 +90,8 @@ async function verifyOne(
     jobs: options.jobs,
     onProgress: (done, expected) => progress.show(done, expected),
   }).finally(() => progress.end());
-  const { id, cluster, systemIdentifier, startLsn } = backup.description;
-  const found = { ...result, id, cluster, systemIdentifier, startLsn, backup: name };
+  const { id, cluster, systemIdentifier, startLsn, timeline } = backup.description;
+  const found = { ...result, id, cluster, systemIdentifier, startLsn, timeline, backup: name };
   const unrecorded = options.record
     ? await withControl(controlFrom(config, 'verify'), (db) => recordVerification(db, found)).then(
         () => undefined,

@@ -9,6 +9,7 @@ import {
   declareTarget,
   isReceipted,
   noteRefusal,
+  settled,
   withReceipt,
   type Target,
 } from '../wal/receipts.ts';
@@ -19,8 +20,6 @@ import { tellFailure } from './wal-failure.ts';
 /** How many segments a push archives after its own, and for how many milliseconds it begins another one. */
 const more = 4;
 const patience = 1000;
-/** Milliseconds: a file that was written to just now may be written to again without a trace in its times. */
-const settled = 30;
 
 /** Returns the exit status: 0 when the repository has the file on disk. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -32,8 +31,10 @@ export async function main(args: readonly string[]): Promise<number> {
     const invocation = invocationOf(process.env, args.length > operands.length);
     const target = { clusterDirectory, invocation };
     if (await isReceipted(path, target).catch(() => false)) return 0;
+    const { sameRepository } = await import('../wal/same-repository.ts');
+    const repository = await sameRepository(path, target);
     await push(path, target, config);
-    await declareTarget(path, target);
+    await declareTarget(path, { ...target, repository });
     await removeStaleSpool(dirname(path));
     if (invocation !== undefined) await pushMore(path, config);
     return 0;

@@ -13,6 +13,9 @@ interface Options extends GlobalOptions {
   cluster?: string;
 }
 
+/** It has no operands. */
+const initName = 'init';
+
 export function addWal(program: Command): void {
   const wal = program
     .command('wal')
@@ -25,7 +28,7 @@ export function addWal(program: Command): void {
     fetch,
   );
   describe(
-    wal.command(`init`),
+    wal.command(initName),
     'make a directory the repository of a cluster, where nobody has installed or copied anything yet',
     init,
   );

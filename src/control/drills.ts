@@ -39,6 +39,7 @@ export interface DrilledBackup {
   name: string;
   systemIdentifier: string;
   startLsn: string;
+  timeline: number;
 }
 
 /** The last drill of a cluster. Ages are in seconds. */
@@ -75,6 +76,7 @@ export async function recordDrill(db: Connection, found: DrillRecord): Promise<n
     cluster: found.cluster,
     system_identifier: backup?.systemIdentifier ?? null,
     start_lsn: backup?.startLsn ?? null,
+    timeline: backup?.timeline ?? null,
     backup: backup?.name ?? null,
     worker: found.worker,
     started_at: found.startedAt,

@@ -40,6 +40,8 @@ export interface KnownBackup {
   stopWal: string | null;
   startedAt: Date;
   stoppedAt: Date | null;
+  /** As the server returned it; null: it has not, or the backup failed before that. */
+  backupLabel: string | null;
   /** Why it is under legal hold. */
   holds: string[];
   /** An expiry has noted it already, and may have been killed since. */

@@ -7,6 +7,7 @@ export interface VerificationRecord {
   cluster: string;
   systemIdentifier: string;
   startLsn: string;
+  timeline: number;
   /** The backup's name in the repository. */
   backup: string;
   startedAt: Date;
@@ -26,6 +27,7 @@ export async function recordVerification(db: Connection, found: VerificationReco
     cluster: found.cluster,
     system_identifier: found.systemIdentifier,
     start_lsn: found.startLsn,
+    timeline: found.timeline,
     backup: found.backup,
     started_at: found.startedAt,
     finished_at: found.finishedAt,

@@ -5,6 +5,7 @@
  * (src/include/access/xlog_internal.h, xlogrecord.h: the same from 12 to 19.) Pure. Little-endian.
  */
 import { formatLsn } from './lsn.ts';
+import { isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
 
 export interface SegmentLinks {
   name: string;
@@ -36,11 +37,6 @@ export interface TimelineSpan {
   end: bigint | undefined;
 }
 
-const shortPageHeader = 24;
-const longPageHeader = 40;
-const isContinued = 0x0001;
-const isLong = 0x0002;
-const isOverwritten = 0x0008;
 const recordHeader = 24;
 /** Bytes of a record's header up to the end of xl_prev. */
 const upToPrevious = 16;

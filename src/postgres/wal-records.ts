@@ -2,6 +2,7 @@
  * The records of WAL, segment after segment (src/include/access/xlogrecord.h, xlog_internal.h: XLogRecord and
  * XLogPageHeaderData, the same from 12 to 18). Little-endian.
  */
+import { isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
 
 export interface WalRecord {
   /** Where it begins. */
@@ -15,12 +16,6 @@ export interface WalRecord {
 }
 
 export const recordHeaderBytes = 24;
-const shortPageHeader = 24;
-const longPageHeader = 40;
-const isContinued = 0x0001;
-const isLong = 0x0002;
-/** What was continued here was never finished: a crash came between. */
-const isOverwritten = 0x0008;
 
 interface Unfinished {
   lsn: bigint;

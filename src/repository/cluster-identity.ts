@@ -2,11 +2,12 @@
  * Whose backups and WAL a cluster's directory holds: `cluster.json`, written once by whoever comes first, the
  * first push or the first copy, and checked by everybody else. Neither makes the directory: see repository-owner.ts.
  */
-import { link, mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { linkUnlessThere } from './link-unless-there.ts';
 import { repositoryUnreadable } from './repository-errors.ts';
 import { requireRepository } from './repository-owner.ts';
 
@@ -94,9 +95,7 @@ async function writeIdentity(directory: string, identity: ClusterIdentity): Prom
     const { systemIdentifier, walSegmentSize } = identity;
     const text = `${JSON.stringify({ version: 1, systemIdentifier, walSegmentSize })}\n`;
     await writeSynced(temporary, Buffer.from(text), fileMode);
-    await link(temporary, join(directory, fileName)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
+    await linkUnlessThere(temporary, join(directory, fileName));
     await syncDirectory(directory);
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined);

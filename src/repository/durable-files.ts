@@ -12,11 +12,16 @@ export async function writeSynced(path: string, bytes: Buffer, mode: number): Pr
   }
 }
 
-/** Makes what was created in or renamed into a directory last. */
+/** What a file system answers that has no sync of directories, and writes their names by itself. */
+const noDirectorySync = new Set(['EINVAL', 'EBADF', 'ENOTSUP', 'EOPNOTSUPP']);
+
+/** Makes what was created in or renamed into a directory last, as far as the file system can (as PostgreSQL does). */
 export async function syncDirectory(path: string | Buffer): Promise<void> {
   const directory = await open(path, 'r');
   try {
-    await directory.sync();
+    await directory.sync().catch((error: NodeJS.ErrnoException) => {
+      if (!noDirectorySync.has(error.code ?? '')) throw error;
+    });
   } finally {
     await directory.close();
   }

@@ -5,11 +5,11 @@
  *   backups/<name>.meta.expired/   with expiry.json; gone last, when the removal has been recorded
  *   backups/<name>.expired/        its files; gone first
  */
-import { lstat, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
+import { lstat, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName } from './label-entry.ts';
+import { nameLatest } from './latest.ts';
 import { repositoryError } from './repository-errors.ts';
 import { backupsDirectory, listBackups, metaDirectory, namesIn } from './repository-backup.ts';
 
@@ -97,10 +97,7 @@ export async function moveLatestAway(clusterDirectory: string, from: ReadonlySet
     const newest = listed.toSorted((a, b) => Date.parse(a.stoppedAt) - Date.parse(b.stoppedAt)).at(-1);
     // A backup that was published meanwhile has named itself, and must not be forgotten over this one.
     if (newest === undefined || (await named()) === entryName(newest)) return;
-    const temporary = join(clusterDirectory, `.latest-${randomUUID()}`);
-    await symlink(join('backups', entryName(newest)), temporary);
-    await rename(temporary, link);
-    await syncDirectory(clusterDirectory);
+    await nameLatest(clusterDirectory, entryName(newest));
   }
 }
 

@@ -49,7 +49,7 @@ export async function whileReading<T>(meta: string, work: () => Promise<T>): Pro
   } catch (error) {
     if (begun || !(error instanceof HoldfastError)) throw error;
     if (error.code === 'lock_failed') warn(error);
-    if (error.code === 'lock_failed' || error.code === 'lock_unsupported') return work();
+    if (isWithoutLocks(error)) return work();
     if (error.code !== 'lock_gone') throw error;
     throw new HoldfastError('failed', `the backup of "${meta}" is gone: it has expired in this moment`, {
       code: 'backup_expired',
@@ -57,6 +57,11 @@ export async function whileReading<T>(meta: string, work: () => Promise<T>): Pro
       cause: error,
     });
   }
+}
+
+/** Whether nobody, or only this process, can have a lock there: other means have to do. */
+export function isWithoutLocks(error: unknown): boolean {
+  return error instanceof HoldfastError && ['lock_unsupported', 'lock_failed'].includes(error.code);
 }
 
 function warn({ message, hint }: HoldfastError): void {

@@ -2,11 +2,12 @@
  * Files of the repository that never change once they have their name: written under another one, synced, and
  * linked into place, which fails where something is there already.
  */
-import { link, open, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { temporaryName } from '../identity/temporary.ts';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory } from './durable-files.ts';
+import { linkUnlessThere } from './link-unless-there.ts';
 import { repositoryError } from './repository-errors.ts';
 
 const fileMode = 0o600;
@@ -77,16 +78,6 @@ async function writeTemporary(path: string, write: (file: FileHandle) => Promise
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-async function linkUnlessThere(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
   }
 }
 

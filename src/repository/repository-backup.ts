@@ -15,6 +15,8 @@ import { repositoryUnreadable } from './repository-errors.ts';
 export interface RepositoryBackup extends BackupDescription {
   version: 1;
   method: 'copy';
+  /** Of the control database that asked for it; undefined: an older release did not note it. */
+  controlOrigin?: string;
   /** Where it was, as the worker's host saw it. */
   dataDirectory: string;
   /** Bytes. */
@@ -142,15 +144,18 @@ export async function listBackups(
 /** The finished backup of that very request; undefined where there is none. */
 export async function findBackup(
   clusterDirectory: string,
-  of: { id: number; systemIdentifier: string; startLsn: string },
+  of: { id: number; systemIdentifier: string; startLsn: string; timeline?: number | null },
 ): Promise<RepositoryBackup | undefined> {
   const backups = await listBackups(clusterDirectory, (error) => {
     // One that is damaged is none; one that cannot be read may be the very one.
     if (error instanceof HoldfastError && error.code === 'repository_unreadable') throw error;
   });
   return backups.find(
-    ({ id, systemIdentifier, startLsn }) =>
-      id === of.id && systemIdentifier === of.systemIdentifier && startLsn === of.startLsn,
+    ({ id, systemIdentifier, startLsn, timeline }) =>
+      id === of.id &&
+      systemIdentifier === of.systemIdentifier &&
+      startLsn === of.startLsn &&
+      timeline === (of.timeline ?? timeline),
   );
 }
 

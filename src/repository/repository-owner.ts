@@ -5,10 +5,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { linkUnlessThere } from './link-unless-there.ts';
 import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
 
 export interface RepositoryOwner {
@@ -100,16 +102,7 @@ export async function createRepository(
       usedAt: null,
       usedBy: null,
     };
-    const isNew = await place(clusterDirectory, owner, async (temporary, file) =>
-      link(temporary, file).then(
-        () => true,
-        (error: NodeJS.ErrnoException) => {
-          if (error.code === 'EEXIST') return false;
-          // Storage without hard links: whoever is second at the same moment is found by the token.
-          return rename(temporary, file).then(() => true);
-        },
-      ),
-    );
+    const isNew = await place(clusterDirectory, owner, linkUnlessThere);
     return { owner: (await readOwner(clusterDirectory)) ?? owner, isNew };
   } catch (error) {
     throw repositoryError(error, clusterDirectory);
@@ -121,8 +114,11 @@ export async function ownerLock(clusterDirectory: string): Promise<string> {
   const file = join(clusterDirectory, 'owner.lock');
   try {
     if (!existsSync(file)) {
-      await writeFile(file, '', { flag: 'a', mode: 0o600 });
+      const lock = await open(file, 'a', 0o600);
+      await lock.sync();
+      await lock.close();
       await giveToOwnerOf(clusterDirectory, file);
+      await syncDirectory(clusterDirectory);
     }
     return file;
   } catch (error) {
@@ -147,8 +143,9 @@ async function place(
   owner: RepositoryOwner,
   put: (temporary: string, file: string) => Promise<boolean>,
 ): Promise<boolean> {
-  const temporary = join(clusterDirectory, `.${fileName}-${randomUUID()}`);
+  const temporary = join(clusterDirectory, temporaryName(`.${fileName}`));
   try {
+    await removeTemporaries(clusterDirectory, `.${fileName}`);
     await writeSynced(temporary, Buffer.from(`${JSON.stringify(owner)}\n`), 0o600);
     await giveToOwnerOf(clusterDirectory, temporary);
     const placed = await put(temporary, ownerFile(clusterDirectory));

@@ -1,6 +1,7 @@
 /**
  * Tar headers, POSIX ustar (IEEE Std 1003.1: pax Interchange Format): encoded and parsed. What ustar cannot express
- * is in a pax header in front: names that are too long or not ASCII, sizes from 8 GiB on.
+ * is in a pax header in front: names that are too long or not ASCII, sizes from 8 GiB on. Ids of owners from 2^21 on
+ * are written as GNU tar does.
  */
 
 /** Bytes; headers and data are padded to a multiple of it. */
@@ -73,11 +74,11 @@ function encodeBlock(member: TarMember, { prefix, name }: SplitName, type: strin
   const text = (value: string, at: number, length: number) =>
     block.write(value.slice(0, length), at, 'latin1');
   const octal = (value: number, at: number, digits: number) =>
-    block.write(`${fitting(value, digits).toString(8).padStart(digits, '0')}\0`, at, 'latin1');
+    block.write(`${value.toString(8).padStart(digits, '0')}\0`, at, 'latin1');
   text(name, 0, 100);
   octal(member.mode & 0o7777, 100, 7);
-  octal(member.uid, 108, 7);
-  octal(member.gid, 116, 7);
+  writeId(block, member.uid, 108);
+  writeId(block, member.gid, 116);
   octal(member.size > largestSize ? 0 : member.size, 124, 11);
   octal(Math.max(0, Math.floor(member.mtime)), 136, 11);
   text(type, 156, 1);
@@ -92,9 +93,36 @@ function encodeBlock(member: TarMember, { prefix, name }: SplitName, type: strin
   return block;
 }
 
-/** Ids from 2^21 on do not fit; the names say the same. */
-function fitting(value: number, digits: number): number {
-  return value < 8 ** digits ? value : 0;
+/** Bytes of a field for a user or group id. */
+const idLength = 8;
+
+/** From 2^21 on as GNU tar writes it: binary, behind a byte of 0x80 (pg_verifybackup refuses pax headers). */
+function writeId(block: Buffer, id: number, at: number): void {
+  if (id < 8 ** (idLength - 1)) {
+    block.write(`${id.toString(8).padStart(idLength - 1, '0')}\0`, at, 'latin1');
+    return;
+  }
+  block.writeUInt8(0x80, at);
+  block.writeUIntBE(id, at + idLength - 6, 6);
+}
+
+/** @throws RangeError for one that is negative, or no id */
+function readId(block: Buffer, at: number): number {
+  const first = block.readUInt8(at);
+  if (first < 0x80) return parseOctal(block.toString('latin1', at, at + idLength));
+  const rest = block.subarray(at + 1, at + idLength);
+  const id = rest.reduce((value, byte) => value * 256 + byte, 0);
+  if (first !== 0x80 || id > largestId) throw new RangeError('a tar header has an owner that is not an id');
+  return id;
+}
+
+/** As 2^32-1 stands for "none" to chown(2). */
+const largestId = 2 ** 32 - 2;
+
+function parseOctal(field: string): number {
+  const text = field.replace(/\0.*$/s, '').trim();
+  if (!/^[0-7]*$/.test(text)) throw new RangeError('a tar header has a number that is not octal');
+  return Number.parseInt(text || '0', 8);
 }
 
 function encodePax(member: TarMember, records: [string, string][]): Buffer {
@@ -162,10 +190,12 @@ function parseBlock(block: Buffer): { member: TarMember; type: string } {
     const end = field.indexOf(0);
     return field.subarray(0, end === -1 ? length : end).toString('latin1');
   };
-  const octal = (at: number, length: number) => Number.parseInt(text(at, length).trim() || '0', 8);
+  const octal = (at: number, length: number) => parseOctal(text(at, length));
   const zeroed = Buffer.from(block);
   zeroed.write('        ', 148, 'latin1');
-  if (octal(148, 8) !== sumOf(zeroed)) throw new RangeError('a tar header has a wrong checksum');
+  // What is no number there is a wrong checksum, too.
+  if (Number.parseInt(text(148, 8).trim(), 8) !== sumOf(zeroed))
+    throw new RangeError('a tar header has a wrong checksum');
   const prefix = text(345, longestPrefix);
   return {
     type: text(156, 1),
@@ -174,8 +204,8 @@ function parseBlock(block: Buffer): { member: TarMember; type: string } {
       size: octal(124, 12),
       mode: octal(100, 8),
       mtime: octal(136, 12),
-      uid: octal(108, 8),
-      gid: octal(116, 8),
+      uid: readId(block, 108),
+      gid: readId(block, 116),
       user: text(265, 32),
       group: text(297, 32),
     },

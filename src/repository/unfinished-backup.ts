@@ -4,14 +4,14 @@
  * removed by the next one, never what another one is writing: <UTC start>-<id>.owner says who that is, from before
  * anything else is there until after all else is done.
  */
-import { mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName } from './label-entry.ts';
-import { isAlive, processStart } from '../identity/process.ts';
+import { messageOf } from '../errors.ts';
+import { nameLatest } from './latest.ts';
+import { claimAsOwner, ownerIsGone } from './owner-file.ts';
 import {
   backupsDirectory,
   formatRepositoryBackup,
@@ -28,6 +28,8 @@ export class UnfinishedBackup {
   readonly #clusterDirectory: string;
   readonly #name: string;
 
+  #letGo: () => Promise<void> = async () => undefined;
+
   private constructor(clusterDirectory: string, name: string) {
     this.#clusterDirectory = clusterDirectory;
     this.#name = name;
@@ -42,11 +44,11 @@ export class UnfinishedBackup {
     const { directory } = unfinished;
     try {
       await makeDurableDirectory(backupsDirectory(clusterDirectory));
-      const owner = { host: hostname(), pid: process.pid, startedAt: processStart(process.pid) };
-      await writeSynced(ownerFile(unfinished.#place), Buffer.from(JSON.stringify(owner)), fileMode);
+      unfinished.#letGo = await claimAsOwner(ownerFile(unfinished.#place));
       await mkdir(directory, { mode: directoryMode });
       return unfinished;
     } catch (error) {
+      await unfinished.#letGo();
       throw repositoryError(error, directory);
     }
   }
@@ -62,11 +64,12 @@ export class UnfinishedBackup {
 
   /**
    * Makes it a backup that is listed; `frames.jsonl` is in its directory, and what is there has been synced. Returns
-   * the backup's directory.
+   * the backup's directory. Once it is listed, what else goes wrong is a warning.
    */
   async publish(
     backup: RepositoryBackup,
     { label, tablespaceMap }: { label: Buffer; tablespaceMap: Buffer | null },
+    onWarning: (text: string) => void = () => undefined,
   ): Promise<string> {
     const unfinishedMeta = `${metaDirectory(this.#place)}.partial`;
     try {
@@ -80,25 +83,28 @@ export class UnfinishedBackup {
       await syncDirectory(this.directory);
       await rename(unfinishedMeta, metaDirectory(this.#place));
       await rename(this.directory, this.#place);
-      await syncDirectory(backupsDirectory(this.#clusterDirectory));
-      await this.#nameLatest();
-      await rm(ownerFile(this.#place));
-      return this.#place;
+      await syncDirectory(backupsDirectory(this.#clusterDirectory)).catch(async (error: unknown) => {
+        await rename(this.#place, this.directory); // it may not last, so it is not listed
+        throw error;
+      });
     } catch (error) {
       throw repositoryError(error, this.#place);
     }
+    await nameLatest(this.#clusterDirectory, this.#name).catch((error: unknown) =>
+      onWarning(`"latest" in the repository does not name the backup: ${messageOf(error)}`),
+    );
+    await rm(ownerFile(this.#place), { force: true }).catch(() => undefined); // nobody asks about a listed one
+    await this.#letGo();
+    return this.#place;
   }
 
   /** Removes all of it. A backup that has been published stays. */
   async discard(): Promise<void> {
-    await removeParts(backupsDirectory(this.#clusterDirectory), this.#name);
-  }
-
-  async #nameLatest(): Promise<void> {
-    const temporary = join(this.#clusterDirectory, `.latest-${randomUUID()}`);
-    await symlink(join('backups', this.#name), temporary);
-    await rename(temporary, join(this.#clusterDirectory, 'latest'));
-    await syncDirectory(this.#clusterDirectory);
+    try {
+      await removeParts(backupsDirectory(this.#clusterDirectory), this.#name);
+    } finally {
+      await this.#letGo();
+    }
   }
 }
 
@@ -106,18 +112,12 @@ function ownerFile(place: string): string {
   return `${place}.owner`;
 }
 
-interface Owner {
-  host: string;
-  pid: number;
-  startedAt: string;
-}
-
 /** What a worker that is gone may have left behind. */
 export interface Leftover {
   /** The request. */
   id: number;
   name: string;
-  /** Whether its writer is known to be gone: it ran on this host, and runs no more. */
+  /** Whether its writer is known to be gone (owner-file.ts). */
   writerIsGone: boolean;
 }
 
@@ -131,8 +131,10 @@ export async function findLeftovers(clusterDirectory: string): Promise<Leftover[
     if (id !== undefined && !(suffix === '.meta' && names.has(backup))) left.set(backup, Number(id));
   }
   const found: Leftover[] = [];
-  for (const [name, id] of left)
-    found.push({ id, name, writerIsGone: await isAbandoned(ownerFile(join(directory, name))) });
+  for (const [name, id] of left) {
+    const place = join(directory, name);
+    found.push({ id, name, writerIsGone: await ownerIsGone(ownerFile(place), `${place}.partial`) });
+  }
   return found;
 }
 
@@ -148,17 +150,4 @@ async function removeParts(directory: string, name: string): Promise<void> {
   await rm(`${metaDirectory(place)}.partial`, { recursive: true, force: true });
   if (!isListed) await rm(metaDirectory(place), { recursive: true, force: true });
   await rm(ownerFile(place), { force: true });
-}
-
-/** Without a name of its owner's, only a crash of the whole host can have left it so. */
-async function isAbandoned(file: string): Promise<boolean> {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text === undefined) return true;
-  try {
-    const { host, pid, startedAt } = JSON.parse(text) as Owner;
-    if (host !== hostname()) return false;
-    return !isAlive(pid) || startedAt !== processStart(pid);
-  } catch {
-    return true; // nor is one whose end is missing
-  }
 }

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { entryName, isEntryOf } from '../repository/label-entry.ts';
+import { readOwner } from '../repository/repository-owner.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { ownSegments, readArchive } from './archive.ts';
 import { leadsThrough, pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
@@ -11,6 +12,7 @@ import { doubtAbout, missingWal, notArchived } from './wal-needs.ts';
 import { brokenWay } from './way.ts';
 import { coverageFrom, type Archive, type Span } from './wal-path.ts';
 import { requireHistory, rival, unreachable } from './which-timeline.ts';
+import { refuseStranger } from './strangers.ts';
 
 export interface Question extends Wish {
   clusterDirectory: string;
@@ -106,6 +108,11 @@ async function choose(
   const { backups, damaged } = await listedBackups(clusterDirectory);
   const candidates = backups.map((backup) => ({ ...backup.description, backup }));
   const { backup, path, passedOver } = pickBackup(candidates, wish, histories);
+  refuseStranger(
+    backup.backup.description,
+    backups.map(({ description }) => description),
+    await readOwner(clusterDirectory),
+  );
   const names = passedOver.map((other) => `${other.id} (timeline ${other.timeline})`);
   const elsewhere = `newer backups are not on the way to timeline ${path.at(-1)?.timeline}: ${names.join(', ')}`;
   const warnings = damaged.map(({ problem }) => problem);

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { open, readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { syncDirectory } from '../repository/durable-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
 import type { Part } from './extraction/messages.ts';
 
@@ -69,7 +70,7 @@ async function syncTree(directory: string): Promise<void> {
     if (entry.isDirectory()) await syncTree(`${directory}/${entry.name}`);
     else if (entry.isFile()) await syncPath(bytePath(directory, entry.name));
   }
-  await syncPath(bytePath(directory, ''));
+  await syncDirectory(bytePath(directory, ''));
 }
 
 async function syncPath(path: Buffer): Promise<void> {

@@ -196,9 +196,20 @@ async function linkTablespaces(
   await writeOwned(join(directory, 'tablespace_map'), formatTablespaceMap(mapped, major), owned);
   for (const { oid, location } of mapped) {
     const link = join(directory, 'pg_tblspc', oid);
-    await symlink(location, link);
+    await symlink(location, link).catch(explainLink(link));
     if (owned.owner !== undefined) await lchown(link, owned.owner.uid, owned.owner.gid);
   }
+}
+
+/** PostgreSQL has no other way to tablespaces. */
+function explainLink(link: string) {
+  return (error: unknown): never => {
+    throw new HoldfastError('failed', `the symbolic link "${link}" cannot be created: ${messageOf(error)}`, {
+      code: 'directory_unwritable',
+      hint: 'restore to a file system that has symbolic links: PostgreSQL needs them for tablespaces',
+      cause: error,
+    });
+  };
 }
 
 async function addWal({ backup, directory, fromBackup }: RestoreOptions, owned: Owned): Promise<void> {

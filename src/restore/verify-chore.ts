@@ -79,8 +79,8 @@ async function verifyOne(
     jobs: config.worker.jobs,
     onProgress: () => signal.throwIfAborted(),
   });
-  const { id, cluster, systemIdentifier, startLsn } = backup.description;
-  const record = { ...found, id, cluster, systemIdentifier, startLsn, backup: name };
+  const { id, cluster, systemIdentifier, startLsn, timeline } = backup.description;
+  const record = { ...found, id, cluster, systemIdentifier, startLsn, timeline, backup: name };
   await control.run((db) => recordVerification(db, record));
   const { problems, files, bytes, segments } = found;
   return {

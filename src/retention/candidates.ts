@@ -23,16 +23,31 @@ export interface ListedCandidate extends Candidate {
   startText: string;
 }
 
+/** A backup in the repository, with its label. */
+export interface StoredCopy {
+  description: RepositoryBackup;
+  label: string;
+}
+
+/**
+ * Ids repeat after the control database was restored, and a clone of the server has its system identifier and its
+ * LSNs: timeline, start time, and all else that the label says have to fit, too. What this database does not know
+ * takes no place of what it knows.
+ */
 export function storedCandidate(
-  backup: RepositoryBackup,
+  { description: backup, label }: StoredCopy,
   known: readonly KnownBackup[],
   damaged: ReadonlySet<string>,
   { unknown }: Question,
 ): ListedCandidate {
   const name = entryName(backup);
   const request = known.find(
-    ({ id, systemIdentifier, startLsn }) =>
-      id === backup.id && systemIdentifier === backup.systemIdentifier && startLsn === backup.startLsn,
+    ({ id, systemIdentifier, startLsn, timeline, backupLabel }) =>
+      id === backup.id &&
+      systemIdentifier === backup.systemIdentifier &&
+      startLsn === backup.startLsn &&
+      timeline === backup.timeline &&
+      (backupLabel === null || samePoint(backupLabel, label)),
   );
   return {
     ...described(backup),
@@ -42,13 +57,19 @@ export function storedCandidate(
     isSound:
       backup.damagedPages.length === 0 &&
       !damaged.has(name) &&
-      (request === undefined || request.state === 'complete'),
+      (request === undefined ? unknown : request.state === 'complete'),
     held: request === undefined ? (unknown ? [] : ['this database does not know it']) : whyHeld(request),
     isBegun: request?.isBegun ?? false,
     stoppedAt: new Date(backup.stoppedAt),
     startedAt: new Date(backup.startedAt),
     stoppedText: backup.stoppedAt,
   };
+}
+
+/** The label's own name may be in another encoding here and there. */
+function samePoint(a: string, b: string): boolean {
+  const lines = (text: string) => text.split('\n').filter((line) => !line.startsWith('LABEL:'));
+  return lines(a).join('\n').trim() === lines(b).join('\n').trim();
 }
 
 type Described = Pick<

@@ -18,13 +18,8 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
-import {
-  backupsDirectory,
-  listBackups,
-  metaDirectory,
-  namesIn,
-  type RepositoryBackup,
-} from '../repository/repository-backup.ts';
+import { backupsDirectory, listBackups, metaDirectory, namesIn } from '../repository/repository-backup.ts';
+import { entryName } from '../repository/label-entry.ts';
 import { findLeftovers } from '../repository/unfinished-backup.ts';
 import { archivedFiles, archivedPath, timelineHistories } from '../repository/wal-archive.ts';
 import {
@@ -34,6 +29,7 @@ import {
   storedCandidate,
   type ListedCandidate,
   type Question,
+  type StoredCopy,
 } from './candidates.ts';
 import { decideBackups, type Decided } from './decide-backups.ts';
 import { decideWal, type Beginning, type DecidedFile } from './decide-wal.ts';
@@ -208,14 +204,20 @@ function refuseMissing(
 }
 
 /** @throws HoldfastError where the description of any of them cannot be read */
-async function listAll(clusterDirectory: string): Promise<RepositoryBackup[]> {
+async function listAll(clusterDirectory: string): Promise<StoredCopy[]> {
   const parent = backupsDirectory(clusterDirectory);
   const names = new Set(await namesIn(parent));
   const isLone = (name: string) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !names.has(metaDirectory(name));
   const lone = [...names].find((name) => isLone(name) && !names.has(`${metaDirectory(name)}.expired`));
   try {
     if (lone !== undefined) throw new Error(`"${join(parent, metaDirectory(lone))}" is missing`);
-    return await listBackups(clusterDirectory);
+    const listed = await listBackups(clusterDirectory);
+    return await Promise.all(
+      listed.map(async (description) => {
+        const meta = metaDirectory(join(parent, entryName(description)));
+        return { description, label: await readFile(join(meta, 'backup_label'), 'latin1') };
+      }),
+    );
   } catch (error) {
     throw new HoldfastError('failed', `a backup's description cannot be read: ${messageOf(error)}`, {
       code: 'repository_unreadable',

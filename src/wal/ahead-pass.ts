@@ -9,6 +9,7 @@ import {
   isBusy,
   notedRefusal,
   noteRefusal,
+  settled,
   tidyReceipts,
   withReceipt,
   type Target,
@@ -32,11 +33,6 @@ interface Turn {
   done: PromiseWithResolvers<void>;
 }
 
-/**
- * Milliseconds for which a file has to have been left alone before it is read: longer than the granularity of the
- * file system's clock, so that a later write shows.
- */
-const settled = 30;
 const pollEvery = 5;
 
 /** Why a pass ends without anything being wrong with its own files. */

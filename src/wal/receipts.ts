@@ -25,8 +25,15 @@ export interface Target {
   clusterDirectory: string;
   /** As invocationOf() says; undefined: the script cannot use receipts. */
   invocation: string | undefined;
+  /** Its id, as owner.json has it; undefined: an older release has made it. */
+  repository?: string | undefined;
 }
 
+/**
+ * Milliseconds for which a file has to have been left alone before it is read: longer than the granularity of the
+ * file system's clock, so that a later write shows.
+ */
+export const settled = 30;
 /** Milliseconds for which a file that another process has in hand is waited for. */
 const patience = 10_000;
 
@@ -94,6 +101,10 @@ export async function declareTarget(path: string, target: Target): Promise<void>
   } catch {
     // pg_wal is not ours to write to, or full: then there is no going ahead.
   }
+}
+
+export function declaredFile(walDirectory: string): string {
+  return join(pushDirectory(walDirectory), 'target');
 }
 
 export async function declaredTarget(walDirectory: string): Promise<Target | undefined> {

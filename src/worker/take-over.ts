@@ -158,7 +158,8 @@ export class TakeOver {
   async #recover(job: Job, request: AbandonedRequest, target: Target): Promise<AbandonedRequest> {
     const { id, cluster, label, startLsn, startWal, systemIdentifier, tablespaces } = request;
     if (startLsn === null || startWal === null || systemIdentifier === null) throw workerLost(request);
-    if (request.method === 'copy') return this.#recoverCopy(job, request, { id, startLsn, systemIdentifier });
+    if (request.method === 'copy')
+      return this.#recoverCopy(job, request, { id, startLsn, systemIdentifier, timeline: request.timeline });
     const kept = await findEntryOf(this.#options.labels, { id, cluster, systemIdentifier, startLsn });
     const found: Ending | undefined = kept
       ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
@@ -175,7 +176,7 @@ export class TakeOver {
   async #recoverCopy(
     job: Job,
     request: AbandonedRequest,
-    backup: { id: number; startLsn: string; systemIdentifier: string },
+    backup: { id: number; startLsn: string; systemIdentifier: string; timeline: number | null },
   ): Promise<AbandonedRequest> {
     const directory = this.#clusterDirectory(request);
     const ending = await storedEnding(directory, backup);

@@ -48,6 +48,54 @@ test('a header holds sizes from 8 GiB on', (t) => {
     t.is(parseHeader(encodeHeader({ ...member, size })).member?.size, size);
 });
 
+const bigIds = [2 ** 21 - 1, 2 ** 21, 1_000_680_000, 2 ** 32 - 2];
+
+test('a header holds the ids of owners from 2^21 on, and GNU tar reads them', async (t) => {
+  const directory = await temporaryDirectory(t);
+  for (const id of bigIds) {
+    const header = encodeHeader({ ...member, size: 0, uid: id, gid: id, user: '', group: '' });
+    t.is(header.length, 512, 'without a pax header');
+    const { member: read } = parseHeader(header);
+    t.deepEqual([read?.uid, read?.gid], [id, id]);
+    const file = join(directory, 'a.tar');
+    await writeFile(file, Buffer.concat([header, endOfArchive]));
+    const { stdout } = await runProcess('tar', ['--numeric-owner', '-tvf', file]);
+    t.regex(stdout, new RegExp(` ${id}/${id} `));
+  }
+});
+
+test('what GNU tar writes for such an id is read, and a negative one is refused', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const file = join(directory, 'a.tar');
+  await writeFile(join(directory, 'x'), '');
+  const args = [
+    '--owner=:1000680000',
+    '--group=:1000680001',
+    '--format=gnu',
+    '-C',
+    directory,
+    '-cf',
+    file,
+    'x',
+  ];
+  t.is((await runProcess('tar', args)).status, 0);
+  const { member: read } = parseHeader(await readFile(file));
+  t.deepEqual([read?.uid, read?.gid], [1_000_680_000, 1_000_680_001]);
+
+  for (const damage of [
+    Buffer.alloc(8, 0xff),
+    Buffer.from('8000000100000000', 'hex'),
+    Buffer.from('-0000001'),
+  ]) {
+    const header = encodeHeader({ ...member, size: 0 });
+    damage.copy(header, 108);
+    header.write('        ', 148, 'latin1');
+    const sum = header.reduce((total, byte) => total + byte, 0);
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+    t.throws(() => parseHeader(header), { instanceOf: RangeError });
+  }
+});
+
 test('GNU tar extracts all of them, with their content, modes and times', async (t) => {
   const directory = await temporaryDirectory(t);
   const parts: Buffer[] = [];

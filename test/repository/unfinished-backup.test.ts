@@ -1,5 +1,4 @@
-import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { mkdir, readdir, readFile, readlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { HoldfastError } from '../../src/errors.ts';
@@ -11,6 +10,8 @@ import {
   type RepositoryBackup,
 } from '../../src/repository/repository-backup.ts';
 import { findLeftovers, removeLeftover, UnfinishedBackup } from '../../src/repository/unfinished-backup.ts';
+import { thisProcess, type ProcessIdentity } from '../../src/identity/process.ts';
+import { startProcess } from '../support/children.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const backup: RepositoryBackup = {
@@ -49,6 +50,7 @@ const label = { label: Buffer.from('label\n'), tablespaceMap: null };
 async function written(t: ExecutionContext, directory?: string) {
   const cluster = directory ?? (await temporaryDirectory(t));
   const unfinished = await UnfinishedBackup.create(cluster, backup);
+  t.teardown(() => unfinished.discard());
   await writeFile(join(unfinished.directory, 'base.tar.zst'), 'tar');
   await writeFile(join(unfinished.directory, 'frames.jsonl'), '{}\n');
   return { cluster, unfinished, names: async () => (await readdir(join(cluster, 'backups'))).sort() };
@@ -73,6 +75,17 @@ test('until it is published nobody lists it; then it is there, with all that is 
   t.is(await readFile(join(cluster, 'latest.meta'), 'utf8').catch(() => 'none'), 'none');
 });
 
+test('where "latest" cannot be named the backup is published all the same, and nothing is left of the attempt', async (t) => {
+  const { cluster, unfinished, names } = await written(t);
+  await mkdir(join(cluster, 'latest', 'in the way'), { recursive: true });
+  const warnings: string[] = [];
+  await unfinished.publish(backup, label, (text) => warnings.push(text));
+  t.is(warnings.length, 1);
+  t.regex(String(warnings[0]), /^"latest" in the repository does not name the backup: E/);
+  t.deepEqual(await names(), [name, `${name}.meta`]);
+  t.deepEqual((await readdir(cluster)).sort(), ['backups', 'latest']);
+});
+
 test('discarding removes all of it, and nothing of a backup that is listed', async (t) => {
   const { unfinished, names } = await written(t);
   await unfinished.discard();
@@ -93,20 +106,62 @@ test('what a living process writes is not abandoned; what one that is gone left 
   const [own] = await findLeftovers(cluster);
   t.deepEqual(own, { id: 7, name, writerIsGone: false });
   const owner = join(cluster, 'backups', `${name}.owner`);
-  const { startedAt } = JSON.parse(await readFile(owner, 'utf8')) as { startedAt: string };
+  const now = JSON.parse(await readFile(owner, 'utf8')) as ProcessIdentity;
   const isGone = async (text: string) => {
     await writeFile(owner, text);
     return (await findLeftovers(cluster))[0]?.writerIsGone;
   };
-  const now = { host: hostname(), pid: process.pid, startedAt };
+  t.deepEqual(now, thisProcess());
   t.false(await isGone(JSON.stringify(now)));
   t.true(await isGone(JSON.stringify({ ...now, startedAt: '1' })), 'another process of that number');
   t.true(await isGone(JSON.stringify({ ...now, pid: 2 ** 22 + 1 })));
-  t.false(await isGone(JSON.stringify({ ...now, host: 'elsewhere' })), 'nobody can tell from here');
-  t.true(await isGone('{"host":'), 'cut off when the host went down');
+  for (const unseen of [
+    { ...now, pidNamespace: 'pid:[1]', pid: 2 ** 22 + 1 },
+    { ...now, boot: 'earlier' },
+  ])
+    t.false(await isGone(JSON.stringify(unseen)), 'nobody can tell from here');
   await removeLeftover(cluster, { id: 7, name, writerIsGone: true });
   t.deepEqual(await names(), []);
 });
+
+for (const [what, text] of [
+  ['in another pid namespace', JSON.stringify({ ...thisProcess(), pidNamespace: 'pid:[1]' })],
+  ['before a reboot', JSON.stringify({ ...thisProcess(), boot: 'earlier' })],
+  ['whose name was cut off by a crash', '{"host":'],
+]) {
+  test(`a writer ${what} is gone when nobody has its lock and nothing was written for an hour`, async (t) => {
+    const cluster = await temporaryDirectory(t);
+    const place = join(cluster, 'backups', name);
+    await mkdir(`${place}.partial`, { recursive: true });
+    await writeFile(join(`${place}.partial`, 'base.tar.zst'), 'tar');
+    await writeFile(`${place}.owner`, String(text));
+    const isGone = async () => (await findLeftovers(cluster))[0]?.writerIsGone;
+    const paths = [`${place}.owner`, join(`${place}.partial`, 'base.tar.zst'), `${place}.partial`];
+    t.false(await isGone(), 'it has written just now');
+    const longAgo = Date.now() / 1000 - 3700;
+    for (const path of paths) await utimes(path, longAgo, longAgo);
+    const letGo = await holdLock(t, `${place}.owner`);
+    t.false(await isGone(), 'it has its lock');
+    await letGo();
+    t.true(await isGone());
+  });
+}
+
+/** By a process of its own, as flock(1) has it. */
+async function holdLock(t: ExecutionContext, path: string): Promise<() => Promise<void>> {
+  const holder = await startProcess(t, 'flock', [
+    '--no-fork',
+    path,
+    'sh',
+    '-c',
+    'echo locked; exec sleep 1000',
+  ]);
+  await holder.untilLine(/locked/);
+  return async () => {
+    holder.kill('SIGKILL');
+    await holder.exited;
+  };
+}
 
 test('a description without its backup is a leftover, a backup with its description is none', async (t) => {
   const { cluster, unfinished } = await written(t);

@@ -63,7 +63,10 @@ test('requests wait in the order in which they came, and say what for', async (t
     await it.untilState(id, 'running', { within: 5000 });
     const next = ids[position + 1];
     if (next)
-      t.like(await it.status(next), { state: 'requested', waiting_for: 'a worker to have a session free' });
+      t.like(await it.status(next), {
+        state: 'requested',
+        waiting_for: `a worker to have a session free, held by ${it.client.role} (1)`,
+      });
     await finish(it.client, id);
     await it.untilState(id, 'complete');
   }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { copyScene, noCopies } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';
+import { makeRepository } from '../support/repository.ts';
 import { request } from '../support/requests.ts';
 import { scene } from '../support/scene.ts';
 import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
@@ -50,6 +51,7 @@ test('a repository that is full when a segment is pushed loses none: PostgreSQL 
   const server = await archivingServer(t);
   const { cluster, repository } = server;
   const disk = await smallDisk(t, '5m', repository);
+  await makeRepository(repository);
   const stage = await scene(t, cluster);
   const { admin, client } = stage;
   await admin.query('create table noise (bytes bytea)');

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { segmentRange } from '../../src/postgres/wal-segment.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeRepository } from '../support/repository.ts';
 import { scene } from '../support/scene.ts';
 import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import type { SqlClient } from '../support/sql-client.ts';
@@ -17,6 +18,7 @@ test('what has a receipt is archived, what is not stays in pg_wal, and with room
   const server = await archivingServer(t, { initdb: ['--wal-segsize=1'] });
   const { cluster, archived, repository } = server;
   const disk = await smallDisk(t, '4m', repository);
+  await makeRepository(repository);
   const { admin, workerLogin } = await scene(t, cluster);
   const wal = join(String(cluster.dataDirectory), 'pg_wal');
   await admin.query('select pg_switch_wal()');

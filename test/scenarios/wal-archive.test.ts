@@ -1,5 +1,5 @@
 // archive_command = 'holdfast wal push "%p"', restore_command = 'holdfast wal fetch "%f" "%p"', on real servers.
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { TestCluster } from '../support/cluster.ts';
@@ -89,6 +89,7 @@ test('what the archiver gets when a push fails is kept, and archived once it suc
   const server = await archivingServer(t);
   const client = await connect(t, server.cluster.url());
   const segment = await client.value<string>('select pg_walfile_name(pg_current_wal_insert_lsn())');
+  await rm(join(server.repository, 'main'), { recursive: true });
   await writeFile(join(server.repository, 'main'), 'in the way');
   await client.query('select pg_switch_wal()');
   await eventually('the archiver fails', () => client.value('select failed_count > 0 from pg_stat_archiver'));

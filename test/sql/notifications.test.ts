@@ -76,7 +76,7 @@ test('nothing is told before the commit, and nothing of what is rolled back or r
   t.not(id, second);
 });
 
-test('what is no change of state is not told: progress, annotations, warnings, pruning', async (t) => {
+test('what is no change of state is not told to clients: progress, annotations, warnings, pruning; a keep is told to workers', async (t) => {
   const { db, requester, worker, heard } = await setUp(t);
   const operator = await asRole(t, db, 'operator');
   const id = await requestIn('running', requester, worker);
@@ -88,7 +88,8 @@ test('what is no change of state is not told: progress, annotations, warnings, p
   await operator.query(`update holdfast.backup_request set keep = true, annotations = '{}' where id = ${id}`);
   await operator.query(`update holdfast.backup_request set state = state`);
   await operator.query(`select holdfast.prune('0')`);
-  t.deepEqual(await heard(), []);
+  const kept = { held: Number(id), cluster: 'main' };
+  t.deepEqual(await heard(), [{ channel: 'holdfast_request', payload: kept }]);
 });
 
 async function setUp(t: ExecutionContext) {

@@ -17,9 +17,11 @@ const tables = [
   'backup_stage',
   'backup_verification',
   'cluster',
+  'confirmed_origin',
   'damaged_page',
   'legal_hold',
   'migration',
+  'missing_backup',
   'retention_policy',
   'setting',
   'state_transition',
@@ -48,6 +50,7 @@ const writes: Record<HoldfastRole, string[]> = {
   ],
   worker: [
     'delete archived_wal',
+    'delete missing_backup',
     'insert archived_wal',
     'insert backup_session',
     'insert some of backup_chore',
@@ -55,6 +58,7 @@ const writes: Record<HoldfastRole, string[]> = {
     'insert some of backup_verification',
     'insert some of cluster',
     'insert some of damaged_page',
+    'insert some of missing_backup',
     'insert some of wal_expiry',
     'insert some of worker',
     'update archived_wal',
@@ -69,10 +73,18 @@ const writes: Record<HoldfastRole, string[]> = {
 
 /** The functions that do what their caller may not. */
 const deeds: Record<HoldfastRole, string[]> = {
-  reader: [],
-  requester: [],
-  operator: ['prune'],
-  worker: ['begin_expiry', 'end_expiry', 'fire_schedule', 'plan_schedule', 'recall_hold', 'tend_schedule'],
+  reader: ['left_recovery_at'],
+  requester: ['left_recovery_at'],
+  operator: ['adopt', 'left_recovery_at', 'prune'],
+  worker: [
+    'begin_expiry',
+    'end_expiry',
+    'fire_schedule',
+    'left_recovery_at',
+    'plan_schedule',
+    'recall_hold',
+    'tend_schedule',
+  ],
 };
 
 test('these lists are all the tables and views that there are', async (t) => {

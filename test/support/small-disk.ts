@@ -1,5 +1,5 @@
 // A small file system (64 kB unless told), to be filled up or made read-only; only root can mount one.
-import { rm, writeFile } from 'node:fs/promises';
+import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { runProcess } from './children.ts';
@@ -25,11 +25,13 @@ async function obstacle(): Promise<string | undefined> {
   return status === 0 ? undefined : 'this container may not mount file systems';
 }
 
-/** `at`: an empty directory; default: one of the test's own. */
+/** `at`: an empty directory, whose owner the disk gets; default: one of the test's own. */
 export async function smallDisk(t: ExecutionContext, size = '64k', at?: string): Promise<SmallDisk> {
   const directory = at ?? (await temporaryDirectory(t));
+  const { uid, gid } = await stat(directory);
   await run('mount', '-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory);
   t.teardown(() => run('umount', '-l', directory));
+  await chown(directory, uid, gid);
   const filler = join(directory, 'filler');
   return {
     directory,

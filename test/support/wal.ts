@@ -84,7 +84,6 @@ export async function walScene(t: ExecutionContext, repositoryAt?: string): Prom
   const dataDirectory = join(directory, 'data');
   const repository = repositoryAt ?? join(directory, 'repository');
   await mkdir(join(dataDirectory, 'pg_wal'), { recursive: true });
-  await mkdir(repository, { recursive: true });
   await makeRepository(repository);
   const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
     holdfast(['wal', ...args], { cwd: dataDirectory, env: { HOLDFAST_REPOSITORY: repository, ...env } });

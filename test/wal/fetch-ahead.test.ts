@@ -8,6 +8,7 @@ import { fetchDirectory } from '../../src/wal/our-directories.ts';
 import { readOwner, takeSpool } from '../../src/wal/spool.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
+import { makeRepository } from '../support/repository.ts';
 
 const name = (n: number) => `0000000100000000000000${n.toString(16).toUpperCase().padStart(2, '0')}`;
 
@@ -90,6 +91,7 @@ test('what was made ready for another archive is not used', async (t) => {
   const scene = await recoveringScene(t, 4);
   await scene.fetch(name(1));
   await untilReady(scene, [2, 3, 4]);
+  await makeRepository(scene.repository, 'other');
   const env = { HOLDFAST_CLUSTER: 'other' };
   const args = ['fetch', name(2), 'pg_wal/RECOVERYXLOG'];
   t.is((await scene.withoutNode(args, { env })).status, 127);

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava';
 import { thisProcess } from '../../src/identity/process.ts';
 import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { startProcess } from '../support/children.ts';
+import { makeRepository } from '../support/repository.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
 
 const names = [1, 2, 3, 4].map((n) => `00000001000000000000000${n}`);
@@ -69,6 +70,7 @@ test('another file in its place is not believed to be archived, whatever its tim
 test('a receipt is good for the place that it was made for, and no other', async (t) => {
   const scene = await waitingScene(t);
   await ahead(scene);
+  await makeRepository(scene.repository, 'elsewhere');
   const elsewhere = { env: { HOLDFAST_CLUSTER: 'elsewhere' } };
   t.is((await scene.withoutNode(['push', `pg_wal/${second}`], elsewhere)).status, 127);
   t.is((await scene.push(second, elsewhere)).status, 0);

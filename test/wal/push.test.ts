@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import test from 'ava';
 import { temporaryName } from '../../src/identity/temporary.ts';
 import { runProcess } from '../support/children.ts';
+import { makeRepository } from '../support/repository.ts';
 import { archivedIn, MB, segment1, segmentBytes, systemIdentifier, walScene } from '../support/wal.ts';
 
 const segment2 = '000000010000000000000002';
@@ -189,6 +190,7 @@ test('a segment that the archive has in one large frame, by another zstd, is the
 test('a repository that cannot be written says so', async (t) => {
   const scene = await walScene(t);
   await scene.wal(segment1);
+  await rm(scene.repository, { recursive: true });
   await writeFile(scene.repository, 'a file where a directory should be');
   const { status, stderr } = await scene.push(segment1);
   t.is(status, 1);
@@ -211,7 +213,10 @@ test('what a push that was killed has left is removed by the next one', async (t
     await writeFile(join(cluster, name), 'half an identity');
   t.is((await scene.push(segment1)).status, 0);
   t.deepEqual((await readdir(writing)).sort(), [...kept].sort());
-  t.deepEqual((await readdir(cluster)).sort(), [...keptIdentities, 'cluster.json', 'wal'].sort());
+  t.deepEqual(
+    (await readdir(cluster)).sort(),
+    [...keptIdentities, 'cluster.json', 'owner.json', 'wal'].sort(),
+  );
 
   const longAgo = new Date(Date.now() - 3_700_000);
   for (const name of kept) await utimes(join(writing, name), longAgo, longAgo);
@@ -223,6 +228,7 @@ test('the level of compression, the cluster and the repository can be configured
   const scene = await walScene(t);
   await scene.wal(segment1);
   t.is((await scene.push(segment1)).status, 0);
+  await makeRepository(scene.repository, 'best');
   t.is(
     (await scene.push(segment1, { env: { HOLDFAST_CLUSTER: 'best', HOLDFAST_COMPRESS_LEVEL: '19' } })).status,
     0,
@@ -234,6 +240,7 @@ test('the level of compression, the cluster and the repository can be configured
   const file = join(dirname(scene.dataDirectory), 'holdfast.toml');
   const elsewhere = join(dirname(scene.dataDirectory), 'elsewhere');
   await writeFile(file, `[worker]\nrepository = "${elsewhere}"\n[cluster.sales]\n`);
+  await makeRepository(elsewhere, 'sales');
   t.is((await scene.push(segment1, { env: { HOLDFAST_REPOSITORY: '', HOLDFAST_CONFIG: file } })).status, 0);
   t.true((await size(archivedIn(elsewhere, segment1).replace('/main/', '/sales/'))) > 0);
 
@@ -246,11 +253,7 @@ test('directories that appear with a push are closed to others', async (t) => {
   const scene = await walScene(t);
   await scene.wal(segment1);
   await scene.push(segment1);
-  for (
-    let path = dirname(scene.archived(segment1));
-    path !== dirname(scene.repository);
-    path = dirname(path)
-  ) {
+  for (let path = dirname(scene.archived(segment1)); path !== scene.repository; path = dirname(path)) {
     t.is((await stat(path)).mode & 0o777, 0o700, path);
   }
 });

@@ -36,6 +36,7 @@ class Coordinator {
   readonly #pool: FramePool;
   readonly #writer: FrameWriter;
   readonly #nameOwner = ownerNames();
+  readonly #nameless = new Set<number>();
   readonly #tars: Promise<TarSummary>[] = [];
   #base: TarOutput | undefined;
 
@@ -192,6 +193,13 @@ class Coordinator {
   }
 
   #member(name: string, size: number, { mode, mtimeMs, uid, gid }: Stats): TarMember {
+    const names = this.#nameOwner(uid, gid);
+    if (names.user === '' && !this.#nameless.has(uid)) {
+      this.#nameless.add(uid);
+      warn(
+        `the user id ${uid}, to which files belong, has no name here: a restore as root needs that number`,
+      );
+    }
     return {
       name,
       size,
@@ -199,7 +207,7 @@ class Coordinator {
       mtime: Math.floor(mtimeMs / 1000),
       uid,
       gid,
-      ...this.#nameOwner(uid, gid),
+      ...names,
     };
   }
 

@@ -1,18 +1,47 @@
 /** The names of users and groups, for tar headers: tar restores owners by name where it can. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
+/** Asks the system, which may know more than its files do (a directory service), once for each number. */
 export function ownerNames(): (uid: number, gid: number) => { user: string; group: string } {
-  const users = namesIn('/etc/passwd');
-  const groups = namesIn('/etc/group');
-  return (uid, gid) => ({ user: users.get(uid) ?? '', group: groups.get(gid) ?? '' });
+  const users = namesOf('passwd');
+  const groups = namesOf('group');
+  return (uid, gid) => ({ user: users(uid), group: groups(gid) });
 }
 
-function namesIn(file: string): Map<number, string> {
+/** Milliseconds for a service that does not answer. */
+const patience = 5000;
+
+function namesOf(database: 'passwd' | 'group'): (id: number) => string {
+  const known = new Map<number, string>();
+  return (id) => {
+    const found = known.get(id);
+    if (found !== undefined) return found;
+    const name = askSystem(database, id) ?? fromFile(database, id) ?? '';
+    known.set(id, name);
+    return name;
+  };
+}
+
+/** undefined: there is no such program, or no such id. */
+function askSystem(database: string, id: number): string | undefined {
+  const { status, stdout } = spawnSync('getent', [database, String(id)], {
+    encoding: 'latin1',
+    timeout: patience,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return status === 0 ? nameOf(stdout.split('\n'), id) : undefined;
+}
+
+function fromFile(database: string, id: number): string | undefined {
   try {
-    const lines = readFileSync(file, 'latin1').split('\n');
-    const entries = lines.map((line) => line.split(':')).filter(([, , id]) => /^\d+$/.test(id ?? ''));
-    return new Map(entries.map(([name = '', , id]) => [Number(id), name] as const));
+    return nameOf(readFileSync(`/etc/${database}`, 'latin1').split('\n'), id);
   } catch {
-    return new Map(); // the numbers are there in any case
+    return undefined; // the numbers are there in any case
   }
+}
+
+function nameOf(lines: string[], id: number): string | undefined {
+  const entry = lines.map((line) => line.split(':')).find((fields) => fields[2] === String(id));
+  return entry?.[0] || undefined;
 }

@@ -7,12 +7,14 @@ import { access, constants, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../../control/connection.ts';
 import { useOrCreateRepository } from '../../chores/repository-use.ts';
+import { controlIdentity } from '../../control/identity.ts';
 import { sourceOf } from '../../control/targets.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
 import { claimRepository } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../repository/durable-files.ts';
+import { linkUnlessThere } from '../../repository/link-unless-there.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
 import type { JobContext } from '../job.ts';
 
@@ -25,6 +27,8 @@ export interface CopySource {
   walSegmentSize: number;
   /** The sum of the files' sizes. */
   bytes: number;
+  /** Of the control database. */
+  controlOrigin: string;
 }
 
 /** @throws HoldfastError saying why not, and what to change */
@@ -55,6 +59,7 @@ export async function findSource(context: JobContext, db: Connection): Promise<O
     clusterDirectory,
     systemIdentifier,
     walSegmentSize,
+    controlOrigin: (await context.control.run(controlIdentity)).origin,
   };
 }
 
@@ -112,9 +117,10 @@ async function testRepository(
   try {
     await claimRepository(clusterDirectory, identity);
     await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), 0o600);
+    await linkUnlessThere(probe, `${probe}-named`); // which takes hard links, or locks
   } catch (error) {
     throw repositoryError(error, clusterDirectory);
   } finally {
-    await rm(probe, { force: true }).catch(() => undefined);
+    for (const path of [probe, `${probe}-named`]) await rm(path, { force: true }).catch(() => undefined);
   }
 }

@@ -128,7 +128,7 @@ class Making {
     const summary = await this.#engine.finish({ label, tablespaceMap, timeline, stopLsn });
     await this.#wal.finish(stopWal);
     const backup = describe(description, this.#source, this.#level, summary);
-    const directory = await this.#unfinished.publish(backup, ending);
+    const directory = await this.#unfinished.publish(backup, ending, (text) => this.#job.warn(text));
     await this.#engine.stop();
     await recordDamage(this.#job, backup.damagedPages);
     this.#job.context.log.info('backup stored', {
@@ -147,7 +147,7 @@ class Making {
 
 function describe(
   description: BackupDescription,
-  { dataDirectory }: CopySource,
+  { dataDirectory, controlOrigin }: CopySource,
   compressLevel: number,
   { manifestBytes, ...summary }: CopySummary,
 ): RepositoryBackup {
@@ -156,6 +156,7 @@ function describe(
     version: 1,
     method: 'copy',
     ...description,
+    controlOrigin,
     dataDirectory,
     compressLevel,
     storedBytes: stored,

@@ -1,0 +1,54 @@
+/**
+ * Backups that another control database has put into the repository, as a restored copy of it may have done: the
+ * newest one of all is then not what its user means. Pure.
+ */
+import { HoldfastError } from '../errors.ts';
+import type { RepositoryOwner } from '../repository/repository-owner.ts';
+
+interface Made {
+  id: number;
+  startedAt: string;
+  /** Of the control database; undefined: an older release did not note it. */
+  controlOrigin?: string;
+}
+
+/** `chosen`: without a name. @throws HoldfastError `backup_of_other_origin` naming both */
+export function refuseStranger<T extends Made>(
+  chosen: T,
+  backups: readonly T[],
+  owner: RepositoryOwner | undefined,
+): void {
+  const { controlOrigin } = chosen;
+  if (controlOrigin === undefined) return;
+  const others = backups
+    .filter((backup) => backup.controlOrigin !== undefined && backup.controlOrigin !== controlOrigin)
+    .toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
+  const other = others.at(-1);
+  if (other === undefined || !isDoubtful(chosen, other, backups, owner)) return;
+  const describe = ({ id, startedAt, controlOrigin: origin }: Made) =>
+    `${id} (${startedAt}, origin ${origin})`;
+  throw new HoldfastError(
+    'failed',
+    `the newest backups are of two control databases: ${describe(chosen)} and ${describe(other)}`,
+    {
+      code: 'backup_of_other_origin',
+      hint: `name the one that you mean: "holdfast restore ${chosen.id} --to DIR" or "holdfast restore ${other.id} --to DIR"`,
+    },
+  );
+}
+
+/** One database in charge after the other is as it should be; two at the same time are not. */
+function isDoubtful<T extends Made>(
+  chosen: T,
+  other: T,
+  backups: readonly T[],
+  owner: RepositoryOwner | undefined,
+): boolean {
+  if (owner?.controlOrigin === chosen.controlOrigin) return false;
+  const since = owner?.since ?? null;
+  if (since !== null) return Date.parse(chosen.startedAt) > Date.parse(since);
+  return backups.some(
+    ({ controlOrigin, startedAt }) =>
+      controlOrigin === chosen.controlOrigin && Date.parse(startedAt) < Date.parse(other.startedAt),
+  );
+}

@@ -1,0 +1,123 @@
+// Who may write to a repository: two copies of one control database have everything in common but what happens since.
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { Connection } from '../../src/control/connection.ts';
+import { standing, useRepository } from '../../src/chores/repository-use.ts';
+import { holdfast } from '../support/process.ts';
+import { retentionStage, type RetentionStage } from '../support/retention-stage.ts';
+
+const state = 'repository_id, repository_token, repository_pending, repository_taken_over';
+
+/** What a copy of the control database that was made at this moment has. */
+async function remembered({ superuser }: RetentionStage): Promise<() => Promise<unknown>> {
+  const [row = {}] = await superuser.query(`select ${state} from holdfast.cluster where name = 'main'`);
+  return () =>
+    superuser.query(`update holdfast.cluster set (${state}) = row($1, $2, $3, $4) where name = 'main'`, [
+      row['repository_id'],
+      row['repository_token'],
+      row['repository_pending'],
+      row['repository_taken_over'],
+    ]);
+}
+
+async function tokenIn({ directory }: RetentionStage): Promise<string> {
+  return (JSON.parse(await readFile(join(directory, 'owner.json'), 'utf8')) as { token: string }).token;
+}
+
+test('of two copies of a control database the second is refused by name, until it is adopted', async (t) => {
+  const stage = await retentionStage(t);
+  await stage.policy({ keep_last: 3 });
+  await stage.expired();
+  const becomeTheCopy = await remembered(stage);
+  await stage.expired();
+  const becomeProduction = await remembered(stage);
+
+  await becomeTheCopy();
+  await stage.policy({ keep_last: 1 });
+  const before = await stage.listed();
+  const refused = await stage.expire(['--json']);
+  t.is(refused.status, 1);
+  t.regex(
+    refused.stderr,
+    /repository_used_elsewhere.*has been used by another copy of this control database/,
+  );
+  t.regex(refused.stderr, /holdfast adopt/);
+  t.deepEqual(await stage.listed(), before);
+
+  const { status, stdout } = await holdfast(['adopt', '--yes'], { url: stage.db.url });
+  t.is(status, 0, stdout);
+  t.is((await stage.expired()).goes.length, 2);
+  await becomeProduction();
+  t.regex((await stage.expire(['--json'])).stderr, /repository_used_elsewhere/);
+});
+
+test('a use that was killed before or after it had written its token is recognised', async (t) => {
+  const stage = await retentionStage(t);
+  await stage.policy({ keep_last: 3 });
+  await stage.expired();
+  const announced = '00000000-0000-4000-8000-000000000001';
+  const announce = () =>
+    stage.superuser.query('update holdfast.cluster set repository_pending = array[$1::uuid]', [announced]);
+  await announce();
+  await stage.expired();
+
+  await announce();
+  const file = join(stage.directory, 'owner.json');
+  await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), token: announced }));
+  await stage.expired();
+  t.is(
+    await stage.superuser.value(`select repository_token::text from holdfast.cluster where name = 'main'`),
+    await tokenIn(stage),
+  );
+});
+
+test('several workers and expiries of one control database use a repository at the same time', async (t) => {
+  const stage = await retentionStage(t);
+  const connections = await Promise.all(
+    Array.from({ length: 6 }, () => Connection.open({ url: stage.db.url, schema: 'holdfast' })),
+  );
+  const uses = connections.map((db) => ({
+    cluster: 'main',
+    clusterDirectory: stage.directory,
+    control: <T>(work: (of: Connection) => Promise<T>) => work(db),
+  }));
+  for (let round = 0; round < 3; round += 1)
+    await Promise.all(uses.map((use) => useRepository(use, 'the test')));
+  for (const use of uses) t.is(await standing(use), 'ours');
+  t.deepEqual(
+    await stage.superuser.query(
+      `select repository_token::text as token, repository_pending as pending from holdfast.cluster where name = 'main'`,
+    ),
+    [{ token: await tokenIn(stage), pending: [] }],
+  );
+  await Promise.all(connections.map((db) => db.close()));
+});
+
+test('an empty directory in place of the repository, or another repository, is refused by both ids', async (t) => {
+  const stage = await retentionStage(t);
+  await stage.policy({ keep_last: 3 });
+  await stage.expired();
+  const file = join(stage.directory, 'owner.json');
+  const owner = JSON.parse(await readFile(file, 'utf8')) as { id: string };
+  const other = '00000000-0000-4000-8000-000000000002';
+  await writeFile(file, JSON.stringify({ ...owner, id: other }));
+  const { stderr } = await stage.expire(['--json']);
+  t.regex(stderr, /other_repository/);
+  t.true(stderr.includes(other) && stderr.includes(owner.id));
+
+  await rm(file);
+  await rm(join(stage.directory, 'cluster.json'));
+  const [, unmounted] = [await stage.policy({ keep_last: 3 }), await stage.expire(['--json'])];
+  t.regex(unmounted.stderr, /is it mounted|repository_unreadable/);
+});
+
+test('a repository of another control database is refused', async (t) => {
+  const stage = await retentionStage(t);
+  await stage.policy({ keep_last: 3 });
+  await stage.expired();
+  await stage.superuser.query(
+    `update holdfast.cluster set repository_id = null, repository_token = null, repository_pending = '{}'`,
+  );
+  t.regex((await stage.expire(['--json'])).stderr, /repository_not_ours/);
+});
