@@ -96,7 +96,7 @@ async function run(which: string | undefined, options: Options, repository: stri
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, await programsFrom(options, choice));
 
-  const ahead = await aheadOf(options, repository, target, choice);
+  const ahead = await aheadOf({ ...options, to: directory }, repository, target, choice);
   const recovery = recoveryFrom(options, repository, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
   const restored = await restore({
@@ -114,12 +114,18 @@ async function run(which: string | undefined, options: Options, repository: stri
 }
 
 /** Before anything is written: what recovery is going to do elsewhere on this host. */
-async function aheadOf(options: Options, repository: string, target: Target, choice: Choice): Promise<Ahead> {
+async function aheadOf(
+  options: Options & { to: string },
+  repository: string,
+  target: Target,
+  choice: Choice,
+): Promise<Ahead> {
   return whileReading(choice.backup.meta, () =>
     lookAhead({
       choice,
       clusterDirectory: join(repository, options.cluster),
       target,
+      directory: options.to,
       moved: options.tablespace,
       standby: options.asStandby,
       asWere: options.tablespacesAsTheyWere,

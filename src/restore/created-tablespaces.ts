@@ -18,8 +18,8 @@ type Place = 'free' | 'absent' | 'taken' | 'unknown';
 
 export interface Judging {
   backup: Pick<RepositoryBackup, 'id' | 'serverVersion' | 'stopLsn'>;
-  /** Whether recovery goes on for ever: no target ends it before. */
-  standby: boolean;
+  /** What to type so that recovery ends before an LSN; undefined: nothing ends it. */
+  stopBefore: ((lsn: string) => string) | undefined;
   /** Whether the operator has said that places which cannot be seen here will be right. */
   asWere: boolean;
 }
@@ -60,10 +60,12 @@ function whatHappens(creation: Creation, place: Place): string {
 }
 
 /** How recovery does not come to it. */
-function waysRound({ lsn }: Creation, { backup, standby }: Judging): string[] {
+function waysRound({ lsn }: Creation, { backup, stopBefore }: Judging): string[] {
   const isOfBackup = lsn < parseLsn(backup.stopLsn);
-  const stop = `stop before it: --target-lsn ${formatLsn(lsn)} --target-exclusive`;
-  return [...(isOfBackup || standby ? [] : [stop]), 'restore a backup that was begun later, which has it'];
+  return [
+    ...(isOfBackup || stopBefore === undefined ? [] : [stopBefore(formatLsn(lsn))]),
+    'restore a backup that was begun later, which has it',
+  ];
 }
 
 /** How it may come to it. */

@@ -29,20 +29,27 @@ const targets = [
 ] as const;
 
 export function recoverySettings(recovery: Recovery): [string, string][] {
-  const { target, timeline, action, standby, restoreCommand, noArchiving } = recovery;
-  const chosen = targetSetting(target);
-  const settings: [string, string][] = [
-    ['restore_command', restoreCommand],
-    ...targets.filter((name) => name !== chosen?.[0]).map((name): [string, string] => [name, '']),
-    ['recovery_target_timeline', String(timeline ?? 'latest')],
-    ['recovery_target_inclusive', 'exclusive' in target && target.exclusive ? 'off' : 'on'],
-    ['recovery_target_action', action],
-  ];
-  if (chosen !== undefined) settings.push(chosen);
+  const { standby, restoreCommand, noArchiving } = recovery;
+  const settings: [string, string][] = [['restore_command', restoreCommand], ...targetSettings(recovery)];
   // Those of a standby would clean up the archive behind the recovery, or delay it.
   if (!standby) settings.push(['archive_cleanup_command', ''], ['recovery_min_apply_delay', '0']);
   if (noArchiving) settings.push(['archive_mode', 'off']);
   return settings;
+}
+
+export function targetSettings({
+  target,
+  timeline,
+  action,
+}: Pick<Recovery, 'target' | 'timeline' | 'action'>): [string, string][] {
+  const chosen = targetSetting(target);
+  return [
+    ...targets.filter((name) => name !== chosen?.[0]).map((name): [string, string] => [name, '']),
+    ['recovery_target_timeline', String(timeline ?? 'latest')],
+    ['recovery_target_inclusive', 'exclusive' in target && target.exclusive ? 'off' : 'on'],
+    ['recovery_target_action', action],
+    ...(chosen === undefined ? [] : [chosen]),
+  ];
 }
 
 function targetSetting(target: Target): [(typeof targets)[number], string] | undefined {

@@ -12,6 +12,7 @@ import { readCompressed } from '../repository/compressed-file.ts';
 import { syncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { whileReading } from '../repository/lock.ts';
+import { addToAutoConf } from './auto-conf.ts';
 import { ownershipOf, writeOwned, type Owned } from './data-files.ts';
 import { prepareDestination, removeNote } from './destination.ts';
 import { finishDirectories, handOver } from './directories.ts';
@@ -20,7 +21,7 @@ import { clusterOwner, type Owner } from './extraction/cluster-owner.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
 import { holdDestination, type HeldDestination } from './hold-destination.ts';
 import { Flusher } from './make-durable.ts';
-import { recoverySettings, withSettings, type Recovery } from './recovery-settings.ts';
+import { recoverySettings, type Recovery } from './recovery-settings.ts';
 import { readInventory, type Inventory, type StoredBackup } from './stored-backup.ts';
 import { placeTablespaces, refuseUnasked, type PlacedTablespace } from './tablespaces.ts';
 import { refuseWrongFiles } from './whole-copy.ts';
@@ -253,13 +254,8 @@ async function decompressTo(to: string, from: string, size: number, owned: Owned
 }
 
 async function addSettings({ backup, directory, recovery }: RestoreOptions, owned: Owned): Promise<void> {
-  const file = join(directory, 'postgresql.auto.conf');
-  const before = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  });
   const comment = `holdfast restore of backup ${entryName(backup.description)}, ${new Date().toISOString()}`;
-  await writeOwned(file, withSettings(before, recoverySettings(recovery), comment), owned);
+  await addToAutoConf({ directory, settings: recoverySettings(recovery), comment, owned });
   const signal = recovery.standby ? 'standby.signal' : 'recovery.signal';
   await writeOwned(join(directory, signal), Buffer.alloc(0), owned);
 }

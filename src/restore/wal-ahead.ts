@@ -19,10 +19,11 @@ import type { RequiredParameters } from '../postgres/required-parameters.ts';
 import { WalRecords, type WalRecord } from '../postgres/wal-records.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import type { Choice } from './choose-backup.ts';
 import type { Target } from './target.ts';
-import { fileFor } from './wal-path.ts';
+import { fileFor, type Span } from './wal-path.ts';
 
 export type WalEvent =
   /** It is read from here on. */
@@ -37,11 +38,41 @@ export interface AheadOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface WalOfCopy {
+  backup: Pick<RepositoryBackup, 'startWal' | 'stopWal' | 'startLsn' | 'stopLsn' | 'walSegmentSize'>;
+  path: readonly Span[];
+  target: Target;
+  /** In the order in which recovery would look for a segment. */
+  sources: readonly Source[];
+  signal?: AbortSignal | undefined;
+}
+
+/** Where a segment is looked for. */
+export interface Source {
+  pathOf: (name: string) => string;
+  read: (file: FileHandle, size: number) => AsyncIterable<Buffer>;
+}
+
 /** What replay meets. Ends with the WAL, or at the target. @throws HoldfastError `archive_damaged` */
-export async function* walAhead(options: AheadOptions): AsyncGenerator<WalEvent> {
-  const { choice, clusterDirectory, target, signal } = options;
+export function walAhead({ choice, clusterDirectory, ...rest }: AheadOptions): AsyncGenerator<WalEvent> {
   const { description, directory } = choice.backup;
-  const { startWal, stopWal, startLsn, stopLsn, walSegmentSize } = description;
+  const own = { pathOf: (name: string) => join(directory, 'pg_wal', `${name}.zst`), read: readCompressed };
+  return walOfCopy({
+    ...rest,
+    backup: description,
+    path: choice.path,
+    sources: [archiveIn(clusterDirectory), own],
+  });
+}
+
+export function archiveIn(clusterDirectory: string): Source {
+  return { pathOf: (name) => archivedPath(clusterDirectory, name), read: readCompressed };
+}
+
+/** The same, of a copy that others made. @throws HoldfastError `archive_damaged` */
+export async function* walOfCopy(options: WalOfCopy): AsyncGenerator<WalEvent> {
+  const { backup, path, target, sources, signal } = options;
+  const { startWal, stopWal, startLsn, stopLsn, walSegmentSize } = backup;
   const records = new WalRecords(recoveryRecordBytes);
   const replay = new Replay(target, parseLsn(startLsn), parseLsn(stopLsn));
   const end = target.kind === 'immediate' ? parseSegmentName(stopWal, walSegmentSize).number : undefined;
@@ -51,18 +82,12 @@ export async function* walAhead(options: AheadOptions): AsyncGenerator<WalEvent>
     number += 1n
   ) {
     signal?.throwIfAborted();
-    const name = fileFor(number, choice.path, walSegmentSize);
-    const file =
-      (await openIfThere(archivedPath(clusterDirectory, name))) ??
-      (await openIfThere(join(directory, 'pg_wal', `${name}.zst`)));
-    if (file === undefined) return;
+    const name = fileFor(number, path, walSegmentSize);
+    const found = await openFirst(sources, name);
+    if (found === undefined) return;
     yield { kind: 'segment', name };
-    yield* eventsIn(file, name, {
-      records,
-      replay,
-      at: number * BigInt(walSegmentSize),
-      size: walSegmentSize,
-    });
+    const at = number * BigInt(walSegmentSize);
+    yield* eventsIn(found, name, { records, replay, at, size: walSegmentSize });
     if (replay.hasEnded) return;
   }
 }
@@ -76,14 +101,14 @@ interface Reading {
 }
 
 async function* eventsIn(
-  file: FileHandle,
+  { file, read }: Opened,
   name: string,
   { records, replay, at: address, size }: Reading,
 ): AsyncGenerator<WalEvent> {
   let at = address;
   let pageSize = 0;
   try {
-    for await (const pages of readCompressed(file, size)) {
+    for await (const pages of read(file, size)) {
       if (at === address) pageSize = pages.readUInt32LE(36);
       for (const record of records.in(pages, at, pageSize)) {
         const event = replay.meet(record);
@@ -148,11 +173,19 @@ function isReached(target: Target, { xid, at }: EndedTransaction): boolean {
   return target.exclusive ? at >= target.at.microseconds : at > target.at.microseconds;
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  return open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+interface Opened extends Pick<Source, 'read'> {
+  file: FileHandle;
+}
+
+async function openFirst(sources: readonly Source[], name: string): Promise<Opened | undefined> {
+  for (const { pathOf, read } of sources) {
+    const file = await open(pathOf(name), 'r').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (file !== undefined) return { file, read };
+  }
+  return undefined;
 }
 
 function damaged(name: string, error: RangeError): HoldfastError {

@@ -1,0 +1,29 @@
+/** postgresql.auto.conf of a data directory on which no server runs: what stands there beats every other file. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeOwned, type Owned } from './data-files.ts';
+import { withSettings } from './recovery-settings.ts';
+
+export interface Addition {
+  /** The data directory. */
+  directory: string;
+  settings: readonly [string, string][];
+  comment: string;
+  owned: Owned;
+}
+
+export async function addToAutoConf({ directory, settings, comment, owned }: Addition): Promise<void> {
+  const before = await readAutoConf(directory);
+  await writeOwned(autoConfIn(directory), withSettings(before, settings, comment), owned, { sync: true });
+}
+
+export async function readAutoConf(directory: string): Promise<Buffer> {
+  return readFile(autoConfIn(directory)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  });
+}
+
+export function autoConfIn(directory: string): string {
+  return join(directory, 'postgresql.auto.conf');
+}
