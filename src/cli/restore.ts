@@ -11,7 +11,8 @@ import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
 import { clusterOwner } from '../restore/extraction/cluster-owner.ts';
 import { lookAhead, type Ahead } from '../restore/look-ahead.ts';
-import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
+import { endCommand, fetchCommand } from '../restore/commands.ts';
+import type { Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
 import { readFrames } from '../restore/stored-backup.ts';
@@ -105,6 +106,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     moved: options.tablespace,
     asWere: options.tablespacesAsTheyWere,
     recovery,
+    required: ahead.required,
     fromBackup: choice.fromBackup,
     jobs: options.jobs,
     onProgress: (done, expected) => progress.show(done, expected),
@@ -159,9 +161,12 @@ function wantedTarget(options: Options): Target {
 }
 
 function recoveryFrom(options: Options, repository: string, target: Target, { hasHole }: Choice): Recovery {
-  const fetch = fetchCommand({
+  const program = {
     script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
     nodeDirectory: dirname(process.execPath),
+  };
+  const fetch = fetchCommand({
+    ...program,
     repository,
     cluster: options.cluster,
     despiteMissingWal: hasHole || options.despiteMissingWal,
@@ -172,6 +177,7 @@ function recoveryFrom(options: Options, repository: string, target: Target, { ha
     action: options.targetAction,
     standby: options.asStandby,
     restoreCommand: options.restoreCommand ?? fetch,
+    endCommand: options.asStandby ? '' : endCommand(program),
     noArchiving: !options.archiving,
   };
 }

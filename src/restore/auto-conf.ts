@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeOwned, type Owned } from './data-files.ts';
-import { withSettings } from './recovery-settings.ts';
+import { settingIn, withSettings } from './recovery-settings.ts';
 
 export interface Addition {
   /** The data directory. */
@@ -22,6 +22,18 @@ export async function readAutoConf(directory: string): Promise<Buffer> {
     if (error.code === 'ENOENT') return Buffer.alloc(0);
     throw error;
   });
+}
+
+/** What the configuration files in a data directory say of a setting; undefined: nothing, or it is elsewhere. */
+export async function configuredIn(directory: string): Promise<(name: string) => string | undefined> {
+  const main = await readFile(join(directory, 'postgresql.conf')).catch(() => Buffer.alloc(0));
+  const lines = Buffer.concat([main, Buffer.from('\n'), await readAutoConf(directory)]);
+  const values = new Map<string, string>();
+  for (const line of lines.toString('latin1').split('\n')) {
+    const [, value] = /^\s*[\w.]+\s*=?\s*'?([^'#\s]*)/.exec(line) ?? [];
+    if (value !== undefined) values.set(settingIn(line), value);
+  }
+  return (name) => values.get(name);
 }
 
 export function autoConfIn(directory: string): string {

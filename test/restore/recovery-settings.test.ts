@@ -3,12 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
-import {
-  fetchCommand,
-  recoverySettings,
-  withSettings,
-  type Recovery,
-} from '../../src/restore/recovery-settings.ts';
+import { recoverySettings, withSettings, type Recovery } from '../../src/restore/recovery-settings.ts';
+import { fetchCommand } from '../../src/restore/commands.ts';
 import { formatTime, parseTime } from '../../src/restore/target.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -18,6 +14,7 @@ const latest: Recovery = {
   action: 'pause',
   standby: false,
   restoreCommand: 'fetch %f %p',
+  endCommand: 'end',
   noArchiving: false,
 };
 

@@ -216,6 +216,7 @@ function recoveryOf(
     action: 'promote',
     standby: false,
     restoreCommand: limitedTo(last, restoreCommand),
+    endCommand: '',
     noArchiving: true,
   };
 }

@@ -1,0 +1,72 @@
+// The settings of a restored server: what it needs on the way, and what is left of them once recovery is over.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { eventually } from '../support/eventually.ts';
+import { noRestore } from '../support/restored-copy.ts';
+import { repositoryScene } from '../support/repository-scene.ts';
+import { connect } from '../support/sql-client.ts';
+import { testWhen } from '../support/test-when.ts';
+
+const test = testWhen(noRestore).serial;
+const kept = 'select array_agg(n order by n)::text from kept';
+/** What the old cluster has for its own standbys, in postgresql.conf. */
+const ofOld = {
+  restore_command: 'touch old-ran && false',
+  archive_cleanup_command: 'touch old-ran',
+  recovery_end_command: 'touch old-ran',
+};
+
+test('a restored server recovers past settings that were raised since, runs nothing of the old one, and forgets its target', async (t) => {
+  const scene = await repositoryScene(t, { settings: ofOld });
+  const { admin, archiveAll, backup, cluster, now, started } = scene;
+  await admin.query('create table kept (n int)');
+  await backup();
+  await cluster.configure({
+    max_connections: '170',
+    max_worker_processes: '13',
+    max_prepared_transactions: '7',
+  });
+  const again = await connect(t, scene.db.url);
+  await again.query('insert into kept values (1)');
+  await again.query(`begin`);
+  await again.query('insert into kept values (2)');
+  await again.query(`prepare transaction 'two'`);
+  await again.query(`commit prepared 'two'`);
+  const target = await now(again);
+  await again.query('insert into kept values (3)');
+  await archiveAll(again);
+
+  const latest = await started('--no-archiving');
+  t.is(await latest.client.value(kept), '{1,2,3}');
+  await latest.cluster.stop('immediate');
+
+  const paused = await started(
+    '--target-time',
+    target,
+    '--target-action',
+    'pause',
+    '--target-timeline',
+    '1',
+    '--no-archiving',
+  );
+  await eventually('it has paused', () => paused.client.value('select pg_is_wal_replay_paused()'));
+  t.is(await paused.client.value(kept), '{1,2}');
+  t.is(await paused.client.value('show max_connections'), '170');
+  const file = join(paused.cluster.dataDirectory, 'postgresql.auto.conf');
+  t.regex(await readFile(file, 'utf8'), /^recovery_target_time = '.+'$/m);
+  // It writes the file anew, without our comments.
+  await paused.client.query(`alter system set work_mem = '5MB'`);
+  await paused.client.query('select pg_wal_replay_resume()');
+  await eventually('it is a primary', () => paused.client.value('select not pg_is_in_recovery()'));
+  const after = await readFile(file, 'utf8');
+  t.notRegex(after, /^recovery_target(_\w+)? = '(?!(latest)?')/m);
+  t.regex(after, /^work_mem = '5MB'$/m);
+  t.regex(after, /^archive_mode = 'off'$/m);
+  await eventually('the server has read it', () =>
+    paused.client.value(
+      `select pending_restart from pg_settings where name = 'recovery_target_time' and setting <> ''`,
+    ),
+  );
+  await paused.cluster.restart();
+  t.false((await readdir(paused.cluster.dataDirectory)).includes('old-ran'));
+});
