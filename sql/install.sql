@@ -99,6 +99,11 @@ select :version < 14 as needed \gset
   \ir ../migrations/014-damaged-page.sql
   insert into :"schema".migration (number, name) values (14, 'damaged-page');
 \endif
+select :version < 18 as needed \gset
+\if :needed
+  \ir ../migrations/018-recovery-left-behind.sql
+  insert into :"schema".migration (number, name) values (18, 'recovery-left-behind');
+\endif
 
 \ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql

@@ -9,17 +9,22 @@ import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore).serial;
 const kept = 'select array_agg(n order by n)::text from kept';
-/** What the old cluster has for its own standbys, in postgresql.conf. */
+/** What the old cluster has in postgresql.conf: for its own standbys, and from a restore of its own. */
 const ofOld = {
   restore_command: 'touch old-ran && false',
   archive_cleanup_command: 'touch old-ran',
   recovery_end_command: 'touch old-ran',
+  recovery_target_name: 'then',
 };
 
 test('a restored server recovers past settings that were raised since, runs nothing of the old one, and forgets its target', async (t) => {
   const scene = await repositoryScene(t, { settings: ofOld });
   const { admin, archiveAll, backup, cluster, now, started } = scene;
   await admin.query('create table kept (n int)');
+  await eventually('the worker has seen what a restore has left', async () => {
+    const [left] = await admin.query(`select recovery_settings from holdfast.cluster where name = 'main'`);
+    return String(left?.['recovery_settings']) === 'recovery_target_name';
+  });
   await backup();
   await cluster.configure({
     max_connections: '170',
