@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, type Command } from 'commander';
 import { packageRoot } from '../control/statements.ts';
 import { HoldfastError } from '../errors.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { whileReading } from '../repository/lock.ts';
 import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
@@ -14,6 +14,7 @@ import { lookAhead, type Ahead } from '../restore/look-ahead.ts';
 import { endCommand, fetchCommand } from '../restore/commands.ts';
 import type { Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
+import { startCommand } from '../restore/start-command.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
 import { readFrames } from '../restore/stored-backup.ts';
 import type { Target } from '../restore/target.ts';
@@ -112,7 +113,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     onProgress: (done, expected) => progress.show(done, expected),
   }).finally(() => progress.end());
   if (options.json === true) await printJson(asJson(choice, restored, directory));
-  else await printLines([...described(choice, restored, directory, recovery), ...creations(ahead)]);
+  else await printLines([...(await described(choice, restored, directory, recovery)), ...creations(ahead)]);
 }
 
 /** Before anything is written: what recovery is going to do elsewhere on this host. */
@@ -204,12 +205,12 @@ function asJson(
   };
 }
 
-function described(
+async function described(
   { backup }: Choice,
   { files, bytes: amount, tablespaces }: Restored,
   directory: string,
-  { standby, target, action }: Recovery,
-): string[] {
+  recovery: Recovery,
+): Promise<string[]> {
   const { description } = backup;
   const major = Number.parseInt(description.serverVersion, 10);
   return [
@@ -218,25 +219,29 @@ function described(
       ({ oid, location }) => `tablespace ${oid}: ${plain(bytePath(location, '').toString())}`,
     ),
     'what to do next:',
-    `  start PostgreSQL ${major} on it, for example: ${startCommand(directory)}`,
-    ...(standby
-      ? ['  it follows its primary: see primary_conninfo there']
-      : target.kind === 'latest' || action === 'promote'
-        ? ['  it takes connections for writing as soon as it has recovered']
-        : action === 'shutdown'
-          ? ['  it shuts down at the target; without recovery.signal it starts for good']
-          : [
-              '  it answers before it gets to the target, and pauses there: look at it once this says "t": SELECT pg_is_wal_replay_paused()',
-              '  SELECT pg_wal_replay_resume() opens it for good',
-            ]),
+    `  start PostgreSQL ${major} on it, for example: ${plain(await startCommand({ directory, backup: description }))}`,
+    ...(await whatFollows(recovery, directory, description)),
   ];
 }
 
-/** Where configuration files are elsewhere, as on Debian, they name another data directory: the one that was backed up. */
-function startCommand(directory: string): string {
-  const start = `pg_ctl start -D ${plain(directory)}`;
-  if (existsSync(join(directory, 'postgresql.conf'))) return start;
-  return `${start} -o "-c config_file=FILE -c data_directory=${plain(directory)}", as its postgresql.conf is elsewhere`;
+async function whatFollows(
+  { standby, target, action }: Recovery,
+  directory: string,
+  backup: RepositoryBackup,
+): Promise<string[]> {
+  if (standby) return ['  it follows its primary: see primary_conninfo there'];
+  if (target.kind === 'latest' || action === 'promote')
+    return ['  it takes connections once it has recovered, for writing, and none before'];
+  if (action === 'pause')
+    return [
+      '  it answers before it gets to the target, and pauses there: look at it once this says "t": SELECT pg_is_wal_replay_paused()',
+      '  SELECT pg_wal_replay_resume() opens it for good',
+    ];
+  const settings = ['recovery_target_action=promote'];
+  return [
+    `  it shuts down at the target; this opens it there for good: ${plain(await startCommand({ directory, backup, settings }))}`,
+    '  leave recovery.signal where it is: without it, the server would go on past the target, on the timeline of the old one',
+  ];
 }
 
 /** `OID=DIR`, any number of times. */

@@ -35,7 +35,10 @@ export function endCommand({
 }
 
 function word(text: string): string {
-  return /^[A-Za-z0-9_./:=-]+$/.test(text)
-    ? text
-    : `'${text.replaceAll("'", `'\\''`)}'`.replaceAll('%', '%%');
+  return shellWord(text).replaceAll('%', '%%');
+}
+
+/** One word for the shell. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

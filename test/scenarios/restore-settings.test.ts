@@ -1,13 +1,17 @@
 // The settings of a restored server: what it needs on the way, and what is left of them once recovery is over.
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { chmod, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
-import { connect } from '../support/sql-client.ts';
+import { connect, withClient } from '../support/sql-client.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore).serial;
+const tested = Number(process.env['TEST_PG_VERSION'] ?? 18);
 const kept = 'select array_agg(n order by n)::text from kept';
 /** What the old cluster has in postgresql.conf: for its own standbys, and from a restore of its own. */
 const ofOld = {
@@ -74,4 +78,57 @@ test('a restored server recovers past settings that were raised since, runs noth
   );
   await paused.cluster.restart();
   t.false((await readdir(paused.cluster.dataDirectory)).includes('old-ran'));
+});
+
+test('the printed commands start a copy beside the old server, which keeps its files, and open it at its target', async (t) => {
+  const shared = await temporaryDirectory(t);
+  await chmod(shared, 0o777);
+  const ofServer = {
+    external_pid_file: join(shared, 'old.pid'),
+    logging_collector: 'on',
+    log_directory: join(shared, 'log'),
+    ...(tested < 15 ? { stats_temp_directory: shared } : {}),
+  };
+  const { admin, archiveAll, backup, cluster, db, restore } = await repositoryScene(t, {
+    settings: ofServer,
+  });
+  await admin.query('create table kept as select 1 n');
+  await backup();
+  await admin.query('insert into kept values (2)');
+  const lsn = await admin.value<string>('select pg_current_wal_lsn()::text');
+  await admin.query('insert into kept values (3)');
+  await archiveAll();
+  const files = async () => [
+    await readFile(join(shared, 'old.pid'), 'utf8'),
+    await readdir(join(shared, 'log')),
+  ];
+  const before = await files();
+
+  const copy = await createCluster({ version: cluster.version as Major, empty: true });
+  t.teardown(() => copy.remove());
+  const target = ['--target-lsn', lsn, '--target-action', 'shutdown', '--no-archiving'];
+  const { status, stdout, stderr } = await restore(copy.dataDirectory, ...target);
+  t.is(status, 0, stderr);
+  const [first = '', second = ''] = stdout.match(/pg_ctl start .*/g) ?? [];
+  const run = (command: string) =>
+    copy.asServerUser.run('sh', [
+      '-c',
+      `PATH="${dirname(copy.bin('pg_ctl'))}:$PATH"; ${command} > "${copy.archiveDirectory}/out" 2>&1 || true`,
+    ]);
+  t.teardown(() => run(`pg_ctl stop -m immediate -D ${copy.dataDirectory}`));
+  await run(first);
+  await eventually('it has shut down', () => !existsSync(join(copy.dataDirectory, 'postmaster.pid')));
+  await run(second);
+  const [, port = ''] = /-p (\d+) /.exec(second) ?? [];
+  t.not(port, new URL(db.url).port);
+  const url = `postgres://postgres@localhost:${port}/${db.name}`;
+  const reached = () => withClient(url, (client) => client.value(kept)).catch(() => undefined);
+  await eventually('it is open at its target', async () => (await reached()) === '{1,2}');
+  const timeline = 'select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)';
+  t.is(await withClient(url, (client) => client.value(timeline)), '00000002');
+  t.deepEqual(await files(), before);
+  await run(`pg_ctl stop -m fast -w -D ${copy.dataDirectory}`);
+  t.deepEqual(await files(), before);
+  const names = await readdir(copy.dataDirectory);
+  t.true(names.includes('log') && !names.includes('external.pid'));
 });
