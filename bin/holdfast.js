@@ -22,7 +22,7 @@ if (isTooOld && !bringsItsOwn()) {
   console.error('holdfast: needs Node ' + minimum.join('.') + ' or newer, and this is ' + process.version);
   process.exit(failed(2));
 }
-const quick = /^wal (push|fetch|read-ahead)$/.test(command);
+const quick = /^wal (push|fetch|read-ahead|recovered)$/.test(command);
 import(quick ? './wal.js' : './launch.js').catch((error) => {
   console.error('holdfast: cannot be started: ' + error.message);
   process.exitCode = failed(1);

@@ -104,6 +104,11 @@ select :version < 15 as needed \gset
   \ir ../migrations/015-wal-chain.sql
   insert into :"schema".migration (number, name) values (15, 'wal-chain');
 \endif
+select :version < 18 as needed \gset
+\if :needed
+  \ir ../migrations/018-recovery-left-behind.sql
+  insert into :"schema".migration (number, name) values (18, 'recovery-left-behind');
+\endif
 
 \ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql

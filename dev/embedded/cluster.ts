@@ -165,9 +165,10 @@ export class EmbeddedCluster {
    */
   async start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
     if (this.#server) throw new Error(`the server on port ${this.port} is running already`);
+    const isHidden = await this.#isHiddenStandby();
     const server = await this.#spawn(environment);
     const deadline = Date.now() + 120_000;
-    while (!(await this.#accepts(server.pid))) {
+    while (!(await this.#accepts(server.pid, isHidden))) {
       if (this.#server !== server) throw new Error(`the server did not start: ${await this.#logEnd()}`);
       if (Date.now() > deadline) {
         await this.stop('immediate');
@@ -215,12 +216,19 @@ export class EmbeddedCluster {
   }
 
   /** The server says so itself, in the eighth line of its lock file. */
-  async #accepts(pid: number): Promise<boolean> {
+  async #accepts(pid: number, isHidden: boolean): Promise<boolean> {
     const lines = await readFile(join(this.dataDirectory, 'postmaster.pid'), 'utf8').then(
       (text) => text.split('\n').map((line) => line.trim()),
       () => [],
     );
-    return Number(lines[0]) === pid && (lines[7] === 'ready' || lines[7] === 'standby');
+    if (Number(lines[0]) !== pid) return false;
+    return lines[7] === 'ready' || (lines[7] === 'standby' && !isHidden);
+  }
+
+  /** A restored server that nobody is to look at while it recovers says "standby" as well, and accepts nobody. */
+  async #isHiddenStandby(): Promise<boolean> {
+    const settings = await readFile(join(this.dataDirectory, 'postgresql.auto.conf'), 'utf8').catch(() => '');
+    return /^hot_standby = 'off'$/m.test(settings);
   }
 
   async #logEnd(): Promise<string> {

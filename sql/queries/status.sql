@@ -45,6 +45,7 @@ select c.name,
   extract(epoch from clock_timestamp() - c.last_archived_at)::float8 as "lastArchivedAgo",
   c.last_failed_wal as "lastFailedWal",
   extract(epoch from clock_timestamp() - c.last_failed_at)::float8 as "lastFailedAgo",
+  coalesce(c.recovery_settings, '{}') as "recoverySettings",
   c.checked_at as "checkedAt",
   extract(epoch from clock_timestamp() - c.checked_at)::float8 as "checkedAgo",
   array(

@@ -1,14 +1,20 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Backup } from '../restore/backup.ts';
+import { parseLsn, formatLsn } from '../postgres/lsn.ts';
+import { bytePath } from '../restore/extraction/byte-path.ts';
 import { backupIn } from '../restore/find-backup.ts';
 import { place, type Placed } from '../restore/place.ts';
 import { plain } from './format.ts';
 import { addWhere, backupById, type WhereOptions } from './label.ts';
-import { idOption } from './options.ts';
+import { configFrom, idOption } from './options.ts';
 import { printJson, printLines } from './output.ts';
+import { refusing } from './target-options.ts';
 
 interface Options extends WhereOptions {
   dataDirectory: string;
+  repository?: string;
+  stopBefore?: bigint;
 }
 
 export function addPlace(program: Command): void {
@@ -19,12 +25,26 @@ export function addPlace(program: Command): void {
     )
     .argument('<backup>', "the backup's id, or its directory in the label directory or the repository")
     .requiredOption('--data-directory <directory>', 'the restored copy')
+    .option(
+      '--repository <directory>',
+      'whose WAL is looked through (default: HOLDFAST_REPOSITORY, [worker] repository)',
+    )
+    .option(
+      '--stop-before <lsn>',
+      'have recovery end just before this place in the WAL: it is set in postgresql.auto.conf, with recovery.signal',
+      refusing(parseLsn),
+    )
     .action(async (which: string, _: object, self: Command) => {
       const options = self.optsWithGlobals<Options>();
       const backup = await find(which, options);
-      const placed = await place(backup, options.dataDirectory);
+      const repository =
+        options.repository ?? options.fromRepository ?? configFrom(options).worker.repository;
+      const placed = await place(backup, options.dataDirectory, {
+        clusterDirectory: join(repository, backup.description.cluster),
+        stopBefore: options.stopBefore,
+      });
       if (options.json === true) await printJson(asJson(backup, placed));
-      else await printLines(described(backup, placed));
+      else await printLines(described(backup, placed, options.stopBefore));
     });
   addWhere(command);
 }
@@ -33,21 +53,45 @@ async function find(which: string, options: Options): Promise<Backup> {
   return /^\d+$/.test(which) ? backupById(idOption(which), options) : backupIn(which);
 }
 
-function asJson({ description, source }: Backup, { files, removed, tablespaces }: Placed): object {
+function asJson({ description, source }: Backup, { files, removed, tablespaces, created }: Placed): object {
   const { id, startWal, stopWal } = description;
-  return { id, source, files, removed: removed ?? null, tablespaces, start_wal: startWal, stop_wal: stopWal };
+  return {
+    id,
+    source,
+    files,
+    removed: removed ?? null,
+    tablespaces,
+    created: created.map(({ oid, location, lsn }) => ({
+      oid,
+      location: bytePath(location, '').toString(),
+      lsn: formatLsn(lsn),
+    })),
+    start_wal: startWal,
+    stop_wal: stopWal,
+  };
 }
 
-function described({ description }: Backup, { files, removed, tablespaces }: Placed): string[] {
+function described(
+  { description }: Backup,
+  { files, removed, tablespaces, created }: Placed,
+  stopBefore: bigint | undefined,
+): string[] {
   const needed = tablespaces.map(
     ({ oid, location, exists }) =>
       `  the copy of tablespace ${oid} in ${plain(location)}, and no server's own there${exists ? '' : ' (there is nothing yet)'}`,
   );
+  const later = created.map(
+    ({ oid, location, lsn }) =>
+      `  an empty directory ${plain(bytePath(location, '').toString())}, in which recovery creates tablespace ${oid} at ${formatLsn(lsn)}`,
+  );
+  const signal =
+    stopBefore === undefined ? ', and create recovery.signal' : ` (it ends before ${formatLsn(stopBefore)})`;
   return [
     ...files.map((file) => `in place: ${file}`),
     ...(removed === undefined ? [] : [`removed: ${removed} (it came along with the copy)`]),
     'before its first start, the server needs:',
     ...needed,
-    `  the WAL from ${description.startWal} to ${description.stopWal}: set restore_command, and create recovery.signal`,
+    ...later,
+    `  the WAL from ${description.startWal} to ${description.stopWal}: set restore_command${signal}`,
   ];
 }

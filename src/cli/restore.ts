@@ -1,16 +1,20 @@
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, type Command } from 'commander';
 import { packageRoot } from '../control/statements.ts';
 import { HoldfastError } from '../errors.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
+import { whileReading } from '../repository/lock.ts';
 import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
 import { clusterOwner } from '../restore/extraction/cluster-owner.ts';
-import { fetchCommand, type Recovery } from '../restore/recovery-settings.ts';
+import { lookAhead, type Ahead } from '../restore/look-ahead.ts';
+import { endCommand, fetchCommand } from '../restore/commands.ts';
+import type { Recovery } from '../restore/recovery-settings.ts';
 import { restore, type Restored } from '../restore/restore.ts';
+import { startCommand } from '../restore/start-command.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
 import { readFrames } from '../restore/stored-backup.ts';
 import type { Target } from '../restore/target.ts';
@@ -49,7 +53,11 @@ export function addRestore(program: Command): void {
   addTargetOptions(command);
   command
     .option('--tablespace <oid=directory...>', 'put this tablespace there', tablespaceOption, new Map())
-    .option('--tablespaces-as-they-were', 'put the others where they were, as root, too', false)
+    .option(
+      '--tablespaces-as-they-were',
+      'put the others where they were, as root, too, and have recovery create those that came later',
+      false,
+    )
     .option('--as-standby', 'make a standby of it, which follows its primary', false)
     .option('--restore-command <command>', 'another restore_command than "holdfast-wal fetch"')
     .option('--no-archiving', 'have the restored server archive nothing')
@@ -90,6 +98,7 @@ async function run(which: string | undefined, options: Options, repository: stri
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, await programsFrom(options, choice));
 
+  const ahead = await aheadOf({ ...options, to: directory }, repository, target, choice);
   const recovery = recoveryFrom(options, repository, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
   const restored = await restore({
@@ -98,12 +107,41 @@ async function run(which: string | undefined, options: Options, repository: stri
     moved: options.tablespace,
     asWere: options.tablespacesAsTheyWere,
     recovery,
+    required: ahead.required,
     fromBackup: choice.fromBackup,
     jobs: options.jobs,
     onProgress: (done, expected) => progress.show(done, expected),
   }).finally(() => progress.end());
   if (options.json === true) await printJson(asJson(choice, restored, directory));
-  else await printLines(described(choice, restored, directory, recovery));
+  else await printLines([...(await described(choice, restored, directory, recovery)), ...creations(ahead)]);
+}
+
+/** Before anything is written: what recovery is going to do elsewhere on this host. */
+async function aheadOf(
+  options: Options & { to: string },
+  repository: string,
+  target: Target,
+  choice: Choice,
+): Promise<Ahead> {
+  return whileReading(choice.backup.meta, () =>
+    lookAhead({
+      choice,
+      clusterDirectory: join(repository, options.cluster),
+      target,
+      directory: options.to,
+      moved: options.tablespace,
+      standby: options.asStandby,
+      asWere: options.tablespacesAsTheyWere,
+      despiteMissingWal: options.despiteMissingWal,
+    }),
+  );
+}
+
+function creations({ created }: Ahead): string[] {
+  return created.map(
+    ({ oid, location }) =>
+      `  recovery creates tablespace ${oid} in ${plain(bytePath(location, '').toString())}`,
+  );
 }
 
 /** Root asks them as the user that is to run them. */
@@ -124,9 +162,12 @@ function wantedTarget(options: Options): Target {
 }
 
 function recoveryFrom(options: Options, repository: string, target: Target, choice: Choice): Recovery {
-  const fetch = fetchCommand({
+  const program = {
     script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
     nodeDirectory: dirname(process.execPath),
+  };
+  const fetch = fetchCommand({
+    ...program,
     repository,
     cluster: options.cluster,
     despiteMissingWal: choice.hasHole || choice.lacksHistory || options.despiteMissingWal,
@@ -137,6 +178,7 @@ function recoveryFrom(options: Options, repository: string, target: Target, choi
     action: options.targetAction,
     standby: options.asStandby,
     restoreCommand: options.restoreCommand ?? fetch,
+    endCommand: options.asStandby ? '' : endCommand(program),
     noArchiving: !options.archiving,
   };
 }
@@ -163,12 +205,12 @@ function asJson(
   };
 }
 
-function described(
+async function described(
   { backup, nextTimeline }: Choice,
   { files, bytes: amount, tablespaces }: Restored,
   directory: string,
-  { standby, target, action, noArchiving }: Recovery,
-): string[] {
+  recovery: Recovery,
+): Promise<string[]> {
   const { description } = backup;
   const major = Number.parseInt(description.serverVersion, 10);
   return [
@@ -177,18 +219,9 @@ function described(
       ({ oid, location }) => `tablespace ${oid}: ${plain(bytePath(location, '').toString())}`,
     ),
     'what to do next:',
-    `  start PostgreSQL ${major} on it, for example: ${startCommand(directory)}`,
-    ...(standby
-      ? ['  it follows its primary: see primary_conninfo there']
-      : target.kind === 'latest' || action === 'promote'
-        ? ['  it takes connections for writing as soon as it has recovered']
-        : action === 'shutdown'
-          ? ['  it shuts down at the target; without recovery.signal it starts for good']
-          : [
-              '  it answers before it gets to the target, and pauses there: look at it once this says "t": SELECT pg_is_wal_replay_paused()',
-              '  SELECT pg_wal_replay_resume() opens it for good',
-            ]),
-    `  ${whoArchives(noArchiving, standby ? undefined : nextTimeline)}`,
+    `  start PostgreSQL ${major} on it, for example: ${plain(await startCommand({ directory, backup: description }))}`,
+    ...(await whatFollows(recovery, directory, description)),
+    `  ${whoArchives(recovery.noArchiving, recovery.standby ? undefined : nextTimeline)}`,
   ];
 }
 
@@ -201,11 +234,24 @@ function whoArchives(noArchiving: boolean, timeline: number | undefined): string
     : `once it is open, it ${where}, as timeline ${timeline}: the other server must be gone by then, or restore with --no-archiving`;
 }
 
-/** Where configuration files are elsewhere, as on Debian, they name another data directory: the one that was backed up. */
-function startCommand(directory: string): string {
-  const start = `pg_ctl start -D ${plain(directory)}`;
-  if (existsSync(join(directory, 'postgresql.conf'))) return start;
-  return `${start} -o "-c config_file=FILE -c data_directory=${plain(directory)}", as its postgresql.conf is elsewhere`;
+async function whatFollows(
+  { standby, target, action }: Recovery,
+  directory: string,
+  backup: RepositoryBackup,
+): Promise<string[]> {
+  if (standby) return ['  it follows its primary: see primary_conninfo there'];
+  if (target.kind === 'latest' || action === 'promote')
+    return ['  it takes connections once it has recovered, for writing, and none before'];
+  if (action === 'pause')
+    return [
+      '  it answers before it gets to the target, and pauses there: look at it once this says "t": SELECT pg_is_wal_replay_paused()',
+      '  SELECT pg_wal_replay_resume() opens it for good',
+    ];
+  const settings = ['recovery_target_action=promote'];
+  return [
+    `  it shuts down at the target; this opens it there for good: ${plain(await startCommand({ directory, backup, settings }))}`,
+    '  leave recovery.signal where it is: without it, the server would go on past the target, on the timeline of the old one',
+  ];
 }
 
 /** `OID=DIR`, any number of times. */

@@ -52,7 +52,8 @@ export function addPointOptions(command: Command): void {
     );
 }
 
-function refusing<T>(parse: (text: string) => T): (text: string) => T {
+/** What it refuses is wrong usage. */
+export function refusing<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
       return parse(text);

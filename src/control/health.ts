@@ -143,7 +143,7 @@ function clusterFindings(
       ),
     );
   }
-  return [...findings, ...archiverFindings(cluster, say, age)];
+  return [...findings, ...archiverFindings(cluster, say, age), ...leftFindings(cluster, say)];
 }
 
 function archiverFindings(
@@ -161,6 +161,16 @@ function archiverFindings(
     findings.push(say('warning', `its archiver could not be looked at ${since}`));
   }
   return findings;
+}
+
+function leftFindings(
+  { recoverySettings }: ClusterStatus,
+  say: (severity: Severity, message: string) => Finding,
+): Finding[] {
+  if (recoverySettings.length === 0) return [];
+  const resets = recoverySettings.map((name) => `ALTER SYSTEM RESET ${name};`).join(' ');
+  const message = `its recovery is over, and its configuration still has ${recoverySettings.join(', ')}, which a standby made of it would obey: type ${resets} SELECT pg_reload_conf();`;
+  return [say('warning', message)];
 }
 
 function requestFindings(request: LiveRequest, age: (seconds: number) => string): Finding[] {

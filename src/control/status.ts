@@ -68,6 +68,8 @@ export interface ClusterStatus {
   lastArchivedAgo: number | null;
   lastFailedWal: string | null;
   lastFailedAgo: number | null;
+  /** Of a recovery that is over, and still in the server's configuration. */
+  recoverySettings: string[];
   checkedAt: Date | null;
   checkedAgo: number | null;
   /** Those alive that take requests for it. */

@@ -147,3 +147,11 @@ export async function reportCluster(db: Connection, name: string, report: Archiv
     last_failed_at: report.lastFailedAt,
   });
 }
+
+export async function reportRecoverySettings(
+  db: Connection,
+  name: string,
+  settings: string[],
+): Promise<void> {
+  await db.run('worker', 'report_recovery_settings', { name, settings });
+}

@@ -3,6 +3,7 @@
  * Little-endian, as on every platform that PostgreSQL's packages are built for.
  */
 import { crc32c } from './crc32c.ts';
+import { readRequiredParameters, type RequiredParameters } from './required-parameters.ts';
 
 export interface ControlFile {
   /** A 64-bit number as text, as the server shows it. */
@@ -15,9 +16,8 @@ export interface ControlFile {
   timeline: number;
   /** Part of the name of this major's directory in a tablespace. */
   catalogVersion: number;
-  /** What the server had for these two: replay needs as much. */
-  maxPreparedTransactions: number;
-  maxLocksPerTransaction: number;
+  /** What the server had: replay needs as much. */
+  required: RequiredParameters;
   /** Bytes. */
   blockSize: number;
   /** Blocks in one file of a relation, until the next begins: 131072 where nobody chose otherwise. */
@@ -65,8 +65,7 @@ export function parseControlFile(bytes: Buffer): ControlFile {
     redoLsn: bytes.readBigUInt64LE(40),
     timeline: bytes.readUInt32LE(48),
     catalogVersion: bytes.readUInt32LE(12),
-    maxPreparedTransactions: bytes.readUInt32LE(192),
-    maxLocksPerTransaction: bytes.readUInt32LE(196),
+    required: readRequiredParameters(bytes, 180),
     blockSize: bytes.readUInt32LE(216),
     relationSegmentBlocks: bytes.readUInt32LE(220),
     walSegmentSize: bytes.readUInt32LE(228),

@@ -15,7 +15,7 @@ export interface WalRecord {
   bytes: Buffer;
 }
 
-const recordHeaderBytes = 24;
+export const recordHeaderBytes = 24;
 
 interface Unfinished {
   lsn: bigint;
@@ -83,35 +83,4 @@ function take(record: Unfinished, from: Buffer): number {
 /** Records begin at multiples of 8 bytes. */
 function aligned(at: number): number {
   return (at + 7) & ~7;
-}
-
-const tablespaceManager = 5;
-const created = 0x00;
-const xidBlock = 252;
-const originBlock = 253;
-const longDataBlock = 254;
-const shortDataBlock = 255;
-
-/** Bytes of a record that are enough for createdTablespace(): a path is shorter than MAXPGPATH. */
-export const tablespaceRecordBytes = 1200;
-
-/**
- * Where a tablespace is created by it, one character a byte (src/include/commands/tablespace.h:
- * xl_tblspc_create_rec); undefined: it creates none, or one below the data directory.
- */
-export function createdTablespace({ manager, info, bytes }: WalRecord): string | undefined {
-  if (manager !== tablespaceManager || info !== created) return undefined;
-  let at = recordHeaderBytes;
-  for (;;) {
-    const block = bytes.readUInt8(at);
-    if (block === xidBlock) at += 5;
-    else if (block === originBlock) at += 3;
-    else {
-      if (block !== shortDataBlock && block !== longDataBlock)
-        throw new RangeError(`a tablespace's record has a block ${block}`);
-      const path = at + (block === shortDataBlock ? 2 : 5) + 4;
-      const text = bytes.toString('latin1', path, bytes.indexOf(0, path));
-      return text === '' ? undefined : text;
-    }
-  }
 }

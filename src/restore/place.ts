@@ -11,6 +11,11 @@ import { parseControlFile } from '../postgres/pg-control.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import type { Backup } from './backup.ts';
 import { mismatch, type Copy } from './belongs-together.ts';
+import { addToAutoConf } from './auto-conf.ts';
+import type { Creation } from './created-tablespaces.ts';
+import { writeOwned, type Owned } from './data-files.ts';
+import { lookAheadOfCopy } from './look-ahead-of-copy.ts';
+import { targetSettings } from './recovery-settings.ts';
 import { serverLock } from './running-server.ts';
 import { refuseOthers, writeLabelFiles, type Ownership } from './write-label.ts';
 
@@ -21,20 +26,56 @@ export interface Placed {
   removed: string | undefined;
   /** Where recovery is going to look for the tablespaces: copies of them have to be there by then. */
   tablespaces: { oid: string; location: string; exists: boolean }[];
+  /** Those that recovery is going to create; one character a byte. */
+  created: Creation[];
+}
+
+export interface PlaceOptions {
+  /** Of the cluster, in a repository that may have its WAL. */
+  clusterDirectory?: string | undefined;
+  /** Where recovery is to end, just before it. */
+  stopBefore?: bigint | undefined;
 }
 
 /** @throws HoldfastError, and then nothing has been changed */
-export async function place(backup: Backup, dataDirectory: string): Promise<Placed> {
+export async function place(
+  backup: Backup,
+  dataDirectory: string,
+  { clusterDirectory, stopBefore }: PlaceOptions = {},
+): Promise<Placed> {
   const ownership = ownershipIn(dataDirectory, await directoryStats(dataDirectory));
   const lock = await refuseServer(dataDirectory);
-  refuseMismatch(await readCopy(dataDirectory), backup, dataDirectory);
+  const copy = await readCopy(dataDirectory);
+  refuseMismatch(copy, backup, dataDirectory);
   await refuseOthers(dataDirectory, backup);
   const tablespaces = await lookAtTablespaces(backup);
+  const { walSegmentSize } = copy.control;
+  const created = await lookAheadOfCopy({
+    backup,
+    directory: dataDirectory,
+    walSegmentSize,
+    clusterDirectory,
+    stopBefore,
+  });
 
+  if (stopBefore !== undefined) await setStop(dataDirectory, stopBefore, ownership);
   const files = await writeLabelFiles(dataDirectory, backup, ownership);
   const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
   if (removed !== undefined) await rm(removed, { force: true });
-  return { files, removed, tablespaces };
+  return { files, removed, tablespaces, created };
+}
+
+/** Recovery ends there, whatever the copy's own configuration says of targets. */
+async function setStop(directory: string, lsn: bigint, { mode, owner }: Ownership): Promise<void> {
+  const settings = targetSettings({
+    target: { kind: 'lsn', lsn, exclusive: true },
+    timeline: undefined,
+    action: 'promote',
+  });
+  const comment = 'holdfast place';
+  const owned: Owned = { owner, fileMode: mode, directoryMode: 0o700 };
+  await addToAutoConf({ directory, settings, comment, owned });
+  await writeOwned(join(directory, 'recovery.signal'), Buffer.alloc(0), owned, { sync: true });
 }
 
 async function directoryStats(dataDirectory: string): Promise<Stats> {

@@ -12,6 +12,8 @@ export interface Recovery {
   action: TargetAction;
   standby: boolean;
   restoreCommand: string;
+  /** What PostgreSQL runs once recovery is over; empty: nothing. */
+  endCommand: string;
   /** Turns archiving off. */
   noArchiving: boolean;
 }
@@ -20,7 +22,7 @@ export interface Recovery {
  * Every target there is: more than one set is an error at the start, and postgresql.conf may have one. Unset ones come
  * first, as setting one to nothing afterwards would unset the other (xlogrecovery.c: assign_recovery_target).
  */
-const targets = [
+export const targets = [
   'recovery_target',
   'recovery_target_name',
   'recovery_target_time',
@@ -29,20 +31,29 @@ const targets = [
 ] as const;
 
 export function recoverySettings(recovery: Recovery): [string, string][] {
-  const { target, timeline, action, standby, restoreCommand, noArchiving } = recovery;
-  const chosen = targetSetting(target);
-  const settings: [string, string][] = [
-    ['restore_command', restoreCommand],
-    ...targets.filter((name) => name !== chosen?.[0]).map((name): [string, string] => [name, '']),
-    ['recovery_target_timeline', String(timeline ?? 'latest')],
-    ['recovery_target_inclusive', 'exclusive' in target && target.exclusive ? 'off' : 'on'],
-    ['recovery_target_action', action],
-  ];
-  if (chosen !== undefined) settings.push(chosen);
+  const { standby, restoreCommand, endCommand, noArchiving } = recovery;
+  const settings: [string, string][] = [['restore_command', restoreCommand], ...targetSettings(recovery)];
+  // What the old cluster would run at its failover is not for the new one.
+  settings.push(['recovery_end_command', endCommand]);
   // Those of a standby would clean up the archive behind the recovery, or delay it.
   if (!standby) settings.push(['archive_cleanup_command', ''], ['recovery_min_apply_delay', '0']);
   if (noArchiving) settings.push(['archive_mode', 'off']);
   return settings;
+}
+
+export function targetSettings({
+  target,
+  timeline,
+  action,
+}: Pick<Recovery, 'target' | 'timeline' | 'action'>): [string, string][] {
+  const chosen = targetSetting(target);
+  return [
+    ...targets.filter((name) => name !== chosen?.[0]).map((name): [string, string] => [name, '']),
+    ['recovery_target_timeline', String(timeline ?? 'latest')],
+    ['recovery_target_inclusive', 'exclusive' in target && target.exclusive ? 'off' : 'on'],
+    ['recovery_target_action', action],
+    ...(chosen === undefined ? [] : [chosen]),
+  ];
 }
 
 function targetSetting(target: Target): [(typeof targets)[number], string] | undefined {
@@ -83,36 +94,11 @@ export function withSettings(file: Buffer, settings: readonly [string, string][]
   ]);
 }
 
-function settingIn(line: string): string {
+export function settingIn(line: string): string {
   return /^\s*([A-Za-z_][\w.]*)/.exec(line)?.[1]?.toLowerCase() ?? '';
 }
 
 /** src/backend/utils/misc/guc-file.l: a quote is doubled, a backslash escapes. */
-function quoted(value: string): string {
+export function quoted(value: string): string {
   return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
-}
-
-export interface FetchCommand {
-  /** bin/holdfast-wal, which does without Node for what the read-ahead has ready. */
-  script: string;
-  /** The directory of the Node to start where it cannot. */
-  nodeDirectory: string;
-  repository: string;
-  cluster: string;
-  /** Whether recovery may end at a hole in the archive: it is known, and behind the target or accepted. */
-  despiteMissingWal?: boolean;
-}
-
-/** For the shell, with PostgreSQL's placeholders: a percent sign of our own is doubled. */
-export function fetchCommand(fetch: FetchCommand): string {
-  const { script, nodeDirectory, repository, cluster, despiteMissingWal = false } = fetch;
-  const word = (text: string) =>
-    /^[A-Za-z0-9_./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`.replaceAll('%', '%%');
-  const variables = [
-    `PATH=${word(nodeDirectory)}:"$PATH"`,
-    `HOLDFAST_REPOSITORY=${word(repository)}`,
-    `HOLDFAST_CLUSTER=${word(cluster)}`,
-    ...(despiteMissingWal ? ['HOLDFAST_DESPITE_MISSING_WAL=1'] : []),
-  ];
-  return [...variables, word(script), 'fetch', '"%f"', '"%p"'].join(' ');
 }

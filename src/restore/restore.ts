@@ -7,11 +7,14 @@ import { lchown, mkdir, open, readFile, rename, symlink } from 'node:fs/promises
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
+import { parseControlFile } from '../postgres/pg-control.ts';
+import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import { formatTablespaceMap, parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
 import { syncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { whileReading } from '../repository/lock.ts';
+import { addToAutoConf, configuredIn } from './auto-conf.ts';
 import { ownershipOf, writeOwned, type Owned } from './data-files.ts';
 import { prepareDestination, removeNote } from './destination.ts';
 import { finishDirectories, handOver } from './directories.ts';
@@ -20,7 +23,8 @@ import { clusterOwner, type Owner } from './extraction/cluster-owner.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
 import { holdDestination, type HeldDestination } from './hold-destination.ts';
 import { Flusher } from './make-durable.ts';
-import { recoverySettings, withSettings, type Recovery } from './recovery-settings.ts';
+import { recoverySettings, type Recovery } from './recovery-settings.ts';
+import { serverSettings } from './server-settings.ts';
 import { readInventory, type Inventory, type StoredBackup } from './stored-backup.ts';
 import { placeTablespaces, refuseUnasked, type PlacedTablespace } from './tablespaces.ts';
 import { refuseWrongFiles } from './whole-copy.ts';
@@ -34,6 +38,8 @@ export interface RestoreOptions {
   /** The others go where they were, even as root. */
   asWere: boolean;
   recovery: Recovery;
+  /** What a server needs on the way beyond what it needed when the backup was made. */
+  required?: RequiredParameters | undefined;
   /** WAL segments that are taken from beside the backup, as the archive does not have them. */
   fromBackup: readonly string[];
   jobs: number;
@@ -106,7 +112,7 @@ async function fill(filling: Filling, places: readonly Place[]): Promise<{ files
   await finishDirectories(outcome.directories, roots, owned);
   await linkTablespaces(filling, places, owned);
   await addWal(filling, owned);
-  await addSettings(filling, owned);
+  await addSettings(filling, outcome.kept.get(controlFile), owned);
   await addManifest(filling, owned);
   await flusher.finish(Object.values(roots));
 
@@ -252,14 +258,20 @@ async function decompressTo(to: string, from: string, size: number, owned: Owned
   }
 }
 
-async function addSettings({ backup, directory, recovery }: RestoreOptions, owned: Owned): Promise<void> {
-  const file = join(directory, 'postgresql.auto.conf');
-  const before = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  });
+async function addSettings(
+  { backup, directory, recovery, required }: RestoreOptions,
+  control: Buffer | undefined,
+  owned: Owned,
+): Promise<void> {
+  const { required: atFirst } = parseControlFile(control ?? Buffer.alloc(0));
+  const needs = {
+    major: Number.parseInt(backup.description.serverVersion, 10),
+    required: greaterParameters(atFirst, required ?? atFirst),
+    configured: await configuredIn(directory),
+  };
+  const settings = [...recoverySettings(recovery), ...serverSettings(recovery, needs)];
   const comment = `holdfast restore of backup ${entryName(backup.description)}, ${new Date().toISOString()}`;
-  await writeOwned(file, withSettings(before, recoverySettings(recovery), comment), owned);
+  await addToAutoConf({ directory, settings, comment, owned });
   const signal = recovery.standby ? 'standby.signal' : 'recovery.signal';
   await writeOwned(join(directory, signal), Buffer.alloc(0), owned);
 }

@@ -36,6 +36,13 @@ export async function serverLock(dataDirectory: string): Promise<Lock> {
   return elsewhere === false ? { state: 'stale', pid } : { state: 'unclear', pid, alive: true };
 }
 
+/** The postmaster that works in this directory; undefined: none is seen. */
+export async function postmasterIn(dataDirectory: string): Promise<number | undefined> {
+  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '');
+  const pid = Number.parseInt(text, 10);
+  return pid > 0 && (await worksIn(pid, dataDirectory)) === true ? pid : undefined;
+}
+
 /** How often a server may have had to take the next key, as others had the one before. */
 const mostKeysTaken = 100n;
 

@@ -24,6 +24,7 @@ function findings(...drills: NewestDrill[]): Finding[] {
     serverVersion: '18.4',
     archiveMode: 'on',
     archiverFailing: false,
+    recoverySettings: [],
     lastArchivedWal: null,
     lastArchivedAgo: null,
     lastFailedWal: null,

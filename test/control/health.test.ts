@@ -10,6 +10,7 @@ const cluster: ClusterStatus = {
   serverVersion: '18.4',
   archiveMode: 'on',
   archiverFailing: false,
+  recoverySettings: [],
   lastArchivedWal: '000000010000000000000002',
   lastArchivedAgo: 60,
   lastFailedWal: null,
@@ -152,6 +153,12 @@ for (const [title, change, severity, message] of [
     { clusters: [{ archiverFailing: true, lastFailedWal: 'X' }] },
     'critical',
     'the archiver fails on X',
+  ],
+  [
+    'a recovery target that was left behind',
+    { clusters: [{ recoverySettings: ['recovery_target_time'] }] },
+    'warning',
+    'its recovery is over, and its configuration still has recovery_target_time, which a standby made of it would obey: type ALTER SYSTEM RESET recovery_target_time; SELECT pg_reload_conf();',
   ],
   ['archiving off', { clusters: [{ archiveMode: 'off' }] }, 'critical', 'archiving is off'],
   [

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import anyTest, { type ExecutionContext } from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { parseControlFile } from '../../src/postgres/pg-control.ts';
+import { requiredParameters, type RequiredParameters } from '../../src/postgres/required-parameters.ts';
 import { noServerFiles, sharedCluster } from '../support/cluster.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
@@ -22,8 +23,9 @@ test('what is read from the file is what the server says', async (t) => {
   const [said] = await client.query(
     `select system_identifier::text, catalog_version_no, checkpoint_lsn::text, redo_lsn::text, timeline_id,
        database_block_size, blocks_per_segment, bytes_per_wal_segment, data_page_checksum_version,
-       current_setting('max_prepared_transactions') as prepared, current_setting('max_locks_per_transaction') as locks
+       (select json_object_agg(name, setting::int) from pg_settings where name = any($1)) as required
      from pg_control_system(), pg_control_checkpoint(), pg_control_init()`,
+    [requiredParameters],
   );
   t.deepEqual(parsed, {
     systemIdentifier: String(said?.['system_identifier']),
@@ -32,8 +34,7 @@ test('what is read from the file is what the server says', async (t) => {
     timeline: Number(said?.['timeline_id']),
     state: 'in production',
     catalogVersion: Number(said?.['catalog_version_no']),
-    maxPreparedTransactions: Number(said?.['prepared']),
-    maxLocksPerTransaction: Number(said?.['locks']),
+    required: said?.['required'] as RequiredParameters,
     blockSize: Number(said?.['database_block_size']),
     relationSegmentBlocks: Number(said?.['blocks_per_segment']),
     walSegmentSize: Number(said?.['bytes_per_wal_segment']),

@@ -3,12 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
-import {
-  fetchCommand,
-  recoverySettings,
-  withSettings,
-  type Recovery,
-} from '../../src/restore/recovery-settings.ts';
+import { recoverySettings, withSettings, type Recovery } from '../../src/restore/recovery-settings.ts';
+import { fetchCommand } from '../../src/restore/commands.ts';
+import { withoutTarget } from '../../src/restore/forget-target.ts';
 import { formatTime, parseTime } from '../../src/restore/target.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -18,6 +15,7 @@ const latest: Recovery = {
   action: 'pause',
   standby: false,
   restoreCommand: 'fetch %f %p',
+  endCommand: 'end',
   noArchiving: false,
 };
 
@@ -64,6 +62,21 @@ test('earlier settings of the same names become comments, and everything else st
     `# mine\nwork_mem = '4MB'\n#  Recovery_Target_Time = '2020-01-01'\n#restore_command='old'\nx = '\xe9'\n` +
       `# new\nrestore_command = 'it''s \\\\ 100%%'\nrecovery_target_time = ''\n`,
   );
+});
+
+test('once recovery is over its target goes, and everything else stays byte for byte', (t) => {
+  const settings = recoverySettings({ ...latest, target: { kind: 'name', name: 'then' } });
+  const before = withSettings(Buffer.from(`work_mem = '4MB'\nx = '\xe9'`, 'latin1'), settings, 'restore');
+  const after = withoutTarget(before).toString('latin1');
+  t.true(
+    after.startsWith(`work_mem = '4MB'\nx = '\xe9'\n# restore\nrestore_command = 'fetch %f %p'\n`),
+    after,
+  );
+  t.regex(after, /^recovery_target_name = ''$/m);
+  t.regex(after, /^recovery_end_command = ''$/m);
+  t.regex(after, /^archive_cleanup_command = ''$/m);
+  t.notRegex(after, /recovery_target_(action|inclusive)|hot_standby/);
+  t.deepEqual(withoutTarget(Buffer.from(after, 'latin1')).toString('latin1'), after);
 });
 
 test('the shell gives wal fetch every word as it was, whatever is in it', async (t) => {

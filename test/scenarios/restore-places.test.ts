@@ -150,7 +150,8 @@ test('where postgresql.conf is not in the data directory, the command to start i
   await scene.backup();
   const to = join(await temporaryDirectory(t), 'data');
   const { stdout } = await scene.restore(to);
-  t.true(stdout.includes(`-D ${to} -o "-c config_file=FILE -c data_directory=${to}"`));
+  t.regex(stdout, /-o "-p \d+ -c config_file=FILE /);
+  t.true(stdout.includes(` -D ${to} `) && stdout.includes(` -c data_directory=${to} -c external_pid_file=`));
 });
 
 test('an interrupted restore leaves nothing that starts, and the next one says what to do', async (t) => {

@@ -119,11 +119,10 @@ async function rehearseWith(
     try {
       await refuseWithoutRoom(drillDirectory, scratch.directory, expected);
       await restoreInto(scratch, choice, recovery, options, record);
-      await recover(scratch, choice.backup, { programs, recovery, assertions }, options, record).catch(
-        (error: unknown) => {
-          throw limit.tablespace === undefined ? error : endedEarly(error, limit.tablespace);
-        },
-      );
+      const plan = { programs, recovery, assertions, required: limit.required };
+      await recover(scratch, choice.backup, plan, options, record).catch((error: unknown) => {
+        throw limit.tablespace === undefined ? error : endedEarly(error, limit.tablespace);
+      });
       if (limit.tablespace !== undefined) record.checks.push(leftOut(limit.tablespace));
     } finally {
       report.phase('removing', scratch.directory);
@@ -164,14 +163,17 @@ async function tablespacesInto(scratch: Scratch, backup: StoredBackup): Promise<
   return new Map(parseTablespaceMap(map, majorOf(backup)).map(({ oid }) => [oid, scratch.tablespace(oid)]));
 }
 
+interface RecoveryPlan {
+  programs: string;
+  recovery: Recovery;
+  assertions: readonly Assertion[];
+  required: WalLimit['required'];
+}
+
 async function recover(
   scratch: Scratch,
   backup: StoredBackup,
-  {
-    programs,
-    recovery,
-    assertions,
-  }: { programs: string; recovery: Recovery; assertions: readonly Assertion[] },
+  { assertions, ...plan }: RecoveryPlan,
   options: DrillOptions,
   record: DrillRecord,
 ): Promise<void> {
@@ -180,10 +182,9 @@ async function recover(
   const major = majorOf(backup);
   report.phase('recovering', `to ${record.target}, with PostgreSQL ${major}`);
   const server = await PrivateServer.prepare({
+    ...plan,
     scratch,
-    programs,
     major,
-    recovery,
     preload,
     signal,
     onSegment: report.segment,
@@ -216,6 +217,7 @@ function recoveryOf(
     action: 'promote',
     standby: false,
     restoreCommand: limitedTo(last, fetch),
+    endCommand: '',
     noArchiving: true,
   };
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config/config.ts';
 import { packageRoot } from '../../control/statements.ts';
 import { HoldfastError } from '../../errors.ts';
-import { fetchCommand } from '../recovery-settings.ts';
+import { fetchCommand } from '../commands.ts';
 import type { DrillOptions } from './drill.ts';
 
 export interface Overrides {

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
+import { greaterParameters, type RequiredParameters } from '../../postgres/required-parameters.ts';
 import { ownershipOf, writeOwned } from '../data-files.ts';
 import { recoverySettings, settingLines, type Recovery } from '../recovery-settings.ts';
 import { explainServer, refuseUnreached } from './server-log.ts';
@@ -24,6 +25,8 @@ export interface PrivateServerOptions {
   major: number;
   recovery: Recovery;
   preload: string;
+  /** What a standby would need beyond what it needed when the backup was made. */
+  required: RequiredParameters | undefined;
   /** Ends the wait, and then the server. */
   signal: AbortSignal;
   /** How far recovery is: the last segment that it has got. */
@@ -50,7 +53,15 @@ export class PrivateServer {
     const owned = await ownershipOf(join(scratch.data, 'PG_VERSION'));
     if (owned.owner?.uid === 0) throw ownerIsRoot();
     const files = { hbaFile: join(scratch.directory, 'pg_hba.conf'), identFile: '/dev/null' };
-    const settings = privateSettings({ major, control, sockets: scratch.sockets, preload, ...files });
+    const required = greaterParameters(control.required, options.required ?? control.required);
+    const settings = privateSettings({
+      major,
+      control,
+      required,
+      sockets: scratch.sockets,
+      preload,
+      ...files,
+    });
     await writeOwned(files.hbaFile, Buffer.from(privateHba), owned);
     await writeOwned(configFile(scratch), Buffer.from(settingLines(settings)), owned);
     // What ALTER SYSTEM had left there would beat all of that.

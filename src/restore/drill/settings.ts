@@ -3,6 +3,7 @@
  * counts. It reaches nobody and nobody reaches it, and of what is in the databases nothing runs by itself. Pure.
  */
 import type { ControlFile } from '../../postgres/pg-control.ts';
+import type { RequiredParameters } from '../../postgres/required-parameters.ts';
 import { mostWal } from './room.ts';
 
 /** Part of the socket's name only. */
@@ -10,7 +11,9 @@ export const privatePort = 5432;
 
 export interface PrivateSettings {
   major: number;
-  control: Pick<ControlFile, 'maxPreparedTransactions' | 'maxLocksPerTransaction' | 'walSegmentSize'>;
+  control: Pick<ControlFile, 'walSegmentSize'>;
+  /** The most that the primary had on the way. */
+  required: RequiredParameters;
   sockets: string;
   hbaFile: string;
   identFile: string;
@@ -61,12 +64,12 @@ function size({ control }: PrivateSettings): [string, string][] {
  * Without a hot standby, replay demands none of the primary's settings but room for what the WAL may hold: prepared
  * transactions, their locks, and the progress of subscriptions (src/backend/replication/logical/origin.c).
  */
-function recovery({ major, control }: PrivateSettings): [string, string][] {
+function recovery({ major, required }: PrivateSettings): [string, string][] {
   const origins = major >= 18 ? 'max_active_replication_origins' : 'max_replication_slots';
   return [
     ['hot_standby', 'off'],
-    ['max_prepared_transactions', String(Math.max(100, control.maxPreparedTransactions))],
-    ['max_locks_per_transaction', String(Math.max(64, control.maxLocksPerTransaction))],
+    ['max_prepared_transactions', String(Math.max(100, required.max_prepared_transactions))],
+    ['max_locks_per_transaction', String(Math.max(64, required.max_locks_per_transaction))],
     [origins, '1000'],
   ];
 }

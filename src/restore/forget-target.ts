@@ -1,0 +1,53 @@
+/**
+ * Once a recovery is over, its target is a trap: a standby that is made of the server later would stop there, and
+ * promote itself. So it leaves postgresql.auto.conf, and what else was meant for the recovery alone.
+ */
+import { readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { temporaryName } from '../identity/temporary.ts';
+import { syncDirectory } from '../repository/durable-files.ts';
+import { autoConfIn, readAutoConf } from './auto-conf.ts';
+import { ownershipOf, writeOwned } from './data-files.ts';
+import { settingIn, settingLines, targets } from './recovery-settings.ts';
+
+/** Empty targets stay: postgresql.conf, wherever it is, may have one. */
+const emptied = new Map<string, string>([
+  ...targets.map((name) => [name, ''] as const),
+  ['recovery_target_timeline', 'latest'],
+  ['recovery_end_command', ''],
+]);
+const dropped = ['recovery_target_inclusive', 'recovery_target_action', 'hot_standby'];
+
+/** The file without them, and everything else byte for byte. */
+export function withoutTarget(file: Buffer): Buffer {
+  const lines = file
+    .toString('latin1')
+    .split('\n')
+    .flatMap((line) => {
+      const name = settingIn(line);
+      const value = emptied.get(name);
+      if (value !== undefined) return [settingLines([[name, value]]).trimEnd()];
+      return dropped.includes(name) ? [] : [line];
+    });
+  return Buffer.from(lines.join('\n'), 'latin1');
+}
+
+/** Of a server's data directory, by the server's user. */
+export async function forgetTarget(directory: string): Promise<void> {
+  const before = await readAutoConf(directory);
+  const after = withoutTarget(before);
+  if (after.equals(before)) return;
+  const path = autoConfIn(directory);
+  const owned = await ownershipOf(path);
+  // PostgreSQL's tools pass over what begins so.
+  const temporary = join(directory, temporaryName('pgsql_tmp.holdfast'));
+  try {
+    await writeOwned(temporary, after, owned, { sync: true });
+    // Whoever has used ALTER SYSTEM meanwhile comes first; "holdfast check" says that the target is there.
+    if (!(await readFile(path)).equals(before)) throw new Error(`"${path}" has just been changed`);
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  await syncDirectory(directory);
+}

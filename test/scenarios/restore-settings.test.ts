@@ -1,0 +1,134 @@
+// The settings of a restored server: what it needs on the way, and what is left of them once recovery is over.
+import { existsSync } from 'node:fs';
+import { chmod, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createCluster, type Major } from '../../dev/embedded/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { noRestore } from '../support/restored-copy.ts';
+import { repositoryScene } from '../support/repository-scene.ts';
+import { connect, withClient } from '../support/sql-client.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { testWhen } from '../support/test-when.ts';
+
+const test = testWhen(noRestore).serial;
+const tested = Number(process.env['TEST_PG_VERSION'] ?? 18);
+const kept = 'select array_agg(n order by n)::text from kept';
+/** What the old cluster has in postgresql.conf: for its own standbys, and from a restore of its own. */
+const ofOld = {
+  restore_command: 'touch old-ran && false',
+  archive_cleanup_command: 'touch old-ran',
+  recovery_end_command: 'touch old-ran',
+  recovery_target_name: 'then',
+};
+
+test('a restored server recovers past settings that were raised since, runs nothing of the old one, and forgets its target', async (t) => {
+  const scene = await repositoryScene(t, { settings: ofOld });
+  const { admin, archiveAll, backup, cluster, now, started } = scene;
+  await admin.query('create table kept (n int)');
+  await eventually('the worker has seen what a restore has left', async () => {
+    const [left] = await admin.query(`select recovery_settings from holdfast.cluster where name = 'main'`);
+    return String(left?.['recovery_settings']) === 'recovery_target_name';
+  });
+  await backup();
+  await cluster.configure({
+    max_connections: '170',
+    max_worker_processes: '13',
+    max_prepared_transactions: '7',
+  });
+  const again = await connect(t, scene.db.url);
+  await again.query('insert into kept values (1)');
+  await again.query(`begin`);
+  await again.query('insert into kept values (2)');
+  await again.query(`prepare transaction 'two'`);
+  await again.query(`commit prepared 'two'`);
+  const target = await now(again);
+  await again.query('insert into kept values (3)');
+  await archiveAll(again);
+
+  const latest = await started('--no-archiving');
+  t.is(await latest.client.value(kept), '{1,2,3}');
+  await latest.cluster.stop('immediate');
+
+  const paused = await started(
+    '--target-time',
+    target,
+    '--target-action',
+    'pause',
+    '--target-timeline',
+    '1',
+    '--no-archiving',
+  );
+  await eventually('it has paused', () => paused.client.value('select pg_is_wal_replay_paused()'));
+  t.is(await paused.client.value(kept), '{1,2}');
+  t.is(await paused.client.value('show max_connections'), '170');
+  const file = join(paused.cluster.dataDirectory, 'postgresql.auto.conf');
+  t.regex(await readFile(file, 'utf8'), /^recovery_target_time = '.+'$/m);
+  // It writes the file anew, without our comments.
+  await paused.client.query(`alter system set work_mem = '5MB'`);
+  await paused.client.query('select pg_wal_replay_resume()');
+  await eventually('it is a primary', () => paused.client.value('select not pg_is_in_recovery()'));
+  const after = await readFile(file, 'utf8');
+  t.notRegex(after, /^recovery_target(_\w+)? = '(?!(latest)?')/m);
+  t.regex(after, /^work_mem = '5MB'$/m);
+  t.regex(after, /^archive_mode = 'off'$/m);
+  await eventually('the server has read it', () =>
+    paused.client.value(
+      `select pending_restart from pg_settings where name = 'recovery_target_time' and setting <> ''`,
+    ),
+  );
+  await paused.cluster.restart();
+  t.false((await readdir(paused.cluster.dataDirectory)).includes('old-ran'));
+});
+
+test('the printed commands start a copy beside the old server, which keeps its files, and open it at its target', async (t) => {
+  const shared = await temporaryDirectory(t);
+  await chmod(shared, 0o777);
+  const ofServer = {
+    external_pid_file: join(shared, 'old.pid'),
+    logging_collector: 'on',
+    log_directory: join(shared, 'log'),
+    ...(tested < 15 ? { stats_temp_directory: shared } : {}),
+  };
+  const { admin, archiveAll, backup, cluster, db, restore } = await repositoryScene(t, {
+    settings: ofServer,
+  });
+  await admin.query('create table kept as select 1 n');
+  await backup();
+  await admin.query('insert into kept values (2)');
+  const lsn = await admin.value<string>('select pg_current_wal_lsn()::text');
+  await admin.query('insert into kept values (3)');
+  await archiveAll();
+  const files = async () => [
+    await readFile(join(shared, 'old.pid'), 'utf8'),
+    await readdir(join(shared, 'log')),
+  ];
+  const before = await files();
+
+  const copy = await createCluster({ version: cluster.version as Major, empty: true });
+  t.teardown(() => copy.remove());
+  const target = ['--target-lsn', lsn, '--target-action', 'shutdown', '--no-archiving'];
+  const { status, stdout, stderr } = await restore(copy.dataDirectory, ...target);
+  t.is(status, 0, stderr);
+  const [first = '', second = ''] = stdout.match(/pg_ctl start .*/g) ?? [];
+  const run = (command: string) =>
+    copy.asServerUser.run('sh', [
+      '-c',
+      `PATH="${dirname(copy.bin('pg_ctl'))}:$PATH"; ${command} > "${copy.archiveDirectory}/out" 2>&1 || true`,
+    ]);
+  t.teardown(() => run(`pg_ctl stop -m immediate -D ${copy.dataDirectory}`));
+  await run(first);
+  await eventually('it has shut down', () => !existsSync(join(copy.dataDirectory, 'postmaster.pid')));
+  await run(second);
+  const [, port = ''] = /-p (\d+) /.exec(second) ?? [];
+  t.not(port, new URL(db.url).port);
+  const url = `postgres://postgres@localhost:${port}/${db.name}`;
+  const reached = () => withClient(url, (client) => client.value(kept)).catch(() => undefined);
+  await eventually('it is open at its target', async () => (await reached()) === '{1,2}');
+  const timeline = 'select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)';
+  t.is(await withClient(url, (client) => client.value(timeline)), '00000002');
+  t.deepEqual(await files(), before);
+  await run(`pg_ctl stop -m fast -w -D ${copy.dataDirectory}`);
+  t.deepEqual(await files(), before);
+  const names = await readdir(copy.dataDirectory);
+  t.true(names.includes('log') && !names.includes('external.pid'));
+});
