@@ -37,6 +37,22 @@ where r.cluster = :cluster
   and r.expired_at is null
 order by r.id
 
+-- name: evidence
+-- When something happened, by the hour: what proves that time went by. Not when something was due, nor will be.
+select distinct date_trunc('hour', e.at) as at
+from (
+  select at from :"schema".backup_event
+  union all select unnest(array[started_at, stopped_at, finished_at]) from :"schema".backup_request
+  union all select unnest(array[started_at, last_seen]) from :"schema".worker
+  union all select unnest(array[requested_at, finished_at]) from :"schema".backup_chore
+  union all select finished_at from :"schema".backup_schedule_run
+  union all select finished_at from :"schema".backup_verification
+  union all select finished_at from :"schema".backup_drill
+  union all select begun_at from :"schema".backup_expiry
+  union all select begun_at from :"schema".wal_expiry
+  union all select unnest(array[last_archived_at, seen_at]) from :"schema".archived_wal) e
+where e.at > coalesce(:after::timestamptz, '-infinity')
+
 -- name: starting
 select id from :"schema".backup_request
 where cluster = :cluster and state = 'starting'

@@ -121,6 +121,7 @@ order by id
 
 -- name: restore_windows
 select cluster, timeline, holes,
+  extract(epoch from clock_timestamp() - latest_time)::float8 as "latestAgo",
   up_to_date as "upToDate",
   earliest_time as "earliestTime",
   earliest_lsn::text as "earliestLsn",

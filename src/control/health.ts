@@ -1,5 +1,6 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
 import type { RestoreWindow } from './archived-wal.ts';
+import { datedAhead, clockFindings } from './clock-health.ts';
 import type { NewestDrill } from './drills.ts';
 import type { ControlIdentity, MissingBackup, RepositoryProblem } from './identity.ts';
 import { identityFindings } from './identity-health.ts';
@@ -69,6 +70,7 @@ export function assess(
   const findings = [
     ...schemaFindings(observation.schema),
     ...identityFindings(observation, age),
+    ...clockFindings({ ...observation, clusters }, age),
     ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
     ...observation.requests.flatMap((request) => requestFindings(request, age)),
     ...observation.damaged.map(damageFinding),
@@ -130,7 +132,8 @@ function clusterFindings(
         `last complete backup ${age(completeAgo)} ago (${completeId}), more than ${age(limits.maxAge)}`,
       ),
     );
-  } else findings.push(say('ok', `last complete backup ${age(completeAgo)} ago (${completeId})`));
+  } else if (!datedAhead(completeAgo))
+    findings.push(say('ok', `last complete backup ${age(completeAgo)} ago (${completeId})`));
 
   if (cluster.failedAgo !== null && cluster.failedAgo < (completeAgo ?? Infinity)) {
     findings.push(

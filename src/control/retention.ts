@@ -66,6 +66,12 @@ export async function knownBackups(db: Connection, cluster: string): Promise<Kno
   return rows.map((row) => ({ ...row, id: Number(row.id) }) as KnownBackup);
 }
 
+/** Moments at which something happened that the database knows of; `after`: later ones only. */
+export async function datedEvents(db: Connection, after: Date | undefined): Promise<Date[]> {
+  const rows = await db.run('retention', 'evidence', { after: after?.toISOString() ?? null });
+  return rows.map(({ at }) => at as Date);
+}
+
 /** The requests whose start is not known yet. */
 export async function startingBackups(db: Connection, cluster: string): Promise<number[]> {
   const rows = await db.run('retention', 'starting', { cluster });

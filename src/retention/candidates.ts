@@ -10,6 +10,8 @@ export interface Question {
   clusterDirectory: string;
   /** Also those in the repository that this database knows nothing of. */
   unknown: boolean;
+  /** Somebody says so: nothing is held against the clock. */
+  clockIsRight: boolean;
   /** Whether there is anything that removes copies which are not in the repository. */
   deletes: boolean;
 }

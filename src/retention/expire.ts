@@ -11,8 +11,9 @@ import { moveLatestAway, unlistedBackups } from '../repository/expired-backup.ts
 import { withLock } from '../repository/lock.ts';
 import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
 import { removeArchived } from '../repository/wal-archive.ts';
-import type { Decided } from './decide-backups.ts';
 import type { ListedCandidate } from './candidates.ts';
+import { acceptTime } from './clock.ts';
+import type { Decided } from './decide-backups.ts';
 import { bringHoldsTogether } from './holds.ts';
 import { lookAgain, lookAt, planFor, type Plan, type Seen } from './plan.ts';
 import { finishEarlier, removeOne, type ExpireOptions } from './remove.ts';
@@ -71,6 +72,7 @@ async function expireLocked(options: ExpireOptions): Promise<Expiry> {
   await bringHoldsTogether(options);
   const seen = await control((db) => lookAt(db, question(options)));
   if (seen === undefined) return nothing(options.cluster);
+  await acceptTime(seen, options);
   const finished = await finishEarlier(options);
 
   const reading = new Set<string>();
@@ -147,8 +149,8 @@ async function isRead({ clusterDirectory }: Seen, name: string): Promise<boolean
   });
 }
 
-function question({ cluster, clusterDirectory, unknown, deleteCommand }: ExpireOptions) {
-  return { cluster, clusterDirectory, unknown, deletes: deleteCommand !== undefined };
+function question({ cluster, clusterDirectory, unknown, clockIsRight, deleteCommand }: ExpireOptions) {
+  return { cluster, clusterDirectory, unknown, clockIsRight, deletes: deleteCommand !== undefined };
 }
 
 function going({ backups }: Plan): Decided<ListedCandidate>[] {

@@ -32,6 +32,8 @@ import {
   type StoredCopy,
 } from './candidates.ts';
 import { decideBackups, type Decided } from './decide-backups.ts';
+import { refuseLeap, windowsOf } from './clock.ts';
+import type { Dated } from './clock-leap.ts';
 import { decideWal, type Beginning, type DecidedFile } from './decide-wal.ts';
 import { unknownHolds } from './holds.ts';
 import { timelinesToReach } from './reach.ts';
@@ -42,6 +44,8 @@ export interface Seen {
   clusterDirectory: string;
   /** On the database's clock. */
   now: Date;
+  /** For how long the rules keep what is younger, in milliseconds. */
+  windows: number[];
   policy: Policy;
   candidates: ListedCandidate[];
   archive: Archive | undefined;
@@ -72,6 +76,7 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   const { now, policy: written } = await retentionOf(db, cluster);
   if (written === undefined) return undefined;
   refuseOtherClock(now);
+  const windows = windowsOf(written, now);
   const policy = { ...written, recoverSince: earlier(written.recoverSince) };
   // What is starting moves on to what is known, so it comes before that. The database comes before the repository: what
   // is published meanwhile is no candidate, and newer than all that are.
@@ -82,6 +87,8 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   const stored = await listAll(clusterDirectory);
   const archive = await readArchive(clusterDirectory);
   refuseMissing(clusterDirectory, known, archive);
+  if (!question.clockIsRight)
+    await refuseLeap(db, { cluster, clusterDirectory, now, windows, stored: stored.map(stopOf), archive });
   const candidates = [
     ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
     ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
@@ -90,6 +97,7 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
     cluster,
     clusterDirectory,
     now,
+    windows,
     policy,
     candidates: await Promise.all(candidates.map((one) => withUnknownHolds(one, clusterDirectory, held))),
     archive,
@@ -99,6 +107,10 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
     ),
     walMustWait: await whyWait(clusterDirectory, starting, known),
   };
+}
+
+function stopOf({ description }: StoredCopy): Dated {
+  return { at: new Date(description.stoppedAt), what: `the end of backup ${entryName(description)}` };
 }
 
 async function withUnknownHolds(

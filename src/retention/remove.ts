@@ -25,6 +25,8 @@ export interface ExpireOptions {
   dryRun: boolean;
   /** Also what is in the repository and this database knows nothing of. */
   unknown: boolean;
+  /** Somebody says so. */
+  clockIsRight: boolean;
   deleteCommand: readonly string[] | undefined;
   log: Log;
   signal: AbortSignal;

@@ -65,6 +65,7 @@ const restorable: RestoreWindow = {
   earliestTime: new Date('2026-03-01T02:00:00.5Z'),
   earliestLsn: '0/5000000',
   latestTime: new Date('2026-03-02T14:30:00Z'),
+  latestAgo: 60,
   latestLsn: '0/9000000',
   upToDate: true,
   holes: null,
@@ -130,6 +131,18 @@ for (const [title, change, severity, message] of [
     { clusters: [{ completeId: null, completeAgo: null }] },
     'critical',
     'no complete backup yet',
+  ],
+  [
+    'a backup from the future',
+    { clusters: [{ completeAgo: -5 * hour }] },
+    'warning',
+    'its last complete backup (7) is dated 18000 s in the future: a clock was ahead then, or is behind now',
+  ],
+  [
+    'a segment archived in the future',
+    { clusters: [{ lastArchivedAgo: -2 * hour }] },
+    'warning',
+    'the last segment that was archived (000000010000000000000002) is dated 7200 s in the future: a clock was ahead then, or is behind now',
   ],
   [
     'a backup too old',
