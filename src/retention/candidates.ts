@@ -56,6 +56,7 @@ export function storedCandidate(
     name,
     method: 'copy',
     request: request?.id ?? null,
+    requester: request?.requester ?? 'somebody',
     isSound:
       backup.damagedPages.length === 0 &&
       !damaged.has(name) &&
@@ -111,6 +112,7 @@ export function otherCandidate(request: Elsewhere, { deletes, cluster }: Questio
     name: entryName({ startedAt: startedAt.toISOString(), id }),
     method,
     request: id,
+    requester: request.requester,
     isSound: true,
     held: [...whyHeld(request), ...stays],
     isBegun,

@@ -3,10 +3,13 @@
  *
  * What any rule keeps stays. The rules that count (the last ones, the tiers, the newest) count sound backups only, so
  * that one which is known to be damaged takes no sound one's place; and those in the repository once more by themselves,
- * as of all others there is nothing but their requester's word. Where none is sound, none goes: it may be found wrong.
+ * as of all others there is nothing but their requester's word. For the same reason the others are counted once more by
+ * schedule or requester: nobody's word evicts what somebody else made. Where none is sound, none goes: it may be found
+ * wrong.
  */
-import { isOnWay, wayTo, type Histories } from './history.ts';
+import { byRequester, isCopy, type Group } from './by-requester.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
+import { isOnWay, wayTo, type Histories } from './history.ts';
 
 export interface Candidate {
   /** <UTC start>-<id>, which is its name in the repository. */
@@ -23,6 +26,8 @@ export interface Candidate {
   stoppedAt: Date;
   /** Complete, and not found damaged. */
   isSound: boolean;
+  /** The schedule or the role that requested it: what is not in the repository is counted by that. */
+  requester: string;
   /** Why it stays whatever the rules say. */
   held: string[];
   /** Recovery from it may follow. */
@@ -79,8 +84,13 @@ export function decideBackups<T extends Candidate>(
   const newestCopy = sound.find(isCopy);
   if (newestCopy !== sound[0]) keep(newestCopy, 'it is the newest sound one in the repository');
   for (const newest of [newestFirst[0], sound[0], newestCopy]) if (newest) rolling.add(newest);
+  const groups = byRequester(sound, rules.recoverSince);
+  for (const { requester, backups: own } of groups) {
+    keep(own[0], `it is the newest of ${requester}`);
+    if (own[0] && newestCopy === undefined) rolling.add(own[0]);
+  }
 
-  for (const { backup, reason } of startingPoints(sound, rules, branches)) {
+  for (const { backup, reason } of startingPoints(sound, groups, rules, branches)) {
     keep(backup, reason);
     rolling.add(backup);
   }
@@ -92,7 +102,7 @@ export function decideBackups<T extends Candidate>(
     if (rules.keepSince !== null && backup.stoppedAt > rules.keepSince)
       keep(backup, 'it is within keep_within');
   }
-  for (const [backup, reason] of countedTwice(sound, rules)) keep(backup, reason);
+  for (const [backup, reason] of countedAgain(sound, groups, rules)) keep(backup, reason);
   for (const backup of irreplaceable(backups, sound)) {
     keep(backup, 'none is known to be sound that could take its place');
     rolling.add(backup);
@@ -114,34 +124,56 @@ function whole<T extends Candidate>(backups: readonly T[]): readonly T[] {
 /** For each branch the newest backup from which all of it can be reached, and that from which the window begins. */
 function* startingPoints<T extends Candidate>(
   sound: readonly T[],
+  groups: readonly Group<T>[],
   { recoverSince }: Rules,
   branches: readonly Branch[],
 ): Iterable<{ backup: T; reason: string }> {
+  const firstOf = (among: readonly T[]) =>
+    recoverSince === null ? undefined : among.find(({ stoppedAt }) => stoppedAt <= recoverSince);
   for (const { timeline, histories, systemIdentifier } of branches) {
     const way = wayTo(timeline, histories);
     // On one way positions are in the order of time, whatever the clocks were.
     const onWay = sound
       .filter((backup) => backup.systemIdentifier === systemIdentifier && isOnWay(backup, way))
       .sort((a, b) => compareLsns(b, a) || b.id - a.id);
-    // Copies that somebody else made count, but "holdfast restore" restores those in the repository.
-    for (const among of [onWay, onWay.filter(isCopy)]) {
-      const [newest] = among;
-      if (newest !== undefined)
-        yield { backup: newest, reason: `it is the newest that leads to timeline ${timeline}` };
-      const first = recoverSince && among.find(({ stoppedAt }) => stoppedAt <= recoverSince);
-      if (first) yield { backup: first, reason: `recovery_window begins with it on timeline ${timeline}` };
+    const copies = onWay.filter(isCopy);
+    const points = [
+      // Copies that somebody else made count, but "holdfast restore" restores those in the repository.
+      ...[onWay, copies].map((among) => ({ newest: among[0], first: firstOf(among), by: '' })),
+      // Where one of those leads there, it takes nobody's word.
+      ...groups.map(({ requester, backups }) => {
+        const own = onWay.filter((backup) => backups.includes(backup));
+        return {
+          newest: copies.length > 0 ? undefined : own[0],
+          first: firstOf(copies) ? undefined : firstOf(own),
+          by: `, of ${requester}`,
+        };
+      }),
+    ];
+    for (const { newest, first, by } of points) {
+      if (newest)
+        yield { backup: newest, reason: `it is the newest that leads to timeline ${timeline}${by}` };
+      if (first)
+        yield { backup: first, reason: `recovery_window begins with it on timeline ${timeline}${by}` };
     }
   }
 }
 
-function* countedTwice<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
+function* countedAgain<T extends Candidate>(
+  sound: readonly T[],
+  groups: readonly Group<T>[],
+  rules: Rules,
+): Iterable<[T, string]> {
   const said = new Set<string>();
-  for (const [backup, reason] of counted(sound, rules)) {
-    said.add(`${backup.name}: ${reason}`);
-    yield [backup, reason];
-  }
-  for (const [backup, reason] of counted(sound.filter(isCopy), rules))
-    if (!said.has(`${backup.name}: ${reason}`)) yield [backup, `${reason} in the repository`];
+  for (const [among, where] of [
+    [sound, ''],
+    [sound.filter(isCopy), ' in the repository'],
+    ...groups.map(({ backups, requester }) => [backups, ` of ${requester}`] as const),
+  ] as const)
+    for (const [backup, reason] of counted(among, rules)) {
+      if (!said.has(`${backup.name}: ${reason}`)) yield [backup, reason + where];
+      if (where === '') said.add(`${backup.name}: ${reason}`);
+    }
 }
 
 function* counted<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
@@ -183,10 +215,6 @@ function whyNot(backup: Candidate, newestFirst: readonly Candidate[], rules: Rul
     rules.recoverSince === null ? undefined : 'recovery_window begins with a later one',
   ];
   return grounds.filter((ground) => ground !== undefined).join('; ');
-}
-
-function isCopy({ method }: Candidate): boolean {
-  return method === 'copy';
 }
 
 function compareLsns(a: Candidate, b: Candidate): number {
