@@ -6,6 +6,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { packageRoot } from '../control/statements.ts';
 import { HoldfastError } from '../errors.ts';
 import { entryName } from '../repository/label-entry.ts';
+import { leaseName } from '../repository/lease.ts';
 import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
 import { clusterOwner } from '../restore/extraction/cluster-owner.ts';
@@ -90,7 +91,8 @@ async function run(which: string | undefined, options: Options, repository: stri
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, await programsFrom(options, choice));
 
-  const recovery = recoveryFrom(options, repository, target, choice);
+  const lease = leaseName(directory, entryName(choice.backup.description));
+  const recovery = recoveryFrom(options, { repository, lease }, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
   const restored = await restore({
     backup: choice.backup,
@@ -100,8 +102,13 @@ async function run(which: string | undefined, options: Options, repository: stri
     recovery,
     fromBackup: choice.fromBackup,
     jobs: options.jobs,
+    lease,
     onProgress: (done, expected) => progress.show(done, expected),
   }).finally(() => progress.end());
+  if (restored.leaseProblem !== undefined)
+    process.stderr.write(
+      `holdfast: warning: an expiry does not know that this server still needs WAL (${restored.leaseProblem}): run none until it has recovered\n`,
+    );
   if (options.json === true) await printJson(asJson(choice, restored, directory));
   else await printLines(described(choice, restored, directory, recovery));
 }
@@ -123,13 +130,20 @@ function wantedTarget(options: Options): Target {
   return target;
 }
 
-function recoveryFrom(options: Options, repository: string, target: Target, { hasHole }: Choice): Recovery {
+function recoveryFrom(
+  options: Options,
+  { repository, lease }: { repository: string; lease: string },
+  target: Target,
+  { hasHole }: Choice,
+): Recovery {
   const fetch = fetchCommand({
     script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
     nodeDirectory: dirname(process.execPath),
     repository,
     cluster: options.cluster,
     despiteMissingWal: hasHole || options.despiteMissingWal,
+    // A standby never ends its recovery: its lease is over after a week.
+    lease: options.asStandby ? undefined : lease,
   });
   return {
     target,

@@ -3,6 +3,7 @@
  * (The PostgreSQL manual, "Write Ahead Log": Archive Recovery, Recovery Target.)
  */
 import { formatLsn } from '../postgres/lsn.ts';
+import { leaseVariable } from '../repository/renew-lease.ts';
 import { formatTime, type Target, type TargetAction, type TargetTimeline } from './target.ts';
 
 export interface Recovery {
@@ -101,11 +102,13 @@ export interface FetchCommand {
   cluster: string;
   /** Whether recovery may end at a hole in the archive: it is known, and behind the target or accepted. */
   despiteMissingWal?: boolean;
+  /** The lease to renew. */
+  lease?: string | undefined;
 }
 
 /** For the shell, with PostgreSQL's placeholders: a percent sign of our own is doubled. */
 export function fetchCommand(fetch: FetchCommand): string {
-  const { script, nodeDirectory, repository, cluster, despiteMissingWal = false } = fetch;
+  const { script, nodeDirectory, repository, cluster, despiteMissingWal = false, lease } = fetch;
   const word = (text: string) =>
     /^[A-Za-z0-9_./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`.replaceAll('%', '%%');
   const variables = [
@@ -113,6 +116,7 @@ export function fetchCommand(fetch: FetchCommand): string {
     `HOLDFAST_REPOSITORY=${word(repository)}`,
     `HOLDFAST_CLUSTER=${word(cluster)}`,
     ...(despiteMissingWal ? ['HOLDFAST_DESPITE_MISSING_WAL=1'] : []),
+    ...(lease === undefined ? [] : [`${leaseVariable}=${lease}`]),
   ];
   return [...variables, word(script), 'fetch', '"%f"', '"%p"'].join(' ');
 }

@@ -4,13 +4,14 @@
  */
 import { createReadStream } from 'node:fs';
 import { lchown, mkdir, open, readFile, rename, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import { formatTablespaceMap, parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
 import { syncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
+import { writeLease } from '../repository/lease.ts';
 import { whileReading } from '../repository/lock.ts';
 import { ownershipOf, writeOwned, type Owned } from './data-files.ts';
 import { prepareDestination, removeNote } from './destination.ts';
@@ -37,10 +38,14 @@ export interface RestoreOptions {
   /** WAL segments that are taken from beside the backup, as the archive does not have them. */
   fromBackup: readonly string[];
   jobs: number;
+  /** The name of the lease that it leaves, so that expiry lets the WAL be that the server will read. */
+  lease: string | undefined;
   onProgress: (done: number, expected: number) => void;
 }
 
 export interface Restored {
+  /** Why there is no lease, though there should be. */
+  leaseProblem: string | undefined;
   tablespaces: PlacedTablespace[];
   files: number;
   /** Of the files. */
@@ -73,10 +78,24 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
       { ...options, directory: held.directory, named: directory, owner, inventory },
       places,
     );
-    return { tablespaces, ...amount };
+    return { tablespaces, ...amount, leaseProblem: await leave(options, held) };
   } finally {
     await held.release();
   }
+}
+
+/** A repository that cannot be written to stops no restore. */
+async function leave(
+  { backup, directory, recovery, lease: name }: RestoreOptions,
+  held: HeldDestination,
+): Promise<string | undefined> {
+  if (name === undefined) return undefined;
+  const { id, systemIdentifier, timeline, startLsn } = backup.description;
+  const targetTimeline = String(recovery.timeline ?? 'latest');
+  const of = entryName(backup.description);
+  const lease = { directory, backup: of, id, systemIdentifier, timeline, startLsn, targetTimeline };
+  const clusterDirectory = dirname(dirname(backup.directory));
+  return writeLease(clusterDirectory, { name, path: held.directory }, lease).then(() => undefined, messageOf);
 }
 
 /** The paths are those by which we write. */

@@ -49,7 +49,7 @@ export async function refuseLeap(db: Connection, clock: ClockToJudge): Promise<v
   );
 }
 
-async function leapOf(db: Connection, clock: ClockToJudge): Promise<Leap | undefined> {
+export async function leapOf(db: Connection, clock: ClockToJudge): Promise<Leap | undefined> {
   const { clusterDirectory, now, windows, stored, archive } = clock;
   if (windows.length === 0) return undefined;
   const time = await readAcceptedTime(clusterDirectory);
