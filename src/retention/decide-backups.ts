@@ -79,17 +79,11 @@ export function decideBackups<T extends Candidate>(
   );
   const sound = newestFirst.filter(({ isSound }) => isSound);
 
-  keep(newestFirst[0], 'it is the newest');
-  if (sound[0] !== newestFirst[0]) keep(sound[0], 'it is the newest that is sound');
-  const newestCopy = sound.find(isCopy);
-  if (newestCopy !== sound[0]) keep(newestCopy, 'it is the newest sound one in the repository');
-  for (const newest of [newestFirst[0], sound[0], newestCopy]) if (newest) rolling.add(newest);
   const groups = byRequester(sound, rules.recoverSince);
-  for (const { requester, backups: own } of groups) {
-    keep(own[0], `it is the newest of ${requester}`);
-    if (own[0] && newestCopy === undefined) rolling.add(own[0]);
+  for (const { backup, reason, rolls } of newestOnes(newestFirst, sound, groups)) {
+    keep(backup, reason);
+    if (rolls && backup) rolling.add(backup);
   }
-
   for (const { backup, reason } of startingPoints(sound, groups, rules, branches)) {
     keep(backup, reason);
     rolling.add(backup);
@@ -113,6 +107,22 @@ export function decideBackups<T extends Candidate>(
     if (why.length > 0) return { backup, goes: false, reasons: why, rollsForward: rolling.has(backup) };
     return { backup, goes: true, reasons: [whyNot(backup, newestFirst, rules)], rollsForward: false };
   });
+}
+
+/** They stay whatever the rules are. */
+function* newestOnes<T extends Candidate>(
+  newestFirst: readonly T[],
+  sound: readonly T[],
+  groups: readonly Group<T>[],
+): Iterable<{ backup: T | undefined; reason: string; rolls: boolean }> {
+  yield { backup: newestFirst[0], reason: 'it is the newest', rolls: true };
+  if (sound[0] !== newestFirst[0])
+    yield { backup: sound[0], reason: 'it is the newest that is sound', rolls: true };
+  const copy = sound.find(isCopy);
+  if (copy !== sound[0])
+    yield { backup: copy, reason: 'it is the newest sound one in the repository', rolls: true };
+  for (const { requester, backups } of groups)
+    yield { backup: backups[0], reason: `it is the newest of ${requester}`, rolls: copy === undefined };
 }
 
 /** Nothing is counted on that an expiry has begun with, unless there is nothing else. */

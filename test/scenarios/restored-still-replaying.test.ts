@@ -27,9 +27,7 @@ test('a restored server that still replays keeps its WAL, and its lease is gone 
   const restored = await scene.restored('1', '--no-archiving');
   await scene.backup();
   const operator = await asRole(t, scene.db, 'operator');
-  await operator.query(
-    `insert into holdfast.retention_policy (cluster, keep_last, recovery_window) values ('main', 1, '0')`,
-  );
+  await operator.query(`insert into holdfast.retention_policy (cluster, keep_last) values ('main', 1)`);
   const expire = async (...args: string[]) => {
     const { stdout, stderr } = await holdfast(['expire', '--json', '--repository', repository, ...args], {
       url: scene.workerLogin.url,
@@ -62,10 +60,11 @@ test('a restored server that still replays keeps its WAL, and its lease is gone 
   await eventually('it is a primary', () => client.value<boolean>('select not pg_is_in_recovery()'));
   t.is(await client.value('select x from after_first'), 1);
   t.true((await stat(file)).mtimeMs > hourAgo.getTime() + 60_000, 'fetching renews it');
-  const { goes } = await expire();
+  const { goes, stays } = await expire();
   t.deepEqual(
     goes.map(({ id }) => id),
     [first.description.id],
+    JSON.stringify(stays),
   );
   t.deepEqual(await leases(), []);
   t.false(walIsThere());
