@@ -2,13 +2,14 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import ava from 'ava';
 import { noChores, requestChore, untilChore } from '../support/chores.ts';
 import { asRole } from '../support/installed-database.ts';
 import { startWorkerProcess } from '../support/process.ts';
 import { retentionStage } from '../support/retention-stage.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noChores).serial;
+const test = ava.serial;
 
 test('a clock that is 400 days ahead removes nothing, until somebody says that it is right', async (t) => {
   const stage = await retentionStage(t, { daysAgo: 400 });
@@ -33,8 +34,10 @@ test('a clock that is 400 days ahead removes nothing, until somebody says that i
     t.regex(stderr, /run "holdfast expire --cluster main --clock-is-right" once/);
     t.true(stderr.includes(`the end of backup ${names[3]}`), stderr);
   }
-  const chore = await untilChore(operator, await requestChore(operator, 'expire'), 'retrying');
-  t.is(chore.error_code, 'clock_ahead');
+  if (noChores === undefined) {
+    const chore = await untilChore(operator, await requestChore(operator, 'expire'), 'retrying');
+    t.is(chore.error_code, 'clock_ahead');
+  }
   t.deepEqual(await untouched(), [8, 8]);
   t.is((await stage.expired(['--dry-run', '--clock-is-right'])).goes.length, 3);
   t.false(existsSync(file), 'nobody has accepted that time');
@@ -54,17 +57,20 @@ test('a clock that is 400 days ahead removes nothing, until somebody says that i
   t.is((await stage.expire()).status, 0);
 });
 
-test('a worker notes the time, so that a cluster that has long been idle still expires', async (t) => {
-  const stage = await retentionStage(t, { daysAgo: 60 });
-  await stage.policy({ keep_within: '8 days', recovery_window: '8 days' });
-  const { url } = await asRole(t, stage.db, 'worker');
-  const file = join(stage.directory, 'clock.json');
-  const dayAgo = new Date(Date.now() - 86_400_000).toISOString();
-  await writeFile(file, JSON.stringify({ version: 1, accepted: dayAgo }));
-  const worker = await startWorkerProcess(t, { url, env: { HOLDFAST_REPOSITORY: stage.repository } });
-  const chore = await requestChore(stage.operator, 'expire');
-  t.like((await untilChore(stage.operator, chore, 'complete')).result, { stays: 1 });
-  worker.kill('SIGTERM');
-  await worker.exited;
-  t.not(JSON.parse(await readFile(file, 'utf8')).accepted, dayAgo);
-});
+testWhen(noChores).serial(
+  'a worker notes the time, so that a cluster that has long been idle still expires',
+  async (t) => {
+    const stage = await retentionStage(t, { daysAgo: 60 });
+    await stage.policy({ keep_within: '8 days', recovery_window: '8 days' });
+    const { url } = await asRole(t, stage.db, 'worker');
+    const file = join(stage.directory, 'clock.json');
+    const dayAgo = new Date(Date.now() - 86_400_000).toISOString();
+    await writeFile(file, JSON.stringify({ version: 1, accepted: dayAgo }));
+    const worker = await startWorkerProcess(t, { url, env: { HOLDFAST_REPOSITORY: stage.repository } });
+    const chore = await requestChore(stage.operator, 'expire');
+    t.like((await untilChore(stage.operator, chore, 'complete')).result, { stays: 1 });
+    worker.kill('SIGTERM');
+    await worker.exited;
+    t.not(JSON.parse(await readFile(file, 'utf8')).accepted, dayAgo);
+  },
+);

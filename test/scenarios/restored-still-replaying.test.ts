@@ -1,6 +1,6 @@
 // A restored server that has not recovered yet: what it still has to read stays, until it is a primary.
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat, utimes } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { eventually } from '../support/eventually.ts';
@@ -9,6 +9,7 @@ import { holdfast } from '../support/process.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { connect } from '../support/sql-client.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
@@ -24,6 +25,12 @@ test('a restored server that still replays keeps its WAL, and its lease is gone 
   const first = await scene.backup();
   await scene.admin.query('create table after_first as select 1 as x');
   await scene.archiveAll();
+  const inTheWay = join(directory, 'leases');
+  await writeFile(inTheWay, '');
+  const without = await scene.restore(join(await temporaryDirectory(t), 'data'), '1');
+  t.is(without.status, 0, 'a lease that cannot be left stops no restore');
+  t.regex(without.stderr, /warning: an expiry does not know that this server still needs WAL \(.*leases/);
+  await rm(inTheWay);
   const restored = await scene.restored('1', '--no-archiving');
   await scene.backup();
   const operator = await asRole(t, scene.db, 'operator');
