@@ -25,6 +25,7 @@ select r.id, r.cluster, r.label, r.method, r.state, r.timeline, r.keep,
   r.started_at as "startedAt",
   r.stopped_at as "stoppedAt",
   r.backup_label as "backupLabel",
+  coalesce('schedule ' || r.schedule, 'role ' || r.requested_by) as requester,
   array(
     select h.reason from :"schema".legal_hold h
     where h.request_id = r.id and not h.released order by h.id) as holds,
@@ -36,6 +37,22 @@ where r.cluster = :cluster
   and r.start_lsn is not null
   and r.expired_at is null
 order by r.id
+
+-- name: evidence
+-- When something happened, by the hour: what proves that time went by. Not when something was due, nor will be.
+select distinct date_trunc('hour', e.at) as at
+from (
+  select at from :"schema".backup_event
+  union all select unnest(array[started_at, stopped_at, finished_at]) from :"schema".backup_request
+  union all select unnest(array[started_at, last_seen]) from :"schema".worker
+  union all select unnest(array[requested_at, finished_at]) from :"schema".backup_chore
+  union all select finished_at from :"schema".backup_schedule_run
+  union all select finished_at from :"schema".backup_verification
+  union all select finished_at from :"schema".backup_drill
+  union all select begun_at from :"schema".backup_expiry
+  union all select begun_at from :"schema".wal_expiry
+  union all select unnest(array[last_archived_at, seen_at]) from :"schema".archived_wal) e
+where e.at > coalesce(:after::timestamptz, '-infinity')
 
 -- name: starting
 select id from :"schema".backup_request

@@ -9,6 +9,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import {
   announceToken,
   confirmToken,
@@ -66,11 +67,21 @@ export async function useRepository(use: RepositoryUse, what: string): Promise<S
   return 'ours';
 }
 
+/** How often another use of ours may come between: each takes a few round trips. */
+const mostInBetween = 20;
+
 /** The same, without a trace: for what has been begun by a use. */
 export async function standing(use: RepositoryUse): Promise<Standing> {
-  const known = await use.control((db) => knownRepository(db, use.cluster));
-  const owner = await ownerOf(use.clusterDirectory);
-  return known === undefined ? 'unused' : judge(use, known, owner);
+  const read = () => use.control((db) => knownRepository(db, use.cluster));
+  let known = await read();
+  for (let times = 0; ; times += 1) {
+    const owner = await ownerOf(use.clusterDirectory);
+    // Another use of this control database may have left its token between the two: then it is newer than the row read.
+    const since = await read();
+    if (isDeepStrictEqual(known, since) || times === mostInBetween)
+      return since === undefined ? 'unused' : judge(use, since, owner);
+    known = since;
+  }
 }
 
 /** For the first copy of a cluster whose repository nobody has made yet. */

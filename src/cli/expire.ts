@@ -15,6 +15,7 @@ interface Options extends GlobalOptions {
   repository?: string;
   dryRun: boolean;
   unknown: boolean;
+  clockIsRight: boolean;
 }
 
 export function addExpire(program: Command): void {
@@ -27,6 +28,11 @@ export function addExpire(program: Command): void {
     .option('--cluster <name...>', 'of these clusters (default: those in the configuration, or main)')
     .option('--repository <directory>', 'where they are (default: HOLDFAST_REPOSITORY, [worker] repository)')
     .option('--unknown', 'also backups in the repository that the control database knows nothing of', false)
+    .option(
+      '--clock-is-right',
+      'the clock is right, though nothing is dated for a long time before now, as after the cluster was switched off',
+      false,
+    )
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<Options>();
       const config = configFrom(options);
@@ -44,7 +50,7 @@ export function addExpire(program: Command): void {
 
 async function expireOne(
   cluster: string,
-  { repository, dryRun, unknown }: Options,
+  { repository, dryRun, unknown, clockIsRight }: Options,
   config: Config,
 ): Promise<Expiry> {
   return untilInterrupted(
@@ -55,6 +61,7 @@ async function expireOne(
         control: (work) => withControl(controlFrom(config, 'expire'), work),
         dryRun,
         unknown,
+        clockIsRight,
         deleteCommand: config.clusters.find(({ name }) => name === cluster)?.deleteCommand,
         log: createLog({ level: 'error' }),
         signal,

@@ -6,6 +6,7 @@ import { packageRoot } from '../control/statements.ts';
 import { HoldfastError } from '../errors.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
+import { leaseName } from '../repository/lease.ts';
 import { whileReading } from '../repository/lock.ts';
 import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
@@ -98,8 +99,9 @@ async function run(which: string | undefined, options: Options, repository: stri
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, await programsFrom(options, choice));
 
+  const lease = leaseName(directory, entryName(choice.backup.description));
   const ahead = await aheadOf({ ...options, to: directory }, repository, target, choice);
-  const recovery = recoveryFrom(options, repository, target, choice);
+  const recovery = recoveryFrom(options, { repository, lease }, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
   const restored = await restore({
     backup: choice.backup,
@@ -110,8 +112,13 @@ async function run(which: string | undefined, options: Options, repository: stri
     required: ahead.required,
     fromBackup: choice.fromBackup,
     jobs: options.jobs,
+    lease,
     onProgress: (done, expected) => progress.show(done, expected),
   }).finally(() => progress.end());
+  if (restored.leaseProblem !== undefined)
+    process.stderr.write(
+      `holdfast: warning: an expiry does not know that this server still needs WAL (${restored.leaseProblem}): run none until it has recovered\n`,
+    );
   if (options.json === true) await printJson(asJson(choice, restored, directory));
   else await printLines([...(await described(choice, restored, directory, recovery)), ...creations(ahead)]);
 }
@@ -161,7 +168,12 @@ function wantedTarget(options: Options): Target {
   return target;
 }
 
-function recoveryFrom(options: Options, repository: string, target: Target, choice: Choice): Recovery {
+function recoveryFrom(
+  options: Options,
+  { repository, lease }: { repository: string; lease: string },
+  target: Target,
+  choice: Choice,
+): Recovery {
   const program = {
     script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
     nodeDirectory: dirname(process.execPath),
@@ -171,6 +183,8 @@ function recoveryFrom(options: Options, repository: string, target: Target, choi
     repository,
     cluster: options.cluster,
     despiteMissingWal: choice.hasHole || choice.lacksHistory || options.despiteMissingWal,
+    // A standby never ends its recovery: its lease is over after a week.
+    lease: options.asStandby ? undefined : lease,
   });
   return {
     target,

@@ -42,7 +42,9 @@ export async function main(args: readonly string[]): Promise<number> {
     const invocation = invocationOf(process.env, args.length > operands.length);
     const fetch = () =>
       ahead === 0 ? fetchDirectly(wanted) : fetchWithReadAhead({ ...wanted, ahead, invocation });
-    return (await fetch()) || (await comesLater(wanted, fetch)) ? 0 : notThere;
+    const found = (await fetch()) || (await comesLater(wanted, fetch));
+    await renew(clusterDirectory);
+    return found ? 0 : notThere;
   } catch (error) {
     return tellFailure(error, args, failed);
   }
@@ -73,6 +75,14 @@ async function comesLater(
   const { hasCome, isInPlace } = await import('../wal/hole.ts');
   if (await isInPlace(name, walDirectory)) return false;
   return hasCome(name, clusterDirectory, fetch);
+}
+
+/** Whoever restored the server has left a lease on the WAL that it needs. */
+async function renew(clusterDirectory: string): Promise<void> {
+  const lease = process.env['HOLDFAST_LEASE'];
+  if (lease === undefined) return;
+  const { renewLease } = await import('../repository/renew-lease.ts');
+  await renewLease(clusterDirectory, lease);
 }
 
 interface Fetch {

@@ -32,6 +32,8 @@ export interface RestoreWindow {
   earliestTime: Date | null;
   earliestLsn: string | null;
   latestTime: Date | null;
+  /** Seconds since then. */
+  latestAgo: number | null;
   latestLsn: string | null;
   /** Whether that is where the WAL ends. */
   upToDate: boolean;

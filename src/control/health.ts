@@ -1,11 +1,13 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
 import type { RestoreWindow } from './archived-wal.ts';
+import { datedAhead, clockFindings } from './clock-health.ts';
 import type { NewestDrill } from './drills.ts';
 import type { ControlIdentity, MissingBackup, RepositoryProblem } from './identity.ts';
 import { identityFindings } from './identity-health.ts';
 import { scheduleFindings } from './schedule-health.ts';
 import type { ScheduleStatus } from './schedules.ts';
 import type { ChoreStatus, ClusterStatus, DamagedCopy, LiveRequest, WorkerStatus } from './status.ts';
+import { windowFindings } from './window-health.ts';
 
 export type Severity = 'ok' | 'warning' | 'critical';
 
@@ -53,9 +55,6 @@ const patience: Partial<Record<LiveRequest['state'], [number, number]>> = {
 
 /** Reports come every half minute. */
 const archiverSeen = 5 * minutes;
-/** For how long, in seconds, a server that was replaced may still archive. */
-const handover = 5 * minutes;
-const day = 24 * hours;
 /** Seconds after which a backup that somebody holds is worth a word, whatever hold_timeout it asked for. */
 const heldLong = 5 * 24 * hours;
 /** What a worker may need to end a backup that has run out of time. */
@@ -72,6 +71,7 @@ export function assess(
   const findings = [
     ...schemaFindings(observation.schema),
     ...identityFindings(observation, age),
+    ...clockFindings({ ...observation, clusters }, age),
     ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
     ...observation.requests.flatMap((request) => requestFindings(request, age)),
     ...observation.damaged.map(damageFinding),
@@ -133,7 +133,8 @@ function clusterFindings(
         `last complete backup ${age(completeAgo)} ago (${completeId}), more than ${age(limits.maxAge)}`,
       ),
     );
-  } else findings.push(say('ok', `last complete backup ${age(completeAgo)} ago (${completeId})`));
+  } else if (!datedAhead(completeAgo))
+    findings.push(say('ok', `last complete backup ${age(completeAgo)} ago (${completeId})`));
 
   if (cluster.failedAgo !== null && cluster.failedAgo < (completeAgo ?? Infinity)) {
     findings.push(
@@ -240,49 +241,6 @@ function choreFindings(chore: ChoreStatus, limits: Limits, age: (seconds: number
   }
 }
 
-/** Of one cluster: a hole is one for ever, and past the last one on the newest timeline there has to be a backup. */
-function windowFindings(windows: RestoreWindow[]): Finding[] {
-  const newest = Math.max(...windows.map(({ timeline }) => timeline));
-  return windows.flatMap((window) => {
-    const { cluster, timeline, earliestTime, latestTime, holes, upToDate } = window;
-    const say = (severity: Severity, message: string): Finding => ({
-      severity,
-      object: `cluster ${cluster}, timeline ${timeline}`,
-      message,
-    });
-    const missing = [
-      ...(holes ?? []).map((hole) => say('warning', `WAL is missing: ${hole}`)),
-      ...(window.breaks ?? []).map((reason) =>
-        say('critical', `its WAL is of two histories: ${reason}; take a backup, and end the other server`),
-      ),
-      ...rivalsOf(window, windows).map((rival) => say('warning', rival)),
-    ];
-    if (earliestTime === null || latestTime === null) {
-      const none = say('ok', 'its WAL is archived, and there is no backup to restore it from');
-      return [timeline === newest ? { ...none, severity: 'critical' } : none, ...missing];
-    }
-    const range = say('ok', `restorable from ${moment(earliestTime)} to ${moment(latestTime)}`);
-    if (upToDate || timeline !== newest) return [range, ...missing];
-    return [range, say('critical', 'nothing after the last hole can be restored: take a backup'), ...missing];
-  });
-}
-
-/**
- * A timeline that is left is written to for a moment more, by the server that was replaced. Longer than that, two
- * servers archive, each on a timeline of its own, and a restore has the data of one.
- */
-function rivalsOf({ timeline, writtenUntil, writtenAgo }: RestoreWindow, windows: RestoreWindow[]): string[] {
-  return windows
-    .filter(({ timeline: newer, writtenSince: since, writtenAgo: ago }) => {
-      if (newer <= timeline || since === null || writtenUntil === null) return false;
-      const overlap = (writtenUntil.getTime() - since.getTime()) / 1000;
-      return overlap > handover && Math.max(ago ?? 0, writtenAgo ?? 0) < day;
-    })
-    .map(
-      ({ timeline: newer }) => `timeline ${newer} is written to as well: a restore has to say which is meant`,
-    );
-}
-
 /** One that failed counts until a later one has succeeded. */
 function drillFinding(drill: NewestDrill, age: (seconds: number) => string): Finding {
   const { cluster, backup, id, ok, error, ago, provenAgo } = drill;
@@ -294,8 +252,4 @@ function drillFinding(drill: NewestDrill, age: (seconds: number) => string): Fin
     provenAgo === null ? 'none has ever succeeded' : `the last that succeeded was ${age(provenAgo)} ago`;
   const message = `drill ${id} of ${what} failed ${age(ago)} ago, and ${before}: ${error}`;
   return { severity: 'critical', object, message };
-}
-
-function moment(time: Date): string {
-  return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }

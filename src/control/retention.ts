@@ -42,6 +42,8 @@ export interface KnownBackup {
   stoppedAt: Date | null;
   /** As the server returned it; null: it has not, or the backup failed before that. */
   backupLabel: string | null;
+  /** The schedule or the role that requested it. */
+  requester: string;
   /** Why it is under legal hold. */
   holds: string[];
   /** An expiry has noted it already, and may have been killed since. */
@@ -64,6 +66,12 @@ export async function retentionOf(db: Connection, cluster: string): Promise<Requ
 export async function knownBackups(db: Connection, cluster: string): Promise<KnownBackup[]> {
   const rows = await db.run('retention', 'backups', { cluster });
   return rows.map((row) => ({ ...row, id: Number(row.id) }) as KnownBackup);
+}
+
+/** Moments at which something happened that the database knows of; `after`: later ones only. */
+export async function datedEvents(db: Connection, after: Date | undefined): Promise<Date[]> {
+  const rows = await db.run('retention', 'evidence', { after: after?.toISOString() ?? null });
+  return rows.map(({ at }) => at as Date);
 }
 
 /** The requests whose start is not known yet. */

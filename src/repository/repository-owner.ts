@@ -172,7 +172,7 @@ async function makeDirectories(path: string): Promise<void> {
   await syncDirectory(parent);
 }
 
-async function giveToOwnerOf(directory: string, path: string): Promise<void> {
+export async function giveToOwnerOf(directory: string, path: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = await stat(directory);
   if (uid !== 0) await chown(path, uid, gid);

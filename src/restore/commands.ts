@@ -1,4 +1,5 @@
 /** The commands of ours that PostgreSQL runs in a restored server. Pure. */
+import { leaseVariable } from '../repository/renew-lease.ts';
 
 export interface FetchCommand {
   /** bin/holdfast-wal, which does without Node for what the read-ahead has ready. */
@@ -9,16 +10,19 @@ export interface FetchCommand {
   cluster: string;
   /** Whether recovery may end at a hole in the archive: it is known, and behind the target or accepted. */
   despiteMissingWal?: boolean;
+  /** The lease to renew. */
+  lease?: string | undefined;
 }
 
 /** For the shell, with PostgreSQL's placeholders: a percent sign of our own is doubled. */
 export function fetchCommand(fetch: FetchCommand): string {
-  const { script, nodeDirectory, repository, cluster, despiteMissingWal = false } = fetch;
+  const { script, nodeDirectory, repository, cluster, despiteMissingWal = false, lease } = fetch;
   const variables = [
     `PATH=${word(nodeDirectory)}:"$PATH"`,
     `HOLDFAST_REPOSITORY=${word(repository)}`,
     `HOLDFAST_CLUSTER=${word(cluster)}`,
     ...(despiteMissingWal ? ['HOLDFAST_DESPITE_MISSING_WAL=1'] : []),
+    ...(lease === undefined ? [] : [`${leaseVariable}=${lease}`]),
   ];
   return [...variables, word(script), 'fetch', '"%f"', '"%p"'].join(' ');
 }

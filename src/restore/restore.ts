@@ -3,16 +3,17 @@
  * file has been held against the manifest and is durable: what is damaged or unfinished never starts.
  */
 import { createReadStream } from 'node:fs';
-import { lchown, mkdir, open, readFile, rename, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
-import { formatTablespaceMap, parseTablespaceMap } from '../postgres/tablespace-map.ts';
+import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
 import { syncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
+import { writeLease } from '../repository/lease.ts';
 import { whileReading } from '../repository/lock.ts';
 import { addToAutoConf, configuredIn } from './auto-conf.ts';
 import { ownershipOf, writeOwned, type Owned } from './data-files.ts';
@@ -22,6 +23,7 @@ import { asBytes, bytePath } from './extraction/byte-path.ts';
 import { clusterOwner, type Owner } from './extraction/cluster-owner.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
 import { holdDestination, type HeldDestination } from './hold-destination.ts';
+import { linkTablespaces } from './link-tablespaces.ts';
 import { Flusher } from './make-durable.ts';
 import { recoverySettings, type Recovery } from './recovery-settings.ts';
 import { serverSettings } from './server-settings.ts';
@@ -43,10 +45,14 @@ export interface RestoreOptions {
   /** WAL segments that are taken from beside the backup, as the archive does not have them. */
   fromBackup: readonly string[];
   jobs: number;
+  /** The name of the lease that it leaves, so that expiry lets the WAL be that the server will read. */
+  lease: string | undefined;
   onProgress: (done: number, expected: number) => void;
 }
 
 export interface Restored {
+  /** Why there is no lease, though there should be. */
+  leaseProblem: string | undefined;
   tablespaces: PlacedTablespace[];
   files: number;
   /** Of the files. */
@@ -79,10 +85,24 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
       { ...options, directory: held.directory, named: directory, owner, inventory },
       places,
     );
-    return { tablespaces, ...amount };
+    return { tablespaces, ...amount, leaseProblem: await leave(options, held) };
   } finally {
     await held.release();
   }
+}
+
+/** A repository that cannot be written to stops no restore. */
+async function leave(
+  { backup, directory, recovery, lease: name }: RestoreOptions,
+  held: HeldDestination,
+): Promise<string | undefined> {
+  if (name === undefined) return undefined;
+  const { id, systemIdentifier, timeline, startLsn } = backup.description;
+  const targetTimeline = String(recovery.timeline ?? 'latest');
+  const of = entryName(backup.description);
+  const lease = { directory, backup: of, id, systemIdentifier, timeline, startLsn, targetTimeline };
+  const clusterDirectory = dirname(dirname(backup.directory));
+  return writeLease(clusterDirectory, { name, path: held.directory }, lease).then(() => undefined, messageOf);
 }
 
 /** The paths are those by which we write. */
@@ -110,7 +130,8 @@ async function fill(filling: Filling, places: readonly Place[]): Promise<{ files
   const owned = await ownershipOf(join(directory, 'PG_VERSION'));
   const roots = rootsOf(filling, places);
   await finishDirectories(outcome.directories, roots, owned);
-  await linkTablespaces(filling, places, owned);
+  const major = Number.parseInt(backup.description.serverVersion, 10);
+  await linkTablespaces({ directory, major }, places, owned);
   await addWal(filling, owned);
   await addSettings(filling, outcome.kept.get(controlFile), owned);
   await addManifest(filling, owned);
@@ -188,34 +209,6 @@ function placeOf(path: string, directory: string, locations: ReadonlyMap<string,
   const [, oid = '', rest = ''] = /^pg_tblspc\/(\d+)\/(.*)$/s.exec(path) ?? [];
   const location = locations.get(oid);
   return location === undefined ? bytePath(asBytes(directory), path) : bytePath(location, rest);
-}
-
-/** As the server would make them from the map, which says where they are now. */
-async function linkTablespaces(
-  { backup, directory }: RestoreOptions,
-  tablespaces: readonly PlacedTablespace[],
-  owned: Owned,
-): Promise<void> {
-  if (tablespaces.length === 0) return;
-  const mapped = tablespaces.map(({ oid, location }) => ({ oid, location: bytePath(location, '') }));
-  const major = Number.parseInt(backup.description.serverVersion, 10);
-  await writeOwned(join(directory, 'tablespace_map'), formatTablespaceMap(mapped, major), owned);
-  for (const { oid, location } of mapped) {
-    const link = join(directory, 'pg_tblspc', oid);
-    await symlink(location, link).catch(explainLink(link));
-    if (owned.owner !== undefined) await lchown(link, owned.owner.uid, owned.owner.gid);
-  }
-}
-
-/** PostgreSQL has no other way to tablespaces. */
-function explainLink(link: string) {
-  return (error: unknown): never => {
-    throw new HoldfastError('failed', `the symbolic link "${link}" cannot be created: ${messageOf(error)}`, {
-      code: 'directory_unwritable',
-      hint: 'restore to a file system that has symbolic links: PostgreSQL needs them for tablespaces',
-      cause: error,
-    });
-  };
 }
 
 async function addWal({ backup, directory, fromBackup }: RestoreOptions, owned: Owned): Promise<void> {

@@ -10,6 +10,8 @@ export interface Question {
   clusterDirectory: string;
   /** Also those in the repository that this database knows nothing of. */
   unknown: boolean;
+  /** Somebody says so: nothing is held against the clock. */
+  clockIsRight: boolean;
   /** Whether there is anything that removes copies which are not in the repository. */
   deletes: boolean;
 }
@@ -54,6 +56,7 @@ export function storedCandidate(
     name,
     method: 'copy',
     request: request?.id ?? null,
+    requester: request?.requester ?? 'somebody',
     isSound:
       backup.damagedPages.length === 0 &&
       !damaged.has(name) &&
@@ -109,6 +112,7 @@ export function otherCandidate(request: Elsewhere, { deletes, cluster }: Questio
     name: entryName({ startedAt: startedAt.toISOString(), id }),
     method,
     request: id,
+    requester: request.requester,
     isSound: true,
     held: [...whyHeld(request), ...stays],
     isBegun,

@@ -3,8 +3,11 @@
  *
  * What any rule keeps stays. The rules that count (the last ones, the tiers, the newest) count sound backups only, so
  * that one which is known to be damaged takes no sound one's place; and those in the repository once more by themselves,
- * as of all others there is nothing but their requester's word. Where none is sound, none goes: it may be found wrong.
+ * as of all others there is nothing but their requester's word. For the same reason the others are counted once more by
+ * schedule or requester: nobody's word evicts what somebody else made. Where none is sound, none goes: it may be found
+ * wrong.
  */
+import { byRequester, isCopy, type Group } from './by-requester.ts';
 import { isOnWay, isUnknown, mayLeadTo, wayTo, type Histories } from './history.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
 
@@ -23,6 +26,8 @@ export interface Candidate {
   stoppedAt: Date;
   /** Complete, and not found damaged. */
   isSound: boolean;
+  /** The schedule or the role that requested it: what is not in the repository is counted by that. */
+  requester: string;
   /** Why it stays whatever the rules say. */
   held: string[];
   /** Recovery from it may follow. */
@@ -74,13 +79,12 @@ export function decideBackups<T extends Candidate>(
   );
   const sound = newestFirst.filter(({ isSound }) => isSound);
 
-  keep(newestFirst[0], 'it is the newest');
-  if (sound[0] !== newestFirst[0]) keep(sound[0], 'it is the newest that is sound');
-  const newestCopy = sound.find(isCopy);
-  if (newestCopy !== sound[0]) keep(newestCopy, 'it is the newest sound one in the repository');
-  for (const newest of [newestFirst[0], sound[0], newestCopy]) if (newest) rolling.add(newest);
-
-  for (const { backup, reason } of startingPoints(sound, rules, branches)) {
+  const groups = byRequester(sound, rules.recoverSince);
+  for (const { backup, reason, rolls } of newestOnes(newestFirst, sound, groups)) {
+    keep(backup, reason);
+    if (rolls && backup) rolling.add(backup);
+  }
+  for (const { backup, reason } of startingPoints(sound, groups, rules, branches)) {
     keep(backup, reason);
     rolling.add(backup);
   }
@@ -92,7 +96,7 @@ export function decideBackups<T extends Candidate>(
     if (rules.keepSince !== null && backup.stoppedAt > rules.keepSince)
       keep(backup, 'it is within keep_within');
   }
-  for (const [backup, reason] of countedTwice(sound, rules)) keep(backup, reason);
+  for (const [backup, reason] of countedAgain(sound, groups, rules)) keep(backup, reason);
   for (const backup of irreplaceable(backups, sound)) {
     keep(backup, 'none is known to be sound that could take its place');
     rolling.add(backup);
@@ -105,6 +109,22 @@ export function decideBackups<T extends Candidate>(
   });
 }
 
+/** They stay whatever the rules are. */
+function* newestOnes<T extends Candidate>(
+  newestFirst: readonly T[],
+  sound: readonly T[],
+  groups: readonly Group<T>[],
+): Iterable<{ backup: T | undefined; reason: string; rolls: boolean }> {
+  yield { backup: newestFirst[0], reason: 'it is the newest', rolls: true };
+  if (sound[0] !== newestFirst[0])
+    yield { backup: sound[0], reason: 'it is the newest that is sound', rolls: true };
+  const copy = sound.find(isCopy);
+  if (copy !== sound[0])
+    yield { backup: copy, reason: 'it is the newest sound one in the repository', rolls: true };
+  for (const { requester, backups } of groups)
+    yield { backup: backups[0], reason: `it is the newest of ${requester}`, rolls: copy === undefined };
+}
+
 /** Nothing is counted on that an expiry has begun with, unless there is nothing else. */
 function whole<T extends Candidate>(backups: readonly T[]): readonly T[] {
   const others = backups.filter(({ isBegun, held }) => !isBegun || held.length > 0);
@@ -114,9 +134,12 @@ function whole<T extends Candidate>(backups: readonly T[]): readonly T[] {
 /** For each branch the newest backup from which all of it can be reached, and that from which the window begins. */
 function* startingPoints<T extends Candidate>(
   sound: readonly T[],
+  groups: readonly Group<T>[],
   { recoverSince }: Rules,
   branches: readonly Branch[],
 ): Iterable<{ backup: T; reason: string }> {
+  const firstOf = (among: readonly T[]) =>
+    recoverSince === null ? undefined : among.find(({ stoppedAt }) => stoppedAt <= recoverSince);
   for (const { timeline, histories, systemIdentifier } of branches) {
     const way = wayTo(timeline, histories);
     // On one way positions are in the order of time, whatever the clocks were.
@@ -126,28 +149,53 @@ function* startingPoints<T extends Candidate>(
     const older = isUnknown(timeline, histories)
       ? sound.filter((backup) => backup.systemIdentifier === systemIdentifier && backup.timeline < timeline)
       : [];
-    // Copies that somebody else made count, but "holdfast restore" restores those in the repository.
-    for (const which of [() => true, isCopy]) {
-      const among = onWay.filter(which);
-      const [newest] = among;
-      if (newest !== undefined)
-        yield { backup: newest, reason: `it is the newest that leads to timeline ${timeline}` };
-      const first = recoverSince && among.find(({ stoppedAt }) => stoppedAt <= recoverSince);
-      if (first) yield { backup: first, reason: `recovery_window begins with it on timeline ${timeline}` };
-      if ((recoverSince === null ? newest : first) !== undefined) continue;
-      for (const backup of older.filter(which)) yield { backup, reason: `${mayLeadTo(timeline)} with it` };
+    const copies = onWay.filter(isCopy);
+    const leads = (among: T[]) => (recoverSince === null ? among[0] : firstOf(among)) !== undefined;
+    const points = [
+      // Copies that somebody else made count, but "holdfast restore" restores those in the repository.
+      { newest: onWay[0], first: firstOf(onWay), mayLead: leads(onWay) ? [] : older, by: '' },
+      {
+        newest: copies[0],
+        first: firstOf(copies),
+        mayLead: leads(copies) ? [] : older.filter(isCopy),
+        by: '',
+      },
+      // Where one of those leads there, it takes nobody's word.
+      ...groups.map(({ requester, backups }) => {
+        const own = onWay.filter((backup) => backups.includes(backup));
+        return {
+          newest: copies.length > 0 ? undefined : own[0],
+          first: firstOf(copies) ? undefined : firstOf(own),
+          mayLead: leads(copies) || leads(own) ? [] : older.filter((backup) => backups.includes(backup)),
+          by: `, of ${requester}`,
+        };
+      }),
+    ];
+    for (const { newest, first, mayLead, by } of points) {
+      if (newest)
+        yield { backup: newest, reason: `it is the newest that leads to timeline ${timeline}${by}` };
+      if (first)
+        yield { backup: first, reason: `recovery_window begins with it on timeline ${timeline}${by}` };
+      for (const backup of mayLead) yield { backup, reason: `${mayLeadTo(timeline)} with it${by}` };
     }
   }
 }
 
-function* countedTwice<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
+function* countedAgain<T extends Candidate>(
+  sound: readonly T[],
+  groups: readonly Group<T>[],
+  rules: Rules,
+): Iterable<[T, string]> {
   const said = new Set<string>();
-  for (const [backup, reason] of counted(sound, rules)) {
-    said.add(`${backup.name}: ${reason}`);
-    yield [backup, reason];
-  }
-  for (const [backup, reason] of counted(sound.filter(isCopy), rules))
-    if (!said.has(`${backup.name}: ${reason}`)) yield [backup, `${reason} in the repository`];
+  for (const [among, where] of [
+    [sound, ''],
+    [sound.filter(isCopy), ' in the repository'],
+    ...groups.map(({ backups, requester }) => [backups, ` of ${requester}`] as const),
+  ] as const)
+    for (const [backup, reason] of counted(among, rules)) {
+      if (!said.has(`${backup.name}: ${reason}`)) yield [backup, reason + where];
+      if (where === '') said.add(`${backup.name}: ${reason}`);
+    }
 }
 
 function* counted<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
@@ -189,10 +237,6 @@ function whyNot(backup: Candidate, newestFirst: readonly Candidate[], rules: Rul
     rules.recoverSince === null ? undefined : 'recovery_window begins with a later one',
   ];
   return grounds.filter((ground) => ground !== undefined).join('; ');
-}
-
-function isCopy({ method }: Candidate): boolean {
-  return method === 'copy';
 }
 
 function compareLsns(a: Candidate, b: Candidate): number {

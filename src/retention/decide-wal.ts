@@ -13,6 +13,8 @@ export interface Beginning {
   id: number;
   timeline: number;
   startLsn: bigint;
+  /** Why it needs what follows; without one, it is being taken. */
+  reason?: string;
 }
 
 export interface WalQuestion {
@@ -80,10 +82,10 @@ function needsOf({ files, staying, underWay, timelines, histories, segmentSize }
   }));
   const begins = [
     ...staying.filter(({ rollsForward }) => rollsForward).map(({ backup }) => fromBackup(backup)),
-    ...underWay.map(({ id, ...backup }) => ({
+    ...underWay.map(({ id, reason = `backup ${id} is being taken`, ...backup }) => ({
       ...backup,
       stopLsn: backup.startLsn,
-      reason: `backup ${id} is being taken`,
+      reason,
     })),
   ];
   for (const timeline of timelines) {

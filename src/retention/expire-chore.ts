@@ -31,6 +31,7 @@ export async function runExpiry(
     control: (work) => control.run(work, signal),
     dryRun: options['dry_run'] === true,
     unknown: false,
+    clockIsRight: false,
     deleteCommand: config.clusters.find(({ name }) => name === cluster)?.deleteCommand,
     log,
     signal,

@@ -8,12 +8,15 @@ import { recordExpiringWal } from '../control/retention.ts';
 import { HoldfastError } from '../errors.ts';
 import { makeDurableDirectory } from '../repository/cluster-identity.ts';
 import { moveLatestAway, unlistedBackups } from '../repository/expired-backup.ts';
+import { removeLease } from '../repository/lease.ts';
 import { withLock } from '../repository/lock.ts';
 import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
 import { removeArchived } from '../repository/wal-archive.ts';
-import type { Decided } from './decide-backups.ts';
 import type { ListedCandidate } from './candidates.ts';
+import { acceptTime } from './clock.ts';
+import type { Decided } from './decide-backups.ts';
 import { bringHoldsTogether } from './holds.ts';
+import { isLeased } from './leases.ts';
 import { lookAgain, lookAt, planFor, type Plan, type Seen } from './plan.ts';
 import { finishEarlier, removeOne, type ExpireOptions } from './remove.ts';
 import { runsOf, type WalRun } from './wal-runs.ts';
@@ -71,6 +74,8 @@ async function expireLocked(options: ExpireOptions): Promise<Expiry> {
   await bringHoldsTogether(options);
   const seen = await control((db) => lookAt(db, question(options)));
   if (seen === undefined) return nothing(options.cluster);
+  await acceptTime(seen, options);
+  for (const path of seen.leases.over) await removeLease(path).catch(() => undefined); // it counts for nothing
   const finished = await finishEarlier(options);
 
   const reading = new Set<string>();
@@ -112,7 +117,12 @@ async function planForWal(
   const last = gone.reduce((latest, { file }) => (file.slice(8) > latest ? file.slice(8) : latest), '');
   const isFollowed = ({ stopWal }: ListedCandidate) => stopWal.slice(8) < last;
   for (const { backup } of backups.filter((one) => !one.goes && isStored(one) && isFollowed(one.backup)))
-    if (await isRead(seen, backup.name)) reading.add(backup.name);
+    // A restore leaves its lease before it ends.
+    if (
+      (await isRead(seen, backup.name)) ||
+      (await isLeased(seen.clusterDirectory, backup.name, seen.leases))
+    )
+      reading.add(backup.name);
   return planFor(seen, reading, refused);
 }
 
@@ -147,8 +157,8 @@ async function isRead({ clusterDirectory }: Seen, name: string): Promise<boolean
   });
 }
 
-function question({ cluster, clusterDirectory, unknown, deleteCommand }: ExpireOptions) {
-  return { cluster, clusterDirectory, unknown, deletes: deleteCommand !== undefined };
+function question({ cluster, clusterDirectory, unknown, clockIsRight, deleteCommand }: ExpireOptions) {
+  return { cluster, clusterDirectory, unknown, clockIsRight, deletes: deleteCommand !== undefined };
 }
 
 function going({ backups }: Plan): Decided<ListedCandidate>[] {

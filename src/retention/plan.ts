@@ -2,8 +2,6 @@
  * What would expire now, and why everything else stays: read from the control database and the repository, decided,
  * and nothing done. Whatever cannot be read is an error, and then nothing expires.
  */
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Connection } from '../control/connection.ts';
 import { heldRequests, type HeldRequest } from '../control/holds.ts';
 import {
@@ -14,14 +12,10 @@ import {
   type KnownBackup,
   type Policy,
 } from '../control/retention.ts';
-import { HoldfastError, messageOf } from '../errors.ts';
+import { HoldfastError } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
-import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
-import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
-import { backupsDirectory, listBackups, metaDirectory, namesIn } from '../repository/repository-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { findLeftovers } from '../repository/unfinished-backup.ts';
-import { archivedFiles, archivedPath, timelineHistories } from '../repository/wal-archive.ts';
 import {
   isElsewhere,
   isUnderWay,
@@ -32,9 +26,13 @@ import {
   type StoredCopy,
 } from './candidates.ts';
 import { decideBackups, type Decided } from './decide-backups.ts';
+import { leapOf, refuseLeap, windowsOf } from './clock.ts';
+import type { Dated } from './clock-leap.ts';
 import { decideWal, type Beginning, type DecidedFile } from './decide-wal.ts';
 import { unknownHolds } from './holds.ts';
+import { leasedBeginnings, leaseLasts, lookAtLeases, type Leases } from './leases.ts';
 import { timelinesToReach } from './reach.ts';
+import { listAll, readArchive, type Archive } from './repository-content.ts';
 
 /** What was read, in one go. */
 export interface Seen {
@@ -42,20 +40,16 @@ export interface Seen {
   clusterDirectory: string;
   /** On the database's clock. */
   now: Date;
+  /** For how long the rules keep what is younger, in milliseconds. */
+  windows: number[];
   policy: Policy;
   candidates: ListedCandidate[];
   archive: Archive | undefined;
   underWay: Beginning[];
+  /** Of restored servers. */
+  leases: Leases;
   /** Why no WAL may go at this moment. */
   walMustWait: string | undefined;
-}
-
-interface Archive {
-  identity: ClusterIdentity;
-  files: string[];
-  histories: Map<number, Ancestor[]>;
-  /** When a timeline's newest file was archived, where there are several. */
-  archivedAt: Map<number, Date>;
 }
 
 export interface Plan {
@@ -72,6 +66,7 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   const { now, policy: written } = await retentionOf(db, cluster);
   if (written === undefined) return undefined;
   refuseOtherClock(now);
+  const windows = windowsOf(written, now);
   const policy = { ...written, recoverSince: earlier(written.recoverSince) };
   // What is starting moves on to what is known, so it comes before that. The database comes before the repository: what
   // is published meanwhile is no candidate, and newer than all that are.
@@ -82,6 +77,12 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   const stored = await listAll(clusterDirectory);
   const archive = await readArchive(clusterDirectory);
   refuseMissing(clusterDirectory, known, archive);
+  const clock = { cluster, clusterDirectory, now, windows, stored: stored.map(stopOf), archive };
+  if (!question.clockIsRight) await refuseLeap(db, clock);
+  const trusted = async () =>
+    question.clockIsRight ||
+    (await leapOf(db, { ...clock, windows: [...windows, leaseLasts] })) === undefined;
+  const leases = await lookAtLeases(clusterDirectory, now, trusted);
   const candidates = [
     ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
     ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
@@ -90,15 +91,26 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
     cluster,
     clusterDirectory,
     now,
+    windows,
     policy,
-    candidates: await Promise.all(candidates.map((one) => withUnknownHolds(one, clusterDirectory, held))),
-    archive,
-    underWay: beginningsOf(
-      known.filter(({ state }) => isUnderWay(state)),
-      archive,
+    candidates: await Promise.all(
+      candidates.map(async (one) => withLeases(await withUnknownHolds(one, clusterDirectory, held), leases)),
     ),
-    walMustWait: await whyWait(clusterDirectory, starting, known),
+    archive,
+    leases,
+    underWay: [
+      ...beginningsOf(
+        known.filter(({ state }) => isUnderWay(state)),
+        archive,
+      ),
+      ...leasedBeginnings(leases, archive?.identity.systemIdentifier, candidates),
+    ],
+    walMustWait: leases.unknown ?? (await whyWait(clusterDirectory, starting, known)),
   };
+}
+
+function stopOf({ description }: StoredCopy): Dated {
+  return { at: new Date(description.stoppedAt), what: `the end of backup ${entryName(description)}` };
 }
 
 async function withUnknownHolds(
@@ -108,6 +120,15 @@ async function withUnknownHolds(
 ): Promise<ListedCandidate> {
   const backup = { ...candidate, startLsn: candidate.startText };
   return { ...candidate, held: [...candidate.held, ...(await unknownHolds(clusterDirectory, backup, held))] };
+}
+
+/** What is recovered from it reads the WAL after it. */
+function withLeases(candidate: ListedCandidate, { valid }: Leases): ListedCandidate {
+  const reasons = valid
+    .filter(({ lease }) => candidate.method === 'copy' && lease.backup === candidate.name)
+    .map(({ reason }) => reason);
+  if (reasons.length === 0) return candidate;
+  return { ...candidate, held: [...candidate.held, ...reasons], isRead: true };
 }
 
 /** The same, with what has begun since then: removing backups takes its time. */
@@ -122,7 +143,7 @@ export async function lookAgain(db: Connection, seen: Seen): Promise<Seen> {
   return {
     ...seen,
     underWay: [...seen.underWay, ...beginningsOf(begun, archive)],
-    walMustWait: await whyWait(clusterDirectory, starting, known),
+    walMustWait: seen.leases.unknown ?? (await whyWait(clusterDirectory, starting, known)),
   };
 }
 
@@ -201,67 +222,6 @@ function refuseMissing(
       hint: 'nothing expires: name the right one with --repository or HOLDFAST_REPOSITORY, and see that its file system is mounted',
     },
   );
-}
-
-/** @throws HoldfastError where the description of any of them cannot be read */
-async function listAll(clusterDirectory: string): Promise<StoredCopy[]> {
-  const parent = backupsDirectory(clusterDirectory);
-  const names = new Set(await namesIn(parent));
-  const isLone = (name: string) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !names.has(metaDirectory(name));
-  const lone = [...names].find((name) => isLone(name) && !names.has(`${metaDirectory(name)}.expired`));
-  try {
-    if (lone !== undefined) throw new Error(`"${join(parent, metaDirectory(lone))}" is missing`);
-    const listed = await listBackups(clusterDirectory);
-    return await Promise.all(
-      listed.map(async (description) => {
-        const meta = metaDirectory(join(parent, entryName(description)));
-        return { description, label: await readFile(join(meta, 'backup_label'), 'latin1') };
-      }),
-    );
-  } catch (error) {
-    throw new HoldfastError('failed', `a backup's description cannot be read: ${messageOf(error)}`, {
-      code: 'repository_unreadable',
-      hint: 'nothing expires until it can: repair it, or move that backup with its .meta directory away',
-      cause: error,
-    });
-  }
-}
-
-async function readArchive(clusterDirectory: string): Promise<Archive | undefined> {
-  const identity = await readIdentity(clusterDirectory);
-  if (identity === undefined) return undefined;
-  try {
-    const histories = new Map<number, Ancestor[]>();
-    for (const name of await timelineHistories(clusterDirectory)) {
-      const path = archivedPath(clusterDirectory, name);
-      histories.set(Number.parseInt(name, 16), parseHistoryFile(path, await readFile(path)));
-    }
-    const files = await archivedFiles(clusterDirectory);
-    return { identity, files, histories, archivedAt: await archivedTimes(clusterDirectory, files) };
-  } catch (error) {
-    throw new HoldfastError(
-      'failed',
-      `the WAL archive in "${clusterDirectory}" cannot be read: ${messageOf(error)}`,
-      {
-        code: 'repository_unreadable',
-        hint: 'nothing expires until it can',
-        cause: error,
-      },
-    );
-  }
-}
-
-async function archivedTimes(clusterDirectory: string, files: readonly string[]): Promise<Map<number, Date>> {
-  const times = new Map<number, Date>();
-  const segments = files.filter((file) => !file.endsWith('.history'));
-  const timelines = new Set(segments.map((file) => file.slice(0, 8)));
-  if (timelines.size < 2) return times;
-  for (const file of segments) {
-    const timeline = Number.parseInt(file.slice(0, 8), 16);
-    const { mtime } = await stat(archivedPath(clusterDirectory, file));
-    if (mtime > (times.get(timeline) ?? 0)) times.set(timeline, mtime);
-  }
-  return times;
 }
 
 /** Where a backup begins has to be known before WAL goes that it might need. */

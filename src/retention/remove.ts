@@ -12,6 +12,7 @@ import { withLock } from '../repository/lock.ts';
 import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
 import { forgetElsewhere, storedHolds } from '../repository/stored-holds.ts';
 import { whyUnknownHolds } from './decide-holds.ts';
+import { isLeased } from './leases.ts';
 import type { Decided } from './decide-backups.ts';
 import { runDeleteCommand } from './delete-command.ts';
 import type { ListedCandidate } from './candidates.ts';
@@ -25,6 +26,8 @@ export interface ExpireOptions {
   dryRun: boolean;
   /** Also what is in the repository and this database knows nothing of. */
   unknown: boolean;
+  /** Somebody says so. */
+  clockIsRight: boolean;
   deleteCommand: readonly string[] | undefined;
   log: Log;
   signal: AbortSignal;
@@ -44,7 +47,7 @@ export async function removeOne(
   const expiring = recordOf(decided, seen);
   return decided.backup.method === 'copy'
     ? removeStored(expiring, seen, options)
-    : removeElsewhere(decided.backup, expiring, options);
+    : removeElsewhere(decided.backup, seen, expiring, options);
 }
 
 async function removeStored(expiring: ExpiringBackup, seen: Seen, options: ExpireOptions): Promise<Result> {
@@ -53,7 +56,7 @@ async function removeStored(expiring: ExpiringBackup, seen: Seen, options: Expir
   let refusal: string | undefined;
   try {
     await withLock(meta, { shared: false, wait: 0 }, async () => {
-      refusal = await heldMeanwhile(expiring, clusterDirectory);
+      refusal = await heldMeanwhile(expiring, seen);
       if (refusal !== undefined) return;
       refusal = await options.control((db) => beginExpiry(db, expiring));
       if (refusal === undefined) await unlistBackup(clusterDirectory, expiring.backup, expiring);
@@ -69,10 +72,14 @@ async function removeStored(expiring: ExpiringBackup, seen: Seen, options: Expir
 /** Whoever places a hold now, in whatever database, has to wait for us; what is over has been removed before. */
 async function heldMeanwhile(
   expiring: ExpiringBackup,
-  clusterDirectory: string,
+  { clusterDirectory, leases }: Seen,
 ): Promise<string | undefined> {
   const [first] = await storedHolds(clusterDirectory, { ...expiring, name: expiring.backup });
-  return first && whyUnknownHolds(first);
+  if (first !== undefined) return whyUnknownHolds(first);
+  // A restore that has ended since then has left it while it had the backup's lock.
+  return (await isLeased(clusterDirectory, expiring.backup, leases))
+    ? 'it has just been restored'
+    : undefined;
 }
 
 async function finish(
@@ -111,11 +118,11 @@ function isRecord(why: unknown): why is ExpiringBackup {
 
 async function removeElsewhere(
   backup: ListedCandidate,
+  seen: Seen,
   expiring: ExpiringBackup,
   { control, clusterDirectory, deleteCommand = [], cluster, signal }: ExpireOptions,
 ): Promise<Result> {
-  const refusal =
-    (await heldMeanwhile(expiring, clusterDirectory)) ?? (await control((db) => beginExpiry(db, expiring)));
+  const refusal = (await heldMeanwhile(expiring, seen)) ?? (await control((db) => beginExpiry(db, expiring)));
   if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
   try {
     await runDeleteCommand(deleteCommand, cluster, backup, signal);

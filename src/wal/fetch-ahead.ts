@@ -10,6 +10,7 @@ import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { thisProcess } from '../identity/process.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
+import { leaseVariable, renewLease } from '../repository/renew-lease.ts';
 import { requireIdentity } from './fetch.ts';
 import { SegmentMakers } from './segment-makers.ts';
 import { serverRuns } from './server-state.ts';
@@ -26,6 +27,7 @@ export interface FetchAheadOptions {
 /** Milliseconds. */
 const pollEvery = 20;
 const retryEvery = 500;
+const renewEvery = 60_000;
 const idleWithNothing = 5000;
 const idleWithSome = 60_000;
 
@@ -57,6 +59,7 @@ async function keepReady(reading: Reading, after: string): Promise<void> {
   let wanted: string | undefined;
   let idleSince = performance.now();
   let taken = 0;
+  let renewed = performance.now();
   while (await isOurs(spool)) {
     const now = await readWanted(spool);
     if (now !== undefined && now !== wanted) {
@@ -65,6 +68,10 @@ async function keepReady(reading: Reading, after: string): Promise<void> {
     }
     const ready = await readySegments(spool);
     if (ready.length !== taken) idleSince = performance.now();
+    if (ready.length < taken && performance.now() - renewed > renewEvery) {
+      renewed = performance.now();
+      await renewLease(reading.owner.clusterDirectory, process.env[leaseVariable] ?? '');
+    }
     taken = ready.length;
     next = beginMore(reading, ready, next);
     if (makers.names.length > 0) {

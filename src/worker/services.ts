@@ -5,6 +5,7 @@ import type { ControlLink } from '../control/control-link.ts';
 import type { Log } from '../log.ts';
 import { reportArchivers } from './archiver-report.ts';
 import { Chores } from './chores.ts';
+import { ClockService } from './clock-service.ts';
 import { Every } from './every.ts';
 import { HoldsService } from './holds-service.ts';
 import { removeLeftDrills, removeLeftovers } from './leftovers.ts';
@@ -33,6 +34,7 @@ export class Services {
   readonly #chores: Chores;
   readonly #sync: SyncService;
   readonly #holds: HoldsService;
+  readonly #clock: ClockService;
 
   constructor(options: ServicesOptions) {
     const { control, targets, log } = options;
@@ -41,13 +43,17 @@ export class Services {
     const { repository } = options.config.worker;
     this.#repositories = new Repositories({
       ...options,
-      onOurs: (cluster) => void removeLeftovers(control, repository, [cluster], log),
+      onOurs: (cluster) => {
+        this.#clock.wake();
+        void removeLeftovers(control, repository, [cluster], log);
+      },
     });
     this.#wal = new WalServices(options);
     this.#scheduler = new Scheduler({ control, clusters: [...targets.keys()], log });
     this.#chores = new Chores(options);
     this.#sync = new SyncService(options);
     this.#holds = new HoldsService(options);
+    this.#clock = new ClockService(options);
   }
 
   start(): void {
@@ -60,6 +66,7 @@ export class Services {
       this.#chores,
       this.#sync,
       this.#holds,
+      this.#clock,
     ])
       service.start();
     void removeLeftDrills(config.clusters, log);
@@ -92,8 +99,8 @@ export class Services {
 
   async stop(): Promise<void> {
     await Promise.all(
-      [this.#report, this.#repositories, this.#wal, this.#scheduler, this.#holds].map((service) =>
-        service.stop(),
+      [this.#report, this.#repositories, this.#wal, this.#scheduler, this.#holds, this.#clock].map(
+        (service) => service.stop(),
       ),
     );
   }

@@ -1,112 +1,6 @@
 import test from 'ava';
-import { assess, worst, type Finding, type Observation } from '../../src/control/health.ts';
-import type { RestoreWindow } from '../../src/control/archived-wal.ts';
-import type { ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
-
-const hour = 3600;
-
-const cluster: ClusterStatus = {
-  name: 'main',
-  serverVersion: '18.4',
-  archiveMode: 'on',
-  archiverFailing: false,
-  recoverySettings: [],
-  lastArchivedWal: '000000010000000000000002',
-  lastArchivedAgo: 60,
-  lastFailedWal: null,
-  lastFailedAgo: null,
-  checkedAt: new Date(),
-  checkedAgo: 20,
-  workers: ['w'],
-  used: true,
-  completeId: 7,
-  completeAt: new Date(),
-  completeAgo: 2 * hour,
-  failedId: null,
-  failedError: null,
-  failedAgo: null,
-};
-const worker: WorkerStatus = {
-  name: 'w',
-  alive: true,
-  draining: false,
-  clusters: ['main'],
-  held: 0,
-  version: '1',
-  host: 'h',
-  hostPid: 1,
-  startedAt: new Date(),
-  lastSeen: new Date(),
-  lastSeenAgo: 1,
-};
-const request: LiveRequest = {
-  id: 8,
-  cluster: 'main',
-  label: 'nightly',
-  method: 'hold',
-  state: 'running',
-  session: 'alive',
-  stage: 'copy',
-  worker: 'w',
-  warnings: [],
-  requestedBy: 'r',
-  startLsn: null,
-  waitingFor: 'the client to finish',
-  bytesExpected: null,
-  bytesDone: null,
-  bytesPerSecond: null,
-  age: 100 * hour,
-  stageAge: 100 * hour,
-  holdTimeout: null,
-};
-
-const restorable: RestoreWindow = {
-  cluster: 'main',
-  timeline: 1,
-  earliestTime: new Date('2026-03-01T02:00:00.5Z'),
-  earliestLsn: '0/5000000',
-  latestTime: new Date('2026-03-02T14:30:00Z'),
-  latestLsn: '0/9000000',
-  upToDate: true,
-  holes: null,
-  breaks: null,
-  writtenSince: new Date('2026-03-01T00:00:00Z'),
-  writtenUntil: new Date('2026-03-02T14:30:00Z'),
-  writtenAgo: 60,
-};
-
-interface Change {
-  schema?: number;
-  clusters?: Partial<ClusterStatus>[];
-  workers?: Partial<WorkerStatus>[];
-  requests?: Partial<LiveRequest>[];
-  windows?: Partial<RestoreWindow>[];
-}
-
-/** All is well, but for what is said. */
-function findings({
-  schema = 3,
-  clusters = [{}],
-  workers = [{}],
-  requests = [],
-  windows = [],
-}: Change): Finding[] {
-  const observation: Observation = {
-    schema: { installed: schema, needed: 3 },
-    clusters: clusters.map((change) => ({ ...cluster, ...change })),
-    workers: workers.map((change) => ({ ...worker, ...change })),
-    requests: requests.map((change) => ({ ...request, ...change })),
-    windows: windows.map((change) => ({ ...restorable, ...change })),
-    identity: undefined,
-    repositories: [],
-    missing: [],
-    damaged: [],
-    schedules: [],
-    chores: [],
-    drills: [],
-  };
-  return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
-}
+import { worst } from '../../src/control/health.ts';
+import { findings, hour, restorable, type Change } from '../support/observation.ts';
 
 test('when all is well, that is said of every cluster', (t) => {
   const found = findings({ requests: [{}] });
@@ -135,6 +29,18 @@ for (const [title, change, severity, message] of [
     { clusters: [{ completeId: null, completeAgo: null }] },
     'critical',
     'no complete backup yet',
+  ],
+  [
+    'a backup from the future',
+    { clusters: [{ completeAgo: -5 * hour }] },
+    'warning',
+    'its last complete backup (7) is dated 18000 s in the future: a clock was ahead then, or is behind now',
+  ],
+  [
+    'a segment archived in the future',
+    { clusters: [{ lastArchivedAgo: -2 * hour }] },
+    'warning',
+    'the last segment that was archived (000000010000000000000002) is dated 7200 s in the future: a clock was ahead then, or is behind now',
   ],
   [
     'a backup too old',

@@ -63,7 +63,8 @@ export function makeCase(seed: number, losses: number, losesHistory = false): Ca
     recoverSince: since === undefined ? null : new Date(since - margin),
   };
   const health = pick([0.95, 0.95, 0.95, 0.95, 0.3, 0], random);
-  const backups = world.backups.map((made) => candidateOf(made, random, wrong, health));
+  const copies = pick([0.8, 0.8, 0.2, 0], random);
+  const backups = world.backups.map((made) => candidateOf(made, random, wrong, health, copies));
   const before = filesOf(world);
   const lost = losesHistory ? pick(writtenTo(world), randomFrom(-seed)) : undefined;
   const files = [...before].filter((file) => lost === undefined || file !== historyOf(lost)).sort();
@@ -107,13 +108,15 @@ function candidateOf(
   random: Random,
   wrong: () => number,
   health: number,
+  copies: number,
 ): Candidate & { made: Made } {
   const segment = (lsn: bigint) =>
     segmentName({ timeline: made.on.number, number: lsn / BigInt(segmentSize) }, segmentSize);
   return {
     name: `backup-${made.id}`,
     id: made.id,
-    method: random() < 0.8 ? 'copy' : 'hold',
+    method: random() < copies ? 'copy' : 'hold',
+    requester: pick(['schedule nightly', 'role alice', 'role bob'], random),
     systemIdentifier,
     timeline: made.on.number,
     startLsn: made.start,

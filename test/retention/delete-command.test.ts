@@ -13,6 +13,7 @@ const backup: ListedCandidate = {
   id: 7,
   request: 7,
   label: 'nightly',
+  requester: 'role somebody',
   method: 'hold',
   systemIdentifier: '7000000000000000001',
   timeline: 1,

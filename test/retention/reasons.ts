@@ -18,10 +18,15 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
       (backup) => younger(backup).every(({ method }) => method !== 'copy'),
     ],
     [
-      /^it is one of the last (\d+)( in the repository)?$/,
+      /^it is the newest of ((?:role|schedule) .+)$/,
+      (backup, [, requester]) =>
+        backup.requester === requester && younger(backup).every((one) => !isOfSame(one, backup)),
+    ],
+    [
+      /^it is one of the last (\d+)( in the repository| of .+)?$/,
       (backup, [, , where]) =>
-        isThere(backup, where) &&
-        younger(backup).filter((one) => isThere(one, where)).length < Number(rules.keepLast),
+        isCounted(backup, where, backup) &&
+        younger(backup).filter((one) => isCounted(one, where, backup)).length < Number(rules.keepLast),
     ],
     [
       /^none is known to be sound that could take its place$/,
@@ -31,29 +36,29 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
     [/^it is within recovery_window$/, ({ made }) => made.stopped > (since ?? 0) - margin - skew],
     [/^it is within keep_within$/, ({ made }) => made.stopped > Number(rules.keepSince) - skew],
     [
-      /^it is the newest of the (day|week|month) (\S+?)( in the repository)?$/,
+      /^it is the newest of the (day|week|month) (\S+?)( in the repository| of .+)?$/,
       (backup, [, what = '', , where]) => {
         const period = (one: Candidate) => periodOf(one.stoppedAt, what, rules.timeZone);
-        const newer = younger(backup).filter((one) => isThere(one, where));
+        const newer = younger(backup).filter((one) => isCounted(one, where, backup));
         const count = { day: rules.keepDaily, week: rules.keepWeekly, month: rules.keepMonthly }[what] ?? 0;
         return (
-          isThere(backup, where) &&
+          isCounted(backup, where, backup) &&
           newer.every((one) => period(one) !== period(backup)) &&
           new Set(newer.map(period)).size < count
         );
       },
     ],
     [
-      /^it is the newest that leads to timeline (\d+)$/,
-      (backup, [, number]) =>
-        leads(world, backup, Number(number)) && later(it, backup, Number(number)).length === 0,
+      /^it is the newest that leads to timeline (\d+)(, of .+)?$/,
+      (backup, [, number, by]) =>
+        leads(world, backup, Number(number)) && later(it, backup, Number(number), by).length === 0,
     ],
     [
-      /^recovery_window begins with it on timeline (\d+)$/,
-      (backup, [, number]) =>
+      /^recovery_window begins with it on timeline (\d+)(, of .+)?$/,
+      (backup, [, number, by]) =>
         leads(world, backup, Number(number)) &&
         backup.made.stopped <= (since ?? 0) + skew &&
-        later(it, backup, Number(number)).every(({ stopped }) => stopped > (since ?? 0) - margin - skew),
+        later(it, backup, Number(number), by).every(({ stopped }) => stopped > (since ?? 0) - margin - skew),
     ],
   ];
   for (const { backup, goes, reasons } of decided) {
@@ -70,18 +75,30 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
   }
 }
 
-/** `where`: in the repository; undefined: anywhere. */
-function isThere({ method }: Candidate, where: string | undefined): boolean {
-  return where === undefined || method === 'copy';
+/** `where`: in the repository, or of whom; undefined: anywhere. */
+function isCounted(one: Candidate, where: string | undefined, beside: Candidate): boolean {
+  if (where === undefined) return true;
+  if (where === ' in the repository') return one.method === 'copy';
+  return where === ` of ${one.requester}` && isOfSame(one, beside);
 }
 
-/** Whatever a rule speaks for stays, and no backup elsewhere takes the place of one in the repository. */
+/** Neither is in the repository, and one and the same had both made. */
+function isOfSame(a: Candidate, b: Candidate): boolean {
+  return a.method !== 'copy' && b.method !== 'copy' && a.requester === b.requester;
+}
+
+/** Whatever a rule speaks for stays, and nobody's backups elsewhere take the place of others. */
 export function checkRules(t: ExecutionContext, { decided, rules, backups }: Case, seed: number): void {
+  const latest = Math.max(...backups.map(({ stoppedAt }) => stoppedAt.getTime()));
   for (const { backup, goes } of decided) {
     if (!goes) continue;
+    // Whoever has made none for a month is not counted apart: one that is younger has the place of its own kind.
+    const isOld = ({ stoppedAt }: Candidate) => latest - stoppedAt.getTime() > 32 * day;
     const newer = backups
       .filter((other) => other.isSound && other.stoppedAt > backup.stoppedAt)
-      .filter(({ method }) => method === 'copy' || backup.method !== 'copy');
+      .filter((other) =>
+        backup.method === 'copy' ? other.method === 'copy' : isOld(backup) || isOfSame(other, backup),
+      );
     const isFirstOf = (what: string, count: number | null) => {
       const period = (one: Candidate) => periodOf(one.stoppedAt, what, rules.timeZone);
       const others = new Set(newer.map(period));
@@ -95,6 +112,7 @@ export function checkRules(t: ExecutionContext, { decided, rules, backups }: Cas
     t.false(age > Number(rules.keepSince ?? Infinity), `${seed}: ${backup.name} is young`);
     t.false(age > Number(rules.recoverSince ?? Infinity), `${seed}: ${backup.name} is in the window`);
     if (!backup.isSound) continue;
+    t.true(newer.length >= (isOld(backup) ? 0 : 1), `${seed}: ${backup.name} is the newest of its requester`);
     t.true(newer.length >= (rules.keepLast ?? 0), `${seed}: ${backup.name} is one of the last`);
     t.false(isFirstOf('day', rules.keepDaily), `${seed}: ${backup.name} is of its day`);
     t.false(isFirstOf('week', rules.keepWeekly), `${seed}: ${backup.name} is of its week`);
@@ -108,11 +126,12 @@ function leads({ timelines }: World, { made }: { made: Made }, number: number): 
   return line.includes(made.on) && (next === undefined || made.stop <= next.from);
 }
 
-/** Those of its kind that lead there and end after it. */
-function later({ backups, world }: Case, than: Candidate, timeline: number): Made[] {
+/** Those of its kind, and of the same requester if `by` says so, that lead there and end after it. */
+function later({ backups, world }: Case, than: Candidate, timeline: number, by?: string): Made[] {
   return backups
     .filter((other) => other.isSound && other.stopLsn > than.stopLsn && leads(world, other, timeline))
     .filter(({ method }) => method === 'copy' || than.method !== 'copy')
+    .filter((other) => by === undefined || isOfSame(other, than))
     .map(({ made }) => made);
 }
 

@@ -1,5 +1,6 @@
 // Expiry beside a restore, a verification and a drill that are under way: what they read stays until they are through.
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { noChores, requestChore, untilChore } from '../support/chores.ts';
@@ -62,6 +63,8 @@ test('what is being restored, verified or drilled stays with its WAL, and goes w
 
   await restored?.letGo();
   t.is((await restoring.exited).status, 0, restoring.output());
+  t.deepEqual(await expire(), { goes: [], read: [2, 3] }, 'the restored server still has to recover');
+  await rm(join(to, 'recovery.signal'));
   t.deepEqual(await expire(), { goes: [1], read: [2, 3] });
   t.deepEqual(
     [there(), walThere()],

@@ -45,10 +45,14 @@ export interface Expired {
   problems: string[];
 }
 
-/** The last one ended an hour ago; each one has two segments of WAL, its own and one after it. */
+/** The last one ended an hour ago, or an hour and so many days; each one has two segments of WAL, its own and one after it. */
 export async function retentionStage(
   t: ExecutionContext,
-  { backups = 4, method = 'copy' }: { backups?: number; method?: 'copy' | 'hold' } = {},
+  {
+    backups = 4,
+    method = 'copy',
+    daysAgo = 0,
+  }: { backups?: number; method?: 'copy' | 'hold'; daysAgo?: number } = {},
 ): Promise<RetentionStage> {
   const db = await installedDatabase(t);
   const superuser = await connect(t, db.url);
@@ -64,7 +68,7 @@ export async function retentionStage(
   );
   const stage = { names: [] as string[], ids: [] as string[] };
   for (let n = 1; n <= backups; n += 1) {
-    const ended = new Date(Date.now() - (backups - n) * day - 3_600_000);
+    const ended = new Date(Date.now() - (daysAgo + backups - n) * day - 3_600_000);
     for (const number of [2 * n, 2 * n + 1]) {
       const file = join(wal, `${segment(number)}.zst`);
       await writeFile(file, `segment ${number}`);

@@ -142,6 +142,7 @@ async function restoreInto(
   const began = performance.now();
   report.phase('restoring', String(record.backup?.name));
   await restore({
+    lease: undefined,
     backup,
     directory: scratch.data,
     moved: await tablespacesInto(scratch, backup),

@@ -15,13 +15,17 @@ export const installedName = 'installed';
 
 /** The data directory of a stopped server, to be copied. */
 export async function installedTemplate(version: Major): Promise<string> {
-  const entry = await cached(`installed-${version}-${await fingerprint()}`, async (directory) => {
+  const entry = await cached(`installed-${version}-${fingerprint()}`, async (directory) => {
     const cluster = await createCluster({ version, directory, settings: { archive_mode: 'off' } });
     try {
       await cluster.start();
       await withClient(cluster.url(), (client) => client.query(`create database ${installedName}`));
       const db = await Connection.open({ url: cluster.url({ database: installedName }), schema: 'holdfast' });
-      await install(db, 'holdfast').finally(() => db.close());
+      try {
+        await install(db, 'holdfast');
+      } finally {
+        await db.close();
+      }
       await cluster.stop('fast');
     } finally {
       await cluster.remove();
@@ -40,7 +44,7 @@ export async function confirmOrigin(url: string): Promise<void> {
 let known: string | undefined;
 
 /** Of all that an installation reads. */
-async function fingerprint(): Promise<string> {
+function fingerprint(): string {
   return (known ??= hashOf([
     ...sqlBelow('migrations'),
     ...sqlBelow('sql'),

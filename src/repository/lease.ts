@@ -1,0 +1,148 @@
+/**
+ * `leases/<hash>-<backup>.json`: a server was restored from a backup, and may still have to read the
+ * WAL after it. `restore` leaves it, `wal fetch` renews it (see renew-lease.ts), expiry removes it when it is over.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
+import { bootId } from '../identity/process.ts';
+import { syncDirectory, writeSynced } from './durable-files.ts';
+import { leaseFile, leasesDirectory } from './renew-lease.ts';
+import { namesIn } from './repository-backup.ts';
+import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
+import { giveToOwnerOf } from './repository-owner.ts';
+
+/** Whose the directory is, besides its path: another one may be there, or nothing that is seen from here. */
+export interface Place {
+  inode: number;
+  /** Of its file PG_VERSION, which no server ever writes. */
+  versionInode: number;
+}
+
+export interface Lease {
+  /** Of the restored server: for people, and its path. */
+  host: string;
+  boot: string;
+  directory: string;
+  place: Place;
+  /** The backup's name, and where the WAL that it needs begins. */
+  backup: string;
+  id: number;
+  systemIdentifier: string;
+  timeline: number;
+  startLsn: string;
+  /** As recovery_target_timeline. */
+  targetTimeline: string;
+  at: string;
+}
+
+export interface FoundLease {
+  path: string;
+  /** undefined: it makes no sense. */
+  lease: Lease | undefined;
+  renewedAt: Date;
+}
+
+/** Another one for each restore: an expiry may be about to remove an earlier one of that directory. */
+export function leaseName(directory: string, backup: string): string {
+  const which = `${hostname()} ${directory} ${randomUUID()}`;
+  return `${createHash('sha256').update(which).digest('hex').slice(0, 16)}-${backup}`;
+}
+
+export type NewLease = Omit<Lease, 'host' | 'boot' | 'at' | 'place'>;
+
+/**
+ * `path`: by which the directory is reached. Takes the place of what earlier restores into it have left.
+ * @throws HoldfastError where it cannot be written
+ */
+export async function writeLease(
+  clusterDirectory: string,
+  { name, path }: { name: string; path: string },
+  lease: NewLease,
+): Promise<void> {
+  const file = leaseFile(clusterDirectory, name);
+  const parent = dirname(file);
+  const temporary = join(parent, temporaryName('.lease'));
+  try {
+    if ((await mkdir(parent, { recursive: true, mode: 0o700 })) !== undefined) {
+      await giveToOwnerOf(clusterDirectory, parent);
+      await syncDirectory(clusterDirectory);
+    }
+    await removeTemporaries(parent, '.lease');
+    const made = { host: hostname(), boot: bootId() ?? '', at: new Date().toISOString() };
+    const content = { version: 1, ...lease, ...made, place: await placeOf(path) };
+    await writeSynced(temporary, Buffer.from(`${JSON.stringify(content, null, 2)}\n`), 0o600);
+    await giveToOwnerOf(clusterDirectory, temporary);
+    await rename(temporary, file);
+    await syncDirectory(parent);
+    for (const earlier of await readLeases(clusterDirectory))
+      if (earlier.path !== file && isOfSamePlace(earlier, lease.directory)) await removeLease(earlier.path);
+  } catch (error) {
+    throw repositoryError(error, file);
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+function isOfSamePlace({ lease }: FoundLease, directory: string): boolean {
+  return lease?.host === hostname() && lease.directory === directory;
+}
+
+/** @throws HoldfastError where nobody can know which there are */
+export async function readLeases(clusterDirectory: string): Promise<FoundLease[]> {
+  const directory = leasesDirectory(clusterDirectory);
+  const found: FoundLease[] = [];
+  for (const name of (await namesIn(directory)).filter((one) => one.endsWith('.json')).sort()) {
+    const path = join(directory, name);
+    try {
+      const { mtime } = await stat(path);
+      const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'EACCES') return ''; // another user's
+        throw error;
+      });
+      found.push({ path, lease: parse(text), renewedAt: mtime });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw repositoryUnreadable(path, error);
+    }
+  }
+  return found;
+}
+
+function parse(text: string): Lease | undefined {
+  let value: Partial<Lease> & { version?: unknown };
+  try {
+    value = (JSON.parse(text) ?? {}) as typeof value;
+  } catch {
+    return undefined;
+  }
+  const { directory, host, backup, systemIdentifier, startLsn, id, timeline, place } = value;
+  const texts = [directory, host, backup, systemIdentifier, startLsn];
+  const numbers = [id, timeline, place?.inode, place?.versionInode];
+  if (value.version !== 1 || !texts.every((one) => typeof one === 'string')) return undefined;
+  if (!numbers.every((one) => typeof one === 'number') || !/^[0-9A-F]+\/[0-9A-F]+$/.test(startLsn ?? ''))
+    return undefined;
+  return value as Lease;
+}
+
+export async function removeLease(path: string): Promise<void> {
+  await rm(path, { force: true });
+}
+
+/** Whether that very directory is seen from here, and its server recovers no more. */
+export async function hasRecovered({ directory, place }: Lease): Promise<boolean> {
+  const here = await placeOf(directory).catch(() => undefined);
+  if (here?.inode !== place.inode || here.versionInode !== place.versionInode) return false;
+  const isThere = (name: string) =>
+    stat(join(directory, name)).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? false : undefined),
+    );
+  return (await isThere('recovery.signal')) === false && (await isThere('standby.signal')) === false;
+}
+
+async function placeOf(path: string): Promise<Place> {
+  const [directory, version] = [await stat(path), await stat(join(path, 'PG_VERSION'))];
+  return { inode: directory.ino, versionInode: version.ino };
+}

@@ -1,0 +1,35 @@
+/** Tablespaces of a restored data directory: their map, and the links that lead to them. */
+import { lchown, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { formatTablespaceMap } from '../postgres/tablespace-map.ts';
+import { writeOwned, type Owned } from './data-files.ts';
+import { bytePath } from './extraction/byte-path.ts';
+import type { PlacedTablespace } from './tablespaces.ts';
+
+/** As the server would make them from the map, which says where they are now. */
+export async function linkTablespaces(
+  { directory, major }: { directory: string; major: number },
+  tablespaces: readonly PlacedTablespace[],
+  owned: Owned,
+): Promise<void> {
+  if (tablespaces.length === 0) return;
+  const mapped = tablespaces.map(({ oid, location }) => ({ oid, location: bytePath(location, '') }));
+  await writeOwned(join(directory, 'tablespace_map'), formatTablespaceMap(mapped, major), owned);
+  for (const { oid, location } of mapped) {
+    const link = join(directory, 'pg_tblspc', oid);
+    await symlink(location, link).catch(explainLink(link));
+    if (owned.owner !== undefined) await lchown(link, owned.owner.uid, owned.owner.gid);
+  }
+}
+
+/** PostgreSQL has no other way to tablespaces. */
+function explainLink(link: string) {
+  return (error: unknown): never => {
+    throw new HoldfastError('failed', `the symbolic link "${link}" cannot be created: ${messageOf(error)}`, {
+      code: 'directory_unwritable',
+      hint: 'restore to a file system that has symbolic links: PostgreSQL needs them for tablespaces',
+      cause: error,
+    });
+  };
+}

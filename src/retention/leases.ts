@@ -1,0 +1,72 @@
+/** The leases of restored servers that may still read WAL, as expiry sees them. */
+import { parseLsn } from '../postgres/lsn.ts';
+import { hasRecovered, readLeases, type FoundLease, type Lease } from '../repository/lease.ts';
+import type { Beginning } from './decide-wal.ts';
+
+/** Milliseconds without a renewal after which a lease is over. */
+export const leaseLasts = 7 * 86_400_000;
+
+export interface Leases {
+  valid: { lease: Lease; reason: string }[];
+  /** Of those that are over. */
+  over: string[];
+  /** Why no WAL may go. */
+  unknown: string | undefined;
+}
+
+/** `trusted`: whether the clock says how old they are; otherwise none is over by its age. */
+export async function lookAtLeases(
+  clusterDirectory: string,
+  now: Date,
+  trusted: () => Promise<boolean>,
+): Promise<Leases> {
+  const leases: Leases = { valid: [], over: [], unknown: undefined };
+  for (const found of await readLeases(clusterDirectory)) {
+    const { path, lease, renewedAt } = found;
+    const age = now.getTime() - renewedAt.getTime();
+    if ((lease && (await hasRecovered(lease))) || (age > leaseLasts && (await trusted())))
+      leases.over.push(path);
+    else if (lease) leases.valid.push({ lease, reason: whyLeased(found, lease, age) });
+    else leases.unknown ??= `"${path}" is the lease of a restored server, and makes no sense`;
+  }
+  return leases;
+}
+
+/** At this moment. `over`: leases that are known to be over. */
+export async function isLeased(
+  clusterDirectory: string,
+  backup: string,
+  { over }: Pick<Leases, 'over'>,
+): Promise<boolean> {
+  for (const { path, lease } of await readLeases(clusterDirectory))
+    if (lease?.backup === backup && !over.includes(path) && !(await hasRecovered(lease))) return true;
+  return false;
+}
+
+function whyLeased({ path }: FoundLease, { directory, host }: Lease, age: number): string {
+  return `it is being recovered in "${directory}" on host ${host}, says the lease "${path}", renewed ${ageOf(age)} ago`;
+}
+
+function ageOf(milliseconds: number): string {
+  const minutes = Math.max(0, Math.floor(milliseconds / 60_000));
+  if (minutes < 120) return `${minutes} min`;
+  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / (24 * 60))} d`;
+}
+
+/** Of backups that are not there any more: their servers need the WAL all the same. */
+export function leasedBeginnings(
+  { valid }: Leases,
+  systemIdentifier: string | undefined,
+  candidates: readonly { name: string; method: string }[],
+): Beginning[] {
+  const isThere = (backup: string) =>
+    candidates.some(({ name, method }) => name === backup && method === 'copy');
+  return valid
+    .filter(({ lease }) => lease.systemIdentifier === systemIdentifier && !isThere(lease.backup))
+    .map(({ lease: { id, timeline, startLsn }, reason }) => ({
+      id,
+      timeline,
+      startLsn: parseLsn(startLsn),
+      reason,
+    }));
+}

@@ -1,0 +1,79 @@
+/** What is in a cluster's repository. Whatever cannot be read is an error, and then nothing expires. */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
+import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
+import { entryName } from '../repository/label-entry.ts';
+import { backupsDirectory, listBackups, metaDirectory, namesIn } from '../repository/repository-backup.ts';
+import { archivedFiles, archivedPath, timelineHistories } from '../repository/wal-archive.ts';
+import type { StoredCopy } from './candidates.ts';
+
+export interface Archive {
+  identity: ClusterIdentity;
+  files: string[];
+  histories: Map<number, Ancestor[]>;
+  /** When a timeline's newest file was archived, where there are several. */
+  archivedAt: Map<number, Date>;
+}
+
+/** @throws HoldfastError where the description of any of them cannot be read */
+export async function listAll(clusterDirectory: string): Promise<StoredCopy[]> {
+  const parent = backupsDirectory(clusterDirectory);
+  const names = new Set(await namesIn(parent));
+  const isLone = (name: string) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !names.has(metaDirectory(name));
+  const lone = [...names].find((name) => isLone(name) && !names.has(`${metaDirectory(name)}.expired`));
+  try {
+    if (lone !== undefined) throw new Error(`"${join(parent, metaDirectory(lone))}" is missing`);
+    const listed = await listBackups(clusterDirectory);
+    return await Promise.all(
+      listed.map(async (description) => {
+        const meta = metaDirectory(join(parent, entryName(description)));
+        return { description, label: await readFile(join(meta, 'backup_label'), 'latin1') };
+      }),
+    );
+  } catch (error) {
+    throw new HoldfastError('failed', `a backup's description cannot be read: ${messageOf(error)}`, {
+      code: 'repository_unreadable',
+      hint: 'nothing expires until it can: repair it, or move that backup with its .meta directory away',
+      cause: error,
+    });
+  }
+}
+
+export async function readArchive(clusterDirectory: string): Promise<Archive | undefined> {
+  const identity = await readIdentity(clusterDirectory);
+  if (identity === undefined) return undefined;
+  try {
+    const histories = new Map<number, Ancestor[]>();
+    for (const name of await timelineHistories(clusterDirectory)) {
+      const path = archivedPath(clusterDirectory, name);
+      histories.set(Number.parseInt(name, 16), parseHistoryFile(path, await readFile(path)));
+    }
+    const files = await archivedFiles(clusterDirectory);
+    return { identity, files, histories, archivedAt: await archivedTimes(clusterDirectory, files) };
+  } catch (error) {
+    throw new HoldfastError(
+      'failed',
+      `the WAL archive in "${clusterDirectory}" cannot be read: ${messageOf(error)}`,
+      {
+        code: 'repository_unreadable',
+        hint: 'nothing expires until it can',
+        cause: error,
+      },
+    );
+  }
+}
+
+async function archivedTimes(clusterDirectory: string, files: readonly string[]): Promise<Map<number, Date>> {
+  const times = new Map<number, Date>();
+  const segments = files.filter((file) => !file.endsWith('.history'));
+  const timelines = new Set(segments.map((file) => file.slice(0, 8)));
+  if (timelines.size < 2) return times;
+  for (const file of segments) {
+    const timeline = Number.parseInt(file.slice(0, 8), 16);
+    const { mtime } = await stat(archivedPath(clusterDirectory, file));
+    if (mtime > (times.get(timeline) ?? 0)) times.set(timeline, mtime);
+  }
+  return times;
+}

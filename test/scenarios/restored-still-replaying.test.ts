@@ -1,0 +1,78 @@
+// A restored server that has not recovered yet: what it still has to read stays, until it is a primary.
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { archivedPath } from '../../src/repository/wal-archive.ts';
+import { eventually } from '../support/eventually.ts';
+import { asRole } from '../support/installed-database.ts';
+import { holdfast } from '../support/process.ts';
+import { repositoryScene } from '../support/repository-scene.ts';
+import { noRestore } from '../support/restored-copy.ts';
+import { connect } from '../support/sql-client.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { testWhen } from '../support/test-when.ts';
+
+const test = testWhen(noRestore);
+
+interface Said {
+  goes: { id: number }[];
+  stays: { id: number; reasons: string[] }[];
+}
+
+test('a restored server that still replays keeps its WAL, and its lease is gone after its promotion', async (t) => {
+  const scene = await repositoryScene(t);
+  const { directory, repository } = scene;
+  const first = await scene.backup();
+  await scene.admin.query('create table after_first as select 1 as x');
+  await scene.archiveAll();
+  const inTheWay = join(directory, 'leases');
+  await writeFile(inTheWay, '');
+  const without = await scene.restore(join(await temporaryDirectory(t), 'data'), '1');
+  t.is(without.status, 0, 'a lease that cannot be left stops no restore');
+  t.regex(without.stderr, /warning: an expiry does not know that this server still needs WAL \(.*leases/);
+  await rm(inTheWay);
+  const restored = await scene.restored('1', '--no-archiving');
+  await scene.backup();
+  const operator = await asRole(t, scene.db, 'operator');
+  await operator.query(`insert into holdfast.retention_policy (cluster, keep_last) values ('main', 1)`);
+  const expire = async (...args: string[]) => {
+    const { stdout, stderr } = await holdfast(['expire', '--json', '--repository', repository, ...args], {
+      url: scene.workerLogin.url,
+    });
+    if (stdout === '') throw new Error(stderr);
+    return (JSON.parse(stdout) as [Said])[0];
+  };
+  const leases = () => readdir(join(directory, 'leases'));
+  const walIsThere = () => existsSync(archivedPath(directory, first.description.startWal));
+
+  // It is not started yet.
+  const [name = '', ...others] = await leases();
+  t.deepEqual(others, []);
+  const file = join(directory, 'leases', name);
+  const settings = await readFile(join(restored.dataDirectory, 'postgresql.auto.conf'), 'utf8');
+  t.true(settings.includes(`HOLDFAST_LEASE=${name.replace('.json', '')} `), settings);
+  const hourAgo = new Date(Date.now() - 3_600_000);
+  await utimes(file, hourAgo, hourAgo);
+  for (const args of [['--dry-run'], []]) {
+    const { goes, stays } = await expire(...args);
+    t.deepEqual(goes, []);
+    const [reason = ''] = stays.find(({ id }) => id === first.description.id)?.reasons ?? [];
+    t.true(reason.startsWith(`it is being recovered in "${restored.dataDirectory}" on host `), reason);
+    t.true(reason.endsWith(', renewed 60 min ago'), reason);
+  }
+  t.true(walIsThere());
+
+  await restored.start();
+  const client = await connect(t, restored.url({ database: scene.db.name }));
+  await eventually('it is a primary', () => client.value<boolean>('select not pg_is_in_recovery()'));
+  t.is(await client.value('select x from after_first'), 1);
+  t.true((await stat(file)).mtimeMs > hourAgo.getTime() + 60_000, 'fetching renews it');
+  const { goes, stays } = await expire();
+  t.deepEqual(
+    goes.map(({ id }) => id),
+    [first.description.id],
+    JSON.stringify(stays),
+  );
+  t.deepEqual(await leases(), []);
+  t.false(walIsThere());
+});
