@@ -5,37 +5,34 @@ import { add, describe, runAva, type Tally } from './ava.ts';
 import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
 import { inMemory } from './memory-disk.ts';
 
-/** What is about the repository, the worker or names alone is the same on every version: the newest is enough. */
-const independent = [
-  'scenarios/{chores,chores-killed,expire-chores,expiry-and-copies,expiry-and-readers}',
-  'scenarios/copy-{damaged,driven,interrupted,killed,load,many,refused}',
-  'scenarios/{durable,history-damaged}',
-  'scenarios/drill-{chores,fails,killed,secluded}',
-  'scenarios/repository-{full,labels}',
-  'scenarios/restore-places',
-  'scenarios/retention',
-  'scenarios/{schedule,schedule-chore,schedule-downtime,schedule-edits,schedule-outcomes}',
-  'scenarios/sync-{chores,servers,trouble}',
-  'scenarios/verify',
-  'scenarios/wal-{ahead,ahead-full,gaps,segment-sizes}',
-  'sql/schema-names',
+/** What meets the server in a way that a major version may change; on every one of them. */
+const everywhere = [
+  'scenarios/{archiver-failing,archiving-refused}',
+  'scenarios/{copy,copy-members,copy-tablespaces,copy-verified}',
+  'scenarios/{drill,drill-code,drill-tablespace}',
+  'scenarios/{hostile-settings,interrupted,label-recovered,labels,odd-bytes,privileges}',
+  'scenarios/{restore-created-tablespace,restore-targets,restore-timelines}',
+  'scenarios/{session-terminated,standby-fetch,standby-refused,stop-on-boundary,tablespaces}',
+  'scenarios/{wal-archive,wal-rewind,worker-killed-in-checkpoint}',
+  'sql/{columns,finishing,identity,install,install-psql,privileges,procedures,procedures-transactions}',
+  'sql/{requests,restored,restore-window,retention,schedules,search-path,superuser,workers}',
 ];
 /**
- * What the worker does when it, or a connection, or a client ends, and what the guards refuse: on the oldest, and with all
- * tests on the newest.
+ * What the worker does when it, or a connection, or a client ends, and what the guards refuse: on the oldest as well, and
+ * with all other tests, which are about the repository, the worker or names alone, on the newest.
  */
-const ofHoldfast = [
-  'scenarios/{caller-gone,client-manners,clusters,drain,fairness,forged-notifications,frozen,hold-timeout}',
-  'scenarios/{listener-lost,odd-schema,rows-locked,schema-versions,service-manager,two-workers-race}',
-  'scenarios/{control,server}-restarted',
-  'scenarios/label-directory-fails',
-  'scenarios/worker-{frozen,killed,killed-alone,killed-two-servers,names}',
-  'sql/{flooding,holding-up,state-matrix}',
+const onTheOldest = [
+  'scenarios/{caller-gone,client-manners,control-restarted,drain,hold-timeout,listener-lost,rows-locked}',
+  'scenarios/{server-restarted,stop-interrupted,two-workers-race,worker-killed,worker-names}',
+  'sql/**',
+  '!test/sql/schema-names.test.ts',
 ];
 
-function filesFor(version: Major): string[] {
-  const leftOut = version === majors[0] ? independent : [...independent, ...ofHoldfast];
-  return ['test/scenarios/**', 'test/sql/**', ...leftOut.map((name) => `!test/${name}.test.ts`)];
+export function filesFor(version: Major): string[] {
+  const names = version === majors[0] ? [...everywhere, ...onTheOldest] : everywhere;
+  return names.map((name) =>
+    name.startsWith('!') ? name : `test/${name}${name.endsWith('**') ? '' : '.test.ts'}`,
+  );
 }
 
 export async function runMatrix(versions: Major[]): Promise<Tally> {
