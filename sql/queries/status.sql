@@ -71,6 +71,14 @@ left join lateral (
   order by r.finished_at desc limit 1) failed on true
 order by c.name
 
+-- name: backlogs
+-- As the worker saw it that looked last.
+select name as cluster, wal_waiting as files,
+  extract(epoch from checked_at - wal_waiting_since)::float8 as seconds
+from :"schema".cluster
+where wal_waiting_since is not null
+order by name
+
 -- name: request
 select r.id, r.cluster, r.label, r.method, r.command, r.fast, r.keep, r.annotations, r.state, r.worker, r.pid,
   r.timeline, r.error, r.hint, r.warnings,
@@ -146,7 +154,16 @@ select id, cluster, kind, state, attempts, backup, worker, error, hint, result,
   state = 'running' and not :"schema".worker_is_alive(instance) as "workerGone",
   extract(epoch from clock_timestamp() - requested_at)::float8 as age,
   extract(epoch from clock_timestamp() - finished_at)::float8 as ago,
-  extract(epoch from next_attempt_at - clock_timestamp())::float8 as "nextIn"
+  extract(epoch from next_attempt_at - clock_timestamp())::float8 as "nextIn",
+  case when state = 'running'
+    then extract(epoch from clock_timestamp() - started_at)::float8 end as "runningFor",
+  case when state = 'running' then (
+    select extract(epoch from max(latest.took))::float8
+    from (
+      select c.finished_at - c.started_at as took from :"schema".backup_chore c
+      where c.cluster = chore.cluster and c.kind = chore.kind and c.state = 'complete'
+      order by c.finished_at desc
+      limit 100) latest) end as "usuallyRunsFor"
 from (
   select * from :"schema".backup_chore
   where state in ('requested', 'running', 'retrying')

@@ -45,6 +45,10 @@ select current_setting('server_version_num')::integer as version,
     and has_function_privilege(to_regprocedure('pg_ls_waldir()'), 'execute') as "mayWatchArchive"
 
 -- name: archiver
+-- What waits is counted where it is the server's to archive. Its age is by the server's own clock.
+with status as materialized (
+  select name, modification from pg_ls_archive_statusdir() where name like '%.ready'
+)
 select current_setting('server_version') as "serverVersion",
   current_setting('archive_mode') as "archiveMode",
   last_archived_wal as "lastArchivedWal",
@@ -52,8 +56,16 @@ select current_setting('server_version') as "serverVersion",
   last_failed_wal as "lastFailedWal",
   last_failed_time as "lastFailedAt",
   coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
-    and last_failed_wal || '.ready' in (select name from pg_ls_archive_statusdir()) as "archiverFailing"
+    and last_failed_wal || '.ready' in (select name from status) as "archiverFailing",
+  waiting.files as "walWaiting",
+  waiting.seconds as "walWaitingFor"
 from pg_stat_archiver
+left join (
+  select count(*)::integer as files,
+    greatest(0, extract(epoch from clock_timestamp() - min(modification)))::float8 as seconds
+  from status) waiting
+  on current_setting('archive_mode') = 'always'
+    or current_setting('archive_mode') = 'on' and not pg_is_in_recovery()
 
 -- name: recovery_settings
 -- Of a recovery that is over, and still there after a restart. Without pg_read_all_settings sourcefile is null.

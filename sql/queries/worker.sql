@@ -50,7 +50,9 @@ on conflict do nothing
 update :"schema".cluster
 set checked_at = clock_timestamp(), server_version = :server_version, archive_mode = :archive_mode,
   archiver_failing = :archiver_failing, last_archived_wal = :last_archived_wal,
-  last_archived_at = :last_archived_at, last_failed_wal = :last_failed_wal, last_failed_at = :last_failed_at
+  last_archived_at = :last_archived_at, last_failed_wal = :last_failed_wal, last_failed_at = :last_failed_at,
+  wal_waiting = :wal_waiting,
+  wal_waiting_since = clock_timestamp() - make_interval(secs => :wal_waiting_for::float8)
 where name = :name
 
 -- name: report_recovery_settings

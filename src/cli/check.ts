@@ -9,7 +9,7 @@ import { controlIdentity, missingBackups, repositoryProblems } from '../control/
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
 import { schedules } from '../control/schedules.ts';
 import { HoldfastError } from '../errors.ts';
-import { chores, clusters, damagedCopies, liveRequests, workers } from '../control/status.ts';
+import { chores, clusters, damagedCopies, liveRequests, walBacklogs, workers } from '../control/status.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { plain, seconds } from './format.ts';
 import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } from './options.ts';
@@ -95,6 +95,7 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     repositories: installed < schemaVersion() ? [] : await repositoryProblems(db),
     missing: installed < schemaVersion() ? [] : await missingBackups(db),
     damaged: installed < schemaVersion() ? [] : await damagedCopies(db),
+    backlogs: installed < schemaVersion() ? [] : await walBacklogs(db),
   };
 }
 
@@ -120,6 +121,7 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     repositories: seen.repositories.filter(({ name }) => names.includes(name)),
     missing: seen.missing.filter(({ cluster }) => names.includes(cluster)),
     damaged: seen.damaged.filter(({ cluster }) => names.includes(cluster)),
+    backlogs: seen.backlogs.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -170,5 +172,6 @@ function asJson(findings: Finding[], seen: Observation): object {
     repositories: seen.repositories.map(asSql),
     missing_backups: seen.missing.map(asSql),
     damaged_copies: seen.damaged.map(asSql),
+    wal_backlogs: seen.backlogs.map(asSql),
   };
 }

@@ -6,6 +6,7 @@ import type {
   ClusterStatus,
   FinishedRequest,
   LiveRequest,
+  WalBacklog,
   WorkerStatus,
 } from '../control/status.ts';
 import { bytes, plain, seconds, time } from './format.ts';
@@ -21,10 +22,11 @@ export interface Overview {
   schedules: ScheduleStatus[];
   chores: ChoreStatus[];
   drills: NewestDrill[];
+  backlogs: WalBacklog[];
 }
 
 export function overviewLines(
-  { problems, requests, workers, clusters, schedules, chores, drills }: Overview,
+  { problems, requests, workers, clusters, schedules, chores, drills, backlogs }: Overview,
   finished: FinishedRequest[],
   width: number,
 ): string[] {
@@ -45,7 +47,7 @@ export function overviewLines(
     ...(finished.length > 0 ? section('Finished, newest first', finishedLines(finished, inner)) : []),
     ...(schedules.length > 0 ? section('Schedules', table(scheduleColumns, schedules, inner)) : []),
     ...(chores.length > 0 ? section('Chores', table(choreColumns, chores, inner)) : []),
-    ...section('Clusters', table(clusterColumns(drills), clusters, inner)),
+    ...section('Clusters', table(clusterColumns(drills, backlogs), clusters, inner)),
     ...section('Workers', workers.length > 0 ? table(workerColumns, workers, inner) : [noWorkers]),
   ].slice(0, -1);
 }
@@ -163,7 +165,7 @@ function choreState({ state, age, ago, nextIn, workerGone }: ChoreStatus): strin
 
 const choreStyle: Record<string, Style> = { complete: 'green', failed: 'red', retrying: 'yellow' };
 
-const clusterColumns = (drills: NewestDrill[]): Column<ClusterStatus>[] => [
+const clusterColumns = (drills: NewestDrill[], backlogs: WalBacklog[]): Column<ClusterStatus>[] => [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'SERVER', value: ({ serverVersion }) => plain(serverVersion ?? '') },
   {
@@ -179,7 +181,7 @@ const clusterColumns = (drills: NewestDrill[]): Column<ClusterStatus>[] => [
   },
   {
     title: 'ARCHIVER',
-    value: archiver,
+    value: (cluster) => archiver(cluster) + backlogOf(backlogs, cluster.name),
     style: ({ archiverFailing }) => bad(archiverFailing === true),
     flexible: true,
   },
@@ -197,6 +199,15 @@ function lastDrill(drill: NewestDrill | undefined): string {
 
 function lastComplete({ completeId, completeAgo }: ClusterStatus): string {
   return completeId === null ? 'never' : `${completeId}, ${seconds(completeAgo ?? 0)} ago`;
+}
+
+/** Seconds. What waits for less is the archiver's daily work. */
+const worthAWord = 60;
+
+function backlogOf(backlogs: WalBacklog[], name: string): string {
+  const backlog = backlogs.find(({ cluster }) => cluster === name);
+  if (backlog === undefined || backlog.seconds < worthAWord) return '';
+  return `, waiting: ${backlog.files}, the oldest for ${seconds(backlog.seconds)}`;
 }
 
 function archiver(cluster: ClusterStatus): string {

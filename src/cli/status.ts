@@ -136,6 +136,7 @@ async function readOverview(db: Connection): Promise<Overview> {
     schedules: await schedules(db),
     chores: await status.chores(db),
     drills: await newestDrills(db),
+    backlogs: await status.walBacklogs(db),
   };
 }
 
@@ -156,6 +157,7 @@ function overviewData(overview: Overview) {
     schedules: overview.schedules.map(asSql),
     chores: overview.chores.map(asSql),
     drills: overview.drills.map(asSql),
+    wal_backlogs: overview.backlogs.map(asSql),
   };
 }
 

@@ -1,12 +1,21 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
 import type { RestoreWindow } from './archived-wal.ts';
+import { archiverFindings } from './archiver-health.ts';
+import { choreFindings } from './chore-health.ts';
 import { datedAhead, clockFindings } from './clock-health.ts';
 import type { NewestDrill } from './drills.ts';
 import type { ControlIdentity, MissingBackup, RepositoryProblem } from './identity.ts';
 import { identityFindings } from './identity-health.ts';
 import { scheduleFindings } from './schedule-health.ts';
 import type { ScheduleStatus } from './schedules.ts';
-import type { ChoreStatus, ClusterStatus, DamagedCopy, LiveRequest, WorkerStatus } from './status.ts';
+import type {
+  ChoreStatus,
+  ClusterStatus,
+  DamagedCopy,
+  LiveRequest,
+  WalBacklog,
+  WorkerStatus,
+} from './status.ts';
 import { windowFindings } from './window-health.ts';
 
 export type Severity = 'ok' | 'warning' | 'critical';
@@ -35,6 +44,8 @@ export interface Observation {
   repositories: RepositoryProblem[];
   missing: MissingBackup[];
   damaged: DamagedCopy[];
+  /** Of the clusters where WAL waits for the archiver. */
+  backlogs: WalBacklog[];
 }
 
 export interface Limits {
@@ -53,8 +64,6 @@ const patience: Partial<Record<LiveRequest['state'], [number, number]>> = {
   archiving: [10 * minutes, 1 * hours],
 };
 
-/** Reports come every half minute. */
-const archiverSeen = 5 * minutes;
 /** Seconds after which a backup that somebody holds is worth a word, whatever hold_timeout it asked for. */
 const heldLong = 5 * 24 * hours;
 /** What a worker may need to end a backup that has run out of time. */
@@ -73,6 +82,7 @@ export function assess(
     ...identityFindings(observation, age),
     ...clockFindings({ ...observation, clusters }, age),
     ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
+    ...clusters.flatMap((cluster) => archiverFindings(cluster, observation.backlogs, age)),
     ...observation.requests.flatMap((request) => requestFindings(request, age)),
     ...observation.damaged.map(damageFinding),
     ...clusters.flatMap(({ name }) =>
@@ -144,24 +154,7 @@ function clusterFindings(
       ),
     );
   }
-  return [...findings, ...archiverFindings(cluster, say, age), ...leftFindings(cluster, say)];
-}
-
-function archiverFindings(
-  cluster: ClusterStatus,
-  say: (severity: Severity, message: string) => Finding,
-  age: (seconds: number) => string,
-): Finding[] {
-  const { archiveMode, archiverFailing, lastFailedWal, checkedAgo } = cluster;
-  const findings: Finding[] = [];
-  if (archiverFailing === true) findings.push(say('critical', `the archiver fails on ${lastFailedWal}`));
-  else if (archiveMode === 'off') findings.push(say('critical', 'archiving is off'));
-  // Without a worker nobody looks, which is said already.
-  if (cluster.workers.length > 0 && (checkedAgo === null || checkedAgo > archiverSeen)) {
-    const since = checkedAgo === null ? 'at all' : `for ${age(checkedAgo)}`;
-    findings.push(say('warning', `its archiver could not be looked at ${since}`));
-  }
-  return findings;
+  return [...findings, ...leftFindings(cluster, say)];
 }
 
 function leftFindings(
@@ -202,43 +195,6 @@ function damageFinding({ id, cluster, pages, named }: DamagedCopy): Finding {
   const more = pages > named.length ? `, and ${pages - named.length} more` : '';
   const message = `damaged pages in its newest copy (${id}), so the server has them: ${named.join(', ')}${more}`;
   return { severity: 'critical', object: `cluster ${cluster}`, message };
-}
-
-/** How long one may wait until it is begun. */
-const choreWaits = 1 * hours;
-
-/** Kinds that say something about backups when they fail; and what says nothing about the chore itself. */
-const findsDamage = ['verify', 'drill'];
-const passing = ['worker_stopped', 'worker_lost'];
-
-function choreFindings(chore: ChoreStatus, limits: Limits, age: (seconds: number) => string): Finding[] {
-  const { id, kind, cluster, state, error, errorCode, attempts } = chore;
-  const say = (severity: Severity, message: string): Finding[] => [
-    { severity, object: `cluster ${cluster}, chore ${id} (${kind})`, message },
-  ];
-  const failing = (): Finding[] =>
-    error === null || passing.includes(errorCode ?? '')
-      ? []
-      : say(
-          chore.age > limits.maxAge ? 'critical' : 'warning',
-          `has failed ${attempts - (state === 'running' ? 1 : 0)} times in ${age(chore.age)}: ${error}`,
-        );
-  switch (state) {
-    case 'failed':
-      if (errorCode === 'given_up') return [];
-      return say(
-        findsDamage.includes(kind) ? 'critical' : 'warning',
-        `failed ${age(chore.ago ?? 0)} ago: ${error}`,
-      );
-    case 'retrying':
-      return failing();
-    case 'running':
-      return chore.workerGone ? say('warning', 'running, but its worker is gone') : failing();
-    case 'requested':
-      return chore.age > choreWaits ? say('warning', `waits for a worker since ${age(chore.age)}`) : [];
-    case 'complete':
-      return say('ok', `complete ${age(chore.ago ?? 0)} ago`);
-  }
 }
 
 /** One that failed counts until a later one has succeeded. */

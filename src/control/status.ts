@@ -170,6 +170,10 @@ export interface ChoreStatus {
   age: number;
   ago: number | null;
   nextIn: number | null;
+  /** This attempt of one that is running. */
+  runningFor: number | null;
+  /** The longest of those of its cluster and kind that ended last; null: none has. */
+  usuallyRunsFor: number | null;
 }
 
 const quick = { timeout: 30_000 };
@@ -223,6 +227,18 @@ export function stages(db: Connection, id: number): Promise<Stage[]> {
 
 export function events(db: Connection, id: number): Promise<Event[]> {
   return db.run<Event>('status', 'events', { id }, quick);
+}
+
+/** Of a cluster where WAL waits for the archiver. */
+export interface WalBacklog {
+  cluster: string;
+  files: number;
+  /** That the first of them has waited. */
+  seconds: number;
+}
+
+export function walBacklogs(db: Connection): Promise<WalBacklog[]> {
+  return db.run<WalBacklog>('status', 'backlogs', {}, quick);
 }
 
 /** The newest copy of a cluster, where pages of it were damaged when it was copied. */

@@ -25,6 +25,10 @@ export interface ArchiverReport {
   lastArchivedAt: Date | null;
   lastFailedWal: string | null;
   lastFailedAt: Date | null;
+  /** How many files wait for the archiver; null: the server archives nothing. */
+  walWaiting: number | null;
+  /** Seconds that the first of them has waited; null: none waits. */
+  walWaitingFor: number | null;
 }
 
 /** Takes a lock with a key that is ours alone. */
@@ -145,6 +149,8 @@ export async function reportCluster(db: Connection, name: string, report: Archiv
     last_archived_at: report.lastArchivedAt,
     last_failed_wal: report.lastFailedWal,
     last_failed_at: report.lastFailedAt,
+    wal_waiting: report.walWaiting,
+    wal_waiting_for: report.walWaitingFor,
   });
 }
 

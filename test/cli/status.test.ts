@@ -73,6 +73,7 @@ test('with --json all of it is one object, named as in SQL', async (t) => {
     'schedules',
     'chores',
     'drills',
+    'wal_backlogs',
     'finished',
   ]);
   t.like(data['requests']?.[0], {

@@ -25,6 +25,8 @@ const chore: ChoreStatus = {
   age: hour,
   ago: 60,
   nextIn: null,
+  runningFor: null,
+  usuallyRunsFor: null,
 };
 const underWay = { ago: null, finishedAt: null };
 const away = { error: 'it is away', errorCode: 'sync_failed', kind: 'sync', ...underWay };
@@ -40,6 +42,7 @@ function findings(...chores: Partial<ChoreStatus>[]): Finding[] {
     repositories: [],
     missing: [],
     damaged: [],
+    backlogs: [],
     schedules: [],
     drills: [],
     chores: chores.map((change) => ({ ...chore, ...change })),
@@ -90,6 +93,18 @@ for (const [title, change, severity, message] of [
     'warning',
     'waits for a worker since 7200 s',
   ],
+  [
+    'a sync that runs for much longer than any before',
+    { ...underWay, kind: 'sync', state: 'running', runningFor: 2 * hour, usuallyRunsFor: 60 },
+    'warning',
+    'running for 7200 s, the longest before it ran for 60 s: see whether its program hangs',
+  ],
+  [
+    'a first one that runs for longer than a backup may be old',
+    { ...underWay, state: 'running', runningFor: 27 * hour },
+    'critical',
+    `running for ${27 * hour} s: see whether its program hangs`,
+  ],
 ] satisfies [string, Partial<ChoreStatus>, string, string][]) {
   test(`${title}: ${severity}`, (t) => {
     const kind = 'kind' in change ? change.kind : chore.kind;
@@ -98,10 +113,11 @@ for (const [title, change, severity, message] of [
   });
 }
 
-test('a chore that is complete, was given up or was cut short by the end of its worker is no problem', (t) => {
+test('a chore that is complete, runs as long as usual, was given up or was cut short by the end of its worker is no problem', (t) => {
   const cutShort = { ...away, state: 'retrying', errorCode: 'worker_stopped' } as const;
   const givenUp = { state: 'failed', error: 'no more', errorCode: 'given_up' } as const;
-  const found = findings({}, cutShort, givenUp);
+  const asUsual = { ...underWay, state: 'running', runningFor: 5 * hour, usuallyRunsFor: 2 * hour } as const;
+  const found = findings({}, cutShort, givenUp, asUsual);
   t.is(worst(found), 'ok');
   t.is(found.length, 1);
 });

@@ -49,6 +49,7 @@ function findings(...drills: NewestDrill[]): Finding[] {
     repositories: [],
     missing: [],
     damaged: [],
+    backlogs: [],
     schedules: [],
     chores: [],
   };

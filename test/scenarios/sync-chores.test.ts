@@ -118,11 +118,18 @@ test('when its worker is killed, another one takes the sync over', async (t) => 
   t.deepEqual(two, one);
 });
 
-test('a worker that is stopped ends its program, and the next one begins again at once', async (t) => {
+test('a program that hangs is seen by check; a worker that is stopped ends it, and the next one begins again at once', async (t) => {
   const it = await both(t);
   await it.offsite.tell('wait');
   const worker = await it.startWorker({ env: it.offsite.env });
   await untilRunning(it.offsite, 1);
+  await it.admin.query(
+    `set session_replication_role = replica;
+     update holdfast.backup_chore set started_at = now() - interval '2 days';
+     reset session_replication_role`,
+  );
+  const { stdout } = await holdfast(['check'], { url: it.db.url });
+  t.regex(stdout, /critical cluster main, chore 1 \(sync\): running for 2 d.*see whether its program hangs/);
   worker.kill('SIGTERM');
   t.is((await worker.exited).status, 0);
   t.like(await untilChore(it, `state = 'retrying'`), { attempts: 0, error_code: 'worker_stopped' });

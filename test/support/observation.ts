@@ -102,6 +102,7 @@ export function findings({
     repositories: [],
     missing: [],
     damaged: [],
+    backlogs: [],
     schedules: [],
     chores: [],
     drills: [],
