@@ -51,7 +51,7 @@ test('tablespaces go where they are sent, and ones below the data directory move
   );
   const mount = await temporaryDirectory(t);
   await mkdir(join(mount, 'lost+found'));
-  const onMount = await scene.restore(mount);
+  const onMount = await scene.restore(mount, asWere);
   t.is(onMount.status, 1);
   const belowIt = `: it has "lost+found", as a mount point may\n  hint: restore to a directory below it, as initdb would have you: --to ${join(mount, 'data')}\n`;
   t.true(onMount.stderr.includes(belowIt), onMount.stderr);
