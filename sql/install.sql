@@ -26,7 +26,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 18
+where :version > 17
 \gexec
 
 select :version < 1 as needed \gset
@@ -104,15 +104,15 @@ select :version < 15 as needed \gset
   \ir ../migrations/015-wal-chain.sql
   insert into :"schema".migration (number, name) values (15, 'wal-chain');
 \endif
+select :version < 16 as needed \gset
+\if :needed
+  \ir ../migrations/016-recovery-left-behind.sql
+  insert into :"schema".migration (number, name) values (16, 'recovery-left-behind');
+\endif
 select :version < 17 as needed \gset
 \if :needed
   \ir ../migrations/017-archiver-by-state.sql
   insert into :"schema".migration (number, name) values (17, 'archiver-by-state');
-\endif
-select :version < 18 as needed \gset
-\if :needed
-  \ir ../migrations/018-recovery-left-behind.sql
-  insert into :"schema".migration (number, name) values (18, 'recovery-left-behind');
 \endif
 
 \ir functions/accept_backup_chore.sql

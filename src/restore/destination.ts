@@ -26,6 +26,7 @@ export async function prepareDestination(
     Buffer.from(directory),
     directory,
     'restore into a new or an empty directory: nothing is ever overwritten',
+    `restore to a directory below it, as initdb would have you: --to ${join(directory, 'data')}`,
   );
   for (const { oid, location } of tablespaces)
     await refuseFull(
@@ -59,7 +60,21 @@ export async function removeNote({ directory }: Pick<Destination, 'directory'>):
   await rm(join(directory, noteName));
 }
 
-async function refuseFull(path: Buffer, dataDirectory: string, hint: string): Promise<void> {
+/**
+ * What a fresh file system brings: lost+found, or the snapshots of an appliance (src/port/pgcheckdir.c). CREATE
+ * TABLESPACE takes such a directory, which holds one directory of each server's; initdb does not.
+ */
+export function isOfFileSystem(name: string): boolean {
+  return name === 'lost+found' || name.startsWith('.');
+}
+
+/** `hintForMount`: where nothing is in it but that; undefined: then it may be used. */
+async function refuseFull(
+  path: Buffer,
+  dataDirectory: string,
+  hint: string,
+  hintForMount?: string,
+): Promise<void> {
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw new HoldfastError('failed', `"${path.toString()}" cannot be restored to: ${error.message}`, {
@@ -67,13 +82,17 @@ async function refuseFull(path: Buffer, dataDirectory: string, hint: string): Pr
       cause: error,
     });
   });
-  if (names.length === 0) return;
+  const stray = names.find((name) => !isOfFileSystem(name));
+  const [first = ''] = names;
+  if (stray === undefined && (first === '' || hintForMount === undefined)) return;
   const note = await readFile(join(dataDirectory, noteName), 'utf8').catch(() => undefined);
-  throw new HoldfastError('failed', `"${path.toString()}" is not empty`, {
+  const isMount = stray === undefined;
+  const what = isMount ? `: it has "${first}", as a mount point may` : '';
+  throw new HoldfastError('failed', `"${path.toString()}" is not empty${what}`, {
     code: 'directory_not_empty',
     hint:
       note === undefined
-        ? hint
+        ? ((isMount ? hintForMount : undefined) ?? hint)
         : `a restore to "${dataDirectory}" was interrupted: make sure that none is running there, empty that directory and those of its tablespaces (${noteName} names them), and try again`,
   });
 }

@@ -7,7 +7,7 @@ import { constants, existsSync } from 'node:fs';
 import { lstat, open, readdir, readlink, type FileHandle } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
 import { asBytes, bytePath } from './extraction/byte-path.ts';
-import { noteName, type Destination } from './destination.ts';
+import { isOfFileSystem, noteName, type Destination } from './destination.ts';
 
 export interface HeldDestination {
   /** By which path the data directory is written. */
@@ -29,19 +29,19 @@ export async function holdDestination(destination: Destination): Promise<HeldDes
   const release = async () => {
     for (const file of files) await file.close();
   };
-  const hold = async (path: string, allowed: readonly string[]) => {
+  const hold = async (path: string, isAllowed: (name: string) => boolean) => {
     const file = await openAlong(path);
     files.push(file);
     await file.chown(0, 0);
     await file.chmod(0o700);
-    const stray = (await readdir(pathOf(file))).find((name) => !allowed.includes(name));
+    const stray = (await readdir(pathOf(file))).find((name) => !isAllowed(name));
     if (stray !== undefined) throw notEmpty(path, stray);
     return pathOf(file);
   };
   try {
     const locations = new Map<string, string>();
-    const held = await hold(asBytes(directory), [noteName]);
-    for (const { oid, location } of tablespaces) locations.set(oid, await hold(location, []));
+    const held = await hold(asBytes(directory), (name) => name === noteName);
+    for (const { oid, location } of tablespaces) locations.set(oid, await hold(location, isOfFileSystem));
     return { directory: held, locations, release };
   } catch (error) {
     await release();

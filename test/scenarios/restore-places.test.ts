@@ -30,6 +30,8 @@ test('tablespaces go where they are sent, and ones below the data directory move
   await admin.query('create table near tablespace below as select generate_series(1, 2000) n');
   await scene.backup();
   const moved = await cluster.serverDirectory('moved \\ here');
+  // Fresh file systems have them: the server takes such a directory for a tablespace.
+  for (const name of ['lost+found', '.snapshot']) await mkdir(join(moved, name));
   const oid = await oidOf(scene, 'outside');
 
   const there = await started('--no-archiving', '--tablespace', `${oid}=${moved}`);
@@ -47,6 +49,12 @@ test('tablespaces go where they are sent, and ones below the data directory move
     taken.stderr,
     /out side" is not empty\n {2}hint: tablespace \d+ would go there: .* --tablespace \d+=DIR/,
   );
+  const mount = await temporaryDirectory(t);
+  await mkdir(join(mount, 'lost+found'));
+  const onMount = await scene.restore(mount, asWere);
+  t.is(onMount.status, 1);
+  const belowIt = `: it has "lost+found", as a mount point may\n  hint: restore to a directory below it, as initdb would have you: --to ${join(mount, 'data')}\n`;
+  t.true(onMount.stderr.includes(belowIt), onMount.stderr);
   const unknown = await scene.restore(join(await temporaryDirectory(t), 'data'), '--tablespace', '1=/tmp/x');
   t.is(unknown.status, 2);
   t.regex(unknown.stderr, /the backup has no tablespace 1\n {2}hint: it has \d+, \d+/);
