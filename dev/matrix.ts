@@ -7,7 +7,7 @@ import { inMemory } from './memory-disk.ts';
 
 /** What meets the server in a way that a major version may change; on every one of them. */
 const everywhere = [
-  'scenarios/{archiver-failing,archiving-refused}',
+  'scenarios/{archiver-failing,archiver-hangs,archiving-refused}',
   'scenarios/{copy,copy-members,copy-tablespaces,copy-verified}',
   'scenarios/{drill,drill-code,drill-tablespace}',
   'scenarios/{hostile-settings,interrupted,label-recovered,labels,odd-bytes,privileges}',
