@@ -10,7 +10,8 @@ import { installedVersion, requireSchema, schemaVersion } from '../control/insta
 import { schedules } from '../control/schedules.ts';
 import { HoldfastError } from '../errors.ts';
 import { chores, clusters, damagedCopies, liveRequests, walBacklogs, workers } from '../control/status.ts';
-import { failureOf, type Failure } from './failure.ts';
+import { CheckFailed, exitStatuses } from './check-failed.ts';
+import { failureOf } from './failure.ts';
 import { plain, seconds } from './format.ts';
 import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } from './options.ts';
 import { asSql, printJson, printLines } from './output.ts';
@@ -19,8 +20,6 @@ interface Options extends GlobalOptions {
   maxAge: number;
   cluster?: string[];
 }
-
-const exitStatuses = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
 
 export function addCheck(program: Command): void {
   program
@@ -47,27 +46,6 @@ export function addCheck(program: Command): void {
       if (options.json === true) await printJson(asJson(findings, observed));
       else await printLines(statusLines(findings, observed, options.maxAge / 1000));
     });
-}
-
-/** Whatever keeps us from knowing is "unknown", be it a wrong option or a database that is away. */
-export class CheckFailed extends Error {
-  readonly #failure: Failure;
-
-  constructor(failure: Failure) {
-    super(failure.message);
-    this.#failure = failure;
-  }
-
-  async report(json: boolean): Promise<number> {
-    const { code, message, hint } = this.#failure;
-    if (json) await printJson({ status: 'unknown', error: { code, message, hint } });
-    else
-      await printLines([
-        `HOLDFAST UNKNOWN - ${plain(message)}`,
-        ...(hint === undefined ? [] : [`hint: ${plain(hint)}`]),
-      ]);
-    return exitStatuses.unknown;
-  }
 }
 
 async function observe(options: Options): Promise<Observation> {

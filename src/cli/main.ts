@@ -3,30 +3,16 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../control/statements.ts';
 import { exitStatusOf } from '../errors.ts';
-import { addAdopt } from './adopt.ts';
-import { addCancel } from './cancel.ts';
-import { addCheck, CheckFailed } from './check.ts';
-import { addDrill } from './drill.ts';
+import { CheckFailed } from './check-failed.ts';
+import { commandNames, commandOf, type CommandName } from './commands.ts';
 import { failureOf, reportFailure } from './failure.ts';
-import { addExpire } from './expire.ts';
-import { addInstall } from './install.ts';
-import { addLabel } from './label.ts';
 import { addGlobalOptions } from './options.ts';
 import { tolerateClosedPipes } from './output.ts';
-import { addPlace } from './place.ts';
-import { addRestore } from './restore.ts';
-import { addStart } from './start.ts';
-import { addStatus } from './status.ts';
-import { addStop } from './stop.ts';
-import { addSync, addWait } from './sync.ts';
-import { addWal } from './wal.ts';
-import { addVerify } from './verify.ts';
-import { addWorker } from './worker.ts';
 
 /** Runs one command; the exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 timed out. */
 export async function main(args: readonly string[]): Promise<number> {
   tolerateClosedPipes();
-  const program = buildProgram();
+  const program = await buildProgram(wanted(args));
   try {
     await program.parseAsync(args, { from: 'user' });
     return Number(process.exitCode ?? 0);
@@ -41,7 +27,13 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function buildProgram(): Command {
+/** One command needs little of what all of them do. Where it does not come first, any may be meant, and help has all. */
+function wanted([first]: readonly string[]): readonly CommandName[] {
+  const found = commandNames.find((name) => name === first);
+  return found === undefined ? commandNames : [found];
+}
+
+async function buildProgram(names: readonly CommandName[]): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as {
     version: string;
   };
@@ -54,22 +46,6 @@ function buildProgram(): Command {
     .configureOutput({ outputError: () => undefined })
     .exitOverride();
   addGlobalOptions(program);
-  addInstall(program);
-  addAdopt(program);
-  addWorker(program);
-  addStart(program);
-  addStop(program);
-  addCancel(program);
-  addStatus(program);
-  addLabel(program);
-  addPlace(program);
-  addRestore(program);
-  addVerify(program);
-  addExpire(program);
-  addDrill(program);
-  addCheck(program);
-  addWal(program);
-  addSync(program);
-  addWait(program);
+  for (const name of names) (await commandOf(name))(program);
   return program;
 }

@@ -1,0 +1,27 @@
+/** How "holdfast check" ends where it cannot know. */
+import type { Failure } from './failure.ts';
+import { plain } from './format.ts';
+import { printJson, printLines } from './output.ts';
+
+export const exitStatuses = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
+
+/** Whatever keeps us from knowing is "unknown", be it a wrong option or a database that is away. */
+export class CheckFailed extends Error {
+  readonly #failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.#failure = failure;
+  }
+
+  async report(json: boolean): Promise<number> {
+    const { code, message, hint } = this.#failure;
+    if (json) await printJson({ status: 'unknown', error: { code, message, hint } });
+    else
+      await printLines([
+        `HOLDFAST UNKNOWN - ${plain(message)}`,
+        ...(hint === undefined ? [] : [`hint: ${plain(hint)}`]),
+      ]);
+    return exitStatuses.unknown;
+  }
+}
