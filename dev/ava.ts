@@ -7,6 +7,9 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 const compileCache = join(root, 'node_modules', '.cache', 'holdfast-tests');
 
+/** A file that is the last one may take longer than what is usual between two tests. */
+const program = ['node_modules/ava/entrypoints/cli.mjs', '--no-color', '--timeout=10m'];
+
 export interface Tally {
   passed: number;
   failed: number;
@@ -21,11 +24,11 @@ export function runAva(
   { env, show = false }: { env?: NodeJS.ProcessEnv; show?: boolean } = {},
 ): Promise<Tally> {
   return new Promise((resolve, reject) => {
-    const ava = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--no-color', ...files], {
+    const ava = spawn(process.execPath, [...program, ...files], {
       cwd: root,
       // A terminal without Unicode would change the marks that are counted.
       // Each file of tests is a process, which would compile the same sources anew.
-      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env, TERM: 'dumb' },
+      env: { NODE_COMPILE_CACHE: compileCache, TEST_PATIENCE: '3', ...process.env, ...env, TERM: 'dumb' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

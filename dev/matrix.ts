@@ -7,23 +7,21 @@ import { inMemory } from './memory-disk.ts';
 
 /** What meets the server in a way that a major version may change; on every one of them. */
 const everywhere = [
-  'scenarios/{archiver-failing,archiver-hangs,archiving-refused}',
-  'scenarios/{copy,copy-members,copy-tablespaces,copy-verified}',
-  'scenarios/{drill,drill-code,drill-tablespace}',
-  'scenarios/{hostile-settings,interrupted,label-recovered,labels,odd-bytes,privileges}',
-  'scenarios/{restore-created-tablespace,restore-targets,restore-timelines}',
-  'scenarios/{session-terminated,standby-fetch,standby-refused,stop-on-boundary,tablespaces}',
-  'scenarios/{wal-archive,wal-rewind,worker-killed-in-checkpoint}',
-  'sql/{columns,finishing,identity,install,install-psql,privileges,procedures,procedures-transactions}',
-  'sql/{requests,restored,restore-window,retention,schedules,search-path,superuser,workers}',
+  'scenarios/{copy,copy-tablespaces,copy-verified,drill,drill-code,hostile-settings}',
+  'scenarios/{label-recovered,labels,odd-bytes,restore-targets,restore-timelines,session-terminated}',
+  'scenarios/{standby-fetch,standby-refused,stop-on-boundary,tablespaces,wal-archive,wal-rewind}',
+  'sql/{columns,identity,install,install-psql,privileges,procedures,procedures-transactions}',
+  'sql/{requests,restored,search-path,superuser,workers}',
 ];
 /**
  * What the worker does when it, or a connection, or a client ends, and what the guards refuse: on the oldest as well, and
  * with all other tests, which are about the repository, the worker or names alone, on the newest.
  */
 const onTheOldest = [
-  'scenarios/{caller-gone,client-manners,control-restarted,drain,hold-timeout,listener-lost,rows-locked}',
-  'scenarios/{server-restarted,stop-interrupted,two-workers-race,worker-killed,worker-names}',
+  'scenarios/{archiver-failing,archiver-hangs,archiving-refused,caller-gone,client-manners,control-restarted}',
+  'scenarios/{copy-members,drain,drill-tablespace,hold-timeout,interrupted,listener-lost,privileges}',
+  'scenarios/{restore-created-tablespace,rows-locked,server-restarted,stop-interrupted,two-workers-race}',
+  'scenarios/{worker-killed,worker-killed-in-checkpoint,worker-names}',
   'sql/**',
   '!test/sql/schema-names.test.ts',
 ];
