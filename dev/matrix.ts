@@ -7,7 +7,7 @@ import { inMemory } from './memory-disk.ts';
 
 /** What meets the server in a way that a major version may change; on every one of them. */
 const everywhere = [
-  'scenarios/{copy,copy-tablespaces,copy-verified,drill,drill-code,hostile-settings}',
+  'scenarios/{copy,copy-verified,drill,hostile-settings}',
   'scenarios/{label-recovered,labels,odd-bytes,restore-targets,restore-timelines,session-terminated}',
   'scenarios/{standby-fetch,standby-refused,stop-on-boundary,tablespaces,wal-archive,wal-rewind}',
   'sql/{columns,identity,install,install-psql,privileges,procedures,procedures-transactions}',
@@ -19,7 +19,7 @@ const everywhere = [
  */
 const onTheOldest = [
   'scenarios/{archiver-failing,archiver-hangs,archiving-refused,caller-gone,client-manners,control-restarted}',
-  'scenarios/{copy-members,drain,drill-tablespace,hold-timeout,interrupted,listener-lost,privileges}',
+  'scenarios/{copy-members,copy-tablespaces,drain,drill-code,drill-tablespace,hold-timeout,interrupted,listener-lost,privileges}',
   'scenarios/{restore-created-tablespace,rows-locked,server-restarted,stop-interrupted,two-workers-race}',
   'scenarios/{worker-killed,worker-killed-in-checkpoint,worker-names}',
   'sql/**',

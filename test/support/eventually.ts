@@ -7,7 +7,7 @@ export interface Patience {
   within?: number;
 }
 
-/** How many times as long everything may take here: CI's machines are slow, and busy with four files of tests. */
+/** How many times as long everything may take here: CI's machines are slow, and busy with several files of tests. */
 const stretch = Number(process.env['TEST_PATIENCE'] ?? 1);
 
 type Present<T> = Exclude<T, false | null | undefined>;

@@ -1,5 +1,5 @@
 // "wal push" ends with 0 only when what it archived would survive a power cut: PostgreSQL removes its own then.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
@@ -52,7 +52,11 @@ test('what a push archives besides, for pushes to come, has a receipt only when 
   const pushed = await tracedPush(t, scene, segment1);
   t.is(pushed.status, 0);
   t.deepEqual([pushed.cut.lost, pushed.cut.namedTooEarly], [[], []]);
-  for (const name of waiting) {
+  // How many that are is a matter of time.
+  const receipts = await readdir(join(scene.dataDirectory, 'pg_wal', 'pgsql_tmp.holdfast.push'));
+  const besides = waiting.filter((name) => receipts.includes(name));
+  t.true(besides.length > 0);
+  for (const name of besides) {
     const cut = await pushed.until(new RegExp(`^"[^"]*holdfast.push/new\\.${name}~[^"]*", "`));
     t.deepEqual([cut.lost.filter((path) => path.includes(name)), cut.namedTooEarly], [[], []]);
     t.true(cut.isSynced(scene.archived(name)), name);
