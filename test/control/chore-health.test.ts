@@ -1,8 +1,7 @@
 import test from 'ava';
-import { assess, worst, type Finding } from '../../src/control/health.ts';
+import { worst, type Finding } from '../../src/control/health.ts';
 import type { ChoreStatus } from '../../src/control/status.ts';
-
-const hour = 3600;
+import { findings as allFindings, hour } from '../support/observation.ts';
 
 const chore: ChoreStatus = {
   id: 5,
@@ -32,22 +31,11 @@ const underWay = { ago: null, finishedAt: null };
 const away = { error: 'it is away', errorCode: 'sync_failed', kind: 'sync', ...underWay };
 
 function findings(...chores: Partial<ChoreStatus>[]): Finding[] {
-  const observation = {
-    schema: { installed: 3, needed: 3 },
+  return allFindings({
     clusters: [],
     workers: [],
-    requests: [],
-    windows: [],
-    identity: undefined,
-    repositories: [],
-    missing: [],
-    damaged: [],
-    backlogs: [],
-    schedules: [],
-    drills: [],
     chores: chores.map((change) => ({ ...chore, ...change })),
-  };
-  return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
+  });
 }
 
 for (const [title, change, severity, message] of [

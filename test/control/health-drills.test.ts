@@ -1,8 +1,7 @@
 import test from 'ava';
 import type { NewestDrill } from '../../src/control/drills.ts';
-import { assess, type Finding } from '../../src/control/health.ts';
-
-const hour = 3600;
+import type { Finding } from '../../src/control/health.ts';
+import { findings as allFindings, hour } from '../support/observation.ts';
 
 const proven: NewestDrill = {
   id: 4,
@@ -19,45 +18,7 @@ const failed = { ...proven, ok: false, error: 'base.tar.zst: bad', errorCode: 'b
 
 /** What is said of drills where there is nothing else to say. */
 function findings(...drills: NewestDrill[]): Finding[] {
-  const cluster = {
-    name: 'main',
-    serverVersion: '18.4',
-    archiveMode: 'on',
-    archiverFailing: false,
-    recoverySettings: [],
-    lastArchivedWal: null,
-    lastArchivedAgo: null,
-    lastFailedWal: null,
-    lastFailedAgo: null,
-    checkedAt: new Date(),
-    checkedAgo: 20,
-    workers: ['w'],
-    used: true,
-    completeId: 7,
-    completeAt: new Date(),
-    completeAgo: 2 * hour,
-    failedId: null,
-    failedError: null,
-    failedAgo: null,
-  };
-  const observed = {
-    schema: { installed: 1, needed: 1 },
-    workers: [],
-    requests: [],
-    windows: [],
-    identity: undefined,
-    repositories: [],
-    missing: [],
-    damaged: [],
-    backlogs: [],
-    schedules: [],
-    chores: [],
-  };
-  const found = assess(
-    { ...observed, clusters: [cluster], drills },
-    { maxAge: 26 * hour },
-    (seconds) => `${seconds} s`,
-  );
+  const found = allFindings({ workers: [], drills });
   return found.filter(({ message }) => message.includes('drill'));
 }
 

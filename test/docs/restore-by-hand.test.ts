@@ -5,7 +5,7 @@ import { asServerUser } from '../../dev/embedded/server-user.ts';
 import { runProcess } from '../support/children.ts';
 import { noCopies } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
-import { installInto } from '../support/installed-database.ts';
+import { installInto } from '../support/install-into.ts';
 import { noPsql, psqlPath } from '../support/psql.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { startWorkerProcess } from '../support/process.ts';

@@ -1,9 +1,10 @@
 import test from 'ava';
+import { spansTo } from '../../src/postgres/timeline-history.ts';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { segmentRange } from '../../src/postgres/wal-segment.ts';
 import { parseTime, type Target } from '../../src/restore/target.ts';
 import { doubtAbout, missingWal } from '../../src/restore/wal-needs.ts';
-import { coverageFrom, fileFor, newestTimeline, pathTo } from '../../src/restore/wal-path.ts';
+import { coverageFrom, fileFor, newestTimeline } from '../../src/restore/wal-path.ts';
 
 const size = 16 * 1024 * 1024;
 const backup = {
@@ -15,7 +16,7 @@ const backup = {
 const range = (first: string, last: string) => segmentRange(first, last, size);
 const whole = range('000000010000000000000002', '000000010000000000000009');
 const without = (...missing: string[]) => new Set(whole.filter((name) => !missing.includes(name)));
-const path = pathTo(1, new Map());
+const path = spansTo(1, new Map());
 const lsn = (text: string): Target => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
 const archivedAt = new Date('2026-03-14T12:00:00Z');
 const needs = (segments: Set<string>, target: Target) => ({
@@ -71,7 +72,7 @@ test('an LSN beyond the end of the archive is in no segment', (t) => {
 
 test('recovery reads each segment on the newest timeline that had begun by then', (t) => {
   const histories = new Map([[2, [{ timeline: 1, end: parseLsn('0/5400000') }]]]);
-  const both = pathTo(2, histories);
+  const both = spansTo(2, histories);
   t.is(fileFor(4n, both, size), '000000010000000000000004');
   t.is(fileFor(5n, both, size), '000000020000000000000005');
   const segments = new Set([

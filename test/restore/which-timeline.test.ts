@@ -1,7 +1,8 @@
 import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { branchesOff, lostTimelines, nextTimeline } from '../../src/restore/which-timeline.ts';
-import { pathTo, type Archive } from '../../src/restore/wal-path.ts';
+import { spansTo } from '../../src/postgres/timeline-history.ts';
+import type { Archive } from '../../src/restore/wal-path.ts';
 
 const left = (timeline: number, at: string) => ({ timeline, end: parseLsn(at) });
 const segment2 = '000000020000000000000006';
@@ -20,7 +21,7 @@ function question(histories: Archive['histories'], segments: string[] = []) {
       stopLsn: '0/5000000',
       walSegmentSize: 16 << 20,
     },
-    path: pathTo(1, histories),
+    path: spansTo(1, histories),
     archive: { histories, segments: new Set(segments) },
     backups: [],
     clusterDirectory: '/nowhere',
@@ -58,6 +59,6 @@ test('a lost history file is named with what shows that it is lost; where the nu
   ]);
   const third = question(new Map([[3, [left(1, '0/6000000'), left(2, '0/6000000')]]]));
   t.regex(String(lostTimelines(third)), /has 00000003\.history, but not 00000002\.history/);
-  const through = { ...third, path: pathTo(3, third.archive.histories) };
+  const through = { ...third, path: spansTo(3, third.archive.histories) };
   t.deepEqual(lostTimelines(through), ['the archive has 00000003.history, but not 00000002.history']);
 });

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { migrations, schemaVersion } from '../../src/control/install.ts';
 import { freshDatabase } from '../support/cluster.ts';
-import { installInto } from '../support/installed-database.ts';
+import { installInto } from '../support/install-into.ts';
 import { noPsql, psql } from '../support/psql.ts';
 import { connect, openClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';

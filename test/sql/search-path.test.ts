@@ -2,7 +2,8 @@
 import test, { type ExecutionContext } from 'ava';
 import { schemaVersion } from '../../src/control/install.ts';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
-import { asRole, installedDatabase, installInto } from '../support/installed-database.ts';
+import { installInto } from '../support/install-into.ts';
+import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { letWork, playWorker } from '../support/played-worker.ts';
 import { noPsql, psql } from '../support/psql.ts';
 import { requestIn } from '../support/requests.ts';

@@ -2,9 +2,8 @@
 // and logins that are members of its roles.
 import { randomBytes } from 'node:crypto';
 import { registerCompletionHandler, type ExecutionContext } from 'ava';
-import { Connection } from '../../src/control/connection.ts';
-import { install } from '../../src/control/install.ts';
 import { freshDatabase, isShared, sharedCluster, type TestCluster } from './cluster.ts';
+import { installInto } from './install-into.ts';
 import { connect, openClient, type SqlClient } from './sql-client.ts';
 
 export interface InstalledDatabase {
@@ -41,16 +40,6 @@ async function takeInstalled(cluster: TestCluster): Promise<{ name: string; url:
   const name = `test_${randomBytes(6).toString('hex')}`;
   await administer(cluster.url(), `alter database ${cluster.installedDatabase} rename to ${name}`);
   return { name, url: cluster.url({ database: name }) };
-}
-
-/** What the program does, without the program. */
-export async function installInto(url: string, schema = 'holdfast'): Promise<void> {
-  const db = await Connection.open({ url, schema });
-  try {
-    await install(db, schema);
-  } finally {
-    await db.close();
-  }
 }
 
 let template: Promise<string> | undefined;

@@ -1,7 +1,8 @@
 // What is to be seen where all is well, to be changed by those who test what is said of it.
+import type { NewestDrill } from '../../src/control/drills.ts';
 import { assess, type Finding, type Observation } from '../../src/control/health.ts';
 import type { RestoreWindow } from '../../src/control/archived-wal.ts';
-import type { ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
+import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
 
 export const hour = 3600;
 
@@ -82,6 +83,8 @@ export interface Change {
   workers?: Partial<WorkerStatus>[];
   requests?: Partial<LiveRequest>[];
   windows?: Partial<RestoreWindow>[];
+  chores?: ChoreStatus[];
+  drills?: NewestDrill[];
 }
 
 /** All is well, but for what is said. */
@@ -91,6 +94,8 @@ export function findings({
   workers = [{}],
   requests = [],
   windows = [],
+  chores = [],
+  drills = [],
 }: Change): Finding[] {
   const observation: Observation = {
     schema: { installed: schema, needed: 3 },
@@ -104,8 +109,8 @@ export function findings({
     damaged: [],
     backlogs: [],
     schedules: [],
-    chores: [],
-    drills: [],
+    chores,
+    drills,
   };
   return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
 }

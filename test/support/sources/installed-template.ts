@@ -5,9 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached } from '../../../dev/embedded/cache.ts';
 import { createCluster, type Major } from '../../../dev/embedded/cluster.ts';
-import { Connection } from '../../../src/control/connection.ts';
-import { install } from '../../../src/control/install.ts';
 import { packageRoot } from '../../../src/control/statements.ts';
+import { installInto } from '../install-into.ts';
 import { withClient } from '../sql-client.ts';
 
 /** The database with Holdfast in it, in the schema holdfast. */
@@ -20,12 +19,7 @@ export async function installedTemplate(version: Major): Promise<string> {
     try {
       await cluster.start();
       await withClient(cluster.url(), (client) => client.query(`create database ${installedName}`));
-      const db = await Connection.open({ url: cluster.url({ database: installedName }), schema: 'holdfast' });
-      try {
-        await install(db, 'holdfast');
-      } finally {
-        await db.close();
-      }
+      await installInto(cluster.url({ database: installedName }));
       await cluster.stop('fast');
     } finally {
       await cluster.remove();
