@@ -5,9 +5,9 @@ import type { ControlLink } from '../control/control-link.ts';
 import type { Log } from '../log.ts';
 import { reportArchivers } from './archiver-report.ts';
 import { Chores } from './chores.ts';
-import { ClockService } from './clock-service.ts';
+import { clockService } from './clock-service.ts';
 import { Every } from './every.ts';
-import { HoldsService } from './holds-service.ts';
+import { holdsService } from './holds-service.ts';
 import { removeLeftDrills, removeLeftovers } from './leftovers.ts';
 import { Repositories } from './repositories.ts';
 import { Scheduler } from './scheduler.ts';
@@ -33,8 +33,8 @@ export class Services {
   readonly #scheduler: Scheduler;
   readonly #chores: Chores;
   readonly #sync: SyncService;
-  readonly #holds: HoldsService;
-  readonly #clock: ClockService;
+  readonly #holds: Every;
+  readonly #clock: Every;
 
   constructor(options: ServicesOptions) {
     const { control, targets, log } = options;
@@ -44,7 +44,7 @@ export class Services {
     this.#repositories = new Repositories({
       ...options,
       onOurs: (cluster) => {
-        this.#clock.wake();
+        this.#clock.now();
         void removeLeftovers(control, repository, [cluster], log);
       },
     });
@@ -52,8 +52,8 @@ export class Services {
     this.#scheduler = new Scheduler({ control, clusters: [...targets.keys()], log });
     this.#chores = new Chores(options);
     this.#sync = new SyncService(options);
-    this.#holds = new HoldsService(options);
-    this.#clock = new ClockService(options);
+    this.#holds = holdsService(options);
+    this.#clock = clockService(options);
   }
 
   start(): void {
@@ -76,7 +76,7 @@ export class Services {
   readTables(): void {
     this.#scheduler.wake();
     this.#chores.wake();
-    this.#holds.wake();
+    this.#holds.now();
   }
 
   /** Whether a notification was meant for one of them. */
@@ -87,7 +87,7 @@ export class Services {
     }
     if (chore !== undefined) this.#chores.wake();
     if (schedule !== undefined) this.#scheduler.wake();
-    if (held !== undefined) this.#holds.wake();
+    if (held !== undefined) this.#holds.now();
     return [chore, schedule, adopted, held].some((about) => about !== undefined);
   }
 
