@@ -58,7 +58,15 @@ select current_setting('server_version') as "serverVersion",
   coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
     and last_failed_wal || '.ready' in (select name from status) as "archiverFailing",
   waiting.files as "walWaiting",
-  waiting.seconds as "walWaitingFor"
+  waiting.seconds as "walWaitingFor",
+  -- Of a recovery that is over, and still there after a restart. Without pg_read_all_settings sourcefile is null.
+  array(
+    select name from pg_settings
+    where not pg_is_in_recovery() and not pending_restart
+      and (name in ('recovery_target', 'recovery_target_name', 'recovery_target_time', 'recovery_target_xid',
+          'recovery_target_lsn') and setting <> ''
+        or name = 'hot_standby' and setting = 'off' and sourcefile like '%/postgresql.auto.conf')
+    order by name) as "recoverySettings"
 from pg_stat_archiver
 left join (
   select count(*)::integer as files,
@@ -66,16 +74,6 @@ left join (
   from status) waiting
   on current_setting('archive_mode') = 'always'
     or current_setting('archive_mode') = 'on' and not pg_is_in_recovery()
-
--- name: recovery_settings
--- Of a recovery that is over, and still there after a restart. Without pg_read_all_settings sourcefile is null.
-select array(
-  select name from pg_settings
-  where not pg_is_in_recovery() and not pending_restart
-    and (name in ('recovery_target', 'recovery_target_name', 'recovery_target_time', 'recovery_target_xid',
-        'recovery_target_lsn') and setting <> ''
-      or name = 'hot_standby' and setting = 'off' and sourcefile like '%/postgresql.auto.conf')
-  order by name) as settings
 
 -- name: wal_segment_size
 select pg_size_bytes(current_setting('wal_segment_size'))::integer as size

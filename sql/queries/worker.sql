@@ -52,10 +52,6 @@ set checked_at = clock_timestamp(), server_version = :server_version, archive_mo
   archiver_failing = :archiver_failing, last_archived_wal = :last_archived_wal,
   last_archived_at = :last_archived_at, last_failed_wal = :last_failed_wal, last_failed_at = :last_failed_at,
   wal_waiting = :wal_waiting,
-  wal_waiting_since = clock_timestamp() - make_interval(secs => :wal_waiting_for::float8)
+  wal_waiting_since = clock_timestamp() - make_interval(secs => :wal_waiting_for::float8),
+  recovery_settings = :recovery_settings::text[]
 where name = :name
-
--- name: report_recovery_settings
-update :"schema".cluster
-set recovery_settings = :settings::text[]
-where name = :name and recovery_settings is distinct from :settings::text[]

@@ -140,12 +140,6 @@ export async function archiver(db: Connection): Promise<ArchiverReport> {
   return row as ArchiverReport;
 }
 
-/** The names of settings of a recovery that is over, and that a restart would find again. */
-export async function recoverySettingsOf(db: Connection): Promise<string[]> {
-  const [row] = await db.run<{ settings: string[] }>('target', 'recovery_settings', {}, soon);
-  return row?.settings ?? [];
-}
-
 /** Bytes. */
 export async function walSegmentSize(db: Connection): Promise<number> {
   const [row] = await db.run('target', 'wal_segment_size', {}, soon);

@@ -29,6 +29,8 @@ export interface ArchiverReport {
   walWaiting: number | null;
   /** Seconds that the first of them has waited; null: none waits. */
   walWaitingFor: number | null;
+  /** The names of settings of a recovery that is over, and that a restart would find again. */
+  recoverySettings: string[];
 }
 
 /** Takes a lock with a key that is ours alone. */
@@ -151,13 +153,6 @@ export async function reportCluster(db: Connection, name: string, report: Archiv
     last_failed_at: report.lastFailedAt,
     wal_waiting: report.walWaiting,
     wal_waiting_for: report.walWaitingFor,
+    recovery_settings: report.recoverySettings,
   });
-}
-
-export async function reportRecoverySettings(
-  db: Connection,
-  name: string,
-  settings: string[],
-): Promise<void> {
-  await db.run('worker', 'report_recovery_settings', { name, settings });
 }

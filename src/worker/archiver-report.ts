@@ -1,8 +1,8 @@
 /** Notes how each cluster's archiver is doing, and what a recovery has left in its configuration, for "holdfast check" and for everybody who reads table cluster. */
 import type { Target } from '../backup/target.ts';
 import type { ControlLink } from '../control/control-link.ts';
-import { archiver, recoverySettingsOf } from '../control/targets.ts';
-import { reportCluster, reportRecoverySettings } from '../control/workers.ts';
+import { archiver } from '../control/targets.ts';
+import { reportCluster } from '../control/workers.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -18,11 +18,7 @@ async function reportArchiver(control: ControlLink, target: Target, log: Log): P
   try {
     const { db: server } = await target.companion();
     const report = await archiver(server);
-    const left = await recoverySettingsOf(server);
-    await control.run(async (db) => {
-      await reportCluster(db, target.name, report);
-      await reportRecoverySettings(db, target.name, left);
-    });
+    await control.run((db) => reportCluster(db, target.name, report));
   } catch (error) {
     log.warning('cannot look at the archiver of a cluster', {
       cluster: target.name,
