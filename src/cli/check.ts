@@ -61,19 +61,23 @@ async function observe(options: Options): Promise<Observation> {
 }
 
 async function look(db: Connection, installed: number): Promise<Omit<Observation, 'schema'>> {
+  // An older schema has not all of the views.
+  const isCurrent = installed >= schemaVersion();
+  const unlessOlder = async <T>(read: (connection: Connection) => Promise<T[]>) =>
+    isCurrent ? read(db) : [];
   return {
     clusters: await clusters(db),
     workers: await workers(db),
     requests: await liveRequests(db),
-    windows: installed < schemaVersion() ? [] : await restoreWindows(db), // an older schema has no such view
-    schedules: installed < schemaVersion() ? [] : await schedules(db),
-    chores: installed < schemaVersion() ? [] : await chores(db),
-    drills: installed < schemaVersion() ? [] : await newestDrills(db),
-    identity: installed < schemaVersion() ? undefined : await controlIdentity(db),
-    repositories: installed < schemaVersion() ? [] : await repositoryProblems(db),
-    missing: installed < schemaVersion() ? [] : await missingBackups(db),
-    damaged: installed < schemaVersion() ? [] : await damagedCopies(db),
-    backlogs: installed < schemaVersion() ? [] : await walBacklogs(db),
+    windows: await unlessOlder(restoreWindows),
+    schedules: await unlessOlder(schedules),
+    chores: await unlessOlder(chores),
+    drills: await unlessOlder(newestDrills),
+    identity: isCurrent ? await controlIdentity(db) : undefined,
+    repositories: await unlessOlder(repositoryProblems),
+    missing: await unlessOlder(missingBackups),
+    damaged: await unlessOlder(damagedCopies),
+    backlogs: await unlessOlder(walBacklogs),
   };
 }
 

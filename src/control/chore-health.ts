@@ -44,10 +44,7 @@ export function choreFindings(
       return failing();
     case 'running':
       if (chore.workerGone) return say('warning', 'running, but its worker is gone');
-      return [
-        ...hanging(chore, limits, age).flatMap(([severity, message]) => say(severity, message)),
-        ...failing(),
-      ];
+      return [...hanging(chore, limits, age, say), ...failing()];
     case 'requested':
       return chore.age > choreWaits ? say('warning', `waits for a worker since ${age(chore.age)}`) : [];
     case 'complete':
@@ -60,10 +57,13 @@ function hanging(
   { runningFor, usuallyRunsFor }: ChoreStatus,
   limits: Limits,
   age: (seconds: number) => string,
-): [Severity, string][] {
+  say: (severity: Severity, message: string) => Finding[],
+): Finding[] {
   const longest = usuallyRunsFor === null ? runsAtMost : Math.max(runsAtLeast, muchLonger * usuallyRunsFor);
   if (runningFor === null || runningFor <= longest) return [];
   const before = usuallyRunsFor === null ? '' : `, the longest before it ran for ${age(usuallyRunsFor)}`;
-  const severity = runningFor > limits.maxAge ? 'critical' : 'warning';
-  return [[severity, `running for ${age(runningFor)}${before}: see whether its program hangs`]];
+  return say(
+    runningFor > limits.maxAge ? 'critical' : 'warning',
+    `running for ${age(runningFor)}${before}: see whether its program hangs`,
+  );
 }

@@ -29,7 +29,7 @@ const originBlock = 253;
 const longDataBlock = 254;
 const shortDataBlock = 255;
 
-export interface CreatedTablespace {
+export interface TablespaceCreation {
   oid: string;
   /** One character a byte. */
   location: string;
@@ -39,7 +39,7 @@ export interface CreatedTablespace {
  * src/include/commands/tablespace.h: xl_tblspc_create_rec; undefined: it creates none, or one below the data
  * directory.
  */
-export function createdTablespace(record: WalRecord): CreatedTablespace | undefined {
+export function createdTablespace(record: WalRecord): TablespaceCreation | undefined {
   if (record.manager !== tablespaceManager || record.info !== 0x00) return undefined;
   const data = dataOf(record);
   const location = data.toString('latin1', 4, data.indexOf(0, 4));

@@ -2,13 +2,13 @@
  * Whose backups and WAL a cluster's directory holds: `cluster.json`, written once by whoever comes first, the
  * first push or the first copy, and checked by everybody else. Neither makes the directory: see repository-owner.ts.
  */
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
-import { repositoryUnreadable } from './repository-errors.ts';
+import { readIfThere } from './repository-errors.ts';
 import { requireRepository } from './repository-owner.ts';
 
 export interface ClusterIdentity {
@@ -53,14 +53,8 @@ export async function claimRepository(directory: string, identity: ClusterIdenti
 /** undefined: it is nobody's yet. @throws HoldfastError where it cannot be read, or makes no sense */
 export async function readIdentity(directory: string): Promise<ClusterIdentity | undefined> {
   const file = join(directory, fileName);
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw repositoryUnreadable(file, error);
-  }
-  return parseIdentity(file, text);
+  const text = await readIfThere(file);
+  return text === undefined ? undefined : parseIdentity(file, text);
 }
 
 function parseIdentity(file: string, text: string): ClusterIdentity {

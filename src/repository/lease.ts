@@ -3,16 +3,15 @@
  * WAL after it. `restore` leaves it, `wal fetch` renews it (see renew-lease.ts), expiry removes it when it is over.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { bootId } from '../identity/process.ts';
-import { syncDirectory, writeSynced } from './durable-files.ts';
+import { syncDirectory } from './durable-files.ts';
 import { leaseFile, leasesDirectory } from './renew-lease.ts';
 import { namesIn } from './repository-backup.ts';
 import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
-import { giveToOwnerOf } from './repository-owner.ts';
+import { giveToOwnerOf, replaceFile } from './repository-owner.ts';
 
 /** Whose the directory is, besides its path: another one may be there, or nothing that is seen from here. */
 export interface Place {
@@ -64,25 +63,19 @@ export async function writeLease(
 ): Promise<void> {
   const file = leaseFile(clusterDirectory, name);
   const parent = dirname(file);
-  const temporary = join(parent, temporaryName('.lease'));
   try {
     if ((await mkdir(parent, { recursive: true, mode: 0o700 })) !== undefined) {
       await giveToOwnerOf(clusterDirectory, parent);
       await syncDirectory(clusterDirectory);
     }
-    await removeTemporaries(parent, '.lease');
     const made = { host: hostname(), boot: bootId() ?? '', at: new Date().toISOString() };
     const content = { version: 1, ...lease, ...made, place: await placeOf(path) };
-    await writeSynced(temporary, Buffer.from(`${JSON.stringify(content, null, 2)}\n`), 0o600);
-    await giveToOwnerOf(clusterDirectory, temporary);
-    await rename(temporary, file);
-    await syncDirectory(parent);
+    const text = `${JSON.stringify(content, null, 2)}\n`;
+    await replaceFile(clusterDirectory, { path: file, text, temporaries: '.lease' });
     for (const earlier of await readLeases(clusterDirectory))
       if (earlier.path !== file && isOfSamePlace(earlier, lease.directory)) await removeLease(earlier.path);
   } catch (error) {
     throw repositoryError(error, file);
-  } finally {
-    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 

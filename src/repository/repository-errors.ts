@@ -1,4 +1,5 @@
 /** What goes wrong with the repository's disk, said the same way everywhere. */
+import { readFile } from 'node:fs/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
 
 /** Whether that code of a failed system call says that there is no room. */
@@ -20,6 +21,16 @@ export function repositoryUnreadable(path: string, cause: unknown): HoldfastErro
     hint: 'run this as the user that owns the repository, and see that its disk is well',
     cause,
   });
+}
+
+/** undefined: there is no such file. @throws HoldfastError `repository_unreadable` */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw repositoryUnreadable(path, error);
+  }
 }
 
 /** A failure to write, said with the path; errors of our own pass. */

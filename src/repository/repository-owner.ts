@@ -5,13 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
-import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
+import { readIfThere, repositoryError } from './repository-errors.ts';
 
 export interface RepositoryOwner {
   version: 1;
@@ -40,14 +40,8 @@ export function ownerFile(clusterDirectory: string): string {
 /** undefined: there is none. @throws HoldfastError where it cannot be read, or makes no sense */
 export async function readOwner(clusterDirectory: string): Promise<RepositoryOwner | undefined> {
   const file = ownerFile(clusterDirectory);
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    throw repositoryUnreadable(file, error);
-  }
+  const text = await readIfThere(file);
+  if (text === undefined) return undefined;
   try {
     const found = JSON.parse(text) as RepositoryOwner;
     if (found.version !== 1 || typeof found.id !== 'string') throw new Error('it is not of version 1');
@@ -102,7 +96,8 @@ export async function createRepository(
       usedAt: null,
       usedBy: null,
     };
-    const isNew = await place(clusterDirectory, owner, linkUnlessThere);
+    const file = { path: ownerFile(clusterDirectory), text: `${JSON.stringify(owner)}\n` };
+    const isNew = await place(clusterDirectory, file, linkUnlessThere);
     return { owner: (await readOwner(clusterDirectory)) ?? owner, isNew };
   } catch (error) {
     throw repositoryError(error, clusterDirectory);
@@ -128,28 +123,42 @@ export async function ownerLock(clusterDirectory: string): Promise<string> {
 
 /** Durable when it resolves. */
 export async function replaceOwner(clusterDirectory: string, owner: RepositoryOwner): Promise<void> {
+  const path = ownerFile(clusterDirectory);
+  await replaceFile(clusterDirectory, { path, text: `${JSON.stringify(owner)}\n` });
+}
+
+/** In a cluster's directory, or below it, with its owner's; durable when it resolves. @throws HoldfastError */
+export async function replaceFile(clusterDirectory: string, file: OwnersFile): Promise<void> {
   try {
-    await place(clusterDirectory, owner, async (temporary, file) => {
-      await rename(temporary, file);
+    await place(clusterDirectory, file, async (temporary, path) => {
+      await rename(temporary, path);
       return true;
     });
   } catch (error) {
-    throw repositoryError(error, ownerFile(clusterDirectory));
+    throw repositoryError(error, file.path);
   }
+}
+
+export interface OwnersFile {
+  path: string;
+  text: string;
+  /** What the names of its temporary files begin with. */
+  temporaries?: string;
 }
 
 async function place(
   clusterDirectory: string,
-  owner: RepositoryOwner,
+  { path, text, temporaries = `.${basename(path)}` }: OwnersFile,
   put: (temporary: string, file: string) => Promise<boolean>,
 ): Promise<boolean> {
-  const temporary = join(clusterDirectory, temporaryName(`.${fileName}`));
+  const directory = dirname(path);
+  const temporary = join(directory, temporaryName(temporaries));
   try {
-    await removeTemporaries(clusterDirectory, `.${fileName}`);
-    await writeSynced(temporary, Buffer.from(`${JSON.stringify(owner)}\n`), 0o600);
+    await removeTemporaries(directory, temporaries);
+    await writeSynced(temporary, Buffer.from(text), 0o600);
     await giveToOwnerOf(clusterDirectory, temporary);
-    const placed = await put(temporary, ownerFile(clusterDirectory));
-    await syncDirectory(clusterDirectory);
+    const placed = await put(temporary, path);
+    await syncDirectory(directory);
     return placed;
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined);

@@ -6,12 +6,12 @@
  *   elsewhere/<name>/holds/<kind>-<hash>.json      of one that is not in the repository
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
-import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
+import { readIfThere, repositoryError } from './repository-errors.ts';
 
 export interface StoredHold {
   kind: 'hold' | 'keep';
@@ -65,13 +65,8 @@ export async function storedHolds(clusterDirectory: string, backup: HeldBackup):
 }
 
 async function readHold(path: string): Promise<FoundHold | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw repositoryUnreadable(path, error);
-  }
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
   try {
     return { path, hold: parseHold(JSON.parse(text)) };
   } catch {

@@ -1,19 +1,15 @@
 /** What the WAL archive of a cluster has, as recovery would find it. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
-import { archivedPath, archivedSegments, timelineHistories } from '../repository/wal-archive.ts';
+import { archivedHistories } from '../repository/archived-histories.ts';
+import { archivedSegments } from '../repository/wal-archive.ts';
 import type { Archive } from './wal-path.ts';
 
 /** Empty where there is no archive. @throws HoldfastError where it cannot be read */
 export async function readArchive(clusterDirectory: string): Promise<Archive> {
   try {
-    const histories = new Map<number, Ancestor[]>();
-    for (const name of await timelineHistories(clusterDirectory)) {
-      const path = archivedPath(clusterDirectory, name);
-      histories.set(Number.parseInt(name, 16), parseHistoryFile(path, await readFile(path)));
-    }
+    const histories = await archivedHistories(clusterDirectory);
     return { segments: new Set(await archivedSegments(clusterDirectory)), histories };
   } catch (error) {
     if (error instanceof HoldfastError) throw error;

@@ -7,9 +7,9 @@ import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { refusalOf, type Creation, type Judging } from './created-tablespaces.ts';
 import type { StoredBackup } from './stored-backup.ts';
 import { placeTablespaces } from './tablespaces.ts';
-import { walAhead, type AheadOptions, type WalEvent } from './wal-ahead.ts';
+import { walAhead, type WalAheadOptions, type WalEvent } from './wal-ahead.ts';
 
-export interface LookAheadOptions extends AheadOptions {
+export interface LookAheadOptions extends WalAheadOptions {
   /** The new data directory, absolute. */
   directory: string;
   /** Tablespaces of the backup that go elsewhere, by OID. */

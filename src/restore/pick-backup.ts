@@ -2,11 +2,12 @@
  * Which backup to restore for a target: the newest one that had ended before it, on a timeline that leads to the
  * target's. Pure: from what the repository has.
  */
+import { spansTo } from '../postgres/timeline-history.ts';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { formatTime, type Target, type TargetTimeline } from './target.ts';
-import { newestTimeline, pathTo, type Archive, type Span } from './wal-path.ts';
+import { newestTimeline, type Archive, type Span } from './wal-path.ts';
 
 export type Candidate = Pick<
   RepositoryBackup,
@@ -69,8 +70,8 @@ export function pathFrom(
   timeline: TargetTimeline,
   histories: Archive['histories'],
 ): Span[] {
-  if (timeline === 'current') return pathTo(backup.timeline, histories);
-  return pathTo(timeline === 'latest' ? newestTimeline(backup.timeline, histories) : timeline, histories);
+  if (timeline === 'current') return spansTo(backup.timeline, histories);
+  return spansTo(timeline === 'latest' ? newestTimeline(backup.timeline, histories) : timeline, histories);
 }
 
 /** Whether the backup had ended before its timeline was left. */

@@ -2,7 +2,7 @@
 import { requiredParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import type { Recovery } from './recovery-settings.ts';
 
-export interface Needs {
+export interface ServerNeeds {
   major: number;
   /** The least that a server needs on the way. */
   required: RequiredParameters;
@@ -24,7 +24,7 @@ const forReplay = ['max_prepared_transactions', 'max_locks_per_transaction'];
 /** What keeps recovery from pausing, or ending, where the primary has had more of something. */
 export function serverSettings(
   recovery: Recovery,
-  { major, required, configured }: Needs,
+  { major, required, configured }: ServerNeeds,
 ): [string, string][] {
   const isSeen = isLookedAt(recovery);
   const short = requiredParameters.filter((name) => {
@@ -39,6 +39,6 @@ export function serverSettings(
 }
 
 /** Whether somebody is to look at the server while it recovers. */
-export function isLookedAt({ standby, target, action }: Recovery): boolean {
+function isLookedAt({ standby, target, action }: Recovery): boolean {
   return standby || (target.kind !== 'latest' && action === 'pause');
 }

@@ -12,7 +12,7 @@ import {
   endedTransaction,
   recoveryRecordBytes,
   restorePointName,
-  type CreatedTablespace,
+  type TablespaceCreation,
   type EndedTransaction,
 } from '../postgres/recovery-records.ts';
 import type { RequiredParameters } from '../postgres/required-parameters.ts';
@@ -28,10 +28,10 @@ import { fileFor, type Span } from './wal-path.ts';
 export type WalEvent =
   /** It is read from here on. */
   | { kind: 'segment'; name: string }
-  | ({ kind: 'tablespace'; lsn: bigint; after: bigint | undefined } & CreatedTablespace)
+  | ({ kind: 'tablespace'; lsn: bigint; after: bigint | undefined } & TablespaceCreation)
   | { kind: 'parameters'; required: RequiredParameters };
 
-export interface AheadOptions {
+export interface WalAheadOptions {
   choice: Pick<Choice, 'backup' | 'path'>;
   clusterDirectory: string;
   target: Target;
@@ -54,7 +54,7 @@ export interface Source {
 }
 
 /** What replay meets. Ends with the WAL, or at the target. @throws HoldfastError `archive_damaged` */
-export function walAhead({ choice, clusterDirectory, ...rest }: AheadOptions): AsyncGenerator<WalEvent> {
+export function walAhead({ choice, clusterDirectory, ...rest }: WalAheadOptions): AsyncGenerator<WalEvent> {
   const { description, directory } = choice.backup;
   const own = { pathOf: (name: string) => join(directory, 'pg_wal', `${name}.zst`), read: readCompressed };
   return walOfCopy({

@@ -2,7 +2,7 @@
  * Which WAL segments recovery reads: from a backup along the timelines that lead to the target's. Pure.
  * (src/backend/access/transam/xlogrecovery.c: XLogFileReadAnyTLI)
  */
-import { spansTo, type Ancestor, type TimelineSpan } from '../postgres/timeline-history.ts';
+import type { Ancestor, TimelineSpan } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 
 /** What the archive has: its segments' names, and how each timeline came about. */
@@ -12,9 +12,6 @@ export interface Archive {
 }
 
 export type Span = TimelineSpan;
-
-/** The timelines from the first to this one, oldest first. */
-export const pathTo = spansTo;
 
 /** As the server finds it: it looks for the history files of the next timelines, one after the other. */
 export function newestTimeline(from: number, histories: Archive['histories']): number {

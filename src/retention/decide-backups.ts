@@ -7,8 +7,9 @@
  * schedule or requester: nobody's word evicts what somebody else made. Where none is sound, none goes: it may be found
  * wrong.
  */
+import { spansTo } from '../postgres/timeline-history.ts';
 import { byRequester, isCopy, type Group } from './by-requester.ts';
-import { isOnWay, isUnknown, mayLeadTo, wayTo, type Histories } from './history.ts';
+import { isOnWay, isUnknown, mayLeadTo, type Histories } from './history.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
 
 export interface Candidate {
@@ -141,7 +142,7 @@ function* startingPoints<T extends Candidate>(
   const firstOf = (among: readonly T[]) =>
     recoverSince === null ? undefined : among.find(({ stoppedAt }) => stoppedAt <= recoverSince);
   for (const { timeline, histories, systemIdentifier } of branches) {
-    const way = wayTo(timeline, histories);
+    const way = spansTo(timeline, histories);
     // On one way positions are in the order of time, whatever the clocks were.
     const onWay = sound
       .filter((backup) => backup.systemIdentifier === systemIdentifier && isOnWay(backup, way))

@@ -4,9 +4,10 @@
  * A backup that stays needs the WAL from its start to its stop. One with which recovery to a later moment may begin
  * needs all that follows, too, along every timeline that is to be reached. Everything else goes.
  */
+import { spansTo } from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import type { Candidate, Decided } from './decide-backups.ts';
-import { isOnWay, isUnknown, mayLeadTo, wayTo, type Histories } from './history.ts';
+import { isOnWay, isUnknown, mayLeadTo, type Histories } from './history.ts';
 
 /** A backup that is being taken. */
 export interface Beginning {
@@ -89,7 +90,7 @@ function needsOf({ files, staying, underWay, timelines, histories, segmentSize }
     })),
   ];
   for (const timeline of timelines) {
-    const way = wayTo(timeline, histories);
+    const way = spansTo(timeline, histories);
     if (isUnknown(timeline, histories))
       for (const begin of begins.filter((backup) => backup.timeline < timeline))
         needs.push(...onAnyWay(begin, timeline, { files, segmentSize }));

@@ -1,25 +1,7 @@
 /** The timelines of a cluster, as its history files tell of them. Pure; segments are counted from the WAL's beginning. */
-import { historyFile, type Ancestor } from '../postgres/timeline-history.ts';
+import { historyFile, type Ancestor, type TimelineSpan } from '../postgres/timeline-history.ts';
 
 export type Histories = ReadonlyMap<number, readonly Ancestor[]>;
-
-/** A part of the WAL on one timeline: LSNs, where it was begun and where it was left; undefined: it goes on. */
-export interface Stretch {
-  timeline: number;
-  begin: bigint;
-  end: bigint | undefined;
-}
-
-/** What recovery to a timeline reads, oldest first. */
-export function wayTo(timeline: number, histories: Histories): Stretch[] {
-  const way: Stretch[] = [];
-  let begin = 0n;
-  for (const { timeline: ancestor, end } of histories.get(timeline) ?? []) {
-    way.push({ timeline: ancestor, begin, end });
-    begin = end;
-  }
-  return [...way, { timeline, begin, end: undefined }];
-}
 
 /** Nobody knows what a timeline came from whose history file is missing. */
 export function isUnknown(timeline: number, histories: Histories): boolean {
@@ -32,7 +14,10 @@ export function mayLeadTo(timeline: number): string {
 }
 
 /** Whether recovery of that backup can take this way: it had ended before its timeline was left. */
-export function isOnWay(backup: { timeline: number; stopLsn: bigint }, way: readonly Stretch[]): boolean {
-  const stretch = way.find(({ timeline }) => timeline === backup.timeline);
-  return stretch !== undefined && (stretch.end === undefined || backup.stopLsn <= stretch.end);
+export function isOnWay(
+  backup: { timeline: number; stopLsn: bigint },
+  way: readonly TimelineSpan[],
+): boolean {
+  const span = way.find(({ timeline }) => timeline === backup.timeline);
+  return span !== undefined && (span.end === undefined || backup.stopLsn <= span.end);
 }

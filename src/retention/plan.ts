@@ -32,7 +32,7 @@ import { decideWal, type Beginning, type DecidedFile } from './decide-wal.ts';
 import { unknownHolds } from './holds.ts';
 import { leasedBeginnings, leaseLasts, lookAtLeases, type Leases } from './leases.ts';
 import { timelinesToReach } from './reach.ts';
-import { listAll, readArchive, type Archive } from './repository-content.ts';
+import { listAll, readArchive, type ArchiveContent } from './repository-content.ts';
 
 /** What was read, in one go. */
 export interface Seen {
@@ -44,7 +44,7 @@ export interface Seen {
   windows: number[];
   policy: Policy;
   candidates: ListedCandidate[];
-  archive: Archive | undefined;
+  archive: ArchiveContent | undefined;
   underWay: Beginning[];
   /** Of restored servers. */
   leases: Leases;
@@ -147,7 +147,7 @@ export async function lookAgain(db: Connection, seen: Seen): Promise<Seen> {
   };
 }
 
-function beginningsOf(requests: readonly KnownBackup[], archive: Archive | undefined): Beginning[] {
+function beginningsOf(requests: readonly KnownBackup[], archive: ArchiveContent | undefined): Beginning[] {
   return requests
     .filter(({ systemIdentifier }) => systemIdentifier === archive?.identity.systemIdentifier)
     .map(({ id, timeline, startLsn }) => ({ id, timeline, startLsn: parseLsn(startLsn) }));
@@ -210,7 +210,7 @@ function earlier(time: Date | null): Date | null {
 function refuseMissing(
   clusterDirectory: string,
   known: readonly KnownBackup[],
-  archive: Archive | undefined,
+  archive: ArchiveContent | undefined,
 ): void {
   const copy = known.find(({ method, state }) => method === 'copy' && state === 'complete');
   if (archive !== undefined || copy === undefined) return;

@@ -2,14 +2,15 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
+import type { Ancestor } from '../postgres/timeline-history.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { backupsDirectory, listBackups, metaDirectory, namesIn } from '../repository/repository-backup.ts';
-import { archivedFiles, archivedPath, timelineHistories } from '../repository/wal-archive.ts';
+import { archivedHistories } from '../repository/archived-histories.ts';
+import { archivedFiles, archivedPath } from '../repository/wal-archive.ts';
 import type { StoredCopy } from './candidates.ts';
 
-export interface Archive {
+export interface ArchiveContent {
   identity: ClusterIdentity;
   files: string[];
   histories: Map<number, Ancestor[]>;
@@ -41,15 +42,11 @@ export async function listAll(clusterDirectory: string): Promise<StoredCopy[]> {
   }
 }
 
-export async function readArchive(clusterDirectory: string): Promise<Archive | undefined> {
+export async function readArchive(clusterDirectory: string): Promise<ArchiveContent | undefined> {
   const identity = await readIdentity(clusterDirectory);
   if (identity === undefined) return undefined;
   try {
-    const histories = new Map<number, Ancestor[]>();
-    for (const name of await timelineHistories(clusterDirectory)) {
-      const path = archivedPath(clusterDirectory, name);
-      histories.set(Number.parseInt(name, 16), parseHistoryFile(path, await readFile(path)));
-    }
+    const histories = await archivedHistories(clusterDirectory);
     const files = await archivedFiles(clusterDirectory);
     return { identity, files, histories, archivedAt: await archivedTimes(clusterDirectory, files) };
   } catch (error) {

@@ -8,7 +8,7 @@ import { HoldfastError } from '../../errors.ts';
 import { formatLsn } from '../../postgres/lsn.ts';
 import { greaterParameters, type RequiredParameters } from '../../postgres/required-parameters.ts';
 import { parseSegmentName } from '../../postgres/wal-segment.ts';
-import { walAhead, type AheadOptions } from '../wal-ahead.ts';
+import { walAhead, type WalAheadOptions } from '../wal-ahead.ts';
 
 export interface WalLimit {
   /** The last segment that may be replayed. */
@@ -25,7 +25,7 @@ export interface CreatedTablespace {
   lsn: string;
 }
 
-export interface WalLimitOptions extends AheadOptions {
+export interface WalLimitOptions extends WalAheadOptions {
   onSegment: (name: string) => void;
 }
 
