@@ -151,7 +151,7 @@ testWhen(noOwnCluster, noPsql)(
  * signal_child); where the second one is late, it hits what was about to say that the first was caught.
  */
 const caught =
-  /interrupted: backup request \d+ is archiving|canceling statement due to user request\nCONTEXT: .*raise_outcome/;
+  /interrupted: backup request \d+ is archiving|canceling statement due to user request\nCONTEXT: [^]*raise_outcome/;
 
 /**
  * Holds the call up in the middle of a look at its request, where it catches what interrupts it; between two looks the

@@ -43,8 +43,9 @@ test('a standby streams past a damaged segment, a broken configuration, a fetch 
     await restart();
   };
 
-  await admin.query('insert into kept values (10)');
   await archiveAll();
+  // Behind a boundary: right on it, versions before 17 name the segment that has ended there.
+  await admin.query('insert into kept values (10)');
   const segment = await admin.value<string>('select pg_walfile_name(pg_current_wal_lsn())');
   const damaged = join(directory, 'wal', segment.slice(0, 16), `${segment}.zst`);
   await writeFile(damaged, 'nothing of the kind');
