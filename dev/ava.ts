@@ -1,11 +1,25 @@
 // Runs AVA and counts what it says.
 import { spawn } from 'node:child_process';
+import { chownSync, mkdirSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { serverIdentity } from './embedded/server-user.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-const compileCache = join(root, 'node_modules', '.cache', 'holdfast-tests');
+/** For us, and for what a server calls: below it Node keeps a directory for each user, named by version and user. */
+function compileCache(): string {
+  const directory = join(root, 'node_modules', '.cache', 'holdfast-tests');
+  const ours = enableCompileCache(directory).directory;
+  const server = serverIdentity();
+  if (ours !== undefined && server !== undefined) {
+    const theirs = ours.replace(/-\d+$/, `-${server.uid}`);
+    mkdirSync(theirs, { recursive: true });
+    chownSync(theirs, server.uid, server.gid);
+  }
+  return directory;
+}
 
 /** A file that is the last one may take longer than what is usual between two tests. */
 const program = ['node_modules/ava/entrypoints/cli.mjs', '--no-color', '--timeout=10m'];
@@ -28,7 +42,7 @@ export function runAva(
       cwd: root,
       // A terminal without Unicode would change the marks that are counted.
       // Each file of tests is a process, which would compile the same sources anew.
-      env: { NODE_COMPILE_CACHE: compileCache, TEST_PATIENCE: '3', ...process.env, ...env, TERM: 'dumb' },
+      env: { NODE_COMPILE_CACHE: compileCache(), TEST_PATIENCE: '3', ...process.env, ...env, TERM: 'dumb' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

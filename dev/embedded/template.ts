@@ -33,5 +33,6 @@ async function templateFor(binaries: Binaries, args: string[]): Promise<string> 
 
 /** Nothing of the caller's locale or libpq variables leaks into a server. */
 export function serverEnvironment(): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, LC_ALL: 'C', TZ: 'UTC', ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }) };
 }

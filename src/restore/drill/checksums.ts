@@ -27,13 +27,15 @@ export async function checkPages(
   signal: AbortSignal,
 ): Promise<PagesRead> {
   const found: PagesRead = { pages: 0, problems: [], damaged: 0 };
+  // One for all: most of a thousand files have a few pages, and memory that is new is zeroed first.
+  const words = new Int32Array(chunkBytes / 4);
   for (const directory of await directoriesOfRelations(dataDirectory)) {
     for (const name of await readdir(join(dataDirectory, directory))) {
       const segment = relationPattern.exec(name);
       if (segment === null) continue;
       signal.throwIfAborted();
       const firstBlock = Number(segment[2] ?? 0) * layout.relationSegmentBlocks;
-      await checkFile(dataDirectory, join(directory, name), firstBlock, layout, found);
+      await checkFile(dataDirectory, join(directory, name), { ...layout, firstBlock, words }, found);
     }
   }
   return found;
@@ -53,13 +55,11 @@ async function directoriesOfRelations(dataDirectory: string): Promise<string[]> 
 async function checkFile(
   dataDirectory: string,
   path: string,
-  firstBlock: number,
-  { blockSize }: Layout,
+  { blockSize, firstBlock, words }: Layout & { firstBlock: number; words: Int32Array<ArrayBuffer> },
   found: PagesRead,
 ): Promise<void> {
   const file = await open(join(dataDirectory, path), 'r');
   try {
-    const words = new Int32Array(chunkBytes / 4);
     const bytes = new Uint8Array(words.buffer);
     for (let at = 0; ; at += chunkBytes) {
       const { bytesRead } = await file.read(bytes, 0, chunkBytes, at);
