@@ -1,8 +1,8 @@
 // Runs AVA and counts what it says.
 import { spawn } from 'node:child_process';
 import { chownSync, mkdirSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
+import { enableCompileCache, getCompileCacheDir } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { serverIdentity } from './embedded/server-user.ts';
 
@@ -10,15 +10,15 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** For us, and for what a server calls: below it Node keeps a directory for each user, named by version and user. */
 function compileCache(): string {
-  const directory = join(root, 'node_modules', '.cache', 'holdfast-tests');
-  const ours = enableCompileCache(directory).directory;
+  enableCompileCache(join(root, 'node_modules', '.cache', 'holdfast-tests'));
+  const ours = getCompileCacheDir() ?? '';
   const server = serverIdentity();
-  if (ours !== undefined && server !== undefined) {
-    const theirs = ours.replace(/-\d+$/, `-${server.uid}`);
+  const theirs = ours.replace(/-\d+$/, `-${server?.uid}`);
+  if (server !== undefined && theirs !== ours) {
     mkdirSync(theirs, { recursive: true });
     chownSync(theirs, server.uid, server.gid);
   }
-  return directory;
+  return dirname(ours);
 }
 
 /** A file that is the last one may take longer than what is usual between two tests. */
