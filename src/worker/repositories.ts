@@ -105,7 +105,8 @@ export class Repositories {
     if (problem !== null && this.#complaints.get(cluster) !== problem)
       log.error('does not write to the repository', { cluster, reason: problem, hint });
     this.#complaints.set(cluster, problem);
-    await control.run((db) => complainOfRepository(db, cluster, problem));
+    const complaint = problem === null || hint === undefined ? problem : `${problem}; ${hint}`;
+    await control.run((db) => complainOfRepository(db, cluster, complaint));
   }
 
   /** The rows come first: what is complete by then has been published. */

@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
 import { freshDatabase } from '../support/cluster.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { holdfast } from '../support/process.ts';
 import { connect } from '../support/sql-client.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 test('install says what it has applied, and the second time that nothing was to do', async (t) => {
   const { url } = await freshDatabase(t);
@@ -31,6 +35,27 @@ test('another schema is installed beside it, and found by its name', async (t) =
     }
   });
   t.is((await holdfast(['status'], { url, env: { HOLDFAST_SCHEMA: schema } })).status, 0);
+});
+
+test('install makes the repository of each cluster that has none, and warns where it cannot', async (t) => {
+  const { url } = await freshDatabase(t);
+  const place = await temporaryDirectory(t);
+  const [repository, file] = [join(place, 'repository'), join(place, 'a-file')];
+  await writeFile(file, '');
+  const install = (to: string, env = {}) => holdfast(['install', '--json', '--repository', to], { url, env });
+  const made = async (...run: Parameters<typeof install>) => {
+    const { status, stdout, stderr } = await install(...run);
+    t.is(status, 0, stderr);
+    return { stderr, repositories: (JSON.parse(stdout) as { repositories: string[] }).repositories };
+  };
+  t.deepEqual((await made(repository)).repositories, [join(repository, 'main')]);
+  t.true(existsSync(join(repository, 'main', 'owner.json')));
+  t.deepEqual((await made(repository)).repositories, []);
+  const unmade = await made(file);
+  t.deepEqual(unmade.repositories, []);
+  t.regex(unmade.stderr, /^holdfast: warning: .*a-file.*\n {2}hint: [a-z]/);
+  const named = await holdfast(['install'], { url, env: { HOLDFAST_REPOSITORY: join(place, 'other') } });
+  t.true(named.stdout.endsWith(`"${join(place, 'other', 'main')}" is a repository now\n`), named.stdout);
 });
 
 test('where it is not installed every command says so', async (t) => {

@@ -1,0 +1,96 @@
+// Production is restored on the same host, and a worker of the copy is started on production's repository: with its
+// schedules, its requests and its right to expire. Nothing of that happens until somebody adopts the copy.
+import { rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { asRole } from '../support/installed-database.ts';
+import { noChores } from '../support/chores.ts';
+import { eventually } from '../support/eventually.ts';
+import { holdfast } from '../support/process.ts';
+import { repositoryScene } from '../support/repository-scene.ts';
+import { request } from '../support/requests.ts';
+import { noRestore } from '../support/restored-copy.ts';
+import { namesIn } from '../../src/repository/repository-backup.ts';
+import { insertSchedule, runsOf, untilRun } from '../support/schedules.ts';
+import { testWhen } from '../support/test-when.ts';
+
+const test = testWhen(noRestore, noChores);
+
+test('a restored server rests beside production until it is adopted, and then production rests', async (t) => {
+  const scene = await repositoryScene(t);
+  const { repository, directory, admin } = scene;
+  const operator = await asRole(t, scene.db, 'operator');
+  for (const [name, kind] of [
+    ['expires', 'expire'],
+    ['copies', 'backup'],
+  ] as const)
+    await insertSchedule(operator, '0 0 29 2 *', { name, kind, method: 'copy' });
+  await operator.query(`insert into holdfast.retention_policy (cluster, keep_last) values ('main', 1)`);
+  await scene.backup();
+  await scene.backup();
+  // The copy knows of both: what a control database does not know counts for nothing.
+  await scene.archiveAll();
+  const stored = () => namesIn(join(directory, 'backups'));
+  const before = await stored();
+  const restored = await scene.started('--no-archiving');
+
+  const url = restored.cluster.url({ database: scene.db.name });
+  await restored.client.query(`update holdfast.backup_schedule set cron = '* * * * * *'`);
+  const asked = await request(restored.client, { method: 'copy', fast: true });
+  const worker = await scene.startWorker({
+    url: restored.cluster.url({ database: scene.db.name, user: scene.workerLogin.role }),
+    env: { HOLDFAST_REPOSITORY: repository },
+  });
+  await worker.untilLine(/rests: this control database is a restored copy/);
+  const waiting = `select waiting_for from holdfast.backup_status where id = $1`;
+  t.regex(await restored.client.value<string>(waiting, [asked]), /adopt/);
+  const expiry = await holdfast(['expire', '--repository', repository], { url });
+  t.is(expiry.status, 1);
+  t.regex(expiry.stderr, /adopt/);
+  t.regex((await holdfast(['check'], { url })).stdout, /adopt/);
+  const unasked = await holdfast(['adopt'], { url });
+  t.is(unasked.status, 2);
+  t.regex(unasked.stdout, /schedule expires runs: expire of cluster main, next at /);
+  t.regex(unasked.stdout, /backups of cluster main expire by its retention policy/);
+  t.regex(unasked.stderr, /there is no terminal to ask for a yes\n {2}hint: run "holdfast adopt --yes"/);
+  for (const name of ['expires', 'copies']) t.deepEqual(await runsOf(restored.client, name), [], name);
+  t.deepEqual(await stored(), before);
+
+  t.is((await holdfast(['adopt', '--yes'], { url })).status, 0);
+  await untilRun(restored.client, 'complete', { name: 'expires', within: 60_000 });
+  await restored.client.query('update holdfast.backup_schedule set enabled = false');
+  t.false((await stored()).includes(String(before[0])));
+  // What production's worker finds within ten seconds.
+  const critical = await eventually(
+    'production complains',
+    async () => {
+      const { status, stdout } = await holdfast(['check'], { url: scene.workerLogin.url });
+      return status === 2 && /another copy of this control database/.test(stdout) ? stdout : undefined;
+    },
+    { within: 60_000 },
+  );
+  t.regex(critical, /holdfast adopt/);
+  const late = await request(scene.client, { method: 'copy', fast: true });
+  t.regex((await scene.untilState(late, 'failed')).error ?? '', /another copy of this control database/);
+  t.is(await admin.value(`select count(*)::int from holdfast.backup_schedule_run`), 0);
+});
+
+test('a backup that somebody has moved out of the repository is critical until it is back', async (t) => {
+  const scene = await repositoryScene(t);
+  const { directory } = await scene.backup();
+  const monitored = (status: number, pattern: RegExp) =>
+    eventually(
+      `check says ${pattern}`,
+      async () => {
+        const said = await holdfast(['check'], { url: scene.workerLogin.url });
+        return said.status === status && pattern.test(said.stdout);
+      },
+      { within: 60_000 },
+    );
+  await monitored(0, /HOLDFAST OK/);
+  const elsewhere = join(dirname(dirname(directory)), 'moved');
+  await rename(directory, elsewhere);
+  await monitored(2, /backup 1 is complete and has not expired, but is not in the repository/);
+  t.regex((await holdfast(['status'], { url: scene.workerLogin.url })).stdout, /not in the repository/);
+  await rename(elsewhere, directory);
+  await monitored(0, /HOLDFAST OK/);
+});
