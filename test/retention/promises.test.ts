@@ -142,13 +142,14 @@ function checkNothingTooMuch(t: ExecutionContext, it: Case, seed: number): void 
   }
 }
 
-/** Where the archive of a timeline ends. */
-function endOf({ after }: Case, timeline: number): bigint {
+/** Where the archive of a timeline ends; where it begins, if nothing of it is there. */
+function endOf({ after, world }: Case, timeline: number): bigint {
   const last = [...after]
     .filter((file) => !file.endsWith('.history') && Number.parseInt(file.slice(0, 8), 16) === timeline)
     .sort()
     .at(-1);
-  return last === undefined ? 0n : (numberOf(last) + 1n) * BigInt(segmentSize);
+  const begun = world.timelines.find(({ number }) => number === timeline)?.from ?? 0n;
+  return last === undefined ? begun : (numberOf(last) + 1n) * BigInt(segmentSize);
 }
 
 function numberOf(file: string): bigint {
