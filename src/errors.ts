@@ -2,6 +2,7 @@
  * What can go wrong, as kinds. Each kind has the exit status of the program; the message is lower case,
  * names the object, and the hint says what to do.
  */
+import { redactIn } from './redact.ts';
 
 /** Exit statuses: 0 done, 1 failed, 2 wrong usage or configuration, 3 timed out. */
 export const exitStatusOf = { failed: 1, usage: 2, timeout: 3 } as const;
@@ -22,8 +23,9 @@ export class HoldfastError extends Error {
   readonly code: string;
   readonly hint: string | undefined;
 
+  /** What it quotes may come from a driver, another program or a file: a URL in it is shown without a password. */
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(redactIn(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.kind = kind;
     this.code = details.code ?? kind;
     this.hint = details.hint;
@@ -34,10 +36,10 @@ export class HoldfastError extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that was thrown, as it may be shown. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(messageOf).join('; ');
   }
-  return error instanceof Error ? error.message : String(error);
+  return redactIn(error instanceof Error ? error.message : String(error));
 }

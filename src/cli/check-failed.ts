@@ -1,5 +1,5 @@
 /** How "holdfast check" ends where it cannot know. */
-import type { Failure } from './failure.ts';
+import { withoutSecretArguments, type Failure } from './failure.ts';
 import { plain } from './format.ts';
 import { printJson, printLines } from './output.ts';
 
@@ -14,9 +14,9 @@ export class CheckFailed extends Error {
     this.#failure = failure;
   }
 
-  async report(json: boolean): Promise<number> {
-    const { code, message, hint } = this.#failure;
-    if (json) await printJson({ status: 'unknown', error: { code, message, hint } });
+  async report(args: readonly string[]): Promise<number> {
+    const { code, message, hint } = withoutSecretArguments(this.#failure, args);
+    if (args.includes('--json')) await printJson({ status: 'unknown', error: { code, message, hint } });
     else
       await printLines([
         `HOLDFAST UNKNOWN - ${plain(message)}`,

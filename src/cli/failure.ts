@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { ServerError, type Notice } from '../control/connection.ts';
 import { exitStatusOf, HoldfastError, messageOf } from '../errors.ts';
+import { redactIn } from '../redact.ts';
 
 export interface Failure {
   exitStatus: number;
@@ -21,8 +22,14 @@ export function failureOf(error: unknown): Failure {
   }
   if (error instanceof ServerError) {
     const exitStatus = error.code === timedOut ? exitStatusOf.timeout : exitStatusOf.failed;
-    const { code = 'server_error', message, detail, hint } = error;
-    return { exitStatus, code, message, detail: detail || undefined, hint: hint || undefined };
+    const { code = 'server_error', detail, hint } = error;
+    return {
+      exitStatus,
+      code,
+      message: messageOf(error),
+      detail: detail ? redactIn(detail) : undefined,
+      hint: hint || undefined,
+    };
   }
   if (error instanceof CommanderError) return usageFailure(error);
   return {
@@ -47,6 +54,19 @@ function usageFailure(error: CommanderError): Failure {
   };
 }
 
+/** Commander quotes arguments as they came: somebody forgets "--database-url", or misspells it. */
+export function withoutSecretArguments(failure: Failure, args: readonly string[]): Failure {
+  let { message } = failure;
+  for (const word of args) if (redactIn(word) !== word) message = message.replaceAll(word, beginningOf(word));
+  return { ...failure, message: redactIn(message) };
+}
+
+/** Up to a blank: a password may have one, and where the rest of it begins, nobody can tell. */
+function beginningOf(word: string): string {
+  const [first = '', ...rest] = redactIn(word).split(/\s/);
+  return rest.length > 0 ? `${first}…` : first;
+}
+
 export function reportFailure(failure: Failure, json: boolean): void {
   const { exitStatus, code, message, detail, hint } = failure;
   if (json)
@@ -58,7 +78,7 @@ export function reportFailure(failure: Failure, json: boolean): void {
 
 /** Warnings of the server, such as that no worker is alive, as they come. */
 export function reportNotice({ severity, message, detail, hint }: Notice): void {
-  if (severity === 'WARNING') process.stderr.write(paragraph(`warning: ${message}`, detail, hint));
+  if (severity === 'WARNING') process.stderr.write(paragraph(`warning: ${redactIn(message)}`, detail, hint));
 }
 
 function paragraph(message: string, detail: string | undefined, hint: string | undefined): string {

@@ -5,7 +5,7 @@ import { packageRoot } from '../control/statements.ts';
 import { exitStatusOf } from '../errors.ts';
 import { CheckFailed } from './check-failed.ts';
 import { commandNames, commandOf, type CommandName } from './commands.ts';
-import { failureOf, reportFailure } from './failure.ts';
+import { failureOf, reportFailure, withoutSecretArguments } from './failure.ts';
 import { addGlobalOptions } from './options.ts';
 import { tolerateClosedPipes } from './output.ts';
 
@@ -19,10 +19,9 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof CommanderError && error.code === 'commander.help') return exitStatusOf.usage;
-    const json = args.includes('--json');
-    if (error instanceof CheckFailed) return await error.report(json);
-    const failure = failureOf(error);
-    reportFailure(failure, json);
+    if (error instanceof CheckFailed) return await error.report(args);
+    const failure = withoutSecretArguments(failureOf(error), args);
+    reportFailure(failure, args.includes('--json'));
     return failure.exitStatus;
   }
 }

@@ -1,7 +1,8 @@
 /** What a value may look like: one parser for files and variables, and the words that describe it. */
 import { isAbsolute, normalize } from 'node:path';
 import { durationExamples, parseDuration } from './duration.ts';
-import { redact } from './redact.ts';
+import { redact } from '../redact.ts';
+import { parsePostgresUrl } from './postgres-url.ts';
 import { suggestion } from './suggest.ts';
 
 export interface Format<T> {
@@ -15,7 +16,7 @@ export interface Format<T> {
 
 export const duration: Format<number> = {
   accepts: `a duration such as ${durationExamples}`,
-  parse: (value) => parseDuration(typeof value === 'number' ? String(value) : string(value)),
+  parse: (value) => parseDuration(textOf(value)),
   show,
 };
 
@@ -35,7 +36,7 @@ const units = { B: 1, kB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 };
 export const byteSize: Format<number> = {
   accepts: 'a size such as 512MB, 1GB, 2TB or 0',
   parse(value) {
-    const [, number, unit = 'B'] = /^(\d{1,6})\s*(B|kB|MB|GB|TB)?$/.exec(String(value)) ?? [];
+    const [, number, unit = 'B'] = /^(\d{1,6})\s*(B|kB|MB|GB|TB)?$/.exec(textOf(value)) ?? [];
     if (number === undefined) throw new RangeError('is not a size');
     if (unit === 'B' && number !== '0') throw new RangeError('is not a size: it has no unit of kB or more');
     return Number(number) * units[unit as keyof typeof units];
@@ -126,22 +127,11 @@ export const schemaName: Format<string> = {
   show,
 };
 
-/** Passwords in it are never shown, not even where it is malformed. */
+/** Of one that is malformed, no more than its scheme is shown. */
 export const postgresUrl: Format<string> = {
   accepts: 'postgres://[user[:password]@][host][:port][/database][?parameter=value]',
-  parse(value) {
-    const text = string(value);
-    if (!/^postgres(ql)?:\/\//.test(text))
-      throw new RangeError('does not begin with postgres:// or postgresql://');
-    // As pg itself does: an empty host after a user is the default one.
-    if (!URL.canParse(text.replace('@/', '@localhost/'))) {
-      throw new RangeError(
-        'is malformed (special characters in a user or password have to be percent-encoded)',
-      );
-    }
-    return text;
-  },
-  show: (value) => (/^\w+:\/\//.test(String(value)) ? show(value) : undefined),
+  parse: (value) => parsePostgresUrl(string(value)),
+  show: (value) => (typeof value === 'string' && /^\w+:\/\//.test(value) ? show(value) : undefined),
 };
 
 /** A program and its arguments, which no shell takes apart. In a variable: as JSON. */
@@ -155,7 +145,8 @@ export const words: Format<string[]> = {
     if (found.some((word) => word.includes('\0'))) throw new RangeError('has a zero byte in it');
     return found;
   },
-  show,
+  // Which of the arguments is a password, only the program knows.
+  show: () => undefined,
 };
 
 function parseJson(text: string): unknown {
@@ -166,13 +157,20 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** TOML has numbers, too. */
+function textOf(value: unknown): string {
+  return typeof value === 'number' ? String(value) : string(value);
+}
+
 function string(value: unknown): string {
   if (typeof value !== 'string') throw new RangeError('is not text');
   return value;
 }
 
-function show(value: unknown): string {
-  const text =
-    typeof value === 'string' ? JSON.stringify(redact(value)) : (JSON.stringify(value) ?? String(value));
+function show(value: unknown): string | undefined {
+  if (typeof value === 'object' && !(value instanceof Date)) return undefined;
+  const harmless = typeof value === 'string' ? redact(value) : value;
+  if (harmless === undefined) return undefined;
+  const text = JSON.stringify(harmless) ?? String(harmless);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

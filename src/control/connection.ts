@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import pg from 'pg';
-import { HoldfastError, messageOf } from '../errors.ts';
+import { connectionError } from './connection-error.ts';
 import { passwordFromFile } from './password-file.ts';
 import { sessionSettings } from './session-settings.ts';
 import { bind, statement, type StatementValue } from './statements.ts';
@@ -64,7 +64,7 @@ export class Connection {
   }
 
   static async open(options: ConnectOptions): Promise<Connection> {
-    const client = new pg.Client(clientConfig(options));
+    const client = clientFor(options);
     const connection = new Connection(client, options.schema ?? 'holdfast');
     if (options.onNotice) {
       client.on('notice', ({ severity, message, detail, hint }) =>
@@ -203,6 +203,15 @@ export class Connection {
   }
 }
 
+/** A URL may name files of certificates, which pg reads at once. */
+function clientFor(options: ConnectOptions): pg.Client {
+  try {
+    return new pg.Client(clientConfig(options));
+  } catch (error) {
+    throw connectionError(error);
+  }
+}
+
 /** What pg needs for these options; pg-listen opens its own connection from it. */
 export function clientConfig(options: ConnectOptions): pg.ClientConfig {
   const { url } = options;
@@ -241,13 +250,4 @@ const int8 = 20;
 /** 64-bit integers as numbers; what could be larger than 2^53 is selected as text. */
 function typeParser(oid: number, format?: 'text'): unknown {
   return oid === int8 ? Number : pg.types.getTypeParser(oid, format);
-}
-
-function connectionError(error: unknown, client: pg.Client): HoldfastError {
-  const where = `${client.host}:${client.port}, database "${client.database}", user "${client.user}"`;
-  return new HoldfastError('failed', `cannot connect to PostgreSQL at ${where}: ${messageOf(error)}`, {
-    code: 'connection_failed',
-    hint: "give --database-url, DATABASE_URL or libpq's variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)",
-    cause: error,
-  });
 }

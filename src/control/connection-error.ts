@@ -1,0 +1,73 @@
+/**
+ * Why there is no connection. libpq's variables accept whole URLs and connection strings where a host or a database
+ * belongs; pg takes them for names, and so do it and the server in what they say. So names are shown that are harmless.
+ */
+import { HoldfastError, messageOf } from '../errors.ts';
+import { redact } from '../redact.ts';
+
+/** Whom pg has tried to reach. */
+export interface Wanted {
+  host: string;
+  port: number;
+  database?: string | undefined;
+  user?: string | undefined;
+}
+
+/** SQLSTATE: of the server, of the role or of the database there are as many connections as there may be. */
+const tooManyConnections = '53300';
+/** Bytes: the server cuts longer names, and quotes them so. */
+const longestName = 63;
+
+/** Without `wanted`, pg could not even find out whom to reach. */
+export function connectionError(error: unknown, wanted?: Wanted): HoldfastError {
+  const { host = '', port, database = '', user = '' } = wanted ?? {};
+  const where =
+    wanted === undefined
+      ? ''
+      : ` at ${shownHost(host)}:${port}, database "${shown(database)}", user "${shownUser(user)}"`;
+  const reason = without(messageOf(error), [
+    [host, shownHost(host)],
+    [database, shown(database)],
+    [user, shownUser(user)],
+  ]);
+  return new HoldfastError('failed', `cannot connect to PostgreSQL${where}: ${reason}`, {
+    code: 'connection_failed',
+    hint: isFull(error)
+      ? 'wait until a connection is free, or raise max_connections or the CONNECTION LIMIT of the role or the database'
+      : "give --database-url, DATABASE_URL or libpq's variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)",
+    cause: error,
+  });
+}
+
+/** Whether an error of Connection.open() means that the server answers, and has no connection free. */
+export function hasNoConnectionFree(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'connection_failed' && isFull(error.cause);
+}
+
+function isFull(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === tooManyConnections;
+}
+
+function shown(name: string): string {
+  return redact(name) ?? '…';
+}
+
+/** IPv6 has colons, a directory of sockets may have anything but an "@". */
+function shownHost(host: string): string {
+  return /^[0-9a-f:.]+$|^\/[^@]*$/i.test(host) ? host : shown(host);
+}
+
+/** Managed servers have names of users with an "@". */
+function shownUser(user: string): string {
+  return /^[\w.@-]+$/.test(user) ? user : shown(user);
+}
+
+function without(text: string, names: [name: string, shown: string][]): string {
+  let left = text;
+  for (const [name, instead] of names) {
+    if (name === instead) continue;
+    const asServer = Buffer.from(name).subarray(0, longestName).toString();
+    left = left.replaceAll(name, instead).replaceAll(asServer, instead);
+  }
+  return left;
+}
