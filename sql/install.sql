@@ -135,6 +135,7 @@ select :version < 17 as needed \gset
 \ir functions/cron_field_values.sql
 \ir functions/cron_number.sql
 \ir functions/cron_problem.sql
+\ir functions/describe_wait.sql
 \ir functions/end_expiry.sql
 \ir functions/explain_state.sql
 \ir functions/fire_schedule.sql

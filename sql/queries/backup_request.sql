@@ -134,6 +134,10 @@ update :"schema".backup_stage
 set detail = :detail
 where request_id = :id and state = 'running' and detail is distinct from :detail
 
+-- name: describe_wait
+-- While nobody has taken it.
+select :"schema".describe_wait(:id, :detail)
+
 -- name: state
 select state from :"schema".backup_request where id = :id
 

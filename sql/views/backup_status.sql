@@ -29,7 +29,7 @@ comment on column :"schema".backup_status.state is 'Its state.';
 comment on column :"schema".backup_status.session is
   'alive: the backup session is there. orphaned: its worker is gone from here. gone: the backup is lost, whatever the state says. unknown: it cannot be seen from here. null: none is due.';
 comment on column :"schema".backup_status.age is 'Since it was requested.';
-comment on column :"schema".backup_status.stage is 'checkpoint, copy, stop or archive.';
+comment on column :"schema".backup_status.stage is 'connect (to the server, where no connection is free), checkpoint, copy, stop or archive.';
 comment on column :"schema".backup_status.stage_age is 'Since that stage began.';
 comment on column :"schema".backup_status.bytes_expected is 'How many bytes the stage has to do, where that is known.';
 comment on column :"schema".backup_status.bytes_done is 'How many are done.';

@@ -1,7 +1,14 @@
 /** What the worker knows of one request that it holds. */
 import type { ControlLink } from '../control/control-link.ts';
 import { ServerError, type Connection } from '../control/connection.ts';
-import { addWarning, describeStage, failWaiting, markFailed, stateOf } from '../control/requests.ts';
+import {
+  addWarning,
+  describeStage,
+  describeWait,
+  failWaiting,
+  markFailed,
+  stateOf,
+} from '../control/requests.ts';
 import type { State } from '../control/states.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -47,6 +54,7 @@ export class Job {
   readonly context: JobContext;
   readonly #abort = new AbortController();
   #windowIsOpen = true;
+  #seen: State | undefined;
   #holdsSession = false;
   readonly #waiting = new Set<{ wanted: State; resolve: () => void }>();
   readonly #warnings = new Set<string>();
@@ -91,8 +99,14 @@ export class Job {
     this.context.onSessionReleased();
   }
 
+  /** In which state the row has been seen last; undefined: it has not been looked at. */
+  get seen(): State | undefined {
+    return this.#seen;
+  }
+
   /** The row has been seen in this state. */
   observe(state: State | undefined): void {
+    this.#seen = state;
     if (state === undefined || state === 'cancelled' || state === 'failed')
       this.end(new Superseded(this.id, state));
     for (const waiter of this.#waiting) if (waiter.wanted === state) waiter.resolve();
@@ -154,6 +168,11 @@ export class Job {
     void this.#note((db) => describeStage(db, this.id, this.#detail)).finally(
       () => (this.#describing = false),
     );
+  }
+
+  /** What keeps us from taking it; null: nothing any more. In the order of the calls. */
+  async describeWait(detail: string | null): Promise<void> {
+    await this.#note((db) => describeWait(db, this.id, detail));
   }
 
   async #note(work: (db: Connection) => Promise<void>): Promise<void> {

@@ -171,6 +171,6 @@ function show(value: unknown): string | undefined {
   if (typeof value === 'object' && !(value instanceof Date)) return undefined;
   const harmless = typeof value === 'string' ? redact(value) : value;
   if (harmless === undefined) return undefined;
-  const text = JSON.stringify(harmless) ?? String(harmless);
+  const text = JSON.stringify(harmless);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -212,6 +212,11 @@ export async function describeStage(db: Connection, id: number, detail: string |
   await db.run('backup_request', 'describe_stage', { id, detail });
 }
 
+/** What keeps a worker from taking it; null: nothing any more. */
+export async function describeWait(db: Connection, id: number, detail: string | null): Promise<void> {
+  await db.run('backup_request', 'describe_wait', { id, detail });
+}
+
 /** undefined when there is no such request. */
 export async function stateOf(db: Connection, id: number): Promise<State | undefined> {
   const [row] = await db.run<{ state: State }>('backup_request', 'state', { id });

@@ -3,8 +3,8 @@
  * the claim decides who gets a request, and the others' sessions are closed again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BackupSession } from '../backup/backup-session.ts';
-import { Job, recordRefusal, type JobContext } from '../backup/job.ts';
+import type { BackupSession } from '../backup/backup-session.ts';
+import { Job, type JobContext } from '../backup/job.ts';
 import { preflight } from '../backup/preflight.ts';
 import { runBackup } from '../backup/run-backup.ts';
 import type { Target } from '../backup/target.ts';
@@ -16,11 +16,12 @@ import {
   type ClaimedRequest,
   type WaitingRequest,
 } from '../control/requests.ts';
-import { HoldfastError, messageOf } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { testLabelDirectory } from '../repository/label-directory.ts';
 import { chooseNext } from './fairness.ts';
 import type { Jobs } from './jobs.ts';
+import { Openings } from './openings.ts';
 
 export interface DispatcherOptions {
   control: ControlLink;
@@ -36,9 +37,6 @@ export interface DispatcherOptions {
   log: Log;
 }
 
-/** How often and how far apart (milliseconds) a cluster that does not answer is tried. */
-const attempts = 5;
-const pauseBetweenAttempts = 1000;
 /** Milliseconds for the usual claim; the next look does not wait for a slower one. */
 const claimTakes = 10;
 /** Milliseconds for which a request is left alone that could not be claimed: another worker was quicker, or its row is locked. */
@@ -48,6 +46,7 @@ const passOverAll = 3;
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
+  readonly #openings = new Openings();
   #stopped = false;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
@@ -82,6 +81,7 @@ export class Dispatcher {
   stop(): void {
     this.#stopped = true;
     this.#lookAgain = false;
+    this.#openings.stop();
   }
 
   async #takeAll(): Promise<void> {
@@ -126,7 +126,7 @@ export class Dispatcher {
   async #run(job: Job, request: WaitingRequest, target: Target, onClaimed: () => void): Promise<void> {
     const labelsTested = testLabelDirectory(job.context.labels, target.name);
     labelsTested.catch(() => undefined); // runBackup says what is wrong
-    const session = await openSession(job, target);
+    const session = await this.#openings.open(job);
     if (session === undefined) return;
     if (this.#stopped) return session.close();
     const checks = Promise.all([preflight(request, session), labelsTested]).then(([warnings]) => warnings);
@@ -174,30 +174,4 @@ export class Dispatcher {
     if (claimed?.witnessKey) control.keepWitness(job.id, claimed.witnessKey);
     return claimed;
   }
-}
-
-/** Where the cluster does not answer, or is no place to hold a session, the request fails, if nobody has taken it. */
-async function openSession(job: Job, target: Target): Promise<BackupSession | undefined> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await BackupSession.open(target);
-    } catch (error) {
-      const refused = error instanceof HoldfastError && error.code !== 'connection_failed';
-      if (!refused && attempt < attempts) {
-        await sleep(pauseBetweenAttempts);
-        continue;
-      }
-      job.releaseSession();
-      await recordRefusal(job, refused ? error : unreachable(target, error));
-      return undefined;
-    }
-  }
-}
-
-function unreachable(target: Target, cause: unknown): HoldfastError {
-  return new HoldfastError('failed', `cluster "${target.name}" does not answer: ${messageOf(cause)}`, {
-    code: 'cluster_unreachable',
-    hint: "see that its server runs and that the url of the cluster in the worker's configuration is right",
-    cause,
-  });
 }

@@ -78,6 +78,7 @@ const deeds: Record<HoldfastRole, string[]> = {
   operator: ['adopt', 'left_recovery_at', 'prune'],
   worker: [
     'begin_expiry',
+    'describe_wait',
     'end_expiry',
     'fire_schedule',
     'left_recovery_at',
