@@ -2,6 +2,9 @@
 // Plain enough for a Node that is too old for the rest, so that it can say so.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { hideArguments } from './hidden-arguments.js';
+
+hideArguments();
 
 const minimum = [22, 15]; // as "engines" in package.json says
 

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { enableCompileCache } from './compile-cache.js';
+import { takeHiddenArguments, withHiddenArguments } from './hidden-arguments.js';
 
 const source = new URL('../src/cli/main.ts', import.meta.url);
 const built = new URL('../dist/cli/main.js', import.meta.url);
@@ -20,15 +21,17 @@ else {
 
 async function run(main) {
   enableCompileCache();
+  if (process.env.HOLDFAST_RELAUNCHED) takeHiddenArguments();
   const { main: holdfast } = await import(main.href);
   process.exit(await holdfast(process.argv.slice(2))); // whatever connection may still be open
 }
 
 /** With the checkout's own Node, which ends as this does. */
 function relaunch() {
-  const child = spawn(development, process.argv.slice(1), {
+  const { args, env } = withHiddenArguments();
+  const child = spawn(development, args, {
     stdio: 'inherit',
-    env: { ...process.env, HOLDFAST_RELAUNCHED: '1' },
+    env: { ...process.env, ...env, HOLDFAST_RELAUNCHED: '1' },
   });
   // A terminal sends its signals to both; a second one would mean more haste.
   const toBoth = process.stdin.isTTY ? ['SIGINT', 'SIGHUP'] : [];
