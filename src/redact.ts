@@ -18,7 +18,7 @@ export function redact(value: string): string | undefined {
 }
 
 /** A URL up to a blank or a quotation mark; where there is an "@" later in the line, a password could reach until there. */
-const url = /\b([a-z][a-z0-9+.-]*):\/\/(?:[^\n]*@[^\s"'`]*|[^\s"'`]+)/gi;
+const url = /\b([a-z][a-z0-9+.-]{0,11}):\/\/(?:[^\n]{0,500}@[^\s"'`]*|[^\s"'`]+)/gi;
 /** A setting of which nobody knows where its value ends: the rest of the line. */
 const assignment =
   /((?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:access|api|private)[_-]?key)["']?\s*(?:=|:\s)\s*)\S[^\n]*/gi;
