@@ -1,30 +1,27 @@
 import { availableParallelism } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, type Command } from 'commander';
 import { packageRoot } from '../control/statements.ts';
 import { HoldfastError } from '../errors.ts';
-import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { leaseName } from '../repository/lease.ts';
 import { whileReading } from '../repository/lock.ts';
 import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
-import { bytePath } from '../restore/extraction/byte-path.ts';
 import { clusterOwner } from '../restore/extraction/cluster-owner.ts';
 import { lookAhead, type Ahead } from '../restore/look-ahead.ts';
 import { endCommand, fetchCommand } from '../restore/commands.ts';
 import type { Recovery } from '../restore/recovery-settings.ts';
-import { restore, type Restored } from '../restore/restore.ts';
-import { startCommand } from '../restore/start-command.ts';
+import { restore } from '../restore/restore.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
 import { readFrames } from '../restore/stored-backup.ts';
 import type { Target } from '../restore/target.ts';
 import { targetFrom } from '../restore/target-wish.ts';
-import { bytes, plain } from './format.ts';
 import { configFrom, jobsOption, type GlobalOptions } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
 import { listBackups } from './restore-list.ts';
+import { asJson, described } from './restore-report.ts';
 import { addTargetOptions, type TargetOptions } from './target-options.ts';
 
 interface Options extends GlobalOptions, TargetOptions {
@@ -34,6 +31,7 @@ interface Options extends GlobalOptions, TargetOptions {
   repository?: string;
   tablespace: Map<string, string>;
   tablespacesAsTheyWere: boolean;
+  walDirectory?: string;
   asStandby: boolean;
   restoreCommand?: string;
   archiving: boolean;
@@ -58,6 +56,11 @@ export function addRestore(program: Command): void {
       '--tablespaces-as-they-were',
       'put the others where they were, as root, too, and have recovery create those that came later',
       false,
+    )
+    .option(
+      '--wal-directory <directory>',
+      'put pg_wal there, behind a link, as initdb --waldir does: an absolute path, empty, or not there yet',
+      walDirectoryOption,
     )
     .option('--as-standby', 'make a standby of it, which follows its primary', false)
     .option('--restore-command <command>', 'another restore_command than "holdfast-wal fetch"')
@@ -108,6 +111,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     directory,
     moved: options.tablespace,
     asWere: options.tablespacesAsTheyWere,
+    walDirectory: options.walDirectory,
     recovery,
     required: ahead.required,
     fromBackup: choice.fromBackup,
@@ -119,8 +123,9 @@ async function run(which: string | undefined, options: Options, repository: stri
     process.stderr.write(
       `holdfast: warning: an expiry does not know that this server still needs WAL (${restored.leaseProblem}): run none until it has recovered\n`,
     );
-  if (options.json === true) await printJson(asJson(choice, restored, directory));
-  else await printLines([...(await described(choice, restored, directory, recovery)), ...creations(ahead)]);
+  const report = { choice, restored, directory, wal: options.walDirectory, recovery, ahead };
+  if (options.json === true) await printJson(asJson(report));
+  else await printLines(await described(report));
 }
 
 /** Before anything is written: what recovery is going to do elsewhere on this host. */
@@ -141,13 +146,6 @@ async function aheadOf(
       asWere: options.tablespacesAsTheyWere,
       despiteMissingWal: options.despiteMissingWal,
     }),
-  );
-}
-
-function creations({ created }: Ahead): string[] {
-  return created.map(
-    ({ oid, location }) =>
-      `  recovery creates tablespace ${oid} in ${plain(bytePath(location, '').toString())}`,
   );
 }
 
@@ -197,77 +195,6 @@ function recoveryFrom(
   };
 }
 
-function asJson(
-  { backup, warnings }: Choice,
-  { tablespaces, ...amount }: Restored,
-  directory: string,
-): object {
-  const { id, cluster, serverVersion, stopLsn } = backup.description;
-  return {
-    id,
-    backup: entryName(backup.description),
-    cluster,
-    directory,
-    server_version: serverVersion,
-    consistent_at: stopLsn,
-    ...amount,
-    tablespaces: tablespaces.map(({ oid, location }) => ({
-      oid,
-      location: bytePath(location, '').toString(),
-    })),
-    warnings,
-  };
-}
-
-async function described(
-  { backup, nextTimeline }: Choice,
-  { files, bytes: amount, tablespaces }: Restored,
-  directory: string,
-  recovery: Recovery,
-): Promise<string[]> {
-  const { description } = backup;
-  const major = Number.parseInt(description.serverVersion, 10);
-  return [
-    `backup ${entryName(description)} of cluster ${description.cluster} is restored: ${files} files, ${bytes(amount)}`,
-    ...tablespaces.map(
-      ({ oid, location }) => `tablespace ${oid}: ${plain(bytePath(location, '').toString())}`,
-    ),
-    'what to do next:',
-    `  start PostgreSQL ${major} on it, for example: ${plain(await startCommand({ directory, backup: description }))}`,
-    ...(await whatFollows(recovery, directory, description)),
-    `  ${whoArchives(recovery.noArchiving, recovery.standby ? undefined : nextTimeline)}`,
-  ];
-}
-
-/** Two servers that archive into one repository look like one to whoever restores from it. */
-function whoArchives(noArchiving: boolean, timeline: number | undefined): string {
-  if (noArchiving) return 'it archives nothing: archive_mode is off in its postgresql.auto.conf';
-  const where = 'archives where the server did that was backed up, with the same archive_command';
-  return timeline === undefined
-    ? `once it is promoted, it ${where}`
-    : `once it is open, it ${where}, as timeline ${timeline}: the other server must be gone by then, or restore with --no-archiving`;
-}
-
-async function whatFollows(
-  { standby, target, action }: Recovery,
-  directory: string,
-  backup: RepositoryBackup,
-): Promise<string[]> {
-  if (standby) return ['  it follows its primary: see primary_conninfo there'];
-  if (target.kind === 'latest' || action === 'promote')
-    return ['  it takes connections once it has recovered, for writing, and none before'];
-  if (action === 'pause')
-    return [
-      '  it answers before it gets to the target, and pauses there: look at it once this says "t": SELECT pg_is_wal_replay_paused()',
-      '  SELECT pg_wal_replay_resume() opens it for good',
-    ];
-  const settings = ['recovery_target_action=promote'];
-  return [
-    `  it shuts down at the target; this opens it there for good: ${plain(await startCommand({ directory, backup, settings }))}`,
-    '  leave recovery.signal where it is: without it, the server would go on past the target, on the timeline of the old one',
-  ];
-}
-
 /** `OID=DIR`, any number of times. */
 function tablespaceOption(text: string, before: Map<string, string>): Map<string, string> {
   const [, oid, directory] = /^(\d+)=(.+)$/s.exec(text) ?? [];
@@ -275,4 +202,9 @@ function tablespaceOption(text: string, before: Map<string, string>): Map<string
     throw new InvalidArgumentError('it has not the form OID=DIRECTORY');
   if (before.has(oid)) throw new InvalidArgumentError(`tablespace ${oid} is given twice`);
   return new Map([...before, [oid, resolve(directory)]]);
+}
+
+function walDirectoryOption(text: string): string {
+  if (!isAbsolute(text)) throw new InvalidArgumentError('it is not an absolute path');
+  return resolve(text);
 }

@@ -19,6 +19,8 @@ export interface RepositoryBackup extends BackupDescription {
   controlOrigin?: string;
   /** Where it was, as the worker's host saw it. */
   dataDirectory: string;
+  /** Where the link pg_wal led; undefined: it was a directory, or an older release did not note it. */
+  walLinkedTo?: string;
   /** Bytes. */
   blockSize: number;
   walSegmentSize: number;
@@ -94,6 +96,8 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   for (const [key, type] of Object.entries(types)) {
     if (typeof backup[key as keyof RepositoryBackup] !== type) throw refuse(`has no ${type} "${key}"`);
   }
+  if (!['string', 'undefined'].includes(typeof backup.walLinkedTo))
+    throw refuse('has a "walLinkedTo" that is not a string');
   for (const key of ['tablespaces', 'tars', 'damagedPages'] as const) {
     if (!Array.isArray(backup[key])) throw refuse(`has no list "${key}"`);
   }

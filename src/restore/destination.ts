@@ -2,11 +2,12 @@
  * Where a restore goes: directories that are empty or not there yet. While it is under way, a note lies in the data
  * directory, and pg_control does not: no server starts on such a directory.
  */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError, messageOf } from '../errors.ts';
+import { HoldfastError } from '../errors.ts';
 import { syncDirectory, writeSynced } from '../repository/durable-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
+import { refuseWalDirectory } from './wal-directory.ts';
 
 export const noteName = 'holdfast-restore-unfinished';
 
@@ -15,13 +16,18 @@ export interface Destination {
   directory: string;
   /** Those that go elsewhere; their locations have one character a byte. */
   tablespaces: readonly { oid: string; location: string }[];
+  /** Where pg_wal goes, absolute; undefined: into the data directory. */
+  walDirectory?: string | undefined;
 }
 
-/** Makes the directories that are not there. @throws HoldfastError `directory_not_empty`, and then nothing is changed */
-export async function prepareDestination(
-  { directory, tablespaces }: Destination,
-  what: string,
+/** @throws HoldfastError `directory_not_empty`, `wal_directory_overlaps`, `directory_unwritable`; nothing is changed */
+export async function refuseDestination(
+  { directory, tablespaces, walDirectory }: Destination,
+  uid: number | undefined,
 ): Promise<void> {
+  const locations = tablespaces.map(({ location }) => bytePath(location, '').toString());
+  if (walDirectory !== undefined)
+    await refuseWalDirectory({ walDirectory, others: [directory, ...locations], uid });
   await refuseFull(
     Buffer.from(directory),
     directory,
@@ -34,25 +40,29 @@ export async function prepareDestination(
       directory,
       `tablespace ${oid} would go there: say where with --tablespace ${oid}=DIR`,
     );
-  for (const path of [Buffer.from(directory), ...tablespaces.map(({ location }) => bytePath(location, ''))])
-    await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-      throw new HoldfastError(
-        'failed',
-        `the directory "${path.toString()}" cannot be made: ${messageOf(error)}`,
-        {
-          code: 'directory_unwritable',
-          cause: error,
-        },
-      );
-    });
+  if (walDirectory === undefined) return;
+  await refuseFull(
+    Buffer.from(walDirectory),
+    directory,
+    'give --wal-directory a new or an empty directory',
+    `use a directory below it, as initdb would have you: --wal-directory ${join(walDirectory, 'pg_wal')}`,
+  );
+}
+
+/** `written`: by which path the data directory is written. */
+export async function writeNote(
+  { directory, tablespaces, walDirectory }: Destination,
+  { written, what }: { written: string; what: string },
+): Promise<void> {
   const text = [
     `${what} has begun here and is not finished: no server must start on this directory.`,
     'Where it was interrupted, empty these directories and restore again:',
     directory,
     ...tablespaces.map(({ location }) => bytePath(location, '').toString()),
+    ...(walDirectory === undefined ? [] : [walDirectory]),
   ];
-  await writeSynced(join(directory, noteName), Buffer.from(`${text.join('\n')}\n`), 0o600);
-  await syncDirectory(directory);
+  await writeSynced(join(written, noteName), Buffer.from(`${text.join('\n')}\n`), 0o600);
+  await syncDirectory(written);
 }
 
 /** The restore is finished. */
@@ -93,6 +103,6 @@ async function refuseFull(
     hint:
       note === undefined
         ? ((isMount ? hintForMount : undefined) ?? hint)
-        : `a restore to "${dataDirectory}" was interrupted: make sure that none is running there, empty that directory and those of its tablespaces (${noteName} names them), and try again`,
+        : `a restore to "${dataDirectory}" was interrupted: make sure that none is running there, empty that directory, and those of its tablespaces and of its WAL (${noteName} names them), and try again`,
   });
 }

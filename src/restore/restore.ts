@@ -2,31 +2,28 @@
  * Restores a backup into an empty directory. What makes a data directory of it, pg_control, comes last, after every
  * file has been held against the manifest and is durable: what is damaged or unfinished never starts.
  */
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
-import { parseControlFile } from '../postgres/pg-control.ts';
-import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
+import type { RequiredParameters } from '../postgres/required-parameters.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
-import { readCompressed } from '../repository/compressed-file.ts';
 import { syncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { writeLease } from '../repository/lease.ts';
 import { whileReading } from '../repository/lock.ts';
-import { addToAutoConf, configuredIn } from './auto-conf.ts';
-import { ownershipOf, writeOwned, type Owned } from './data-files.ts';
-import { prepareDestination, removeNote } from './destination.ts';
+import { addControlFile, addManifest, addSettings, addWal, controlFile } from './add-files.ts';
+import { ownershipOf } from './data-files.ts';
+import { refuseDestination, removeNote, writeNote } from './destination.ts';
 import { finishDirectories, handOver } from './directories.ts';
 import { asBytes, bytePath } from './extraction/byte-path.ts';
 import { clusterOwner, type Owner } from './extraction/cluster-owner.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
 import { holdDestination, type HeldDestination } from './hold-destination.ts';
 import { linkTablespaces } from './link-tablespaces.ts';
+import { linkWal } from './link-wal.ts';
 import { Flusher } from './make-durable.ts';
-import { recoverySettings, type Recovery } from './recovery-settings.ts';
-import { serverSettings } from './server-settings.ts';
+import type { Recovery } from './recovery-settings.ts';
 import { readInventory, type Inventory, type StoredBackup } from './stored-backup.ts';
 import { placeTablespaces, refuseUnasked, type PlacedTablespace } from './tablespaces.ts';
 import { refuseWrongFiles } from './whole-copy.ts';
@@ -39,6 +36,8 @@ export interface RestoreOptions {
   moved: ReadonlyMap<string, string>;
   /** The others go where they were, even as root. */
   asWere: boolean;
+  /** Where pg_wal goes, absolute; undefined: into the data directory. */
+  walDirectory?: string | undefined;
   recovery: Recovery;
   /** What a server needs on the way beyond what it needed when the backup was made. */
   required?: RequiredParameters | undefined;
@@ -59,7 +58,6 @@ export interface Restored {
   bytes: number;
 }
 
-const controlFile = 'global/pg_control';
 const kept = [controlFile, 'PG_VERSION', 'backup_label', 'tablespace_map'];
 
 /** @throws HoldfastError; what has been written by then is no data directory */
@@ -73,19 +71,24 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
   const owner = clusterOwner(backup, inventory.frames);
   const tablespaces = await planTablespaces(options, inventory);
   const outside = tablespaces.filter(({ inside }) => !inside);
-  const destination = { directory, tablespaces: outside };
-  await prepareDestination(destination, `the restore of backup ${entryName(backup.description)}`);
+  const destination = { directory, tablespaces: outside, walDirectory: options.walDirectory };
+  await refuseDestination(destination, owner?.uid);
   const held = await holdDestination(destination);
   try {
+    const what = `the restore of backup ${entryName(backup.description)}`;
+    await writeNote(destination, { written: held.directory, what });
     const places = tablespaces.map((tablespace) => ({
       ...tablespace,
       written: writtenAt(tablespace, held, directory),
     }));
     const amount = await fill(
-      { ...options, directory: held.directory, named: directory, owner, inventory },
+      { ...options, directory: held.directory, named: directory, wal: held.wal, owner, inventory },
       places,
     );
     return { tablespaces, ...amount, leaseProblem: await leave(options, held) };
+  } catch (error) {
+    await held.giveWalBack(options.fromBackup).catch(() => undefined);
+    throw error;
   } finally {
     await held.release();
   }
@@ -109,6 +112,8 @@ async function leave(
 interface Filling extends RestoreOptions {
   /** The data directory, as the user knows it. */
   named: string;
+  /** Where pg_wal is, if not in the data directory. */
+  wal: string | undefined;
   owner: Owner | undefined;
   inventory: Inventory;
 }
@@ -123,7 +128,7 @@ function writtenAt({ oid, location }: PlacedTablespace, held: HeldDestination, d
 }
 
 async function fill(filling: Filling, places: readonly Place[]): Promise<{ files: number; bytes: number }> {
-  const { backup, directory, inventory } = filling;
+  const { backup, directory, inventory, wal, walDirectory } = filling;
   const flusher = new Flusher();
   const { outcome, files, bytes } = await extractAll(filling, places, flusher);
   refuseWrongFiles(outcome.kept, inventory.manifest, backup);
@@ -132,15 +137,18 @@ async function fill(filling: Filling, places: readonly Place[]): Promise<{ files
   await finishDirectories(outcome.directories, roots, owned);
   const major = Number.parseInt(backup.description.serverVersion, 10);
   await linkTablespaces({ directory, major }, places, owned);
+  if (wal !== undefined && walDirectory !== undefined)
+    await linkWal(directory, { written: wal, location: walDirectory }, owned);
+  const all = wal === undefined ? roots : { ...roots, pg_wal: asBytes(wal) };
   await addWal(filling, owned);
   await addSettings(filling, outcome.kept.get(controlFile), owned);
   await addManifest(filling, owned);
-  await flusher.finish(Object.values(roots));
+  await flusher.finish(Object.values(all));
 
   await addControlFile(directory, outcome.kept.get(controlFile), owned);
   await removeNote({ directory });
-  await handOver(roots, owned);
-  for (const root of Object.values(roots)) await syncDirectory(bytePath(root, ''));
+  await handOver(all, owned);
+  for (const root of Object.values(all)) await syncDirectory(bytePath(root, ''));
   return { files, bytes };
 }
 
@@ -209,70 +217,4 @@ function placeOf(path: string, directory: string, locations: ReadonlyMap<string,
   const [, oid = '', rest = ''] = /^pg_tblspc\/(\d+)\/(.*)$/s.exec(path) ?? [];
   const location = locations.get(oid);
   return location === undefined ? bytePath(asBytes(directory), path) : bytePath(location, rest);
-}
-
-async function addWal({ backup, directory, fromBackup }: RestoreOptions, owned: Owned): Promise<void> {
-  for (const name of fromBackup) {
-    const path = join(backup.directory, 'pg_wal', `${name}.zst`);
-    try {
-      await decompressTo(join(directory, 'pg_wal', name), path, backup.description.walSegmentSize, owned);
-    } catch (error) {
-      throw new HoldfastError('failed', `"${path}" cannot be restored: ${messageOf(error)}`, {
-        code: 'backup_damaged',
-        cause: error,
-      });
-    }
-  }
-}
-
-/** The one that the files were held against: what is in the repository may be another one by now. */
-async function addManifest({ backup, directory }: Filling, owned: Owned): Promise<void> {
-  const from = join(backup.directory, 'backup_manifest');
-  let checksum = 0;
-  const content = async function* () {
-    for await (const bytes of createReadStream(from) as AsyncIterable<Buffer>) {
-      checksum = crc32c(bytes, checksum);
-      yield bytes;
-    }
-  };
-  await writeOwned(join(directory, 'backup_manifest'), content(), owned);
-  if (checksum === backup.description.manifestCrc32c) return;
-  throw new HoldfastError('failed', `"${from}" has changed while it was restored`, {
-    code: 'backup_damaged',
-  });
-}
-
-async function decompressTo(to: string, from: string, size: number, owned: Owned): Promise<void> {
-  const file = await open(from, 'r');
-  try {
-    await writeOwned(to, readCompressed(file, size), owned);
-  } finally {
-    await file.close();
-  }
-}
-
-async function addSettings(
-  { backup, directory, recovery, required }: RestoreOptions,
-  control: Buffer | undefined,
-  owned: Owned,
-): Promise<void> {
-  const { required: atFirst } = parseControlFile(control ?? Buffer.alloc(0));
-  const needs = {
-    major: Number.parseInt(backup.description.serverVersion, 10),
-    required: greaterParameters(atFirst, required ?? atFirst),
-    configured: await configuredIn(directory),
-  };
-  const settings = [...recoverySettings(recovery), ...serverSettings(recovery, needs)];
-  const comment = `holdfast restore of backup ${entryName(backup.description)}, ${new Date().toISOString()}`;
-  await addToAutoConf({ directory, settings, comment, owned });
-  const signal = recovery.standby ? 'standby.signal' : 'recovery.signal';
-  await writeOwned(join(directory, signal), Buffer.alloc(0), owned);
-}
-
-async function addControlFile(directory: string, bytes: Buffer | undefined, owned: Owned): Promise<void> {
-  await mkdir(join(directory, 'global'), { recursive: true });
-  const file = join(directory, controlFile);
-  await writeOwned(`${file}.restoring`, bytes ?? Buffer.alloc(0), owned, { sync: true });
-  await rename(`${file}.restoring`, file);
-  await syncDirectory(join(directory, 'global'));
 }

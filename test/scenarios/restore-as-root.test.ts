@@ -175,4 +175,5 @@ test("a directory that somebody else owns is root's until the restore is over, a
     refused.stderr,
     /cannot be restored to as root: the symbolic link "theirs" in it belongs to user \d+/,
   );
+  t.deepEqual(await readdir(elsewhere), []);
 });

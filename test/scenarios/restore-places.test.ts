@@ -1,6 +1,17 @@
 // Where `holdfast restore` puts things: tablespaces, owners and modes, a standby, and what it refuses.
 import { existsSync } from 'node:fs';
-import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { newest } from '../../dev/embedded/binaries.ts';
@@ -60,7 +71,7 @@ test('tablespaces go where they are sent, and ones below the data directory move
   t.regex(unknown.stderr, /the backup has no tablespace 1\n {2}hint: it has \d+, \d+/);
 });
 
-test('a tablespace that is in place is restored in place, and pg_wal that was a link as a directory', async (t) => {
+test('a tablespace that is in place is restored in place, and pg_wal that was a link as a directory, or where it is sent', async (t) => {
   const elsewhere = await temporaryDirectory(t);
   await chmod(elsewhere, 0o777);
   const initdb = [`--waldir=${join(elsewhere, 'its wal')}`];
@@ -85,7 +96,47 @@ test('a tablespace that is in place is restored in place, and pg_wal that was a 
   const { dataDirectory } = there.cluster;
   t.true((await lstat(join(dataDirectory, 'pg_tblspc', path.split('/')[1] ?? ''))).isDirectory());
   t.true((await lstat(join(dataDirectory, 'pg_wal'))).isDirectory());
+  await sentElsewhere(t, scene, join(elsewhere, 'its wal'));
 });
+
+async function sentElsewhere(t: ExecutionContext, scene: RepositoryScene, was: string): Promise<void> {
+  // What is beside the backup goes there, too.
+  await rm(join(scene.directory, 'wal'), { recursive: true });
+  const { stdout } = await scene.restore(join(await temporaryDirectory(t), 'data'));
+  const said = `pg_wal: in the data directory; the backed-up server had it at ${was}: give --wal-directory to`;
+  t.true(stdout.includes(said), stdout);
+
+  const wal = join(await scene.cluster.serverDirectory('volume'), 'new', 'wal');
+  const { client, cluster } = await scene.started('--no-archiving', '--wal-directory', wal);
+  t.is(await client.value('select count(*)::int from near'), 1000);
+  t.is(await readlink(join(cluster.dataDirectory, 'pg_wal')), wal);
+  const [is, data] = await Promise.all([stat(wal), stat(cluster.dataDirectory)]);
+  t.deepEqual([is.uid, is.gid, is.mode], [data.uid, data.gid, data.mode]);
+  t.true((await stat(join(wal, 'archive_status'))).isDirectory());
+
+  const to = join(await temporaryDirectory(t), 'data');
+  const taken = await scene.restore(to, '--wal-directory', wal);
+  t.regex(taken.stderr, /new\/wal" is not empty\n {2}hint: give --wal-directory a new or an empty/);
+  t.false(existsSync(to));
+  const relative = await scene.restore(to, '--wal-directory', 'wal');
+  t.regex(relative.stderr, /it is not an absolute path/);
+  await failing(t, scene, to);
+}
+
+/** The backup's own WAL is damaged, which comes out when pg_wal has been put in its place. */
+async function failing(t: ExecutionContext, scene: RepositoryScene, to: string): Promise<void> {
+  const [backup = ''] = await readdir(join(scene.directory, 'backups'));
+  const own = join(scene.directory, 'backups', backup, 'pg_wal');
+  for (const name of await readdir(own)) await truncate(join(own, name), 1000);
+  const wal = await temporaryDirectory(t);
+  const before = await stat(wal);
+  const { status, stderr } = await scene.restore(to, '--wal-directory', wal, '--despite-missing-wal');
+  t.is(status, 1);
+  t.regex(stderr, /cannot be restored/);
+  t.deepEqual(await readdir(wal), []);
+  const after = await stat(wal);
+  t.deepEqual([after.uid, after.gid, after.mode], [before.uid, before.gid, before.mode]);
+}
 
 test("modes are those of the backup, and all belongs to the cluster's owner, whoever restores", async (t) => {
   const scene = await repositoryScene(t);

@@ -3,8 +3,8 @@
  * in which the backup session is; its repository has to be writable and to hold no other system's backups.
  */
 import { randomUUID } from 'node:crypto';
-import { access, constants, readFile, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, constants, readFile, readdir, readlink, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import type { Connection } from '../../control/connection.ts';
 import { useOrCreateRepository } from '../../chores/repository-use.ts';
 import { controlIdentity } from '../../control/identity.ts';
@@ -20,6 +20,8 @@ import type { JobContext } from '../job.ts';
 
 export interface CopySource {
   dataDirectory: string;
+  /** Where the link pg_wal leads; undefined: it is a directory. */
+  walLinkedTo: string | undefined;
   /** The cluster's in the repository. */
   clusterDirectory: string;
   systemIdentifier: string;
@@ -56,6 +58,7 @@ export async function findSource(context: JobContext, db: Connection): Promise<O
   await testRepository(clusterDirectory, { systemIdentifier, walSegmentSize });
   return {
     dataDirectory,
+    walLinkedTo: await linkedTo(join(dataDirectory, 'pg_wal')),
     clusterDirectory,
     systemIdentifier,
     walSegmentSize,
@@ -123,4 +126,10 @@ async function testRepository(
   } finally {
     for (const path of [probe, `${probe}-named`]) await rm(path, { force: true }).catch(() => undefined);
   }
+}
+
+/** Where a symbolic link leads, absolute; undefined: it is a directory. */
+async function linkedTo(path: string): Promise<string | undefined> {
+  const link = await readlink(path).catch(() => undefined);
+  return link === undefined ? undefined : resolve(dirname(path), link);
 }

@@ -147,7 +147,7 @@ class Making {
 
 function describe(
   description: BackupDescription,
-  { dataDirectory, controlOrigin }: CopySource,
+  { dataDirectory, walLinkedTo, controlOrigin }: CopySource,
   compressLevel: number,
   { manifestBytes, ...summary }: CopySummary,
 ): RepositoryBackup {
@@ -158,6 +158,7 @@ function describe(
     ...description,
     controlOrigin,
     dataDirectory,
+    ...(walLinkedTo !== undefined && { walLinkedTo }),
     compressLevel,
     storedBytes: stored,
     ...summary,

@@ -1,0 +1,34 @@
+/** pg_wal in a place of its own, behind a symbolic link, as initdb --waldir makes it. */
+import { chmod, chown, lchown, lstat, mkdir, readdir, rmdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Owned } from './data-files.ts';
+
+/** `written`: by which path we write there; `location`: what the server is told. */
+export async function linkWal(
+  directory: string,
+  { written, location }: { written: string; location: string },
+  owned: Owned,
+): Promise<void> {
+  const link = join(directory, 'pg_wal');
+  try {
+    // A copy has nothing in it but empty directories.
+    for (const name of await readdir(link)) {
+      const { mode } = await lstat(join(link, name));
+      await rmdir(join(link, name));
+      const made = join(written, name);
+      await mkdir(made);
+      if (owned.owner !== undefined) await chown(made, owned.owner.uid, owned.owner.gid);
+      await chmod(made, mode & 0o777);
+    }
+    await rmdir(link);
+    await symlink(location, link);
+    if (owned.owner !== undefined) await lchown(link, owned.owner.uid, owned.owner.gid);
+  } catch (error) {
+    throw new HoldfastError('failed', `"${link}" cannot be led to "${location}": ${messageOf(error)}`, {
+      code: 'directory_unwritable',
+      hint: 'restore without --wal-directory, or to a file system that has symbolic links',
+      cause: error,
+    });
+  }
+}
