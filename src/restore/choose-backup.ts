@@ -4,10 +4,13 @@ import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { entryName, isEntryOf } from '../repository/label-entry.ts';
 import { readOwner } from '../repository/repository-owner.ts';
+import { howToUsePartial, whatIsPartial, type PartialOnly } from '../repository/partial-segment.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { ownSegments, readArchive } from './archive.ts';
+import { shellWord } from './commands.ts';
 import { leadsThrough, pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
 import { backupAt, listedBackups, storedBackups, type StoredBackup } from './stored-backup.ts';
+import { partialOnWay } from './partial-on-way.ts';
 import { doubtAbout, missingWal, notArchived } from './wal-needs.ts';
 import { brokenWay } from './way.ts';
 import { coverageFrom, type Archive, type Span } from './wal-path.ts';
@@ -59,14 +62,10 @@ export async function chooseBackup(question: Question): Promise<Choice> {
   const { stopWal, walSegmentSize } = backup.description;
   const coverage = coverageFrom(stopWal, path, segments, walSegmentSize);
   const archivedAt = await timeOf(question.clusterDirectory, coverage.last);
-  const needs = { backup: backup.description, target: question.target, segments, coverage, archivedAt };
+  const needs = { backup: backup.description, target: question.target, path, segments, coverage, archivedAt };
+  const partial = await partialOnWay(question.clusterDirectory, needs, archive);
   const missing = missingWal(needs);
-  if (missing !== undefined && !question.despiteMissingWal) {
-    throw new HoldfastError('failed', missing, {
-      code: 'wal_missing',
-      hint: 'find the missing segment and archive it ("holdfast wal push FILE"), choose another backup or an earlier target, or go on with --despite-missing-wal',
-    });
-  }
+  if (missing !== undefined && !question.despiteMissingWal) throw walMissing(missing, partial);
   const { clusterDirectory, target } = question;
   const broken = await brokenWay({ backup, clusterDirectory, path, target, archived: archive.segments, own });
   if (broken !== undefined && !question.despiteMissingWal) throw broken;
@@ -74,6 +73,8 @@ export async function chooseBackup(question: Question): Promise<Choice> {
   const doubt = question.hasOtherWal ? undefined : doubtAbout({ ...needs, archived: archive.segments });
   const warning = missing ?? doubt;
   if (warning !== undefined) warnings.push(warning);
+  if (partial !== undefined && !question.hasOtherWal)
+    warnings.push(`${whatIsPartial(partial)}; ${howToUsePartial(partial, shellWord)}`);
   const fromBackup = notArchived({ backup: backup.description, archived: archive.segments });
   return {
     backup,
@@ -170,6 +171,15 @@ export async function findStored(clusterDirectory: string, which: string): Promi
     code: 'backup_ambiguous',
     hint: 'ids repeat after the control database was restored: give the name',
   });
+}
+
+function walMissing(missing: string, partial: PartialOnly | undefined): HoldfastError {
+  const options = 'choose another backup or an earlier target, or go on with --despite-missing-wal';
+  const [also, hint] =
+    partial === undefined
+      ? [[], `find the missing segment and archive it ("holdfast wal push FILE"), ${options}`]
+      : [[whatIsPartial(partial)], `${howToUsePartial(partial, shellWord)}; or ${options}`];
+  return new HoldfastError('failed', [missing, ...also].join('; '), { code: 'wal_missing', hint });
 }
 
 async function timeOf(clusterDirectory: string, segment: string | undefined): Promise<Date | undefined> {

@@ -10,7 +10,16 @@ import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import { readCompressed, readCompressedFile } from '../repository/compressed-file.ts';
 import { whileReading } from '../repository/lock.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import {
+  continuationsOf,
+  howToUsePartial,
+  isPartialOnly,
+  whatIsPartial,
+} from '../repository/partial-segment.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
+import { parseLsn } from '../postgres/lsn.ts';
+import { readArchive } from './archive.ts';
+import { shellWord } from './commands.ts';
 import { findBreak, type SegmentFile } from '../postgres/segment-chain.ts';
 import { extract, type Outcome } from './extraction/extract.ts';
 import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from './stored-backup.ts';
@@ -113,7 +122,11 @@ async function verifyWal(
   for (const name of segmentRange(startWal, stopWal, walSegmentSize)) {
     const places = [archivedPath(clusterDirectory, name), join(directory, 'pg_wal', `${name}.zst`)];
     const files = await differentFiles(places);
-    if (files.length === 0) problems.push(`the WAL segment ${name} is missing`);
+    if (files.length === 0) {
+      const { problem, instead } = await lacking(name, description, clusterDirectory);
+      if (problem !== undefined) problems.push(problem);
+      files.push(...instead);
+    }
     for (const path of files) {
       looked += 1;
       const problem = await segmentProblem(path, name, description);
@@ -123,6 +136,23 @@ async function verifyWal(
   }
   problems.push(...(await brokenChain(whole, walSegmentSize)));
   return looked;
+}
+
+/** A segment that is not there: where its timeline was left within it, that of the next one has what it had. */
+async function lacking(
+  name: string,
+  { stopLsn, walSegmentSize }: RepositoryBackup,
+  clusterDirectory: string,
+): Promise<{ problem?: string; instead: string[] }> {
+  const { histories, segments } = await readArchive(clusterDirectory);
+  const later = continuationsOf(name, histories, walSegmentSize).find((one) => segments.has(one.segment));
+  if (later !== undefined && parseLsn(stopLsn) <= later.lsn)
+    return { instead: [archivedPath(clusterDirectory, later.segment)] };
+  const problem = `the WAL segment ${name} is missing`;
+  if (!(await isPartialOnly(clusterDirectory, name))) return { problem, instead: [] };
+  const partial = { segment: name, clusterDirectory, continuation: undefined };
+  const all = [problem, whatIsPartial(partial), howToUsePartial(partial, shellWord)];
+  return { problem: all.join('; '), instead: [] };
 }
 
 /** Where segments that are whole do not follow each other: they are of two servers. */

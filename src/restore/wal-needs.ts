@@ -3,11 +3,13 @@ import { formatLsn } from '../postgres/lsn.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { formatTime, type Target } from './target.ts';
-import type { Coverage } from './wal-path.ts';
+import { fileFor, type Coverage, type Span } from './wal-path.ts';
 
 export interface Needs {
   backup: Pick<RepositoryBackup, 'id' | 'startWal' | 'stopWal' | 'walSegmentSize'>;
   target: Target;
+  /** The timelines of recovery, oldest first. */
+  path: readonly Span[];
   /** What there is, in the archive or beside the backup. */
   segments: ReadonlySet<string>;
   /** From the last segment of the backup on. */
@@ -20,7 +22,9 @@ export interface Needs {
 export function missingWal(needs: Needs): string | undefined {
   const { backup, target, segments, coverage, archivedAt } = needs;
   const { startWal, stopWal, walSegmentSize } = backup;
-  const absent = segmentRange(startWal, stopWal, walSegmentSize).find((name) => !segments.has(name));
+  const absent = segmentRange(startWal, stopWal, walSegmentSize).find(
+    (name) => !segments.has(name) && !segments.has(onPath(name, needs)),
+  );
   if (absent !== undefined)
     return `backup ${backup.id} needs the WAL from ${startWal} to ${stopWal}, and ${absent} is not there`;
   if (target.kind === 'immediate') return undefined;
@@ -38,6 +42,11 @@ export function missingWal(needs: Needs): string | undefined {
   if (archivedAt !== undefined && BigInt(archivedAt.getTime()) * 1000n >= target.at.microseconds)
     return undefined;
   return `${hole} is missing in the archive, before ${formatTime(target.at)}`;
+}
+
+/** The segment that recovery reads there: where the timeline was left within it, that of the next one. */
+function onPath(name: string, { backup: { walSegmentSize }, path }: Needs): string {
+  return fileFor(parseSegmentName(name, walSegmentSize).number, path, walSegmentSize);
 }
 
 /** Why the target may not be reached, although nothing is missing; undefined: it will be, as far as can be known. */

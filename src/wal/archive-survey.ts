@@ -10,6 +10,7 @@ import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
+import { continuationsOf, isPartialOnly, whatIsPartial } from '../repository/partial-segment.ts';
 import { listBackups, type RepositoryBackup } from '../repository/repository-backup.ts';
 import {
   archivedPath,
@@ -65,6 +66,7 @@ export class ArchiveSurvey {
     const byName = runsOf(settled, this.#histories, walSegmentSize);
     const broken = await this.#chain.look(byName, this.#histories, walSegmentSize);
     this.problems.push(...this.#unknown(byName), ...broken.values(), ...this.#chain.problems);
+    this.problems.push(...(await this.#partial(byName, walSegmentSize)));
     const runs = runsOf(settled, this.#histories, walSegmentSize, broken);
     const archive: Archive = {
       systemIdentifier,
@@ -87,6 +89,20 @@ export class ArchiveSurvey {
     return [...timelines]
       .filter((timeline) => !this.#histories.has(timeline))
       .map((timeline) => `there is WAL of timeline ${timeline}, but not its history file`);
+  }
+
+  /** Segments that are there as .partial only, though no history says that their timeline was left there. */
+  async #partial(runs: readonly Run[], segmentSize: number): Promise<string[]> {
+    const found: string[] = [];
+    for (const { timeline, to } of runs) {
+      const segment = segmentName({ timeline, number: to + 1n }, segmentSize);
+      if (continuationsOf(segment, this.#histories, segmentSize).length > 0) continue;
+      if (await isPartialOnly(this.#clusterDirectory, segment))
+        found.push(
+          whatIsPartial({ segment, clusterDirectory: this.#clusterDirectory, continuation: undefined }),
+        );
+    }
+    return found;
   }
 
   async #segments(): Promise<string[]> {

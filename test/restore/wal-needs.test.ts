@@ -22,6 +22,7 @@ const archivedAt = new Date('2026-03-14T12:00:00Z');
 const needs = (segments: Set<string>, target: Target) => ({
   backup,
   target,
+  path,
   segments,
   coverage: coverageFrom(backup.stopWal, path, segments, size),
   archivedAt,
@@ -111,4 +112,12 @@ test('a target behind the end of the archive is doubtful, and so is all where th
   for (const target of [{ kind: 'latest' }, at('2026-03-14 11:00:00Z')] as Target[])
     t.regex(String(doubt(target, new Set())), /no WAL from the end of backup 7 on: recovery ends there/);
   t.is(doubt({ kind: 'immediate' }, new Set()), undefined);
+});
+
+test('a segment of the backup may be that of the next timeline, where the old one was left within it', (t) => {
+  const stop = '000000010000000000000004';
+  const histories = new Map([[2, [{ timeline: 1, end: parseLsn('0/4000100') }]]]);
+  const of = needs(new Set(['000000010000000000000003', '000000020000000000000004']), { kind: 'immediate' });
+  t.is(missingWal({ ...of, path: spansTo(2, histories) }), undefined);
+  t.true(missingWal(of)?.endsWith(`and ${stop} is not there`));
 });

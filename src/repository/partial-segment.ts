@@ -1,0 +1,72 @@
+/**
+ * Segments that the archive has as .partial only: what a promoted standby had of the last one of the timeline that it
+ * left, or pg_receivewal. Recovery asks for no such file.
+ */
+import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { archivedPath } from './wal-archive.ts';
+import { formatLsn } from '../postgres/lsn.ts';
+import type { Ancestor } from '../postgres/timeline-history.ts';
+import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
+
+/** Whether there is what a server had of a segment, and not the segment. */
+export async function isPartialOnly(clusterDirectory: string, segment: string): Promise<boolean> {
+  const isThere = (name: string) =>
+    stat(archivedPath(clusterDirectory, name)).then(
+      () => true,
+      () => false,
+    );
+  return (await isThere(`${segment}.partial`)) && !(await isThere(segment));
+}
+
+export interface Continuation {
+  timeline: number;
+  /** Where it begins. */
+  lsn: bigint;
+  /** Its segment with the same number, which has what the other timeline had up to there. */
+  segment: string;
+}
+
+/** The timelines that were begun within a segment, by what the history files say. Pure. */
+export function continuationsOf(
+  segment: string,
+  histories: ReadonlyMap<number, readonly Ancestor[]>,
+  segmentSize: number,
+): Continuation[] {
+  const { timeline: left, number } = parseSegmentName(segment, segmentSize);
+  return [...histories].flatMap(([timeline, ancestors]) => {
+    const parent = ancestors.at(-1);
+    if (parent?.timeline !== left || parent.end / BigInt(segmentSize) !== number) return [];
+    return [{ timeline, lsn: parent.end, segment: segmentName({ timeline, number }, segmentSize) }];
+  });
+}
+
+/** What is there, and what to type. Pure. */
+export interface PartialOnly {
+  segment: string;
+  clusterDirectory: string;
+  /** A timeline that was begun within it, and whose own segment is whole. */
+  continuation: Continuation | undefined;
+}
+
+export function whatIsPartial({ segment, continuation }: PartialOnly): string {
+  const what = `the archive has ${segment} only as ${segment}.partial, which recovery does not read`;
+  if (continuation === undefined) return what;
+  return `${what}: its timeline was left there, and what it has up to ${formatLsn(continuation.lsn)} is in ${continuation.segment} as well`;
+}
+
+/** `quote`: makes one word for the shell. */
+export function howToUsePartial(
+  { segment, clusterDirectory, continuation }: PartialOnly,
+  quote: (text: string) => string,
+): string {
+  if (continuation !== undefined)
+    return `type --target-timeline ${continuation.timeline} --target-lsn ${formatLsn(continuation.lsn)} to restore all of it`;
+  const where = `--repository ${quote(dirname(clusterDirectory))} --cluster ${quote(basename(clusterDirectory))}`;
+  const commands = [
+    'd=$(mktemp -d)',
+    `holdfast wal fetch ${segment}.partial "$d/${segment}" ${where}`,
+    `holdfast wal push "$d/${segment}" ${where}`,
+  ];
+  return `make it a whole one, as the user that owns the repository, if no server has more of it: ${commands.join(' && ')}`;
+}
