@@ -41,32 +41,36 @@ export function continuationsOf(
   });
 }
 
-/** What is there, and what to type. Pure. */
 export interface PartialOnly {
   segment: string;
   clusterDirectory: string;
-  /** A timeline that was begun within it, and whose own segment is whole. */
-  continuation: Continuation | undefined;
+  /** A timeline that was begun within it; `isThere`: its own segment is in the archive. */
+  continuation: (Continuation & { isThere: boolean }) | undefined;
 }
 
+/** Pure. */
 export function whatIsPartial({ segment, continuation }: PartialOnly): string {
   const what = `the archive has ${segment} only as ${segment}.partial, which recovery does not read`;
-  if (continuation === undefined) return what;
+  if (continuation?.isThere !== true) return what;
   return `${what}: its timeline was left there, and what it has up to ${formatLsn(continuation.lsn)} is in ${continuation.segment} as well`;
 }
 
-/** `quote`: makes one word for the shell. */
+/** What to type. `quote`: makes one word for the shell. Pure. */
 export function howToUsePartial(
   { segment, clusterDirectory, continuation }: PartialOnly,
   quote: (text: string) => string,
 ): string {
-  if (continuation !== undefined)
-    return `type --target-timeline ${continuation.timeline} --target-lsn ${formatLsn(continuation.lsn)} to restore all of it`;
   const where = `--repository ${quote(dirname(clusterDirectory))} --cluster ${quote(basename(clusterDirectory))}`;
   const commands = [
     'd=$(mktemp -d)',
     `holdfast wal fetch ${segment}.partial "$d/${segment}" ${where}`,
     `holdfast wal push "$d/${segment}" ${where}`,
-  ];
-  return `make it a whole one, as the user that owns the repository, if no server has more of it: ${commands.join(' && ')}`;
+  ].join(' && ');
+  const make = `make it a whole one, as the user that owns the repository, if no server has more of it: ${commands}`;
+  if (continuation === undefined) return make;
+  if (continuation.isThere)
+    return `type --target-timeline ${continuation.timeline} --target-lsn ${formatLsn(continuation.lsn)} to restore all of it`;
+  // Whole, it would look like the newest data of a server that went on there.
+  const old = Number.parseInt(segment.slice(0, 8), 16);
+  return `archive ${continuation.segment} of the server that went on from there, which has all of it ("holdfast wal push FILE"); where that is lost, restore with --target-timeline ${old}, and before that ${make}`;
 }

@@ -15,9 +15,11 @@ export async function partialOnWay(
   if (names.some((name) => needs.segments.has(name))) return undefined;
   for (const segment of names) {
     if (!(await isPartialOnly(clusterDirectory, segment))) continue;
-    const later = continuationsOf(segment, histories, needs.backup.walSegmentSize);
-    const continuation = later.find((one) => needs.segments.has(one.segment));
-    return { segment, clusterDirectory, continuation };
+    const later = continuationsOf(segment, histories, needs.backup.walSegmentSize).map((one) => ({
+      ...one,
+      isThere: needs.segments.has(one.segment),
+    }));
+    return { segment, clusterDirectory, continuation: later.find(({ isThere }) => isThere) ?? later[0] };
   }
   return undefined;
 }

@@ -145,12 +145,15 @@ async function lacking(
   clusterDirectory: string,
 ): Promise<{ problem?: string; instead: string[] }> {
   const { histories, segments } = await readArchive(clusterDirectory);
-  const later = continuationsOf(name, histories, walSegmentSize).find((one) => segments.has(one.segment));
-  if (later !== undefined && parseLsn(stopLsn) <= later.lsn)
-    return { instead: [archivedPath(clusterDirectory, later.segment)] };
+  const later = continuationsOf(name, histories, walSegmentSize);
+  const [found = later[0]] = later.filter((one) => segments.has(one.segment));
+  const isEnough = found === undefined || parseLsn(stopLsn) <= found.lsn;
+  if (found !== undefined && isEnough && segments.has(found.segment))
+    return { instead: [archivedPath(clusterDirectory, found.segment)] };
   const problem = `the WAL segment ${name} is missing`;
-  if (!(await isPartialOnly(clusterDirectory, name))) return { problem, instead: [] };
-  const partial = { segment: name, clusterDirectory, continuation: undefined };
+  if (!isEnough || !(await isPartialOnly(clusterDirectory, name))) return { problem, instead: [] };
+  const continuation = found === undefined ? undefined : { ...found, isThere: false };
+  const partial = { segment: name, clusterDirectory, continuation };
   const all = [problem, whatIsPartial(partial), howToUsePartial(partial, shellWord)];
   return { problem: all.join('; '), instead: [] };
 }

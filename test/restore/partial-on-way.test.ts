@@ -77,7 +77,17 @@ test('where a timeline was left on purpose, the way to the next one does without
 
 test('where the next timeline has no segment of its own yet, the .partial one of the old one is what there is', async (t) => {
   const found = await archiveOf(await temporaryDirectory(t), [name(1), name(2), `${name(3)}.partial`]);
-  t.like(await found(latest, 2, new Map([left])), { segment: name(3), continuation: undefined });
+  for (const timeline of [1, 2]) {
+    const partial = await found(latest, timeline, new Map([left]));
+    t.like(partial, { segment: name(3), continuation: { segment: name(3, 2), isThere: false } });
+    const how = howToUsePartial(partial as PartialOnly, shellWord);
+    t.regex(
+      how,
+      new RegExp(
+        `^archive ${name(3, 2)} of the server that went on from there, .*; where that is lost, restore with --target-timeline 1, and before that make it a whole one`,
+      ),
+    );
+  }
   const needed = await archiveOf(await temporaryDirectory(t), [`${name(1)}.partial`]);
   t.like(await needed({ kind: 'immediate' }), { segment: name(1) });
 });
