@@ -25,10 +25,14 @@ export async function linkWal(
     await symlink(location, link);
     if (owned.owner !== undefined) await lchown(link, owned.owner.uid, owned.owner.gid);
   } catch (error) {
-    throw new HoldfastError('failed', `"${link}" cannot be led to "${location}": ${messageOf(error)}`, {
-      code: 'directory_unwritable',
-      hint: 'restore without --wal-directory, or to a file system that has symbolic links',
-      cause: error,
-    });
+    throw new HoldfastError(
+      'failed',
+      `pg_wal cannot be made a symbolic link to "${location}": ${messageOf(error)}`,
+      {
+        code: 'directory_unwritable',
+        hint: 'restore without --wal-directory, or to a file system that has symbolic links',
+        cause: error,
+      },
+    );
   }
 }

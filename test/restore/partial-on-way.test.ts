@@ -5,15 +5,18 @@ import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { spansTo, type Ancestor } from '../../src/postgres/timeline-history.ts';
 import { howToUsePartial, whatIsPartial, type PartialOnly } from '../../src/repository/partial-segment.ts';
+import { parseRepositoryBackup } from '../../src/repository/repository-backup.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { shellWord } from '../../src/restore/commands.ts';
+import { verifyWal } from '../../src/restore/verify-wal.ts';
 import { partialOnWay } from '../../src/restore/partial-on-way.ts';
 import { parseTime, type Target } from '../../src/restore/target.ts';
 import { coverageFrom } from '../../src/restore/wal-path.ts';
 import { ArchiveSurvey } from '../../src/wal/archive-survey.ts';
 import { runProcess } from '../support/children.ts';
+import { describedBackup } from '../support/described-backup.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { MB, segmentBytes, walScene } from '../support/wal.ts';
+import { MB, segmentBytes, systemIdentifier, walScene } from '../support/wal.ts';
 
 const name = (n: number, timeline = 1) => `0000000${timeline}000000000000000${n}`;
 const archivedAt = new Date('2026-03-14T12:00:00Z');
@@ -121,4 +124,35 @@ test('the commands that are printed put a whole segment into the archive', async
   t.is((await scene.fetch(name(3))).status, 0);
   await survey.look();
   t.false(survey.problems.some((problem) => problem.includes('.partial')));
+});
+
+test('verify names a segment that a backup needs and that is there as .partial only, and takes that of the next timeline', async (t) => {
+  const scene = await walScene(t);
+  const clusterDirectory = join(scene.repository, 'main');
+  const archive = async (file: string, content: Buffer) => {
+    await scene.wal(file, content);
+    t.is((await scene.push(file)).status, 0);
+  };
+  await archive(`${name(1)}.partial`, segmentBytes({ name: name(1) }));
+  const problems = async (stopLsn: string) => {
+    const wal = { startWal: name(1), stopWal: name(1), startLsn: '0/100028', stopLsn, walSegmentSize: MB };
+    const times = { startedAt: archivedAt.toISOString(), stoppedAt: archivedAt.toISOString() };
+    const bytes = describedBackup({ id: 7, label: 'x', systemIdentifier, ...times, ...wal });
+    const directory = join(clusterDirectory, 'backups/x');
+    const backup = { directory, meta: `${directory}.meta`, description: parseRepositoryBackup('x', bytes) };
+    const found: string[] = [];
+    await verifyWal(backup, clusterDirectory, found);
+    return found;
+  };
+  const [problem = '', ...more] = await problems('0/100100');
+  t.deepEqual(more, []);
+  t.true(problem.startsWith(`the WAL segment ${name(1)} is missing; the archive has ${name(1)} only as`));
+  t.true(problem.includes(`holdfast wal fetch ${name(1)}.partial`));
+
+  await archive('00000002.history', Buffer.from('1\t0/100200\tno recovery target specified\n'));
+  t.regex((await problems('0/100100')).join(), new RegExp(`; archive ${name(1, 2)} of the server`));
+  await archive(name(1, 2), segmentBytes({ name: name(1, 2) }));
+  t.deepEqual(await problems('0/100100'), []);
+  // The backup went on where the other server left its timeline.
+  t.deepEqual(await problems('0/100300'), [`the WAL segment ${name(1)} is missing`]);
 });
