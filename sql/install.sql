@@ -26,7 +26,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 17
+where :version > 18
 \gexec
 
 select :version < 1 as needed \gset
@@ -113,6 +113,11 @@ select :version < 17 as needed \gset
 \if :needed
   \ir ../migrations/017-archiver-by-state.sql
   insert into :"schema".migration (number, name) values (17, 'archiver-by-state');
+\endif
+select :version < 18 as needed \gset
+\if :needed
+  \ir ../migrations/018-archive-seen.sql
+  insert into :"schema".migration (number, name) values (18, 'archive-seen');
 \endif
 
 \ir functions/accept_backup_chore.sql

@@ -100,7 +100,9 @@ select id from moved
 
 -- name: mark_complete
 update :"schema".backup_request
-set state = 'complete'
+set state = 'complete', archive_seen = :archive_seen::boolean,
+  warnings = warnings || array(
+    select w from unnest(array[:warning::text]) w where w is not null and w <> all (warnings))
 where id = (
   select id from :"schema".backup_request where id = :id and state = 'archiving' for no key update nowait)
 returning id

@@ -100,6 +100,7 @@ select r.id, r.cluster, r.label, r.method, r.command, r.fast, r.keep, r.annotati
   r.stop_lsn::text as "stopLsn",
   r.stop_wal as "stopWal",
   r.archived_at as "archivedAt",
+  r.archive_seen as "archiveSeen",
   r.finished_at as "finishedAt",
   r.error_code as "errorCode",
   r.backup_label as "backupLabel",
@@ -191,4 +192,20 @@ cross join lateral (
     (array_agg(format('block %s of "%s"', d.block, d.file) order by d.file, d.block))[1:10] as named
   from :"schema".damaged_page d where d.request_id = newest.id) damage
 where damage.pages > 0
+order by newest.cluster
+
+-- name: unseen
+-- Of each cluster the newest complete backup that was waited for, where its WAL was not in the archive, and has not come
+-- into the repository since.
+select newest.id::float8 as id, newest.cluster, newest.start_wal as "startWal", newest.stop_wal as "stopWal"
+from :"schema".cluster c
+cross join lateral (
+  select r.id, r.cluster, r.timeline, r.start_wal, r.stop_wal, r.archive_seen from :"schema".backup_request r
+  where r.cluster = c.name and r.state = 'complete' and r.wait_for_archive
+  order by r.finished_at desc limit 1) newest
+where not newest.archive_seen
+  and not exists (
+    select from :"schema".archived_wal a
+    where a.cluster = newest.cluster and a.timeline = newest.timeline
+      and a.start_wal collate "C" <= newest.start_wal and a.end_wal collate "C" >= newest.stop_wal)
 order by newest.cluster

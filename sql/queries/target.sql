@@ -75,6 +75,11 @@ left join (
   on current_setting('archive_mode') = 'always'
     or current_setting('archive_mode') = 'on' and not pg_is_in_recovery()
 
+-- name: archive_settings
+-- Archive_library came with 15, and then archive_command does not count.
+select current_setting('archive_command') as command,
+  coalesce(current_setting('archive_library', true), '') as library
+
 -- name: wal_segment_size
 select pg_size_bytes(current_setting('wal_segment_size'))::integer as size
 

@@ -20,6 +20,7 @@ import type { BackupDescription } from '../repository/label-entry.ts';
 import { copy } from './methods/copy.ts';
 import { hold } from './methods/hold.ts';
 import { recoverEnding } from './recover-label.ts';
+import { notLookedFor, seeArchive } from './see-archive.ts';
 import { waitForArchive } from './wait-for-archive.ts';
 
 /** Milliseconds. Whoever has his row locked could otherwise keep the session for as long as he likes. */
@@ -62,8 +63,9 @@ export async function complete(
   { waitForArchive: wait, method }: Pick<ClaimedRequest, 'waitForArchive' | 'method'>,
   needed: NeededWal,
 ): Promise<void> {
-  if (wait) await waitForArchive(job, needed, { hasOwnWal: method === 'copy' });
-  await job.move('complete', (db) => markComplete(db, job.id));
+  const isSaid = wait && (await waitForArchive(job, needed, { hasOwnWal: method === 'copy' }));
+  const archived = isSaid ? await seeArchive(job, needed) : notLookedFor;
+  await job.move('complete', (db) => markComplete(db, job.id, archived));
   job.context.log.info('backup complete', { request: job.id, cluster: job.context.target.name });
 }
 

@@ -9,12 +9,15 @@ import type { Job } from './job.ts';
 const firstPoll = 10;
 const longestPoll = 1000;
 
-/** With `hasOwnWal`, the backup restores without the archive: where that says nothing, there is nothing to wait for. */
+/**
+ * Resolves with whether the server says that all is archived: with `hasOwnWal`, the backup restores without the archive,
+ * and where that says nothing, there is nothing to wait for.
+ */
 export async function waitForArchive(
   job: Job,
   needed: NeededWal,
   { hasOwnWal }: { hasOwnWal: boolean },
-): Promise<void> {
+): Promise<boolean> {
   const { target } = job.context;
   let waiting: string[] | undefined;
   for (let poll = firstPoll; ; poll = Math.min(poll * 1.5, longestPoll)) {
@@ -25,10 +28,10 @@ export async function waitForArchive(
       const otherwise = whyNotAsked(server, needed);
       if (otherwise === undefined) {
         waiting = files.filter((file) => !isArchived(file)).map(({ name }) => name);
-        if (waiting.length === 0) return;
+        if (waiting.length === 0) return true;
         if (poll >= longestPoll) await describe(job, waiting);
       } else if (hasOwnWal) {
-        return;
+        return false;
       } else {
         job.warn(`whether the WAL is archived cannot be known: ${otherwise}`);
         job.describe(

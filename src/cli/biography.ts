@@ -55,7 +55,7 @@ function facts(request: Request): [string, string][] {
     ['started', request.startedAt && time(request.startedAt)],
     ['done', request.doneAt && time(request.doneAt)],
     ['stopped', request.stoppedAt && time(request.stoppedAt)],
-    ['archived', request.archivedAt && time(request.archivedAt)],
+    ['archived', archivedOf(request)],
     ['ended', request.finishedAt && time(request.finishedAt)],
     [
       'LSN',
@@ -97,6 +97,12 @@ function optionsOf({ fast, waitForArchive, holdTimeout, keep, rateLimit, compres
     compressLevel !== null && `zstd level ${compressLevel}`,
   ];
   return options.filter(Boolean).join(', ');
+}
+
+function archivedOf({ archivedAt, archiveSeen }: Request): string | null {
+  if (archivedAt === null) return null;
+  if (archiveSeen === null) return `${time(archivedAt)}, as the server says`;
+  return `${time(archivedAt)}${archiveSeen ? ', seen in the archive' : ' as the server says, but not in the archive'}`;
 }
 
 function sessionOf({ session, pid, backendStart }: Request): string {

@@ -9,7 +9,15 @@ import { controlIdentity, missingBackups, repositoryProblems } from '../control/
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
 import { schedules } from '../control/schedules.ts';
 import { HoldfastError } from '../errors.ts';
-import { chores, clusters, damagedCopies, liveRequests, walBacklogs, workers } from '../control/status.ts';
+import {
+  chores,
+  clusters,
+  damagedCopies,
+  liveRequests,
+  unseenWal,
+  walBacklogs,
+  workers,
+} from '../control/status.ts';
 import { CheckFailed, exitStatuses } from './check-failed.ts';
 import { failureOf } from './failure.ts';
 import { plain, seconds } from './format.ts';
@@ -78,6 +86,7 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
     missing: await unlessOlder(missingBackups),
     damaged: await unlessOlder(damagedCopies),
     backlogs: await unlessOlder(walBacklogs),
+    unseen: await unlessOlder(unseenWal),
   };
 }
 
@@ -104,6 +113,7 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
     missing: seen.missing.filter(({ cluster }) => names.includes(cluster)),
     damaged: seen.damaged.filter(({ cluster }) => names.includes(cluster)),
     backlogs: seen.backlogs.filter(({ cluster }) => names.includes(cluster)),
+    unseen: seen.unseen.filter(({ cluster }) => names.includes(cluster)),
   };
 }
 
@@ -155,5 +165,6 @@ function asJson(findings: Finding[], seen: Observation): object {
     missing_backups: seen.missing.map(asSql),
     damaged_copies: seen.damaged.map(asSql),
     wal_backlogs: seen.backlogs.map(asSql),
+    unseen_wal: seen.unseen.map(asSql),
   };
 }

@@ -3,7 +3,7 @@
  * how long WAL has been waiting for it is a state that shows every kind of trouble.
  */
 import type { Finding, Severity } from './health.ts';
-import type { ClusterStatus, WalBacklog } from './status.ts';
+import type { ClusterStatus, UnseenWal, WalBacklog } from './status.ts';
 
 const minutes = 60;
 
@@ -52,4 +52,10 @@ function waits(
   return archiverFailing === true
     ? what
     : `${what}; nothing failed, so archive_command (archive_library) hangs, is too slow or is not set`;
+}
+
+/** Counts until the WAL of a later backup is seen, or this one's is. */
+export function unseenFinding({ id, cluster, startWal, stopWal }: UnseenWal): Finding {
+  const message = `the server says that the WAL of its newest complete backup (${id}), ${startWal} to ${stopWal}, is archived, but it was not in the archive: type holdfast status ${id}`;
+  return { severity: 'warning', object: `cluster ${cluster}`, message };
 }

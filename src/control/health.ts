@@ -1,6 +1,6 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
 import type { RestoreWindow } from './archived-wal.ts';
-import { archiverFindings } from './archiver-health.ts';
+import { archiverFindings, unseenFinding } from './archiver-health.ts';
 import { choreFindings } from './chore-health.ts';
 import { datedAhead, clockFindings } from './clock-health.ts';
 import type { NewestDrill } from './drills.ts';
@@ -13,6 +13,7 @@ import type {
   ClusterStatus,
   DamagedCopy,
   LiveRequest,
+  UnseenWal,
   WalBacklog,
   WorkerStatus,
 } from './status.ts';
@@ -46,6 +47,8 @@ export interface Observation {
   damaged: DamagedCopy[];
   /** Of the clusters where WAL waits for the archiver. */
   backlogs: WalBacklog[];
+  /** Of the clusters where the server calls archived what is not in the archive. */
+  unseen: UnseenWal[];
 }
 
 export interface Limits {
@@ -83,6 +86,7 @@ export function assess(
     ...clockFindings({ ...observation, clusters }, age),
     ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
     ...clusters.flatMap((cluster) => archiverFindings(cluster, observation.backlogs, age)),
+    ...observation.unseen.map(unseenFinding),
     ...observation.requests.flatMap((request) => requestFindings(request, age)),
     ...observation.damaged.map(damageFinding),
     ...clusters.flatMap(({ name }) =>

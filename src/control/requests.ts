@@ -176,8 +176,18 @@ export async function markArchiving(db: Connection, id: number, ending: Ending):
   return moved.length > 0;
 }
 
-export async function markComplete(db: Connection, id: number): Promise<boolean> {
-  const moved = await db.run('backup_request', 'mark_complete', { id });
+/** Whether the WAL of a backup was seen in its archive, and what is to be known of a no; null: it cannot be known. */
+export interface Archived {
+  seen: boolean | null;
+  warning: string | null;
+}
+
+export async function markComplete(
+  db: Connection,
+  id: number,
+  { seen, warning }: Archived,
+): Promise<boolean> {
+  const moved = await db.run('backup_request', 'mark_complete', { id, archive_seen: seen, warning });
   return moved.length > 0;
 }
 

@@ -42,6 +42,8 @@ export interface KnownBackup {
   stoppedAt: Date | null;
   /** As the server returned it; null: it has not, or the backup failed before that. */
   backupLabel: string | null;
+  /** false: its WAL was not in the archive. */
+  archiveSeen: boolean | null;
   /** The schedule or the role that requested it. */
   requester: string;
   /** Why it is under legal hold. */

@@ -122,6 +122,7 @@ export interface Request {
   stopLsn: string | null;
   stopWal: string | null;
   archivedAt: Date | null;
+  archiveSeen: boolean | null;
   finishedAt: Date | null;
   backupLabel: string | null;
   tablespaceMap: string | null;
@@ -239,6 +240,18 @@ export interface WalBacklog {
 
 export function walBacklogs(db: Connection): Promise<WalBacklog[]> {
   return db.run<WalBacklog>('status', 'backlogs', {}, quick);
+}
+
+/** The newest complete backup of a cluster, where its worker could see the archive, and its WAL was not there. */
+export interface UnseenWal {
+  id: number;
+  cluster: string;
+  startWal: string;
+  stopWal: string;
+}
+
+export function unseenWal(db: Connection): Promise<UnseenWal[]> {
+  return db.run<UnseenWal>('status', 'unseen', {}, quick);
 }
 
 /** The newest copy of a cluster, where pages of it were damaged when it was copied. */

@@ -140,6 +140,17 @@ export async function archiver(db: Connection): Promise<ArchiverReport> {
   return row as ArchiverReport;
 }
 
+export interface ArchiveSettings {
+  command: string;
+  /** Empty: the command counts. */
+  library: string;
+}
+
+export async function archiveSettings(db: Connection): Promise<ArchiveSettings> {
+  const [row] = await db.run('target', 'archive_settings', {}, soon);
+  return row as unknown as ArchiveSettings;
+}
+
 /** Bytes. */
 export async function walSegmentSize(db: Connection): Promise<number> {
   const [row] = await db.run('target', 'wal_segment_size', {}, soon);

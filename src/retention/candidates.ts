@@ -113,7 +113,7 @@ export function otherCandidate(request: Elsewhere, { deletes, cluster }: Questio
     method,
     request: id,
     requester: request.requester,
-    isSound: true,
+    isSound: request.archiveSeen !== false,
     held: [...whyHeld(request), ...stays],
     isBegun,
     stoppedAt,

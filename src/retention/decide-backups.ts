@@ -25,7 +25,7 @@ export interface Candidate {
   startWal: string;
   stopWal: string;
   stoppedAt: Date;
-  /** Complete, and not found damaged. */
+  /** Complete, and not found damaged; of one that brings no WAL, not found without WAL in the archive, either. */
   isSound: boolean;
   /** The schedule or the role that requested it: what is not in the repository is counted by that. */
   requester: string;

@@ -108,6 +108,7 @@ export function findings({
     missing: [],
     damaged: [],
     backlogs: [],
+    unseen: [],
     schedules: [],
     chores,
     drills,

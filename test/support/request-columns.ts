@@ -39,6 +39,7 @@ export const workers = {
   error: `'x'`,
   hint: `'x'`,
   warnings: `'{x}'`,
+  archive_seen: 'true',
 };
 
 const servers = {

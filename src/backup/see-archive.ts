@@ -1,0 +1,115 @@
+/**
+ * Looks, where the archive can be seen from here, whether the WAL that the server calls archived is there: a server
+ * believes every archive_command that succeeds, and /bin/true does.
+ */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Archived } from '../control/requests.ts';
+import { archiveSettings, type ArchiveSettings } from '../control/targets.ts';
+import { segmentRange } from '../postgres/wal-segment.ts';
+import { archivePlaces, doesNothing, type ArchivePlace } from './archive-places.ts';
+import type { NeededWal } from './archived.ts';
+import type { Job } from './job.ts';
+
+export type Sight =
+  /** null: it cannot be known. */
+  | { seen: true | null }
+  /** The first segment that is in none of the places. */
+  | { seen: false; missing: string; where: string };
+
+/** Milliseconds: an archiver may have succeeded before its files show, and another host's show later. */
+const showsWithin = 5000;
+const firstPause = 100;
+const longestPause = 1000;
+/** Milliseconds for one look, which a network file system may hold up for ever. */
+const longestLook = 10_000;
+
+/** For a row that becomes complete without. */
+export const notLookedFor: Archived = { seen: null, warning: null };
+
+export async function seeArchive(job: Job, needed: NeededWal): Promise<Archived> {
+  const { target, repository } = job.context;
+  const segments = segmentRange(needed.startWal, needed.stopWal, await target.segmentSize());
+  const settings = await settingsOf(job).catch(() => undefined);
+  const places = archivePlaces({
+    clusterDirectory: join(repository, target.name),
+    archiveDirectory: target.archiveDirectory,
+    systemIdentifier: needed.systemIdentifier,
+    archivesNothing: settings !== undefined && archivesNothing(settings),
+  });
+  const onMissing = (missing: string, where: string) => job.describe(`${missing} to appear in ${where}`);
+  const sight = await job.unlessEnded(
+    lookFor(segments, places, { within: showsWithin, signal: job.signal, onMissing }),
+  );
+  if (sight.seen !== false) return { seen: sight.seen, warning: null };
+  const warning = explain(sight, settings, target.archiveDirectory === undefined);
+  job.context.log.warning(warning, { request: job.id });
+  return { seen: false, warning };
+}
+
+export interface Patience {
+  /** Milliseconds until what is missing counts as missing. */
+  within: number;
+  signal: AbortSignal;
+  onMissing: (missing: string, where: string) => void;
+}
+
+/** What appears meanwhile is seen. */
+export async function lookFor(
+  segments: readonly string[],
+  places: readonly ArchivePlace[],
+  { within, signal, onMissing }: Patience,
+): Promise<Sight> {
+  const until = performance.now() + within;
+  for (let pause = firstPause; ; pause = Math.min(2 * pause, longestPause)) {
+    const late: Sight = { seen: null };
+    const sight = await Promise.race([look(segments, places), sleep(longestLook, late, { ref: false })]);
+    if (sight.seen !== false || signal.aborted) return sight;
+    const left = until - performance.now();
+    if (left <= 0) return sight;
+    onMissing(sight.missing, sight.where);
+    await sleep(Math.min(pause, left), undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** A place that cannot be read may have what the others lack. */
+async function look(segments: readonly string[], places: readonly ArchivePlace[]): Promise<Sight> {
+  let left = segments;
+  let isWhole = true;
+  const where: string[] = [];
+  for (const { directory, missing } of places) {
+    const there = await missing(left).catch(() => null);
+    if (there === null) isWhole = false;
+    if (there === null || there === undefined) continue;
+    left = there;
+    where.push(`"${directory}"`);
+    if (left.length === 0) return { seen: true };
+  }
+  const [first] = left;
+  if (!isWhole || where.length === 0 || first === undefined) return { seen: null };
+  return { seen: false, missing: first, where: where.join(' or ') };
+}
+
+async function settingsOf(job: Job): Promise<ArchiveSettings> {
+  return archiveSettings((await job.context.target.companion()).db);
+}
+
+function archivesNothing({ command, library }: ArchiveSettings): boolean {
+  return library === '' && doesNothing(command);
+}
+
+/** A command may have a password in it: only one that does nothing is quoted. */
+function explain(
+  { missing, where }: Extract<Sight, { seen: false }>,
+  settings: ArchiveSettings | undefined,
+  mayBeElsewhere: boolean,
+): string {
+  const said = `the server says that ${missing} is archived, but it is not in ${where}`;
+  if (settings === undefined) return said;
+  if (archivesNothing(settings)) return `${said}: its archive_command '${settings.command}' archives nothing`;
+  const by = settings.library === '' ? 'archive_command' : `archive_library '${settings.library}'`;
+  const elsewhere = mayBeElsewhere
+    ? '; where it archives to another place that can be read here, set archive_directory of the cluster'
+    : '';
+  return `${said}: see what its ${by} does${elsewhere}`;
+}
