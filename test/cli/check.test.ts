@@ -2,7 +2,7 @@
 import test from 'ava';
 import { freshDatabase } from '../support/cluster.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
-import { playWorker } from '../support/played-worker.ts';
+import { moveTo, playWorker } from '../support/played-worker.ts';
 import { holdfast } from '../support/process.ts';
 import { requestIn } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
@@ -32,6 +32,37 @@ test('1 and WARNING, when nobody has looked at the archiver', async (t) => {
   const { status, stdout } = await holdfast(['check'], { url: db.url });
   t.is(status, 1);
   t.regex(stdout, /^HOLDFAST WARNING - cluster main: its archiver could not be looked at at all \| /);
+});
+
+test('1 and WARNING, while the WAL of the newest backup that was waited for is not in the archive', async (t) => {
+  const db = await installedDatabase(t);
+  const client = await connect(t, db.url);
+  const played = await playWorker(t, db);
+  const reader = await asRole(t, db, 'reader');
+  const unseen = async () => {
+    const { status, stdout } = await holdfast(['check'], { url: reader.url });
+    return [status, /newest complete backup \((\d+)\).* is archived, but/.exec(stdout)?.[1]];
+  };
+  const id = await requestIn('archiving', client, played);
+  await played.client.query(moveTo('complete').replace('where', ', archive_seen = false where'), [id]);
+  await requestIn('complete', client, played, { wait_for_archive: false });
+  await client.query(`update holdfast.cluster set checked_at = now(), archive_mode = 'on'`);
+  t.deepEqual(await unseen(), [1, id]);
+  const wal = `'000000010000000000000001', '00000001000000000000000$', '0/1000000', '0/3000000', now(), now()`;
+  const archived = (last: string) =>
+    client.query(
+      `insert into holdfast.archived_wal
+       (cluster, timeline, start_wal, end_wal, start_lsn, end_lsn, last_archived_at, first_archived_at)
+     values ('main', 1, ${wal.replace('$', last)})`,
+    );
+  await archived('1');
+  t.deepEqual(await unseen(), [1, id]);
+  await client.query('delete from holdfast.archived_wal');
+  await archived('2');
+  t.deepEqual((await unseen())[1], undefined, 'it has come since');
+  await client.query('delete from holdfast.archived_wal');
+  await requestIn('complete', client, played);
+  t.deepEqual(await unseen(), [0, undefined]);
 });
 
 test('2 and CRITICAL, when the last backup is older than --max-age', async (t) => {

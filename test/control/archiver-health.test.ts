@@ -1,5 +1,5 @@
 import test from 'ava';
-import { archiverFindings } from '../../src/control/archiver-health.ts';
+import { archiverFindings, unseenFinding } from '../../src/control/archiver-health.ts';
 import type { ClusterStatus } from '../../src/control/status.ts';
 
 const last = '000000010000000000000002';
@@ -44,4 +44,13 @@ test('where the archiver fails, that is said, and how much waits', (t) => {
   const [failing, waiting] = found(2, 400, { archiverFailing: true, lastFailedWal: 'X' });
   t.is(failing, 'critical cluster main: the archiver fails on X');
   t.regex(waiting ?? '', /^warning .*: 2, the oldest for 400 s; the last one archived was \S+, 60 s ago$/);
+});
+
+test('WAL that the server calls archived, and that is not in the archive, is a warning with the backup that needs it', (t) => {
+  const unseen = { id: 7, cluster: 'main', startWal: `${last.slice(0, -1)}1`, stopWal: last };
+  t.deepEqual(unseenFinding(unseen), {
+    severity: 'warning',
+    object: 'cluster main',
+    message: `the server says that the WAL of its newest complete backup (7), 000000010000000000000001 to ${last}, is archived, but it was not in the archive: type holdfast status 7`,
+  });
 });

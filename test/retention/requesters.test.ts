@@ -51,3 +51,27 @@ test("three empty holds of one requester evict nobody else's", async (t) => {
     'of each the newest stays',
   );
 });
+
+test('holds whose WAL was not in the archive take no place of those that can be restored', async (t) => {
+  const stage = await retentionStage(t, { backups: 4, method: 'hold' });
+  await stage.superuser.query('set session_replication_role = replica');
+  await stage.superuser.query('update holdfast.backup_request set archive_seen = false where id = any ($1)', [
+    stage.ids.slice(2),
+  ]);
+  await stage.policy({ keep_last: 2, recovery_window: '0' });
+  const { goes, stays } = await stage.expired(['--dry-run'], {
+    HOLDFAST_CLUSTER_MAIN_DELETE_COMMAND: '["true"]',
+  });
+  t.deepEqual(
+    goes.map(({ backup }) => backup),
+    [stage.names[2]],
+  );
+  t.deepEqual(
+    stays.map(({ backup, reasons }) => [backup, reasons[0]]),
+    [
+      [stage.names[0], 'it is one of the last 2'],
+      [stage.names[1], 'it is the newest that is sound'],
+      [stage.names[3], 'it is the newest'],
+    ],
+  );
+});

@@ -172,6 +172,7 @@ export async function startArchivingWorker(
   t: ExecutionContext,
   { cluster, repository }: { cluster: Pick<TestCluster, 'serverDirectory'>; repository: string },
   url: string,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<RunningProcess> {
   const identity = serverIdentity();
   const setpriv = identity
@@ -186,6 +187,7 @@ export async function startArchivingWorker(
       DATABASE_URL: url,
       HOLDFAST_REPOSITORY: repository,
       HOLDFAST_LABELS: labels,
+      ...env,
     },
   });
   await worker.untilLine(/\bready\b/);
