@@ -7,6 +7,7 @@ import { constants, copyFile, link, mkdir, open, rename, rm, stat, type FileHand
 import { join } from 'node:path';
 import { writeCompressed } from './compressed-file.ts';
 import { syncDirectory } from './durable-files.ts';
+import { giveToOwnerOf } from './ownership.ts';
 import { archivedPath } from './wal-archive.ts';
 
 export interface WalSource {
@@ -105,10 +106,15 @@ export class BackupWal {
 
   /** When all are there: makes them last. */
   async publish(): Promise<void> {
-    await mkdir(this.#unfinished, { recursive: true, mode: 0o700 });
+    await this.#make();
     await syncDirectory(this.#unfinished);
     await rename(this.#unfinished, join(this.#backup, 'pg_wal'));
     await syncDirectory(this.#backup);
+  }
+
+  async #make(): Promise<void> {
+    if ((await mkdir(this.#unfinished, { recursive: true, mode: 0o700 })) === undefined) return;
+    await giveToOwnerOf(this.#backup, this.#unfinished);
   }
 
   get #unfinished(): string {
@@ -116,7 +122,7 @@ export class BackupWal {
   }
 
   async #path(segment: string): Promise<string> {
-    await mkdir(this.#unfinished, { recursive: true, mode: 0o700 });
+    await this.#make();
     return join(this.#unfinished, `${segment}.zst`);
   }
 

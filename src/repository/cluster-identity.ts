@@ -8,6 +8,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
+import { giveToOwnerOf } from './ownership.ts';
 import { readIfThere } from './repository-errors.ts';
 import { requireRepository } from './repository-owner.ts';
 
@@ -101,5 +102,8 @@ async function writeIdentity(directory: string, identity: ClusterIdentity): Prom
 export async function makeDurableDirectory(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: directoryMode });
   if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
+  const made: string[] = [];
+  for (let one = path; one.length >= first.length; one = dirname(one)) made.unshift(one);
+  for (const one of made) await giveToOwnerOf(dirname(one), one);
+  for (const one of made.toReversed()) await syncDirectory(dirname(one));
 }

@@ -1,10 +1,13 @@
 /** Files that are still there after a power cut. */
 import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { giveFileToOwnerOf } from './ownership.ts';
 
-/** Creates a file that must not exist. */
+/** Creates a file that must not exist; root's belongs to the owner of the directory. */
 export async function writeSynced(path: string, bytes: Buffer, mode: number): Promise<void> {
   const file = await open(path, 'wx', mode);
   try {
+    await giveFileToOwnerOf(dirname(path), file);
     await file.writeFile(bytes);
     await file.sync();
   } finally {

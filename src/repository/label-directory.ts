@@ -12,6 +12,7 @@ import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName, type LabelEntry } from './label-entry.ts';
+import { giveToOwnerOf } from './ownership.ts';
 
 const directoryMode = 0o700;
 const fileMode = 0o600;
@@ -49,6 +50,7 @@ export async function writeLabelEntry(labels: string, entry: LabelEntry): Promis
     await makeDurableDirectory(parent);
     await removeTemporaries(parent, writing);
     await mkdir(temporary, { mode: directoryMode });
+    await giveToOwnerOf(parent, temporary);
     await writeSynced(join(temporary, 'backup_label'), entry.label, fileMode);
     if (entry.tablespaceMap !== null)
       await writeSynced(join(temporary, 'tablespace_map'), entry.tablespaceMap, fileMode);

@@ -8,10 +8,11 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bootId } from '../identity/process.ts';
 import { syncDirectory } from './durable-files.ts';
+import { giveToOwnerOf } from './ownership.ts';
 import { leaseFile, leasesDirectory } from './renew-lease.ts';
 import { namesIn } from './repository-backup.ts';
 import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
-import { giveToOwnerOf, replaceFile } from './repository-owner.ts';
+import { replaceFile } from './repository-owner.ts';
 
 /** Whose the directory is, besides its path: another one may be there, or nothing that is seen from here. */
 export interface Place {

@@ -8,6 +8,7 @@ import { temporaryName } from '../identity/temporary.ts';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory } from './durable-files.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
+import { giveFileToOwnerOf } from './ownership.ts';
 import { repositoryError } from './repository-errors.ts';
 
 const fileMode = 0o600;
@@ -74,6 +75,7 @@ export async function makeDurable(path: string): Promise<void> {
 async function writeTemporary(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const file = await open(path, 'wx', fileMode);
   try {
+    await giveFileToOwnerOf(dirname(path), file);
     await write(file);
     await file.sync();
   } finally {

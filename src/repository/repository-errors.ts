@@ -1,6 +1,9 @@
 /** What goes wrong with the repository's disk, said the same way everywhere. */
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { ownerNames } from '../identity/owner-names.ts';
 
 /** Whether that code of a failed system call says that there is no room. */
 export function isFull(code: string | undefined): boolean {
@@ -18,9 +21,31 @@ export function repositoryFull(path: string, cause?: unknown): HoldfastError {
 export function repositoryUnreadable(path: string, cause: unknown): HoldfastError {
   return new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(cause)}`, {
     code: 'repository_unreadable',
-    hint: 'run this as the user that owns the repository, and see that its disk is well',
+    hint:
+      whoMayRead(path, cause) ??
+      'run this as the user that owns the repository, and see that its disk is well',
     cause,
   });
+}
+
+/** undefined: it is not for want of permission. */
+function whoMayRead(path: string, cause: unknown): string | undefined {
+  if ((cause as NodeJS.ErrnoException).code !== 'EACCES') return undefined;
+  const closed = firstSeen(path);
+  const name = (uid: number) => ownerNames()(uid, 0).user || String(uid);
+  const [owner, ours] = [name(closed.uid), name(process.getuid?.() ?? 0)];
+  const type = `run this as that user, or type as root: chown -R ${ours} '${closed.path}'`;
+  return `"${closed.path}" belongs to ${owner}: ${type}`;
+}
+
+/** Itself, or the directory above that lets nobody else see what is in it. */
+function firstSeen(path: string): { path: string; uid: number } {
+  try {
+    return { path, uid: statSync(path).uid };
+  } catch (error) {
+    if (path === dirname(path)) throw error;
+    return firstSeen(dirname(path));
+  }
 }
 
 /** undefined: there is no such file. @throws HoldfastError `repository_unreadable` */

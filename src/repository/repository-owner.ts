@@ -5,12 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
+import { giveToOwnerOf } from './ownership.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 
 export interface RepositoryOwner {
@@ -179,10 +180,4 @@ async function makeDirectories(path: string): Promise<void> {
   if (!made) return;
   await giveToOwnerOf(parent, path);
   await syncDirectory(parent);
-}
-
-export async function giveToOwnerOf(directory: string, path: string): Promise<void> {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = await stat(directory);
-  if (uid !== 0) await chown(path, uid, gid);
 }

@@ -10,6 +10,7 @@ import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { giveToOwnerOf } from './ownership.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 
@@ -108,6 +109,7 @@ export async function writeHold(
 async function makeInside(directory: string): Promise<void> {
   try {
     await mkdir(directory, { mode: 0o700 });
+    await giveToOwnerOf(dirname(directory), directory);
     await syncDirectory(dirname(directory));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

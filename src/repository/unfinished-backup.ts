@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
 import { entryName } from './label-entry.ts';
+import { giveAllToOwnerOf, giveToOwnerOf } from './ownership.ts';
 import { messageOf } from '../errors.ts';
 import { nameLatest } from './latest.ts';
 import { claimAsOwner, ownerIsGone } from './owner-file.ts';
@@ -43,9 +44,12 @@ export class UnfinishedBackup {
     const unfinished = new UnfinishedBackup(clusterDirectory, entryName(backup));
     const { directory } = unfinished;
     try {
-      await makeDurableDirectory(backupsDirectory(clusterDirectory));
+      const parent = backupsDirectory(clusterDirectory);
+      await makeDurableDirectory(parent);
+      await giveToOwnerOf(clusterDirectory, parent); // root's, of an earlier release
       unfinished.#letGo = await claimAsOwner(ownerFile(unfinished.#place));
       await mkdir(directory, { mode: directoryMode });
+      await giveToOwnerOf(clusterDirectory, directory);
       return unfinished;
     } catch (error) {
       await unfinished.#letGo();
@@ -79,6 +83,8 @@ export class UnfinishedBackup {
       await write('backup_label', label);
       if (tablespaceMap !== null) await write('tablespace_map', tablespaceMap);
       await write('backup.json', formatRepositoryBackup(backup));
+      for (const part of [unfinishedMeta, this.directory])
+        await giveAllToOwnerOf(this.#clusterDirectory, part);
       await syncDirectory(unfinishedMeta);
       await syncDirectory(this.directory);
       await rename(unfinishedMeta, metaDirectory(this.#place));

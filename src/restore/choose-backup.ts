@@ -9,8 +9,8 @@ import { archivedPath } from '../repository/wal-archive.ts';
 import { ownSegments, readArchive } from './archive.ts';
 import { shellWord } from './commands.ts';
 import { leadsThrough, pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
-import { backupAt, listedBackups, storedBackups, type StoredBackup } from './stored-backup.ts';
 import { partialOnWay } from './partial-on-way.ts';
+import { backupAt, isUnreadable, listedBackups, storedBackups, type StoredBackup } from './stored-backup.ts';
 import { doubtAbout, missingWal, notArchived } from './wal-needs.ts';
 import { brokenWay } from './way.ts';
 import { coverageFrom, type Archive, type Span } from './wal-path.ts';
@@ -158,6 +158,7 @@ export async function findStored(clusterDirectory: string, which: string): Promi
   const [found] = fits;
   if (found !== undefined && fits.length === 1) return found;
   const unreadable = damaged.find(({ name }) => name === which || isEntryOf(name, Number(which)));
+  if (found === undefined && isUnreadable(unreadable?.error)) throw unreadable.error;
   if (found === undefined && unreadable !== undefined)
     throw new HoldfastError('failed', unreadable.problem, { code: 'backup_damaged' });
   if (found === undefined) {

@@ -28,7 +28,7 @@ export interface Listed {
   /** Oldest first. */
   backups: StoredBackup[];
   /** Those whose description cannot be read, by name. */
-  damaged: { name: string; problem: string }[];
+  damaged: { name: string; problem: string; error: unknown }[];
 }
 
 /** The finished backups of a cluster. */
@@ -42,10 +42,19 @@ export async function storedBackups(clusterDirectory: string): Promise<Listed> {
     try {
       listed.backups.push(await backupAt(join(parent, name)));
     } catch (error) {
-      listed.damaged.push({ name, problem: messageOf(error) });
+      listed.damaged.push({ name, problem: problemOf(error), error });
     }
   }
   return listed;
+}
+
+/** With what to do where it could not be read: that says nothing about the backup. */
+function problemOf(error: unknown): string {
+  return isUnreadable(error) ? `${error.message}; ${error.hint}` : messageOf(error);
+}
+
+export function isUnreadable(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'repository_unreadable';
 }
 
 /** The same. @throws HoldfastError `no_repository` where nothing of a cluster is, as where a disk is not mounted */
@@ -60,12 +69,16 @@ export async function listedBackups(clusterDirectory: string): Promise<Listed> {
   });
 }
 
-/** A backup by its own directory, wherever it has been copied to, with the .meta directory beside it. */
+/**
+ * A backup by its own directory, wherever it has been copied to, with the .meta directory beside it.
+ * @throws HoldfastError `no_such_backup`, `backup_damaged`; `repository_unreadable`: it may be one
+ */
 export async function backupAt(path: string): Promise<StoredBackup> {
   const directory = resolve(path);
   const meta = metaDirectory(directory);
   const file = join(meta, 'backup.json');
-  const bytes = await readFile(file).catch((error: unknown) => {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTDIR') refuseUnreadable(file, error);
     throw new HoldfastError('failed', `"${path}" is not a backup: ${messageOf(error)}`, {
       code: 'no_such_backup',
       hint: `give a backup's id, its name, or its directory with "${basename(meta)}" beside it in "${dirname(directory)}"`,

@@ -4,7 +4,7 @@ import type { Chore, ChoreContext } from '../chores/chore.ts';
 import { recordVerification } from '../control/verification.ts';
 import { HoldfastError } from '../errors.ts';
 import { findStored } from './choose-backup.ts';
-import { storedBackups, type StoredBackup } from './stored-backup.ts';
+import { storedBackups, type Listed, type StoredBackup } from './stored-backup.ts';
 import { verify } from './verify.ts';
 
 interface Verified {
@@ -52,7 +52,7 @@ export async function runVerifyChore(chore: Chore, context: ChoreContext): Promi
 async function chosen(
   { backup, options }: Chore,
   clusterDirectory: string,
-): Promise<{ backups: StoredBackup[]; damaged: { name: string; problem: string }[] }> {
+): Promise<{ backups: StoredBackup[]; damaged: Listed['damaged'] }> {
   if (backup !== null) return { backups: [await findStored(clusterDirectory, backup)], damaged: [] };
   const { backups, damaged } = await storedBackups(clusterDirectory);
   if (options['all'] === true) return { backups, damaged };

@@ -34,9 +34,11 @@ export async function listAll(clusterDirectory: string): Promise<StoredCopy[]> {
       }),
     );
   } catch (error) {
+    const isUnreadable = error instanceof HoldfastError && error.code === 'repository_unreadable';
+    const repair = 'repair it, or move that backup with its .meta directory away';
     throw new HoldfastError('failed', `a backup's description cannot be read: ${messageOf(error)}`, {
       code: 'repository_unreadable',
-      hint: 'nothing expires until it can: repair it, or move that backup with its .meta directory away',
+      hint: `nothing expires until it can: ${(isUnreadable ? error.hint : undefined) ?? repair}`,
       cause: error,
     });
   }

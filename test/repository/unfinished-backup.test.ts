@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, readlink, utimes, writeFile } from 'node:fs/promises';
+import { chown, lstat, mkdir, readdir, readFile, readlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { HoldfastError } from '../../src/errors.ts';
 import {
@@ -11,8 +12,9 @@ import {
 } from '../../src/repository/repository-backup.ts';
 import { findLeftovers, removeLeftover, UnfinishedBackup } from '../../src/repository/unfinished-backup.ts';
 import { thisProcess, type ProcessIdentity } from '../../src/identity/process.ts';
-import { startProcess } from '../support/children.ts';
+import { runProcess, startProcess } from '../support/children.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { testWhen } from '../support/test-when.ts';
 
 const backup: RepositoryBackup = {
   version: 1,
@@ -85,6 +87,48 @@ test('where "latest" cannot be named the backup is published all the same, and n
   t.deepEqual(await names(), [name, `${name}.meta`]);
   t.deepEqual((await readdir(cluster)).sort(), ['backups', 'latest']);
 });
+
+const asRoot = testWhen(process.getuid?.() === 0 ? undefined : 'only root can give files away');
+
+asRoot(
+  'what root publishes belongs to the owner of the repository, as does what it has not finished',
+  async (t) => {
+    const cluster = await temporaryDirectory(t);
+    await chown(cluster, 12_345, 12_346);
+    const { unfinished } = await written(t, cluster);
+    const ownersOf = async (directory: string, names: string[]) =>
+      Promise.all(names.map(async (one) => (await lstat(join(directory, one))).uid));
+    // So the owner can remove it should root's process be killed.
+    t.deepEqual(
+      await ownersOf(cluster, ['backups', `backups/${name}.partial`, `backups/${name}.owner`]),
+      [12_345, 12_345, 12_345],
+    );
+    await unfinished.publish(backup, label);
+    const names = await readdir(join(cluster, 'backups'), { recursive: true });
+    t.is(names.length, 6);
+    for (const uid of await ownersOf(join(cluster, 'backups'), names)) t.is(uid, 12_345);
+  },
+);
+
+asRoot(
+  'what cannot be read is a backup nevertheless, and the error names whose it is and what to type',
+  async (t) => {
+    const repository = await temporaryDirectory(t);
+    const cluster = join(repository, 'main');
+    await mkdir(cluster);
+    for (const directory of [repository, cluster]) await chown(directory, 12_345, 12_345);
+    const { unfinished } = await written(t, cluster);
+    const meta = `${await unfinished.publish(backup, label)}.meta`;
+    await chown(meta, 0, 0);
+    const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+    const args = [program, 'verify', '7', '--no-record', '--repository', repository];
+    const { status, stderr } = await runProcess(process.execPath, args, { as: { uid: 12_345, gid: 12_345 } });
+    t.is(status, 1);
+    t.true(stderr.includes(`"${join(meta, 'backup.json')}" cannot be read: EACCES`), stderr);
+    t.true(stderr.includes(`"${meta}" belongs to root: run this as that user`), stderr);
+    t.true(stderr.includes(`chown -R 12345 '${meta}'`), stderr);
+  },
+);
 
 test('discarding removes all of it, and nothing of a backup that is listed', async (t) => {
   const { unfinished, names } = await written(t);

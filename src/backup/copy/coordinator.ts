@@ -17,7 +17,7 @@ import { CopyError, failureOf } from './copy-error.ts';
 import { FramePool } from './frame-pool.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { CopyOptions, FinishOptions, FromCoordinator, TarSummary } from './messages.ts';
-import { ownerNames } from './owner-names.ts';
+import { ownerNames } from '../../identity/owner-names.ts';
 import { Pace } from './pace.ts';
 import { readControlFile } from './control-file.ts';
 import { TarOutput } from './tar-output.ts';

@@ -12,9 +12,10 @@ import { sourceOf } from '../../control/targets.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
-import { claimRepository } from '../../repository/cluster-identity.ts';
+import { claimRepository, makeDurableDirectory } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../repository/durable-files.ts';
 import { linkUnlessThere } from '../../repository/link-unless-there.ts';
+import { backupsDirectory } from '../../repository/repository-backup.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
 import type { JobContext } from '../job.ts';
 
@@ -120,6 +121,9 @@ async function testRepository(
   try {
     await claimRepository(clusterDirectory, identity);
     await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), 0o600);
+    const backups = backupsDirectory(clusterDirectory);
+    await makeDurableDirectory(backups);
+    await access(backups, constants.R_OK | constants.W_OK | constants.X_OK);
     await linkUnlessThere(probe, `${probe}-named`); // which takes hard links, or locks
   } catch (error) {
     throw repositoryError(error, clusterDirectory);
