@@ -50,6 +50,7 @@ export class Connection {
   readonly #schema: string;
   #lost: Error | undefined;
   #inFlight = 0;
+  #turn: Promise<unknown> = Promise.resolve();
   #statementLimit: number | undefined;
   #prepares = false;
   readonly #onLost = new Set<(reason: Error) => void>();
@@ -129,7 +130,7 @@ export class Connection {
 
   async #send<T extends Row>(query: pg.QueryConfig, options: QueryOptions): Promise<T[]> {
     if (this.#lost) throw this.#lost;
-    const answer = this.#client.query(query);
+    const answer = this.#inTurn(() => this.#client.query<T>(query));
     this.#inFlight += 1;
     const timeout = options.timeout ?? this.#statementLimit;
     let timer: NodeJS.Timeout | undefined;
@@ -145,13 +146,23 @@ export class Connection {
         );
       });
       const result = await Promise.race([answer, interrupted]);
-      return result.rows as T[];
+      return result.rows;
     } finally {
       clearTimeout(timer);
       if (lose) this.#onLost.delete(lose);
       this.#inFlight -= 1;
       answer.catch(() => undefined);
     }
+  }
+
+  /** Many ask a companion at the same time; pg's own queue goes with its release 9, and it warns of that. */
+  #inTurn<T>(send: () => Promise<T>): Promise<T> {
+    const answer = this.#turn.then(() => {
+      if (this.#lost) throw this.#lost;
+      return send();
+    });
+    this.#turn = answer.catch(() => undefined);
+    return answer;
   }
 
   /** Runs a named statement of `sql/queries`. */
