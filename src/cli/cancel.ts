@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
 import { cancelBackup, withControl } from '../control/client.ts';
 import {
+  type GlobalOptions,
+  clusterOption,
   configFrom,
   controlFrom,
   exactlyOne,
   idOption,
+  ofOneCluster,
   positiveDurationOption,
-  type GlobalOptions,
 } from './options.ts';
 import { printJson, printLines } from './output.ts';
 
@@ -22,14 +24,14 @@ export function addCancel(program: Command): void {
     .description('cancel a backup that is not finished')
     .argument('[id]', 'its id', idOption)
     .option('--label <label>', 'or its label')
-    .option('--cluster <name>', "the label's cluster", 'main')
+    .option(...clusterOption("the label's cluster"))
     .option(
       '--timeout <duration>',
       'how long to wait for somebody who has its row locked',
       positiveDurationOption,
     )
     .action(async (requestId: number | undefined, _: object, command: Command) => {
-      const options = command.optsWithGlobals<Options>();
+      const options = ofOneCluster(command.optsWithGlobals<Options>());
       exactlyOne(options.label, requestId);
       const control = controlFrom(configFrom(options), 'cancel');
       const which = {

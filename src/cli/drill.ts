@@ -13,11 +13,13 @@ import { drillAsJson, drillLines } from './drill-result.ts';
 import { plain } from './format.ts';
 import { untilInterrupted } from './interruption.ts';
 import {
+  type GlobalOptions,
+  clusterOption,
   configFrom,
   controlFrom,
   jobsOption,
+  ofOneCluster,
   positiveDurationOption,
-  type GlobalOptions,
 } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
@@ -41,7 +43,7 @@ export function addDrill(program: Command): void {
       'prove that a backup can be restored: restore it, start a private PostgreSQL on it, check everything, and remove it all',
     )
     .argument('[backup]', 'its id, name or directory (default: the newest that leads to the target)')
-    .option('--cluster <name>', 'whose backup', 'main')
+    .option(...clusterOption('whose backup'))
     .option('--repository <directory>', 'where it is (default: HOLDFAST_REPOSITORY, [worker] repository)')
     .option(
       '--directory <directory>',
@@ -60,7 +62,7 @@ export function addDrill(program: Command): void {
     )
     .option('--no-record', 'leave backup_drill in the control database alone')
     .action(async (which: string | undefined, _: object, self: Command) => {
-      await run(which, self.optsWithGlobals<Options>());
+      await run(which, ofOneCluster(self.optsWithGlobals<Options>()));
     });
 }
 

@@ -24,6 +24,19 @@ export function addGlobalOptions(program: Command): Command {
     .option('--json', 'print JSON, errors too');
 }
 
+const whichOne = 'default: HOLDFAST_CLUSTER, then the only cluster configured, then main';
+
+/** For a command that is about one cluster; ofOneCluster() says which. */
+export function clusterOption(what: string): [flags: string, description: string] {
+  return ['--cluster <name>', `${what} (${whichOne})`];
+}
+
+export function ofOneCluster<Of extends GlobalOptions & { cluster?: string }>(
+  options: Of,
+): Of & { cluster: string } {
+  return { ...options, cluster: configFrom(options).whichCluster(options.cluster) };
+}
+
 export function configFrom({ config, databaseUrl, schema }: GlobalOptions): Config {
   return loadConfig({ file: config, env: process.env, databaseUrl, schema });
 }

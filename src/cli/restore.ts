@@ -17,7 +17,7 @@ import { refuseOtherVersion } from '../restore/server-version.ts';
 import { readFrames } from '../restore/stored-backup.ts';
 import type { Target } from '../restore/target.ts';
 import { targetFrom } from '../restore/target-wish.ts';
-import { configFrom, jobsOption, type GlobalOptions } from './options.ts';
+import { type GlobalOptions, clusterOption, configFrom, jobsOption, ofOneCluster } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
 import { listBackups } from './restore-list.ts';
@@ -47,7 +47,7 @@ export function addRestore(program: Command): void {
     .argument('[backup]', 'its id, name or directory (default: the right one for the target)')
     .option('--to <directory>', 'the new data directory: empty, or not there yet')
     .option('--list', 'only show what backups there are', false)
-    .option('--cluster <name>', 'whose backups', 'main')
+    .option(...clusterOption('whose backups'))
     .option('--repository <directory>', 'where they are (default: HOLDFAST_REPOSITORY, [worker] repository)');
   addTargetOptions(command);
   command
@@ -74,7 +74,7 @@ export function addRestore(program: Command): void {
       availableParallelism(),
     )
     .action(async (which: string | undefined, _: object, self: Command) => {
-      const options = self.optsWithGlobals<Options>();
+      const options = ofOneCluster(self.optsWithGlobals<Options>());
       const config = configFrom(options);
       const repository = resolve(options.repository ?? config.worker.repository);
       if (options.list) return listBackups(join(repository, options.cluster), options.json === true);

@@ -13,13 +13,15 @@ import type { Connection, ConnectOptions } from '../control/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import { untilInterrupted } from './interruption.ts';
 import {
+  type GlobalOptions,
+  clusterOption,
   configFrom,
   controlFrom,
   durationOption,
   jsonOption,
+  ofOneCluster,
   positiveDurationOption,
   sizeOption,
-  type GlobalOptions,
 } from './options.ts';
 import { printJson, printLines } from './output.ts';
 
@@ -44,7 +46,7 @@ export function addStart(program: Command): void {
       'start a backup, and return once it is safe to copy (the pre-script); or have the worker copy',
     )
     .argument('[label]', 'its name (default: the UTC time and the id)')
-    .option('--cluster <name>', 'which cluster', 'main')
+    .option(...clusterOption('which cluster'))
     .addOption(
       new Option('--method <method>', 'hold: you copy; copy: the worker copies into its repository')
         .choices(['hold', 'copy'])
@@ -68,7 +70,7 @@ export function addStart(program: Command): void {
       positiveDurationOption,
     )
     .action(async (label: string | undefined, _: object, command: Command) => {
-      const options = command.optsWithGlobals<Options>();
+      const options = ofOneCluster(command.optsWithGlobals<Options>());
       if (options.wait && options.method !== 'copy') throw waitsForEver();
       const request: StartRequest = {
         label: label ?? null,

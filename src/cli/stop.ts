@@ -13,12 +13,14 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { makeDirectory, writeLabelFiles } from '../restore/write-label.ts';
 import { untilInterrupted } from './interruption.ts';
 import {
+  type GlobalOptions,
+  clusterOption,
   configFrom,
   controlFrom,
   exactlyOne,
   idOption,
+  ofOneCluster,
   positiveDurationOption,
-  type GlobalOptions,
 } from './options.ts';
 import { print, printJson, printLines } from './output.ts';
 
@@ -35,7 +37,7 @@ export function addStop(program: Command): void {
     .description('finish a backup, and return its label once it is complete (the post-script)')
     .argument('[label]', 'its label')
     .option('--id <id>', 'or its id', idOption)
-    .option('--cluster <name>', "the label's cluster", 'main')
+    .option(...clusterOption("the label's cluster"))
     .option(
       '--timeout <duration>',
       'exit with 3 when it is not complete by then; it goes on by itself',
@@ -43,7 +45,7 @@ export function addStop(program: Command): void {
     )
     .option('--to <directory>', 'write backup_label and tablespace_map there')
     .action(async (label: string | undefined, _: object, command: Command) => {
-      const options = command.optsWithGlobals<Options>();
+      const options = ofOneCluster(command.optsWithGlobals<Options>());
       exactlyOne(label, options.id);
       if (options.to !== undefined) await prepare(options.to);
       const stopped = await stop(controlFrom(configFrom(options), 'stop'), {

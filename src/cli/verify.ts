@@ -9,7 +9,14 @@ import { findStored } from '../restore/choose-backup.ts';
 import { listedBackups, type Listed, type StoredBackup } from '../restore/stored-backup.ts';
 import { verify, type Verification } from '../restore/verify.ts';
 import { bytes, plain, seconds } from './format.ts';
-import { configFrom, controlFrom, jobsOption, type GlobalOptions } from './options.ts';
+import {
+  type GlobalOptions,
+  clusterOption,
+  configFrom,
+  controlFrom,
+  jobsOption,
+  ofOneCluster,
+} from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { paint } from './paint.ts';
 import { ProgressLine } from './progress.ts';
@@ -38,7 +45,7 @@ export function addVerify(program: Command): void {
     )
     .argument('[backups...]', 'their ids, names or directories')
     .option('--all', 'all that the cluster has', false)
-    .option('--cluster <name>', 'whose backups', 'main')
+    .option(...clusterOption('whose backups'))
     .option('--repository <directory>', 'where they are (default: HOLDFAST_REPOSITORY, [worker] repository)')
     .option(
       '--jobs <number>',
@@ -48,7 +55,7 @@ export function addVerify(program: Command): void {
     )
     .option('--no-record', 'leave backup_verification in the control database alone')
     .action(async (which: string[], _: object, self: Command) => {
-      const options = self.optsWithGlobals<Options>();
+      const options = ofOneCluster(self.optsWithGlobals<Options>());
       const config = configFrom(options);
       const directory = join(resolve(options.repository ?? config.worker.repository), options.cluster);
       const { backups, damaged } = await chosen(directory, which, options.all);

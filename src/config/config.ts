@@ -5,6 +5,7 @@ import { readConfigFile } from './file.ts';
 import { clusterKeys, keys, type Key } from './keys.ts';
 import { parseSetting, type Setting } from './settings.ts';
 import { readVariables } from './variables.ts';
+import { whichCluster } from './which-cluster.ts';
 
 export interface ClusterConfig {
   name: string;
@@ -73,6 +74,8 @@ export interface Config {
   clusters: ClusterConfig[];
   /** Also of one that has no block of its own. */
   cluster: (name: string) => ClusterConfig;
+  /** The one that a command is about; `option`: its --cluster. @throws HoldfastError of kind `usage` */
+  whichCluster: (option: string | undefined) => string;
 }
 
 export interface ConfigInput {
@@ -134,6 +137,10 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
     log: { level: required(keys.logLevel), format: required(keys.logFormat) },
     clusters: [...(clusterNames.size > 0 ? clusterNames : ['main'])].map(cluster),
     cluster,
+    whichCluster: (option) => {
+      const given = option === undefined ? undefined : { value: option, from: keys.walCluster.flag };
+      return whichCluster(given ?? find(keys.walCluster), fromFile, fromVariables);
+    },
   };
 }
 

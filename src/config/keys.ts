@@ -137,7 +137,7 @@ export const keys = {
     flag: '--cluster',
     format: clusterName,
     default: undefined,
-    help: 'whose WAL "holdfast wal" archives and fetches; without it, the only cluster configured, or main',
+    help: 'the cluster whose WAL "holdfast wal" archives and fetches, and that other commands are about which have --cluster <name>; without it, the only cluster configured, or main',
   } satisfies Key<string>,
   pushAhead: {
     path: 'wal.push_ahead',

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { keys, type Key } from './keys.ts';
 import { parseSetting, type Setting, type Settings } from './settings.ts';
 import { readVariables } from './variables.ts';
+import { whichCluster } from './which-cluster.ts';
 
 export interface WalConfig {
   /** The configuration file, where one was read. */
@@ -50,10 +51,7 @@ export async function loadWalConfig(input: WalConfigInput): Promise<WalConfig> {
   };
   const required = <T>(key: Key<T>): T => parseSetting(key, find(key) ?? { value: '', from: 'nowhere' });
 
-  const clusters = new Set([...fromFile.clusters.keys(), ...fromVariables.clusters.keys()]);
-  const [only = 'main'] = clusters.size === 1 ? clusters : [];
-  const named = find(keys.walCluster);
-  const cluster = named === undefined ? only : parseSetting(keys.walCluster, named);
+  const cluster = whichCluster(find(keys.walCluster), fromFile, fromVariables);
   const repository = required(keys.repository);
   return {
     file,

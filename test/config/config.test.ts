@@ -61,6 +61,20 @@ test('a variable finds its cluster by the name in capitals, with underscores for
   );
 });
 
+test('an option, then HOLDFAST_CLUSTER, then the only cluster configured, then main is what a command is about', async (t) => {
+  const billing = await load(t, '[cluster.billing]');
+  t.is(billing.whichCluster(undefined), 'billing');
+  t.is(billing.whichCluster('sales'), 'sales');
+  const named = await load(t, '[cluster.billing]', { env: { HOLDFAST_CLUSTER: 'sales' } });
+  t.is(named.whichCluster(undefined), 'sales');
+  t.is((await load(t, '[wal]\ncluster = "eu"')).whichCluster(undefined), 'eu');
+  t.is((await load(t, '[cluster.a]\n[cluster.b]')).whichCluster(undefined), 'main');
+  t.is((await load(t, '')).whichCluster(undefined), 'main');
+  const wrong = await load(t, '', { env: { HOLDFAST_CLUSTER: 'Main' } });
+  const { message } = t.throws(() => wrong.whichCluster(undefined), { instanceOf: HoldfastError });
+  t.regex(message, /"Main" \(from HOLDFAST_CLUSTER\) is not the name of a cluster/);
+});
+
 test('a variable that fits two clusters is refused', async (t) => {
   const error = await refusal(t, '[cluster.a-b]\n[cluster."a.b"]', {
     env: { HOLDFAST_CLUSTER_A_B_URL: 'postgres://x' },

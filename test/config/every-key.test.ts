@@ -29,7 +29,11 @@ const nothingSaid = {
   drillTimeout: 24 * 3_600_000,
 };
 
-function settingsOf({ cluster: _, ...settings }: Config): Omit<Config, 'cluster'> {
+function settingsOf({
+  cluster: _,
+  whichCluster: _which,
+  ...settings
+}: Config): Omit<Config, 'cluster' | 'whichCluster'> {
   return settings;
 }
 

@@ -1,0 +1,15 @@
+/** Which cluster a command is about that works for one. */
+import { keys } from './keys.ts';
+import { parseSetting, type Setting, type Settings } from './settings.ts';
+
+/** What names it, or else the only one that is configured, or else main. @throws HoldfastError of kind `usage` */
+export function whichCluster(
+  named: Setting | undefined,
+  { clusters: some }: Settings,
+  more: Settings,
+): string {
+  if (named !== undefined) return parseSetting(keys.walCluster, named);
+  const configured = new Set([...some.keys(), ...more.clusters.keys()]);
+  const [only = 'main'] = configured.size === 1 ? configured : [];
+  return only;
+}
