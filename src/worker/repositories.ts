@@ -18,6 +18,7 @@ import { standing, useRepository, type RepositoryUse } from '../chores/repositor
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { backupsDirectory, namesIn } from '../repository/repository-backup.ts';
+import { howToMake, requireUsable } from '../repository/usable.ts';
 import { Every } from './every.ts';
 
 export interface RepositoriesOptions {
@@ -37,6 +38,7 @@ export class Repositories {
   readonly #begun = new Set<string>();
   readonly #complaints = new Map<string, string | null>();
   #rested = false;
+  #missed = false;
 
   constructor(options: RepositoriesOptions) {
     this.#options = options;
@@ -73,19 +75,36 @@ export class Repositories {
     for (const { name } of config.clusters) await this.#lookAt(name);
   }
 
+  /** One that was named: a worker that only holds sessions names none. The first copy makes it, where it can. */
+  async #requireUsable(): Promise<void> {
+    const { config, log } = this.#options;
+    const { repository } = config.worker;
+    await requireUsable(repository);
+    const isMissing = !existsSync(repository);
+    if (isMissing && !this.#missed)
+      log.warning('the repository is not there: the first copy makes it', {
+        repository,
+        hint: howToMake(repository),
+      });
+    this.#missed = isMissing;
+  }
+
   async #lookAt(cluster: string): Promise<void> {
     const { control, config } = this.#options;
-    const clusterDirectory = join(config.worker.repository, cluster);
+    const { repository, repositoryIsNamed: isNamed } = config.worker;
+    const clusterDirectory = join(repository, cluster);
     const use: RepositoryUse = { cluster, clusterDirectory, control: (work) => control.run(work) };
     try {
-      if (!(await this.#isOurs(use))) return;
+      const isOurs = await this.#isOurs(use);
+      if (!isOurs && !isNamed) return;
+      if (!isOurs) await this.#requireUsable();
       await this.#complain(cluster, null);
-      await this.#noteMissing(use);
+      if (isOurs) await this.#noteMissing(use);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       this.#begun.delete(cluster);
       // A worker that only holds sessions has no repository at all.
-      const isElsewhere = error.code === 'no_repository' && !existsSync(config.worker.repository);
+      const isElsewhere = error.code === 'no_repository' && !isNamed && !existsSync(repository);
       if (!isElsewhere) await this.#complain(cluster, messageOf(error), error.hint);
     }
   }

@@ -15,6 +15,8 @@ export interface HoldfastOptions {
   env?: NodeJS.ProcessEnv;
   input?: string;
   cwd?: string;
+  /** Whom it runs as, for root only. */
+  as?: { uid: number; gid: number } | undefined;
 }
 
 /** Runs one command to its end: `holdfast(['status', '--json'], { url })`. */
