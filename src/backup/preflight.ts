@@ -24,15 +24,26 @@ export async function preflight(request: Wanted, session: BackupSession): Promis
   const facts = await preflightFacts(db, request.label, functions).catch(explainLabel);
   const refused = refusal(request, facts, functions);
   if (refused) throw refused;
+  const warnings = elsewhere(facts);
   const report = facts.mayWatchArchive && facts.archiveMode !== 'off' ? await archiver(db) : undefined;
   const reason = archivingProblem(facts, report);
-  if (reason === undefined) return [];
+  if (reason === undefined) return warnings;
   if (request.method === 'copy' && facts.archiveMode === 'off')
     return [
+      ...warnings,
       'archive_mode is off: the backup holds the WAL to restore it as of its end, and to no later time',
     ];
   if (request.waitForArchive) throw reason;
-  return [`${reason.message}; the requester did not want to wait for the archive`];
+  return [...warnings, `${reason.message}; the requester did not want to wait for the archive`];
+}
+
+/** A copy of the data directory, by whomever, does not have them. */
+function elsewhere({ configurationElsewhere }: PreflightFacts): string[] {
+  const files = configurationElsewhere ?? [];
+  if (files.length === 0) return [];
+  const [lie, them] = files.length === 1 ? ['lies', 'it'] : ['lie', 'them'];
+  const named = files.map((file) => `"${file}"`).join(', ');
+  return [`${named} ${lie} outside of the data directory: back ${them} up, too`];
 }
 
 /** Asks what a start will ask, so that the answers come quickly then. */

@@ -73,12 +73,15 @@ test('a repository that cannot be written is refused', async (t) => {
   t.is(row.error_code, 'repository_unreadable');
 });
 
-test('with archive_mode off, the WAL is collected with the backup, and a warning says what that means', async (t) => {
-  const { admin, cluster, copy, db, startCopier } = await copyScene(t, { settings: { archive_mode: 'off' } });
+test('with archive_mode off, the WAL is collected, and warnings say what that means and which configuration is elsewhere', async (t) => {
+  const { admin, cluster, copy, db, startCopier } = await copyScene(t, {
+    settings: { archive_mode: 'off', ident_file: '/dev/null' },
+  });
   await admin.query('create table kept as select generate_series(1, 1000) n');
   await startCopier();
   const backup = await copy();
   t.deepEqual(backup.row.warnings, [
+    '"/dev/null" lies outside of the data directory: back it up, too',
     'archive_mode is off: the backup holds the WAL to restore it as of its end, and to no later time',
   ]);
   const client = await started(t, await extracted(t, backup, cluster.version), db.name);
