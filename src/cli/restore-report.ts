@@ -6,7 +6,7 @@ import { bytePath } from '../restore/extraction/byte-path.ts';
 import type { Ahead } from '../restore/look-ahead.ts';
 import type { Recovery } from '../restore/recovery-settings.ts';
 import type { Restored } from '../restore/restore.ts';
-import { startCommand } from '../restore/start-command.ts';
+import { configurationIsMissing, startCommand, type StartOptions } from '../restore/start-command.ts';
 import { bytes, plain } from './format.ts';
 
 export interface Report {
@@ -15,6 +15,8 @@ export interface Report {
   directory: string;
   /** Where pg_wal is, if not in there. */
   wal: string | undefined;
+  /** The directory of PostgreSQL's programs, where it was given. */
+  programs: string | undefined;
   recovery: Recovery;
   ahead: Ahead;
 }
@@ -45,10 +47,12 @@ export async function described({
   restored,
   directory,
   wal,
+  programs,
   recovery,
   ahead,
 }: Report): Promise<string[]> {
   const { description } = choice.backup;
+  const start = { directory, backup: description, programs };
   const { files, bytes: amount, tablespaces } = restored;
   const major = Number.parseInt(description.serverVersion, 10);
   return [
@@ -58,9 +62,13 @@ export async function described({
     ),
     ...whereWalIs(description, wal),
     'what to do next:',
-    `  start PostgreSQL ${major} on it, for example: ${plain(await startCommand({ directory, backup: description }))}`,
-    ...(await whatFollows(recovery, directory, description)),
+    `  start PostgreSQL ${major} on it, for example: ${plain(await startCommand(start))}`,
+    ...(configurationIsMissing(start)
+      ? ['  for FILE give its postgresql.conf, which was not in the backup']
+      : []),
+    ...(await whatFollows(recovery, start)),
     `  ${whoArchives(recovery.noArchiving, recovery.standby ? undefined : choice.nextTimeline)}`,
+    '  if Holdfast\'s control database is in it: schedules, requests and expiries of that database rest there until "holdfast adopt"',
     ...creations(ahead),
   ];
 }
@@ -90,11 +98,7 @@ function whoArchives(noArchiving: boolean, timeline: number | undefined): string
     : `once it is open, it ${where}, as timeline ${timeline}: the other server must be gone by then, or restore with --no-archiving`;
 }
 
-async function whatFollows(
-  { standby, target, action }: Recovery,
-  directory: string,
-  backup: RepositoryBackup,
-): Promise<string[]> {
+async function whatFollows({ standby, target, action }: Recovery, start: StartOptions): Promise<string[]> {
   if (standby) return ['  it follows its primary: see primary_conninfo there'];
   if (target.kind === 'latest' || action === 'promote')
     return ['  it takes connections once it has recovered, for writing, and none before'];
@@ -105,7 +109,7 @@ async function whatFollows(
     ];
   const settings = ['recovery_target_action=promote'];
   return [
-    `  it shuts down at the target; this opens it there for good: ${plain(await startCommand({ directory, backup, settings }))}`,
+    `  it shuts down at the target; this opens it there for good: ${plain(await startCommand({ ...start, settings }))}`,
     '  leave recovery.signal where it is: without it, the server would go on past the target, on the timeline of the old one',
   ];
 }

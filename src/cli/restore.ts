@@ -123,7 +123,8 @@ async function run(which: string | undefined, options: Options, repository: stri
     process.stderr.write(
       `holdfast: warning: an expiry does not know that this server still needs WAL (${restored.leaseProblem}): run none until it has recovered\n`,
     );
-  const report = { choice, restored, directory, wal: options.walDirectory, recovery, ahead };
+  const wal = options.walDirectory;
+  const report = { choice, restored, directory, wal, programs: options.pgBin, recovery, ahead };
   if (options.json === true) await printJson(asJson(report));
   else await printLines(await described(report));
 }

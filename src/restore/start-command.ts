@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { configuredIn } from './auto-conf.ts';
 import { shellWord } from './commands.ts';
@@ -16,24 +16,57 @@ export interface StartOptions {
   backup: Pick<RepositoryBackup, 'dataDirectory' | 'serverVersion'>;
   /** Further settings. */
   settings?: readonly string[];
+  /** Where the server's programs are, if the user has said so. */
+  programs?: string | undefined;
 }
 
-/** For the shell; what stands in capitals is for the user to fill in. */
-export async function startCommand({ directory, backup, settings = [] }: StartOptions): Promise<string> {
+/** For the shell; FILE is for the user to fill in, see `configurationIsMissing`. */
+export async function startCommand(options: StartOptions): Promise<string> {
+  const { directory, backup, settings = [] } = options;
+  const major = Number.parseInt(backup.serverVersion, 10);
   const port = await portFor(directory, backup.dataDirectory);
-  const isWhole = existsSync(join(directory, 'postgresql.conf'));
+  const configuration = configurationFile(directory, backup.dataDirectory);
   const all = [
     // Where configuration files are elsewhere, as on Debian, they name the data directory that was backed up.
-    ...(isWhole ? [] : ['config_file=FILE', `data_directory=${shellWord(directory)}`]),
+    ...(configuration === 'inside'
+      ? []
+      : [`config_file=${shellWord(configuration ?? 'FILE')}`, `data_directory=${shellWord(directory)}`]),
     // The server writes this file at its start, and removes it at its end; one without a name is an error in its log.
     'external_pid_file=external.pid',
     'log_directory=log',
     // It is emptied at the start. There is no such setting from 15 on.
-    ...(Number.parseInt(backup.serverVersion, 10) < 15 ? ['stats_temp_directory=pg_stat_tmp'] : []),
+    ...(major < 15 ? ['stats_temp_directory=pg_stat_tmp'] : []),
     ...settings,
   ];
-  const options = [`-p ${port}`, ...all.map((setting) => `-c ${setting}`)].join(' ');
-  return `pg_ctl start -D ${shellWord(directory)} -o "${options}"${isWhole ? '' : ', as its postgresql.conf is elsewhere'}`;
+  const serverOptions = [`-p ${port}`, ...all.map((setting) => `-c ${setting}`)].join(' ');
+  // The shell takes it apart a second time: pg_ctl starts the server with one.
+  const quoted = /["$`\\!]/.test(serverOptions) ? shellWord(serverOptions) : `"${serverOptions}"`;
+  const log = shellWord(join(directory, 'restore.log'));
+  return `${shellWord(pgCtl(major, options.programs))} start -D ${shellWord(directory)} -l ${log} -o ${quoted}`;
+}
+
+/** Whether the command has FILE where the user is to name postgresql.conf. */
+export function configurationIsMissing({ directory, backup }: StartOptions): boolean {
+  return configurationFile(directory, backup.dataDirectory) === undefined;
+}
+
+/** undefined: it is somewhere else, and nobody knows where. Debian names its directory after the data directory. */
+function configurationFile(directory: string, dataDirectory: string): string | undefined {
+  if (existsSync(join(directory, 'postgresql.conf'))) return 'inside';
+  const [, cluster] = /^\/var\/lib\/postgresql\/(\d+\/[^/]+)\/?$/.exec(dataDirectory) ?? [];
+  const file = `/etc/postgresql/${cluster}/postgresql.conf`;
+  return cluster !== undefined && existsSync(file) ? file : undefined;
+}
+
+/** Distributions keep it out of the PATH, which has one for every version. */
+function pgCtl(major: number, programs: string | undefined): string {
+  if (programs !== undefined) return join(resolve(programs), 'pg_ctl');
+  const places = [
+    `/usr/lib/postgresql/${major}/bin`,
+    `/usr/pgsql-${major}/bin`,
+    ...(process.env['PATH'] ?? '').split(delimiter).filter((place) => place.startsWith('/')),
+  ];
+  return places.map((place) => join(place, 'pg_ctl')).find((file) => existsSync(file)) ?? 'pg_ctl';
 }
 
 /** A free one, and not the port of a server that is only down: its clients would come to the restored one. */

@@ -107,15 +107,14 @@ test('the printed commands start a copy beside the old server, which keeps its f
   const copy = await createCluster({ version: cluster.version as Major, empty: true });
   t.teardown(() => copy.remove());
   const target = ['--target-lsn', lsn, '--target-action', 'shutdown', '--no-archiving'];
-  const { status, stdout, stderr } = await restore(copy.dataDirectory, ...target);
+  const programs = ['--pg-bin', dirname(copy.bin('pg_ctl'))];
+  const { status, stdout, stderr } = await restore(copy.dataDirectory, ...target, ...programs);
   t.is(status, 0, stderr);
-  const [first = '', second = ''] = stdout.match(/pg_ctl start .*/g) ?? [];
+  const [first = '', second = ''] = stdout.match(/\S*pg_ctl start .*/g) ?? [];
+  t.regex(stdout, /control database is in it: .* until "holdfast adopt"/);
   const run = (command: string) =>
-    copy.asServerUser.run('sh', [
-      '-c',
-      `PATH="${dirname(copy.bin('pg_ctl'))}:$PATH"; ${command} > "${copy.archiveDirectory}/out" 2>&1 || true`,
-    ]);
-  t.teardown(() => run(`pg_ctl stop -m immediate -D ${copy.dataDirectory}`));
+    copy.asServerUser.run('sh', ['-c', `${command} > "${copy.archiveDirectory}/out" 2>&1 || true`]);
+  t.teardown(() => run(`${copy.bin('pg_ctl')} stop -m immediate -D ${copy.dataDirectory}`));
   await run(first);
   await eventually('it has shut down', () => !existsSync(join(copy.dataDirectory, 'postmaster.pid')));
   await run(second);
@@ -127,8 +126,8 @@ test('the printed commands start a copy beside the old server, which keeps its f
   const timeline = 'select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)';
   t.is(await withClient(url, (client) => client.value(timeline)), '00000002');
   t.deepEqual(await files(), before);
-  await run(`pg_ctl stop -m fast -w -D ${copy.dataDirectory}`);
+  await run(`${copy.bin('pg_ctl')} stop -m fast -w -D ${copy.dataDirectory}`);
   t.deepEqual(await files(), before);
   const names = await readdir(copy.dataDirectory);
-  t.true(names.includes('log') && !names.includes('external.pid'));
+  t.true(names.includes('restore.log') && names.includes('log') && !names.includes('external.pid'));
 });

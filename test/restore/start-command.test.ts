@@ -1,0 +1,29 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { startCommand } from '../../src/restore/start-command.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+/** What pg_ctl is started with, and what it hands to the server. */
+const words = (command: string): string[] =>
+  execFileSync('sh', ['-c', `pg_ctl() { printf '%s\\n' "$@"; }; ${command.replace(/^\S+/, 'pg_ctl')}`], {
+    encoding: 'utf8',
+  })
+    .trimEnd()
+    .split('\n');
+
+test('the start command names pg_ctl and a log, and survives two shells', async (t) => {
+  const directory = join(await temporaryDirectory(t), `it's $HOME "here"`);
+  await mkdir(directory);
+  const backup = { dataDirectory: '/nowhere', serverVersion: '17.2' };
+  const command = await startCommand({ directory, backup, programs: '/opt/pg/bin' });
+  t.regex(command, /^\/opt\/pg\/bin\/pg_ctl start /);
+  const [, dash, data, l, log, o, options = ''] = words(command);
+  t.deepEqual([dash, data, l, log, o], ['-D', directory, '-l', join(directory, 'restore.log'), '-o']);
+  t.true(words(`pg_ctl ${options}`).includes(`data_directory=${directory}`), options);
+
+  await writeFile(join(directory, 'postgresql.conf'), '');
+  const whole = await startCommand({ directory, backup, programs: '/opt/pg/bin' });
+  t.regex(whole, / -o "-p \d+ -c external_pid_file=external\.pid -c log_directory=log"$/);
+});
