@@ -67,6 +67,10 @@ begin
   new.problem := null;
   if new.enabled then
     new.paused_because := null;
+    if not origin_is_confirmed() then
+      raise warning 'schedule "%" rests: this control database is a restored copy or a promoted standby of another', new.name
+        using hint = 'Run "holdfast adopt" if this one is in charge from now on; it says what follows.';
+    end if;
   end if;
   return new;
 end

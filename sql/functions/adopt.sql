@@ -12,7 +12,9 @@ begin
       using errcode = 'insufficient_privilege', hint = format('Grant it %s.', current_schema() || '_operator');
   elsif pg_is_in_recovery() then
     raise exception 'this control database is in recovery'
-      using errcode = 'read_only_sql_transaction', hint = 'Promote it first.';
+      using errcode = 'read_only_sql_transaction', hint = case when pg_is_wal_replay_paused()
+        then 'Open what was restored with SELECT pg_wal_replay_resume(), and adopt it then.'
+        else 'Promote it with SELECT pg_promote(), and adopt it then.' end;
   end if;
   update confirmed_origin
   set origin = control_origin(), left_recovery_at = left_recovery_at(), confirmed_by = who,

@@ -67,3 +67,7 @@ select r.id, r.cluster, r.label, r.state, r.timeline,
 from :"schema".backup_request r
 left join :"schema".backup_session s on s.request_id = r.id
 where r.id = :id::bigint
+
+-- name: recovery
+select pg_is_in_recovery() as recovers,
+  case when pg_is_in_recovery() then pg_is_wal_replay_paused() else false end as paused

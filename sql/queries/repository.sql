@@ -67,6 +67,12 @@ from :"schema".confirmed_origin c
 -- name: adopt
 select :"schema".adopt() as origin
 
+-- name: may_adopt
+select session_user::text as login, current_user::text as role,
+  has_function_privilege(p.oid, 'execute') as may
+from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+where n.nspname = :schema and p.proname = 'adopt'
+
 -- name: schedules_that_follow
 select name, cluster, kind, cron, time_zone as "timeZone"
 from :"schema".backup_schedule

@@ -7,6 +7,7 @@ import type { Connection } from '../control/connection.ts';
 import {
   adopt,
   controlIdentity,
+  requireMayAdopt,
   repositoryProblems,
   schedulesThatFollow,
   type ControlIdentity,
@@ -41,7 +42,10 @@ export function addAdopt(program: Command): void {
       const options = command.optsWithGlobals<Options>();
       const config = configFrom(options);
       const control = controlFrom(config, 'adopt');
-      const consequences = await withControl(control, look);
+      const consequences = await withControl(control, async (db) => {
+        await requireMayAdopt(db, control.schema);
+        return look(db);
+      });
       const lines = linesAbout(consequences, config);
       if (options.json !== true) await printLines(lines);
       if (!options.yes) await askForYes();

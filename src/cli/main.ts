@@ -39,7 +39,7 @@ async function buildProgram(names: readonly CommandName[]): Promise<Command> {
   const program = new Command('holdfast')
     .description('PostgreSQL backups driven from SQL')
     .version(version, '--version', 'print the version')
-    .helpOption('--help', 'print this')
+    .helpOption('-h, --help', 'print this')
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ outputError: () => undefined })

@@ -13,6 +13,16 @@ const names: Record<string, keyof WalOptions> = {
   '--cluster': 'cluster',
 };
 
+export function asksForHelp(args: readonly string[]): boolean {
+  return args.includes('--help') || args.includes('-h');
+}
+
+/** The same that commander has for every command. Returns the exit status. */
+export async function walHelp(command: string): Promise<number> {
+  const { main } = await import('./main.ts');
+  return main(['wal', command, '--help']);
+}
+
 /** `wanted`: what the operands are, one word each. @throws HoldfastError of kind `usage` */
 export function parseWalArguments(
   args: readonly string[],

@@ -14,7 +14,7 @@ import {
   takeSpool,
   usableOwner,
 } from '../wal/spool.ts';
-import { parseWalArguments } from './wal-arguments.ts';
+import { asksForHelp, parseWalArguments, walHelp } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 import { dirname } from 'node:path';
 
@@ -28,6 +28,7 @@ const stop = 200;
 
 /** Returns the exit status: 0 when the file is at its place. */
 export async function main(args: readonly string[]): Promise<number> {
+  if (asksForHelp(args)) return walHelp('fetch');
   const failed = statusOfFailure(args);
   process.exitCode = failed;
   process.on('uncaughtException', (error) => process.exit(tellFailure(error, args, failed)));

@@ -1,4 +1,5 @@
 /** `holdfast wal push`: what archive_command runs, once a segment. It loads nothing that it does not use. */
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { loadWalConfig, type WalConfig } from '../config/wal-config.ts';
@@ -14,7 +15,7 @@ import {
   type Target,
 } from '../wal/receipts.ts';
 import { removeStaleSpool } from '../wal/spool.ts';
-import { parseWalArguments } from './wal-arguments.ts';
+import { asksForHelp, parseWalArguments, walHelp } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
 /** How many segments a push archives after its own, and for how many milliseconds it begins another one. */
@@ -23,6 +24,7 @@ const patience = 1000;
 
 /** Returns the exit status: 0 when the repository has the file on disk. */
 export async function main(args: readonly string[]): Promise<number> {
+  if (asksForHelp(args)) return walHelp('push');
   try {
     const { options, operands } = parseWalArguments(args, ['file']);
     const [path = ''] = operands;
@@ -32,7 +34,9 @@ export async function main(args: readonly string[]): Promise<number> {
     const target = { clusterDirectory, invocation };
     if (await isReceipted(path, target).catch(() => false)) return 0;
     const { sameRepository } = await import('../wal/same-repository.ts');
-    const repository = await sameRepository(path, target);
+    const repository = await sameRepository(path, target).catch(async (error: unknown) => {
+      throw await unreadable(path, error);
+    });
     await push(path, target, config);
     await declareTarget(path, { ...target, repository });
     await removeStaleSpool(dirname(path));
@@ -41,6 +45,13 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     return tellFailure(error, args);
   }
+}
+
+/** Without the directory that it is to be in, nothing of it can be looked at. */
+async function unreadable(path: string, error: unknown): Promise<unknown> {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || existsSync(dirname(path))) return error;
+  const { walUnreadable } = await import('../wal/source-file.ts');
+  return walUnreadable(path, error);
 }
 
 /** Where more waits, with a receipt: whoever goes ahead knows then that this one is in hand, and that it is archived. */

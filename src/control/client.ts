@@ -1,7 +1,7 @@
 /** What a client asks for: to start, stop or cancel a backup, and for its label. */
 import { HoldfastError, messageOf } from '../errors.ts';
 import { Connection, ServerError, type ConnectOptions } from './connection.ts';
-import { requireSchema } from './install.ts';
+import { explained } from './refusals.ts';
 import type { State } from './states.ts';
 
 export interface StartRequest {
@@ -230,22 +230,4 @@ async function duplicateLabel(db: Connection, cluster: string, label: string): P
     code: 'duplicate_label',
     hint: 'finish that one with "holdfast stop", or cancel it with "holdfast cancel"; or use another label',
   });
-}
-
-const undefinedObjects = ['3F000', '42P01', '42883', '42703'];
-
-async function explained(db: Connection, schema: string, error: unknown): Promise<unknown> {
-  if (!(error instanceof ServerError) || db.isLost) return error;
-  if (error.code === '42501' && error.hint === undefined) {
-    return new HoldfastError('failed', error.message, {
-      code: 'insufficient_privilege',
-      hint: `have this login's role granted "${schema}_reader" (to look), "${schema}_requester" (to back up) or "${schema}_operator"`,
-      cause: error,
-    });
-  }
-  if (!undefinedObjects.includes(error.code ?? '')) return error;
-  return requireSchema(db, schema).then(
-    () => error,
-    (reason: unknown) => reason,
-  );
 }

@@ -9,6 +9,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Connection, ServerError, type ConnectOptions } from './connection.ts';
 import { requireSchema } from './install.ts';
+import { explained } from './refusals.ts';
 import { registerWorker, releaseLock, takeLock, type WorkerIdentity } from './workers.ts';
 
 export interface ControlLinkOptions {
@@ -162,8 +163,9 @@ export class ControlLink {
       });
       return connection;
     } catch (error) {
+      const reason = await explained(connection, schema, error, `"${schema}_worker"`).catch(() => error);
       connection.cut();
-      throw error;
+      throw reason;
     }
   }
 

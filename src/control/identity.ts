@@ -1,6 +1,7 @@
 /** Which control database this is, and which repository its clusters have. */
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from './connection.ts';
+import { refuseRecovery } from './refusals.ts';
 
 export interface ControlIdentity {
   origin: string;
@@ -78,6 +79,22 @@ function originNotConfirmed(message: string, hint: string | undefined, cause: un
 export async function adopt(db: Connection): Promise<string> {
   const [row] = await db.run('repository', 'adopt');
   return String(row?.origin);
+}
+
+/** Before anybody is asked for a yes. @throws HoldfastError `insufficient_privilege`, `control_in_recovery` */
+export async function requireMayAdopt(db: Connection, schema: string): Promise<void> {
+  const [row] = await db.run<{ login: string; role: string; may: boolean }>('repository', 'may_adopt', {
+    schema,
+  });
+  if (row?.may === false) {
+    const { login, role } = row;
+    const who = login === role ? `login "${login}"` : `login "${login}", as role "${role}",`;
+    throw new HoldfastError('failed', `${who} may not adopt this control database`, {
+      code: 'insufficient_privilege',
+      hint: `have role "${role}" granted "${schema}_operator"`,
+    });
+  }
+  await refuseRecovery(db);
 }
 
 export function schedulesThatFollow(db: Connection): Promise<WaitingSchedule[]> {

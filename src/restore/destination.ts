@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { syncDirectory, writeSynced } from '../repository/durable-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
+import { unwritableHint } from './take-directory.ts';
 import { refuseWalDirectory } from './wal-directory.ts';
 
 export const noteName = 'holdfast-restore-unfinished';
@@ -89,6 +90,7 @@ async function refuseFull(
     if (error.code === 'ENOENT') return [];
     throw new HoldfastError('failed', `"${path.toString()}" cannot be restored to: ${error.message}`, {
       code: 'directory_unwritable',
+      hint: unwritableHint,
       cause: error,
     });
   });

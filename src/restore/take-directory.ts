@@ -16,6 +16,9 @@ export interface TakenDirectory {
   giveBack: () => Promise<void>;
 }
 
+export const unwritableHint =
+  'run this as a user who may write there, or name a directory below one that belongs to the user who runs it';
+
 /** `path`: absolute, one character a byte. @throws HoldfastError `directory_unwritable`, and then nothing is changed */
 export async function takeByName(path: string): Promise<TakenDirectory> {
   const made: Buffer[] = [];
@@ -86,6 +89,7 @@ function notMade(path: string, error: unknown): HoldfastError {
   const name = bytePath(path, '').toString();
   return new HoldfastError('failed', `the directory "${name}" cannot be made: ${messageOf(error)}`, {
     code: 'directory_unwritable',
+    hint: unwritableHint,
     cause: error,
   });
 }

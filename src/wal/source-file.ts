@@ -24,11 +24,7 @@ export async function openSource(path: string): Promise<SourceFile> {
   const kind = walFileKind(name);
   if (kind === undefined) throw notWal(name);
   const file = await open(path, 'r').catch((error: unknown) => {
-    throw new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(error)}`, {
-      code: 'wal_unreadable',
-      hint: 'archive_command runs in the data directory, and %p is relative to it: pass it on as it is',
-      cause: error,
-    });
+    throw walUnreadable(path, error);
   });
   try {
     const { size } = await file.stat();
@@ -38,6 +34,14 @@ export async function openSource(path: string): Promise<SourceFile> {
     await file.close();
     throw error;
   }
+}
+
+export function walUnreadable(path: string, cause: unknown): HoldfastError {
+  return new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(cause)}`, {
+    code: 'wal_unreadable',
+    hint: 'pass %p on as it is, and from the data directory: PostgreSQL runs archive_command there, and %p is relative to it',
+    cause,
+  });
 }
 
 export function notWal(name: string): HoldfastError {

@@ -77,12 +77,18 @@ test('a login without a role of Holdfast is told which one it needs', async (t) 
   for (const [args, url] of [
     [['status'], nobody.url],
     [['start', 'x'], reader.url],
+    [['worker'], reader.url],
   ] as const) {
     const { status, stderr } = await holdfast([...args], { url });
     t.is(status, 1);
-    t.regex(
-      stderr,
-      /^holdfast: permission denied .*\n {2}hint: have this login's role granted "holdfast_reader"/,
-    );
+    const role = args[0] === 'worker' ? 'worker' : 'reader';
+    t.regex(stderr, /^holdfast: permission denied .*\n {2}hint: have this login's role granted "holdfast_/);
+    t.true(stderr.includes(`granted "holdfast_${role}"`), stderr);
   }
+  const adopt = await holdfast(['adopt', '--yes'], { url: reader.url });
+  t.deepEqual([adopt.status, adopt.stdout], [1, '']);
+  t.regex(
+    adopt.stderr,
+    /^holdfast: login "reader_\w+" may not adopt .*\n {2}hint: .* granted "holdfast_operator"$/m,
+  );
 });

@@ -54,6 +54,11 @@ test('help and version go to standard output, and the status is 0', async (t) =>
   const help = await holdfast(['start', '--help']);
   t.is(help.status, 0);
   t.regex(help.stdout, /^Usage: holdfast start \[options\] \[label\][^]*--database-url/);
+  for (const args of [['wal', 'push', '--help'], ['wal', 'fetch', '-h'], ['-h'], ['status', '-h']]) {
+    const { status, stdout, stderr } = await holdfast(args);
+    t.deepEqual([status, stderr], [0, '']);
+    t.true(stdout.startsWith(`Usage: holdfast ${args.slice(0, -1).join(' ')}`), stdout);
+  }
   const version = await holdfast(['--version']);
   t.deepEqual([version.status, version.stderr], [0, '']);
 });

@@ -110,7 +110,7 @@ test('the printed commands start a copy beside the old server, which keeps its f
   const programs = ['--pg-bin', dirname(copy.bin('pg_ctl'))];
   const { status, stdout, stderr } = await restore(copy.dataDirectory, ...target, ...programs);
   t.is(status, 0, stderr);
-  const [first = '', second = ''] = stdout.match(/\S*pg_ctl start .*/g) ?? [];
+  const [first = '', second = ''] = stdout.match(/\S*pg_ctl\S* start .*/g) ?? [];
   t.regex(stdout, /control database is in it: .* until "holdfast adopt"/);
   const run = (command: string) =>
     copy.asServerUser.run('sh', ['-c', `${command} > "${copy.archiveDirectory}/out" 2>&1 || true`]);

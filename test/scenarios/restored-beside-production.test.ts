@@ -35,6 +35,10 @@ test('a restored server rests beside production until it is adopted, and then pr
 
   const url = restored.cluster.url({ database: scene.db.name });
   await restored.client.query(`update holdfast.backup_schedule set cron = '* * * * * *'`);
+  t.regex(
+    String(restored.client.notices.at(-1)?.message),
+    /^schedule "copies" rests: this control database is a /,
+  );
   const asked = await request(restored.client, { method: 'copy', fast: true });
   const worker = await scene.startWorker({
     url: restored.cluster.url({ database: scene.db.name, user: scene.workerLogin.role }),

@@ -21,6 +21,13 @@ test('a segment is archived compressed, and a second push of it is fine', async 
   t.deepEqual(await leftIn(scene.repository), []);
 });
 
+test('a push outside the data directory says where PostgreSQL runs archive_command', async (t) => {
+  const scene = await walScene(t);
+  const { status, stderr } = await scene.push(`nowhere/${segment1}`);
+  t.is(status, 1);
+  t.regex(stderr, /cannot be read: ENOENT.*\n {2}hint: pass %p on .* from the data directory/);
+});
+
 test('the repository says from then on whose it is', async (t) => {
   const scene = await walScene(t);
   await scene.wal(segment1);

@@ -1,0 +1,49 @@
+/** What the control database refuses, in words that say what to do about it. */
+import { HoldfastError } from '../errors.ts';
+import { ServerError, type Connection } from './connection.ts';
+import { requireSchema } from './install.ts';
+
+const noPrivilege = '42501';
+const readOnlyTransaction = '25006';
+const undefinedObjects = ['3F000', '42P01', '42883', '42703'];
+
+/** `roles`: which of them would do. Where there is nothing to add, it is the error itself. */
+export async function explained(
+  db: Connection,
+  schema: string,
+  error: unknown,
+  roles = `"${schema}_reader" (to look), "${schema}_requester" (to back up) or "${schema}_operator"`,
+): Promise<unknown> {
+  if (!(error instanceof ServerError) || db.isLost) return error;
+  if (error.code === noPrivilege && error.hint === undefined) {
+    return new HoldfastError('failed', error.message, {
+      code: 'insufficient_privilege',
+      hint: `have this login's role granted ${roles}`,
+      cause: error,
+    });
+  }
+  if (error.code === readOnlyTransaction) return reasonOf(refuseRecovery(db, error), error);
+  if (!undefinedObjects.includes(error.code ?? '')) return error;
+  return reasonOf(requireSchema(db, schema), error);
+}
+
+/** Nothing is written to a server in recovery. @throws HoldfastError `control_in_recovery` */
+export async function refuseRecovery(db: Connection, cause?: unknown): Promise<void> {
+  const [row] = await db.run<{ recovers: boolean; paused: boolean }>('client', 'recovery');
+  if (row?.recovers !== true) return;
+  const what = row.paused
+    ? 'recovery that is paused: a restore at its target, or a standby'
+    : 'recovery: it is a standby, or restored just now';
+  throw new HoldfastError('failed', `the control database takes no writes, as its server is in ${what}`, {
+    code: 'control_in_recovery',
+    hint: `${row.paused ? 'type SELECT pg_wal_replay_resume(); to open what was restored' : 'promote it, with SELECT pg_promote();, if it is to be the primary'}; or give the address of the primary with --database-url`,
+    cause,
+  });
+}
+
+function reasonOf(check: Promise<void>, otherwise: unknown): Promise<unknown> {
+  return check.then(
+    () => otherwise,
+    (reason: unknown) => reason,
+  );
+}
