@@ -5,6 +5,7 @@ as $$
 declare
   found_one record;
   last_one record;
+  is_id boolean;
 begin
   if (of_id is null) = (of_label is null) then
     raise exception 'give either the id or the label of a backup request'
@@ -12,7 +13,8 @@ begin
   elsif of_id is not null then
     select id, requested_by into found_one from backup_request where id = of_id;
     if not found then
-      raise exception 'backup request % does not exist', of_id using errcode = 'no_data_found';
+      raise exception 'backup request % does not exist', of_id
+        using errcode = 'no_data_found', hint = 'List them with "holdfast status --all", or with SELECT id, label, state FROM backup_status.';
     end if;
     perform require_ownership(found_one.id, found_one.requested_by);
     return found_one.id;
@@ -29,11 +31,15 @@ begin
 
   select id, state, finished_at into last_one from backup_request
   where cluster = of_cluster and label = of_label order by id desc limit 1;
+  is_id := case when of_label ~ '^[0-9]{1,18}$'
+    then exists (select from backup_request where id = of_label::bigint) else false end;
   raise exception 'no active backup of cluster "%" has the label "%"', of_cluster, of_label
     using errcode = 'no_data_found',
       detail = case when last_one.id is null then 'There never was one.' else
         format('The newest finished one is %s, %s at %s.', last_one.id, last_one.state, last_one.finished_at::timestamptz(0)) end,
-      hint = 'A finished one is found by its id only, so that yesterday''s label is never taken for today''s.';
+      hint = case when is_id
+        then format('Name backup request %1$s by its id: "holdfast stop --id %1$s", "holdfast cancel %1$s", or id => %1$s in SQL.', of_label)
+        else 'A finished one is found by its id only, so that yesterday''s label is never taken for today''s.' end;
 end
 $$;
 comment on function :"schema".active_request(bigint, text, text) is

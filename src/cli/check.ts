@@ -96,7 +96,11 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
   const unknown = names.filter((name) => !seen.clusters.some((cluster) => cluster.name === name));
   if (unknown.length > 0) {
     const message = `cluster "${unknown.join('", "')}" does not exist`;
-    throw new HoldfastError('usage', message, { code: 'no_such_cluster' });
+    const known = seen.clusters.map(({ name }) => name).join(', ');
+    throw new HoldfastError('usage', message, {
+      code: 'no_such_cluster',
+      hint: `give one of these: ${known}`,
+    });
   }
   return {
     clusters: seen.clusters

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
@@ -14,10 +13,10 @@ import { plain } from './format.ts';
 import { untilInterrupted } from './interruption.ts';
 import {
   type GlobalOptions,
+  addJobsOption,
   clusterOption,
   configFrom,
   controlFrom,
-  jobsOption,
   ofOneCluster,
   positiveDurationOption,
 } from './options.ts';
@@ -53,13 +52,7 @@ export function addDrill(program: Command): void {
     .option('--assertions <file>', 'SQL that must be true (default: drill_assertions of the cluster)')
     .option('--timeout <duration>', 'how long it may take (default: drill_timeout)', positiveDurationOption);
   addPointOptions(command);
-  command
-    .option(
-      '--jobs <number>',
-      'threads (default: one for each processor)',
-      jobsOption,
-      availableParallelism(),
-    )
+  addJobsOption(command)
     .option('--no-record', 'leave backup_drill in the control database alone')
     .action(async (which: string | undefined, _: object, self: Command) => {
       await run(which, ofOneCluster(self.optsWithGlobals<Options>()));

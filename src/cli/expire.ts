@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { withControl } from '../control/client.ts';
 import { createLog } from '../log.ts';
 import { expire, type Expiry } from '../retention/expire.ts';
-import { bytes, plain } from './format.ts';
+import { bytes, count, plain } from './format.ts';
 import { untilInterrupted } from './interruption.ts';
 import { configFrom, controlFrom, type GlobalOptions } from './options.ts';
 import { printJson, printLines } from './output.ts';
@@ -75,26 +75,34 @@ function described(expiry: Expiry, dryRun: boolean): string[] {
   if (policy === undefined)
     return [`cluster ${cluster} has no retention policy that is enabled: nothing expires`];
   const files = wal.filter(({ goes }) => goes).reduce((sum, run) => sum + run.files, 0);
-  const [will, freed] = dryRun ? ['would go', ''] : ['gone', `, ${bytes(expiry.bytes)} freed`];
+  const going = [...some(gone.length, 'backup'), ...some(files, 'WAL file')].join(' and ') || 'nothing';
+  const goes = dryRun
+    ? `${going} would go`
+    : `${going} ${gone.length + files > 1 ? 'are' : 'is'} gone, ${bytes(expiry.bytes)} freed`;
+  const what = paint(dryRun ? 'goes' : 'gone', 'red');
   return [
-    `cluster ${cluster}: ${will}: ${count(gone.length, 'backup')} and ${count(files, 'WAL file')}${freed}; ${stays.length} stay`,
+    `cluster ${cluster}: ${goes}; ${count(stays.length, 'backup')} ${stays.length === 1 ? 'stays' : 'stay'}`,
     ...finished.map((name) => `  ${name}: ${dryRun ? 'an' : 'finished what an'} earlier expiry had begun`),
-    ...gone.map(({ backup, reasons }) => line(paint('goes', 'red'), backup, reasons)),
+    ...gone.map(({ backup, reasons }) => line(what, backup, reasons)),
     ...stays.map(({ backup, reasons }) => line(paint('stays', 'green'), backup, reasons)),
-    ...wal.map(
-      (run) =>
-        `  ${run.goes ? paint('goes', 'red') : paint('stays', 'green')}  WAL ${run.startWal} to ${run.endWal} (${count(run.files, 'file')}): ${plain(run.reason)}`,
-    ),
+    ...wal.map((run) => `  ${run.goes ? what : paint('stays', 'green')}  ${runLine(run)}`),
     ...problems.map((problem) => `  ${paint('problem', 'red')}: ${plain(problem)}`),
   ];
 }
 
-function line(what: string, { name, label, method }: Expiry['gone'][number]['backup'], reasons: string[]) {
-  return `  ${what}  ${name} "${plain(label)}" (${method}): ${plain(reasons.join('; '))}`;
+function runLine({ startWal, endWal, files, segments, reason }: Expiry['wal'][number]): string {
+  const range = startWal === endWal ? startWal : `${startWal} to ${endWal}`;
+  const parts = [...some(segments, 'segment'), ...some(files - segments, 'other file')].join(' and ');
+  return `WAL ${range} (${parts}): ${plain(reason)}`;
 }
 
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
+/** Nothing where there is none. */
+function some(number: number, what: string): string[] {
+  return number === 0 ? [] : [count(number, what)];
+}
+
+function line(what: string, { name, label, method }: Expiry['gone'][number]['backup'], reasons: string[]) {
+  return `  ${what}  ${name} "${plain(label)}" (${method}): ${plain(reasons.join('; '))}`;
 }
 
 function asJson({ cluster, policy, gone, stays, wal, ...rest }: Expiry, dryRun: boolean): object {

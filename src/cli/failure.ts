@@ -48,10 +48,25 @@ function usageFailure(error: CommanderError): Failure {
   return {
     exitStatus: exitStatusOf.usage,
     code: error.code.replace('commander.', ''),
-    message: first.replace(/^error: /, ''),
+    message: argumentProblem(error) ?? first.replace(/^error: /, ''),
     detail: undefined,
     hint: suggestion === undefined ? 'see --help' : suggestion.replace('Did', 'did'),
   };
+}
+
+/** Commander makes two sentences of it: what is invalid, and why, which has to begin with "it" or with the value. */
+function argumentProblem({ message }: CommanderError): string | undefined {
+  const [, ofOption, flags = '', option = '', argument = '', name = '', why = ''] =
+    /^error: (?:(option) '(.*?)' argument '([^]*?)' is invalid|command-argument value '([^]*?)' is invalid for argument '(.*?)')\. ([^]*)$/.exec(
+      message,
+    ) ?? [];
+  if (why === '') return undefined;
+  const value = ofOption === undefined ? argument : option;
+  const what = `${ofOption === undefined ? name : (/--[\w-]+/.exec(flags)?.[0] ?? flags)} "${value}"`;
+  const [, choices] = /^Allowed choices are ([^]*)\.$/.exec(why) ?? [];
+  if (choices !== undefined) return `${what} is not one of ${choices}`;
+  const problem = why.replace(/^it /, '').replace(`"${value}" `, '');
+  return /^(is|has|does) /.test(problem) ? `${what} ${problem}` : `${what}: ${problem}`;
 }
 
 /** Commander quotes arguments as they came: somebody forgets "--database-url", or misspells it. */

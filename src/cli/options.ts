@@ -1,5 +1,6 @@
 /** Options that every command has, and parsers of those that several have. */
-import { InvalidArgumentError, type Command } from 'commander';
+import { availableParallelism } from 'node:os';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { loadConfig, type Config } from '../config/config.ts';
 import { durationExamples, parseDuration } from '../config/duration.ts';
 import type { ConnectOptions } from '../control/connection.ts';
@@ -73,10 +74,18 @@ export function positiveDurationOption(text: string): number {
 }
 
 /** How many threads. */
-export function jobsOption(text: string): number {
+export function addJobsOption(command: Command): Command {
+  return command.addOption(
+    new Option('--jobs <number>', 'threads')
+      .argParser(jobsOption)
+      .default(availableParallelism(), 'one for each processor'),
+  );
+}
+
+function jobsOption(text: string): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= 1 && number <= 64) return number;
-  throw new InvalidArgumentError('it is a number from 1 to 64');
+  throw new InvalidArgumentError('it is not a number from 1 to 64');
 }
 
 /** Bytes, as `bytes()` shows them: 1 kB is 1024. */

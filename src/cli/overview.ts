@@ -1,4 +1,5 @@
 /** What `holdfast status` shows, as lines. */
+import { startWorker } from '../control/advice.ts';
 import type { NewestDrill } from '../control/drills.ts';
 import type { ScheduleStatus } from '../control/schedules.ts';
 import type {
@@ -52,7 +53,7 @@ export function overviewLines(
   ].slice(0, -1);
 }
 
-const noWorkers = 'none has ever been seen: start one with "holdfast worker"';
+const noWorkers = `none has ever been seen: ${startWorker}`;
 
 function liveLines(requests: LiveRequest[], width: number): string[] {
   const notes = requests.flatMap(({ id, warnings }) => warnings.map((warning) => `${id}: ${plain(warning)}`));

@@ -7,7 +7,7 @@ import type { Ahead } from '../restore/look-ahead.ts';
 import type { Recovery } from '../restore/recovery-settings.ts';
 import type { Restored } from '../restore/restore.ts';
 import { configurationIsMissing, startCommand, type StartOptions } from '../restore/start-command.ts';
-import { bytes, plain } from './format.ts';
+import { bytes, count, plain } from './format.ts';
 
 export interface Report {
   choice: Choice;
@@ -56,7 +56,7 @@ export async function described({
   const { files, bytes: amount, tablespaces } = restored;
   const major = Number.parseInt(description.serverVersion, 10);
   return [
-    `backup ${entryName(description)} of cluster ${description.cluster} is restored: ${files} files, ${bytes(amount)}`,
+    `backup ${entryName(description)} of cluster ${description.cluster} is restored: ${count(files, 'file')}, ${bytes(amount)}`,
     ...tablespaces.map(
       ({ oid, location }) => `tablespace ${oid}: ${plain(bytePath(location, '').toString())}`,
     ),

@@ -1,7 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { packageRoot } from '../control/statements.ts';
 import { HoldfastError } from '../errors.ts';
 import { entryName } from '../repository/label-entry.ts';
@@ -17,7 +16,7 @@ import { refuseOtherVersion } from '../restore/server-version.ts';
 import { readFrames } from '../restore/stored-backup.ts';
 import type { Target } from '../restore/target.ts';
 import { targetFrom } from '../restore/target-wish.ts';
-import { type GlobalOptions, clusterOption, configFrom, jobsOption, ofOneCluster } from './options.ts';
+import { type GlobalOptions, addJobsOption, clusterOption, configFrom, ofOneCluster } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
 import { listBackups } from './restore-list.ts';
@@ -51,7 +50,11 @@ export function addRestore(program: Command): void {
     .option('--repository <directory>', 'where they are (default: HOLDFAST_REPOSITORY, [worker] repository)');
   addTargetOptions(command);
   command
-    .option('--tablespace <oid=directory...>', 'put this tablespace there', tablespaceOption, new Map())
+    .addOption(
+      new Option('--tablespace <oid=directory...>', 'put this tablespace there')
+        .argParser(tablespaceOption)
+        .default(new Map(), 'none'),
+    )
     .option(
       '--tablespaces-as-they-were',
       'put the others where they were, as root, too, and have recovery create those that came later',
@@ -66,20 +69,14 @@ export function addRestore(program: Command): void {
     .option('--restore-command <command>', 'another restore_command than "holdfast-wal fetch"')
     .option('--no-archiving', 'have the restored server archive nothing')
     .option('--pg-bin <directory>', 'the programs of the server that it is for: another version is refused')
-    .option('--despite-missing-wal', 'go on where WAL is known to be missing', false)
-    .option(
-      '--jobs <number>',
-      'threads (default: one for each processor)',
-      jobsOption,
-      availableParallelism(),
-    )
-    .action(async (which: string | undefined, _: object, self: Command) => {
-      const options = ofOneCluster(self.optsWithGlobals<Options>());
-      const config = configFrom(options);
-      const repository = resolve(options.repository ?? config.worker.repository);
-      if (options.list) return listBackups(join(repository, options.cluster), options.json === true);
-      await run(which, options, repository);
-    });
+    .option('--despite-missing-wal', 'go on where WAL is known to be missing', false);
+  addJobsOption(command).action(async (which: string | undefined, _: object, self: Command) => {
+    const options = ofOneCluster(self.optsWithGlobals<Options>());
+    const config = configFrom(options);
+    const repository = resolve(options.repository ?? config.worker.repository);
+    if (options.list) return listBackups(join(repository, options.cluster), options.json === true);
+    await run(which, options, repository);
+  });
 }
 
 async function run(which: string | undefined, options: Options, repository: string): Promise<void> {
@@ -200,7 +197,7 @@ function recoveryFrom(
 function tablespaceOption(text: string, before: Map<string, string>): Map<string, string> {
   const [, oid, directory] = /^(\d+)=(.+)$/s.exec(text) ?? [];
   if (oid === undefined || directory === undefined)
-    throw new InvalidArgumentError('it has not the form OID=DIRECTORY');
+    throw new InvalidArgumentError('it is not of the form OID=DIRECTORY');
   if (before.has(oid)) throw new InvalidArgumentError(`tablespace ${oid} is given twice`);
   return new Map([...before, [oid, resolve(directory)]]);
 }

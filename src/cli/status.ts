@@ -104,6 +104,7 @@ async function biographyView(db: Connection, requestId: number): Promise<View> {
   if (request === undefined) {
     throw new HoldfastError('failed', `backup request ${requestId} does not exist`, {
       code: 'no_such_request',
+      hint: 'list them with "holdfast status --all"',
     });
   }
   const biography: Biography = {

@@ -8,7 +8,7 @@ import { withControl } from '../control/client.ts';
 import { requireConfirmedOrigin } from '../control/identity.ts';
 import { HoldfastError } from '../errors.ts';
 import { requireRepository } from '../repository/repository-owner.ts';
-import { plain } from './format.ts';
+import { count, plain } from './format.ts';
 import { untilInterrupted } from './interruption.ts';
 import { configFrom, controlFrom, type GlobalOptions } from './options.ts';
 import { printJson, printLines } from './output.ts';
@@ -132,7 +132,7 @@ async function report(options: Options, done: Synced[]): Promise<void> {
     done.map(({ cluster, sent }) => {
       if (sent === undefined) return `${plain(cluster)}: nothing was unsent`;
       const what = sent.backup === null ? 'WAL' : `backup ${sent.backup} and its WAL`;
-      return `${plain(cluster)}: sent ${what}, ${sent.files} files, as of ${sent.present}`;
+      return `${plain(cluster)}: sent ${what}, ${count(sent.files, 'file')}, as of ${sent.present}`;
     }),
   );
 }
@@ -140,5 +140,5 @@ async function report(options: Options, done: Synced[]): Promise<void> {
 function secondsOption(text: string): number {
   const seconds = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && seconds > 0 && seconds <= 2_000_000) return seconds;
-  throw new InvalidArgumentError('it is a number of seconds');
+  throw new InvalidArgumentError('it is not a number of seconds above 0');
 }

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
@@ -8,13 +7,13 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { findStored } from '../restore/choose-backup.ts';
 import { listedBackups, type Listed, type StoredBackup } from '../restore/stored-backup.ts';
 import { verify, type Verification } from '../restore/verify.ts';
-import { bytes, plain, seconds } from './format.ts';
+import { bytes, count, plain, seconds } from './format.ts';
 import {
   type GlobalOptions,
+  addJobsOption,
   clusterOption,
   configFrom,
   controlFrom,
-  jobsOption,
   ofOneCluster,
 } from './options.ts';
 import { printJson, printLines } from './output.ts';
@@ -38,7 +37,7 @@ interface Verified {
 }
 
 export function addVerify(program: Command): void {
-  program
+  const command = program
     .command('verify')
     .description(
       'verify backups of the repository, wholly, with the WAL that they need; exits with 1 where one is damaged',
@@ -46,13 +45,8 @@ export function addVerify(program: Command): void {
     .argument('[backups...]', 'their ids, names or directories')
     .option('--all', 'all that the cluster has', false)
     .option(...clusterOption('whose backups'))
-    .option('--repository <directory>', 'where they are (default: HOLDFAST_REPOSITORY, [worker] repository)')
-    .option(
-      '--jobs <number>',
-      'threads (default: one for each processor)',
-      jobsOption,
-      availableParallelism(),
-    )
+    .option('--repository <directory>', 'where they are (default: HOLDFAST_REPOSITORY, [worker] repository)');
+  addJobsOption(command)
     .option('--no-record', 'leave backup_verification in the control database alone')
     .action(async (which: string[], _: object, self: Command) => {
       const options = ofOneCluster(self.optsWithGlobals<Options>());
@@ -124,10 +118,10 @@ function described({ name, result }: Verified): string[] {
   const took = seconds((finishedAt.getTime() - startedAt.getTime()) / 1000);
   if (problems.length === 0)
     return [
-      `${name}: ${paint('sound', 'green')}: ${files} files, ${bytes(amount)}, ${segments} WAL segments, in ${took}`,
+      `${name}: ${paint('sound', 'green')}: ${count(files, 'file')}, ${bytes(amount)}, ${count(segments, 'WAL segment')}, in ${took}`,
     ];
   return [
-    `${name}: ${paint('damaged', 'red')}: ${problems.length} problem${problems.length === 1 ? '' : 's'}`,
+    `${name}: ${paint('damaged', 'red')}: ${count(problems.length, 'problem')}`,
     ...problems.map((problem) => `  ${plain(problem)}`),
   ];
 }

@@ -34,7 +34,7 @@ export function connectionError(error: unknown, wanted?: Wanted): HoldfastError 
     code: 'connection_failed',
     hint: isFull(error)
       ? 'wait until a connection is free, or raise max_connections or the CONNECTION LIMIT of the role or the database'
-      : "give --database-url, DATABASE_URL or libpq's variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)",
+      : "see that the server runs there and takes connections; or give another address with --database-url, DATABASE_URL or libpq's variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)",
     cause: error,
   });
 }

@@ -1,4 +1,5 @@
 /** What a monitoring system should know: pure, from what is to be seen. */
+import { startWorker, takeBackup } from './advice.ts';
 import type { RestoreWindow } from './archived-wal.ts';
 import { archiverFindings, unseenFinding } from './archiver-health.ts';
 import { choreFindings } from './chore-health.ts';
@@ -136,10 +137,11 @@ function clusterFindings(
 
   if (cluster.workers.length > 0) findings.push(say('ok', `served by ${cluster.workers.join(', ')}`));
   else if (draining) findings.push(say('warning', 'its only worker is stopping'));
-  else findings.push(say('critical', 'no live worker'));
+  else findings.push(say('critical', `no live worker: ${startWorker}`));
 
   const { completeId, completeAgo } = cluster;
-  if (completeId === null || completeAgo === null) findings.push(say('critical', 'no complete backup yet'));
+  if (completeId === null || completeAgo === null)
+    findings.push(say('critical', `no complete backup yet: ${takeBackup(cluster.name)}`));
   else if (completeAgo > limits.maxAge) {
     findings.push(
       say(
@@ -205,11 +207,15 @@ function damageFinding({ id, cluster, pages, named }: DamagedCopy): Finding {
 function drillFinding(drill: NewestDrill, age: (seconds: number) => string): Finding {
   const { cluster, backup, id, ok, error, ago, provenAgo } = drill;
   const object = `cluster ${cluster}`;
-  const what = backup ?? 'no backup';
   if (ok)
-    return { severity: 'ok', object, message: `${what} was proven restorable ${age(ago)} ago (drill ${id})` };
+    return {
+      severity: 'ok',
+      object,
+      message: `${backup} was proven restorable ${age(ago)} ago (drill ${id})`,
+    };
   const before =
     provenAgo === null ? 'none has ever succeeded' : `the last that succeeded was ${age(provenAgo)} ago`;
-  const message = `drill ${id} of ${what} failed ${age(ago)} ago, and ${before}: ${error}`;
+  const of = backup === null ? '' : ` of ${backup}`;
+  const message = `drill ${id}${of} failed ${age(ago)} ago, and ${before}: ${error}`;
   return { severity: 'critical', object, message };
 }

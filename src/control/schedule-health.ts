@@ -13,13 +13,13 @@ export function scheduleFindings(schedule: ScheduleStatus, age: (seconds: number
     object: `schedule ${name}`,
     message,
   });
+  if (state === 'disabled') return [say('ok', 'disabled')];
   if (state === 'paused') return [say('warning', `paused, since a run failed: ${problem}`)];
   const wrong = [
     problem ?? (late > overdue ? `overdue for ${age(late)}: no worker acts on it` : undefined),
     lastRun(schedule),
   ].filter((message) => message !== undefined);
   if (wrong.length > 0) return wrong.map((message) => say('warning', message));
-  if (state === 'disabled') return [say('ok', 'disabled')];
   const success = lastSuccessAgo === null ? 'no success yet' : `last success ${age(lastSuccessAgo)} ago`;
   return [say('ok', nextIn === null ? success : `${success}, next run in ${age(Math.max(0, nextIn))}`)];
 }

@@ -1,5 +1,6 @@
 /** What a monitoring system should know of the WAL that is archived, and of what can be restored from it. Pure. */
 import type { RestoreWindow } from './archived-wal.ts';
+import { takeBackup } from './advice.ts';
 import type { Finding, Severity } from './health.ts';
 
 /** For how long, in seconds, a server that was replaced may still archive. */
@@ -25,12 +26,18 @@ export function windowFindings(windows: RestoreWindow[]): Finding[] {
       ...rivalsOf(window, windows).map((rival) => say('warning', rival)),
     ];
     if (earliestTime === null || latestTime === null) {
-      const none = say('ok', 'its WAL is archived, and there is no backup to restore it from');
-      return [timeline === newest ? { ...none, severity: 'critical' } : none, ...missing];
+      const none = 'its WAL is archived, and there is no backup to restore it from';
+      const found =
+        timeline === newest ? say('critical', `${none}: ${takeBackup(cluster)}`) : say('ok', none);
+      return [found, ...missing];
     }
     const range = say('ok', `restorable from ${moment(earliestTime)} to ${moment(latestTime)}`);
     if (upToDate || timeline !== newest) return [range, ...missing];
-    return [range, say('critical', 'nothing after the last hole can be restored: take a backup'), ...missing];
+    return [
+      range,
+      say('critical', `nothing after the last hole can be restored: ${takeBackup(cluster)}`),
+      ...missing,
+    ];
   });
 }
 
@@ -46,7 +53,8 @@ function rivalsOf({ timeline, writtenUntil, writtenAgo }: RestoreWindow, windows
       return overlap > handover && Math.max(ago ?? 0, writtenAgo ?? 0) < day;
     })
     .map(
-      ({ timeline: newer }) => `timeline ${newer} is written to as well: a restore has to say which is meant`,
+      ({ timeline: newer }) =>
+        `timeline ${newer} is written to as well: say which one a restore means, with --target-timeline ${timeline} or ${newer}`,
     );
 }
 

@@ -164,7 +164,7 @@ export async function findStored(clusterDirectory: string, which: string): Promi
   if (found === undefined) {
     throw new HoldfastError('failed', `"${clusterDirectory}" has no backup ${which}`, {
       code: 'no_such_backup',
-      hint: '"holdfast restore --list" shows what there is',
+      hint: `type "holdfast restore --list" to see what there is${/^\d+$/.test(which) ? `, and "holdfast status ${which}" to see whether it has expired` : ''}`,
     });
   }
   const names = fits.map(({ directory }) => basename(directory)).join(', ');

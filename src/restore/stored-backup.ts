@@ -65,7 +65,7 @@ export async function listedBackups(clusterDirectory: string): Promise<Listed> {
   const [repository, cluster] = [dirname(clusterDirectory), basename(clusterDirectory)];
   throw new HoldfastError('failed', `there is nothing of a cluster "${cluster}" in "${repository}"`, {
     code: 'no_repository',
-    hint: 'see that its file system is mounted, and give --repository and --cluster as where it was backed up',
+    hint: 'see that its file system is mounted, and give --repository and --cluster as the worker has them that made the backups',
   });
 }
 

@@ -29,7 +29,8 @@ export function parseTime(text: string): PointInTime {
   const pattern =
     /^(\d{4})-(\d\d)-(\d\d)[ Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?\s*(?:([zZ]|UTC)|([+-])(\d\d)(?::?(\d\d))?)$/;
   const match = pattern.exec(text.trim());
-  if (match === null) throw new RangeError('is no date and time with an offset from UTC');
+  if (match === null)
+    throw new RangeError('is not a date and time with an offset from UTC, such as 2026-03-14 12:00:00+00');
   const [, year, month, day, hour, minute, second = '00', fraction = '', , sign, hours = '0', minutes = '0'] =
     match;
   const local = `${year}-${month}-${day}T${hour}:${minute}:${second}Z`;
@@ -50,7 +51,7 @@ export function parseXid(text: string): string {
 /** src/include/catalog/pg_control.h: MAXFNAMELEN. @throws RangeError */
 export function parsePointName(text: string): string {
   if (text !== '' && Buffer.byteLength(text) < 64) return text;
-  throw new RangeError('is no name of a restore point, which has 1 to 63 bytes');
+  throw new RangeError('is not the name of a restore point, which has 1 to 63 bytes');
 }
 
 /** @throws RangeError */

@@ -201,7 +201,8 @@ function* countedAgain<T extends Candidate>(
 
 function* counted<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
   const { keepLast, keepDaily, keepWeekly, keepMonthly, timeZone } = rules;
-  for (const backup of sound.slice(0, keepLast ?? 0)) yield [backup, `it is one of the last ${keepLast}`];
+  for (const backup of sound.slice(0, keepLast ?? 0))
+    yield [backup, keepLast === 1 ? 'it is the last one' : `it is one of the last ${keepLast}`];
   for (const [count, of, what] of [
     [keepDaily, dayOf, 'day'],
     [keepWeekly, weekOf, 'week'],
@@ -232,7 +233,7 @@ function whyNot(backup: Candidate, newestFirst: readonly Candidate[], rules: Rul
     backup.isSound ? undefined : 'it is not sound',
     rules.keepLast === null
       ? undefined
-      : `it is number ${rank} from the newest, and ${rules.keepLast} are kept`,
+      : `it is number ${rank} from the newest, and ${rules.keepLast} ${rules.keepLast === 1 ? 'is' : 'are'} kept`,
     tiers ? 'no day, week or month that counts is its own' : undefined,
     rules.keepSince === null ? undefined : 'it is older than keep_within',
     rules.recoverSince === null ? undefined : 'recovery_window begins with a later one',

@@ -82,7 +82,11 @@ test('with --json everything that was seen is there', async (t) => {
   t.is(status, 2);
   const data = JSON.parse(stdout) as { status: string; findings: object[]; clusters: object[] };
   t.is(data.status, 'critical');
-  t.deepEqual(data.findings[0], { severity: 'critical', object: 'cluster main', message: 'no live worker' });
+  t.deepEqual(data.findings[0], {
+    severity: 'critical',
+    object: 'cluster main',
+    message: 'no live worker: start one with "holdfast worker"',
+  });
   t.like(data.clusters[0], { name: 'main', complete_id: null });
 });
 

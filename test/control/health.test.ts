@@ -16,7 +16,7 @@ for (const [title, change, severity, message] of [
     'no worker alive',
     { clusters: [{ workers: [] }], workers: [{ alive: false }] },
     'critical',
-    'no live worker',
+    'no live worker: start one with "holdfast worker"',
   ],
   [
     'only a worker that is stopping',
@@ -28,7 +28,7 @@ for (const [title, change, severity, message] of [
     'no backup yet',
     { clusters: [{ completeId: null, completeAgo: null }] },
     'critical',
-    'no complete backup yet',
+    'no complete backup yet: take one with "holdfast start --method copy"',
   ],
   [
     'a backup from the future',
@@ -91,14 +91,14 @@ for (const [title, change, severity, message] of [
     'two timelines that are both written to',
     { windows: [{}, { timeline: 2, writtenSince: new Date('2026-03-02T14:24:00Z') }] },
     'warning',
-    'timeline 2 is written to as well: a restore has to say which is meant',
+    'timeline 2 is written to as well: say which one a restore means, with --target-timeline 1 or 2',
   ],
   ['a hole in the WAL', { windows: [{ holes: ['A to B'] }] }, 'warning', 'WAL is missing: A to B'],
   [
     'a hole in the WAL since the last backup',
     { windows: [{ holes: ['A'], upToDate: false }] },
     'critical',
-    'nothing after the last hole can be restored: take a backup',
+    'nothing after the last hole can be restored: take one with "holdfast start --method copy"',
   ],
   [
     'WAL without a backup',
@@ -108,7 +108,7 @@ for (const [title, change, severity, message] of [
       ],
     },
     'critical',
-    'its WAL is archived, and there is no backup to restore it from',
+    'its WAL is archived, and there is no backup to restore it from: take one with "holdfast start --method copy"',
   ],
   ['a lost session', { requests: [{ session: 'gone' }] }, 'critical', 'running, but its session is gone'],
   ['a lost worker', { requests: [{ session: 'orphaned' }] }, 'critical', 'running, but its worker is gone'],
@@ -188,7 +188,7 @@ test('where nobody uses any cluster, all of them count', (t) => {
 
 test('a stopping worker of another cluster is no comfort', (t) => {
   const found = findings({ clusters: [{ workers: [] }], workers: [{ draining: true, clusters: ['other'] }] });
-  t.is(found[0]?.message, 'no live worker');
+  t.regex(String(found[0]?.message), /^no live worker: /);
 });
 
 test('the worst comes first', (t) => {

@@ -34,6 +34,12 @@ for (const [title, change, severity, message] of [
     'ok',
     'no success yet, next run in 18000 s',
   ],
+  [
+    'that is disabled since a run failed',
+    { state: 'disabled', lastState: 'failed', problem: 'x' },
+    'ok',
+    'disabled',
+  ],
   ['that is disabled', { state: 'disabled', nextIn: null }, 'ok', 'disabled'],
   [
     'that is paused',

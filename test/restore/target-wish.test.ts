@@ -15,7 +15,7 @@ test('a target is read from the options of a chore, as from the command line', (
 
 for (const [options, message] of [
   [{ target: 'immediate' }, /there is no option "target"/],
-  [{ target_time: 'yesterday' }, /target_time "yesterday" is no date and time/],
+  [{ target_time: 'yesterday' }, /target_time "yesterday" is not a date and time/],
   [{ target_xid: 'x' }, /target_xid "x" is not the number of a transaction/],
   [{ target_timeline: 'newest' }, /target_timeline "newest" is not/],
   [{ target_immediate: true, target_name: 'x' }, /give one target only/],

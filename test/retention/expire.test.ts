@@ -261,7 +261,7 @@ test('a reader may see what would go, and remove nothing', async (t) => {
   const reader = await asRole(t, stage.db, 'reader');
   const dry = await stage.expire(['--dry-run', '--database-url', reader.url]);
   t.is(dry.status, 0);
-  t.regex(dry.stdout, /would go: 2 backups and 4 WAL files; 2 stay/);
+  t.regex(dry.stdout, /2 backups and 4 WAL files would go; 2 backups stay/);
   const { status, stderr } = await stage.expire(['--database-url', reader.url]);
   t.is(status, 1);
   t.regex(stderr, /permission denied for table cluster/);

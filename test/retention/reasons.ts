@@ -23,7 +23,7 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
         backup.requester === requester && younger(backup).every((one) => !isOfSame(one, backup)),
     ],
     [
-      /^it is one of the last (\d+)( in the repository| of .+)?$/,
+      /^it is (one of the last \d+|the last one)( in the repository| of .+)?$/,
       (backup, [, , where]) =>
         isCounted(backup, where, backup) &&
         younger(backup).filter((one) => isCounted(one, where, backup)).length < Number(rules.keepLast),

@@ -32,7 +32,7 @@ test('one that branched off behind the hole cannot be reached from before it, an
   t.deepEqual(young, { timeline: 2, from: null, to: null, up_to_date: false, holes: null });
   t.true(
     (await it.check()).includes(
-      'critical cluster main, timeline 2: its WAL is archived, and there is no backup to restore it from',
+      'critical cluster main, timeline 2: its WAL is archived, and there is no backup to restore it from: take one with "holdfast start --method copy"',
     ),
   );
 
