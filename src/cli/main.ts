@@ -5,6 +5,7 @@ import { packageRoot } from '../control/statements.ts';
 import { exitStatusOf } from '../errors.ts';
 import { CheckFailed } from './check-failed.ts';
 import { commandNames, commandOf, type CommandName } from './commands.ts';
+import { helpAfter } from './examples.ts';
 import { failureOf, reportFailure, withoutSecretArguments } from './failure.ts';
 import { addGlobalOptions } from './options.ts';
 import { tolerateClosedPipes } from './output.ts';
@@ -32,7 +33,7 @@ function wanted([first]: readonly string[]): readonly CommandName[] {
   return found === undefined ? commandNames : [found];
 }
 
-async function buildProgram(names: readonly CommandName[]): Promise<Command> {
+export async function buildProgram(names: readonly CommandName[]): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as {
     version: string;
   };
@@ -45,6 +46,9 @@ async function buildProgram(names: readonly CommandName[]): Promise<Command> {
     .configureOutput({ outputError: () => undefined })
     .exitOverride();
   addGlobalOptions(program);
-  for (const name of names) (await commandOf(name))(program);
+  for (const name of names) {
+    (await commandOf(name))(program);
+    program.commands.at(-1)?.addHelpText('after', () => helpAfter(name));
+  }
   return program;
 }
