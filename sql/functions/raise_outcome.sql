@@ -8,7 +8,8 @@ begin
   select state, error_code, error, hint, moved_by into request from backup_request where id = of_request;
   case outcome
     when 'missing' then
-      raise exception 'backup request % does not exist', of_request using errcode = 'no_data_found';
+      raise exception 'backup request % does not exist', of_request
+        using errcode = 'no_data_found', hint = 'List them with "holdfast status --all", or with SELECT id, label, state FROM backup_status.';
     when 'failed' then
       raise exception 'backup request % has failed: %', of_request, request.error
         using errcode = 'HF010', detail = 'error_code: ' || request.error_code, hint = coalesce(request.hint, '');

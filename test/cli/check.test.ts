@@ -99,7 +99,10 @@ test('--cluster looks at these clusters only, used or not', async (t) => {
   t.is((await holdfast(['check', '--cluster', 'main'], { url: db.url })).status, 0);
   t.is((await holdfast(['check', '--cluster', 'main', 'spare'], { url: db.url })).status, 2);
   const unknown = await holdfast(['check', '--cluster', 'nope'], { url: db.url });
-  t.deepEqual([unknown.status, unknown.stdout], [3, 'HOLDFAST UNKNOWN - cluster "nope" does not exist\n']);
+  t.deepEqual(
+    [unknown.status, unknown.stdout],
+    [3, 'HOLDFAST UNKNOWN - cluster "nope" does not exist\nhint: give one of these: main, spare\n'],
+  );
 });
 
 test('3 and UNKNOWN, when it cannot know: no database, no installation, a wrong option', async (t) => {

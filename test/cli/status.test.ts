@@ -123,7 +123,10 @@ test('one backup is told from its request to its end', async (t) => {
 test('a backup that does not exist is an error', async (t) => {
   const { url } = await setup(t);
   const { status, stderr } = await holdfast(['status', '4711'], { url });
-  t.deepEqual([status, stderr], [1, 'holdfast: backup request 4711 does not exist\n']);
+  t.deepEqual(
+    [status, stderr],
+    [1, 'holdfast: backup request 4711 does not exist\n  hint: list them with "holdfast status --all"\n'],
+  );
 });
 
 test('--all shows every finished one, page after page, the rest but the newest ten', async (t) => {

@@ -33,6 +33,7 @@ for (const [url, said] of [
   test(`no password of a URL that leads nowhere is shown: ${url}`, async (t) => {
     const error = await t.throwsAsync(Connection.open({ url }), { instanceOf: HoldfastError });
     t.is(error.code, 'connection_failed');
+    t.regex(String(error.hint), /^see that the server runs there /);
     t.regex(error.message, said);
     t.notRegex(error.message, secret);
   });

@@ -262,6 +262,7 @@ test('a reader may see what would go, and remove nothing', async (t) => {
   const dry = await stage.expire(['--dry-run', '--database-url', reader.url]);
   t.is(dry.status, 0);
   t.regex(dry.stdout, /2 backups and 4 WAL files would go; 2 backups stay/);
+  t.regex(dry.stdout, / goes {2}WAL \w+ to \w+ \(4 segments\): /);
   const { status, stderr } = await stage.expire(['--database-url', reader.url]);
   t.is(status, 1);
   t.regex(stderr, /permission denied for table cluster/);

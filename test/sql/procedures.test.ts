@@ -99,6 +99,17 @@ test('by label stop_backup finds active backups only, and names the newest that 
   const stop = () => requester.query(`call holdfast.stop_backup('nightly', timeout => '0')`);
   await t.throwsAsync(stop(), { code: 'P0002', message: /no active backup .* has the label "nightly"/ });
 
+  const id = await requestIn('complete', requester, worker, { label: 'other' });
+  const asLabel = await t.throwsAsync(requester.query(`call holdfast.stop_backup('${id}')`), {
+    code: 'P0002',
+  });
+  t.regex(
+    String((asLabel as { hint?: string }).hint),
+    new RegExp(`^Name backup request ${id} by .* --id ${id}"`),
+  );
+  const absent = await t.throwsAsync(requester.query('call holdfast.cancel_backup(4711)'), { code: 'P0002' });
+  t.regex(String((absent as { hint?: string }).hint), /holdfast status --all/);
+
   await requestIn('complete', requester, worker, { label: 'nightly' });
   const newest = await requestIn('failed', requester, worker, { label: 'nightly' });
   const error = await t.throwsAsync(stop(), { code: 'P0002' });
