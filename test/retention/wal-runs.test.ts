@@ -5,7 +5,7 @@ test('a run of WAL counts its segments apart from the files beside them', (t) =>
   const segment = '000000010000000000000008';
   const files = [segment, `${segment}.00000028.backup`, '00000002.history'];
   const decided = files.map((file) => ({ file, goes: true, reason: 'nothing needs it' }));
-  const [run, ...others] = runsOf(decided as never);
+  const [run, ...others] = runsOf(decided);
   t.deepEqual(others, []);
   t.like(run, { startWal: segment, endWal: segment, files: 2, segments: 1 });
 });
