@@ -4,15 +4,25 @@ select :"schema".control_origin() as origin,
   c.repository_id::text as id,
   c.repository_token::text as token,
   c.repository_pending::text[] as pending,
-  c.repository_taken_over as "takenOver"
+  c.repository_taken_over as "takenOver",
+  -- A clock that was put back makes it due, too.
+  coalesce(abs(extract(epoch from clock_timestamp() - c.repository_used_at)) > 60, true) as "isDue"
 from :"schema".cluster c
 where c.name = :cluster
 
 -- name: announce
--- Those that were killed at it leave theirs here: so many are enough.
+-- Those that were killed at it leave theirs here: so many are enough, as the one that was found there is not among them.
+-- A server that crashes must not forget what is written to the repository next.
+with durable as materialized (
+  select set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'local'
+    else current_setting('synchronous_commit') end, true) as setting
+)
 update :"schema".cluster
-set repository_pending = repository_pending[greatest(1, cardinality(repository_pending) - 18):] || :token::uuid
-where name = :cluster
+set repository_token = case when :found::uuid = any (repository_pending) then :found::uuid else repository_token end,
+  repository_pending = (array_remove(repository_pending, :found::uuid))
+    [greatest(1, cardinality(array_remove(repository_pending, :found::uuid)) - 18):] || :token::uuid
+from durable
+where name = :cluster and durable.setting is not null
 
 -- name: lock
 select c.repository_token::text as token, c.repository_pending::text[] as pending,

@@ -1,7 +1,8 @@
 /**
  * May this control database write to that repository? Two copies of one control database have everything in common
- * but what happens to them from then on. So every use (a worker's start, an expiry, a sync) puts a new random token
- * into the database and into the repository: whoever of the two comes second finds a token that it does not know.
+ * but what happens to them from then on. So every use (a worker's start and every minute of its life, an expiry, a
+ * sync) puts a new random token into the database and into the repository: whoever of the two comes second finds a token
+ * that it does not know.
  *
  * The token is announced in the database, written to the repository, and confirmed in the database, each time with
  * what may still be under way beside it: a crash in between, another worker or an expiry at the same moment are
@@ -20,6 +21,7 @@ import {
 import type { Connection } from '../control/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import { isWithoutLocks, withLock } from '../repository/lock.ts';
+import { isSameOrigin } from '../repository/control-origin.ts';
 import {
   createRepository,
   noRepository,
@@ -97,9 +99,9 @@ async function renew({ cluster, clusterDirectory, control }: RepositoryUse): Pro
   judge({ cluster, clusterDirectory }, known, before);
   if (before === undefined) throw noRepository(clusterDirectory, known.id ?? undefined);
   const token = randomUUID();
-  await control((db) => announceToken(db, cluster, token));
+  await control((db) => announceToken(db, { cluster, token, found: before.token }));
   const usedAt = new Date().toISOString();
-  const since = before.controlOrigin === known.origin ? before.since : usedAt;
+  const since = isSameOrigin(before.controlOrigin, known.origin) ? before.since : usedAt;
   const owner = { ...before, token, controlOrigin: known.origin, since, usedAt, usedBy: hostname() };
   await replaceOwner(clusterDirectory, owner);
   const readBack = async () => (await readOwner(clusterDirectory))?.token;

@@ -24,6 +24,8 @@ export interface KnownRepository {
   pending: string[];
   /** Whether the repository is to be taken over, whoever has used it. */
   takenOver: boolean;
+  /** Whether the token was last renewed so long ago that a worker renews it. */
+  isDue: boolean;
 }
 
 /** A cluster, with what keeps workers from its repository. */
@@ -116,9 +118,12 @@ export async function knownRepository(db: Connection, cluster: string): Promise<
   return row;
 }
 
-/** Before it is written to the repository. */
-export async function announceToken(db: Connection, cluster: string, token: string): Promise<void> {
-  await db.run('repository', 'announce', { cluster, token });
+/** Before it is written to the repository, where `found` is now: one that was pending is pending no longer. */
+export async function announceToken(
+  db: Connection,
+  { cluster, token, found }: { cluster: string; token: string; found: string | null },
+): Promise<void> {
+  await db.run('repository', 'announce', { cluster, token, found });
 }
 
 /**

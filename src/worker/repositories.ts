@@ -1,7 +1,8 @@
 /**
  * Sees to it that this worker writes to the repository of its own control database only: says so when it begins and
- * when somebody has adopted the database, looks again every few seconds, and notes in the cluster's row what is wrong,
- * and which backups are missing.
+ * when somebody has adopted the database, looks again every few seconds, says so anew every minute, so that a snapshot
+ * of the database is soon one that is not ours, and notes in the cluster's row what is wrong, and which backups are
+ * missing.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -37,6 +38,7 @@ export class Repositories {
   readonly #service: Every;
   readonly #begun = new Set<string>();
   readonly #complaints = new Map<string, string | null>();
+  readonly #notRenewed = new Map<string, string>();
   #rested = false;
   #missed = false;
 
@@ -112,11 +114,32 @@ export class Repositories {
   async #isOurs(use: RepositoryUse): Promise<boolean> {
     const { control, onOurs } = this.#options;
     const known = await control.run((db) => knownRepository(db, use.cluster));
-    if (this.#begun.has(use.cluster) && known?.takenOver === false) return (await standing(use)) === 'ours';
-    if ((await useRepository(use, `the worker of cluster ${use.cluster}`)) === 'unused') return false;
+    if (this.#begun.has(use.cluster) && known?.takenOver === false) {
+      if (known.isDue) await this.#renew(use);
+      return (await standing(use)) === 'ours';
+    }
+    if ((await useRepository(use, whatUses(use))) === 'unused') return false;
     this.#begun.add(use.cluster);
     onOurs(use.cluster);
     return true;
+  }
+
+  /** Where it cannot be written to for the present, as on a full disk, it is ours all the same. */
+  async #renew(use: RepositoryUse): Promise<void> {
+    try {
+      await useRepository(use, whatUses(use));
+      this.#notRenewed.delete(use.cluster);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      const { cluster } = use;
+      if (this.#notRenewed.get(cluster) !== error.message)
+        this.#options.log.warning('cannot note that the repository is used', {
+          cluster,
+          reason: error.message,
+          hint: error.hint,
+        });
+      this.#notRenewed.set(cluster, error.message);
+    }
   }
 
   async #complain(cluster: string, problem: string | null, hint?: string): Promise<void> {
@@ -136,4 +159,8 @@ export class Repositories {
     const missing = ids.filter((id) => !there.has(String(id)));
     await control((db) => noteMissing(db, cluster, missing));
   }
+}
+
+function whatUses({ cluster }: RepositoryUse): string {
+  return `the worker of cluster ${cluster}`;
 }

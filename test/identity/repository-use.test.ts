@@ -1,10 +1,14 @@
 // Who may write to a repository: two copies of one control database have everything in common but what happens since.
+import { randomUUID } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { Connection } from '../../src/control/connection.ts';
 import { standing, useRepository } from '../../src/chores/repository-use.ts';
-import { holdfast } from '../support/process.ts';
+import { announceToken, knownRepository } from '../../src/control/identity.ts';
+import { asRole } from '../support/installed-database.ts';
+import { eventually } from '../support/eventually.ts';
+import { holdfast, startWorkerProcess } from '../support/process.ts';
 import { retentionStage, type RetentionStage } from '../support/retention-stage.ts';
 
 const state = 'repository_id, repository_token, repository_pending, repository_taken_over';
@@ -50,6 +54,53 @@ test('of two copies of a control database the second is refused by name, until i
   t.is((await stage.expired()).goes.length, 2);
   await becomeProduction();
   t.regex((await stage.expire(['--json'])).stderr, /repository_used_elsewhere/);
+});
+
+test('a snapshot of a control database whose worker lives is refused once the worker has renewed its token', async (t) => {
+  const stage = await retentionStage(t);
+  await stage.policy({ keep_last: 3 });
+  const { url } = await asRole(t, stage.db, 'worker');
+  const worker = await startWorkerProcess(t, { url, env: { HOLDFAST_REPOSITORY: stage.repository } });
+  const renewed = (since: string) =>
+    eventually('the worker renews its token', () =>
+      stage.superuser.value<string | null>(
+        `select max(repository_token::text) from holdfast.cluster
+         where repository_pending = '{}' and repository_token::text <> $1`,
+        [since],
+      ),
+    );
+  const begun = await renewed('');
+  const becomeTheSnapshot = await remembered(stage);
+  await stage.superuser.query(`update holdfast.cluster set repository_used_at = now() - interval '61 s'`);
+  await renewed(begun);
+  worker.kill('SIGKILL');
+  await worker.exited;
+  const production = await remembered(stage);
+
+  await becomeTheSnapshot();
+  await stage.policy({ keep_last: 1 });
+  t.regex((await stage.expire(['--json'])).stderr, /repository_used_elsewhere/);
+  t.is((await stage.listed()).filter((name) => !name.includes('.')).length, 4);
+  await production();
+  t.is((await stage.expired()).goes.length, 3, 'production has not been locked out');
+});
+
+test('a token that was written by a use which was killed stays known, however often it cannot be renewed then', async (t) => {
+  const stage = await retentionStage(t);
+  await stage.policy({ keep_last: 3 });
+  await stage.expired();
+  const written = '00000000-0000-4000-8000-000000000003';
+  const file = join(stage.directory, 'owner.json');
+  await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), token: written }));
+  await stage.superuser.query('update holdfast.cluster set repository_pending = array[$1::uuid]', [written]);
+  const db = await Connection.open({ url: stage.db.url, schema: 'holdfast' });
+  for (let times = 0; times < 30; times += 1)
+    await announceToken(db, { cluster: 'main', token: randomUUID(), found: written });
+  const known = await knownRepository(db, 'main');
+  t.is(known?.token, written);
+  t.is(known?.pending.length, 20);
+  await db.close();
+  await stage.expired();
 });
 
 test('a use that was killed before or after it had written its token is recognised', async (t) => {
