@@ -26,7 +26,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 18
+where :version > 19
 \gexec
 
 select :version < 1 as needed \gset
@@ -118,6 +118,11 @@ select :version < 18 as needed \gset
 \if :needed
   \ir ../migrations/018-archive-seen.sql
   insert into :"schema".migration (number, name) values (18, 'archive-seen');
+\endif
+select :version < 19 as needed \gset
+\if :needed
+  \ir ../migrations/019-origin-of-a-database.sql
+  insert into :"schema".migration (number, name) values (19, 'origin-of-a-database');
 \endif
 
 \ir functions/accept_backup_chore.sql

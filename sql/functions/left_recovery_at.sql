@@ -30,6 +30,4 @@ grant execute on function :"schema".left_recovery_at() to :"reader";
 update :"schema".confirmed_origin
 set left_recovery_at = :"schema".left_recovery_at()
 where left_recovery_at is null
-  and origin = (
-    select system_identifier || '/' || ltrim(substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), '0')
-    from pg_control_system());
+  and origin = :"schema".control_origin();

@@ -3,6 +3,7 @@
  * newest one of all is then not what its user means. Pure.
  */
 import { HoldfastError } from '../errors.ts';
+import { isSameOrigin } from '../repository/control-origin.ts';
 import type { RepositoryOwner } from '../repository/repository-owner.ts';
 
 interface Made {
@@ -21,7 +22,9 @@ export function refuseStranger<T extends Made>(
   const { controlOrigin } = chosen;
   if (controlOrigin === undefined) return;
   const others = backups
-    .filter((backup) => backup.controlOrigin !== undefined && backup.controlOrigin !== controlOrigin)
+    .filter(
+      (backup) => backup.controlOrigin !== undefined && !isSameOrigin(backup.controlOrigin, controlOrigin),
+    )
     .toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
   const other = others.at(-1);
   if (other === undefined || !isDoubtful(chosen, other, backups, owner)) return;
@@ -44,11 +47,12 @@ function isDoubtful<T extends Made>(
   backups: readonly T[],
   owner: RepositoryOwner | undefined,
 ): boolean {
-  if (owner?.controlOrigin === chosen.controlOrigin) return false;
+  if (isSameOrigin(owner?.controlOrigin, chosen.controlOrigin)) return false;
   const since = owner?.since ?? null;
   if (since !== null) return Date.parse(chosen.startedAt) > Date.parse(since);
   return backups.some(
     ({ controlOrigin, startedAt }) =>
-      controlOrigin === chosen.controlOrigin && Date.parse(startedAt) < Date.parse(other.startedAt),
+      isSameOrigin(controlOrigin, chosen.controlOrigin) &&
+      Date.parse(startedAt) < Date.parse(other.startedAt),
   );
 }

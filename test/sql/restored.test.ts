@@ -1,23 +1,27 @@
 // A control database that was restored to an earlier time knows that its live rows are not its own.
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { noOwnCluster, ownCluster } from '../support/cluster.ts';
+import { parseScript } from '../../src/control/script.ts';
+import { packageRoot } from '../../src/control/statements.ts';
+import { freshDatabase, noOwnCluster, ownCluster } from '../support/cluster.ts';
 import { eventuallyRow } from '../support/eventually.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { request } from '../support/requests.ts';
-import { connect } from '../support/sql-client.ts';
+import { connect, openClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const ownTest = testWhen(noOwnCluster);
 
-test('a request carries the system identifier and the timeline of its control database', async (t) => {
+test('a request carries the system identifier, the OID and the timeline of its control database', async (t) => {
   const client = await connect(t, (await installedDatabase(t)).url);
   const id = await request(client);
   const identifier = await client.value<string>('select system_identifier::text from pg_control_system()');
   const origin = () => client.value('select control_origin from holdfast.backup_request where id = $1', [id]);
-  t.is(await origin(), `${identifier}/1`);
-  t.is(await client.value('select holdfast.control_origin()'), `${identifier}/1`);
+  const oid = await client.value<string>('select holdfast.this_database()::text');
+  t.is(await origin(), `${identifier}/${oid}/1`);
+  t.is(await client.value('select holdfast.control_origin()'), `${identifier}/${oid}/1`);
 });
 
 ownTest(
@@ -49,4 +53,67 @@ ownTest('a restart is no recovery: the origin stays', async (t) => {
   const before = await (await connect(t, url)).value('select holdfast.control_origin()');
   await cluster.restart('immediate');
   t.is(await (await connect(t, url)).value('select holdfast.control_origin()'), before);
+});
+
+test('a copy of the control database on the same server rests, and what was requested in the original is not its own', async (t) => {
+  const db = await installedDatabase(t);
+  const original = await openClient(db.url);
+  const id = await request(original);
+  await original.close(); // nobody may be connected to a template
+  const copy = await connect(t, (await freshDatabase(t, db.cluster, { template: db.name })).url);
+
+  t.false(await copy.value('select holdfast.origin_is_confirmed()'));
+  await t.throwsAsync(copy.query(`select holdfast.require_confirmed_origin('expiry')`), {
+    message: 'expiry rests: this control database is a restored copy or a promoted standby of another',
+  });
+  const own = 'select control_origin = holdfast.control_origin() from holdfast.backup_request where id = $1';
+  t.false(await copy.value(own, [id]));
+  t.true(await (await connect(t, db.url)).value(own, [id]));
+  await copy.query('select holdfast.adopt()');
+  t.true(await copy.value('select holdfast.origin_is_confirmed()'));
+  t.false(await copy.value(own, [id]), 'adopting it does not make the old requests its own');
+});
+
+test('an upgrade from origins without an OID leaves in charge what was in charge, and at rest what rested', async (t) => {
+  const client = await connect(t, (await installedDatabase(t)).url);
+  const [live, foreign, over] = [await request(client), await request(client), await request(client)];
+  const old = `(select system_identifier || '/1' from pg_control_system())`;
+  const origins = () =>
+    client.query('select id, control_origin as origin from holdfast.backup_request order by id');
+  const before = await client.value<string>(`select ${old}`);
+  const now = await client.value<string>('select holdfast.control_origin()');
+
+  await client.query('begin');
+  await client.query('set local session_replication_role = replica');
+  await client.query(`update holdfast.backup_request set control_origin = ${old}`);
+  await client.query(`update holdfast.backup_request set control_origin = $2 where id = $1`, [
+    foreign,
+    '-12/1F',
+  ]);
+  await client.query(`update holdfast.backup_request set state = 'cancelled', finished_at = now() where id = $1`, [over]);
+  await client.query('commit');
+  await client.query(`update holdfast.confirmed_origin set origin = ${old}`);
+  t.false(await client.value('select holdfast.origin_is_confirmed()'));
+  const upgrade = async () => {
+    const file = new URL('migrations/019-origin-of-a-database.sql', packageRoot);
+    for (const { sql } of parseScript(readFileSync(file, 'utf8'), { schema: 'holdfast' }))
+      await client.query(sql);
+  };
+  await upgrade();
+  t.true(await client.value('select holdfast.origin_is_confirmed()'));
+  t.deepEqual(await origins(), [
+    { id: live, origin: now },
+    { id: foreign, origin: now.replace(/.*(\/\d+\/).*/, '-12$11F') },
+    { id: over, origin: before },
+  ]);
+  await t.throwsAsync(
+    client.query(`update holdfast.backup_request set control_origin = 'x' where id = $1`, [live]),
+    {
+      message: /cannot be changed/,
+    },
+  );
+
+  await client.query(`update holdfast.confirmed_origin set origin = ${old} || '0'`);
+  await upgrade();
+  t.false(await client.value('select holdfast.origin_is_confirmed()'));
 });

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { registerCompletionHandler, type ExecutionContext } from 'ava';
 import { freshDatabase, isShared, sharedCluster, type TestCluster } from './cluster.ts';
 import { installInto } from './install-into.ts';
+import { confirmOrigin } from './sources/installed-template.ts';
 import { connect, openClient, type SqlClient } from './sql-client.ts';
 
 export interface InstalledDatabase {
@@ -22,7 +23,9 @@ export async function installedDatabase(
 ): Promise<InstalledDatabase> {
   const server = cluster ?? (await sharedCluster());
   if (await isShared(server)) {
-    return { ...(await freshDatabase(t, server, { template: await sharedTemplate() })), cluster: server };
+    const database = await freshDatabase(t, server, { template: await sharedTemplate() });
+    await confirmOrigin(database.url);
+    return { ...database, cluster: server };
   }
   const there = await takeInstalled(server);
   if (there !== undefined) return { ...there, cluster: server };

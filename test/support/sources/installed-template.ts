@@ -28,7 +28,7 @@ export async function installedTemplate(version: Major): Promise<string> {
   return join(entry, 'data');
 }
 
-/** A copy's system identifier is its own, and so is its origin: it was installed there, for all that it knows. */
+/** A copy's system identifier or OID is its own, and so is its origin: it was installed there, for all that it knows. */
 export async function confirmOrigin(url: string): Promise<void> {
   await withClient(url, (client) =>
     client.query('update holdfast.confirmed_origin set origin = holdfast.control_origin()'),
