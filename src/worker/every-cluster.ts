@@ -1,9 +1,13 @@
-/** Looks after the repositories of a worker's clusters, again and again; one that cannot be looked at leaves out no other. */
+/**
+ * Looks after the repositories of a worker's clusters, again and again; one that cannot be looked at leaves out no
+ * other, and one that is not ours is left alone.
+ */
 import { join } from 'node:path';
+import { standing, type RepositoryUse } from '../chores/repository-use.ts';
 import type { Target } from '../backup/target.ts';
 import type { Config } from '../config/config.ts';
-import type { Connection } from '../control/connection.ts';
 import type { ControlLink } from '../control/control-link.ts';
+import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Every } from './every.ts';
 
@@ -17,12 +21,7 @@ export interface EveryClusterOptions {
 export interface ClusterLook {
   /** Milliseconds. */
   every: number;
-  look: (scene: {
-    cluster: string;
-    clusterDirectory: string;
-    control: <T>(work: (db: Connection) => Promise<T>) => Promise<T>;
-    log: Log;
-  }) => Promise<unknown>;
+  look: (scene: RepositoryUse & { log: Log }) => Promise<unknown>;
   /** Says so. */
   onFailure: (cluster: string, error: unknown) => void;
 }
@@ -34,10 +33,23 @@ export function everyCluster(
   const lookAtAll = async () => {
     for (const cluster of targets.keys()) {
       const clusterDirectory = join(config.worker.repository, cluster);
-      await look({ cluster, clusterDirectory, control: (work) => control.run(work), log }).catch(
-        (error: unknown) => onFailure(cluster, error),
-      );
+      const use: RepositoryUse = { cluster, clusterDirectory, control: (work) => control.run(work) };
+      try {
+        if (await isOurs(use)) await look({ ...use, log });
+      } catch (error) {
+        onFailure(cluster, error);
+      }
     }
   };
   return new Every(every, lookAtAll, log);
+}
+
+/** What is wrong with one that is not ours is said by who looks for that: see repositories.ts. */
+async function isOurs(use: RepositoryUse): Promise<boolean> {
+  try {
+    return (await standing(use)) === 'ours';
+  } catch (error) {
+    if (error instanceof HoldfastError) return false;
+    throw error;
+  }
 }
