@@ -130,6 +130,7 @@ select :version < 19 as needed \gset
 \ir functions/accept_backup_schedule.sql
 \ir functions/active_request.sql
 \ir functions/adopt.sql
+\ir functions/adopt_repository.sql
 \ir functions/announce_backup_chore.sql
 \ir functions/announce_drill.sql
 \ir functions/announce_hold.sql

@@ -19,7 +19,8 @@ begin
   update confirmed_origin
   set origin = control_origin(), left_recovery_at = left_recovery_at(), confirmed_by = who,
     confirmed_login = session_user, confirmed_at = clock_timestamp();
-  update cluster set repository_taken_over = true;
+  -- Those that are known; another one takes adopt_repository().
+  update cluster set repository_taken_over = true where repository_id is not null;
   -- A full queue makes the transaction fail when it commits; a notification is only a hint.
   if pg_notification_queue_usage() < 0.5 then
     perform pg_notify(current_schema() || '_request', json_build_object('adopted', control_origin())::text);
@@ -28,6 +29,6 @@ begin
 end
 $$;
 comment on function :"schema".adopt() is
-  'Puts this control database in charge: schedules run, chores are taken, backups expire, and the next worker takes the repository over from whoever has used it. For operators; the database that was in charge must be off, or have another repository. Returns the origin.';
+  'Puts this control database in charge: schedules run, chores are taken, backups expire, and the next worker takes each cluster''s repository, of the id that is known, over from whoever has used it. For operators; the database that was in charge must be off, or have another repository. Returns the origin.';
 revoke all on function :"schema".adopt() from public;
 grant execute on function :"schema".adopt() to :"operator";

@@ -5,6 +5,7 @@ select :"schema".control_origin() as origin,
   c.repository_token::text as token,
   c.repository_pending::text[] as pending,
   c.repository_taken_over as "takenOver",
+  c.repository_used_at as "usedAt",
   -- A clock that was put back makes it due, too.
   coalesce(abs(extract(epoch from clock_timestamp() - c.repository_used_at)) > 60, true) as "isDue"
 from :"schema".cluster c
@@ -23,9 +24,10 @@ set repository_token = case when :found::uuid = any (repository_pending) then :f
     [greatest(1, cardinality(array_remove(repository_pending, :found::uuid)) - 18):] || :token::uuid
 from durable
 where name = :cluster and durable.setting is not null
+returning clock_timestamp() as now
 
 -- name: lock
-select c.repository_token::text as token, c.repository_pending::text[] as pending,
+select c.repository_id::text as id, c.repository_token::text as token, c.repository_pending::text[] as pending,
   c.repository_taken_over as "takenOver"
 from :"schema".cluster c
 where c.name = :cluster
@@ -82,6 +84,9 @@ select session_user::text as login, current_user::text as role,
   has_function_privilege(p.oid, 'execute') as may
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 where n.nspname = :schema and p.proname = 'adopt'
+
+-- name: adopt_repository
+select :"schema".adopt_repository(:cluster, :id::uuid)
 
 -- name: schedules_that_follow
 select name, cluster, kind, cron, time_zone as "timeZone"

@@ -19,19 +19,18 @@ import {
   type KnownRepository,
 } from '../control/identity.ts';
 import type { Connection } from '../control/connection.ts';
-import { HoldfastError } from '../errors.ts';
 import { isWithoutLocks, withLock } from '../repository/lock.ts';
 import { isSameOrigin } from '../repository/control-origin.ts';
 import {
   createRepository,
   noRepository,
-  ownerFile,
   ownerLock,
   readOwner,
   replaceOwner,
   requireRepository,
   type RepositoryOwner,
 } from '../repository/repository-owner.ts';
+import { isOlder, notOurs, otherRepository, putBack, usedElsewhere } from './repository-refusals.ts';
 
 export interface RepositoryUse {
   cluster: string;
@@ -48,7 +47,8 @@ const lockPatience = 10_000;
 
 /**
  * Refuses where the repository is another's, and says that it is used by this control database. @throws HoldfastError
- * `origin_not_confirmed`, `no_repository`, `other_repository`, `repository_not_ours`, `repository_used_elsewhere`
+ * `origin_not_confirmed`, `no_repository`, `other_repository`, `repository_not_ours`,
+ * `repository_put_back`, `repository_used_elsewhere`
  */
 export async function useRepository(use: RepositoryUse, what: string): Promise<Standing> {
   const { control, clusterDirectory } = use;
@@ -99,14 +99,19 @@ async function renew({ cluster, clusterDirectory, control }: RepositoryUse): Pro
   judge({ cluster, clusterDirectory }, known, before);
   if (before === undefined) throw noRepository(clusterDirectory, known.id ?? undefined);
   const token = randomUUID();
-  await control((db) => announceToken(db, { cluster, token, found: before.token }));
-  const usedAt = new Date().toISOString();
+  const now = await control((db) => announceToken(db, { cluster, token, found: before.token }));
+  const usedAt = now.toISOString();
   const since = isSameOrigin(before.controlOrigin, known.origin) ? before.since : usedAt;
-  const owner = { ...before, token, controlOrigin: known.origin, since, usedAt, usedBy: hostname() };
+  const owner = { ...before, cluster, token, controlOrigin: known.origin, since, usedAt, usedBy: hostname() };
   await replaceOwner(clusterDirectory, owner);
   const readBack = async () => (await readOwner(clusterDirectory))?.token;
   if (await control((db) => confirmToken(db, { cluster, id: before.id, token }, readBack))) return;
-  throw usedElsewhere(clusterDirectory, (await readOwner(clusterDirectory)) ?? owner);
+  const [knownNow, found] = [
+    await control((db) => knownRepository(db, cluster)),
+    await readOwner(clusterDirectory),
+  ];
+  if (knownNow !== undefined) judge({ cluster, clusterDirectory }, knownNow, found);
+  throw usedElsewhere(clusterDirectory, found ?? owner);
 }
 
 /** What there is of an older release has an owner that nobody knows. */
@@ -130,59 +135,17 @@ function judge(
     if (known.id === null) return 'unused';
     throw noRepository(clusterDirectory, known.id);
   }
-  if (known.takenOver) return 'ours';
   if (owner === 'unnamed') {
     if (known.id === null) return 'ours';
-    throw otherRepository(cluster, clusterDirectory, known.id, 'none');
+    throw otherRepository(cluster, clusterDirectory, known.id);
   }
   const isOurs = owner.token === known.token || (owner.token !== null && known.pending.includes(owner.token));
   if (known.id === null) {
     if (owner.token === null || isOurs) return 'ours';
-    throw notOurs(clusterDirectory, owner);
+    throw notOurs(cluster, clusterDirectory, owner, known.origin);
   }
   if (owner.id !== known.id) throw otherRepository(cluster, clusterDirectory, known.id, owner.id);
-  if (isOurs) return 'ours';
+  if (isOurs || known.takenOver) return 'ours';
+  if (isOlder(owner, known.usedAt)) throw putBack(clusterDirectory, owner, known.usedAt);
   throw usedElsewhere(clusterDirectory, owner);
-}
-
-function lastUse({ usedAt, usedBy, controlOrigin }: RepositoryOwner): string {
-  return `at ${usedAt ?? 'a time that is not known'}, from host ${usedBy ?? 'unknown'}, by the control database of origin ${controlOrigin ?? 'unknown'}`;
-}
-
-function usedElsewhere(clusterDirectory: string, owner: RepositoryOwner): HoldfastError {
-  return new HoldfastError(
-    'failed',
-    `"${clusterDirectory}" has been used by another copy of this control database since: ${lastUse(owner)}`,
-    {
-      code: 'repository_used_elsewhere',
-      hint: 'run "holdfast adopt" in the control database that is in charge from now on, and switch the other one off or give it a repository of its own',
-    },
-  );
-}
-
-function notOurs(clusterDirectory: string, owner: RepositoryOwner): HoldfastError {
-  return new HoldfastError(
-    'failed',
-    `"${clusterDirectory}" is the repository of another control database: it was last used ${lastUse(owner)}`,
-    {
-      code: 'repository_not_ours',
-      hint: 'give this one a repository of its own (HOLDFAST_REPOSITORY, [worker] repository), or run "holdfast adopt" if it is in charge of that one from now on',
-    },
-  );
-}
-
-function otherRepository(
-  cluster: string,
-  clusterDirectory: string,
-  known: string,
-  found: string,
-): HoldfastError {
-  return new HoldfastError(
-    'failed',
-    `"${ownerFile(clusterDirectory)}" has the id ${found}, and the repository of cluster ${cluster} has ${known}`,
-    {
-      code: 'other_repository',
-      hint: 'mount the repository that was used before; if this one takes its place, run "holdfast adopt"',
-    },
-  );
 }

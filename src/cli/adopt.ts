@@ -1,16 +1,17 @@
 /** `holdfast adopt`: says that this control database is the one in charge, after it has said what follows. */
 import { createInterface } from 'node:readline/promises';
-import type { Command } from 'commander';
-import type { Config } from '../config/config.ts';
+import { InvalidArgumentError, type Command } from 'commander';
 import { withControl } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
 import {
   adopt,
+  adoptRepository,
   controlIdentity,
   requireMayAdopt,
   repositoryProblems,
   schedulesThatFollow,
   type ControlIdentity,
+  type RepositoryProblem,
   type WaitingSchedule,
 } from '../control/identity.ts';
 import { clustersWithPolicy } from '../control/retention.ts';
@@ -22,13 +23,16 @@ import { asSql, printJson, printLines } from './output.ts';
 
 interface Options extends GlobalOptions {
   yes: boolean;
+  /** By cluster. */
+  repositoryId?: Map<string, string>;
 }
 
 interface Consequences {
   identity: ControlIdentity;
   schedules: (WaitingSchedule & { nextRun: Date | null })[];
   policies: string[];
-  repositories: { name: string; id: string | null; problem: string | null }[];
+  /** `given`: by the command, as the one that the cluster has from now on. */
+  repositories: { name: string; id: string | null; problem: string | null; given: boolean }[];
 }
 
 export function addAdopt(program: Command): void {
@@ -37,33 +41,67 @@ export function addAdopt(program: Command): void {
     .description(
       'put this control database in charge, after it was restored, cloned or promoted: says what follows, and asks',
     )
+    .option(
+      '--repository-id <cluster=id>',
+      'give that cluster the repository with this id, as its owner.json has it, and take that one over; can be repeated',
+      repositoryIdOption,
+    )
     .option('--yes', 'do not ask', false)
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<Options>();
       const config = configFrom(options);
       const control = controlFrom(config, 'adopt');
+      const given = options.repositoryId ?? new Map<string, string>();
       const consequences = await withControl(control, async (db) => {
         await requireMayAdopt(db, control.schema);
-        return look(db);
+        return look(db, given);
       });
-      const lines = linesAbout(consequences, config);
+      const lines = linesAbout(consequences);
       if (options.json !== true) await printLines(lines);
       if (!options.yes) await askForYes();
-      const origin = await withControl(control, adopt);
+      const origin = await withControl(control, (db) =>
+        db.transaction(async () => {
+          for (const [cluster, id] of given) await adoptRepository(db, cluster, id);
+          return adopt(db);
+        }),
+      );
       if (options.json === true) await printJson({ ...asJson(consequences), adopted: origin });
       else await printLines([`this control database, of origin ${origin}, is in charge now`]);
     });
 }
 
-async function look(db: Connection): Promise<Consequences> {
+function repositoryIdOption(text: string, before = new Map<string, string>()): Map<string, string> {
+  const [, cluster = '', id = ''] = /^(.+)=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i.exec(text) ?? [];
+  if (cluster === '')
+    throw new InvalidArgumentError('it is not a cluster and an id, such as main=6b1f…, as owner.json has it');
+  return new Map([...before, [cluster, id.toLowerCase()]]);
+}
+
+async function look(db: Connection, given: ReadonlyMap<string, string>): Promise<Consequences> {
   const schedules = await schedulesThatFollow(db);
   const now = new Date();
   return {
     identity: await controlIdentity(db),
     schedules: schedules.map((one) => ({ ...one, nextRun: whenNext(one, now) })),
     policies: await clustersWithPolicy(db),
-    repositories: await repositoryProblems(db),
+    repositories: withGiven(await repositoryProblems(db), given),
   };
+}
+
+function withGiven(
+  repositories: readonly RepositoryProblem[],
+  given: ReadonlyMap<string, string>,
+): Consequences['repositories'] {
+  const unknown = [...given.keys()].find((cluster) => !repositories.some(({ name }) => name === cluster));
+  if (unknown !== undefined)
+    throw new HoldfastError('usage', `cluster "${unknown}" does not exist`, {
+      code: 'no_such_cluster',
+      hint: `choose one of: ${repositories.map(({ name }) => name).join(', ')}`,
+    });
+  return repositories.map((one) => {
+    const id = given.get(one.name);
+    return id === undefined ? { ...one, given: false } : { name: one.name, id, problem: null, given: true };
+  });
 }
 
 function whenNext({ cron, timeZone }: WaitingSchedule, now: Date): Date | null {
@@ -75,10 +113,7 @@ function whenNext({ cron, timeZone }: WaitingSchedule, now: Date): Date | null {
   }
 }
 
-function linesAbout(
-  { identity, schedules, policies, repositories }: Consequences,
-  { worker: { repository } }: Config,
-): string[] {
+function linesAbout({ identity, schedules, policies, repositories }: Consequences): string[] {
   const { confirmed, origin, confirmedOrigin, confirmedBy, confirmedAt } = identity;
   const since = `${confirmedOrigin}, confirmed by ${plain(confirmedBy)} at ${confirmedAt.toISOString()}`;
   const known = repositories.filter(({ id }) => id !== null);
@@ -95,11 +130,11 @@ function linesAbout(
     ...policies.map((cluster) => `  backups of cluster ${cluster} expire by its retention policy`),
     ...(policies.length === 0 ? ['  nothing expires: no retention policy is enabled'] : []),
     ...known.map(
-      ({ name, id, problem }) =>
-        `  the repository of cluster ${name} (id ${id}) is taken over from whoever has used it${problem === null ? '' : `, though ${plain(problem)}`}`,
+      ({ name, id, problem, given }) =>
+        `  the repository of cluster ${name} (id ${id}${given ? ', from now on' : ''}) is taken over from whoever has used it${problem === null ? '' : `, though ${plain(problem)}`}`,
     ),
     ...(known.length === 0
-      ? [`  the repository that its workers have is taken over (by this configuration "${repository}")`]
+      ? ['  no repository is known: one that has been used is taken over with --repository-id only']
       : []),
     'The control database that was in charge before must be off, or have another repository.',
   ];

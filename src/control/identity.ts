@@ -22,8 +22,10 @@ export interface KnownRepository {
   token: string | null;
   /** Tokens that may be in the repository, as their writers were killed or are at work. */
   pending: string[];
-  /** Whether the repository is to be taken over, whoever has used it. */
+  /** Whether the repository of that id is to be taken over, whoever has used it. */
   takenOver: boolean;
+  /** When the token was last renewed; null: never. */
+  usedAt: Date | null;
   /** Whether the token was last renewed so long ago that a worker renews it. */
   isDue: boolean;
 }
@@ -99,6 +101,11 @@ export async function requireMayAdopt(db: Connection, schema: string): Promise<v
   await refuseRecovery(db);
 }
 
+/** Gives a cluster that repository. */
+export async function adoptRepository(db: Connection, cluster: string, id: string): Promise<void> {
+  await db.run('repository', 'adopt_repository', { cluster, id });
+}
+
 export function schedulesThatFollow(db: Connection): Promise<WaitingSchedule[]> {
   return db.run<WaitingSchedule>('repository', 'schedules_that_follow');
 }
@@ -118,17 +125,21 @@ export async function knownRepository(db: Connection, cluster: string): Promise<
   return row;
 }
 
-/** Before it is written to the repository, where `found` is now: one that was pending is pending no longer. */
+/**
+ * Before it is written to the repository, where `found` is now: one that was pending is pending no longer. Returns the
+ * time of the database.
+ */
 export async function announceToken(
   db: Connection,
   { cluster, token, found }: { cluster: string; token: string; found: string | null },
-): Promise<void> {
-  await db.run('repository', 'announce', { cluster, token, found });
+): Promise<Date> {
+  const [row] = await db.run<{ now: Date }>('repository', 'announce', { cluster, token, found });
+  return row?.now ?? new Date();
 }
 
 /**
- * After `token` has been written to the repository: `readBack` says what is there now, and `isOurs` whether that is
- * ours. False: somebody else's is there by now.
+ * After `token` has been written to the repository of that id: `readBack` says what is there now. False: somebody else's
+ * is there by now, or the cluster has been given another repository.
  */
 export function confirmToken(
   db: Connection,
@@ -136,8 +147,11 @@ export function confirmToken(
   readBack: () => Promise<string | null | undefined>,
 ): Promise<boolean> {
   return db.transaction(async () => {
-    const [row] = await db.run<Pick<KnownRepository, 'token' | 'pending'>>('repository', 'lock', { cluster });
+    const [row] = await db.run<Pick<KnownRepository, 'id' | 'token' | 'pending'>>('repository', 'lock', {
+      cluster,
+    });
     const found = await readBack();
+    if (row !== undefined && row.id !== null && row.id !== id) return false;
     const ours = row === undefined ? [] : [token, row.token, ...row.pending];
     if (found === undefined || found === null || !ours.includes(found)) return false;
     await db.run('repository', 'confirm', { cluster, id, token, found });

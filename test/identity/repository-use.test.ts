@@ -6,27 +6,35 @@ import test from 'ava';
 import { Connection } from '../../src/control/connection.ts';
 import { standing, useRepository } from '../../src/chores/repository-use.ts';
 import { announceToken, knownRepository } from '../../src/control/identity.ts';
+import type { RepositoryOwner } from '../../src/repository/repository-owner.ts';
+import type { Finished } from '../support/children.ts';
 import { asRole } from '../support/installed-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdfast, startWorkerProcess } from '../support/process.ts';
 import { retentionStage, type RetentionStage } from '../support/retention-stage.ts';
 
-const state = 'repository_id, repository_token, repository_pending, repository_taken_over';
+const state =
+  'repository_id, repository_token, repository_pending, repository_taken_over, repository_used_at';
 
 /** What a copy of the control database that was made at this moment has. */
 async function remembered({ superuser }: RetentionStage): Promise<() => Promise<unknown>> {
   const [row = {}] = await superuser.query(`select ${state} from holdfast.cluster where name = 'main'`);
   return () =>
-    superuser.query(`update holdfast.cluster set (${state}) = row($1, $2, $3, $4) where name = 'main'`, [
+    superuser.query(`update holdfast.cluster set (${state}) = row($1, $2, $3, $4, $5) where name = 'main'`, [
       row['repository_id'],
       row['repository_token'],
       row['repository_pending'],
       row['repository_taken_over'],
+      row['repository_used_at'],
     ]);
 }
 
-async function tokenIn({ directory }: RetentionStage): Promise<string> {
-  return (JSON.parse(await readFile(join(directory, 'owner.json'), 'utf8')) as { token: string }).token;
+async function ownerIn({ directory }: RetentionStage): Promise<RepositoryOwner> {
+  return JSON.parse(await readFile(join(directory, 'owner.json'), 'utf8')) as RepositoryOwner;
+}
+
+function adopt({ db }: RetentionStage, ...args: string[]): Promise<Finished> {
+  return holdfast(['adopt', '--yes', ...args], { url: db.url });
 }
 
 test('of two copies of a control database the second is refused by name, until it is adopted', async (t) => {
@@ -49,7 +57,7 @@ test('of two copies of a control database the second is refused by name, until i
   t.regex(refused.stderr, /holdfast adopt/);
   t.deepEqual(await stage.listed(), before);
 
-  const { status, stdout } = await holdfast(['adopt', '--yes'], { url: stage.db.url });
+  const { status, stdout } = await adopt(stage);
   t.is(status, 0, stdout);
   t.is((await stage.expired()).goes.length, 2);
   await becomeProduction();
@@ -119,7 +127,7 @@ test('a use that was killed before or after it had written its token is recognis
   await stage.expired();
   t.is(
     await stage.superuser.value(`select repository_token::text from holdfast.cluster where name = 'main'`),
-    await tokenIn(stage),
+    (await ownerIn(stage)).token,
   );
 });
 
@@ -140,22 +148,35 @@ test('several workers and expiries of one control database use a repository at t
     await stage.superuser.query(
       `select repository_token::text as token, repository_pending as pending from holdfast.cluster where name = 'main'`,
     ),
-    [{ token: await tokenIn(stage), pending: [] }],
+    [{ token: (await ownerIn(stage)).token, pending: [] }],
   );
   await Promise.all(connections.map((db) => db.close()));
 });
 
-test('an empty directory in place of the repository, or another repository, is refused by both ids', async (t) => {
+test('an empty directory in place of the repository, or another repository, is refused by both ids, until it is adopted by its id', async (t) => {
   const stage = await retentionStage(t);
   await stage.policy({ keep_last: 3 });
   await stage.expired();
   const file = join(stage.directory, 'owner.json');
-  const owner = JSON.parse(await readFile(file, 'utf8')) as { id: string };
+  const owner = await ownerIn(stage);
   const other = '00000000-0000-4000-8000-000000000002';
   await writeFile(file, JSON.stringify({ ...owner, id: other }));
-  const { stderr } = await stage.expire(['--json']);
-  t.regex(stderr, /other_repository/);
-  t.true(stderr.includes(other) && stderr.includes(owner.id));
+  const refused = async () => {
+    const { stderr } = await stage.expire(['--json']);
+    t.regex(stderr, /other_repository/);
+    t.true(stderr.includes(other) && stderr.includes(owner.id));
+    t.true(stderr.includes(`holdfast adopt --repository-id main=${other}`));
+  };
+  await refused();
+  const shown = await adopt(stage);
+  t.true(shown.stdout.includes(`the repository of cluster main (id ${owner.id}) is taken over`));
+  await refused();
+  const given = await adopt(stage, '--repository-id', `main=${other}`);
+  t.true(given.stdout.includes(`the repository of cluster main (id ${other}, from now on) is taken over`));
+  await stage.expired();
+  const mistaken = await adopt(stage, '--repository-id', `mian=${other}`);
+  t.is(mistaken.status, 2);
+  t.regex(mistaken.stderr, /cluster "mian" does not exist\n {2}hint: choose one of: main/);
 
   await rm(file);
   await rm(join(stage.directory, 'cluster.json'));
@@ -163,12 +184,41 @@ test('an empty directory in place of the repository, or another repository, is r
   t.regex(unmounted.stderr, /is it mounted|repository_unreadable/);
 });
 
-test('a repository of another control database is refused', async (t) => {
+test('a repository that the cluster does not know is refused, whoever has used it, until it is adopted by its id', async (t) => {
   const stage = await retentionStage(t);
   await stage.policy({ keep_last: 3 });
   await stage.expired();
   await stage.superuser.query(
     `update holdfast.cluster set repository_id = null, repository_token = null, repository_pending = '{}'`,
   );
-  t.regex((await stage.expire(['--json'])).stderr, /repository_not_ours/);
+  const owner = await ownerIn(stage);
+  // As after the cluster and its directory were renamed.
+  await writeFile(join(stage.directory, 'owner.json'), JSON.stringify({ ...owner, cluster: 'before' }));
+  const renamed = await stage.expire();
+  t.regex(renamed.stderr, /is the repository of cluster before of this control database: it was last used/);
+  t.true(
+    renamed.stderr.includes(`run "holdfast adopt --repository-id main=${owner.id}" if cluster main goes on`),
+  );
+
+  await writeFile(join(stage.directory, 'owner.json'), JSON.stringify({ ...owner, controlOrigin: '1/2/3' }));
+  t.is((await adopt(stage)).status, 0);
+  const theirs = await stage.expire(['--json']);
+  t.regex(theirs.stderr, /repository_not_ours.*is the repository of another control database/);
+  t.is((await adopt(stage, '--repository-id', `main=${owner.id}`)).status, 0);
+  await stage.expired();
+  t.is((await ownerIn(stage)).cluster, 'main');
+});
+
+test('a repository that was put back from an older copy is said to be that, and used again once it is adopted', async (t) => {
+  const stage = await retentionStage(t);
+  await stage.policy({ keep_last: 3 });
+  await stage.expired();
+  const old = await ownerIn(stage);
+  await stage.expired();
+  await writeFile(join(stage.directory, 'owner.json'), JSON.stringify(old));
+  const { stderr } = await stage.expire(['--json']);
+  t.regex(stderr, /repository_put_back.*owner.json\\" is an older one/);
+  t.notRegex(stderr, /has been used by another copy/);
+  t.is((await adopt(stage)).status, 0);
+  await stage.expired();
 });

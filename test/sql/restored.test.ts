@@ -90,7 +90,10 @@ test('an upgrade from origins without an OID leaves in charge what was in charge
     foreign,
     '-12/1F',
   ]);
-  await client.query(`update holdfast.backup_request set state = 'cancelled', finished_at = now() where id = $1`, [over]);
+  await client.query(
+    `update holdfast.backup_request set state = 'cancelled', finished_at = now() where id = $1`,
+    [over],
+  );
   await client.query('commit');
   await client.query(`update holdfast.confirmed_origin set origin = ${old}`);
   t.false(await client.value('select holdfast.origin_is_confirmed()'));

@@ -1,0 +1,83 @@
+/** Why a control database does not use a repository, and what to type. */
+import { dirname } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import { isSameOrigin } from '../repository/control-origin.ts';
+import { ownerFile, type RepositoryOwner } from '../repository/repository-owner.ts';
+
+function lastUse({ usedAt, usedBy, controlOrigin }: RepositoryOwner): string {
+  return `at ${usedAt ?? 'a time that is not known'}, from host ${usedBy ?? 'unknown'}, by the control database of origin ${controlOrigin ?? 'unknown'}`;
+}
+
+function adoptCommand(cluster: string, id: string): string {
+  return `holdfast adopt --repository-id ${cluster}=${id}`;
+}
+
+export function usedElsewhere(clusterDirectory: string, owner: RepositoryOwner): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `"${clusterDirectory}" has been used by another copy of this control database since: ${lastUse(owner)}`,
+    {
+      code: 'repository_used_elsewhere',
+      hint: 'run "holdfast adopt" in the control database that is in charge from now on, and switch the other one off or give it a repository of its own',
+    },
+  );
+}
+
+/** A copy of the repository that was put back: what another control database leaves is newer. */
+export function isOlder({ usedAt }: RepositoryOwner, lastKnown: Date | null): lastKnown is Date {
+  return usedAt !== null && lastKnown !== null && Date.parse(usedAt) < lastKnown.getTime();
+}
+
+export function putBack(clusterDirectory: string, owner: RepositoryOwner, lastKnown: Date): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `"${ownerFile(clusterDirectory)}" is an older one: by it, the repository was last used ${lastUse(owner)}, and this control database has used it at ${lastKnown.toISOString()}`,
+    {
+      code: 'repository_put_back',
+      hint: 'run "holdfast adopt" if the repository was put back from a copy; otherwise see which other copy of this control database uses it, whose clock is behind',
+    },
+  );
+}
+
+/** `origin`: of this control database. */
+export function notOurs(
+  cluster: string,
+  clusterDirectory: string,
+  owner: RepositoryOwner,
+  origin: string,
+): HoldfastError {
+  const isKnown = isSameOrigin(owner.controlOrigin, origin);
+  const whose = isKnown ? `cluster ${owner.cluster} of this control database` : 'another control database';
+  const adopt = adoptCommand(cluster, owner.id);
+  return new HoldfastError(
+    'failed',
+    `"${clusterDirectory}" is the repository of ${whose}: it was last used ${lastUse(owner)}`,
+    {
+      code: 'repository_not_ours',
+      hint: isKnown
+        ? `run "${adopt}" if cluster ${cluster} goes on with it, as after it was renamed; otherwise give that cluster another directory`
+        : `give this one a repository of its own (HOLDFAST_REPOSITORY, [worker] repository), or run "${adopt}" if it is in charge of that one from now on`,
+    },
+  );
+}
+
+/** `found`: its id; undefined: it has none. */
+export function otherRepository(
+  cluster: string,
+  clusterDirectory: string,
+  known: string,
+  found?: string,
+): HoldfastError {
+  const instead =
+    found === undefined
+      ? `run "holdfast wal init --repository ${dirname(clusterDirectory)} --cluster ${cluster}", then "${adoptCommand(cluster, '<the id that it says>')}"`
+      : `run "${adoptCommand(cluster, found)}"`;
+  return new HoldfastError(
+    'failed',
+    `"${ownerFile(clusterDirectory)}" has the id ${found ?? 'none'}, and the repository of cluster ${cluster} has ${known}`,
+    {
+      code: 'other_repository',
+      hint: `mount the repository that was used before; if this one takes its place, ${instead}`,
+    },
+  );
+}
