@@ -7,9 +7,12 @@
  *
  * A cluster without a backup here, since its copies go elsewhere, has its whole archive laid out.
  */
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import { removeTree } from '../identity/remove-tree.ts';
+import { copySynced } from '../repository/copy-file.ts';
+import { beside, makeDurableDirectory, within } from '../repository/held-directory.ts';
 import {
   backupsDirectory,
   metaDirectory,
@@ -130,10 +133,14 @@ export function fingerprint(files: Iterable<string>): string {
 }
 
 /** Adds what is missing or was cut short, and returns all that is there then. */
-export async function layOut(clusterDirectory: string, subject: Subject): Promise<string[]> {
+export function layOut(clusterDirectory: string, subject: Subject): Promise<string[]> {
+  return within(clusterDirectory, (at) => layOutIn(at, subject));
+}
+
+async function layOutIn(clusterDirectory: string, subject: Subject): Promise<string[]> {
   const directory = contentDirectory(clusterDirectory, subject);
   const unready = join(syncDirectory(clusterDirectory), 'unready');
-  await rm(unready, { force: true });
+  await beside(unready, remove);
   const there = new Set(await laidOut(clusterDirectory, subject));
   const files = await wanted(clusterDirectory, subject);
   for (const file of files) {
@@ -144,7 +151,7 @@ export async function layOut(clusterDirectory: string, subject: Subject): Promis
   if (subject.backup !== null) return [...there];
   // Nothing holds on to an archive without a backup: what has expired from it is let go.
   const gone = [...there].filter((file) => !files.includes(file));
-  for (const file of gone) await rm(join(directory, file), { force: true });
+  for (const file of gone) await beside(join(directory, file), remove);
   return files.filter((file) => there.has(file));
 }
 
@@ -154,12 +161,15 @@ export async function clearOthers(clusterDirectory: string, subject: Subject): P
   const stale = (await namesIn(directory)).filter(
     (name) => (name === none || /^\d{8}T\d{6}Z-\d+$/.test(name)) && name !== (subject.backup ?? none),
   );
-  for (const name of stale) await rm(join(directory, name), { recursive: true, force: true });
+  if (stale.length === 0) return;
+  await within(directory, async (at) => {
+    for (const name of stale) await removeTree(join(at, name));
+  });
 }
 
 /** Less of a file than there is of its source, where that has not expired. */
 async function isShort(path: string, source: string): Promise<boolean> {
-  const [laid, whole] = await Promise.all([stat(path), stat(source).catch(unlessThere)]);
+  const [laid, whole] = await Promise.all([lstat(path), stat(source).catch(unlessThere)]);
   return whole !== undefined && laid.size < whole.size;
 }
 
@@ -169,29 +179,29 @@ function unlessThere(error: NodeJS.ErrnoException): undefined {
 
 /** It has its name only once it is whole, as `unready` is never sent. false: it has just expired. */
 async function place(from: string, to: string, unready: string): Promise<boolean> {
-  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
-  try {
-    await link(from, unready).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
-      return copySynced(from, unready); // a file system without links, or with too many
-    });
-    await rename(unready, to);
-    return true;
-  } catch (error) {
-    await rm(unready, { force: true });
-    unlessThere(error as NodeJS.ErrnoException);
-    return false;
-  }
+  await makeDurableDirectory(dirname(to));
+  return beside(unready, async (aside) => {
+    try {
+      await beside(from, (source) => linkOrCopy(source, aside));
+      await beside(to, (file) => rename(aside, file));
+      return true;
+    } catch (error) {
+      await remove(aside);
+      unlessThere(error as NodeJS.ErrnoException);
+      return false;
+    }
+  });
 }
 
-async function copySynced(from: string, to: string): Promise<void> {
-  await copyFile(from, to);
-  const file = await open(to, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
+    return copySynced(from, to); // a file system without links, or with too many
+  });
+}
+
+function remove(path: string): Promise<void> {
+  return rm(path, { force: true });
 }
 
 async function filesBelow(root: string, directory: string): Promise<string[]> {

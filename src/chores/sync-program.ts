@@ -3,10 +3,13 @@
  * it inherits a lock of its own, and what limits its time, timeout(1), lives as long as it does.
  */
 import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { beside, canHold, linkRefused, noFollow, within } from '../repository/held-directory.ts';
+import { makeLock } from '../repository/repository-owner.ts';
 import { withoutSecrets } from './program-environment.ts';
 
 export interface Program {
@@ -32,10 +35,10 @@ const tail = 2000;
 
 /** @throws HoldfastError `sync_failed`, `sync_timeout` */
 export async function runProgram(program: Program): Promise<void> {
-  const output = await open(join(program.place, 'output'), 'w', 0o600);
+  const output = await openOutput(join(program.place, 'output'));
   try {
     const began = performance.now();
-    const status = await run(program, output);
+    const status = await runLocked(program, output);
     if (status === 0) return;
     program.signal?.throwIfAborted();
     const [name] = program.command;
@@ -60,23 +63,43 @@ export async function runProgram(program: Program): Promise<void> {
   }
 }
 
+function openOutput(path: string): Promise<FileHandle> {
+  const { O_WRONLY, O_CREAT, O_TRUNC } = constants;
+  return beside(path, (file) => open(file, O_WRONLY | O_CREAT | O_TRUNC | noFollow, 0o600)).catch(
+    (error: unknown) => {
+      throw linkRefused(error, path);
+    },
+  );
+}
+
+/** As root, the lock and the working directory are those that are open here, whatever is put in their places. */
+async function runLocked(program: Program, output: FileHandle): Promise<number | string | null> {
+  const lock = join(program.place, 'program');
+  if (!canHold()) return run(program, { output, lock });
+  const held = await beside(lock, async (file) => {
+    await makeLock(file);
+    return open(file, constants.O_RDONLY | noFollow);
+  });
+  try {
+    return await within(program.directory, (directory) =>
+      run({ ...program, directory }, { output, lock: '/proc/self/fd/3', held }),
+    );
+  } finally {
+    await held.close();
+  }
+}
+
 function run(
-  { command, args, directory, place, timeout, signal }: Program,
-  output: FileHandle,
+  { command, args, directory, timeout, signal }: Program,
+  { output, lock, held }: { output: FileHandle; lock: string; held?: FileHandle },
 ): Promise<number | string | null> {
   // Without a fork the program itself is what timeout(1) waits for, also where it ignores the first signal.
-  const limited = [
-    `--kill-after=${grace}`,
-    String(timeout / 1000),
-    'flock',
-    '--no-fork',
-    join(place, 'program'),
-  ];
+  const limited = [`--kill-after=${grace}`, String(timeout / 1000), 'flock', '--no-fork', lock];
   return new Promise((resolve, reject) => {
     const child = spawn('timeout', [...limited, ...command, ...args], {
       cwd: directory,
       env: withoutSecrets(process.env),
-      stdio: ['ignore', output.fd, output.fd],
+      stdio: ['ignore', output.fd, output.fd, ...(held === undefined ? [] : [held.fd])],
     });
     const end = () => child.kill('SIGTERM');
     signal?.addEventListener('abort', end, { once: true });

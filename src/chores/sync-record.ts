@@ -2,12 +2,10 @@
  * What has been sent off-site, kept in the repository itself, so that it is known while no database is there:
  * `<cluster>/sync.json`, replaced as a whole, by whoever has the lock.
  */
-import { readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { syncDirectory as syncNames, writeSynced } from '../repository/durable-files.ts';
-import { repositoryError } from '../repository/repository-errors.ts';
+import { replaceFile } from '../repository/repository-owner.ts';
 
 /** What the program was, or is, run with. */
 export interface Sending {
@@ -51,15 +49,8 @@ export async function readRecord(clusterDirectory: string): Promise<SyncRecord> 
 
 export async function writeRecord(clusterDirectory: string, record: SyncRecord): Promise<void> {
   const file = join(clusterDirectory, fileName);
-  const temporary = join(clusterDirectory, temporaryName(`.${fileName}`));
-  try {
-    await removeTemporaries(clusterDirectory, `.${fileName}`);
-    await writeSynced(temporary, Buffer.from(`${JSON.stringify(record, null, 2)}\n`), 0o600);
-    await rename(temporary, file);
-    await syncNames(clusterDirectory);
-  } catch (error) {
-    throw repositoryError(error, file);
-  }
+  const text = `${JSON.stringify(record, null, 2)}\n`;
+  await replaceFile({ path: file, text });
 }
 
 /** Later than any before, whatever the clock does: a program may keep one directory for each. */

@@ -4,11 +4,11 @@
  * and gets two arguments: when the backup began, and the present time, which is another one only where there is
  * something new to send. All of it is done under a lock in the repository, which ends with whoever has it.
  */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { makeDurableDirectory } from '../repository/cluster-identity.ts';
+import { beside, makeDurableDirectory } from '../repository/held-directory.ts';
 import { withLock } from '../repository/lock.ts';
+import { makeLock } from '../repository/repository-owner.ts';
 import {
   clearOthers,
   contentDirectory,
@@ -128,7 +128,7 @@ async function alone<T>({ clusterDirectory, wait, signal }: SyncOptions, work: (
   const directory = syncDirectory(clusterDirectory);
   const file = join(directory, 'lock');
   await makeDurableDirectory(directory);
-  await writeFile(file, '', { flag: 'a', mode: 0o600 });
+  await beside(file, makeLock);
   const deadline = wait === undefined ? Infinity : performance.now() + wait;
   for (let begun = false; ;) {
     signal?.throwIfAborted();

@@ -2,8 +2,9 @@
  * Names of files that somebody is writing, and what is to be done with those whose writer was killed. The name says
  * which process it was, so that nobody removes what another container of this host, or another host, still writes.
  */
-import { readdir, rm, stat } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from './remove-tree.ts';
 import { processState, thisProcess, type ProcessState } from './process.ts';
 
 /** Milliseconds after which a file that nobody writes any more was left behind, wherever its writer ran. */
@@ -33,14 +34,14 @@ export async function removeTemporaries(directory: string, name = ''): Promise<n
       (await isLeftover(join(directory, found), found))
     )
       left.push(found);
-  await Promise.all(left.map((found) => rm(join(directory, found), { recursive: true, force: true })));
+  await Promise.all(left.map((found) => removeTree(join(directory, found))));
   return left.length;
 }
 
 async function isLeftover(path: string, name: string): Promise<boolean> {
   const state = writerState(name);
   if (state !== 'unknown') return state === 'gone';
-  const found = await stat(path).catch(() => undefined);
+  const found = await lstat(path).catch(() => undefined);
   return found !== undefined && Date.now() - found.mtimeMs > abandonedAfter;
 }
 

@@ -40,7 +40,7 @@ function parse(value: unknown): Date {
 /** Durable when it resolves. The directory has to be there. */
 export async function writeAcceptedTime(clusterDirectory: string, time: Date): Promise<void> {
   const content = { version: 1, accepted: time.toISOString() };
-  await replaceFile(clusterDirectory, {
+  await replaceFile({
     path: acceptedTimeFile(clusterDirectory),
     text: `${JSON.stringify(content)}\n`,
   });

@@ -3,11 +3,14 @@
  * that is in the repository's archive is linked; one that is not is taken from the server's pg_wal while it is still
  * there, which works whether WAL is archived here, elsewhere or nowhere.
  */
-import { constants, copyFile, link, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { link, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { writeCompressed } from './compressed-file.ts';
+import { copySynced } from './copy-file.ts';
 import { syncDirectory } from './durable-files.ts';
-import { giveToOwnerOf } from './ownership.ts';
+import { beside, makeDurableDirectory, noFollow } from './held-directory.ts';
+import { giveFileToOwnerOf, giveToOwnerOf } from './ownership.ts';
 import { archivedPath } from './wal-archive.ts';
 
 export interface WalSource {
@@ -44,11 +47,7 @@ export class BackupWal {
     const from = archivedPath(this.#source.clusterDirectory, segment);
     const to = await this.#path(segment);
     try {
-      await link(from, to).catch(async (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
-        await copyFile(from, to, constants.COPYFILE_EXCL); // a file system without links, or with too many
-        await syncFile(to);
-      });
+      await beside(from, (archived) => beside(to, (file) => linkOrCopy(archived, file)));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
       throw error;
@@ -84,8 +83,9 @@ export class BackupWal {
     const to = await this.#path(segment);
     try {
       if (!(await this.#isIt(segment, file))) return false;
-      const target = await open(to, 'wx', 0o600);
+      const target = await beside(to, (path) => open(path, 'wx', 0o600));
       try {
+        await giveFileToOwnerOf(this.#backup, target);
         await writeCompressed(file, segmentSize, target, level);
         await target.sync();
       } finally {
@@ -94,7 +94,7 @@ export class BackupWal {
       // A server recycles a segment by giving it another name and then writing over it.
       const [read, named] = await Promise.all([file.stat(), stat(from).catch(() => undefined)]);
       if (named?.ino !== read.ino || named.dev !== read.dev) {
-        await rm(to);
+        await beside(to, rm);
         return false;
       }
     } finally {
@@ -106,15 +106,10 @@ export class BackupWal {
 
   /** When all are there: makes them last. */
   async publish(): Promise<void> {
-    await this.#make();
+    await makeDurableDirectory(this.#unfinished);
     await syncDirectory(this.#unfinished);
     await rename(this.#unfinished, join(this.#backup, 'pg_wal'));
     await syncDirectory(this.#backup);
-  }
-
-  async #make(): Promise<void> {
-    if ((await mkdir(this.#unfinished, { recursive: true, mode: 0o700 })) === undefined) return;
-    await giveToOwnerOf(this.#backup, this.#unfinished);
   }
 
   get #unfinished(): string {
@@ -122,7 +117,7 @@ export class BackupWal {
   }
 
   async #path(segment: string): Promise<string> {
-    await this.#make();
+    await makeDurableDirectory(this.#unfinished);
     return join(this.#unfinished, `${segment}.zst`);
   }
 
@@ -134,7 +129,7 @@ export class BackupWal {
 }
 
 async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  return open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+  return open(path, constants.O_RDONLY | noFollow).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
@@ -147,11 +142,10 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
+    await copySynced(from, to); // a file system without links, or with too many
+    await giveToOwnerOf(dirname(to), to);
+  });
 }

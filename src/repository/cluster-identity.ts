@@ -2,13 +2,13 @@
  * Whose backups and WAL a cluster's directory holds: `cluster.json`, written once by whoever comes first, the
  * first push or the first copy, and checked by everybody else. Neither makes the directory: see repository-owner.ts.
  */
-import { mkdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { within } from './held-directory.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
-import { giveToOwnerOf } from './ownership.ts';
 import { readIfThere } from './repository-errors.ts';
 import { requireRepository } from './repository-owner.ts';
 
@@ -20,7 +20,6 @@ export interface ClusterIdentity {
 }
 
 const fileName = 'cluster.json';
-const directoryMode = 0o700;
 const fileMode = 0o600;
 
 /**
@@ -79,31 +78,23 @@ function parseIdentity(file: string, text: string): ClusterIdentity {
 
 /** What writers of the file that were killed have left beside it. */
 export async function removeIdentityLeftovers(directory: string): Promise<void> {
-  await removeTemporaries(directory, `.${fileName}`);
+  await within(directory, (at) => removeTemporaries(at, `.${fileName}`));
 }
 
 /** Ours, or that of whoever was quicker. */
 async function writeIdentity(directory: string, identity: ClusterIdentity): Promise<ClusterIdentity> {
   requireRepository(directory);
-  const temporary = join(directory, temporaryName(`.${fileName}`));
-  try {
-    const { systemIdentifier, walSegmentSize } = identity;
-    const text = `${JSON.stringify({ version: 1, systemIdentifier, walSegmentSize })}\n`;
-    await writeSynced(temporary, Buffer.from(text), fileMode);
-    await linkUnlessThere(temporary, join(directory, fileName));
-    await syncDirectory(directory);
-  } finally {
-    await rm(temporary, { force: true }).catch(() => undefined);
-  }
+  await within(directory, async (at) => {
+    const temporary = join(at, temporaryName(`.${fileName}`));
+    try {
+      const { systemIdentifier, walSegmentSize } = identity;
+      const text = `${JSON.stringify({ version: 1, systemIdentifier, walSegmentSize })}\n`;
+      await writeSynced(temporary, Buffer.from(text), fileMode);
+      await linkUnlessThere(temporary, join(at, fileName));
+      await syncDirectory(at);
+    } finally {
+      await rm(temporary, { force: true }).catch(() => undefined);
+    }
+  });
   return (await readIdentity(directory)) ?? identity;
-}
-
-/** With its parents; each new one's name is on the disk when it resolves. */
-export async function makeDurableDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: directoryMode });
-  if (first === undefined) return;
-  const made: string[] = [];
-  for (let one = path; one.length >= first.length; one = dirname(one)) made.unshift(one);
-  for (const one of made) await giveToOwnerOf(dirname(one), one);
-  for (const one of made.toReversed()) await syncDirectory(dirname(one));
 }

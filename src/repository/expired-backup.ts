@@ -6,8 +6,10 @@
  *   backups/<name>.expired/        its files; gone first
  */
 import { lstat, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { removeTree } from '../identity/remove-tree.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { beside, within } from './held-directory.ts';
 import { entryName } from './label-entry.ts';
 import { nameLatest } from './latest.ts';
 import { repositoryError } from './repository-errors.ts';
@@ -22,12 +24,17 @@ export async function unlistBackup(clusterDirectory: string, name: string, why: 
   const place = join(parent, name);
   const meta = metaDirectory(place);
   try {
-    await rm(join(meta, note), { force: true });
-    await writeSynced(join(meta, note), Buffer.from(`${JSON.stringify(why)}\n`), 0o600);
-    await syncDirectory(meta);
-    await rename(meta, `${meta}${suffix}`);
-    await rename(place, `${place}${suffix}`);
-    await syncDirectory(parent);
+    await beside(place, async (held) => {
+      const heldMeta = metaDirectory(held);
+      await within(heldMeta, async (at) => {
+        await rm(join(at, note), { force: true });
+        await writeSynced(join(at, note), Buffer.from(`${JSON.stringify(why)}\n`), 0o600);
+        await syncDirectory(at);
+      });
+      await rename(heldMeta, `${heldMeta}${suffix}`);
+      await rename(held, `${held}${suffix}`);
+      await syncDirectory(dirname(held));
+    });
   } catch (error) {
     throw repositoryError(error, meta);
   }
@@ -62,17 +69,21 @@ export async function removeFiles(clusterDirectory: string, name: string): Promi
   const parent = backupsDirectory(clusterDirectory);
   const place = join(parent, name);
   try {
-    // Killed between the two renames.
-    await rename(place, `${place}${suffix}`).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
-    const bytes = await bytesOfItsOwn(`${place}${suffix}`);
-    await rm(`${place}${suffix}`, { recursive: true, force: true });
-    await syncDirectory(parent);
-    return bytes;
+    return await beside(place, removeHeld);
   } catch (error) {
     throw repositoryError(error, place);
   }
+}
+
+async function removeHeld(place: string): Promise<number> {
+  // Killed between the two renames.
+  await rename(place, `${place}${suffix}`).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  const bytes = await bytesOfItsOwn(`${place}${suffix}`);
+  await removeTree(`${place}${suffix}`);
+  await syncDirectory(dirname(place));
+  return bytes;
 }
 
 /** Removes what is left of it: nothing remembers it from now on but the control database. */
@@ -80,8 +91,10 @@ export async function forgetBackup(clusterDirectory: string, name: string): Prom
   const parent = backupsDirectory(clusterDirectory);
   const meta = `${metaDirectory(join(parent, name))}${suffix}`;
   try {
-    await rm(meta, { recursive: true, force: true });
-    await syncDirectory(parent);
+    await beside(meta, async (held) => {
+      await removeTree(held);
+      await syncDirectory(dirname(held));
+    });
   } catch (error) {
     throw repositoryError(error, meta);
   }

@@ -6,11 +6,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { removeTree } from '../identity/remove-tree.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { beside, makeDurableDirectory, within } from './held-directory.ts';
 import { entryName, type LabelEntry } from './label-entry.ts';
 import { giveToOwnerOf } from './ownership.ts';
 
@@ -25,7 +26,13 @@ export async function testLabelDirectory(labels: string, cluster: string): Promi
   const probe = join(directory, `.test-${randomUUID()}`);
   try {
     await makeDurableDirectory(directory);
-    await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), fileMode);
+    await beside(probe, async (file) => {
+      try {
+        await writeSynced(file, Buffer.alloc(16_384, 'holdfast '), fileMode);
+      } finally {
+        await rm(file, { force: true }).catch(() => undefined);
+      }
+    });
   } catch (error) {
     throw new HoldfastError(
       'failed',
@@ -36,35 +43,37 @@ export async function testLabelDirectory(labels: string, cluster: string): Promi
         cause: error,
       },
     );
-  } finally {
-    await rm(probe, { force: true }).catch(() => undefined);
   }
 }
 
 /** Returns the entry's directory. */
 export async function writeLabelEntry(labels: string, entry: LabelEntry): Promise<string> {
   const parent = join(labels, entry.description.cluster);
+  await makeDurableDirectory(parent);
+  return join(parent, await within(parent, (at) => writeEntry(at, entry)));
+}
+
+/** Returns its name. */
+async function writeEntry(parent: string, entry: LabelEntry): Promise<string> {
   const name = entryName(entry.description);
   const temporary = join(parent, temporaryName(`${writing}${name}`));
   try {
-    await makeDurableDirectory(parent);
     await removeTemporaries(parent, writing);
     await mkdir(temporary, { mode: directoryMode });
     await giveToOwnerOf(parent, temporary);
-    await writeSynced(join(temporary, 'backup_label'), entry.label, fileMode);
-    if (entry.tablespaceMap !== null)
-      await writeSynced(join(temporary, 'tablespace_map'), entry.tablespaceMap, fileMode);
-    await writeSynced(
-      join(temporary, 'backup.json'),
-      Buffer.from(`${JSON.stringify(entry.description, null, 2)}\n`),
-      fileMode,
-    );
-    await syncDirectory(temporary);
+    await within(temporary, async (at) => {
+      await writeSynced(join(at, 'backup_label'), entry.label, fileMode);
+      if (entry.tablespaceMap !== null)
+        await writeSynced(join(at, 'tablespace_map'), entry.tablespaceMap, fileMode);
+      const description = Buffer.from(`${JSON.stringify(entry.description, null, 2)}\n`);
+      await writeSynced(join(at, 'backup.json'), description, fileMode);
+      await syncDirectory(at);
+    });
     const directory = await renameToFree(temporary, join(parent, name));
     await syncDirectory(parent);
-    return directory;
+    return basename(directory);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    await removeTree(temporary).catch(() => undefined);
     throw error;
   }
 }

@@ -3,11 +3,16 @@ import { rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory } from './durable-files.ts';
+import { within } from './held-directory.ts';
 
 const prefix = '.latest';
 
 /** @throws an error of the file system, which may have no symbolic links; nothing is left of the attempt */
-export async function nameLatest(clusterDirectory: string, backup: string): Promise<void> {
+export function nameLatest(clusterDirectory: string, backup: string): Promise<void> {
+  return within(clusterDirectory, (at) => nameIn(at, backup));
+}
+
+async function nameIn(clusterDirectory: string, backup: string): Promise<void> {
   const temporary = join(clusterDirectory, temporaryName(prefix));
   try {
     await removeTemporaries(clusterDirectory, prefix);

@@ -3,12 +3,11 @@
  * WAL after it. `restore` leaves it, `wal fetch` renews it (see renew-lease.ts), expiry removes it when it is over.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bootId } from '../identity/process.ts';
-import { syncDirectory } from './durable-files.ts';
-import { giveToOwnerOf } from './ownership.ts';
+import { beside, makeDurableDirectory } from './held-directory.ts';
 import { leaseFile, leasesDirectory } from './renew-lease.ts';
 import { namesIn } from './repository-backup.ts';
 import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
@@ -63,16 +62,12 @@ export async function writeLease(
   lease: NewLease,
 ): Promise<void> {
   const file = leaseFile(clusterDirectory, name);
-  const parent = dirname(file);
   try {
-    if ((await mkdir(parent, { recursive: true, mode: 0o700 })) !== undefined) {
-      await giveToOwnerOf(clusterDirectory, parent);
-      await syncDirectory(clusterDirectory);
-    }
+    await makeDurableDirectory(dirname(file));
     const made = { host: hostname(), boot: bootId() ?? '', at: new Date().toISOString() };
     const content = { version: 1, ...lease, ...made, place: await placeOf(path) };
     const text = `${JSON.stringify(content, null, 2)}\n`;
-    await replaceFile(clusterDirectory, { path: file, text, temporaries: '.lease' });
+    await replaceFile({ path: file, text, temporaries: '.lease' });
     for (const earlier of await readLeases(clusterDirectory))
       if (earlier.path !== file && isOfSamePlace(earlier, lease.directory)) await removeLease(earlier.path);
   } catch (error) {
@@ -121,7 +116,7 @@ function parse(text: string): Lease | undefined {
 }
 
 export async function removeLease(path: string): Promise<void> {
-  await rm(path, { force: true });
+  await beside(path, (file) => rm(file, { force: true }));
 }
 
 /** Whether that very directory is seen from here, and its server recovers no more. */

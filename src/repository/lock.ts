@@ -4,9 +4,11 @@
  * for it: flock(1) does, on our open file, and is gone again before the work begins.
  */
 import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { linkRefused, noFollow, within } from './held-directory.ts';
 
 export interface LockOptions {
   /** Together with others that share it; not while one has it alone. */
@@ -81,23 +83,32 @@ async function openLockable(
   { shared }: LockOptions,
 ): Promise<{ file: FileHandle; locked: string }> {
   const stats = await stat(path).catch(explainAbsence(path));
-  const candidates = stats.isDirectory() ? [...inDirectory.map((name) => join(path, name)), path] : [path];
-  for (const locked of candidates) {
-    try {
-      return { file: await openAs(locked, shared), locked };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw failed(path, messageOf(error), error);
+  const [directory, names] = stats.isDirectory()
+    ? [path, [...inDirectory, '']]
+    : [dirname(path), [basename(path)]];
+  return within(directory, async (at) => {
+    for (const name of names) {
+      const locked = join(directory, name);
+      try {
+        const file = await (name === '' ? open(at, 'r') : openAs(join(at, name), shared));
+        return { file, locked };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+        const refused = linkRefused(error, locked);
+        throw refused instanceof HoldfastError ? refused : failed(path, messageOf(error), error);
+      }
     }
-  }
-  throw gone(path);
+    throw gone(path);
+  }).catch(explainAbsence(path));
 }
 
 /** For writing only where that is possible: a directory and what is read-only can be locked on most file systems, too. */
 async function openAs(path: string, shared: boolean): Promise<FileHandle> {
-  if (shared) return open(path, 'r');
-  return open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
+  const forReading = constants.O_RDONLY | noFollow;
+  if (shared) return open(path, forReading);
+  return open(path, constants.O_RDWR | noFollow).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') throw error;
-    return open(path, 'r');
+    return open(path, forReading);
   });
 }
 
@@ -140,6 +151,7 @@ function runFlock(
 
 function explainAbsence(path: string) {
   return (error: NodeJS.ErrnoException): never => {
+    if (error instanceof HoldfastError) throw error;
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') throw gone(path);
     throw failed(path, messageOf(error), error);
   };

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { isAlive, parseProcess, processStart, processState, thisProcess } from '../identity/process.ts';
 import { HoldfastError } from '../errors.ts';
 import { writeSynced } from './durable-files.ts';
+import { beside } from './held-directory.ts';
 import { isWithoutLocks, withLock } from './lock.ts';
 
 const fileMode = 0o600;
@@ -18,7 +19,7 @@ const silentFor = 24 * 3_600_000;
 
 /** Creates the file. @returns what lets the lock go */
 export async function claimAsOwner(file: string): Promise<() => Promise<void>> {
-  await writeSynced(file, Buffer.from(JSON.stringify(thisProcess())), fileMode);
+  await beside(file, (at) => writeSynced(at, Buffer.from(JSON.stringify(thisProcess())), fileMode));
   const begun = Promise.withResolvers<void>();
   const over = Promise.withResolvers<void>();
   const held = withLock(file, { shared: false, wait: 0 }, () => {

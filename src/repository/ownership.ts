@@ -3,8 +3,7 @@
  * read it. Nobody but root can give a file away. What has been swapped for a link meanwhile is not given.
  */
 import { constants, type Stats } from 'node:fs';
-import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 
 const asItIs = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -18,15 +17,6 @@ export async function giveToOwnerOf(directory: string, path: string): Promise<vo
 export async function giveFileToOwnerOf(directory: string, file: FileHandle): Promise<void> {
   const owner = await ownerToGiveTo(directory);
   if (owner !== undefined) await giveOpen(owner, file);
-}
-
-/** The same, of a directory and of all that is in it. */
-export async function giveAllToOwnerOf(directory: string, path: string): Promise<void> {
-  const owner = await ownerToGiveTo(directory);
-  if (owner === undefined) return;
-  for (const entry of await readdir(path, { recursive: true, withFileTypes: true }))
-    if (entry.isFile() || entry.isDirectory()) await give(owner, join(entry.parentPath, entry.name));
-  await give(owner, path);
 }
 
 type Owner = Pick<Stats, 'uid' | 'gid'>;

@@ -2,11 +2,12 @@
  * Files of the repository that never change once they have their name: written under another one, synced, and
  * linked into place, which fails where something is there already.
  */
+import { constants } from 'node:fs';
 import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { temporaryName } from '../identity/temporary.ts';
-import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory } from './durable-files.ts';
+import { beside, makeDurableDirectory, noFollow } from './held-directory.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
 import { giveFileToOwnerOf } from './ownership.ts';
 import { repositoryError } from './repository-errors.ts';
@@ -36,10 +37,9 @@ export async function writeAside(
   const temporary = join(temporaries, temporaryName(basename(path)));
   try {
     await Promise.all([makeDurableDirectory(temporaries), makeDurableDirectory(dirname(path))]);
-    await writeTemporary(temporary, write);
+    await beside(temporary, (file) => writeTemporary(file, write));
     return temporary;
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
     throw repositoryError(error, path);
   }
 }
@@ -47,20 +47,24 @@ export async function writeAside(
 /** The second half: false where there is a file of that name, which stays as it is. The temporary one is gone then. */
 export async function placeTemporary(temporary: string, path: string): Promise<boolean> {
   try {
-    const placed = await linkUnlessThere(temporary, path);
-    await syncNames(dirname(path));
-    return placed;
+    return await beside(temporary, async (from) => {
+      try {
+        const placed = await beside(path, (to) => linkUnlessThere(from, to));
+        await syncNames(dirname(path));
+        return placed;
+      } finally {
+        await rm(from, { force: true }).catch(() => undefined);
+      }
+    });
   } catch (error) {
     throw repositoryError(error, path);
-  } finally {
-    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
 /** Makes sure that a file which somebody else placed is as durable as one of ours. */
 export async function makeDurable(path: string): Promise<void> {
   try {
-    const file = await open(path, 'r');
+    const file = await open(path, constants.O_RDONLY | noFollow);
     try {
       await file.sync();
     } finally {
@@ -78,6 +82,9 @@ async function writeTemporary(path: string, write: (file: FileHandle) => Promise
     await giveFileToOwnerOf(dirname(path), file);
     await write(file);
     await file.sync();
+  } catch (error) {
+    await rm(path, { force: true }).catch(() => undefined);
+    throw error;
   } finally {
     await file.close();
   }

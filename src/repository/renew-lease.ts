@@ -1,5 +1,6 @@
 /** What `wal fetch` does for the lease that its restore has left; with little behind it, since fetching must be quick. */
-import { stat, utimes } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** In restore_command: which lease the server has. */
@@ -22,8 +23,18 @@ export async function renewLease(clusterDirectory: string, name: string): Promis
   const file = leaseFile(clusterDirectory, name);
   try {
     const now = new Date();
-    if (Math.abs(now.getTime() - (await stat(file)).mtimeMs) >= renewedEvery) await utimes(file, now, now);
+    if (Math.abs(now.getTime() - (await stat(file)).mtimeMs) >= renewedEvery) await touch(file, now);
   } catch {
     // It is over, or not ours to renew.
+  }
+}
+
+/** Not what a link in its place leads to. */
+async function touch(path: string, now: Date): Promise<void> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    await file.utimes(now, now);
+  } finally {
+    await file.close();
   }
 }

@@ -4,14 +4,15 @@
  * by an explicit word only, and replaced as a whole.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { beside, linkRefused, makeDurableDirectory } from './held-directory.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
-import { giveToOwnerOf } from './ownership.ts';
+import { giveFileToOwnerOf } from './ownership.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 
 export interface RepositoryOwner {
@@ -85,7 +86,7 @@ export async function createRepository(
   try {
     const found = await readOwner(clusterDirectory);
     if (found !== undefined) return { owner: found, isNew: false };
-    await makeDirectories(clusterDirectory);
+    await makeDurableDirectory(clusterDirectory);
     const owner: RepositoryOwner = {
       version: 1,
       cluster: basename(clusterDirectory),
@@ -98,7 +99,7 @@ export async function createRepository(
       usedBy: null,
     };
     const file = { path: ownerFile(clusterDirectory), text: `${JSON.stringify(owner)}\n` };
-    const isNew = await place(clusterDirectory, file, linkUnlessThere);
+    const isNew = await place(file, linkUnlessThere);
     return { owner: (await readOwner(clusterDirectory)) ?? owner, isNew };
   } catch (error) {
     throw repositoryError(error, clusterDirectory);
@@ -109,29 +110,38 @@ export async function createRepository(
 export async function ownerLock(clusterDirectory: string): Promise<string> {
   const file = join(clusterDirectory, 'owner.lock');
   try {
-    if (!existsSync(file)) {
-      const lock = await open(file, 'a', 0o600);
-      await lock.sync();
-      await lock.close();
-      await giveToOwnerOf(clusterDirectory, file);
-      await syncDirectory(clusterDirectory);
-    }
+    if (!existsSync(file)) await beside(file, makeLock);
     return file;
   } catch (error) {
     throw repositoryError(error, file);
   }
 }
 
+/** Unless it is there, which is not followed where it is a link; durable when it resolves. */
+export async function makeLock(file: string): Promise<void> {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+  const lock = await open(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600).catch((error: unknown) => {
+    throw linkRefused(error, file);
+  });
+  try {
+    await giveFileToOwnerOf(dirname(file), lock);
+    await lock.sync();
+  } finally {
+    await lock.close();
+  }
+  await syncDirectory(dirname(file));
+}
+
 /** Durable when it resolves. */
 export async function replaceOwner(clusterDirectory: string, owner: RepositoryOwner): Promise<void> {
   const path = ownerFile(clusterDirectory);
-  await replaceFile(clusterDirectory, { path, text: `${JSON.stringify(owner)}\n` });
+  await replaceFile({ path, text: `${JSON.stringify(owner)}\n` });
 }
 
 /** In a cluster's directory, or below it, with its owner's; durable when it resolves. @throws HoldfastError */
-export async function replaceFile(clusterDirectory: string, file: OwnersFile): Promise<void> {
+export async function replaceFile(file: OwnersFile): Promise<void> {
   try {
-    await place(clusterDirectory, file, async (temporary, path) => {
+    await place(file, async (temporary, path) => {
       await rename(temporary, path);
       return true;
     });
@@ -148,36 +158,20 @@ export interface OwnersFile {
 }
 
 async function place(
-  clusterDirectory: string,
   { path, text, temporaries = `.${basename(path)}` }: OwnersFile,
   put: (temporary: string, file: string) => Promise<boolean>,
 ): Promise<boolean> {
-  const directory = dirname(path);
-  const temporary = join(directory, temporaryName(temporaries));
-  try {
-    await removeTemporaries(directory, temporaries);
-    await writeSynced(temporary, Buffer.from(text), 0o600);
-    await giveToOwnerOf(clusterDirectory, temporary);
-    const placed = await put(temporary, path);
-    await syncDirectory(directory);
-    return placed;
-  } finally {
-    await rm(temporary, { force: true }).catch(() => undefined);
-  }
-}
-
-/** With its parents; each new one's name is on the disk when it resolves. */
-async function makeDirectories(path: string): Promise<void> {
-  const parent = dirname(path);
-  if (parent !== path && !existsSync(parent)) await makeDirectories(parent);
-  const made = await mkdir(path, { mode: 0o700 }).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') return false;
-      throw error;
-    },
-  );
-  if (!made) return;
-  await giveToOwnerOf(parent, path);
-  await syncDirectory(parent);
+  return beside(path, async (file) => {
+    const directory = dirname(file);
+    const temporary = join(directory, temporaryName(temporaries));
+    try {
+      await removeTemporaries(directory, temporaries);
+      await writeSynced(temporary, Buffer.from(text), 0o600);
+      const placed = await put(temporary, file);
+      await syncDirectory(directory);
+      return placed;
+    } finally {
+      await rm(temporary, { force: true }).catch(() => undefined);
+    }
+  });
 }

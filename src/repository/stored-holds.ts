@@ -8,8 +8,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeDurableDirectory } from './cluster-identity.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { beside, makeDurableDirectory } from './held-directory.ts';
 import { giveToOwnerOf } from './ownership.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
@@ -94,13 +94,15 @@ export async function writeHold(
   const path = join(directory, fileOf(hold));
   try {
     // What is beside a copy is never made anew: it may be gone in this moment.
-    if (backup.method === 'copy') await makeInside(directory);
+    if (backup.method === 'copy') await beside(directory, makeInside);
     else await makeDurableDirectory(directory);
-    const unready = `${path}.unready`;
-    await rm(unready, { force: true });
-    await writeSynced(unready, Buffer.from(`${JSON.stringify({ version: 1, ...hold }, null, 2)}\n`), 0o600);
-    await rename(unready, path);
-    await syncDirectory(directory);
+    await beside(path, async (file) => {
+      const unready = `${file}.unready`;
+      await rm(unready, { force: true });
+      await writeSynced(unready, Buffer.from(`${JSON.stringify({ version: 1, ...hold }, null, 2)}\n`), 0o600);
+      await rename(unready, file);
+      await syncDirectory(dirname(file));
+    });
   } catch (error) {
     throw repositoryError(error, path);
   }
@@ -118,8 +120,10 @@ async function makeInside(directory: string): Promise<void> {
 
 export async function removeHold(path: string): Promise<void> {
   try {
-    await rm(path, { force: true });
-    await syncDirectory(dirname(path));
+    await beside(path, async (file) => {
+      await rm(file, { force: true });
+      await syncDirectory(dirname(file));
+    });
   } catch (error) {
     throw repositoryError(error, path);
   }
@@ -144,7 +148,7 @@ export async function heldElsewhere(clusterDirectory: string): Promise<HeldBacku
 /** What is left of a backup that was elsewhere, and is gone. */
 export async function forgetElsewhere(clusterDirectory: string, backup: HeldBackup): Promise<void> {
   const directory = holdsDirectory(clusterDirectory, backup);
-  for (const path of [directory, dirname(directory)]) await rmdir(path).catch(() => undefined); // it is there only where something was held
+  for (const path of [directory, dirname(directory)]) await beside(path, rmdir).catch(() => undefined); // it is there only where something was held
 }
 
 function fileOf({ kind, at, reason }: StoredHold): string {

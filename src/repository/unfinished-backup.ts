@@ -5,11 +5,13 @@
  * anything else is there until after all else is done.
  */
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { makeDurableDirectory } from './cluster-identity.ts';
+import { dirname, join } from 'node:path';
+import { removeTree } from '../identity/remove-tree.ts';
 import { syncDirectory, writeSynced } from './durable-files.ts';
+import { beside, holdDirectory, makeDurableDirectory, within, type HeldDirectory } from './held-directory.ts';
 import { entryName } from './label-entry.ts';
-import { giveAllToOwnerOf, giveToOwnerOf } from './ownership.ts';
+import { giveAllToOwnerOf } from './give-tree.ts';
+import { giveToOwnerOf } from './ownership.ts';
 import { messageOf } from '../errors.ts';
 import { nameLatest } from './latest.ts';
 import { claimAsOwner, ownerIsGone } from './owner-file.ts';
@@ -30,6 +32,7 @@ export class UnfinishedBackup {
   readonly #name: string;
 
   #letGo: () => Promise<void> = async () => undefined;
+  #held: HeldDirectory | undefined;
 
   private constructor(clusterDirectory: string, name: string) {
     this.#clusterDirectory = clusterDirectory;
@@ -42,23 +45,31 @@ export class UnfinishedBackup {
     backup: { id: number; startedAt: string },
   ): Promise<UnfinishedBackup> {
     const unfinished = new UnfinishedBackup(clusterDirectory, entryName(backup));
-    const { directory } = unfinished;
+    const directory = unfinished.shown;
     try {
       const parent = backupsDirectory(clusterDirectory);
       await makeDurableDirectory(parent);
-      await giveToOwnerOf(clusterDirectory, parent); // root's, of an earlier release
+      await within(parent, (at) => giveToOwnerOf(clusterDirectory, `${at}/.`)); // root's, of an earlier release
       unfinished.#letGo = await claimAsOwner(ownerFile(unfinished.#place));
-      await mkdir(directory, { mode: directoryMode });
-      await giveToOwnerOf(clusterDirectory, directory);
+      await beside(directory, async (at) => {
+        await mkdir(at, { mode: directoryMode });
+        await giveToOwnerOf(clusterDirectory, at);
+        unfinished.#held = await holdDirectory(at);
+      });
       return unfinished;
     } catch (error) {
-      await unfinished.#letGo();
+      await unfinished.#end();
       throw repositoryError(error, directory);
     }
   }
 
-  /** Where its files go. */
+  /** Where its files go, until it is published or discarded. */
   get directory(): string {
+    return this.#held?.at ?? this.shown;
+  }
+
+  /** The same for people. */
+  get shown(): string {
     return `${this.#place}.partial`;
   }
 
@@ -75,33 +86,48 @@ export class UnfinishedBackup {
     { label, tablespaceMap }: { label: Buffer; tablespaceMap: Buffer | null },
     onWarning: (text: string) => void = () => undefined,
   ): Promise<string> {
-    const unfinishedMeta = `${metaDirectory(this.#place)}.partial`;
     try {
-      await mkdir(unfinishedMeta, { mode: directoryMode });
-      await rename(join(this.directory, 'frames.jsonl'), join(unfinishedMeta, 'frames.jsonl'));
-      const write = (name: string, bytes: Buffer) => writeSynced(join(unfinishedMeta, name), bytes, fileMode);
-      await write('backup_label', label);
-      if (tablespaceMap !== null) await write('tablespace_map', tablespaceMap);
-      await write('backup.json', formatRepositoryBackup(backup));
-      for (const part of [unfinishedMeta, this.directory])
-        await giveAllToOwnerOf(this.#clusterDirectory, part);
-      await syncDirectory(unfinishedMeta);
-      await syncDirectory(this.directory);
-      await rename(unfinishedMeta, metaDirectory(this.#place));
-      await rename(this.directory, this.#place);
-      await syncDirectory(backupsDirectory(this.#clusterDirectory)).catch(async (error: unknown) => {
-        await rename(this.#place, this.directory); // it may not last, so it is not listed
-        throw error;
-      });
+      await beside(this.#place, (place) => this.#put(place, backup, { label, tablespaceMap }));
     } catch (error) {
       throw repositoryError(error, this.#place);
     }
     await nameLatest(this.#clusterDirectory, this.#name).catch((error: unknown) =>
       onWarning(`"latest" in the repository does not name the backup: ${messageOf(error)}`),
     );
-    await rm(ownerFile(this.#place), { force: true }).catch(() => undefined); // nobody asks about a listed one
-    await this.#letGo();
+    await beside(ownerFile(this.#place), (file) => rm(file, { force: true })).catch(() => undefined); // nobody asks about a listed one
+    await this.#end();
     return this.#place;
+  }
+
+  async #put(
+    place: string,
+    backup: RepositoryBackup,
+    { label, tablespaceMap }: { label: Buffer; tablespaceMap: Buffer | null },
+  ): Promise<void> {
+    const meta = metaDirectory(place);
+    await mkdir(`${meta}.partial`, { mode: directoryMode });
+    await within(`${meta}.partial`, async (at) => {
+      await rename(join(this.directory, 'frames.jsonl'), join(at, 'frames.jsonl'));
+      const write = (name: string, bytes: Buffer) => writeSynced(join(at, name), bytes, fileMode);
+      await write('backup_label', label);
+      if (tablespaceMap !== null) await write('tablespace_map', tablespaceMap);
+      await write('backup.json', formatRepositoryBackup(backup));
+      for (const part of [at, this.directory]) await giveAllToOwnerOf(this.#clusterDirectory, part);
+      await syncDirectory(at);
+    });
+    await syncDirectory(this.directory);
+    await rename(`${meta}.partial`, meta);
+    await rename(`${place}.partial`, place);
+    await syncDirectory(dirname(place)).catch(async (error: unknown) => {
+      await rename(place, `${place}.partial`); // it may not last, so it is not listed
+      throw error;
+    });
+  }
+
+  async #end(): Promise<void> {
+    await this.#held?.release().catch(() => undefined);
+    this.#held = undefined;
+    await this.#letGo();
   }
 
   /** Removes all of it. A backup that has been published stays. */
@@ -109,7 +135,7 @@ export class UnfinishedBackup {
     try {
       await removeParts(backupsDirectory(this.#clusterDirectory), this.#name);
     } finally {
-      await this.#letGo();
+      await this.#end();
     }
   }
 }
@@ -150,10 +176,12 @@ export async function removeLeftover(clusterDirectory: string, { name }: Leftove
 }
 
 async function removeParts(directory: string, name: string): Promise<void> {
-  const place = join(directory, name);
   const isListed = (await namesIn(directory)).includes(name);
-  await rm(`${place}.partial`, { recursive: true, force: true });
-  await rm(`${metaDirectory(place)}.partial`, { recursive: true, force: true });
-  if (!isListed) await rm(metaDirectory(place), { recursive: true, force: true });
-  await rm(ownerFile(place), { force: true });
+  await within(directory, async (at) => {
+    const place = join(at, name);
+    await removeTree(`${place}.partial`);
+    await removeTree(`${metaDirectory(place)}.partial`);
+    if (!isListed) await removeTree(metaDirectory(place));
+    await rm(ownerFile(place), { force: true });
+  });
 }

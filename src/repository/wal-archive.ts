@@ -7,9 +7,10 @@
  *   <cluster>/wal/<8 hex>.history                     a timeline history file
  *   <cluster>/wal/.writing/                           files that are being written
  */
-import { readdir, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { syncDirectory } from './durable-files.ts';
+import { beside, within } from './held-directory.ts';
 
 export type WalFileKind = 'segment' | 'partial' | 'backup history' | 'timeline history';
 
@@ -91,24 +92,54 @@ export async function archivedFiles(clusterDirectory: string): Promise<string[]>
 export async function removeArchived(clusterDirectory: string, files: readonly string[]): Promise<number> {
   const directories = new Set<string>();
   let bytes = 0;
-  for (const file of files) {
-    const path = archivedPath(clusterDirectory, file);
-    const stats = await stat(path).catch(() => undefined);
-    if (stats?.nlink === 1) bytes += stats.size;
-    await rm(path, { force: true });
-    directories.add(dirname(path));
+  for (const { directory, names } of byDirectory(files.map((file) => archivedPath(clusterDirectory, file)))) {
+    if (!(await isThere(directory))) continue;
+    bytes += await within(directory, (at) => removeNamed(at, names));
+    directories.add(directory);
   }
   const wal = walDirectory(clusterDirectory);
   for (const directory of directories) {
     if (directory === wal) continue;
     await syncDirectory(directory);
     // A segment may be archived into it at this moment: then it is not empty, or made again.
-    await rmdir(directory).catch((error: NodeJS.ErrnoException) => {
+    await beside(directory, rmdir).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
   }
   if (directories.size > 0) await syncDirectory(wal);
   return bytes;
+}
+
+/** Those in the same directory together, as far as they follow one another. */
+function byDirectory(paths: readonly string[]): { directory: string; names: string[] }[] {
+  const groups: { directory: string; names: string[] }[] = [];
+  for (const path of paths) {
+    const last = groups.at(-1);
+    if (last?.directory === dirname(path)) last.names.push(basename(path));
+    else groups.push({ directory: dirname(path), names: [basename(path)] });
+  }
+  return groups;
+}
+
+async function removeNamed(directory: string, names: readonly string[]): Promise<number> {
+  let bytes = 0;
+  for (const name of names) {
+    const path = join(directory, name);
+    const stats = await lstat(path).catch(() => undefined);
+    if (stats?.nlink === 1) bytes += stats.size;
+    await rm(path, { force: true });
+  }
+  return bytes;
+}
+
+function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
 }
 
 /** None where there is no such directory. */

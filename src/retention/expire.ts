@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { useRepository } from '../chores/repository-use.ts';
 import { recordExpiringWal } from '../control/retention.ts';
 import { HoldfastError } from '../errors.ts';
-import { makeDurableDirectory } from '../repository/cluster-identity.ts';
+import { makeDurableDirectory } from '../repository/held-directory.ts';
 import { moveLatestAway, unlistedBackups } from '../repository/expired-backup.ts';
 import { removeLease } from '../repository/lease.ts';
 import { withLock } from '../repository/lock.ts';

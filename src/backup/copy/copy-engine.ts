@@ -40,7 +40,7 @@ export class CopyEngine {
       else if (message.type === 'warning') listener.onWarning(message.text);
       else if (message.type === 'copied') copied.resolve();
       else if (message.type === 'finished') finished.resolve(message.summary);
-      else fail(copyFailed(message.failure, options.output));
+      else fail(copyFailed(shown(message.failure, options), options.outputShown ?? options.output));
     });
     this.#worker.on('error', fail);
     this.#worker.on('exit', () => fail(new Error('the copy was stopped')));
@@ -56,6 +56,10 @@ export class CopyEngine {
   async stop(): Promise<void> {
     await endThread(this.#worker);
   }
+}
+
+function shown(failure: CopyFailure, { output, outputShown = output }: CopyOptions): CopyFailure {
+  return { ...failure, message: failure.message.replaceAll(`${output}/`, `${outputShown}/`) };
 }
 
 /** `output`: where the copy goes, if it has begun. */

@@ -7,6 +7,8 @@ export interface CopyOptions {
   dataDirectory: string;
   /** Where the tars and the manifest go: a directory that is there. */
   output: string;
+  /** The same for people, where that is another path. */
+  outputShown?: string;
   /** The server's major version. */
   major: number;
   systemIdentifier: string;

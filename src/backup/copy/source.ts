@@ -12,8 +12,9 @@ import { sourceOf } from '../../control/targets.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
-import { claimRepository, makeDurableDirectory } from '../../repository/cluster-identity.ts';
+import { claimRepository } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../repository/durable-files.ts';
+import { makeDurableDirectory, within } from '../../repository/held-directory.ts';
 import { linkUnlessThere } from '../../repository/link-unless-there.ts';
 import { backupsDirectory } from '../../repository/repository-backup.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
@@ -117,16 +118,22 @@ async function testRepository(
   clusterDirectory: string,
   identity: { systemIdentifier: string; walSegmentSize: number },
 ): Promise<void> {
-  const probe = join(clusterDirectory, `.test-${randomUUID()}`);
   try {
     await claimRepository(clusterDirectory, identity);
-    await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), 0o600);
+    await within(clusterDirectory, testWriting);
     const backups = backupsDirectory(clusterDirectory);
     await makeDurableDirectory(backups);
     await access(backups, constants.R_OK | constants.W_OK | constants.X_OK);
-    await linkUnlessThere(probe, `${probe}-named`); // which takes hard links, or locks
   } catch (error) {
     throw repositoryError(error, clusterDirectory);
+  }
+}
+
+async function testWriting(directory: string): Promise<void> {
+  const probe = join(directory, `.test-${randomUUID()}`);
+  try {
+    await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), 0o600);
+    await linkUnlessThere(probe, `${probe}-named`); // which takes hard links, or locks
   } finally {
     for (const path of [probe, `${probe}-named`]) await rm(path, { force: true }).catch(() => undefined);
   }

@@ -85,6 +85,7 @@ class Making {
       {
         dataDirectory,
         output: unfinished.directory,
+        outputShown: unfinished.shown,
         major: Number.parseInt(beginning.serverVersion, 10),
         systemIdentifier,
         startLsn: beginning.startLsn,
