@@ -158,14 +158,15 @@ class Coordinator {
     }
   }
 
-  #copyFile({ source, path, name, stats }: Found): Promise<void> {
+  #copyFile({ at, path, name, stats }: Found): Promise<void> {
     const { blockSize, relationSegmentBlocks } = this.#control;
     const slash = path.lastIndexOf('/');
     const relation = holdsRelations(path.slice(0, Math.max(0, slash)))
       ? relationFile(path.slice(slash + 1))
       : undefined;
     return this.#writer.addFile({
-      source,
+      source: at,
+      owner: this.#layout.judgedBy,
       path,
       member: this.#member(name, stats.size, stats),
       firstBlock: relation && relation.segment * relationSegmentBlocks,

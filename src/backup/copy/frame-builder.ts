@@ -2,12 +2,13 @@
  * One frame's content: reads its files into a buffer that is used again and again, with tar headers and padding in
  * between, a little at a time, so that what is checked next is still in the processor's cache.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { encodeHeader, tarPadding } from '../../repository/tar.ts';
 import { crc32c } from '../../postgres/crc32c.ts';
 import { damagedPages, type PageRules } from '../../postgres/page-checksum.ts';
 import { CopyError } from './copy-error.ts';
-import { toSystem, toText } from './byte-path.ts';
+import { toText } from './byte-path.ts';
+import { openJudged } from './open-judged.ts';
 import type { FrameResult, Part, PartData } from './messages.ts';
 
 /** Bytes of file data in a frame, at most; and what headers and padding may add to a single piece. */
@@ -80,7 +81,7 @@ export class FrameBuilder {
   }
 
   #addFile(part: Part, data: PartData & { kind: 'file' }, number: number): Content {
-    const fd = openIfThere(data.source);
+    const fd = openJudged(data.source, data.owner);
     if (fd === undefined) return null;
     try {
       this.#addHeader(part);
@@ -165,13 +166,4 @@ function readAll(fd: number, into: Buffer, offset: number, size: number, positio
     done += read;
   }
   return done;
-}
-
-export function openIfThere(source: string): number | undefined {
-  try {
-    return openSync(toSystem(source), 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw CopyError.reading(toText(source), error);
-  }
 }

@@ -2,9 +2,10 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { tarPadding, type TarMember } from '../../repository/tar.ts';
 import type { Account, Piece } from './account.ts';
-import { frameBytes, openIfThere } from './frame-builder.ts';
+import { frameBytes } from './frame-builder.ts';
 import type { FramePool } from './frame-pool.ts';
 import type { Part } from './messages.ts';
+import { openJudged } from './open-judged.ts';
 import type { Pace } from './pace.ts';
 import type { TarOutput } from './tar-output.ts';
 import type { Continuation } from '../../repository/frame-index.ts';
@@ -16,7 +17,10 @@ const headerRoom = (name: string) => (name.length <= 100 ? 512 : 512 * 3 + name.
 
 export interface FileToCopy {
   member: TarMember;
+  /** Where it is read. */
   source: string;
+  /** By whom it is judged (open-judged.ts). */
+  owner: number | undefined;
   /** In the manifest. */
   path: string;
   /** The number of its first block; undefined: it has no pages with checksums. */
@@ -53,10 +57,10 @@ export class FrameWriter {
   }
 
   async addFile(file: FileToCopy): Promise<void> {
-    const { member, source, firstBlock } = file;
+    const { member, source, owner, firstBlock } = file;
     if (member.size > frameBytes - headerRoom(member.name)) return this.#addBig(file);
     await this.#makeRoom(headerRoom(member.name) + member.size + tarPadding(member.size));
-    this.#parts.push({ member, data: { kind: 'file', source, size: member.size, firstBlock } });
+    this.#parts.push({ member, data: { kind: 'file', source, owner, size: member.size, firstBlock } });
     this.#pieces.push({ path: file.path, mtime: member.mtime, isFirst: true, isLast: true });
   }
 
@@ -83,7 +87,7 @@ export class FrameWriter {
   /** Open until the last piece has been read: one that is dropped meanwhile is there to the end. */
   async #addBig(file: FileToCopy): Promise<void> {
     await this.flush();
-    const fd = openIfThere(file.source);
+    const fd = openJudged(file.source, file.owner);
     if (fd === undefined) return;
     const member = { ...file.member, size: fstatSync(fd).size };
     const pieces = Math.max(1, Math.ceil(member.size / frameBytes));

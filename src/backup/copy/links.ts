@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { isServers } from '../../postgres/left-out.ts';
 import { toSystem, toText } from './byte-path.ts';
 import { CopyError } from './copy-error.ts';
+import { ownerToJudgeBy } from './open-judged.ts';
 
 /** A directory by what the kernel knows it by. */
 export type Place = Pick<Stats, 'dev' | 'ino'>;
@@ -14,32 +15,42 @@ export type Place = Pick<Stats, 'dev' | 'ino'>;
 export interface Link {
   /** Where it is, one character a byte. */
   source: string;
+  /** The same, with what links in it lead to. */
+  at: string;
   /** In the manifest. */
   path: string;
 }
 
+export interface Target {
+  /** Where it is, without a link. */
+  at: string;
+  stats: Stats;
+}
+
 /** What it leads to; a text: why it is not followed; undefined: it has vanished. @throws CopyError */
-export function followLink(link: Link, above: readonly Place[], owner: number): Stats | string | undefined {
-  const stats = targetOf(link);
-  if (stats === undefined || typeof stats === 'string') return stats;
+export function followLink(link: Link, above: readonly Place[], owner: number): Target | string | undefined {
+  const target = targetOf(link);
+  if (target === undefined || typeof target === 'string') return target;
+  const { stats, at } = target;
   if (stats.isDirectory()) {
     if (above.some(({ dev, ino }) => dev === stats.dev && ino === stats.ino))
       throw refused(link, 'a directory that it is in');
-    if (!isServers(link.path) && !holdsConfiguration(link.source))
+    if (!isServers(link.path) && !holdsConfiguration(at))
       return `is a symbolic link to a directory that is not PostgreSQL's`;
   } else if (!stats.isFile()) {
     return undefined;
   }
-  if (process.geteuid?.() === 0 && owner !== 0 && !mayRead(owner, realpathSync(toSystem(link.source))))
+  if (ownerToJudgeBy(owner) !== undefined && !mayRead(owner, toSystem(at)))
     throw refused(link, "what the data directory's owner may not read");
-  return stats;
+  return target;
 }
 
-function targetOf(link: Link): Stats | string | undefined {
+function targetOf(link: Link): Target | string | undefined {
   try {
-    return statSync(toSystem(link.source));
+    const at = realpathSync(toSystem(link.at), 'latin1');
+    return { at, stats: lstatSync(toSystem(at)) };
   } catch (error) {
-    if (lstatSync(toSystem(link.source), { throwIfNoEntry: false }) === undefined) return undefined;
+    if (lstatSync(toSystem(link.at), { throwIfNoEntry: false }) === undefined) return undefined;
     const isDangling = (error as NodeJS.ErrnoException).code === 'ENOENT';
     if (isDangling && !isServers(link.path)) return 'is a symbolic link that leads nowhere';
     throw CopyError.reading(`${toText(link.source)}" -> "${leadsTo(link)}`, error);
@@ -53,9 +64,9 @@ function refused(link: Link, what: string): CopyError {
   );
 }
 
-function leadsTo({ source }: Link): string {
+function leadsTo({ at }: Link): string {
   try {
-    return toText(readlinkSync(toSystem(source), 'latin1'));
+    return toText(readlinkSync(toSystem(at), 'latin1'));
   } catch {
     return '?';
   }

@@ -117,7 +117,7 @@ export interface Part {
 
 export type PartData =
   /** A file that fits into the frame. One that has vanished is left out with its header. */
-  | { kind: 'file'; source: string; size: number; firstBlock: number | undefined }
+  | { kind: 'file'; source: string; owner?: number | undefined; size: number; firstBlock: number | undefined }
   /** A piece of an open file, with tar's padding behind the last one. */
   | { kind: 'piece'; fd: number; at: number; size: number; padding: number; firstBlock: number | undefined }
   | { kind: 'bytes'; bytes: Uint8Array };

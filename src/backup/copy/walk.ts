@@ -3,7 +3,17 @@
  * contents, in whatever order the file system gives; nothing is kept of what has been passed, so that the number of
  * files does not matter.
  */
-import { lstatSync, opendirSync, readlinkSync, realpathSync, type Dir, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  opendirSync,
+  readlinkSync,
+  realpathSync,
+  type Dir,
+  type Stats,
+} from 'node:fs';
 import {
   holdsRelations,
   isEmptied,
@@ -14,6 +24,7 @@ import {
 import { toSystem, toText } from './byte-path.ts';
 import { CopyError } from './copy-error.ts';
 import { followLink, type Place } from './links.ts';
+import { openJudged, ownerToJudgeBy } from './open-judged.ts';
 
 /** One tar's worth of files. Paths are one character a byte. */
 export interface Tree {
@@ -31,8 +42,10 @@ export interface Tree {
 
 export interface Found {
   kind: 'directory' | 'file' | 'special';
-  /** Where it is. */
+  /** Where it is, for people. */
   source: string;
+  /** Where it is read: `source` with what links in it lead to. */
+  at: string;
   /** In the manifest. */
   path: string;
   /** In the tar. */
@@ -50,6 +63,8 @@ export interface Layout {
   elsewhere: ReadonlySet<string>;
   /** PG_<major>_<catalog version>. */
   versionDirectory: string;
+  /** The user id that what root copies is judged by (open-judged.ts). */
+  judgedBy: number | undefined;
   /** From 17 on. */
   hasWalSummaries: boolean;
 }
@@ -86,7 +101,8 @@ export function findTrees(dataDirectory: string, versionDirectory: string, major
       .filter((path) => path !== undefined),
   );
   trees.push({ directory: root, path: '', prefix: '' });
-  return { trees, elsewhere, versionDirectory, hasWalSummaries: major >= 17 };
+  const judgedBy = ownerToJudgeBy(lookAt(root)?.uid ?? 0);
+  return { trees, elsewhere, versionDirectory, judgedBy, hasWalSummaries: major >= 17 };
 }
 
 /** What of a tree is to be copied, and what is neither file nor directory. What vanishes meanwhile is passed over. */
@@ -97,19 +113,29 @@ export function* walk(tree: Tree, layout: Layout): Generator<Found> {
   const stats = lookAt(directory);
   if (path === '') {
     yield* walkDirectory(
-      { kind: 'directory', source: directory, path, name, stats: stats ?? lstatSync(root) },
+      { kind: 'directory', source: directory, at: directory, path, name, stats: stats ?? lstatSync(root) },
       of,
     );
     return;
   }
   if (stats === undefined) return requireDropped(tree, root);
-  const found: Found = { kind: 'directory', source: directory, path, name, stats };
+  requireOwners(directory, stats, layout);
+  const at = unlessVanished(directory, () => realpathSync(toSystem(directory), 'latin1'));
+  if (at === undefined) return;
+  const found: Found = { kind: 'directory', source: directory, at, path, name, stats };
   yield found;
   yield* walkDirectory(found, of);
 }
 
 /** Milliseconds between the removal of a tablespace's directory and that of its link, with much to spare. */
 const droppingTakes = 500;
+
+/** PostgreSQL makes it, and a link in pg_tblspc may name another server's. */
+function requireOwners(directory: string, { uid }: Stats, { judgedBy = uid }: Layout): void {
+  if (uid === judgedBy) return;
+  const reason = new Error(`it belongs to user ${uid}, and the data directory to user ${judgedBy}`);
+  throw CopyError.reading(toText(directory), reason);
+}
 
 /** A tablespace whose directory is not there is being dropped, or its disk is not mounted. */
 function requireDropped({ oid, directory }: Tree, root: string): void {
@@ -124,8 +150,8 @@ function requireDropped({ oid, directory }: Tree, root: string): void {
 function* walkDirectory(at: Found, of: Walk, above: readonly Place[] = []): Generator<Found> {
   const { layout } = of;
   const inHere = [...above, at.stats];
-  const unlogged = holdsRelations(at.path) ? unloggedRelations(at.source) : new Set<string>();
-  for (const name of namesIn(at.source)) {
+  const unlogged = holdsRelations(at.path) ? unloggedRelations(at.at) : new Set<string>();
+  for (const name of namesIn(at.at, layout.judgedBy)) {
     const seen = look(at, name);
     if (seen === undefined || isLeftOut(seen.path) || isUnloggedContent(name, unlogged)) continue;
     if (isEmptied(seen.path)) {
@@ -144,17 +170,18 @@ function* walkDirectory(at: Found, of: Walk, above: readonly Place[] = []): Gene
 /** What a link leads to, under its own name. */
 function followed(link: Found, above: readonly Place[], owner: number): Found | undefined {
   const target = followLink(link, above, owner);
-  if (target === undefined) return lookAt(link.source) && link;
+  if (target === undefined) return lookAt(link.at) && link;
   if (typeof target === 'string') return { ...link, why: target };
-  return { ...link, kind: kindOf(target), stats: target };
+  return { ...link, kind: kindOf(target.stats), ...target };
 }
 
 function look(at: Found, name: string): Found | undefined {
-  const source = `${at.source}/${name}`;
-  const stats = lookAt(source);
+  const below = `${at.at}/${name}`;
+  const stats = lookAt(below);
   if (stats === undefined) return undefined;
   const under = (parent: string) => (parent === '' ? name : `${parent}/${name}`);
-  return { kind: kindOf(stats), source, path: under(at.path), name: under(at.name), stats };
+  const source = `${at.source}/${name}`;
+  return { kind: kindOf(stats), source, at: below, path: under(at.path), name: under(at.name), stats };
 }
 
 /** undefined: it is not there. */
@@ -198,9 +225,9 @@ function unloggedRelations(directory: string): Set<string> {
   return relations;
 }
 
-/** A directory that has vanished is empty. */
-function* namesIn(directory: string): Generator<string> {
-  const opened = openDirectory(directory);
+/** A directory that has vanished is empty. `owner`: by whom it is judged. @throws CopyError */
+function* namesIn(directory: string, owner?: number): Generator<string> {
+  const opened = openDirectory(directory, owner);
   if (opened === undefined) return;
   try {
     for (let entry = opened.readSync(); entry !== null; entry = opened.readSync()) yield entry.name;
@@ -209,11 +236,20 @@ function* namesIn(directory: string): Generator<string> {
   }
 }
 
-function openDirectory(directory: string): Dir | undefined {
+function openDirectory(directory: string, owner: number | undefined): Dir | undefined {
+  if (owner === undefined || !existsSync('/proc/self/fd')) return openNamed(directory, toSystem(directory));
+  const fd = openJudged(directory, owner, constants.O_DIRECTORY);
+  if (fd === undefined) return undefined;
+  try {
+    return openNamed(directory, `/proc/self/fd/${fd}`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openNamed(directory: string, path: string | Buffer): Dir | undefined {
   // The names as bytes: @types/node has only the names of encodings for text.
-  return unlessVanished(directory, () =>
-    opendirSync(toSystem(directory), { encoding: 'latin1', bufferSize: 256 }),
-  );
+  return unlessVanished(directory, () => opendirSync(path, { encoding: 'latin1', bufferSize: 256 }));
 }
 
 function unlessVanished<T>(path: string, ask: () => T): T | undefined {
