@@ -19,6 +19,7 @@ import { linkUnlessThere } from '../../repository/link-unless-there.ts';
 import { backupsDirectory } from '../../repository/repository-backup.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
 import type { JobContext } from '../job.ts';
+import { requireApart } from './apart.ts';
 
 export interface CopySource {
   dataDirectory: string;
@@ -50,6 +51,7 @@ export async function findSource(context: JobContext, db: Connection): Promise<O
   if (control.state !== 'in production')
     throw otherDirectory(dataDirectory, `is of a server that is ${control.state}: perhaps a standby's`);
   const clusterDirectory = join(repository, target.name);
+  await requireApart(dataDirectory, { clusterDirectory, labels: context.labels });
   const { systemIdentifier, walSegmentSize } = control;
   const use = {
     cluster: target.name,

@@ -1,0 +1,74 @@
+/**
+ * Where copies go must not be in what is copied: each would have all before it in it. Said before the checkpoint is
+ * paid for.
+ */
+import { readdir, realpath } from 'node:fs/promises';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { HoldfastError } from '../../errors.ts';
+
+/** What is written while a cluster is backed up. */
+export interface Written {
+  /** The cluster's directory in the repository. */
+  clusterDirectory: string;
+  labels: string;
+}
+
+/** Also where another disk is mounted there: it is copied all the same. @throws HoldfastError `repository_in_cluster` */
+export async function requireApart(
+  dataDirectory: string,
+  { clusterDirectory, labels }: Written,
+): Promise<void> {
+  const copied = await copiedDirectories(dataDirectory);
+  await requireOutside(copied, clusterDirectory, {
+    what: 'the repository',
+    hint: 'name a directory outside of it ([worker] repository, HOLDFAST_REPOSITORY, and in archive_command), and move there what is in this one',
+  });
+  await requireOutside(copied, labels, {
+    what: 'the label directory',
+    hint: 'name a directory outside of it ([worker] labels, HOLDFAST_LABELS), and move there what is in this one',
+  });
+}
+
+interface Copied {
+  what: string;
+  path: string;
+}
+
+async function copiedDirectories(dataDirectory: string): Promise<Copied[]> {
+  const links = join(dataDirectory, 'pg_tblspc');
+  const copied = [{ what: 'the data directory', path: await realpath(dataDirectory) }];
+  for (const name of (await readdir(links)).filter((one) => /^\d+$/.test(one))) {
+    const path = await realpath(join(links, name)).catch(() => undefined); // the copy says what is wrong with it
+    if (path !== undefined) copied.push({ what: `tablespace ${name}`, path });
+  }
+  return copied;
+}
+
+async function requireOutside(
+  copied: readonly Copied[],
+  directory: string,
+  { what, hint }: { what: string; hint: string },
+): Promise<void> {
+  const path = await whereItIs(directory);
+  const around = copied.find((one) => isWithin(path, one.path));
+  if (around === undefined) return;
+  throw new HoldfastError('failed', `${what} "${directory}" is in ${around.what}, "${around.path}"`, {
+    code: 'repository_in_cluster',
+    hint,
+  });
+}
+
+/** It may not be there yet. */
+async function whereItIs(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    return join(await whereItIs(dirname(path)), basename(path));
+  }
+}
+
+function isWithin(path: string, directory: string): boolean {
+  const way = relative(directory, path);
+  return way !== '..' && !way.startsWith(`..${sep}`);
+}
