@@ -71,7 +71,7 @@ async function expireOne(
 }
 
 function described(expiry: Expiry, dryRun: boolean): string[] {
-  const { cluster, policy, gone, stays, wal, finished, problems } = expiry;
+  const { cluster, policy, gone, stays, wal, finished, relisted, problems } = expiry;
   if (policy === undefined)
     return [`cluster ${cluster} has no retention policy that is enabled: nothing expires`];
   const files = wal.filter(({ goes }) => goes).reduce((sum, run) => sum + run.files, 0);
@@ -83,6 +83,10 @@ function described(expiry: Expiry, dryRun: boolean): string[] {
   return [
     `cluster ${cluster}: ${goes}; ${count(stays.length, 'backup')} ${stays.length === 1 ? 'stays' : 'stay'}`,
     ...finished.map((name) => `  ${name}: ${dryRun ? 'an' : 'finished what an'} earlier expiry had begun`),
+    ...relisted.map(
+      ({ backup, reasons }) =>
+        `  ${backup}: an earlier expiry had begun with it, and it ${dryRun ? 'would be' : 'is'} back on the list: ${plain(reasons.join('; '))}`,
+    ),
     ...gone.map(({ backup, reasons }) => line(what, backup, reasons)),
     ...stays.map(({ backup, reasons }) => line(paint('stays', 'green'), backup, reasons)),
     ...wal.map((run) => `  ${run.goes ? what : paint('stays', 'green')}  ${runLine(run)}`),

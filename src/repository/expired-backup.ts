@@ -4,7 +4,11 @@
  *
  *   backups/<name>.meta.expired/   with expiry.json; gone last, when the removal has been recorded
  *   backups/<name>.expired/        its files; gone first
+ *
+ * Before the first of its files goes, backup.json has another name. As long as it has its own, the backup is whole, and
+ * can be put back on the lists.
  */
+import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { removeTree } from '../identity/remove-tree.ts';
@@ -12,11 +16,20 @@ import { syncDirectory, writeSynced } from './durable-files.ts';
 import { beside, within } from './held-directory.ts';
 import { entryName } from './label-entry.ts';
 import { nameLatest } from './latest.ts';
-import { repositoryError } from './repository-errors.ts';
-import { backupsDirectory, listBackups, metaDirectory, namesIn } from './repository-backup.ts';
+import { readIfThere, repositoryError } from './repository-errors.ts';
+import {
+  backupsDirectory,
+  listBackups,
+  metaDirectory,
+  namesIn,
+  parseRepositoryBackup,
+} from './repository-backup.ts';
 
 const suffix = '.expired';
 const note = 'expiry.json';
+const description = 'backup.json';
+/** What it is called once files may be missing. */
+const noLonger = 'backup.json.removed';
 
 /** Takes it off the lists; durable when it resolves. `why` is kept beside it until its removal has been recorded. */
 export async function unlistBackup(clusterDirectory: string, name: string, why: object): Promise<void> {
@@ -44,6 +57,10 @@ export interface Unlisted {
   name: string;
   /** What unlistBackup() was given; undefined: it cannot be read. */
   why: unknown;
+  /** Where what is known about it is now. */
+  meta: string;
+  /** None of its files has gone. */
+  isWhole: boolean;
 }
 
 /** Those whose removal has begun and not been finished. */
@@ -55,13 +72,56 @@ export async function unlistedBackups(clusterDirectory: string): Promise<Unliste
     .filter((name) => name !== undefined);
   return Promise.all(
     [...new Set(found)].sort().map(async (name) => {
-      const file = join(`${metaDirectory(join(parent, name))}${suffix}`, note);
-      const why: unknown = await readFile(file, 'utf8')
+      const meta = `${metaDirectory(join(parent, name))}${suffix}`;
+      const why: unknown = await readFile(join(meta, note), 'utf8')
         .then(JSON.parse)
         .catch(() => undefined);
-      return { name, why };
+      return { name, why, meta, isWhole: await isWhole(join(parent, name), meta) };
     }),
   );
+}
+
+/** Older releases did not rename backup.json: files that it names may be missing all the same. */
+async function isWhole(place: string, meta: string): Promise<boolean> {
+  const file = join(meta, description);
+  const text = await readIfThere(file);
+  if (text === undefined) return false;
+  const there = new Set([...(await namesIn(place)), ...(await namesIn(`${place}${suffix}`))]);
+  return ['base.tar.zst', 'backup_manifest', ...tarsOf(file, text)].every((name) => there.has(name));
+}
+
+/** Where the description is damaged, the next look at the lists says so. */
+function tarsOf(file: string, text: string): string[] {
+  try {
+    return parseRepositoryBackup(file, Buffer.from(text)).tars.map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+/** Puts one that is whole back on the lists; durable when it resolves. Killed before that, it is off the lists still. */
+export async function relistBackup(clusterDirectory: string, name: string): Promise<void> {
+  const parent = backupsDirectory(clusterDirectory);
+  const place = join(parent, name);
+  const meta = metaDirectory(place);
+  try {
+    await beside(place, async (held) => {
+      const heldMeta = metaDirectory(held);
+      await renameIfThere(`${held}${suffix}`, held);
+      await syncDirectory(dirname(held));
+      await rename(`${heldMeta}${suffix}`, heldMeta);
+      await syncDirectory(dirname(held));
+      await within(heldMeta, (at) => rm(join(at, note), { force: true }));
+    });
+  } catch (error) {
+    throw repositoryError(error, meta);
+  }
+}
+
+async function renameIfThere(from: string, to: string): Promise<void> {
+  await rename(from, to).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
 }
 
 /** Removes the files of a backup that is off the lists. Returns how many bytes that frees. */
@@ -77,9 +137,13 @@ export async function removeFiles(clusterDirectory: string, name: string): Promi
 
 async function removeHeld(place: string): Promise<number> {
   // Killed between the two renames.
-  await rename(place, `${place}${suffix}`).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
+  await renameIfThere(place, `${place}${suffix}`);
+  const meta = `${metaDirectory(place)}${suffix}`;
+  if (existsSync(meta))
+    await within(meta, async (at) => {
+      await renameIfThere(join(at, description), join(at, noLonger));
+      await syncDirectory(at);
+    });
   const bytes = await bytesOfItsOwn(`${place}${suffix}`);
   await removeTree(`${place}${suffix}`);
   await syncDirectory(dirname(place));

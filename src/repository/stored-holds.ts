@@ -53,16 +53,24 @@ export function holdsDirectory(clusterDirectory: string, { name, method }: HeldB
 
 /** None of another backup with the same name. @throws HoldfastError where they cannot be read */
 export async function storedHolds(clusterDirectory: string, backup: HeldBackup): Promise<FoundHold[]> {
-  const directory = holdsDirectory(clusterDirectory, backup);
+  const found = await holdsIn(holdsDirectory(clusterDirectory, backup));
+  return found.filter(
+    ({ hold }) =>
+      hold === undefined ||
+      backup.method === 'copy' ||
+      (hold.systemIdentifier === backup.systemIdentifier && hold.startLsn === backup.startLsn),
+  );
+}
+
+/** Of a copy that an expiry has taken off the lists: what is known about it lies elsewhere now. */
+export async function holdsBeside(meta: string): Promise<FoundHold[]> {
+  return holdsIn(join(meta, 'holds'));
+}
+
+async function holdsIn(directory: string): Promise<FoundHold[]> {
   const names = (await namesIn(directory)).filter((name) => name.endsWith('.json')).sort();
   const found = await Promise.all(names.map((name) => readHold(join(directory, name))));
-  return found.filter(
-    (one) =>
-      one !== undefined &&
-      (one.hold === undefined ||
-        backup.method === 'copy' ||
-        (one.hold.systemIdentifier === backup.systemIdentifier && one.hold.startLsn === backup.startLsn)),
-  ) as FoundHold[];
+  return found.filter((one) => one !== undefined);
 }
 
 async function readHold(path: string): Promise<FoundHold | undefined> {

@@ -122,7 +122,8 @@ export function otherCandidate(request: Elsewhere, { deletes, cluster }: Questio
   };
 }
 
-function whyHeld({ keep, holds, state }: KnownBackup): string[] {
+/** By what the control database says of its request. */
+export function whyHeld({ keep, holds, state }: Pick<KnownBackup, 'keep' | 'holds' | 'state'>): string[] {
   return [
     ...(keep ? ['keep is set'] : []),
     ...holds.map((reason) => `it is under legal hold: ${reason}`),

@@ -43,13 +43,23 @@ export async function runExpiry(
   throw new HoldfastError('failed', problem, { code: 'delete_failed' });
 }
 
-function summaryOf({ policy, gone, stays, wal, finished, bytes, problems }: Expiry): Record<string, unknown> {
+function summaryOf({
+  policy,
+  gone,
+  stays,
+  wal,
+  finished,
+  relisted,
+  bytes,
+  problems,
+}: Expiry): Record<string, unknown> {
   return {
     policy: policy === undefined ? null : (JSON.parse(policy) as unknown),
     expired: gone.map(({ backup, reasons }) => ({ backup: backup.name, reason: reasons.join('; ') })),
     stays: stays.length,
     wal_files: wal.filter(({ goes }) => goes).reduce((sum, { files }) => sum + files, 0),
     finished,
+    relisted,
     bytes,
     problems,
   };

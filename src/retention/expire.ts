@@ -7,7 +7,7 @@ import { useRepository } from '../chores/repository-use.ts';
 import { recordExpiringWal } from '../control/retention.ts';
 import { HoldfastError } from '../errors.ts';
 import { makeDurableDirectory } from '../repository/held-directory.ts';
-import { moveLatestAway, unlistedBackups } from '../repository/expired-backup.ts';
+import { moveLatestAway } from '../repository/expired-backup.ts';
 import { removeLease } from '../repository/lease.ts';
 import { withLock } from '../repository/lock.ts';
 import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
@@ -15,10 +15,11 @@ import { removeArchived } from '../repository/wal-archive.ts';
 import type { ListedCandidate } from './candidates.ts';
 import { acceptTime } from './clock.ts';
 import type { Decided } from './decide-backups.ts';
+import { finishEarlier, previewEarlier, type Relisted } from './finish-earlier.ts';
 import { bringHoldsTogether } from './holds.ts';
 import { isLeased } from './leases.ts';
 import { lookAgain, lookAt, planFor, type Plan, type Seen } from './plan.ts';
-import { finishEarlier, removeOne, type ExpireOptions } from './remove.ts';
+import { removeOne, type ExpireOptions } from './remove.ts';
 import { runsOf, type WalRun } from './wal-runs.ts';
 
 export interface Expiry {
@@ -31,6 +32,8 @@ export interface Expiry {
   wal: WalRun[];
   /** Backups that an earlier expiry had begun to remove. */
   finished: string[];
+  /** Backups with which an earlier expiry had begun, and which are held by now. */
+  relisted: Relisted[];
   bytes: number;
   /** Copies that could not be removed. */
   problems: string[];
@@ -65,23 +68,27 @@ async function preview(options: ExpireOptions): Promise<Expiry> {
   for (const { backup } of going(planFor(seen)).filter(isStored))
     if (await isRead(seen, backup.name)) reading.add(backup.name);
   const plan = await planForWal(seen, reading);
-  const finished = (await unlistedBackups(seen.clusterDirectory)).map(({ name }) => name);
-  return { ...outcome(seen, plan, []), finished };
+  return { ...outcome(seen, plan, []), ...(await previewEarlier(options)) };
 }
 
 async function expireLocked(options: ExpireOptions): Promise<Expiry> {
   const { control, clusterDirectory, log, signal } = options;
-  await bringHoldsTogether(options);
-  const seen = await control((db) => lookAt(db, question(options)));
-  if (seen === undefined) return nothing(options.cluster);
-  await acceptTime(seen, options);
-  for (const path of seen.leases.over) await removeLease(path).catch(() => undefined); // it counts for nothing
-  const finished = await finishEarlier(options);
+  const lookNow = async () => {
+    await bringHoldsTogether(options);
+    return control((db) => lookAt(db, question(options)));
+  };
+  const before = await lookNow();
+  if (before === undefined) return nothing(options.cluster);
+  await acceptTime(before, options);
+  for (const path of before.leases.over) await removeLease(path).catch(() => undefined); // it counts for nothing
+  const { finished, relisted, bytes: freed } = await finishEarlier(options);
+  const seen = relisted.length === 0 ? before : await lookNow();
+  if (seen === undefined) return { ...nothing(options.cluster), finished, relisted, bytes: freed };
 
   const reading = new Set<string>();
   const refused = new Map<string, string>();
   const problems: string[] = [];
-  let bytes = finished.bytes;
+  let bytes = freed;
   const first = planFor(seen);
   await moveLatestAway(clusterDirectory, new Set(going(first).map(({ backup }) => backup.name)));
   for (const decided of going(first)) {
@@ -103,7 +110,7 @@ async function expireLocked(options: ExpireOptions): Promise<Expiry> {
   const plan = { backups: planFor(seen, reading, refused).backups, wal };
   signal.throwIfAborted();
   bytes += await removeWal(plan, seen, options);
-  return { ...outcome(seen, plan, problems), finished: finished.names, bytes };
+  return { ...outcome(seen, plan, problems), finished, relisted, bytes };
 }
 
 /** Adds to `reading` what stays by itself, but is read at this moment while WAL after it would go. */
@@ -171,17 +178,16 @@ function isStored({ backup }: Decided<ListedCandidate>): boolean {
 
 function outcome({ cluster, policy }: Seen, plan: Plan, problems: string[]): Expiry {
   return {
-    cluster,
+    ...nothing(cluster),
     policy: policy.definition,
     gone: going(plan),
     stays: plan.backups.filter(({ goes }) => !goes),
     wal: runsOf(plan.wal),
-    finished: [],
-    bytes: 0,
     problems,
   };
 }
 
 function nothing(cluster: string): Expiry {
-  return { cluster, policy: undefined, gone: [], stays: [], wal: [], finished: [], bytes: 0, problems: [] };
+  const found = { gone: [], stays: [], wal: [], finished: [], relisted: [] };
+  return { cluster, policy: undefined, ...found, bytes: 0, problems: [] };
 }

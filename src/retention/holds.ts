@@ -115,7 +115,7 @@ export async function unknownHolds(
 }
 
 /** What a database says of that very backup. */
-function heldRequestOf(
+export function heldRequestOf(
   backup: Omit<Held, 'name' | 'method'>,
   known: readonly HeldRequest[],
 ): HeldRequest | undefined {

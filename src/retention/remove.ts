@@ -1,13 +1,13 @@
 /**
  * Removes one backup: noted in the control database first, then off every list for good, then its files. What a killed
- * expiry has left is finished by the next.
+ * expiry has left is finished by the next (finish-earlier.ts).
  */
 import { join } from 'node:path';
 import type { Connection } from '../control/connection.ts';
 import { beginExpiry, endExpiry, type ExpiringBackup } from '../control/retention.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { forgetBackup, removeFiles, unlistBackup, unlistedBackups } from '../repository/expired-backup.ts';
+import { forgetBackup, removeFiles, unlistBackup } from '../repository/expired-backup.ts';
 import { withLock } from '../repository/lock.ts';
 import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
 import { forgetElsewhere, storedHolds } from '../repository/stored-holds.ts';
@@ -82,38 +82,15 @@ async function heldMeanwhile(
     : undefined;
 }
 
-async function finish(
+/** Of one that is off the lists, and noted. */
+export async function finish(
   expiring: ExpiringBackup,
-  { control, clusterDirectory }: ExpireOptions,
+  { control, clusterDirectory }: Pick<ExpireOptions, 'control' | 'clusterDirectory'>,
 ): Promise<number> {
   const bytes = await removeFiles(clusterDirectory, expiring.backup);
   await control((db) => endExpiry(db, expiring, { bytes, problem: null }));
   await forgetBackup(clusterDirectory, expiring.backup);
   return bytes;
-}
-
-/** What an expiry that was killed had taken off the lists. */
-export async function finishEarlier(options: ExpireOptions): Promise<{ names: string[]; bytes: number }> {
-  const { clusterDirectory, control, log } = options;
-  const names: string[] = [];
-  let bytes = 0;
-  for (const { name, why } of await unlistedBackups(clusterDirectory)) {
-    if (isRecord(why)) {
-      await control((db) => beginExpiry(db, { ...why, request: null })); // a restored database may not know of it
-      bytes += await finish(why, options);
-    } else {
-      bytes += await removeFiles(clusterDirectory, name);
-      await forgetBackup(clusterDirectory, name);
-    }
-    log.info('finished the removal of a backup', { cluster: options.cluster, backup: name });
-    names.push(name);
-  }
-  return { names, bytes };
-}
-
-function isRecord(why: unknown): why is ExpiringBackup {
-  const { cluster, backup, systemIdentifier, startLsn } = (why ?? {}) as Partial<ExpiringBackup>;
-  return [cluster, backup, systemIdentifier, startLsn].every((value) => typeof value === 'string');
 }
 
 async function removeElsewhere(

@@ -42,6 +42,7 @@ export interface Expired {
   wal_goes: { start_wal: string; end_wal: string; files: number }[];
   wal_stays: { start_wal: string; end_wal: string; reason: string }[];
   finished: string[];
+  relisted: { backup: string; reasons: string[] }[];
   problems: string[];
 }
 

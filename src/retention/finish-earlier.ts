@@ -1,0 +1,140 @@
+/**
+ * What an expiry that was killed has taken off the lists: it is removed, unless something holds it by now and it is
+ * whole. The control database may have been restored since then, to a time before it knew of the removal, and have
+ * accepted a hold.
+ */
+import { heldRequests, type HeldRequest } from '../control/holds.ts';
+import { beginExpiry, knownBackups, type ExpiringBackup, type KnownBackup } from '../control/retention.ts';
+import {
+  forgetBackup,
+  relistBackup,
+  removeFiles,
+  unlistedBackups,
+  type Unlisted,
+} from '../repository/expired-backup.ts';
+import { holdsBeside } from '../repository/stored-holds.ts';
+import { whyHeld } from './candidates.ts';
+import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
+import { heldRequestOf } from './holds.ts';
+import { finish, type ExpireOptions } from './remove.ts';
+
+type Scene = Pick<ExpireOptions, 'cluster' | 'clusterDirectory' | 'control' | 'log'>;
+
+export interface Relisted {
+  backup: string;
+  reasons: string[];
+}
+
+export interface Earlier {
+  /** The names of those that are gone, or would be. */
+  finished: string[];
+  /** Those that are back on the lists, or would be, and why. */
+  relisted: Relisted[];
+  bytes: number;
+}
+
+export async function finishEarlier(scene: Scene): Promise<Earlier> {
+  const done: Earlier = { finished: [], relisted: [], bytes: 0 };
+  for (const one of await lookAtEarlier(scene)) {
+    const reasons = one.reasons.length > 0 ? one.reasons : await begin(one, scene);
+    if (reasons.length > 0 && one.isWhole) {
+      await relist({ backup: one.name, reasons }, scene);
+      done.relisted.push({ backup: one.name, reasons });
+      continue;
+    }
+    if (reasons.length > 0) await giveUp(one, reasons, scene);
+    done.bytes += await remove(one, scene);
+    done.finished.push(one.name);
+  }
+  return done;
+}
+
+/** The same, of which nothing is done. */
+export async function previewEarlier(scene: Scene): Promise<Pick<Earlier, 'finished' | 'relisted'>> {
+  const found = await lookAtEarlier(scene);
+  const stays = ({ reasons, isWhole }: FoundEarlier) => reasons.length > 0 && isWhole;
+  return {
+    finished: found.filter((one) => !stays(one)).map(({ name }) => name),
+    relisted: found.filter(stays).map(({ name, reasons }) => ({ backup: name, reasons })),
+  };
+}
+
+interface FoundEarlier extends Unlisted {
+  expiring: ExpiringBackup | undefined;
+  /** Its request; undefined: this database does not know it. */
+  known: KnownBackup | undefined;
+  /** What holds it. */
+  reasons: string[];
+}
+
+async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Promise<FoundEarlier[]> {
+  const unlisted = await unlistedBackups(clusterDirectory);
+  if (unlisted.length === 0) return [];
+  const known = await control((db) => knownBackups(db, cluster));
+  const held = await control((db) => heldRequests(db, cluster));
+  return Promise.all(unlisted.map((one) => judged(one, known, held)));
+}
+
+async function judged(
+  unlisted: Unlisted,
+  known: readonly KnownBackup[],
+  held: readonly HeldRequest[],
+): Promise<FoundEarlier> {
+  const { name, why, meta } = unlisted;
+  const expiring = isRecord(why) ? why : undefined;
+  const { systemIdentifier = '', startLsn = '' } = expiring ?? {};
+  const backup = { id: Number(name.split('-')[1]), name, method: 'copy', systemIdentifier, startLsn };
+  const request = known.find(
+    (one) => one.id === backup.id && one.systemIdentifier === systemIdentifier && one.startLsn === startLsn,
+  );
+  const beside = decideHolds(backup, heldRequestOf(backup, held), await holdsBeside(meta)).unknown;
+  const reasons = [...(request === undefined ? [] : whyHeld(request)), ...beside.map(whyUnknownHolds)];
+  return { ...unlisted, expiring, known: request, reasons };
+}
+
+/** Whoever places a hold at this moment fails, or is seen. Returns why it must not go. */
+async function begin({ expiring, known }: FoundEarlier, { control }: Scene): Promise<string[]> {
+  if (expiring === undefined) return [];
+  const refusal = await control((db) => beginExpiry(db, { ...expiring, request: known?.id ?? null }));
+  return refusal === undefined ? [] : [refusal];
+}
+
+async function relist(
+  { backup, reasons }: Relisted,
+  { cluster, clusterDirectory, log }: Scene,
+): Promise<void> {
+  await relistBackup(clusterDirectory, backup);
+  log.warning('put a backup back on the list that an earlier expiry had begun with', {
+    cluster,
+    backup,
+    reason: reasons.join('; '),
+  });
+}
+
+/** Nobody can restore what is left of it. */
+async function giveUp(
+  { name, expiring }: FoundEarlier,
+  reasons: string[],
+  { cluster, control, log }: Scene,
+): Promise<void> {
+  log.error('an earlier expiry had removed files of a backup that is held now: the rest goes, too', {
+    cluster,
+    backup: name,
+    reason: reasons.join('; '),
+  });
+  if (expiring !== undefined) await control((db) => beginExpiry(db, { ...expiring, request: null }));
+}
+
+async function remove({ name, expiring }: FoundEarlier, scene: Scene): Promise<number> {
+  const { cluster, clusterDirectory, log } = scene;
+  const bytes =
+    expiring === undefined ? await removeFiles(clusterDirectory, name) : await finish(expiring, scene);
+  if (expiring === undefined) await forgetBackup(clusterDirectory, name);
+  log.info('finished the removal of a backup', { cluster, backup: name });
+  return bytes;
+}
+
+function isRecord(why: unknown): why is ExpiringBackup {
+  const { cluster, backup, systemIdentifier, startLsn } = (why ?? {}) as Partial<ExpiringBackup>;
+  return [cluster, backup, systemIdentifier, startLsn].every((value) => typeof value === 'string');
+}
