@@ -113,7 +113,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     required: ahead.required,
     fromBackup: choice.fromBackup,
     jobs: options.jobs,
-    lease,
+    lease: { clusterDirectory: leasedIn(options, repository, choice), name: lease },
     onProgress: (done, expected) => progress.show(done, expected),
   }).finally(() => progress.end());
   if (restored.leaseProblem !== undefined)
@@ -124,6 +124,11 @@ async function run(which: string | undefined, options: Options, repository: stri
   const report = { choice, restored, directory, wal, programs: options.pgBin, recovery, ahead };
   if (options.json === true) await printJson(asJson(report));
   else await printLines(await described(report));
+}
+
+/** The server reads WAL where our restore_command does; of another one nobody knows. The backup may be a copy elsewhere. */
+function leasedIn({ restoreCommand, cluster }: Options, repository: string, { backup }: Choice): string {
+  return restoreCommand === undefined ? join(repository, cluster) : dirname(dirname(backup.directory));
 }
 
 /** Before anything is written: what recovery is going to do elsewhere on this host. */

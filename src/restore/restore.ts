@@ -3,7 +3,7 @@
  * file has been held against the manifest and is durable: what is damaged or unfinished never starts.
  */
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import type { RequiredParameters } from '../postgres/required-parameters.ts';
@@ -44,8 +44,8 @@ export interface RestoreOptions {
   /** WAL segments that are taken from beside the backup, as the archive does not have them. */
   fromBackup: readonly string[];
   jobs: number;
-  /** The name of the lease that it leaves, so that expiry lets the WAL be that the server will read. */
-  lease: string | undefined;
+  /** The lease that it leaves, so that expiry lets the WAL be that the server will read: where that is, and its name. */
+  lease: { clusterDirectory: string; name: string } | undefined;
   onProgress: (done: number, expected: number) => void;
 }
 
@@ -96,15 +96,15 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
 
 /** A repository that cannot be written to stops no restore. */
 async function leave(
-  { backup, directory, recovery, lease: name }: RestoreOptions,
+  { backup, directory, recovery, lease: wanted }: RestoreOptions,
   held: HeldDestination,
 ): Promise<string | undefined> {
-  if (name === undefined) return undefined;
+  if (wanted === undefined) return undefined;
+  const { clusterDirectory, name } = wanted;
   const { id, systemIdentifier, timeline, startLsn } = backup.description;
   const targetTimeline = String(recovery.timeline ?? 'latest');
   const of = entryName(backup.description);
   const lease = { directory, backup: of, id, systemIdentifier, timeline, startLsn, targetTimeline };
-  const clusterDirectory = dirname(dirname(backup.directory));
   return writeLease(clusterDirectory, { name, path: held.directory }, lease).then(() => undefined, messageOf);
 }
 

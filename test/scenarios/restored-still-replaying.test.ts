@@ -1,7 +1,7 @@
 // A restored server that has not recovered yet: what it still has to read stays, until it is a primary.
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { eventually } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
@@ -31,7 +31,13 @@ test('a restored server that still replays keeps its WAL, and its lease is gone 
   t.is(without.status, 0, 'a lease that cannot be left stops no restore');
   t.regex(without.stderr, /warning: an expiry does not know that this server still needs WAL \(.*leases/);
   await rm(inTheWay);
-  const restored = await scene.restored('1', '--no-archiving');
+  // From a copy of the backup elsewhere, while WAL comes from the repository, and the lease lies there.
+  const elsewhere = join(await temporaryDirectory(t), 'main');
+  const copied = join(elsewhere, 'backups', basename(first.directory));
+  for (const end of ['', '.meta'])
+    await cp(`${first.directory}${end}`, `${copied}${end}`, { recursive: true });
+  const restored = await scene.restored(copied, '--no-archiving');
+  t.deepEqual(await readdir(elsewhere), ['backups']);
   await scene.backup();
   const operator = await asRole(t, scene.db, 'operator');
   await operator.query(`insert into holdfast.retention_policy (cluster, keep_last) values ('main', 1)`);
