@@ -16,6 +16,8 @@ import { replaceFile } from './repository-owner.ts';
 /** Whose the directory is, besides its path: another one may be there, or nothing that is seen from here. */
 export interface Place {
   inode: number;
+  /** When the directory was made, in milliseconds; undefined: its file system does not say so. */
+  born?: number | undefined;
   /** Of its file PG_VERSION, which no server ever writes. */
   versionInode: number;
 }
@@ -53,7 +55,8 @@ export function leaseName(directory: string, backup: string): string {
 export type NewLease = Omit<Lease, 'host' | 'boot' | 'at' | 'place'>;
 
 /**
- * `path`: by which the directory is reached. Takes the place of what earlier restores into it have left.
+ * `path`: by which the directory is reached. Takes the place of what earlier restores into that very directory have
+ * left; one of the same path may have been moved away, and its server replay there.
  * @throws HoldfastError where it cannot be written
  */
 export async function writeLease(
@@ -63,20 +66,29 @@ export async function writeLease(
 ): Promise<void> {
   const file = leaseFile(clusterDirectory, name);
   try {
+    // Not with the repository: where that is missing, nothing is one.
+    await stat(clusterDirectory);
     await makeDurableDirectory(dirname(file));
     const made = { host: hostname(), boot: bootId() ?? '', at: new Date().toISOString() };
-    const content = { version: 1, ...lease, ...made, place: await placeOf(path) };
+    const place = await placeOf(path);
+    const content = { version: 1, ...lease, ...made, place };
     const text = `${JSON.stringify(content, null, 2)}\n`;
     await replaceFile({ path: file, text, temporaries: '.lease' });
     for (const earlier of await readLeases(clusterDirectory))
-      if (earlier.path !== file && isOfSamePlace(earlier, lease.directory)) await removeLease(earlier.path);
+      if (earlier.path !== file && isOfSamePlace(earlier, { ...lease, place }))
+        await removeLease(earlier.path);
   } catch (error) {
     throw repositoryError(error, file);
   }
 }
 
-function isOfSamePlace({ lease }: FoundLease, directory: string): boolean {
-  return lease?.host === hostname() && lease.directory === directory;
+/** An inode's number is given to another directory once it is free, and the root of each file system has the same. */
+function isOfSamePlace(
+  { lease }: FoundLease,
+  { directory, place }: Pick<Lease, 'directory' | 'place'>,
+): boolean {
+  if (lease?.host !== hostname() || lease.directory !== directory) return false;
+  return lease.place.inode === place.inode && place.born !== undefined && lease.place.born === place.born;
 }
 
 /** @throws HoldfastError where nobody can know which there are */
@@ -123,6 +135,7 @@ export async function removeLease(path: string): Promise<void> {
 export async function hasRecovered({ directory, place }: Lease): Promise<boolean> {
   const here = await placeOf(directory).catch(() => undefined);
   if (here?.inode !== place.inode || here.versionInode !== place.versionInode) return false;
+  if (place.born !== undefined && here.born !== undefined && here.born !== place.born) return false;
   const isThere = (name: string) =>
     stat(join(directory, name)).then(
       () => true,
@@ -133,5 +146,7 @@ export async function hasRecovered({ directory, place }: Lease): Promise<boolean
 
 async function placeOf(path: string): Promise<Place> {
   const [directory, version] = [await stat(path), await stat(join(path, 'PG_VERSION'))];
-  return { inode: directory.ino, versionInode: version.ino };
+  // Where there is no such time, 0 or another one stands for it.
+  const { ino, birthtimeMs: born, ctimeMs } = directory;
+  return { inode: ino, versionInode: version.ino, born: born === 0 || born === ctimeMs ? undefined : born };
 }

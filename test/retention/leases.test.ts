@@ -1,14 +1,22 @@
 // The leases of restored servers: until when they count.
-import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { leaseName, readLeases, writeLease } from '../../src/repository/lease.ts';
+import { leaseName, readLeases, writeLease, type Lease } from '../../src/repository/lease.ts';
 import { renewLease } from '../../src/repository/renew-lease.ts';
 import { lookAtLeases } from '../../src/retention/leases.ts';
+import { runProcess } from '../support/children.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const day = 86_400_000;
 const backup = '20261121T120000Z-7';
+
+/** It looks so, too, where the file system does not say when a directory was made. */
+async function isUnchanged(directory: string): Promise<boolean> {
+  const { birthtimeMs, ctimeMs } = await stat(directory);
+  return birthtimeMs === ctimeMs;
+}
 
 async function leased(t: ExecutionContext) {
   const repository = await temporaryDirectory(t);
@@ -30,9 +38,17 @@ async function leased(t: ExecutionContext) {
     );
     return { name, file: join(repository, 'leases', `${name}.json`) };
   };
+  const fill = async () => {
+    for (const file of ['PG_VERSION', 'recovery.signal']) await writeFile(join(directory, file), '');
+  };
   const restoreAnew = async () => {
     await mkdir(directory);
-    for (const file of ['PG_VERSION', 'recovery.signal']) await writeFile(join(directory, file), '');
+    // A restore takes longer than the file system's clock takes to go on.
+    for (let n = 0; n < 1000 && (await isUnchanged(directory)); n += 1) {
+      await fill();
+      await rm(join(directory, 'PG_VERSION'));
+    }
+    await fill();
     return leave();
   };
   const look = async (trusted = true) => {
@@ -41,7 +57,7 @@ async function leased(t: ExecutionContext) {
     );
     return { valid: valid.map(({ reason }) => reason), over, unknown };
   };
-  return { repository, directory, restoreAnew, look };
+  return { repository, directory, fill, leave, restoreAnew, look };
 }
 
 test('a lease counts until recovery is over, or for a week after its last renewal', async (t) => {
@@ -69,7 +85,7 @@ test('a lease counts until recovery is over, or for a week after its last renewa
 
 test('a directory that is gone, is another one, or waits as a standby, ends no lease', async (t) => {
   const { directory, restoreAnew, look } = await leased(t);
-  const first = await restoreAnew();
+  await restoreAnew();
   await rm(join(directory, 'recovery.signal'));
   await writeFile(join(directory, 'standby.signal'), '');
   t.is((await look()).valid.length, 1);
@@ -79,13 +95,54 @@ test('a directory that is gone, is another one, or waits as a standby, ends no l
   await writeFile(join(directory, 'wait'), '');
   await writeFile(join(directory, 'PG_VERSION'), '');
   t.is((await look()).valid.length, 1, 'another one, such as the mount point below');
+});
 
-  await rm(directory, { recursive: true });
+test('a restore ends the lease of an earlier one into the very same directory, and of no other', async (t) => {
+  const { repository, directory, restoreAnew, fill, leave, look } = await leased(t);
+  const files = async () => (await readLeases(repository)).map(({ path }) => path).sort();
+  const first = await restoreAnew();
+  await rename(directory, `${directory}.moved`); // its server replays there
   const second = await restoreAnew();
-  t.not(first.file, second.file);
-  const [only, ...others] = await readLeases(join(second.file, '../..'));
-  t.is(only?.path, second.file, 'it has taken the place of the first');
-  t.is(others.length, 0);
+  t.deepEqual(await files(), [first.file, second.file].sort(), 'the first was moved away');
+  t.is((await look()).valid.length, 2);
+
+  // As the mount point of another disk: roots have the same inode, and PG_VERSION may have.
+  await rm(join(directory, 'recovery.signal'));
+  const { place, ...rest } = JSON.parse(await readFile(second.file, 'utf8')) as Lease;
+  t.deepEqual((await look()).over, [second.file]);
+  await writeFile(second.file, JSON.stringify({ ...rest, place: { ...place, born: 1 } }));
+  t.is((await look()).valid.length, 2);
+
+  await writeFile(second.file, JSON.stringify({ ...rest, place }));
+  await rm(join(directory, 'PG_VERSION'));
+  await fill();
+  const third = await leave();
+  const says = place.born !== undefined; // when a directory was made
+  t.deepEqual(await files(), [first.file, ...(says ? [] : [second.file]), third.file].sort());
+});
+
+test('a host whose clock is behind renews a lease by the time of the file system, and never backwards', async (t) => {
+  const { repository, restoreAnew, look } = await leased(t);
+  const { name, file } = await restoreAnew();
+  const renewal = new URL('../../src/repository/renew-lease.ts', import.meta.url).href;
+  const clock = fileURLToPath(new URL('../support/shifted-clock.ts', import.meta.url));
+  const script = `const { renewLease } = await import('${renewal}'); await renewLease(...process.argv.slice(1))`;
+  const args = ['--import', clock, '--input-type=module', '-e', script, repository, name];
+  const renew = async () => {
+    const env = { ...process.env, CLOCK_SHIFT: String(-10 * day) };
+    const { status, stderr } = await runProcess(process.execPath, args, { env });
+    t.is(status, 0, stderr);
+  };
+  const old = new Date(Date.now() - 6 * day);
+  await utimes(file, old, old);
+  await renew();
+  t.regex((await look()).valid[0] ?? '', /renewed 0 min ago$/);
+
+  const ahead = new Date(Math.floor(Date.now() / 1000 + 86_400) * 1000);
+  await utimes(file, ahead, ahead); // so a file system whose clock is behind sees it
+  await renew();
+  t.is((await stat(file)).mtimeMs, ahead.getTime());
+  t.deepEqual(await readdir(join(repository, 'leases')), [`${name}.json`]);
 });
 
 test('a lease that makes no sense holds all WAL, and renewing what is no lease does nothing', async (t) => {
