@@ -3,6 +3,7 @@ import type { KnownBackup } from '../control/retention.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { entryName } from '../repository/label-entry.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { clocksDiffer } from './clock-leap.ts';
 import type { Candidate } from './decide-backups.ts';
 
 export interface Question {
@@ -120,6 +121,17 @@ export function otherCandidate(request: Elsewhere, { deletes, cluster }: Questio
     startedAt,
     stoppedText: stoppedAt.toISOString(),
   };
+}
+
+/**
+ * One that is dated in the future was made while a clock was ahead, or the clock is behind now: nobody knows how old it
+ * is, so it stays, and takes no other one's place.
+ */
+export function unlessAhead<T extends Candidate>(candidate: T, now: Date): T {
+  const { stoppedAt, held } = candidate;
+  if (stoppedAt.getTime() - now.getTime() <= clocksDiffer) return candidate;
+  const why = `it is dated in the future (${stoppedAt.toISOString().slice(0, 19)}Z), and counts for no other one`;
+  return { ...candidate, isSound: false, held: [...held, why] };
 }
 
 /** By what the control database says of its request. */

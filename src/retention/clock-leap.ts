@@ -7,6 +7,9 @@
  * beside the rules of the policy.
  */
 
+/** Milliseconds that clocks may differ: times of this host's, the servers' and the database's are compared. */
+export const clocksDiffer = 600_000;
+
 /** Something that has a date. */
 export interface Dated {
   at: Date;

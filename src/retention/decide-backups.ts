@@ -11,6 +11,7 @@ import { spansTo } from '../postgres/timeline-history.ts';
 import { byRequester, isCopy, type Group } from './by-requester.ts';
 import { isOnWay, isUnknown, mayLeadTo, type Histories } from './history.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
+import { newestFirst } from './order.ts';
 
 export interface Candidate {
   /** <UTC start>-<id>, which is its name in the repository. */
@@ -75,13 +76,12 @@ export function decideBackups<T extends Candidate>(
     const known = backup && reasons.get(backup);
     if (known?.includes(reason) === false) known.push(reason);
   };
-  const newestFirst = whole(backups).toSorted(
-    (a, b) => b.stoppedAt.getTime() - a.stoppedAt.getTime() || compareLsns(b, a) || b.id - a.id,
-  );
-  const sound = newestFirst.filter(({ isSound }) => isSound);
+  const { histories = new Map(), systemIdentifier } = branches[0] ?? {};
+  const inOrder = newestFirst(whole(backups), { histories, systemIdentifier });
+  const sound = inOrder.filter(({ isSound }) => isSound);
 
   const groups = byRequester(sound, rules.recoverSince);
-  for (const { backup, reason, rolls } of newestOnes(newestFirst, sound, groups)) {
+  for (const { backup, reason, rolls } of newestOnes(inOrder, sound, groups)) {
     keep(backup, reason);
     if (rolls && backup) rolling.add(backup);
   }
@@ -89,7 +89,7 @@ export function decideBackups<T extends Candidate>(
     keep(backup, reason);
     rolling.add(backup);
   }
-  for (const backup of newestFirst) {
+  for (const backup of inOrder) {
     if (rules.recoverSince === null || backup.stoppedAt > rules.recoverSince) {
       rolling.add(backup);
       if (rules.recoverSince !== null) keep(backup, 'it is within recovery_window');
@@ -106,18 +106,18 @@ export function decideBackups<T extends Candidate>(
   return backups.map((backup) => {
     const why = reasons.get(backup) ?? [];
     if (why.length > 0) return { backup, goes: false, reasons: why, rollsForward: rolling.has(backup) };
-    return { backup, goes: true, reasons: [whyNot(backup, newestFirst, rules)], rollsForward: false };
+    return { backup, goes: true, reasons: [whyNot(backup, inOrder, rules)], rollsForward: false };
   });
 }
 
 /** They stay whatever the rules are. */
 function* newestOnes<T extends Candidate>(
-  newestFirst: readonly T[],
+  inOrder: readonly T[],
   sound: readonly T[],
   groups: readonly Group<T>[],
 ): Iterable<{ backup: T | undefined; reason: string; rolls: boolean }> {
-  yield { backup: newestFirst[0], reason: 'it is the newest', rolls: true };
-  if (sound[0] !== newestFirst[0])
+  yield { backup: inOrder[0], reason: 'it is the newest', rolls: true };
+  if (sound[0] !== inOrder[0])
     yield { backup: sound[0], reason: 'it is the newest that is sound', rolls: true };
   const copy = sound.find(isCopy);
   if (copy !== sound[0])
@@ -225,9 +225,9 @@ function irreplaceable<T extends Candidate>(backups: readonly T[], sound: readon
   return sound.some(isCopy) ? [] : backups.filter(isCopy);
 }
 
-function whyNot(backup: Candidate, newestFirst: readonly Candidate[], rules: Rules): string {
-  if (!newestFirst.includes(backup)) return 'an expiry had begun with it';
-  const rank = newestFirst.indexOf(backup) + 1;
+function whyNot(backup: Candidate, inOrder: readonly Candidate[], rules: Rules): string {
+  if (!inOrder.includes(backup)) return 'an expiry had begun with it';
+  const rank = inOrder.indexOf(backup) + 1;
   const tiers = [rules.keepDaily, rules.keepWeekly, rules.keepMonthly].some((count) => count !== null);
   const grounds = [
     backup.isSound ? undefined : 'it is not sound',

@@ -21,13 +21,14 @@ import {
   isUnderWay,
   otherCandidate,
   storedCandidate,
+  unlessAhead,
   type ListedCandidate,
   type Question,
   type StoredCopy,
 } from './candidates.ts';
 import { decideBackups, type Decided } from './decide-backups.ts';
 import { leapOf, refuseLeap, windowsOf } from './clock.ts';
-import type { Dated } from './clock-leap.ts';
+import { clocksDiffer, type Dated } from './clock-leap.ts';
 import { decideWal, type Beginning, type DecidedFile } from './decide-wal.ts';
 import { unknownHolds } from './holds.ts';
 import { leasedBeginnings, leaseLasts, lookAtLeases, type Leases } from './leases.ts';
@@ -57,9 +58,6 @@ export interface Plan {
   wal: DecidedFile[];
 }
 
-/** Milliseconds that clocks may differ: times of this host's, the servers' and the database's are compared. */
-const clocksDiffer = 600_000;
-
 /** undefined: there is no policy, or none that is enabled. @throws HoldfastError for whatever cannot be read */
 export async function lookAt(db: Connection, question: Question): Promise<Seen | undefined> {
   const { cluster, clusterDirectory } = question;
@@ -86,7 +84,7 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   const candidates = [
     ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
     ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
-  ];
+  ].map((candidate) => unlessAhead(candidate, now));
   return {
     cluster,
     clusterDirectory,

@@ -2,6 +2,7 @@
 import type { Candidate } from './decide-backups.ts';
 import type { Beginning } from './decide-wal.ts';
 import type { Histories } from './history.ts';
+import { newestFirst } from './order.ts';
 
 export interface Known {
   /** Of the archive. */
@@ -9,6 +10,7 @@ export interface Known {
   histories: Histories;
   /** When a timeline's newest file was archived. */
   archivedAt: ReadonlyMap<number, Date>;
+  /** Of one system. */
   backups: readonly Candidate[];
   underWay: readonly Beginning[];
   /** null: all that there are. */
@@ -32,7 +34,7 @@ export function timelinesToReach({
   const since = recoverSince.getTime();
   const recent = [...archivedAt].filter(([, time]) => time.getTime() >= since).map(([timeline]) => timeline);
   const [latest] = [...archivedAt].sort(([, a], [, b]) => b.getTime() - a.getTime());
-  const newest = backups.toSorted((a, b) => b.stoppedAt.getTime() - a.stoppedAt.getTime());
+  const newest = newestFirst(backups, { histories, systemIdentifier: backups[0]?.systemIdentifier });
   const young = backups.filter(({ stoppedAt }) => stoppedAt.getTime() >= since);
   const found = [
     ...recent,

@@ -44,8 +44,15 @@ export interface Case {
   after: Set<string>;
 }
 
-/** `losesHistory`: the archive lacks the history file of one timeline; whoever has it puts it back afterwards. */
-export function makeCase(seed: number, losses: number, losesHistory = false): Case {
+/**
+ * `losesHistory`: the archive lacks the history file of one timeline; whoever has it puts it back afterwards.
+ * `misdates`: the clock was wrong by up to 500 days for some time.
+ */
+export function makeCase(
+  seed: number,
+  losses: number,
+  { losesHistory = false, misdates = false }: { losesHistory?: boolean; misdates?: boolean } = {},
+): Case {
   const random = randomFrom(seed);
   const world = makeWorld(random, losses);
   const wrong = () => (random() * 2 - 1) * skew;
@@ -64,7 +71,8 @@ export function makeCase(seed: number, losses: number, losesHistory = false): Ca
   };
   const health = pick([0.95, 0.95, 0.95, 0.95, 0.3, 0], random);
   const copies = pick([0.8, 0.8, 0.2, 0], random);
-  const backups = world.backups.map((made) => candidateOf(made, random, wrong, health, copies));
+  const rightly = world.backups.map((made) => candidateOf(made, random, wrong, health, copies));
+  const backups = misdates ? misdated(rightly, randomFrom(-seed - 1)) : rightly;
   const before = filesOf(world);
   const lost = losesHistory ? pick(writtenTo(world), randomFrom(-seed)) : undefined;
   const files = [...before].filter((file) => lost === undefined || file !== historyOf(lost)).sort();
@@ -95,6 +103,16 @@ export function makeCase(seed: number, losses: number, losesHistory = false): Ca
   const after = new Set(wal.filter(({ goes }) => !goes).map(({ file }) => file));
   if (lost !== undefined) after.add(historyOf(lost));
   return { world, now, since, rules, backups, decided, wal, before, after };
+}
+
+function misdated<T extends Candidate>(backups: readonly T[], random: Random): T[] {
+  const [from, count] = [Math.floor(random() * backups.length), 1 + Math.floor(random() * 5)];
+  const by = (random() * 2 - 1) * 500 * day;
+  return backups.map((backup, at) =>
+    at < from || at >= from + count
+      ? backup
+      : { ...backup, stoppedAt: new Date(backup.stoppedAt.getTime() + by) },
+  );
 }
 
 /** Timelines with a parent that something in the archive is of. */

@@ -6,6 +6,7 @@ import { checkReasons, checkRules } from './reasons.ts';
 import {
   findsTimeline,
   historyOf,
+  isBefore,
   randomFrom,
   replays,
   restoresByItself,
@@ -175,7 +176,34 @@ test('whatever is promised stays restorable, and every reason is true', (t) => {
 });
 
 test('what leads to a timeline whose history file is missing stays, too, as nobody knows where it began', (t) => {
-  for (let seed = 1; seed <= histories; seed += 1) checkPromises(t, makeCase(seed, 0, true), seed);
+  for (let seed = 1; seed <= histories; seed += 1)
+    checkPromises(t, makeCase(seed, 0, { losesHistory: true }), seed);
+});
+
+/** Whatever the dates say, none is evicted by those that precede it. */
+function checkOrder(t: ExecutionContext, { decided, rules, backups }: Case, seed: number): void {
+  const sound = backups.filter(({ isSound }) => isSound);
+  for (const { backup } of decided.filter((one) => one.goes && one.backup.isSound)) {
+    const others = (among: typeof sound) =>
+      among.filter((other) => other !== backup && !isBefore(other.made, backup.made)).length;
+    const last = rules.keepLast ?? 0;
+    t.true(others(sound) >= Math.max(last, 1), `${seed}: ${backup.name} is one of the last`);
+    if (backup.method === 'copy')
+      t.true(
+        others(sound.filter(({ method }) => method === 'copy')) >= Math.max(last, 1),
+        `${seed}: ${backup.name} is one of the last in the repository`,
+      );
+  }
+}
+
+test('a clock that was wrong for some time lets no backup go for those that precede it', (t) => {
+  let gone = 0;
+  for (let seed = 1; seed <= histories; seed += 1) {
+    const it = makeCase(seed, 0, { misdates: true });
+    checkOrder(t, it, seed);
+    gone += it.decided.filter(({ goes }) => goes).length;
+  }
+  t.true(gone > histories, `only ${gone} backups went`);
 });
 
 test('where nothing is missing, nothing stays that nobody needs', (t) => {

@@ -123,6 +123,13 @@ export function replays(backup: Made, target: Target, files: ReadonlySet<string>
   return true;
 }
 
+/** In truth: what the second one has, the first one has the beginning of. */
+export function isBefore(a: Made, b: Made): boolean {
+  if (a.on === b.on) return a.id < b.id;
+  const next = lineageOf(b.on).find(({ parent }) => parent === a.on);
+  return next !== undefined && a.stop <= next.from;
+}
+
 /** To its own end, on its own timeline. */
 export function restoresByItself(backup: Made, files: ReadonlySet<string>): boolean {
   return replays(backup, { on: backup.on, lsn: backup.stop }, files);
