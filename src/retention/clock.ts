@@ -12,7 +12,7 @@ import type { Log } from '../log.ts';
 import { readAcceptedTime, writeAcceptedTime } from '../repository/accepted-time.ts';
 import { ownerFile } from '../repository/repository-owner.ts';
 import { archivedFiles, archivedPath } from '../repository/wal-archive.ts';
-import { findLeap, longestStep, type Dated, type Leap } from './clock-leap.ts';
+import { clocksDiffer, findLeap, longestStep, type Dated, type Leap } from './clock-leap.ts';
 
 const day = 86_400_000;
 
@@ -38,10 +38,12 @@ export function windowsOf({ keepSince, recoverSince }: Policy, now: Date): numbe
 export async function refuseLeap(db: Connection, clock: ClockToJudge): Promise<void> {
   const leap = await leapOf(db, clock);
   if (leap === undefined) return;
+  const ignored = await aheadOfNow(clock);
+  const besides = ignored === undefined ? '' : `; ${saidOfIgnored(ignored)}`;
   const said = ({ at, what }: Dated) => `${at.toISOString().slice(0, 19)}Z (${what})`;
   throw new HoldfastError(
     'failed',
-    `the clock may be ahead: it says ${clock.now.toISOString().slice(0, 19)}Z, and nothing is dated between ${said(leap.from)} and ${said(leap.to)}`,
+    `the clock may be ahead: it says ${clock.now.toISOString().slice(0, 19)}Z, and nothing is dated between ${said(leap.from)} and ${said(leap.to)}${besides}`,
     {
       code: 'clock_ahead',
       hint: `see what time it is, as nothing expires until that is clear: if the clock is right, since the cluster was switched off or idle meanwhile, run "holdfast expire --cluster ${clock.cluster} --clock-is-right" once`,
@@ -49,10 +51,25 @@ export async function refuseLeap(db: Connection, clock: ClockToJudge): Promise<v
   );
 }
 
+type Moment = Pick<ClockToJudge, 'clusterDirectory' | 'now'>;
+
+/**
+ * The last time that was accepted, where that has not come yet: it was accepted while the clock was ahead, and would
+ * have each leap up to it believed. undefined: there is none, or one that counts.
+ */
+async function aheadOfNow({ clusterDirectory, now }: Moment): Promise<Date | undefined> {
+  const time = await readAcceptedTime(clusterDirectory);
+  return time !== undefined && time.getTime() - now.getTime() > clocksDiffer ? time : undefined;
+}
+
+function saidOfIgnored(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z, which was accepted as the present before, is in the future and counts for nothing`;
+}
+
 export async function leapOf(db: Connection, clock: ClockToJudge): Promise<Leap | undefined> {
   const { clusterDirectory, now, windows, stored, archive } = clock;
   if (windows.length === 0) return undefined;
-  const time = await readAcceptedTime(clusterDirectory);
+  const time = (await aheadOfNow(clock)) === undefined ? await readAcceptedTime(clusterDirectory) : undefined;
   const accepted = time && { at: time, what: 'the last time that was accepted' };
   if (accepted && now.getTime() - accepted.at.getTime() <= longestStep(windows)) return undefined;
   const events = await datedEvents(db, time);
@@ -79,6 +96,8 @@ export async function acceptTime(
 ): Promise<void> {
   // A rule that hardly looks back proves nothing of the clock.
   if (!clockIsRight && Math.max(0, ...windows) < day) return;
+  const ignored = await aheadOfNow({ clusterDirectory, now }).catch(() => undefined); // it may make no sense
+  if (ignored !== undefined) log.warning(`the clock was ahead: ${saidOfIgnored(ignored)}`, { cluster });
   await writeAcceptedTime(clusterDirectory, now).catch((error: unknown) =>
     log.warning('cannot note what time it is', { cluster, reason: messageOf(error) }),
   );
@@ -93,8 +112,9 @@ export async function followClock(options: {
   cluster: string;
   clusterDirectory: string;
   control: <T>(work: (db: Connection) => Promise<T>) => Promise<T>;
+  log: Log;
 }): Promise<void> {
-  const { cluster, clusterDirectory, control } = options;
+  const { cluster, clusterDirectory, control, log } = options;
   if (!existsSync(ownerFile(clusterDirectory))) return;
   const { confirmed } = await control(controlIdentity);
   if (!confirmed) return;
@@ -104,5 +124,7 @@ export async function followClock(options: {
   const windows = [workersWindow, ...(policy === undefined ? [] : windowsOf(policy, now))];
   const archive = { files: await archivedFiles(clusterDirectory) };
   await control((db) => refuseLeap(db, { cluster, clusterDirectory, now, windows, stored: [], archive }));
+  const ignored = await aheadOfNow({ clusterDirectory, now });
+  if (ignored !== undefined) log.warning(`the clock was ahead: ${saidOfIgnored(ignored)}`, { cluster });
   await writeAcceptedTime(clusterDirectory, now);
 }

@@ -1,6 +1,6 @@
 // Expiry where the clock has leapt 400 days ahead: a repository whose newest file is an hour old looks so to it.
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ava from 'ava';
 import { noChores, requestChore, untilChore } from '../support/chores.ts';
@@ -38,6 +38,12 @@ test('a clock that is 400 days ahead removes nothing, until somebody says that i
     const chore = await untilChore(operator, await requestChore(operator, 'expire'), 'retrying');
     t.is(chore.error_code, 'clock_ahead');
   }
+  // The clock was further ahead once, and somebody said that it was right.
+  await writeFile(file, JSON.stringify({ version: 1, accepted: new Date(Date.now() + 86_400_000) }));
+  const again = await stage.expire(['--dry-run']);
+  t.is(again.status, 1);
+  t.regex(again.stderr, /\); 20\S+Z, which was accepted .* in the future and counts for nothing/);
+  await rm(file);
   t.deepEqual(await untouched(), [8, 8]);
   t.is((await stage.expired(['--dry-run', '--clock-is-right'])).goes.length, 3);
   t.false(existsSync(file), 'nobody has accepted that time');
