@@ -14,6 +14,13 @@ test('however many backups a requester says that he has copied, the copies in th
   const requester = await asRole(t, stage.db, 'requester');
   const worker = await playWorker(t, stage.db);
   for (let n = 1; n <= 4; n += 1) await requestIn('complete', requester, worker);
+  // Played ones begin where the first backup does: these are made after all others.
+  await stage.superuser.query(
+    `begin; set local session_replication_role = replica;
+     update holdfast.backup_request set start_lsn = '0/A000028', start_wal = '00000001000000000000000A',
+       stop_lsn = '0/A000138', stop_wal = '00000001000000000000000A' where method = 'hold';
+     commit`,
+  );
   const { goes, stays } = await stage.expired();
   t.deepEqual(
     goes.map(({ backup }) => backup),
