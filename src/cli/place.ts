@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Backup } from '../restore/backup.ts';
 import { parseLsn, formatLsn } from '../postgres/lsn.ts';
+import { lookedToVariable, nothing } from '../repository/looked-to.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
 import { backupIn } from '../restore/find-backup.ts';
 import { place, type Placed } from '../restore/place.ts';
@@ -53,7 +54,10 @@ async function find(which: string, options: Options): Promise<Backup> {
   return /^\d+$/.test(which) ? backupById(idOption(which), options) : backupIn(which);
 }
 
-function asJson({ description, source }: Backup, { files, removed, tablespaces, created }: Placed): object {
+function asJson(
+  { description, source }: Backup,
+  { files, removed, tablespaces, created, lookedTo }: Placed,
+): object {
   const { id, startWal, stopWal } = description;
   return {
     id,
@@ -66,6 +70,7 @@ function asJson({ description, source }: Backup, { files, removed, tablespaces, 
       location: bytePath(location, '').toString(),
       lsn: formatLsn(lsn),
     })),
+    looked_to: lookedTo ?? null,
     start_wal: startWal,
     stop_wal: stopWal,
   };
@@ -73,7 +78,7 @@ function asJson({ description, source }: Backup, { files, removed, tablespaces, 
 
 function described(
   { description }: Backup,
-  { files, removed, tablespaces, created }: Placed,
+  { files, removed, tablespaces, created, lookedTo }: Placed,
   stopBefore: bigint | undefined,
 ): string[] {
   const needed = tablespaces.map(
@@ -93,5 +98,17 @@ function described(
     ...needed,
     ...later,
     `  the WAL from ${description.startWal} to ${description.stopWal}: set restore_command${signal}`,
+    ...looked(lookedTo),
+  ];
+}
+
+/** Its restore_command is the operator's own. */
+function looked(lookedTo: string | undefined): string[] {
+  if (lookedTo === undefined)
+    return ['looked through for tablespaces that recovery creates: the WAL up to where it ends'];
+  const what = lookedTo === nothing ? 'no WAL, as none was found' : `the WAL up to ${lookedTo}`;
+  return [
+    `looked through for tablespaces that recovery creates: ${what}; not what comes later, where recovery would take over`,
+    `  a directory of another server on this host: have "holdfast-wal fetch" look, with ${lookedToVariable}=${lookedTo} before it in restore_command`,
   ];
 }

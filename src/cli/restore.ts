@@ -101,7 +101,7 @@ async function run(which: string | undefined, options: Options, repository: stri
 
   const lease = leaseName(directory, entryName(choice.backup.description));
   const ahead = await aheadOf({ ...options, to: directory }, repository, target, choice);
-  const recovery = recoveryFrom(options, { repository, lease }, target, choice);
+  const recovery = recoveryFrom(options, { repository, lease, lookedTo: ahead.lookedTo }, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
   const restored = await restore({
     backup: choice.backup,
@@ -171,7 +171,7 @@ function wantedTarget(options: Options): Target {
 
 function recoveryFrom(
   options: Options,
-  { repository, lease }: { repository: string; lease: string },
+  { repository, lease, lookedTo }: { repository: string; lease: string; lookedTo: string | undefined },
   target: Target,
   choice: Choice,
 ): Recovery {
@@ -186,6 +186,7 @@ function recoveryFrom(
     despiteMissingWal: choice.hasHole || choice.lacksHistory || options.despiteMissingWal,
     // A standby never ends its recovery: its lease is over after a week.
     lease: options.asStandby ? undefined : lease,
+    lookedTo,
   });
   return {
     target,
@@ -193,7 +194,7 @@ function recoveryFrom(
     action: options.targetAction,
     standby: options.asStandby,
     restoreCommand: options.restoreCommand ?? fetch,
-    endCommand: options.asStandby ? '' : endCommand(program),
+    endCommand: endCommand(program),
     noArchiving: !options.archiving,
   };
 }

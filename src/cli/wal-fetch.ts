@@ -14,6 +14,7 @@ import {
   takeSpool,
   usableOwner,
 } from '../wal/spool.ts';
+import type { FetchOptions } from '../wal/fetch.ts';
 import { asksForHelp, parseWalArguments, walHelp } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 import { dirname } from 'node:path';
@@ -94,7 +95,26 @@ interface Fetch {
 
 async function fetchDirectly(wanted: Fetch): Promise<boolean> {
   const { fetchWal } = await import('../wal/fetch.ts');
-  return fetchWal(wanted);
+  return fetchWal({ ...wanted, ...(await looking(wanted)) });
+}
+
+/** What a restored server replays is looked through, if not by the restore: it comes to lie in other servers' places. */
+async function looking({
+  name,
+  path,
+  clusterDirectory,
+}: Fetch): Promise<Pick<FetchOptions, 'look' | 'onSuspect'>> {
+  const walDirectory = dirname(path);
+  if (process.env['HOLDFAST_LOOKED_TO'] === undefined || !isRecovering(walDirectory)) return {};
+  const { lookAt } = await import('../wal/segment-look.ts');
+  return {
+    look: lookAt(name, clusterDirectory),
+    onSuspect: async ({ walSegmentSize }) => {
+      const { refuseTablespaces } = await import('../restore/fetched-tablespaces.ts');
+      const standby = isStandby(walDirectory);
+      await refuseTablespaces({ name, walDirectory, clusterDirectory, walSegmentSize, standby });
+    },
+  };
 }
 
 async function fetchWithReadAhead(

@@ -11,7 +11,7 @@ export const recoveryRecordBytes = 1200;
 // src/include/access/rmgrlist.h
 const xlogManager = 0;
 const transactionManager = 1;
-const tablespaceManager = 5;
+export const tablespaceManager = 5;
 
 // src/include/catalog/pg_control.h
 const parameterChange = 0x60;
@@ -29,6 +29,9 @@ const originBlock = 253;
 const longDataBlock = 254;
 const shortDataBlock = 255;
 
+/** What such a record's header is followed by. */
+export const dataMarks = [xidBlock, originBlock, longDataBlock, shortDataBlock];
+
 export interface TablespaceCreation {
   oid: string;
   /** One character a byte. */
@@ -44,6 +47,12 @@ export function createdTablespace(record: WalRecord): TablespaceCreation | undef
   const data = dataOf(record);
   const location = data.toString('latin1', 4, data.indexOf(0, 4));
   return location === '' ? undefined : { oid: String(data.readUInt32LE(0)), location };
+}
+
+/** Its OID: src/include/commands/tablespace.h: xl_tblspc_drop_rec. */
+export function droppedTablespace(record: WalRecord): string | undefined {
+  if (record.manager !== tablespaceManager || record.info !== 0x10) return undefined;
+  return String(dataOf(record).readUInt32LE(0));
 }
 
 /** What a standby needs from here on. */

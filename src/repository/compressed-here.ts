@@ -40,6 +40,22 @@ export function compressHere(content: Buffer, level: number): Buffer {
  * @throws RangeError for what is no such file, is cut off, damaged, or holds more than `limit` bytes
  */
 export function* readCompressedHere(source: number, limit: number): Generator<Buffer> {
+  for (const { bytes, size } of framesHere(source, limit)) {
+    const content = decompressHere(bytes, size);
+    yield content;
+    releaseBuffer(content);
+  }
+}
+
+/** The content of the last frame alone, checked. @throws RangeError as above */
+export function readLastHere(source: number, limit: number): Buffer {
+  let last: { bytes: Buffer; size: number } | undefined;
+  for (const frame of framesHere(source, limit)) last = frame;
+  return last === undefined ? Buffer.alloc(0) : decompressHere(last.bytes, last.size);
+}
+
+/** Not decompressed; each is good until the next is asked for. */
+function* framesHere(source: number, limit: number): Generator<{ bytes: Buffer; size: number }> {
   let chunk = Buffer.allocUnsafeSlow(readAtOnce);
   let sum = 0;
   for (let position = 0; ;) {
@@ -49,9 +65,7 @@ export function* readCompressedHere(source: number, limit: number): Generator<Bu
     for (let frame; (frame = firstFrame(bytes.subarray(at))) !== undefined; at += frame.length) {
       sum += frame.size;
       if (sum > limit) throw tooLong(limit);
-      const content = decompressHere(bytes.subarray(at, at + frame.length), frame.size);
-      yield content;
-      releaseBuffer(content);
+      yield { bytes: bytes.subarray(at, at + frame.length), size: frame.size };
     }
     if (at === 0 && bytes.length < chunk.length) throw cutOff();
     if (at === 0) chunk = Buffer.allocUnsafeSlow(2 * chunk.length);

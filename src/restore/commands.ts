@@ -1,4 +1,5 @@
 /** The commands of ours that PostgreSQL runs in a restored server. Pure. */
+import { lookedToVariable } from '../repository/looked-to.ts';
 import { leaseVariable } from '../repository/renew-lease.ts';
 
 export interface FetchCommand {
@@ -12,17 +13,20 @@ export interface FetchCommand {
   despiteMissingWal?: boolean;
   /** The lease to renew. */
   lease?: string | undefined;
+  /** How far the WAL has been looked through (looked-to.ts); undefined: there is nothing to look for. */
+  lookedTo?: string | undefined;
 }
 
 /** For the shell, with PostgreSQL's placeholders: a percent sign of our own is doubled. */
 export function fetchCommand(fetch: FetchCommand): string {
-  const { script, nodeDirectory, repository, cluster, despiteMissingWal = false, lease } = fetch;
+  const { script, nodeDirectory, repository, cluster, despiteMissingWal = false, lease, lookedTo } = fetch;
   const variables = [
     `PATH=${word(nodeDirectory)}:"$PATH"`,
     `HOLDFAST_REPOSITORY=${word(repository)}`,
     `HOLDFAST_CLUSTER=${word(cluster)}`,
     ...(despiteMissingWal ? ['HOLDFAST_DESPITE_MISSING_WAL=1'] : []),
     ...(lease === undefined ? [] : [`${leaseVariable}=${lease}`]),
+    ...(lookedTo === undefined ? [] : [`${lookedToVariable}=${lookedTo}`]),
   ];
   return [...variables, word(script), 'fetch', '"%f"', '"%p"'].join(' ');
 }

@@ -17,7 +17,7 @@ export type Creation = Extract<WalEvent, { kind: 'tablespace' }>;
 type Place = 'free' | 'absent' | 'taken' | 'unknown';
 
 export interface Judging {
-  backup: Pick<RepositoryBackup, 'id' | 'serverVersion' | 'stopLsn'>;
+  backup: Pick<RepositoryBackup, 'serverVersion' | 'stopLsn'>;
   /** What to type so that recovery ends before an LSN; undefined: nothing ends it. */
   stopBefore: ((lsn: string) => string) | undefined;
   /** Whether the operator has said that places which cannot be seen here will be right. */

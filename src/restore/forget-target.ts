@@ -18,6 +18,10 @@ const emptied = new Map<string, string>([
 ]);
 const dropped = ['recovery_target_inclusive', 'recovery_target_action', 'hot_standby'];
 
+/** What a restore writes into its restore_command. */
+const variables =
+  /(?<=[ '])(?:HOLDFAST_DESPITE_MISSING_WAL=1|HOLDFAST_LEASE=[0-9A-Za-z-]+|HOLDFAST_LOOKED_TO=[0-9A-Za-z]+) /g;
+
 /** The file without them, and everything else byte for byte. */
 export function withoutTarget(file: Buffer): Buffer {
   const lines = file
@@ -27,6 +31,7 @@ export function withoutTarget(file: Buffer): Buffer {
       const name = settingIn(line);
       const value = emptied.get(name);
       if (value !== undefined) return [settingLines([[name, value]]).trimEnd()];
+      if (name === 'restore_command') return [line.replaceAll(variables, '')];
       return dropped.includes(name) ? [] : [line];
     });
   return Buffer.from(lines.join('\n'), 'latin1');

@@ -6,8 +6,7 @@ import { readIdentity } from '../repository/cluster-identity.ts';
 import { frameSize, readFully } from '../repository/compressed-file.ts';
 import { readArchive } from './archive.ts';
 import type { Backup } from './backup.ts';
-import type { Creation } from './created-tablespaces.ts';
-import { judged } from './look-ahead.ts';
+import { judged, type Ahead } from './look-ahead.ts';
 import { pathFrom } from './pick-backup.ts';
 import type { Target } from './target.ts';
 import { archiveIn, walOfCopy, type Source } from './wal-ahead.ts';
@@ -25,8 +24,8 @@ export interface CopyAhead {
   stopBefore: bigint | undefined;
 }
 
-/** The tablespaces that recovery creates. @throws HoldfastError `tablespace_created`, `archive_damaged` */
-export async function lookAheadOfCopy(ahead: CopyAhead): Promise<Creation[]> {
+/** @throws HoldfastError `tablespace_created`, `archive_damaged` */
+export async function lookAheadOfCopy(ahead: CopyAhead): Promise<Ahead> {
   const { backup, directory, walSegmentSize, stopBefore } = ahead;
   const { description, tablespaceMap } = backup;
   const major = Number.parseInt(description.serverVersion, 10);
@@ -44,7 +43,7 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<Creation[]> {
       { pathOf: (name) => join(directory, 'pg_wal', name), read: readWhole },
     ],
   });
-  const { created } = await judged(events, {
+  return judged(events, {
     // The map leads recovery there in any case: a copy of the files is to be there.
     isOwn: ({ location }) => places.has(location),
     judging: {
@@ -54,7 +53,6 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<Creation[]> {
     },
     despiteDamage: false,
   });
-  return created;
 }
 
 /** undefined: there is none of this system. */

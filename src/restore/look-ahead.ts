@@ -5,6 +5,7 @@ import { HoldfastError } from '../errors.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { refusalOf, type Creation, type Judging } from './created-tablespaces.ts';
+import { nothing } from '../repository/looked-to.ts';
 import type { StoredBackup } from './stored-backup.ts';
 import { placeTablespaces } from './tablespaces.ts';
 import { walAhead, type WalAheadOptions, type WalEvent } from './wal-ahead.ts';
@@ -26,6 +27,8 @@ export interface Ahead {
   created: Creation[];
   /** The most that the primary had on the way; undefined: nothing has changed since the backup. */
   required: RequiredParameters | undefined;
+  /** The last segment that has been looked through, as looked-to.ts has it; undefined: replay goes no further. */
+  lookedTo: string | undefined;
 }
 
 /** @throws HoldfastError `tablespace_created`, `archive_damaged` */
@@ -55,16 +58,20 @@ export async function judged(
   events: AsyncIterable<WalEvent>,
   { isOwn, judging, despiteDamage }: Judge,
 ): Promise<Ahead> {
-  const ahead: Ahead = { created: [], required: undefined };
+  const ahead: Ahead = { created: [], required: undefined, lookedTo: nothing };
+  let reading: string = nothing;
   try {
     for await (const event of events) {
       if (event.kind === 'parameters')
         ahead.required = greaterParameters(ahead.required ?? event.required, event.required);
+      if (event.kind === 'target') return { ...ahead, lookedTo: undefined };
+      if (event.kind === 'segment') [ahead.lookedTo, reading] = [reading, event.name];
       if (event.kind !== 'tablespace' || isOwn(event)) continue;
       const refusal = await refusalOf(event, judging);
       if (refusal !== undefined) throw refusal;
       ahead.created.push(event);
     }
+    ahead.lookedTo = reading;
   } catch (error) {
     const isEnd = error instanceof HoldfastError && error.code === 'archive_damaged';
     if (!isEnd || !despiteDamage) throw error;

@@ -28,6 +28,8 @@ export interface Placed {
   tablespaces: { oid: string; location: string; exists: boolean }[];
   /** Those that recovery is going to create; one character a byte. */
   created: Creation[];
+  /** How far the WAL has been looked through for those; undefined: up to where recovery ends. */
+  lookedTo: string | undefined;
 }
 
 export interface PlaceOptions {
@@ -50,7 +52,7 @@ export async function place(
   await refuseOthers(dataDirectory, backup);
   const tablespaces = await lookAtTablespaces(backup);
   const { walSegmentSize } = copy.control;
-  const created = await lookAheadOfCopy({
+  const { created, lookedTo } = await lookAheadOfCopy({
     backup,
     directory: dataDirectory,
     walSegmentSize,
@@ -62,7 +64,7 @@ export async function place(
   const files = await writeLabelFiles(dataDirectory, backup, ownership);
   const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
   if (removed !== undefined) await rm(removed, { force: true });
-  return { files, removed, tablespaces, created };
+  return { files, removed, tablespaces, created, lookedTo };
 }
 
 /** Recovery ends there, whatever the copy's own configuration says of targets. */

@@ -9,6 +9,7 @@ import { parseLsn } from '../postgres/lsn.ts';
 import {
   changedParameters,
   createdTablespace,
+  droppedTablespace,
   endedTransaction,
   recoveryRecordBytes,
   restorePointName,
@@ -29,7 +30,10 @@ export type WalEvent =
   /** It is read from here on. */
   | { kind: 'segment'; name: string }
   | ({ kind: 'tablespace'; lsn: bigint; after: bigint | undefined } & TablespaceCreation)
-  | { kind: 'parameters'; required: RequiredParameters };
+  | { kind: 'dropped'; oid: string }
+  | { kind: 'parameters'; required: RequiredParameters }
+  /** Nothing after this is replayed. */
+  | { kind: 'target' };
 
 export interface WalAheadOptions {
   choice: Pick<Choice, 'backup' | 'path'>;
@@ -88,8 +92,9 @@ export async function* walOfCopy(options: WalOfCopy): AsyncGenerator<WalEvent> {
     yield { kind: 'segment', name };
     const at = number * BigInt(walSegmentSize);
     yield* eventsIn(found, name, { records, replay, at, size: walSegmentSize });
-    if (replay.hasEnded) return;
+    if (replay.hasEnded) break;
   }
+  yield { kind: 'target' };
 }
 
 interface Reading {
@@ -161,6 +166,8 @@ class Replay {
       this.#hasEnded = true;
     const tablespace = createdTablespace(record);
     if (tablespace !== undefined) return { kind: 'tablespace', lsn, after: this.#lastEnd, ...tablespace };
+    const dropped = droppedTablespace(record);
+    if (dropped !== undefined) return { kind: 'dropped', oid: dropped };
     const required = changedParameters(record);
     return required && { kind: 'parameters', required };
   }

@@ -6,6 +6,7 @@ import type { ClusterIdentity } from '../repository/cluster-identity.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { doTasks } from '../thread-tasks.ts';
 import { writeSegment } from './fetch.ts';
+import { lookAt } from './segment-look.ts';
 
 export interface FetchSetup {
   spool: string;
@@ -26,7 +27,10 @@ function makeReady(name: string): boolean {
     try {
       const target = openSync(temporary, 'w', 0o600);
       try {
-        writeSegment(source, target, { name, archived, identity });
+        const look = lookAt(name, clusterDirectory);
+        writeSegment(source, target, { name, archived, identity, look });
+        // The fetch that needs it reads it closely.
+        if (look?.isSuspect === true) throw new Error(`${name} may create a tablespace`);
       } finally {
         closeSync(target);
       }

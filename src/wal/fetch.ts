@@ -16,6 +16,7 @@ import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { writeAt } from '../repository/write-at.ts';
 import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
 import { writtenAs } from './our-directories.ts';
+import type { SegmentLook } from './segment-look.ts';
 import { serverRuns } from './server-state.ts';
 import { checkSegment, notWal } from './source-file.ts';
 
@@ -25,10 +26,15 @@ export interface FetchOptions {
   /** As its %p. */
   path: string;
   clusterDirectory: string;
+  /** What looks at a segment before it is handed out; undefined: nobody does. */
+  look?: SegmentLook | undefined;
+  /** Where that may have found something. @throws HoldfastError where it must not be handed out */
+  onSuspect?: ((identity: ClusterIdentity) => Promise<void>) | undefined;
 }
 
 /** false: the archive has no such file. @throws HoldfastError where it cannot be had, or nobody can know */
-export async function fetchWal({ name, path, clusterDirectory }: FetchOptions): Promise<boolean> {
+export async function fetchWal(options: FetchOptions): Promise<boolean> {
+  const { name, path, clusterDirectory, look, onSuspect } = options;
   const kind = walFileKind(name);
   if (kind === undefined) throw notWal(name);
   const identity = await requireIdentity(clusterDirectory);
@@ -37,8 +43,9 @@ export async function fetchWal({ name, path, clusterDirectory }: FetchOptions): 
   if (source === undefined) return false;
   try {
     await writeWhole(path, async (target) => {
-      if (isCompressed(kind)) writeSegment(source.fd, target.fd, { name, archived, identity });
+      if (isCompressed(kind)) writeSegment(source.fd, target.fd, { name, archived, identity, look });
       else await writePlain(target, archived, kind);
+      if (look?.isSuspect === true) await onSuspect?.(identity);
     });
   } finally {
     await source.close();
@@ -97,16 +104,22 @@ interface Expected {
   name: string;
   archived: string;
   identity: ClusterIdentity;
+  look?: SegmentLook | undefined;
 }
 
 /** Every frame, the size and the header are checked; the thread is busy with it. */
-export function writeSegment(source: number, target: number, { name, archived, identity }: Expected): void {
+export function writeSegment(
+  source: number,
+  target: number,
+  { name, archived, identity, look }: Expected,
+): void {
   try {
     let size = 0;
     let header: Buffer | undefined;
     for (const content of readCompressedHere(source, identity.walSegmentSize)) {
       header ??= Buffer.from(content.subarray(0, segmentHeaderBytes));
       writeAt(target, content, size);
+      look?.meet(content);
       size += content.length;
     }
     checkFetched(name.slice(0, 24), size, header ?? Buffer.alloc(0), identity);

@@ -79,6 +79,25 @@ test('once recovery is over its target goes, and everything else stays byte for 
   t.deepEqual(withoutTarget(Buffer.from(after, 'latin1')).toString('latin1'), after);
 });
 
+test('once recovery is over, what was for it alone is out of restore_command, and the timeline is the latest again', (t) => {
+  const command = { script: '/h/holdfast-wal', nodeDirectory: '/n', repository: "/r'", cluster: 'main' };
+  const restoreCommand = fetchCommand({
+    ...command,
+    despiteMissingWal: true,
+    lease: '0123456789abcdef-20260101T000000Z-1',
+    lookedTo: '000000010000000000000007',
+  });
+  const settings = recoverySettings({ ...latest, standby: true, timeline: 1, restoreCommand });
+  const after = withoutTarget(withSettings(Buffer.alloc(0), settings, 'restore'));
+  const expected = recoverySettings({ ...latest, restoreCommand: fetchCommand(command) });
+  const [line = ''] = withSettings(Buffer.alloc(0), expected.slice(0, 1), 'restore')
+    .toString()
+    .split('\n', 2)
+    .slice(1);
+  t.true(after.toString().includes(`\n${line}\n`), after.toString());
+  t.regex(after.toString(), /^recovery_target_timeline = 'latest'$/m);
+});
+
 test('the shell gives wal fetch every word as it was, whatever is in it', async (t) => {
   const directory = join(await temporaryDirectory(t), `o'brien's`);
   await mkdir(directory);

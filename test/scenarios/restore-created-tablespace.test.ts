@@ -1,11 +1,13 @@
 // A tablespace that was created after the backup: recovery would take over the files of the cluster on this host.
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
+import { connect } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -50,6 +52,57 @@ test('a restore past a tablespace that the cluster has created since is refused 
   t.is(await scene.admin.value('select count(*)::int from far'), 1000);
 });
 
+test('a recovery ends before it takes over a tablespace that was created after its restore, and goes on once that is gone', async (t) => {
+  const scene = await repositoryScene(t);
+  const { admin } = scene;
+  await admin.query('create table kept as select generate_series(1, 1000) n');
+  await scene.backup();
+  const copy = await scene.restored('--no-archiving');
+  const standby = await scene.restored('--as-standby', '--target-timeline', '1');
+  for (let segments = 0; segments < 3; segments += 1) await scene.archiveAll();
+  await admin.query('insert into kept values (1001)');
+  await createTablespace(scene);
+
+  await t.throwsAsync(copy.start());
+  const log = await readFile(copy.logFile, 'utf8');
+  t.regex(
+    log,
+    /holdfast: recovery would take over the files of another server: tablespace \d+ was created in ".*disk2" at/,
+  );
+  const [, lsn = ''] =
+    /hint: restore again and stop before it: --target-lsn (\S+) --target-exclusive/.exec(log) ?? [];
+  t.not(lsn, '');
+  t.regex(log, /FATAL: .*could not restore file/);
+
+  // It is told so, too, and waits for its primary, or for an operator.
+  await standby.start();
+  const said = () =>
+    readFile(standby.logFile, 'utf8').then((text) => text.includes('would take over the files'));
+  await eventually('the standby says so', said, { within: 60_000 });
+  t.deepEqual(await readdir(join(copy.dataDirectory, 'pg_tblspc')), []);
+  t.deepEqual(await readdir(join(standby.dataDirectory, 'pg_tblspc')), []);
+  t.is(await admin.value('select count(*)::int from far'), 1000);
+
+  await admin.query('drop table far');
+  await admin.query('drop tablespace disk2');
+  await scene.archiveAll();
+  for (const { cluster, promote } of [
+    { cluster: copy, promote: false },
+    { cluster: standby, promote: true },
+  ]) {
+    if (!promote) await cluster.start();
+    const client = await connect(t, cluster.url({ database: scene.db.name }));
+    const hasRow = () => client.value<boolean>('select exists (select from kept where n = 1001)');
+    await eventually('it has gone on', hasRow, { within: 120_000 });
+    if (promote) await client.query('select pg_promote(true, 120)');
+    const isOpen = () => client.value<boolean>('select not pg_is_in_recovery()');
+    await eventually('it is open', isOpen, { within: 120_000 });
+    const settings = await readFile(join(cluster.dataDirectory, 'postgresql.auto.conf'), 'utf8');
+    t.regex(settings, /^recovery_target_timeline = 'latest'$/m);
+    t.notRegex(settings, /HOLDFAST_(LOOKED_TO|LEASE)/);
+  }
+});
+
 /** Whoever restores by other means is told as well, before the label is there. */
 async function refusedByPlace(
   t: ExecutionContext,
@@ -66,6 +119,7 @@ async function refusedByPlace(
   const [, lsn = ''] = /--stop-before (\S+),/.exec(refused.stderr) ?? [];
   const placed = await holdfast([...args, '--stop-before', lsn]);
   t.is(placed.status, 0, placed.stderr);
+  t.regex(placed.stdout, /looked through for tablespaces that recovery creates: the WAL up to where it ends/);
   t.true(existsSync(label));
   const settings = await readFile(join(copy, 'postgresql.auto.conf'), 'utf8');
   t.true(settings.endsWith(`\nrecovery_target_lsn = '${lsn}'\n`), settings);

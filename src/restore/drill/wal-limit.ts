@@ -43,7 +43,7 @@ export async function findWalLimit(options: WalLimitOptions): Promise<WalLimit> 
       options.onSegment(last);
     } else if (event.kind === 'parameters') {
       required = greaterParameters(required ?? event.required, event.required);
-    } else {
+    } else if (event.kind === 'tablespace') {
       const tablespace = { location: event.location, lsn: formatLsn(event.lsn) };
       if (numberOf(last) <= numberOf(stopWal)) throw createdMeanwhile(tablespace, stopLsn);
       return { last: before, tablespace, required };
