@@ -171,7 +171,7 @@ function wantedTarget(options: Options): Target {
 
 function recoveryFrom(
   options: Options,
-  { repository, lease, lookedTo }: { repository: string; lease: string; lookedTo: string | undefined },
+  { repository, lease, lookedTo }: { repository: string; lease: string; lookedTo: string },
   target: Target,
   choice: Choice,
 ): Recovery {

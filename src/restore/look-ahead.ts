@@ -27,8 +27,10 @@ export interface Ahead {
   created: Creation[];
   /** The most that the primary had on the way; undefined: nothing has changed since the backup. */
   required: RequiredParameters | undefined;
-  /** The last segment that has been looked through, as looked-to.ts has it; undefined: replay goes no further. */
-  lookedTo: string | undefined;
+  /** The last segment that has been looked through as a whole, as looked-to.ts has it. */
+  lookedTo: string;
+  /** Whether replay ends within what has been looked at, as long as its target stays. */
+  toTarget: boolean;
 }
 
 /** @throws HoldfastError `tablespace_created`, `archive_damaged` */
@@ -58,13 +60,13 @@ export async function judged(
   events: AsyncIterable<WalEvent>,
   { isOwn, judging, despiteDamage }: Judge,
 ): Promise<Ahead> {
-  const ahead: Ahead = { created: [], required: undefined, lookedTo: nothing };
+  const ahead: Ahead = { created: [], required: undefined, lookedTo: nothing, toTarget: false };
   let reading: string = nothing;
   try {
     for await (const event of events) {
       if (event.kind === 'parameters')
         ahead.required = greaterParameters(ahead.required ?? event.required, event.required);
-      if (event.kind === 'target') return { ...ahead, lookedTo: undefined };
+      if (event.kind === 'target') return { ...ahead, toTarget: true };
       if (event.kind === 'segment') [ahead.lookedTo, reading] = [reading, event.name];
       if (event.kind !== 'tablespace' || isOwn(event)) continue;
       const refusal = await refusalOf(event, judging);

@@ -52,7 +52,7 @@ export async function place(
   await refuseOthers(dataDirectory, backup);
   const tablespaces = await lookAtTablespaces(backup);
   const { walSegmentSize } = copy.control;
-  const { created, lookedTo } = await lookAheadOfCopy({
+  const { created, lookedTo, toTarget } = await lookAheadOfCopy({
     backup,
     directory: dataDirectory,
     walSegmentSize,
@@ -64,7 +64,7 @@ export async function place(
   const files = await writeLabelFiles(dataDirectory, backup, ownership);
   const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
   if (removed !== undefined) await rm(removed, { force: true });
-  return { files, removed, tablespaces, created, lookedTo };
+  return { files, removed, tablespaces, created, lookedTo: toTarget ? undefined : lookedTo };
 }
 
 /** Recovery ends there, whatever the copy's own configuration says of targets. */
