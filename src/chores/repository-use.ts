@@ -97,7 +97,8 @@ async function renew({ cluster, clusterDirectory, control }: RepositoryUse): Pro
   const before = await readOwner(clusterDirectory);
   if (known === undefined) return;
   judge({ cluster, clusterDirectory }, known, before);
-  if (before === undefined) throw noRepository(clusterDirectory, known.id ?? undefined);
+  if (before === undefined)
+    throw noRepository(clusterDirectory, known.id === null ? undefined : { id: known.id });
   const token = randomUUID();
   const now = await control((db) => announceToken(db, { cluster, token, found: before.token }));
   const usedAt = now.toISOString();
@@ -133,7 +134,7 @@ function judge(
 ): Standing {
   if (owner === undefined) {
     if (known.id === null) return 'unused';
-    throw noRepository(clusterDirectory, known.id);
+    throw noRepository(clusterDirectory, { id: known.id });
   }
   if (owner === 'unnamed') {
     if (known.id === null) return 'ours';

@@ -5,6 +5,8 @@ export interface WalOptions {
   file?: string;
   repository?: string;
   cluster?: string;
+  /** Of "wal init" only. */
+  dataDirectory?: string;
 }
 
 const names: Record<string, keyof WalOptions> = {
@@ -23,10 +25,14 @@ export async function walHelp(command: string): Promise<number> {
   return main(['wal', command, '--help']);
 }
 
-/** `wanted`: what the operands are, one word each. @throws HoldfastError of kind `usage` */
+/** Of "wal init". */
+export const initNames: Record<string, keyof WalOptions> = { ...names, '--data-directory': 'dataDirectory' };
+
+/** `wanted`: what the operands are, one word each; `flags`: the options. @throws HoldfastError of kind `usage` */
 export function parseWalArguments(
   args: readonly string[],
   wanted: readonly string[],
+  flags = names,
 ): { options: WalOptions; operands: string[] } {
   const options: WalOptions = {};
   const operands: string[] = [];
@@ -38,7 +44,7 @@ export function parseWalArguments(
     }
     if (word === '--json') continue; // failures only, which are told elsewhere
     const [flag = '', ...joined] = word.split('=');
-    const name = names[flag];
+    const name = flags[flag];
     if (name === undefined) throw wrong(`unknown option '${flag}'`);
     const value = joined.length > 0 ? joined.join('=') : left.shift();
     if (value === undefined) throw wrong(`option '${flag}' needs a value`);

@@ -1,5 +1,4 @@
 /** `holdfast wal push`: what archive_command runs, once a segment. It loads nothing that it does not use. */
-import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { loadWalConfig, type WalConfig } from '../config/wal-config.ts';
@@ -34,24 +33,15 @@ export async function main(args: readonly string[]): Promise<number> {
     const target = { clusterDirectory, invocation };
     if (await isReceipted(path, target).catch(() => false)) return 0;
     const { sameRepository } = await import('../wal/same-repository.ts');
-    const repository = await sameRepository(path, target).catch(async (error: unknown) => {
-      throw await unreadable(path, error);
-    });
+    const repository = await sameRepository(dirname(path), clusterDirectory);
     await push(path, target, config);
-    await declareTarget(path, { ...target, repository });
+    await declareTarget(path, target, repository);
     await removeStaleSpool(dirname(path));
     if (invocation !== undefined) await pushMore(path, config);
     return 0;
   } catch (error) {
     return tellFailure(error, args);
   }
-}
-
-/** Without the directory that it is to be in, nothing of it can be looked at. */
-async function unreadable(path: string, error: unknown): Promise<unknown> {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || existsSync(dirname(path))) return error;
-  const { walUnreadable } = await import('../wal/source-file.ts');
-  return walUnreadable(path, error);
 }
 
 /** Where more waits, with a receipt: whoever goes ahead knows then that this one is in hand, and that it is archived. */

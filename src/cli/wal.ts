@@ -11,6 +11,7 @@ import { main as push } from './wal-push.ts';
 interface Options extends GlobalOptions {
   repository?: string;
   cluster?: string;
+  dataDirectory?: string;
 }
 
 /** It has no operands. */
@@ -31,6 +32,9 @@ export function addWal(program: Command): void {
     wal.command(initName),
     'make a directory the repository of a cluster, where nobody has installed or copied anything yet',
     init,
+  ).option(
+    '--data-directory <directory>',
+    "of the cluster's server: it archives to this repository from now on, even if it had another one there before",
   );
 }
 
@@ -38,8 +42,8 @@ function describe(
   command: Command,
   description: string,
   main: (args: readonly string[]) => Promise<number>,
-): void {
-  command
+): Command {
+  return command
     .description(description)
     .option(
       '--repository <directory>',
@@ -50,8 +54,13 @@ function describe(
       'whose WAL it is (default: HOLDFAST_CLUSTER, then the only one configured, or main)',
     )
     .action(async () => {
-      const { config, repository, cluster, json } = command.optsWithGlobals<Options>();
-      const given = { '--config': config, '--repository': repository, '--cluster': cluster };
+      const { config, repository, cluster, dataDirectory, json } = command.optsWithGlobals<Options>();
+      const given = {
+        '--config': config,
+        '--repository': repository,
+        '--cluster': cluster,
+        '--data-directory': dataDirectory,
+      };
       const flags = Object.entries(given).flatMap(([flag, value]) =>
         value === undefined ? [] : [flag, value],
       );

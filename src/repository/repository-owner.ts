@@ -63,15 +63,19 @@ export function requireRepository(clusterDirectory: string): void {
   throw noRepository(clusterDirectory);
 }
 
-/** `knownAs`: the id by which it is known. */
-export function noRepository(clusterDirectory: string, knownAs?: string): HoldfastError {
-  const known = knownAs === undefined ? '' : `, and the one that was used before has the id ${knownAs}`;
+/** `known`: the id of the one that was there, and the data directory that knows it. */
+export function noRepository(
+  clusterDirectory: string,
+  known?: { id: string; dataDirectory?: string },
+): HoldfastError {
+  const before = known === undefined ? '' : `, and the one that was used before has the id ${known.id}`;
+  const data = known?.dataDirectory === undefined ? '' : ` --data-directory ${known.dataDirectory}`;
   return new HoldfastError(
     'failed',
-    `"${clusterDirectory}" is not a repository: it has no ${fileName}${known}`,
+    `"${clusterDirectory}" is not a repository: it has no ${fileName}${before}`,
     {
       code: 'no_repository',
-      hint: `is it mounted? For a new repository run "holdfast wal init --repository ${dirname(clusterDirectory)} --cluster ${basename(clusterDirectory)}"`,
+      hint: `is it mounted? For a new repository run "holdfast wal init --repository ${dirname(clusterDirectory)} --cluster ${basename(clusterDirectory)}${data}"`,
     },
   );
 }

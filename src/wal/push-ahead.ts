@@ -9,6 +9,7 @@ import { TaskThread } from '../thread-tasks.ts';
 import { AheadPass } from './ahead-pass.ts';
 import { prepareWal, type PreparedFile } from './push.ts';
 import { declaredTarget } from './receipts.ts';
+import { sameRepository } from './same-repository.ts';
 import { waitingFiles } from './waiting-files.ts';
 
 export interface AheadOptions {
@@ -35,6 +36,7 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
   const walDirectory = join(dataDirectory, 'pg_wal');
   const target = await declaredTarget(walDirectory);
   if (target?.clusterDirectory !== clusterDirectory || !(await isOurs(dataDirectory))) return 0;
+  await sameRepository(walDirectory, clusterDirectory); // else receipts would speak of another one
   const hasMany = options.mayUseThreads === true && (await waitingFiles(walDirectory)).length >= many;
   const pass = new AheadPass({ walDirectory, target, ahead, goOn });
   const lanes = Array.from({ length: atOnce }, async () => {

@@ -5,6 +5,7 @@
  *   pg_wal/pgsql_tmp.holdfast.push/<file>      that very file is in the archive, durably
  *   pg_wal/pgsql_tmp.holdfast.push/<file>.busy the process that is archiving it now
  *   pg_wal/pgsql_tmp.holdfast.push/refused     the file that could not be archived: behind it nothing is
+ *   pg_wal/pgsql_tmp.holdfast.push/repositories   not of receipts: see known-repository.ts
  *
  * A receipt names the file as the file system knows it: device, inode, size, and the times of the last change of
  * its content and of its inode. No write can leave all of these as they were, provided that the file had been left
@@ -18,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { bootId, parseProcess, processState, thisProcess } from '../identity/process.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
+import { rememberRepository } from './known-repository.ts';
 import { pushDirectory } from './our-directories.ts';
 
 export interface Target {
@@ -25,8 +27,6 @@ export interface Target {
   clusterDirectory: string;
   /** As invocationOf() says; undefined: the script cannot use receipts. */
   invocation: string | undefined;
-  /** Its id, as owner.json has it; undefined: an older release has made it. */
-  repository?: string | undefined;
 }
 
 /**
@@ -92,19 +92,19 @@ export async function isBusy(path: string): Promise<boolean> {
   return found !== undefined && Date.now() - found.mtimeMs < patience;
 }
 
-/** Tells others where this data directory's WAL goes. It is a hint, so a failure to leave it is none of push's. */
-export async function declareTarget(path: string, target: Target): Promise<void> {
+/**
+ * Tells others where this data directory's WAL goes, and later pushes to which repository. A failure to leave that is
+ * none of push's.
+ */
+export async function declareTarget(path: string, target: Target, repository?: string): Promise<void> {
   const walDirectory = dirname(path);
   if (!existsSync(join(walDirectory, 'archive_status'))) return; // no server's pg_wal
   try {
+    if (repository !== undefined) await rememberRepository(walDirectory, target.clusterDirectory, repository);
     await note(walDirectory, 'target', target);
   } catch {
     // pg_wal is not ours to write to, or full: then there is no going ahead.
   }
-}
-
-export function declaredFile(walDirectory: string): string {
-  return join(pushDirectory(walDirectory), 'target');
 }
 
 export async function declaredTarget(walDirectory: string): Promise<Target | undefined> {
