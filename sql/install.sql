@@ -26,7 +26,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 19
+where :version > 20
 \gexec
 
 select :version < 1 as needed \gset
@@ -124,6 +124,11 @@ select :version < 19 as needed \gset
   \ir ../migrations/019-origin-of-a-database.sql
   insert into :"schema".migration (number, name) values (19, 'origin-of-a-database');
 \endif
+select :version < 20 as needed \gset
+\if :needed
+  \ir ../migrations/020-limits-by-login.sql
+  insert into :"schema".migration (number, name) values (20, 'limits-by-login');
+\endif
 
 \ir functions/accept_backup_chore.sql
 \ir functions/accept_backup_request.sql
@@ -150,6 +155,7 @@ select :version < 19 as needed \gset
 \ir functions/end_expiry.sql
 \ir functions/explain_state.sql
 \ir functions/fire_schedule.sql
+\ir functions/forget_copy.sql
 \ir functions/guard_backup_chore.sql
 \ir functions/guard_backup_request.sql
 \ir functions/guard_backup_session.sql

@@ -35,6 +35,20 @@ begin
       using errcode = 'configuration_limit_exceeded',
         hint = 'Wait until some have run, or cancel them. The limit is setting.max_requested.';
   end if;
+  if new.schedule is null then
+    -- A login that may SET ROLE has no more for that.
+    select count(*) into waiting
+    from (
+      select from backup_request
+      where state = 'requested' and cluster = new.cluster and schedule is null and requested_login = session_user
+      limit limit_of_waiting
+    ) mine;
+    if waiting >= limit_of_waiting then
+      raise exception 'login "%" has % backup requests waiting already', session_user, waiting
+        using errcode = 'configuration_limit_exceeded',
+          hint = 'Wait until some have run, or cancel them. The limit is setting.max_requested, for all roles of a login together.';
+    end if;
+  end if;
 
   if new.label is null then
     new.label := to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || new.id;

@@ -12,7 +12,9 @@ as $$
     then 'a worker: none alive serves this cluster' end, g.detail, case r.state
     when 'requested' then case when r.method = 'copy' and exists (
         select from backup_request other
-        where other.cluster = r.cluster and other.requested_by = r.requested_by and other.method = 'copy'
+        where other.cluster = r.cluster and other.method = 'copy'
+          and (other.requested_by = r.requested_by or other.requested_login = r.requested_login
+            and other.schedule is null and r.schedule is null)
           and other.state in ('starting', 'running', 'done'))
       then 'another copy of its requester to end, or a worker to have a session free'
       else 'a worker to have a session free' end || coalesce(', held by ' || (

@@ -1,27 +1,40 @@
 -- name: waiting
--- Without the copies of requesters who have as many under way in that cluster as they may; what is about to be claimed
--- is among not_these.
+-- Without the copies of requesters who have as many under way in that cluster as they may, by their role or by their
+-- login; what is about to be claimed is among not_these. A schedule's login is a worker's, and counts for nobody.
 with here as materialized (
   select :"schema".control_origin() as origin, :"schema".origin_is_confirmed() as confirmed
-), busy as materialized (
-  select cluster, requested_by
+), under_way as materialized (
+  select cluster, requested_by, case when schedule is null then requested_login end as login
   from :"schema".backup_request
   where method = 'copy'
     and (state in ('starting', 'running', 'done') or state = 'requested' and id = any (:not_these::bigint[]))
+), busy as materialized (
+  select cluster, requested_by from under_way
   group by cluster, requested_by
   having count(*) >= :max_copies
+), busy_logins as materialized (
+  select cluster, login from under_way
+  where login is not null
+  group by cluster, login
+  having count(*) >= :max_copies
 )
-select id, cluster, requested_by as "requestedBy", label, method, wait_for_archive as "waitForArchive"
+select id, cluster, requested_by as "requestedBy", login as "requestedLogin", label, method,
+  wait_for_archive as "waitForArchive"
 from (
-  select distinct on (cluster, requested_by) id, cluster, requested_by, label, method, wait_for_archive
-  from :"schema".backup_request
-  where state = 'requested'
-    and cluster = any (:clusters::text[])
-    and id <> all (:not_these::bigint[])
-    and control_origin = (select origin from here)
-    and (select confirmed from here)
-    and (method <> 'copy' or (cluster, requested_by) not in (select cluster, requested_by from busy))
-  order by cluster, requested_by, id
+  select distinct on (cluster, requested_by, login) id, cluster, requested_by, login, label, method, wait_for_archive
+  from (
+    select *, case when schedule is null then requested_login end as login
+    from :"schema".backup_request
+    where state = 'requested'
+      and cluster = any (:clusters::text[])
+      and id <> all (:not_these::bigint[])
+      and control_origin = (select origin from here)
+      and (select confirmed from here)
+  ) r
+  where method <> 'copy'
+    or (cluster, requested_by) not in (select cluster, requested_by from busy)
+      and (login is null or (cluster, login) not in (select cluster, login from busy_logins))
+  order by cluster, requested_by, login, id
 ) first_of_each
 order by id
 

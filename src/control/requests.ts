@@ -13,6 +13,8 @@ interface RequestedBackup {
 
 export interface WaitingRequest extends RequestedBackup {
   requestedBy: string;
+  /** null: a schedule's, which a worker's login has requested in its owner's name. */
+  requestedLogin: string | null;
 }
 
 export interface ClaimedRequest extends RequestedBackup {
@@ -103,7 +105,7 @@ export interface Failure {
   hint: string | null;
 }
 
-/** The first request of every requester in every cluster that waits, oldest first. */
+/** The first request of every role and login in every cluster that waits, oldest first. */
 export function waitingRequests(
   db: Connection,
   clusters: string[],

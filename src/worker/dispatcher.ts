@@ -19,7 +19,7 @@ import {
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { testLabelDirectory } from '../repository/label-directory.ts';
-import { chooseNext } from './fairness.ts';
+import { chooseNext, namesOf } from './fairness.ts';
 import type { Jobs } from './jobs.ts';
 import { Openings } from './openings.ts';
 
@@ -41,7 +41,7 @@ export interface DispatcherOptions {
 const claimTakes = 10;
 /** Milliseconds for which a request is left alone that could not be claimed: another worker was quicker, or its row is locked. */
 const passOverFor = 1000;
-/** This many of one requester in one cluster, and all of his are left alone. */
+/** This many of one role or login in one cluster, and all of theirs are left alone. */
 const passOverAll = 3;
 
 export class Dispatcher {
@@ -50,7 +50,7 @@ export class Dispatcher {
   #stopped = false;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
-  readonly #passedOver = new Map<number, string>();
+  readonly #passedOver = new Map<number, string[]>();
   readonly #served = new Map<string, number>();
 
   constructor(options: DispatcherOptions) {
@@ -110,7 +110,7 @@ export class Dispatcher {
     if (target === undefined) return;
     const job = new Job(request.id, contextFor(target));
     job.takeSession();
-    this.#served.set(request.requestedBy, performance.now());
+    for (const name of namesOf(request)) this.#served.set(name, performance.now());
     await new Promise<void>((onClaimed) => {
       const running = this.#run(job, request, target, onClaimed).catch((error: unknown) => {
         log.error('a backup ended without its outcome being written', {
@@ -118,7 +118,7 @@ export class Dispatcher {
           reason: messageOf(error),
         });
       });
-      jobs.add(job, request.requestedBy, running);
+      jobs.add(job, request, running);
       void running.finally(onClaimed);
     });
   }
@@ -142,15 +142,18 @@ export class Dispatcher {
     await session.close();
   }
 
-  /** Whoever has rows of his locked would otherwise keep us opening sessions for them. */
-  #passOver({ id, cluster, requestedBy }: WaitingRequest): void {
-    this.#passedOver.set(id, `${cluster} ${requestedBy}`);
+  /** Whoever has their rows locked would otherwise keep us opening sessions for them. */
+  #passOver(request: WaitingRequest): void {
+    const { id } = request;
+    this.#passedOver.set(id, inCluster(request));
     setTimeout(() => this.#passedOver.delete(id), passOverFor).unref();
   }
 
-  #isPassedOver({ cluster, requestedBy }: WaitingRequest): boolean {
-    const requester = `${cluster} ${requestedBy}`;
-    return [...this.#passedOver.values()].filter((one) => one === requester).length >= passOverAll;
+  #isPassedOver(request: WaitingRequest): boolean {
+    const passedOver = [...this.#passedOver.values()];
+    return inCluster(request).some(
+      (name) => passedOver.filter((names) => names.includes(name)).length >= passOverAll,
+    );
   }
 
   async #claim(job: Job, target: Target, session: BackupSession): Promise<ClaimedRequest | undefined> {
@@ -174,4 +177,8 @@ export class Dispatcher {
     if (claimed?.witnessKey) control.keepWitness(job.id, claimed.witnessKey);
     return claimed;
   }
+}
+
+function inCluster(request: WaitingRequest): string[] {
+  return namesOf(request).map((name) => `${request.cluster} ${name}`);
 }

@@ -1,16 +1,19 @@
 /**
  * Which waiting request gets the next session. Requesters take turns: whoever holds the fewest sessions
  * goes first, then whoever was served longest ago, then the oldest request. A tenth of the sessions is kept
- * for requesters who hold none, and nobody holds more than his cap, so that nobody can shut out the others by
- * requesting a lot.
+ * for requesters who hold none, and nobody holds more than their cap, so that nobody can shut out the others by
+ * requesting a lot. A requester is a role and a login: sessions of either count, since SET ROLE makes one of the other.
  */
 import type { WaitingRequest } from '../control/requests.ts';
 
-export function chooseNext<Waiting extends Pick<WaitingRequest, 'id' | 'requestedBy'>>(
+/** Of a schedule, which a worker's login fires, the owner's role alone. */
+export type Requester = Pick<WaitingRequest, 'requestedBy' | 'requestedLogin'>;
+
+export function chooseNext<Waiting extends Requester & Pick<WaitingRequest, 'id'>>(
   waiting: readonly Waiting[],
-  held: readonly { requestedBy: string }[],
+  held: readonly Requester[],
   maxHeld: number,
-  /** When each requester was served last, in any unit. */
+  /** When each of namesOf() a requester was served last, in any unit. */
   served: ReadonlyMap<string, number> = new Map(),
   /** How many one requester holds at most. */
   cap: number = halfOf(maxHeld),
@@ -18,15 +21,19 @@ export function chooseNext<Waiting extends Pick<WaitingRequest, 'id' | 'requeste
   const free = maxHeld - held.length;
   if (free <= 0) return undefined;
   const reserved = maxHeld > 1 ? Math.max(1, Math.floor(maxHeld / 10)) : 0;
-  const heldBy = (requester: string) => held.filter(({ requestedBy }) => requestedBy === requester).length;
+  const heldBy = new Map<string, number>();
+  for (const name of held.flatMap(namesOf)) heldBy.set(name, (heldBy.get(name) ?? 0) + 1);
+  const most = (of: ReadonlyMap<string, number>, requester: Requester) =>
+    Math.max(...namesOf(requester).map((name) => of.get(name) ?? 0));
   return waiting
-    .map((request) => ({
-      request,
-      holds: heldBy(request.requestedBy),
-      served: served.get(request.requestedBy) ?? 0,
-    }))
+    .map((request) => ({ request, holds: most(heldBy, request), served: most(served, request) }))
     .filter(({ holds }) => holds === 0 || (free > reserved && holds < cap))
     .sort((a, b) => a.holds - b.holds || a.served - b.served || a.request.id - b.request.id)[0]?.request;
+}
+
+/** What of a requester is counted. */
+export function namesOf({ requestedBy, requestedLogin }: Requester): string[] {
+  return [`role ${requestedBy}`, ...(requestedLogin === null ? [] : [`login ${requestedLogin}`])];
 }
 
 function halfOf(maxHeld: number): number {

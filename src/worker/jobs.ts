@@ -1,9 +1,10 @@
 /** The requests that this worker has in hand. */
 import type { Job } from '../backup/job.ts';
+import type { Requester } from './fairness.ts';
 
 interface Entry {
   job: Job;
-  requestedBy: string;
+  requester: Requester;
   ended: Promise<void>;
 }
 
@@ -11,8 +12,8 @@ export class Jobs {
   readonly #entries = new Map<number, Entry>();
 
   /** Kept until `ended` resolves. */
-  add(job: Job, requestedBy: string, ended: Promise<void>): void {
-    const entry = { job, requestedBy, ended };
+  add(job: Job, requester: Requester, ended: Promise<void>): void {
+    const entry = { job, requester, ended };
     this.#entries.set(job.id, entry);
     void ended.finally(() => {
       job.releaseSession();
@@ -33,8 +34,10 @@ export class Jobs {
   }
 
   /** Those for which a backup session is open, or being opened. */
-  held(): { requestedBy: string }[] {
-    return [...this.#entries.values()].filter(({ job }) => job.holdsSession);
+  held(): Requester[] {
+    return [...this.#entries.values()]
+      .filter(({ job }) => job.holdsSession)
+      .map(({ requester }) => requester);
   }
 
   async ended(): Promise<void> {

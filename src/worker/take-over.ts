@@ -137,7 +137,7 @@ export class TakeOver {
     if (!(await control.run((db) => adoptRequest(db, request.id, control.name, instance)))) return;
     log.info('took over a request from a dead worker', { request: request.id, state: request.state });
     const job = new Job(request.id, contextFor(target));
-    jobs.add(job, '', this.#carryOn(job, request, target));
+    jobs.add(job, { requestedBy: '', requestedLogin: null }, this.#carryOn(job, request, target));
   }
 
   async #carryOn(job: Job, request: AbandonedRequest, target: Target): Promise<void> {

@@ -1,14 +1,17 @@
 import test from 'ava';
 import { chooseNext } from '../../src/worker/fairness.ts';
 
-const waiting = (id: number, requestedBy: string) => ({ id, requestedBy, cluster: 'main' });
-const holds = (requestedBy: string, sessions: number) =>
-  Array.from({ length: sessions }, () => ({ requestedBy }));
+const waiting = (id: number, requestedBy: string, requestedLogin: string | null = requestedBy) => ({
+  ...{ id, requestedBy, requestedLogin },
+  cluster: 'main',
+});
+const holds = (requestedBy: string, sessions: number, requestedLogin: string | null = requestedBy) =>
+  Array.from({ length: sessions }, () => ({ requestedBy, requestedLogin }));
 
 test('of those who hold equally many, whoever was served longest ago goes first', (t) => {
   const served = new Map([
-    ['a', 20],
-    ['b', 10],
+    ['role a', 20],
+    ['login b', 10],
   ]);
   t.is(chooseNext([waiting(1, 'a'), waiting(2, 'b')], [], 1, served)?.id, 2);
   t.is(chooseNext([waiting(1, 'a'), waiting(2, 'b'), waiting(3, 'c')], [], 1, served)?.id, 3);
@@ -40,6 +43,15 @@ test('one requester holds no more than his cap, by default half, and at least on
   t.is(chooseNext([waiting(1, 'a'), waiting(2, 'b')], holds('a', 10), 20)?.id, 2);
   t.is(chooseNext([waiting(1, 'a')], holds('a', 3), 20, new Map(), 3), undefined);
   t.is(chooseNext([waiting(1, 'a')], [], 2)?.id, 1);
+});
+
+test('a login holds no more for its SET ROLE, others of that role their share, and schedules as their owner', (t) => {
+  const held = [...holds('a', 2), ...holds('shared', 2, 'a')];
+  const choose = (...requests: ReturnType<typeof waiting>[]) => chooseNext(requests, held, 8)?.id;
+  t.is(choose(waiting(1, 'shared', 'a'), waiting(2, 'third', 'a')), undefined);
+  t.is(choose(waiting(1, 'shared', 'a'), waiting(2, 'shared', 'b')), 2);
+  t.is(choose(waiting(1, 'a', null), waiting(2, 'a')), 1);
+  t.is(chooseNext([waiting(1, 'owner', null)], holds('owner', 4, null), 8), undefined);
 });
 
 test('a worker of one session serves anybody', (t) => {

@@ -1,0 +1,55 @@
+create or replace function :"schema".forget_copy(of_request bigint, because text) returns void
+language plpgsql
+security definer
+set search_path = :"schema", pg_temp
+as $$
+declare
+  -- The function runs as its owner: who calls it is in the setting that SET ROLE writes.
+  who constant text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  this_moment constant timestamptz := clock_timestamp();
+  r backup_request;
+begin
+  if not (pg_has_role(who, current_schema() || '_operator', 'usage') or pg_has_role(who, current_user, 'usage')) then
+    raise exception 'role "%" may not forget a copy', who
+      using errcode = 'insufficient_privilege', hint = format('Grant it %s.', current_schema() || '_operator');
+  elsif coalesce(because, '') = '' then
+    raise exception 'say why the copy of backup request % is gone', of_request
+      using errcode = 'invalid_parameter_value', hint = 'Give a reason: SELECT forget_copy(id, ''reason'').';
+  end if;
+  perform require_confirmed_origin('forget_copy');
+
+  -- Its keeper may be at work at this moment, and a requester may keep a row locked for any time.
+  select * into r from backup_request where id = of_request for update skip locked;
+  if not found then
+    if exists (select from backup_request where id = of_request) then
+      raise exception 'backup request % is kept locked by another session', of_request
+        using errcode = 'lock_not_available', hint = 'End that session (pg_locks, pg_stat_activity), or try again.';
+    end if;
+    raise exception 'backup request % does not exist', of_request using errcode = 'HF001';
+  elsif not exists (select from missing_backup where request_id = of_request)
+    or exists (select from backup_expiry where request_id = of_request)
+  then
+    raise exception 'the copy of backup request % is not missing', of_request
+      using errcode = 'HF001',
+        hint = 'Only what a worker did not find in the cluster''s repository can be forgotten: see missing_backup. The rest expires by its policy.';
+  elsif r.keep or exists (select from legal_hold where request_id = of_request and not released) then
+    raise exception 'backup request % is % and its copy is missing', of_request,
+        case when r.keep then 'to be kept,' else 'under legal hold,' end
+      using errcode = 'HF001', hint = 'Look for the copy first. If it is gone for good, set keep to false, or release the hold.';
+  end if;
+
+  insert into backup_expiry
+    (cluster, backup, request_id, method, stopped_at, system_identifier, start_lsn, reason, begun_at, begun_by, removed_at)
+  values (r.cluster, to_char(r.started_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || r.id, r.id, r.method,
+    coalesce(r.stopped_at, r.finished_at), r.system_identifier, r.start_lsn, 'forgotten: ' || because, this_moment,
+    session_user, this_moment);
+  update backup_request set expired_at = this_moment where id = of_request;
+  insert into backup_event (request_id, from_state, to_state, who, login, detail)
+  values (r.id, r.state, r.state, who, session_user, jsonb_build_object('forgotten', because));
+  delete from missing_backup where request_id = of_request;
+end
+$$;
+comment on function :"schema".forget_copy(bigint, text) is
+  'Says that a copy which is in missing_backup is gone for good, such as with a disk: its request has expired from then on, for that reason, and check is well again. For operators. Nothing is removed from any repository; what is kept or under legal hold is refused.';
+revoke all on function :"schema".forget_copy(bigint, text) from public;
+grant execute on function :"schema".forget_copy(bigint, text) to :"operator";
