@@ -69,6 +69,7 @@ on conflict do nothing
 -- name: missing
 select m.request_id as "id", m.cluster, extract(epoch from clock_timestamp() - m.missing_since)::float8 as ago
 from :"schema".missing_backup m
+where exists (select from :"schema".backup_request r where r.id = m.request_id and r.expired_at is null)
 order by m.request_id
 
 -- name: origin

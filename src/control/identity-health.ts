@@ -23,7 +23,7 @@ export function identityFindings(
     findings.push({
       severity: 'critical',
       object: `cluster ${cluster}`,
-      message: `backup ${id} is complete and has not expired, but is not in the repository (missed for ${age(ago)})`,
+      message: `backup ${id} is complete and has not expired, but is not in the repository (missed for ${age(ago)}); if it is gone for good, run "SELECT forget_copy(${id}, 'why')" as an operator`,
     });
   return findings;
 }
