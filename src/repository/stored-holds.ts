@@ -51,7 +51,7 @@ export function holdsDirectory(clusterDirectory: string, { name, method }: HeldB
   return join(backup, 'holds');
 }
 
-/** None of another backup with the same name. @throws HoldfastError where they cannot be read */
+/** None of another backup with the same name. What cannot be read is not a reason to let the backup go. */
 export async function storedHolds(clusterDirectory: string, backup: HeldBackup): Promise<FoundHold[]> {
   const found = await holdsIn(holdsDirectory(clusterDirectory, backup));
   return found.filter(
@@ -68,16 +68,18 @@ export async function holdsBeside(meta: string): Promise<FoundHold[]> {
 }
 
 async function holdsIn(directory: string): Promise<FoundHold[]> {
-  const names = (await namesIn(directory)).filter((name) => name.endsWith('.json')).sort();
+  const all = await namesIn(directory).catch(() => undefined);
+  if (all === undefined) return [{ path: directory, hold: undefined }];
+  const names = all.filter((name) => name.endsWith('.json')).sort();
   const found = await Promise.all(names.map((name) => readHold(join(directory, name))));
   return found.filter((one) => one !== undefined);
 }
 
+/** undefined: there is none. A directory of such a name, say, holds that backup, and keeps nobody from the others. */
 async function readHold(path: string): Promise<FoundHold | undefined> {
-  const text = await readIfThere(path);
-  if (text === undefined) return undefined;
   try {
-    return { path, hold: parseHold(JSON.parse(text)) };
+    const text = await readIfThere(path);
+    return text === undefined ? undefined : { path, hold: parseHold(JSON.parse(text)) };
   } catch {
     return { path, hold: undefined };
   }
@@ -143,7 +145,7 @@ export async function heldElsewhere(clusterDirectory: string): Promise<HeldBacku
   const backups: HeldBackup[] = [];
   for (const name of (await namesIn(parent)).sort()) {
     const directory = join(parent, name, 'holds');
-    for (const file of await namesIn(directory)) {
+    for (const file of await namesIn(directory).catch((): string[] => [])) {
       const hold = file.endsWith('.json') ? (await readHold(join(directory, file)))?.hold : undefined;
       if (hold === undefined) continue;
       const { systemIdentifier, startLsn } = hold;

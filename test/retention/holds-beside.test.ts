@@ -106,15 +106,22 @@ test('what lies beside a backup that the database does not know holds it, also w
   );
 });
 
-test('a file among the holds that cannot be understood holds, and is named', async (t) => {
+test('what lies among the holds and cannot be understood, file or directory, holds its backup alone, and is named', async (t) => {
   const stage = await retentionStage(t);
   const { names } = stage;
   await mkdir(place(stage, 0));
   await writeFile(join(place(stage, 0), 'hold-0.json'), '{"kind": "ho');
+  await mkdir(join(place(stage, 1), 'stray.json'), { recursive: true });
   await stage.policy(keepsOne);
   const { goes, stays } = await stage.expired();
-  t.deepEqual(namesOf(goes), names.slice(1, 3));
+  t.deepEqual(namesOf(goes), names.slice(2, 3));
   t.regex(String(stays[0]?.reasons), /hold-0\.json" holds it, and cannot be read/);
+  t.regex(String(stays[1]?.reasons), /stray\.json" holds it, and cannot be read/);
+
+  await rm(place(stage, 1), { recursive: true });
+  await writeFile(place(stage, 1), '');
+  await stage.policy(keepsOne);
+  t.regex(String((await stage.expired()).stays[1]?.reasons), /holds" holds it, and cannot be read/);
 });
 
 test('a backup elsewhere that was held is not handed to delete_command by a restored database', async (t) => {

@@ -75,7 +75,7 @@ const writes: Record<HoldfastRole, string[]> = {
 const deeds: Record<HoldfastRole, string[]> = {
   reader: ['left_recovery_at'],
   requester: ['left_recovery_at'],
-  operator: ['adopt', 'adopt_repository', 'left_recovery_at', 'prune'],
+  operator: ['adopt', 'adopt_repository', 'forget_copy', 'left_recovery_at', 'prune'],
   worker: [
     'begin_expiry',
     'describe_wait',
