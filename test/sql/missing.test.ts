@@ -94,9 +94,11 @@ async function stage(t: ExecutionContext) {
   const client = await connect(t, db.url);
   const worker = await playWorker(t, db);
   return {
-    ...{ requester, operator, owner: { url: db.url, client } },
+    requester,
+    operator,
+    owner: { url: db.url, client },
     /** A copy, though only a worker that really copies could bring one so far. */
-    async complete(): Promise<number> {
+    complete: async (): Promise<number> => {
       const id = await requestIn('complete', requester, worker);
       await client.query('begin');
       await client.query('set local session_replication_role = replica');

@@ -2,7 +2,9 @@ import test from 'ava';
 import { chooseNext } from '../../src/worker/fairness.ts';
 
 const waiting = (id: number, requestedBy: string, requestedLogin: string | null = requestedBy) => ({
-  ...{ id, requestedBy, requestedLogin },
+  id,
+  requestedBy,
+  requestedLogin,
   cluster: 'main',
 });
 const holds = (requestedBy: string, sessions: number, requestedLogin: string | null = requestedBy) =>
