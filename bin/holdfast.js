@@ -25,8 +25,13 @@ if (isTooOld && !bringsItsOwn()) {
   console.error('holdfast: needs Node ' + minimum.join('.') + ' or newer, and this is ' + process.version);
   process.exit(failed(2));
 }
+// A promise that nobody settles empties the event loop, and Node would end with 0.
+process.once('beforeExit', () => {
+  process.exitCode = failed(1);
+  console.error('holdfast: ended before it was done, which is a fault of Holdfast: please report it');
+});
 const quick = /^wal (push|fetch|read-ahead|recovered)$/.test(command);
 import(quick ? './wal.js' : './launch.js').catch((error) => {
   console.error('holdfast: cannot be started: ' + error.message);
-  process.exitCode = failed(1);
+  process.exit(failed(1));
 });

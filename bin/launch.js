@@ -16,7 +16,7 @@ else {
   console.error(
     `holdfast: a checkout needs Node 22.18 or newer, and this is ${process.version}: run "npm ci"`,
   );
-  process.exitCode = process.argv[3] === 'fetch' ? 200 : 2; // for "wal fetch", 2 would be the end of the archive
+  process.exit(process.argv[3] === 'fetch' ? 200 : 2); // for "wal fetch", 2 would be the end of the archive
 }
 
 async function run(main) {
@@ -28,6 +28,7 @@ async function run(main) {
 
 /** With the checkout's own Node, which ends as this does. */
 function relaunch() {
+  process.removeAllListeners('beforeExit');
   const { args, env } = withHiddenArguments();
   const child = spawn(development, args, {
     stdio: 'inherit',

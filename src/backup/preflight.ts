@@ -37,9 +37,10 @@ export async function preflight(request: Wanted, session: BackupSession): Promis
   return [...warnings, `${reason.message}; the requester did not want to wait for the archive`];
 }
 
-/** A copy of the data directory, by whomever, does not have them. */
-function elsewhere({ configurationElsewhere }: PreflightFacts): string[] {
-  const files = configurationElsewhere ?? [];
+/** A copy of the data directory, by whomever, does not have files that lie elsewhere, as with Debian's packages. */
+function elsewhere({ configuration }: PreflightFacts): string[] {
+  const [dataDirectory, ...all] = configuration ?? [''];
+  const files = all.filter((file) => !file.startsWith(`${dataDirectory}/`));
   if (files.length === 0) return [];
   const [lie, them] = files.length === 1 ? ['lies', 'it'] : ['lie', 'them'];
   const named = files.map((file) => `"${file}"`).join(', ');

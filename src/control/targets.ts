@@ -28,8 +28,8 @@ export interface PreflightFacts {
   archiveCommand: string | null;
   archiveLibrary: string;
   labelBytes: number;
-  /** Files; null: the role may not know where they are. */
-  configurationElsewhere: string[] | null;
+  /** The data directory, and the files of configuration; null: the role may not know where they are. */
+  configuration: [dataDirectory: string, ...files: string[]] | null;
   mayStart: boolean | null;
   mayStop: boolean | null;
   mayWatchArchive: boolean | null;

@@ -1,8 +1,9 @@
 /** Where a file system has no hard links, or no more of them: a copy takes the place of one. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
 import { noFollow } from './held-directory.ts';
+
+const chunkBytes = 1 << 20;
 
 /** Durable when it resolves. @throws an error of the file system: EEXIST where there is such a file */
 export async function copySynced(from: string, to: string): Promise<void> {
@@ -10,11 +11,13 @@ export async function copySynced(from: string, to: string): Promise<void> {
   try {
     const target = await open(to, 'wx', 0o600);
     try {
-      const [input, output] = [
-        source.createReadStream({ autoClose: false }),
-        target.createWriteStream({ autoClose: false }),
-      ];
-      await pipeline(input, output);
+      // Streams that leave their files open never say that they are done.
+      const buffer = Buffer.allocUnsafe(chunkBytes);
+      for (;;) {
+        const { bytesRead } = await source.read(buffer, 0, chunkBytes, null);
+        if (bytesRead === 0) break;
+        await target.writeFile(buffer.subarray(0, bytesRead));
+      }
       await target.sync();
     } finally {
       await target.close();

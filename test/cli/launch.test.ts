@@ -1,5 +1,5 @@
 // bin/: which Node is new enough, and what runs.
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -28,6 +28,28 @@ test('a Node that is too old gets one line, and 2', async (t) => {
     ]);
     t.deepEqual([status, stdout], [2, '']);
     t.is(stderr, `holdfast: needs Node 22.15 or newer, and this is v${version}\n`);
+  }
+});
+
+test('a command that comes to no end of its own has failed, whatever Node makes of that', async (t) => {
+  const installed = await temporaryDirectory(t);
+  await cp(new URL('bin/', root), join(installed, 'bin'), { recursive: true });
+  await writeFile(join(installed, 'package.json'), '{ "type": "module" }');
+  await mkdir(join(installed, 'dist', 'cli'), { recursive: true });
+  for (const name of ['main', 'wal-push', 'wal-fetch'])
+    await writeFile(
+      join(installed, 'dist', 'cli', `${name}.js`),
+      'export const main = () => new Promise(() => {});',
+    );
+  for (const [args, expected] of [
+    [['sync'], 1],
+    [['wal', 'push', 'pg_wal/000000010000000000000001'], 1],
+    [['wal', 'fetch', '000000010000000000000001', 'pg_wal/RECOVERYXLOG'], 200],
+  ] as const) {
+    const run = [join(installed, 'bin', 'holdfast.js'), ...args];
+    const { status, stderr } = await runProcess(process.execPath, run);
+    t.is(status, expected);
+    t.regex(stderr, /^holdfast: ended before it was done/);
   }
 });
 

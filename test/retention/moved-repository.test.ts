@@ -1,4 +1,6 @@
 // A cluster that is given a new repository on purpose, as after a disk was lost or a pg_upgrade.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import ava from 'ava';
 import { eventually } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
@@ -19,7 +21,9 @@ test('a cluster with a new repository is well again once its old copies are forg
   await makeRepository(fresh);
   const { url } = await asRole(t, stage.db, 'worker');
   t.is((await holdfast(['expire', '--repository', fresh], { url })).status, 1);
-  t.is((await holdfast(['adopt', '--yes'], { url: stage.db.url })).status, 0);
+  const owner = JSON.parse(await readFile(join(fresh, 'main', 'owner.json'), 'utf8')) as { id: string };
+  const adopt = ['adopt', '--yes', '--repository-id', `main=${owner.id}`];
+  t.is((await holdfast(adopt, { url: stage.db.url })).status, 0);
   await startWorkerProcess(t, { url, env: { HOLDFAST_REPOSITORY: fresh } });
   const missing = () => superuser.query('select request_id from holdfast.missing_backup');
   await eventually('all are missed', async () => (await missing()).length === ids.length, { within: 30_000 });
