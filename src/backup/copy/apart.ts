@@ -37,7 +37,8 @@ interface Copied {
 async function copiedDirectories(dataDirectory: string): Promise<Copied[]> {
   const links = join(dataDirectory, 'pg_tblspc');
   const copied = [{ what: 'the data directory', path: await realpath(dataDirectory) }];
-  for (const name of (await readdir(links)).filter((one) => /^\d+$/.test(one))) {
+  const names = await readdir(links).catch((): string[] => []); // whether it is a data directory is looked at elsewhere
+  for (const name of names.filter((one) => /^\d+$/.test(one))) {
     const path = await realpath(join(links, name)).catch(() => undefined); // the copy says what is wrong with it
     if (path !== undefined) copied.push({ what: `tablespace ${name}`, path });
   }
