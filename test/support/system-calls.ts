@@ -63,5 +63,19 @@ export function parseTrace(text: string): SystemCall[] {
     begun.delete(pid);
     if (/\) += \d+[^=]*$/.test(call.args)) calls.push({ ...call, ends: number });
   }
-  return calls;
+  return calls.map(byPath());
+}
+
+/** As root the program reaches names by what is open: /proc/self/fd/N is the directory that was opened as N last. */
+function byPath(): (call: SystemCall) => SystemCall {
+  const opened = new Map<string, string>();
+  return (call) => {
+    const args = call.args.replaceAll(
+      /"\/proc\/self\/fd\/(\d+)/g,
+      (found, fd: string) => `"${opened.get(fd) ?? found.slice(1)}`,
+    );
+    const [, fd, path] = /\) += (\d+)<([^>]*)>/.exec(args) ?? [];
+    if (fd !== undefined && path !== undefined && call.name.startsWith('open')) opened.set(fd, path);
+    return { ...call, args };
+  };
 }
