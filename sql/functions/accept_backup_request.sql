@@ -12,7 +12,7 @@ begin
     or num_nonnulls(new.worker, new.pid, new.backend_start, new.started_at, new.start_lsn, new.start_wal,
       new.timeline, new.system_identifier, new.server_version, new.done_at, new.stopped_at, new.stop_lsn,
       new.stop_wal, new.archived_at, new.finished_at, new.backup_label, new.tablespace_map, new.error_code,
-      new.error, new.hint) > 0 or new.warnings <> '{}'
+      new.error, new.hint, new.archive_seen) > 0 or new.warnings <> '{}'
   then
     raise exception 'a backup request begins in state requested, with none of the columns that the worker writes'
       using errcode = 'HF001', hint = 'Give only cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit, compress_level.';
