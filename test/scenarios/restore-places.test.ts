@@ -119,7 +119,7 @@ async function sentElsewhere(t: ExecutionContext, scene: RepositoryScene, was: s
   t.regex(taken.stderr, /new\/wal" is not empty\n {2}hint: give --wal-directory a new or an empty/);
   t.false(existsSync(to));
   const relative = await scene.restore(to, '--wal-directory', 'wal');
-  t.regex(relative.stderr, /it is not an absolute path/);
+  t.regex(relative.stderr, /"wal" is not an absolute path/);
   await failing(t, scene, to);
 }
 

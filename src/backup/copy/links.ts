@@ -47,7 +47,7 @@ export function followLink(link: Link, above: readonly Place[], owner: number): 
 
 function targetOf(link: Link): Target | string | undefined {
   try {
-    const at = realpathSync(toSystem(link.at), 'latin1');
+    const at = realpathSync.native(toSystem(link.at), 'latin1');
     return { at, stats: lstatSync(toSystem(at)) };
   } catch (error) {
     if (lstatSync(toSystem(link.at), { throwIfNoEntry: false }) === undefined) return undefined;

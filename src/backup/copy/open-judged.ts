@@ -36,6 +36,6 @@ function isJudged(fd: number, at: string, owner: number): boolean {
   if (stats.uid === owner) return true;
   const place = existsSync('/proc/self/fd')
     ? readlinkSync(`/proc/self/fd/${fd}`, 'latin1').replace(/ \(deleted\)$/, '')
-    : realpathSync(toSystem(at), 'latin1');
+    : realpathSync.native(toSystem(at), 'latin1');
   return place === at;
 }

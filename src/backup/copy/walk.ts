@@ -78,7 +78,7 @@ interface Walk {
 
 /** Follows the links in pg_tblspc as they are now. @throws an error of the file system */
 export function findTrees(dataDirectory: string, versionDirectory: string, major: number): Layout {
-  const root = realpathSync(toSystem(dataDirectory), 'latin1');
+  const root = realpathSync.native(toSystem(dataDirectory), 'latin1');
   const trees: Tree[] = [];
   for (const name of namesIn(`${root}/pg_tblspc`)) {
     const link = `${root}/pg_tblspc/${name}`;
@@ -97,7 +97,9 @@ export function findTrees(dataDirectory: string, versionDirectory: string, major
   trees.sort((a, b) => Number(a.oid) - Number(b.oid));
   const elsewhere = new Set(
     trees
-      .map(({ location = '' }) => unlessVanished(location, () => realpathSync(toSystem(location), 'latin1')))
+      .map(({ location = '' }) =>
+        unlessVanished(location, () => realpathSync.native(toSystem(location), 'latin1')),
+      )
       .filter((path) => path !== undefined),
   );
   trees.push({ directory: root, path: '', prefix: '' });
@@ -120,8 +122,8 @@ export function* walk(tree: Tree, layout: Layout): Generator<Found> {
   }
   if (stats === undefined) return requireDropped(tree, root);
   requireOwners(directory, stats, layout);
-  const at = unlessVanished(directory, () => realpathSync(toSystem(directory), 'latin1'));
-  if (at === undefined) return;
+  const at = unlessVanished(directory, () => realpathSync.native(toSystem(directory), 'latin1'));
+  if (at === undefined) return requireDropped(tree, root);
   const found: Found = { kind: 'directory', source: directory, at, path, name, stats };
   yield found;
   yield* walkDirectory(found, of);
