@@ -179,6 +179,7 @@ select :version < 20 as needed \gset
 \ir functions/require_autocommit.sql
 \ir functions/require_cluster.sql
 \ir functions/require_confirmed_origin.sql
+\ir functions/require_operator.sql
 \ir functions/require_ownership.sql
 \ir functions/require_worker.sql
 \ir functions/schedule_is_busy.sql

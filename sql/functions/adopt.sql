@@ -4,13 +4,9 @@ security definer
 set search_path = :"schema", pg_temp
 as $$
 declare
-  -- The function runs as its owner: who calls it is in the setting that SET ROLE writes.
-  who constant text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  who constant text := require_operator('adopt this control database');
 begin
-  if not (pg_has_role(who, current_schema() || '_operator', 'usage') or pg_has_role(who, current_user, 'usage')) then
-    raise exception 'role "%" may not adopt this control database', who
-      using errcode = 'insufficient_privilege', hint = format('Grant it %s.', current_schema() || '_operator');
-  elsif pg_is_in_recovery() then
+  if pg_is_in_recovery() then
     raise exception 'this control database is in recovery'
       using errcode = 'read_only_sql_transaction', hint = case when pg_is_wal_replay_paused()
         then 'Open what was restored with SELECT pg_wal_replay_resume(), and adopt it then.'

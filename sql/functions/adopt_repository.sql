@@ -3,14 +3,9 @@ language plpgsql volatile
 security definer
 set search_path = :"schema", pg_temp
 as $$
-declare
-  -- The function runs as its owner: who calls it is in the setting that SET ROLE writes.
-  who constant text := coalesce(nullif(current_setting('role'), 'none'), session_user);
 begin
-  if not (pg_has_role(who, current_schema() || '_operator', 'usage') or pg_has_role(who, current_user, 'usage')) then
-    raise exception 'role "%" may not adopt a repository', who
-      using errcode = 'insufficient_privilege', hint = format('Grant it %s.', current_schema() || '_operator');
-  elsif its_id is null then
+  perform require_operator('adopt a repository');
+  if its_id is null then
     raise exception 'adopt_repository needs the id of a repository'
       using errcode = 'invalid_parameter_value', hint = 'Take it from the owner.json in the directory of the cluster.';
   end if;

@@ -4,15 +4,11 @@ security definer
 set search_path = :"schema", pg_temp
 as $$
 declare
-  -- The function runs as its owner: who calls it is in the setting that SET ROLE writes.
-  who constant text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+  who constant text := require_operator('forget a copy');
   this_moment constant timestamptz := clock_timestamp();
   r backup_request;
 begin
-  if not (pg_has_role(who, current_schema() || '_operator', 'usage') or pg_has_role(who, current_user, 'usage')) then
-    raise exception 'role "%" may not forget a copy', who
-      using errcode = 'insufficient_privilege', hint = format('Grant it %s.', current_schema() || '_operator');
-  elsif coalesce(because, '') = '' then
+  if coalesce(because, '') = '' then
     raise exception 'say why the copy of backup request % is gone', of_request
       using errcode = 'invalid_parameter_value', hint = 'Give a reason: SELECT forget_copy(id, ''reason'').';
   end if;

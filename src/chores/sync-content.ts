@@ -7,11 +7,11 @@
  *
  * A cluster without a backup here, since its copies go elsewhere, has its whole archive laid out.
  */
-import { link, lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { removeTree } from '../identity/remove-tree.ts';
-import { copySynced } from '../repository/copy-file.ts';
+import { linkOrCopy } from '../repository/copy-file.ts';
 import { beside, makeDurableDirectory, within } from '../repository/held-directory.ts';
 import {
   backupsDirectory,
@@ -190,13 +190,6 @@ async function place(from: string, to: string, unready: string): Promise<boolean
       unlessThere(error as NodeJS.ErrnoException);
       return false;
     }
-  });
-}
-
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  await link(from, to).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
-    return copySynced(from, to); // a file system without links, or with too many
   });
 }
 

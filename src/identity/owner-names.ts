@@ -1,4 +1,4 @@
-/** The names of users and groups, for tar headers: tar restores owners by name where it can. */
+/** The names of users and groups: for messages, and for tar headers, as tar restores owners by name where it can. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
@@ -7,6 +7,11 @@ export function ownerNames(): (uid: number, gid: number) => { user: string; grou
   const users = namesOf('passwd');
   const groups = namesOf('group');
   return (uid, gid) => ({ user: users(uid), group: groups(gid) });
+}
+
+/** For messages: the number, where it has no name. */
+export function userName(uid: number): string {
+  return namesOf('passwd')(uid) || String(uid);
 }
 
 /** Milliseconds for a service that does not answer. */

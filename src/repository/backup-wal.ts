@@ -4,10 +4,10 @@
  * there, which works whether WAL is archived here, elsewhere or nowhere.
  */
 import { constants } from 'node:fs';
-import { link, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeCompressed } from './compressed-file.ts';
-import { copySynced } from './copy-file.ts';
+import { linkOrCopy } from './copy-file.ts';
 import { syncDirectory } from './durable-files.ts';
 import { beside, makeDurableDirectory, noFollow } from './held-directory.ts';
 import { giveFileToOwnerOf, giveToOwnerOf } from './ownership.ts';
@@ -47,7 +47,12 @@ export class BackupWal {
     const from = archivedPath(this.#source.clusterDirectory, segment);
     const to = await this.#path(segment);
     try {
-      await beside(from, (archived) => beside(to, (file) => linkOrCopy(archived, file)));
+      await beside(from, (archived) =>
+        beside(to, async (file) => {
+          await linkOrCopy(archived, file);
+          await giveToOwnerOf(dirname(file), file);
+        }),
+      );
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
       throw error;
@@ -140,12 +145,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  await link(from, to).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
-    await copySynced(from, to); // a file system without links, or with too many
-    await giveToOwnerOf(dirname(to), to);
-  });
 }

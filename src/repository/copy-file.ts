@@ -1,12 +1,20 @@
 /** Where a file system has no hard links, or no more of them: a copy takes the place of one. */
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { link, open } from 'node:fs/promises';
 import { noFollow } from './held-directory.ts';
 
 const chunkBytes = 1 << 20;
 
-/** Durable when it resolves. @throws an error of the file system: EEXIST where there is such a file */
-export async function copySynced(from: string, to: string): Promise<void> {
+/** A link to it where that can be had. @throws an error of the file system: EEXIST where there is such a file */
+export async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
+    return copySynced(from, to);
+  });
+}
+
+/** Durable when it resolves. */
+async function copySynced(from: string, to: string): Promise<void> {
   const source = await open(from, constants.O_RDONLY | noFollow);
   try {
     const target = await open(to, 'wx', 0o600);

@@ -19,7 +19,7 @@ export async function isPartialOnly(clusterDirectory: string, segment: string): 
   return (await isThere(`${segment}.partial`)) && !(await isThere(segment));
 }
 
-export interface Continuation {
+export interface BegunTimeline {
   timeline: number;
   /** Where it begins. */
   lsn: bigint;
@@ -32,7 +32,7 @@ export function continuationsOf(
   segment: string,
   histories: ReadonlyMap<number, readonly Ancestor[]>,
   segmentSize: number,
-): Continuation[] {
+): BegunTimeline[] {
   const { timeline: left, number } = parseSegmentName(segment, segmentSize);
   return [...histories].flatMap(([timeline, ancestors]) => {
     const parent = ancestors.at(-1);
@@ -45,7 +45,7 @@ export interface PartialOnly {
   segment: string;
   clusterDirectory: string;
   /** A timeline that was begun within it; `isThere`: its own segment is in the archive. */
-  continuation: (Continuation & { isThere: boolean }) | undefined;
+  continuation: (BegunTimeline & { isThere: boolean }) | undefined;
 }
 
 /** Pure. */

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { ownerNames } from '../identity/owner-names.ts';
+import { userName } from '../identity/owner-names.ts';
 
 /** Whether that code of a failed system call says that there is no room. */
 export function isFull(code: string | undefined): boolean {
@@ -28,12 +28,15 @@ export function repositoryUnreadable(path: string, cause: unknown): HoldfastErro
   });
 }
 
+export function isUnreadable(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'repository_unreadable';
+}
+
 /** undefined: it is not for want of permission. */
 function whoMayRead(path: string, cause: unknown): string | undefined {
   if ((cause as NodeJS.ErrnoException).code !== 'EACCES') return undefined;
   const closed = firstSeen(path);
-  const name = (uid: number) => ownerNames()(uid, 0).user || String(uid);
-  const [owner, ours] = [name(closed.uid), name(process.getuid?.() ?? 0)];
+  const [owner, ours] = [userName(closed.uid), userName(process.getuid?.() ?? 0)];
   const type = `run this as that user, or type as root: chown -R ${ours} '${closed.path}'`;
   return `"${closed.path}" belongs to ${owner}: ${type}`;
 }

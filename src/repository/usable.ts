@@ -2,7 +2,7 @@
 import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { ownerNames } from '../identity/owner-names.ts';
+import { userName } from '../identity/owner-names.ts';
 
 /** @throws HoldfastError `no_repository`, `repository_unwritable` */
 export async function requireUsable(repository: string): Promise<void> {
@@ -37,6 +37,5 @@ async function firstThere(path: string): Promise<string> {
 }
 
 function us(): string {
-  const uid = process.getuid?.() ?? 0;
-  return ownerNames()(uid, 0).user || String(uid);
+  return userName(process.getuid?.() ?? 0);
 }

@@ -18,7 +18,7 @@ import type { StoredBackup } from './stored-backup.ts';
 export const controlFile = 'global/pg_control';
 
 /** Into what is restored. */
-export interface Addition {
+export interface RestoredFiles {
   backup: StoredBackup;
   /** The data directory, by which we write. */
   directory: string;
@@ -30,7 +30,10 @@ export interface Addition {
   required?: RequiredParameters | undefined;
 }
 
-export async function addWal({ backup, directory, wal, fromBackup }: Addition, owned: Owned): Promise<void> {
+export async function addWal(
+  { backup, directory, wal, fromBackup }: RestoredFiles,
+  owned: Owned,
+): Promise<void> {
   // Never through the link: whoever owns what is above its place could lead it elsewhere.
   const to = wal ?? join(directory, 'pg_wal');
   for (const name of fromBackup) {
@@ -47,7 +50,7 @@ export async function addWal({ backup, directory, wal, fromBackup }: Addition, o
 }
 
 /** The one that the files were held against: what is in the repository may be another one by now. */
-export async function addManifest({ backup, directory }: Addition, owned: Owned): Promise<void> {
+export async function addManifest({ backup, directory }: RestoredFiles, owned: Owned): Promise<void> {
   const from = join(backup.directory, 'backup_manifest');
   let checksum = 0;
   const content = async function* () {
@@ -73,7 +76,7 @@ async function decompressTo(to: string, from: string, size: number, owned: Owned
 }
 
 export async function addSettings(
-  { backup, directory, recovery, required }: Addition,
+  { backup, directory, recovery, required }: RestoredFiles,
   control: Buffer | undefined,
   owned: Owned,
 ): Promise<void> {

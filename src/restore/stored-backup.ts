@@ -6,7 +6,7 @@ import { crc32c } from '../postgres/crc32c.ts';
 import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { readFrameIndex, type FrameEntry } from '../repository/frame-index.ts';
-import { repositoryUnreadable } from '../repository/repository-errors.ts';
+import { isUnreadable, repositoryUnreadable } from '../repository/repository-errors.ts';
 import { releaseBuffer } from '../repository/release-buffer.ts';
 import {
   backupsDirectory,
@@ -51,10 +51,6 @@ export async function storedBackups(clusterDirectory: string): Promise<Listed> {
 /** With what to do where it could not be read: that says nothing about the backup. */
 function problemOf(error: unknown): string {
   return isUnreadable(error) ? `${error.message}; ${error.hint}` : messageOf(error);
-}
-
-export function isUnreadable(error: unknown): error is HoldfastError {
-  return error instanceof HoldfastError && error.code === 'repository_unreadable';
 }
 
 /** The same. @throws HoldfastError `no_repository` where nothing of a cluster is, as where a disk is not mounted */

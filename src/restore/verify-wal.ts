@@ -18,6 +18,7 @@ import { archivedPath } from '../repository/wal-archive.ts';
 import { readArchive } from './archive.ts';
 import { shellWord } from './commands.ts';
 import { refuseUnreadable, type StoredBackup } from './stored-backup.ts';
+import type { Archive } from './wal-path.ts';
 
 /** In the archive and beside the backup; one that is in both may be two links to one file. */
 export async function verifyWal(
@@ -28,11 +29,13 @@ export async function verifyWal(
   const { startWal, stopWal, walSegmentSize } = description;
   let looked = 0;
   const whole: SegmentFile[] = [];
+  let archive: Promise<Archive> | undefined; // only where something is missing
   for (const name of segmentRange(startWal, stopWal, walSegmentSize)) {
     const places = [archivedPath(clusterDirectory, name), join(directory, 'pg_wal', `${name}.zst`)];
     const files = await differentFiles(places);
     if (files.length === 0) {
-      const { problem, instead } = await lacking(name, description, clusterDirectory);
+      archive ??= readArchive(clusterDirectory);
+      const { problem, instead } = await lacking(name, description, clusterDirectory, await archive);
       if (problem !== undefined) problems.push(problem);
       files.push(...instead);
     }
@@ -52,8 +55,8 @@ async function lacking(
   name: string,
   { stopLsn, walSegmentSize }: RepositoryBackup,
   clusterDirectory: string,
+  { histories, segments }: Archive,
 ): Promise<{ problem?: string; instead: string[] }> {
-  const { histories, segments } = await readArchive(clusterDirectory);
   const later = continuationsOf(name, histories, walSegmentSize);
   const [found = later[0]] = later.filter((one) => segments.has(one.segment));
   const isEnough = found === undefined || parseLsn(stopLsn) <= found.lsn;

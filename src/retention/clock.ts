@@ -38,7 +38,7 @@ export function windowsOf({ keepSince, recoverSince }: Policy, now: Date): numbe
 export async function refuseLeap(db: Connection, clock: ClockToJudge): Promise<void> {
   const leap = await leapOf(db, clock);
   if (leap === undefined) return;
-  const ignored = await aheadOfNow(clock);
+  const { ignored } = await lastAccepted(clock);
   const besides = ignored === undefined ? '' : `; ${saidOfIgnored(ignored)}`;
   const said = ({ at, what }: Dated) => `${at.toISOString().slice(0, 19)}Z (${what})`;
   throw new HoldfastError(
@@ -54,12 +54,13 @@ export async function refuseLeap(db: Connection, clock: ClockToJudge): Promise<v
 type Moment = Pick<ClockToJudge, 'clusterDirectory' | 'now'>;
 
 /**
- * The last time that was accepted, where that has not come yet: it was accepted while the clock was ahead, and would
- * have each leap up to it believed. undefined: there is none, or one that counts.
+ * The last time that was accepted. `ignored`: it has not come yet, so it was accepted while the clock was ahead, and would
+ * have each leap up to it believed.
  */
-async function aheadOfNow({ clusterDirectory, now }: Moment): Promise<Date | undefined> {
+async function lastAccepted({ clusterDirectory, now }: Moment): Promise<{ time?: Date; ignored?: Date }> {
   const time = await readAcceptedTime(clusterDirectory);
-  return time !== undefined && time.getTime() - now.getTime() > clocksDiffer ? time : undefined;
+  if (time === undefined) return {};
+  return time.getTime() - now.getTime() > clocksDiffer ? { ignored: time } : { time };
 }
 
 function saidOfIgnored(time: Date): string {
@@ -69,7 +70,7 @@ function saidOfIgnored(time: Date): string {
 export async function leapOf(db: Connection, clock: ClockToJudge): Promise<Leap | undefined> {
   const { clusterDirectory, now, windows, stored, archive } = clock;
   if (windows.length === 0) return undefined;
-  const time = (await aheadOfNow(clock)) === undefined ? await readAcceptedTime(clusterDirectory) : undefined;
+  const { time } = await lastAccepted(clock);
   const accepted = time && { at: time, what: 'the last time that was accepted' };
   if (accepted && now.getTime() - accepted.at.getTime() <= longestStep(windows)) return undefined;
   const events = await datedEvents(db, time);
@@ -96,7 +97,7 @@ export async function acceptTime(
 ): Promise<void> {
   // A rule that hardly looks back proves nothing of the clock.
   if (!clockIsRight && Math.max(0, ...windows) < day) return;
-  const ignored = await aheadOfNow({ clusterDirectory, now }).catch(() => undefined); // it may make no sense
+  const { ignored } = await lastAccepted({ clusterDirectory, now }).catch(() => ({ ignored: undefined })); // it may make no sense
   if (ignored !== undefined) log.warning(`the clock was ahead: ${saidOfIgnored(ignored)}`, { cluster });
   await writeAcceptedTime(clusterDirectory, now).catch((error: unknown) =>
     log.warning('cannot note what time it is', { cluster, reason: messageOf(error) }),
@@ -124,7 +125,7 @@ export async function followClock(options: {
   const windows = [workersWindow, ...(policy === undefined ? [] : windowsOf(policy, now))];
   const archive = { files: await archivedFiles(clusterDirectory) };
   await control((db) => refuseLeap(db, { cluster, clusterDirectory, now, windows, stored: [], archive }));
-  const ignored = await aheadOfNow({ clusterDirectory, now });
+  const { ignored } = await lastAccepted({ clusterDirectory, now });
   if (ignored !== undefined) log.warning(`the clock was ahead: ${saidOfIgnored(ignored)}`, { cluster });
   await writeAcceptedTime(clusterDirectory, now);
 }

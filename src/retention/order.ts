@@ -7,7 +7,7 @@
 import { spansTo, type TimelineSpan } from '../postgres/timeline-history.ts';
 import { isOnWay, type Histories } from './history.ts';
 
-export interface Dated {
+export interface Ordered {
   id: number;
   systemIdentifier: string;
   timeline: number;
@@ -16,7 +16,7 @@ export interface Dated {
 }
 
 /** `histories`: of that system. */
-export function newestFirst<T extends Dated>(
+export function newestFirst<T extends Ordered>(
   backups: readonly T[],
   { histories, systemIdentifier }: { histories: Histories; systemIdentifier: string | undefined },
 ): T[] {
@@ -40,7 +40,7 @@ export function newestFirst<T extends Dated>(
 }
 
 /** Oldest first: always the one with the earliest date of those that no other one precedes. */
-function inOrder<T extends Dated>(backups: readonly T[], precedes: (a: T, b: T) => boolean): T[] {
+function inOrder<T extends Ordered>(backups: readonly T[], precedes: (a: T, b: T) => boolean): T[] {
   const rest = backups.toSorted(
     (a, b) => a.stoppedAt.getTime() - b.stoppedAt.getTime() || compareOnTimeline(a, b),
   );
@@ -53,11 +53,11 @@ function inOrder<T extends Dated>(backups: readonly T[], precedes: (a: T, b: T) 
 }
 
 /** To be held against other systems: with the dates of all, in order, one wrong date moves no other one far. */
-function datedInOrder<T extends Dated>(oldestFirst: readonly T[]): { backup: T; at: number }[] {
+function datedInOrder<T extends Ordered>(oldestFirst: readonly T[]): { backup: T; at: number }[] {
   const dates = oldestFirst.map(({ stoppedAt }) => stoppedAt.getTime()).sort((a, b) => a - b);
   return oldestFirst.map((backup, rank) => ({ backup, at: dates[rank] ?? 0 }));
 }
 
-function compareOnTimeline(a: Dated, b: Dated): number {
+function compareOnTimeline(a: Ordered, b: Ordered): number {
   return Number(a.stopLsn - b.stopLsn) || a.id - b.id;
 }

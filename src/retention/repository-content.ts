@@ -7,6 +7,7 @@ import { readIdentity, type ClusterIdentity } from '../repository/cluster-identi
 import { entryName } from '../repository/label-entry.ts';
 import { backupsDirectory, listBackups, metaDirectory, namesIn } from '../repository/repository-backup.ts';
 import { archivedHistories } from '../repository/archived-histories.ts';
+import { isUnreadable } from '../repository/repository-errors.ts';
 import { archivedFiles, archivedPath } from '../repository/wal-archive.ts';
 import type { StoredCopy } from './candidates.ts';
 
@@ -34,11 +35,10 @@ export async function listAll(clusterDirectory: string): Promise<StoredCopy[]> {
       }),
     );
   } catch (error) {
-    const isUnreadable = error instanceof HoldfastError && error.code === 'repository_unreadable';
     const repair = 'repair it, or move that backup with its .meta directory away';
     throw new HoldfastError('failed', `a backup's description cannot be read: ${messageOf(error)}`, {
       code: 'repository_unreadable',
-      hint: `nothing expires until it can: ${(isUnreadable ? error.hint : undefined) ?? repair}`,
+      hint: `nothing expires until it can: ${(isUnreadable(error) ? error.hint : undefined) ?? repair}`,
       cause: error,
     });
   }

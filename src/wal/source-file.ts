@@ -36,7 +36,7 @@ export async function openSource(path: string): Promise<SourceFile> {
   }
 }
 
-export function walUnreadable(path: string, cause: unknown): HoldfastError {
+function walUnreadable(path: string, cause: unknown): HoldfastError {
   return new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(cause)}`, {
     code: 'wal_unreadable',
     hint: 'pass %p on as it is, and from the data directory: PostgreSQL runs archive_command there, and %p is relative to it',

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
 import { parseProcess, processState, thisProcess } from '../../identity/process.ts';
 import { withLock } from '../../repository/lock.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeDrill } from './remove-tree.ts';
 import type { Owner } from './scratch.ts';
 import { endServer } from './stray-server.ts';
 
@@ -92,7 +92,7 @@ export async function removeAbandoned(drillDirectory: string): Promise<Removed[]
     if (alive !== false) continue;
     const remove = async () => {
       const server = await endServer(join(directory, 'data'));
-      await removeTree(directory);
+      await removeDrill(directory);
       removed.push({ directory, owner, server });
     };
     if (!owner.locked) await remove();
@@ -115,6 +115,6 @@ async function removeUnnamed(drillDirectory: string): Promise<void> {
     const path = join(drillDirectory, name);
     const stats = await lstat(path).catch(() => undefined);
     if (stats === undefined || stats.uid !== (process.getuid?.() ?? stats.uid)) continue;
-    if (Date.now() - stats.mtimeMs > unnamedFor) await removeTree(path);
+    if (Date.now() - stats.mtimeMs > unnamedFor) await removeDrill(path);
   }
 }

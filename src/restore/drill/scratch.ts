@@ -9,7 +9,7 @@ import { HoldfastError, messageOf } from '../../errors.ts';
 import { thisProcess, type ProcessIdentity } from '../../identity/process.ts';
 import { withLock } from '../../repository/lock.ts';
 import { refuseUnsafeDirectory } from './safe-directory.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeDrill } from './remove-tree.ts';
 
 /** What the address of a socket has room for (struct sockaddr_un), with the socket's own name. */
 const longestSocket = 103;
@@ -118,7 +118,7 @@ function scratchAt(directory: string): Scratch {
         await chown(path, identity.uid, identity.gid);
       await chmod(directory, 0o700);
     },
-    remove: () => removeTree(directory),
+    remove: () => removeDrill(directory),
   };
 }
 
