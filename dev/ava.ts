@@ -42,7 +42,15 @@ export function runAva(
       cwd: root,
       // A terminal without Unicode would change the marks that are counted.
       // Each file of tests is a process, which would compile the same sources anew.
-      env: { NODE_COMPILE_CACHE: compileCache(), TEST_PATIENCE: '3', ...process.env, ...env, TERM: 'dumb' },
+      // Four threads of V8 for each process only get in each other's way: a tenth less of the processor's time.
+      env: {
+        NODE_COMPILE_CACHE: compileCache(),
+        NODE_OPTIONS: '--v8-pool-size=1',
+        TEST_PATIENCE: '3',
+        ...process.env,
+        ...env,
+        TERM: 'dumb',
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

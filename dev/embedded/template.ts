@@ -33,6 +33,12 @@ async function templateFor(binaries: Binaries, args: string[]): Promise<string> 
 
 /** Nothing of the caller's locale or libpq variables leaks into a server. */
 export function serverEnvironment(): NodeJS.ProcessEnv {
-  const { PATH, NODE_COMPILE_CACHE } = process.env;
-  return { PATH, LC_ALL: 'C', TZ: 'UTC', ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }) };
+  const { PATH, NODE_COMPILE_CACHE, NODE_OPTIONS } = process.env;
+  return {
+    PATH,
+    LC_ALL: 'C',
+    TZ: 'UTC',
+    ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }),
+    ...(NODE_OPTIONS !== undefined && { NODE_OPTIONS }),
+  };
 }
