@@ -64,7 +64,8 @@ test("a twin's segment in the archive is noticed by the survey, verify and resto
   await rm(archived);
   await rename(`${archived}.own`, archived);
   await eventually('the survey sees that it holds', async () => (await seen()) === null, { within: 60_000 });
-  t.is((await restore()).status, 0);
+  const healed = await restore();
+  t.is(healed.status, 0, healed.stderr);
 });
 
 /** Two restored servers on timeline 2, one of which archives into the repository. */

@@ -81,7 +81,9 @@ export class WalCollector {
     if (this.#wal.has(segment)) return true;
     // Asked first: an archiver that is through with it by then has brought it here, if that is where it archives.
     const mayTake = now || (await this.#wal.isAtRisk(segment));
-    return (await this.#wal.link(segment)) || (mayTake && (await this.#wal.take(segment)));
+    if (await this.#wal.link(segment)) return true;
+    // What has gone meanwhile has been archived meanwhile, and the last look may come between the two.
+    return mayTake && ((await this.#wal.take(segment)) || (await this.#wal.link(segment)));
   }
 
   async #loop(): Promise<void> {
