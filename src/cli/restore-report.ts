@@ -1,4 +1,5 @@
 /** What `holdfast restore` says when it has restored: where all is, and what to do next. */
+import { join } from 'node:path';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
 import type { Choice } from '../restore/choose-backup.ts';
@@ -15,7 +16,7 @@ export interface Report {
   directory: string;
   /** Where pg_wal is, if not in there. */
   wal: string | undefined;
-  /** The directory of PostgreSQL's programs, where it was given. */
+  /** The directory of PostgreSQL's programs, where it was given or found. */
   programs: string | undefined;
   recovery: Recovery;
   ahead: Ahead;
@@ -99,7 +100,10 @@ function whoArchives(noArchiving: boolean, timeline: number | undefined): string
 }
 
 async function whatFollows({ standby, target, action }: Recovery, start: StartOptions): Promise<string[]> {
-  if (standby) return ['  it follows its primary: see primary_conninfo there'];
+  if (standby)
+    return [
+      `  first set primary_conninfo in ${plain(join(start.directory, 'postgresql.auto.conf'))}, such as primary_conninfo = 'host=PRIMARY user=replicator': without one it follows the archive only`,
+    ];
   if (target.kind === 'latest' || action === 'promote')
     return ['  it takes connections once it has recovered, for writing, and none before'];
   if (action === 'pause')

@@ -12,6 +12,7 @@ import { lookAhead, type Ahead } from '../restore/look-ahead.ts';
 import { endCommand, fetchCommand } from '../restore/commands.ts';
 import type { Recovery } from '../restore/recovery-settings.ts';
 import { restore } from '../restore/restore.ts';
+import { findPrograms } from '../restore/drill/programs.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
 import { readFrames } from '../restore/stored-backup.ts';
 import type { Target } from '../restore/target.ts';
@@ -121,7 +122,8 @@ async function run(which: string | undefined, options: Options, repository: stri
       `holdfast: warning: an expiry does not know that this server still needs WAL (${restored.leaseProblem}): run none until it has recovered\n`,
     );
   const wal = options.walDirectory;
-  const report = { choice, restored, directory, wal, programs: options.pgBin, recovery, ahead };
+  const programs = options.pgBin ?? (await findPrograms(choice.backup, undefined).catch(() => undefined));
+  const report = { choice, restored, directory, wal, programs, recovery, ahead };
   if (options.json === true) await printJson(asJson(report));
   else await printLines(await described(report));
 }

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { delimiter, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { configuredIn } from './auto-conf.ts';
 import { shellWord } from './commands.ts';
@@ -16,13 +16,13 @@ export interface StartOptions {
   backup: Pick<RepositoryBackup, 'dataDirectory' | 'serverVersion'>;
   /** Further settings. */
   settings?: readonly string[];
-  /** Where the server's programs are, if the user has said so. */
+  /** Where the server's programs are. The one on the PATH may be of any version. */
   programs?: string | undefined;
 }
 
 /** For the shell; FILE is for the user to fill in, see `configurationIsMissing`. */
 export async function startCommand(options: StartOptions): Promise<string> {
-  const { directory, backup, settings = [] } = options;
+  const { directory, backup, settings = [], programs } = options;
   const major = Number.parseInt(backup.serverVersion, 10);
   const port = await portFor(directory, backup.dataDirectory);
   const configuration = configurationFile(directory, backup.dataDirectory);
@@ -41,8 +41,9 @@ export async function startCommand(options: StartOptions): Promise<string> {
   const serverOptions = [`-p ${port}`, ...all.map((setting) => `-c ${setting}`)].join(' ');
   // The shell takes it apart a second time: pg_ctl starts the server with one.
   const quoted = /["$`\\!]/.test(serverOptions) ? shellWord(serverOptions) : `"${serverOptions}"`;
+  const pgCtl = programs === undefined ? 'pg_ctl' : join(resolve(programs), 'pg_ctl');
   const log = shellWord(join(directory, 'restore.log'));
-  return `${shellWord(pgCtl(major, options.programs))} start -D ${shellWord(directory)} -l ${log} -o ${quoted}`;
+  return `${shellWord(pgCtl)} start -D ${shellWord(directory)} -l ${log} -o ${quoted}`;
 }
 
 /** Whether the command has FILE where the user is to name postgresql.conf. */
@@ -56,17 +57,6 @@ function configurationFile(directory: string, dataDirectory: string): string | u
   const [, cluster] = /^\/var\/lib\/postgresql\/(\d+\/[^/]+)\/?$/.exec(dataDirectory) ?? [];
   const file = `/etc/postgresql/${cluster}/postgresql.conf`;
   return cluster !== undefined && existsSync(file) ? file : undefined;
-}
-
-/** Distributions keep it out of the PATH, which has one for every version. */
-function pgCtl(major: number, programs: string | undefined): string {
-  if (programs !== undefined) return join(resolve(programs), 'pg_ctl');
-  const places = [
-    `/usr/lib/postgresql/${major}/bin`,
-    `/usr/pgsql-${major}/bin`,
-    ...(process.env['PATH'] ?? '').split(delimiter).filter((place) => place.startsWith('/')),
-  ];
-  return places.map((place) => join(place, 'pg_ctl')).find((file) => existsSync(file)) ?? 'pg_ctl';
 }
 
 /** A free one, and not the port of a server that is only down: its clients would come to the restored one. */

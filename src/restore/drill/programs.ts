@@ -4,7 +4,7 @@ import { readdir, readlink } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
 import { clusterOwner } from '../extraction/cluster-owner.ts';
-import { versionOf } from '../server-version.ts';
+import { versionOf, type ServerUser } from '../server-version.ts';
 import { readFrames, type StoredBackup } from '../stored-backup.ts';
 import { rootsProgram } from './root-alone.ts';
 
@@ -40,22 +40,32 @@ export async function findPrograms(backup: StoredBackup, configured: string | un
       },
     );
   }
-  const onPath = (process.env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '');
-  let passedOver = '';
-  for (const directory of new Set([...usualPlaces(major), ...onPath, ...(await runningServers())])) {
-    const program = join(directory, 'postgres');
-    if (!existsSync(program)) continue;
-    const trusted = isRoot ? await rootsProgram(program) : program;
-    if (trusted === undefined)
-      passedOver ||= `; "${program}" is passed over, as others than root can change it`;
-    else if ((await versionOf(dirname(trusted), user).catch(() => undefined)) === major)
-      return dirname(trusted);
-  }
+  const { directory, passedOver } = await lookForPrograms(major, user);
+  if (directory !== undefined) return directory;
   const none = `there is no PostgreSQL ${major} on this host to start the backup with`;
   throw new HoldfastError('failed', `${none}${passedOver}`, {
     code: 'no_server_programs',
     hint: `install PostgreSQL ${major}, or name the directory of its programs: pg_bin of the cluster, or --pg-bin`,
   });
+}
+
+/** `passedOver`: for an error, what was found and is not to be trusted. `user`: see `versionOf`. */
+export async function lookForPrograms(
+  major: number,
+  user: ServerUser | undefined,
+): Promise<{ directory: string | undefined; passedOver: string }> {
+  const onPath = (process.env['PATH'] ?? '').split(delimiter).filter((place) => place !== '');
+  let passedOver = '';
+  for (const place of new Set([...usualPlaces(major), ...onPath, ...(await runningServers())])) {
+    const program = join(place, 'postgres');
+    if (!existsSync(program)) continue;
+    const trusted = process.getuid?.() === 0 ? await rootsProgram(program) : program;
+    if (trusted === undefined)
+      passedOver ||= `; "${program}" is passed over, as others than root can change it`;
+    else if ((await versionOf(dirname(trusted), user).catch(() => undefined)) === major)
+      return { directory: dirname(trusted), passedOver };
+  }
+  return { directory: undefined, passedOver };
 }
 
 /** Where the servers that run here have their programs, as far as this user may see. */
