@@ -18,6 +18,18 @@ begin
       using errcode = 'HF001', hint = 'Give only cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit, compress_level.';
   end if;
 
+  -- Constraints of the table say so as well, but not what to give instead.
+  if new.method not in ('hold', 'command', 'copy') then
+    raise exception 'method "%" is not known', new.method
+      using errcode = 'check_violation', constraint = 'method_is_known',
+        hint = 'Give ''hold'', where others copy the files, or ''copy'', where Holdfast does.';
+  elsif new.method <> 'copy' and num_nonnulls(new.rate_limit, new.compress_level) > 0 then
+    raise exception 'rate_limit and compress_level go with method copy, and this request has method "%"', new.method
+      using errcode = 'check_violation',
+        constraint = case when new.rate_limit is null then 'compress_level' else 'rate_limit' end || '_goes_with_copy',
+        hint = 'Give method ''copy'' (holdfast start --method copy), or leave them out.';
+  end if;
+
   if new.schedule is not null then
     -- Only request_scheduled() can say so. The worker that calls it is nobody's requester.
     requester := schedule_owner(new.schedule);

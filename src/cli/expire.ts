@@ -58,7 +58,12 @@ async function expireOne(
       expire({
         cluster,
         clusterDirectory: join(resolve(repository ?? config.worker.repository), cluster),
-        control: (work) => withControl(controlFrom(config, 'expire'), work),
+        control: (work) =>
+          withControl(
+            controlFrom(config, 'expire'),
+            work,
+            dryRun ? undefined : `"${config.control.schema}_worker" (or only look, with --dry-run)`,
+          ),
         dryRun,
         unknown,
         clockIsRight,

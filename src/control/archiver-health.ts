@@ -51,7 +51,7 @@ function waits(
   // What fails has its own line.
   return archiverFailing === true
     ? what
-    : `${what}; nothing failed, so archive_command (archive_library) hangs, is too slow or is not set`;
+    : `${what}; no failure is counted, so archive_command (archive_library) hangs, is too slow, is not set, or names a program that the server does not find: see the log of the server`;
 }
 
 /** Counts until the WAL of a later backup is seen, or this one's is. */

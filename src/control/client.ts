@@ -63,13 +63,17 @@ export async function withConnection<T>(
   }
 }
 
-/** The same, where Holdfast has to be installed; if it is not, or is closed to us, the error says so. */
-export function withControl<T>(options: ConnectOptions, work: (db: Connection) => Promise<T>): Promise<T> {
+/** The same, where Holdfast has to be installed; if it is not, or is closed to us, the error says so. `roles` may do it. */
+export function withControl<T>(
+  options: ConnectOptions,
+  work: (db: Connection) => Promise<T>,
+  roles?: string,
+): Promise<T> {
   return withConnection(options, async (db) => {
     try {
       return await work(db);
     } catch (error) {
-      throw await explained(db, options.schema ?? 'holdfast', error);
+      throw await explained(db, options.schema ?? 'holdfast', error, roles);
     }
   });
 }

@@ -15,6 +15,23 @@ export interface Wanted {
 
 /** SQLSTATE: of the server, of the role or of the database there are as many connections as there may be. */
 const tooManyConnections = '53300';
+
+const another = (what: string) =>
+  `give another ${what} with --database-url, DATABASE_URL or libpq's variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)`;
+
+const notLetIn = `see that the role is there (\\du in psql), that pg_hba.conf lets it in, and that ~/.pgpass has its password; or ${another('user')}`;
+
+/** What to do about a server that answers, by SQLSTATE. */
+const hints: Readonly<Record<string, string>> = {
+  [tooManyConnections]:
+    'wait until a connection is free, or raise max_connections or the CONNECTION LIMIT of the role or the database',
+  '28000': notLetIn,
+  '28P01': notLetIn,
+  '3D000': `see which databases are there with psql --list; or ${another('database')}`,
+  // It is not only starting: without a hot standby, a server takes none until it has recovered.
+  '57P03': 'wait until it has started or recovered: its log says how far it is',
+};
+
 /** Bytes: the server cuts longer names, and quotes them so. */
 const longestName = 63;
 
@@ -32,9 +49,9 @@ export function connectionError(error: unknown, wanted?: Wanted): HoldfastError 
   ]);
   return new HoldfastError('failed', `cannot connect to PostgreSQL${where}: ${reason}`, {
     code: 'connection_failed',
-    hint: isFull(error)
-      ? 'wait until a connection is free, or raise max_connections or the CONNECTION LIMIT of the role or the database'
-      : "see that the server runs there and takes connections; or give another address with --database-url, DATABASE_URL or libpq's variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)",
+    hint:
+      hints[codeOf(error) ?? ''] ??
+      `see that the server runs there and takes connections; or ${another('address')}`,
     cause: error,
   });
 }
@@ -45,7 +62,12 @@ export function hasNoConnectionFree(error: unknown): error is HoldfastError {
 }
 
 function isFull(error: unknown): boolean {
-  return (error as { code?: unknown } | undefined)?.code === tooManyConnections;
+  return codeOf(error) === tooManyConnections;
+}
+
+function codeOf(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : undefined;
 }
 
 function shown(name: string): string {

@@ -41,10 +41,12 @@ export async function install(db: Connection, schema: string): Promise<Installat
     const { installBoss } = await import('./boss.ts');
     return { ...installed, chores: (await installBoss(db, schema)) ?? null };
   } catch (error) {
+    if (codeOf(error) === noPrivilege) throw notForThisRole(schema, error as ServerError);
     throw codeOf(error) === lockNotAvailable ? await heldUp(db, schema, error) : error;
   }
 }
 
+const noPrivilege = '42501';
 const lockNotAvailable = '55P03';
 /** What another installation had made by the time that this one wanted to. */
 const madeMeanwhile = ['23505', '42P06', '42P07', '42710', '42723'];
@@ -61,6 +63,14 @@ export async function inTurn<T>(work: () => Promise<T>): Promise<T> {
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof ServerError ? error.code : undefined;
+}
+
+function notForThisRole(schema: string, cause: ServerError): HoldfastError {
+  return new HoldfastError('failed', cause.message, {
+    code: 'insufficient_privilege',
+    hint: `install as a superuser (--database-url postgres://postgres@HOST/DATABASE), as the owner of schema "${schema}", or, where there is none yet, as a role with CREATEROLE and CREATE on the database`,
+    cause,
+  });
 }
 
 async function heldUp(db: Connection, schema: string, cause: unknown): Promise<HoldfastError> {

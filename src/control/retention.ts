@@ -58,7 +58,7 @@ export async function retentionOf(db: Connection, cluster: string): Promise<Requ
   if (row === undefined) {
     throw new HoldfastError('usage', `cluster "${cluster}" does not exist`, {
       code: 'no_such_cluster',
-      hint: 'the table cluster has those that do',
+      hint: 'list those that do with "holdfast status"',
     });
   }
   const { now, isEnabled, ...policy } = row;

@@ -68,7 +68,7 @@ export function repositoryError(error: unknown, path: string): unknown {
   if (isFull(code)) return repositoryFull(path, error);
   return new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
     code: 'repository_unwritable',
-    hint: 'the repository ([worker] repository, HOLDFAST_REPOSITORY) has to belong to the user that archives',
+    hint: 'run this as the user that PostgreSQL runs as, and make the repository ([worker] repository, HOLDFAST_REPOSITORY) belong to it, as root: install -d -m 700 -o postgres DIR',
     cause: error,
   });
 }

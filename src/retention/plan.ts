@@ -217,7 +217,7 @@ function refuseMissing(
     `"${clusterDirectory}" is no repository, and backup ${copy.id} was copied to one`,
     {
       code: 'repository_unreadable',
-      hint: 'nothing expires: name the right one with --repository or HOLDFAST_REPOSITORY, and see that its file system is mounted',
+      hint: 'name the right one with --repository or HOLDFAST_REPOSITORY, and see that its file system is mounted: until then nothing expires',
     },
   );
 }

@@ -23,7 +23,8 @@ function found(files: number, seconds: number, change: Partial<ClusterStatus> = 
   );
 }
 
-const hangs = 'nothing failed, so archive_command (archive_library) hangs, is too slow or is not set';
+const hangs =
+  'no failure is counted, so archive_command (archive_library) hangs, is too slow, is not set, or names a program that the server does not find: see the log of the server';
 
 test('WAL that waits for its turn is no problem', (t) => {
   t.deepEqual(found(3, 300), []);

@@ -1,6 +1,7 @@
 /** Whether a drill may work below its drill directory: nobody else must be able to put anything in place of its own. */
 import { realpath, stat } from 'node:fs/promises';
 import { HoldfastError, messageOf } from '../../errors.ts';
+import { shellWord } from '../commands.ts';
 import { rootAloneWrites } from './root-alone.ts';
 
 const everybodyWrites = 0o002;
@@ -9,11 +10,7 @@ const sticky = 0o1000;
 /** @throws HoldfastError `drill_directory_unusable` */
 export async function refuseUnsafeDirectory(directory: string): Promise<void> {
   const { mode } = await stat(directory).catch((error: unknown) => {
-    throw unusable(
-      directory,
-      messageOf(error),
-      'it has to be there, and to belong to the user that runs drills',
-    );
+    throw unusable(directory, messageOf(error), howToMakeIt(directory));
   });
   if (process.getuid?.() === 0) {
     if (await rootAloneWrites(await realpath(directory))) return;
@@ -22,7 +19,15 @@ export async function refuseUnsafeDirectory(directory: string): Promise<void> {
     throw unusable(directory, 'others than root could put something in place of what root makes there', hint);
   }
   if ((mode & everybodyWrites) === 0 || (mode & sticky) !== 0) return;
-  throw unusable(directory, 'everybody can move and remove what is in it', 'chmod o-w, or chmod +t');
+  throw unusable(
+    directory,
+    'everybody can move and remove what is in it',
+    'take that right away with chmod o-w, or give it chmod +t',
+  );
+}
+
+export function howToMakeIt(directory: string): string {
+  return `make it as root, for the user that runs drills: install -d -m 700 -o USER ${shellWord(directory)}`;
 }
 
 function unusable(directory: string, reason: string, hint: string): HoldfastError {
