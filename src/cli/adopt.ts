@@ -58,7 +58,8 @@ export function addAdopt(program: Command): void {
       });
       const lines = linesAbout(consequences);
       if (options.json !== true) await printLines(lines);
-      if (!options.yes) await askForYes();
+      else if (!options.yes) await printJson({ ...asJson(consequences), adopted: null });
+      if (!options.yes) await askForYes(options.json === true);
       const origin = await withControl(control, (db) =>
         db.transaction(async () => {
           for (const [cluster, id] of given) await adoptRepository(db, cluster, id);
@@ -140,9 +141,11 @@ function linesAbout({ identity, schedules, policies, repositories }: Consequence
   ];
 }
 
-async function askForYes(): Promise<void> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    throw new HoldfastError('usage', 'there is no terminal to ask for a yes', {
+/** A question would be in the midst of the JSON. */
+async function askForYes(isJson: boolean): Promise<void> {
+  if (isJson || !process.stdin.isTTY || !process.stdout.isTTY) {
+    const why = isJson ? 'nobody is asked for a yes with --json' : 'there is no terminal to ask for a yes';
+    throw new HoldfastError('usage', why, {
       code: 'not_confirmed',
       hint: 'run "holdfast adopt --yes" if all of that is right',
     });

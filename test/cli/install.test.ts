@@ -91,4 +91,12 @@ test('a login without a role of Holdfast is told which one it needs', async (t) 
     adopt.stderr,
     /^holdfast: login "reader_\w+" may not adopt .*\n {2}hint: .* granted "holdfast_operator"$/m,
   );
+  for (const [args, hint] of [
+    [['expire'], /hint: have this login's role granted "holdfast_worker" \(or only look, with --dry-run\)$/m],
+    [['install'], /hint: install as a superuser \(--database-url .*, as the owner of schema "holdfast"/],
+  ] as const) {
+    const { status, stderr } = await holdfast([...args], { url: nobody.url });
+    t.is(status, 1);
+    t.regex(stderr, hint);
+  }
 });

@@ -39,6 +39,24 @@ for (const [url, said] of [
   });
 }
 
+test('a server that answers and does not let in is not said to be away', async (t) => {
+  const cluster = await sharedCluster();
+  for (const [part, wrong, hint] of [
+    [
+      'pathname',
+      '/no_such_database',
+      /^see which databases are there with psql --list; or give another database /,
+    ],
+    ['username', 'no_such_role', /^see that the role is there .* give another user with --database-url/],
+  ] as const) {
+    const url = new URL(cluster.url());
+    url[part] = wrong;
+    const error = await t.throwsAsync(Connection.open({ url: url.href }), { instanceOf: HoldfastError });
+    t.is(error.code, 'connection_failed');
+    t.regex(String(error.hint), hint, error.message);
+  }
+});
+
 for (const args of [
   ['postgres://user:hunter2 and more/db', 'status'],
   ['status', '--json', '--databse-url=postgres://user:hunter2 and more/db'],

@@ -13,7 +13,7 @@ const words = (command: string): string[] =>
     .trimEnd()
     .split('\n');
 
-test('the start command names pg_ctl and a log, and survives two shells', async (t) => {
+test.serial('the start command names pg_ctl and a log, and survives two shells', async (t) => {
   const directory = join(await temporaryDirectory(t), `it's $HOME "here"`);
   await mkdir(directory);
   const backup = { dataDirectory: '/nowhere', serverVersion: '17.2' };
@@ -27,3 +27,20 @@ test('the start command names pg_ctl and a log, and survives two shells', async 
   const whole = await startCommand({ directory, backup, programs: '/opt/pg/bin' });
   t.regex(whole, / -o "-p \d+ -c external_pid_file=external\.pid -c log_directory=log"$/);
 });
+
+test.serial(
+  'without known programs the start command names no pg_ctl that is only on the PATH, of whatever version',
+  async (t) => {
+    const directory = await temporaryDirectory(t);
+    const place = await temporaryDirectory(t);
+    await writeFile(join(place, 'pg_ctl'), '', { mode: 0o755 });
+    const path = process.env['PATH'];
+    process.env['PATH'] = `${place}:${path}`;
+    t.teardown(() => (process.env['PATH'] = path));
+    const command = await startCommand({
+      directory,
+      backup: { dataDirectory: '/nowhere', serverVersion: '17.2' },
+    });
+    t.regex(command, /^pg_ctl start /);
+  },
+);

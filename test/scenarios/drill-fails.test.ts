@@ -141,8 +141,9 @@ testWhen(noRestore ?? noSmallDisk)(
     const { code, message } = failure(t, await drill.run('--directory', disk.directory));
     t.is(code, 'no_room');
     t.regex(message, /it may take \d+\.\d MB, and [12]\.\d MB are free/);
-    const missing = failure(t, await drill.run('--directory', join(disk.directory, 'nowhere')));
-    t.is(missing.code, 'drill_directory_unusable');
+    const nowhere = await drill.run('--directory', join(disk.directory, 'nowhere'));
+    t.is(failure(t, nowhere).code, 'drill_directory_unusable');
+    t.regex(String(failure(t, nowhere).hint), /^make it as root, .*: install -d -m 700 -o USER \//);
   },
 );
 

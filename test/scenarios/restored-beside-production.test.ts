@@ -56,6 +56,10 @@ test('a restored server rests beside production until it is adopted, and then pr
   t.regex(unasked.stdout, /schedule expires runs: expire of cluster main, next at /);
   t.regex(unasked.stdout, /backups of cluster main expire by its retention policy/);
   t.regex(unasked.stderr, /there is no terminal to ask for a yes\n {2}hint: run "holdfast adopt --yes"/);
+  const asJson = await holdfast(['adopt', '--json'], { url });
+  t.is(asJson.status, 2);
+  t.like(JSON.parse(asJson.stdout), { adopted: null, policies: ['main'] });
+  t.is(JSON.parse(asJson.stderr).error.code, 'not_confirmed');
   for (const name of ['expires', 'copies']) t.deepEqual(await runsOf(restored.client, name), [], name);
   t.deepEqual(await stored(), before);
 

@@ -65,6 +65,18 @@ test('a method is one of three, and a command is a name that goes with its metho
   ]) {
     await t.throwsAsync(request(requester, values), { code: '23514' }, JSON.stringify(values));
   }
+  for (const [values, constraint, hint] of [
+    [{ method: 'cpoy' }, 'method_is_known', /^Give 'hold', where others copy the files, or 'copy'/],
+    [{ rate_limit: 1_000_000 }, 'rate_limit_goes_with_copy', /^Give method 'copy' /],
+    [{ compress_level: 3 }, 'compress_level_goes_with_copy', /^Give method 'copy' /],
+  ] as const) {
+    const error = await t.throwsAsync<Error & { hint: string; constraint: string }>(
+      request(requester, values),
+      { code: '23514' },
+    );
+    t.is(error.constraint, constraint);
+    t.regex(error.hint, hint);
+  }
   await t.notThrowsAsync(request(requester, { method: 'command', command: 'zfs-snapshot' }));
   await t.notThrowsAsync(request(requester, { method: 'copy' }));
 });

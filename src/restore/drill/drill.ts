@@ -21,6 +21,7 @@ import { removeAbandoned, type Removed } from './left-behind.ts';
 import { PrivateServer } from './private-server.ts';
 import { findPrograms } from './programs.ts';
 import { expectedBytes, refuseWithoutRoom } from './room.ts';
+import { refuseUnsafeDirectory } from './safe-directory.ts';
 import { withScratch, type Scratch } from './scratch.ts';
 import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
 
@@ -107,6 +108,7 @@ async function rehearseWith(
   const name = basename(directory);
   record.backup = { ...description, name };
   const programs = await findPrograms(choice.backup, options.programs);
+  await refuseUnsafeDirectory(drillDirectory); // to read the WAL may take hours
 
   const { clusterDirectory, target, signal } = options;
   report.phase('reading', `the WAL since ${description.startLsn}`);

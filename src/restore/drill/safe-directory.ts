@@ -1,5 +1,6 @@
 /** Whether a drill may work below its drill directory: nobody else must be able to put anything in place of its own. */
-import { realpath, stat } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { access, realpath, stat } from 'node:fs/promises';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { shellWord } from '../commands.ts';
 import { rootAloneWrites } from './root-alone.ts';
@@ -9,7 +10,7 @@ const sticky = 0o1000;
 
 /** @throws HoldfastError `drill_directory_unusable` */
 export async function refuseUnsafeDirectory(directory: string): Promise<void> {
-  const { mode } = await stat(directory).catch((error: unknown) => {
+  const { mode } = await usable(directory).catch((error: unknown) => {
     throw unusable(directory, messageOf(error), howToMakeIt(directory));
   });
   if (process.getuid?.() === 0) {
@@ -24,6 +25,11 @@ export async function refuseUnsafeDirectory(directory: string): Promise<void> {
     'everybody can move and remove what is in it',
     'take that right away with chmod o-w, or give it chmod +t',
   );
+}
+
+async function usable(directory: string): Promise<Stats> {
+  await access(directory, constants.W_OK | constants.X_OK);
+  return stat(directory);
 }
 
 export function howToMakeIt(directory: string): string {
