@@ -7,6 +7,7 @@ import { entryName } from '../repository/label-entry.ts';
 import { leaseName } from '../repository/lease.ts';
 import { whileReading } from '../repository/lock.ts';
 import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
+import { refuseInRepository } from '../restore/destination.ts';
 import { clusterOwner } from '../restore/extraction/cluster-owner.ts';
 import { lookAhead, type Ahead } from '../restore/look-ahead.ts';
 import { endCommand, fetchCommand } from '../restore/commands.ts';
@@ -88,6 +89,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     });
   }
   const directory = resolve(options.to);
+  await refuseInRepository([directory, options.walDirectory], repository);
   const target = wantedTarget(options);
   const choice = await chooseBackup({
     clusterDirectory: join(repository, options.cluster),

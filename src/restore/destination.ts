@@ -8,7 +8,7 @@ import { HoldfastError } from '../errors.ts';
 import { syncDirectory, writeSynced } from '../repository/durable-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
 import { unwritableHint } from './take-directory.ts';
-import { refuseWalDirectory } from './wal-directory.ts';
+import { isIn, placeOf, refuseWalDirectory } from './wal-directory.ts';
 
 export const noteName = 'holdfast-restore-unfinished';
 
@@ -48,6 +48,21 @@ export async function refuseDestination(
     'give --wal-directory a new or an empty directory',
     `use a directory below it, as initdb would have you: --wal-directory ${join(walDirectory, 'pg_wal')}`,
   );
+}
+
+/** What is there is backups and WAL only. @throws HoldfastError `in_the_repository` */
+export async function refuseInRepository(
+  directories: readonly (string | undefined)[],
+  repository: string,
+): Promise<void> {
+  const place = await placeOf(repository);
+  for (const directory of directories) {
+    if (directory === undefined || !isIn(await placeOf(directory), place)) continue;
+    throw new HoldfastError('usage', `"${directory}" is in the repository "${repository}"`, {
+      code: 'in_the_repository',
+      hint: 'give a directory outside of it, such as --to /var/lib/postgresql/VERSION/restored',
+    });
+  }
 }
 
 /** `written`: by which path the data directory is written. */

@@ -26,13 +26,13 @@ export async function refuseWalDirectory({ walDirectory, others, uid }: WantedWa
 }
 
 /** Without symbolic links, as far as the path is there. */
-async function placeOf(path: string): Promise<string> {
+export async function placeOf(path: string): Promise<string> {
   return realpath(path).catch(async () =>
     dirname(path) === path ? path : join(await placeOf(dirname(path)), basename(path)),
   );
 }
 
-function isIn(path: string, directory: string): boolean {
+export function isIn(path: string, directory: string): boolean {
   return `${path}${sep}`.startsWith(directory.endsWith(sep) ? directory : `${directory}${sep}`);
 }
 

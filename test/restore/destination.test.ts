@@ -2,7 +2,7 @@
 import { chmod, chown, lchown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { refuseDestination, writeNote } from '../../src/restore/destination.ts';
+import { refuseDestination, refuseInRepository, writeNote } from '../../src/restore/destination.ts';
 import { holdDestination } from '../../src/restore/hold-destination.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -41,6 +41,18 @@ test('a directory for WAL is refused where it has something in it, a mount point
   );
   await writeFile(join(place, 'file'), '');
   t.like(await refuse(join(place, 'file')), { code: 'directory_unwritable' });
+});
+
+test('nothing is restored into the repository, not by way of a link either; beside it is all right', async (t) => {
+  const { place } = await stage(t);
+  const repository = join(place, 'repository');
+  await mkdir(repository);
+  await symlink(repository, join(place, 'link'));
+  for (const directory of [repository, join(repository, 'main/data'), join(place, 'link/data')])
+    t.like(await t.throwsAsync(refuseInRepository([undefined, directory], repository)), {
+      code: 'in_the_repository',
+    });
+  await t.notThrowsAsync(refuseInRepository([join(place, 'repository2'), place, undefined], repository));
 });
 
 test('a directory for WAL is refused in the new data directory, around it, and in that of another server', async (t) => {
