@@ -1,4 +1,5 @@
 /** The log: one line per event on standard error, for people or as JSON. */
+import { plain } from './plain.ts';
 
 export const logLevels = ['error', 'warning', 'info', 'debug'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -37,7 +38,7 @@ function asText(level: LogLevel, message: string, fields: LogFields): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${typeof value === 'string' ? quoted(value) : String(value)}`);
-  return [new Date().toISOString(), level.padEnd(7), message, ...pairs].join(' ');
+  return plain([new Date().toISOString(), level.padEnd(7), message, ...pairs].join(' '));
 }
 
 function quoted(value: string): string {

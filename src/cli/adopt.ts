@@ -17,7 +17,7 @@ import {
 import { clustersWithPolicy } from '../control/retention.ts';
 import { HoldfastError } from '../errors.ts';
 import { nextRun } from '../schedules/next-run.ts';
-import { plain } from './format.ts';
+import { plain } from '../plain.ts';
 import { configFrom, controlFrom, type GlobalOptions } from './options.ts';
 import { asSql, printJson, printLines } from './output.ts';
 

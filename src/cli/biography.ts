@@ -1,7 +1,8 @@
 /** What `holdfast status ID` shows: everything about one request. */
 import type { Proof } from '../control/drills.ts';
 import type { Event, Request, Stage } from '../control/status.ts';
-import { bytes, plain, seconds, time } from './format.ts';
+import { plain } from '../plain.ts';
+import { bytes, seconds, time } from './format.ts';
 import { paint } from './paint.ts';
 import { table, type Column } from './table.ts';
 

@@ -1,6 +1,6 @@
 /** How "holdfast check" ends where it cannot know. */
+import { plain } from '../plain.ts';
 import { withoutSecretArguments, type Failure } from './failure.ts';
-import { plain } from './format.ts';
 import { printJson, printLines } from './output.ts';
 
 export const exitStatuses = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;

@@ -18,9 +18,10 @@ import {
   walBacklogs,
   workers,
 } from '../control/status.ts';
+import { plain } from '../plain.ts';
 import { CheckFailed, exitStatuses } from './check-failed.ts';
 import { failureOf } from './failure.ts';
-import { plain, seconds } from './format.ts';
+import { seconds } from './format.ts';
 import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } from './options.ts';
 import { asSql, printJson, printLines } from './output.ts';
 

@@ -1,7 +1,8 @@
 /** What `holdfast drill` says at its end. */
 import type { DrillCheck } from '../control/drills.ts';
 import type { Drilled } from '../restore/drill/drill.ts';
-import { bytes, plain, seconds, time } from './format.ts';
+import { plain } from '../plain.ts';
+import { bytes, seconds, time } from './format.ts';
 import { asSql } from './output.ts';
 import { paint } from './paint.ts';
 

@@ -8,8 +8,8 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { drill, type Drilled, type DrillReport } from '../restore/drill/drill.ts';
 import { planDrill } from '../restore/drill/plan.ts';
 import { targetFrom } from '../restore/target-wish.ts';
+import { plain } from '../plain.ts';
 import { drillAsJson, drillLines } from './drill-result.ts';
-import { plain } from './format.ts';
 import { untilInterrupted } from './interruption.ts';
 import {
   type GlobalOptions,

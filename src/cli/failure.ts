@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { ServerError, type Notice } from '../control/connection.ts';
 import { exitStatusOf, HoldfastError, messageOf } from '../errors.ts';
+import { plain } from '../plain.ts';
 import { redactIn } from '../redact.ts';
 
 export interface Failure {
@@ -97,8 +98,9 @@ export function reportNotice({ severity, message, detail, hint }: Notice): void 
 }
 
 function paragraph(message: string, detail: string | undefined, hint: string | undefined): string {
-  const lines = [`holdfast: ${message}`];
-  if (detail !== undefined) lines.push(`  detail: ${detail}`);
-  if (hint !== undefined) lines.push(`  hint: ${hint}`);
+  const lines = [`holdfast: ${plain(message)}`];
+  // What a server says in detail may have several lines.
+  if (detail !== undefined) lines.push(`  detail: ${detail.split('\n').map(plain).join('\n')}`);
+  if (hint !== undefined) lines.push(`  hint: ${plain(hint)}`);
   return `${lines.join('\n')}\n`;
 }

@@ -32,17 +32,6 @@ export function time(value: Date): string {
     .replace(/\.\d+Z$/, ' UTC');
 }
 
-/**
- * Text from the database, for a terminal: whoever may insert a request must not be able to move the cursor of
- * whoever looks at it, nor to turn the direction of its text.
- */
-export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (character) => {
-    if (character === '\n' || character === '\t') return ' ';
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
-}
-
 /** `1 file`, `2 files`. */
 export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;

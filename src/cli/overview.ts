@@ -10,7 +10,8 @@ import type {
   WalBacklog,
   WorkerStatus,
 } from '../control/status.ts';
-import { bytes, plain, seconds, time } from './format.ts';
+import { plain } from '../plain.ts';
+import { bytes, seconds, time } from './format.ts';
 import { paint, type Style } from './paint.ts';
 import { table, type Column } from './table.ts';
 

@@ -6,7 +6,7 @@ import { lookedToVariable, nothing } from '../repository/looked-to.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
 import { backupIn } from '../restore/find-backup.ts';
 import { place, type Placed } from '../restore/place.ts';
-import { plain } from './format.ts';
+import { plain } from '../plain.ts';
 import { addWhere, backupById, type WhereOptions } from './label.ts';
 import { configFrom, idOption } from './options.ts';
 import { printJson, printLines } from './output.ts';

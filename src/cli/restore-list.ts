@@ -3,7 +3,8 @@ import { listedBackups } from '../restore/stored-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { storedHolds, type FoundHold } from '../repository/stored-holds.ts';
-import { bytes, plain, time } from './format.ts';
+import { plain } from '../plain.ts';
+import { bytes, time } from './format.ts';
 import { asSql, printJson, printLines } from './output.ts';
 import { table, type Column } from './table.ts';
 

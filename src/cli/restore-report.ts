@@ -8,7 +8,8 @@ import type { Ahead } from '../restore/look-ahead.ts';
 import type { Recovery } from '../restore/recovery-settings.ts';
 import type { Restored } from '../restore/restore.ts';
 import { configurationIsMissing, startCommand, type StartOptions } from '../restore/start-command.ts';
-import { bytes, count, plain } from './format.ts';
+import { plain } from '../plain.ts';
+import { bytes, count } from './format.ts';
 
 export interface Report {
   choice: Choice;

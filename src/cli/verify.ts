@@ -7,7 +7,8 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { findStored } from '../restore/choose-backup.ts';
 import { listedBackups, type Listed, type StoredBackup } from '../restore/stored-backup.ts';
 import { verify, type Verification } from '../restore/verify.ts';
-import { bytes, count, plain, seconds } from './format.ts';
+import { plain } from '../plain.ts';
+import { bytes, count, seconds } from './format.ts';
 import {
   type GlobalOptions,
   addJobsOption,

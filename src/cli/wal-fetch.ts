@@ -76,7 +76,7 @@ async function comesLater(
   if (isStandby(walDirectory) || walFileKind(name) !== 'segment') return false;
   const { hasCome, isInPlace } = await import('../wal/hole.ts');
   if (await isInPlace(name, walDirectory)) return false;
-  return hasCome(name, clusterDirectory, fetch);
+  return hasCome(name, { walDirectory, clusterDirectory }, fetch);
 }
 
 /** Whoever restored the server has left a lease on the WAL that it needs. */

@@ -22,31 +22,35 @@ function namesOf(database: 'passwd' | 'group'): (id: number) => string {
   return (id) => {
     const found = known.get(id);
     if (found !== undefined) return found;
-    const name = askSystem(database, id) ?? fromFile(database, id) ?? '';
+    const name = entryOf(database, id)?.[0] ?? '';
     known.set(id, name);
     return name;
   };
 }
 
+/** The fields of its entry; undefined: nobody here knows that number. */
+export function entryOf(database: 'passwd' | 'group', id: number): string[] | undefined {
+  return askSystem(database, id) ?? fromFile(database, id);
+}
+
 /** undefined: there is no such program, or no such id. */
-function askSystem(database: string, id: number): string | undefined {
+function askSystem(database: string, id: number): string[] | undefined {
   const { status, stdout } = spawnSync('getent', [database, String(id)], {
     encoding: 'latin1',
     timeout: patience,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  return status === 0 ? nameOf(stdout.split('\n'), id) : undefined;
+  return status === 0 ? entryIn(stdout.split('\n'), id) : undefined;
 }
 
-function fromFile(database: string, id: number): string | undefined {
+function fromFile(database: string, id: number): string[] | undefined {
   try {
-    return nameOf(readFileSync(`/etc/${database}`, 'latin1').split('\n'), id);
+    return entryIn(readFileSync(`/etc/${database}`, 'latin1').split('\n'), id);
   } catch {
     return undefined; // the numbers are there in any case
   }
 }
 
-function nameOf(lines: string[], id: number): string | undefined {
-  const entry = lines.map((line) => line.split(':')).find((fields) => fields[2] === String(id));
-  return entry?.[0] || undefined;
+function entryIn(lines: string[], id: number): string[] | undefined {
+  return lines.map((line) => line.split(':')).find((fields) => fields[2] === String(id) && fields[0] !== '');
 }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
+import { isListOf, oddValue } from './description-values.ts';
 import { parseDescription, type BackupDescription } from './label-entry.ts';
 import { repositoryUnreadable } from './repository-errors.ts';
 
@@ -93,13 +94,15 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   const backup = parseDescription(file, bytes) as RepositoryBackup;
   const refuse = (reason: string) =>
     new HoldfastError('failed', `"${file}" ${reason}`, { code: 'backup_damaged' });
+  const odd = oddValue(backup);
+  if (odd !== undefined) throw refuse(`has a "${odd}" that is none`);
   for (const [key, type] of Object.entries(types)) {
     if (typeof backup[key as keyof RepositoryBackup] !== type) throw refuse(`has no ${type} "${key}"`);
   }
   if (!['string', 'undefined'].includes(typeof backup.walLinkedTo))
     throw refuse('has a "walLinkedTo" that is not a string');
   for (const key of ['tablespaces', 'tars', 'damagedPages'] as const) {
-    if (!Array.isArray(backup[key])) throw refuse(`has no list "${key}"`);
+    if (!isListOf(key, backup[key])) throw refuse(`has no list "${key}"`);
   }
   const stray = backup.tars.find((tar) => !/^(base|\d+)\.tar\.zst$/.test(tar.name));
   if (stray !== undefined) throw refuse(`lists "${stray.name}", which is not a tar of a backup`);

@@ -174,7 +174,7 @@ export function parseHeader(bytes: Buffer, from = 0): ParsedHeader {
         member: {
           ...member,
           name: pax.get('path') ?? member.name,
-          size: Number(pax.get('size') ?? member.size),
+          size: sizeIn(pax) ?? member.size,
         },
         dataAt: at,
       };
@@ -210,6 +210,16 @@ function parseBlock(block: Buffer): { member: TarMember; type: string } {
       group: text(297, 32),
     },
   };
+}
+
+/** Of a negative one, what comes next would lie before it, and there would be no end. @throws RangeError */
+function sizeIn(pax: ReadonlyMap<string, string>): number | undefined {
+  const text = pax.get('size');
+  if (text === undefined) return undefined;
+  const size = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(size))
+    throw new RangeError('a pax header has a size that is not one');
+  return size;
 }
 
 function parsePax(body: Buffer, records: Map<string, string>): void {

@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { syncDirectory, writeSynced } from '../repository/durable-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
+import { isIn, placeOf, serverAround } from './real-place.ts';
+import { tablespaceOverlaps } from './tablespaces.ts';
 import { unwritableHint } from './take-directory.ts';
-import { isIn, placeOf, refuseWalDirectory } from './wal-directory.ts';
+import { refuseWalDirectory } from './wal-directory.ts';
 
 export const noteName = 'holdfast-restore-unfinished';
 
@@ -21,12 +23,16 @@ export interface Destination {
   walDirectory?: string | undefined;
 }
 
-/** @throws HoldfastError `directory_not_empty`, `wal_directory_overlaps`, `directory_unwritable`; nothing is changed */
+/**
+ * @throws HoldfastError `directory_not_empty`, `directory_of_server`, `tablespace_overlaps`, `wal_directory_overlaps`,
+ * `directory_unwritable`; nothing is changed
+ */
 export async function refuseDestination(
   { directory, tablespaces, walDirectory }: Destination,
   uid: number | undefined,
 ): Promise<void> {
   const locations = tablespaces.map(({ location }) => bytePath(location, '').toString());
+  await refuseOverlaps(directory, tablespaces);
   if (walDirectory !== undefined)
     await refuseWalDirectory({ walDirectory, others: [directory, ...locations], uid });
   await refuseFull(
@@ -63,6 +69,30 @@ export async function refuseInRepository(
       hint: 'give a directory outside of it, such as --to /var/lib/postgresql/VERSION/restored',
     });
   }
+}
+
+/** By where links lead: files of two would lie among each other, or in the backups of another server. */
+async function refuseOverlaps(directory: string, tablespaces: Destination['tablespaces']): Promise<void> {
+  const data = await placeOf(directory);
+  refuseWithin(directory, data, 'give --to a directory apart from it');
+  const seen = [{ what: 'the data directory', place: data }];
+  for (const { oid, location } of tablespaces) {
+    const named = bytePath(location, '').toString();
+    const place = await placeOf(named);
+    const other = seen.find((one) => isIn(place, one.place) || isIn(one.place, place));
+    if (other !== undefined) throw tablespaceOverlaps(oid, other.what);
+    refuseWithin(named, place, `say where to put it: --tablespace ${oid}=DIR`);
+    seen.push({ what: `tablespace ${oid}`, place });
+  }
+}
+
+function refuseWithin(named: string, place: string, hint: string): void {
+  const server = serverAround(place);
+  if (server === undefined) return;
+  throw new HoldfastError('failed', `"${named}" is in "${server}", which is a server's`, {
+    code: 'directory_of_server',
+    hint,
+  });
 }
 
 /** `written`: by which path the data directory is written. */

@@ -34,6 +34,8 @@ export async function startCommand(options: StartOptions): Promise<string> {
     // The server writes this file at its start, and removes it at its end; one without a name is an error in its log.
     'external_pid_file=external.pid',
     'log_directory=log',
+    // Its subscriptions have the slots of the old server's: it would take their changes from them.
+    'max_logical_replication_workers=0',
     // It is emptied at the start. There is no such setting from 15 on.
     ...(major < 15 ? ['stats_temp_directory=pg_stat_tmp'] : []),
     ...settings,

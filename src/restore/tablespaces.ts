@@ -59,12 +59,15 @@ function refuseOverlap(placed: readonly PlacedTablespace[], to: string): void {
   for (const { oid, path } of paths) {
     const other = paths.find((one) => one.oid !== oid && path.startsWith(one.path));
     if (other === undefined && !to.startsWith(path)) continue;
-    const what = other === undefined ? 'the data directory' : `tablespace ${other.oid}`;
-    throw new HoldfastError('failed', `tablespace ${oid} and ${what} would lie one in the other`, {
-      code: 'tablespace_overlaps',
-      hint: `say where to put it: --tablespace ${oid}=DIR`,
-    });
+    throw tablespaceOverlaps(oid, other === undefined ? 'the data directory' : `tablespace ${other.oid}`);
   }
+}
+
+export function tablespaceOverlaps(oid: string, what: string): HoldfastError {
+  return new HoldfastError('failed', `tablespace ${oid} and ${what} would lie one in the other`, {
+    code: 'tablespace_overlaps',
+    hint: `say where to put it: --tablespace ${oid}=DIR`,
+  });
 }
 
 /**

@@ -1,8 +1,7 @@
 /** Whether pg_wal can have that directory to itself. */
-import { existsSync } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
+import { isIn, placeOf, serverAround } from './real-place.ts';
 
 export interface WantedWal {
   /** Absolute. */
@@ -20,25 +19,9 @@ export async function refuseWalDirectory({ walDirectory, others, uid }: WantedWa
     const place = await placeOf(other);
     if (isIn(wal, place) || isIn(place, wal)) throw overlaps(walDirectory, `overlaps with "${other}"`);
   }
-  for (let above = dirname(wal); above !== dirname(above); above = dirname(above))
-    if (isServers(above)) throw overlaps(walDirectory, `is in "${above}", which is a server's`);
+  const above = serverAround(wal);
+  if (above !== undefined) throw overlaps(walDirectory, `is in "${above}", which is a server's`);
   await refuseAnothers(walDirectory, uid);
-}
-
-/** Without symbolic links, as far as the path is there. */
-export async function placeOf(path: string): Promise<string> {
-  return realpath(path).catch(async () =>
-    dirname(path) === path ? path : join(await placeOf(dirname(path)), basename(path)),
-  );
-}
-
-export function isIn(path: string, directory: string): boolean {
-  return `${path}${sep}`.startsWith(directory.endsWith(sep) ? directory : `${directory}${sep}`);
-}
-
-/** A data directory, or where one has its WAL. */
-function isServers(directory: string): boolean {
-  return ['PG_VERSION', 'archive_status'].some((name) => existsSync(join(directory, name)));
 }
 
 /** The server sets its mode at the next start: it has to be its own. */

@@ -2,14 +2,15 @@
  * Whether a segment that the archive does not have is a hole in it, and not its end. PostgreSQL takes it for the end:
  * recovery would be over there, and the server open, without what later segments hold.
  */
-import { open, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../errors.ts';
-import { parseTimelineHistory } from '../postgres/timeline-history.ts';
+import { formatLsn } from '../postgres/lsn.ts';
+import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
 import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
-import { archivedPath, segmentsIn, walLogs } from '../repository/wal-archive.ts';
+import { archivedPath, segmentsIn, walFileKind, walLogs } from '../repository/wal-archive.ts';
 import { requireIdentity } from './fetch.ts';
 
 /** Milliseconds for which it may still come: a directory that is read while it changes may show the later file only. */
@@ -22,11 +23,12 @@ const pollEvery = 500;
  */
 export async function hasCome(
   name: string,
-  clusterDirectory: string,
+  { walDirectory, clusterDirectory }: { walDirectory: string; clusterDirectory: string },
   isThere: () => Promise<boolean>,
 ): Promise<boolean> {
   for (let waited = 0; ; waited += pollEvery) {
-    const later = await laterThan(name, clusterDirectory);
+    const later =
+      (await laterThan(name, clusterDirectory)) ?? (await leftLater(name, walDirectory, clusterDirectory));
     if (later === undefined) return false;
     if (waited >= patience) throw missing(name, later, clusterDirectory);
     await sleep(pollEvery);
@@ -61,6 +63,38 @@ async function laterThan(name: string, clusterDirectory: string): Promise<string
     if (later !== undefined) return (await isOn(name, clusterDirectory)) ? later : undefined;
   }
   return undefined;
+}
+
+/**
+ * A history file by which the server goes on to another timeline behind that segment, so that there was more of it;
+ * undefined: there is none. Recovery keeps the one that it follows in pg_wal (timeline.c: readTimeLineHistory).
+ */
+async function leftLater(
+  name: string,
+  walDirectory: string,
+  clusterDirectory: string,
+): Promise<string | undefined> {
+  const { walSegmentSize } = await requireIdentity(clusterDirectory);
+  const { timeline, number } = parseSegmentName(name, walSegmentSize);
+  const names = await readdir(walDirectory).catch((): string[] => []);
+  for (const file of names.filter((one) => walFileKind(one) === 'timeline history').sort()) {
+    const ancestors = await ancestorsIn(join(walDirectory, file));
+    const at = ancestors.findIndex((ancestor) => ancestor.timeline === timeline);
+    const [end, begin] = [ancestors[at]?.end, ancestors[at - 1]?.end ?? 0n];
+    const segmentOf = (lsn: bigint) => lsn / BigInt(walSegmentSize);
+    if (end !== undefined && segmentOf(begin) <= number && number < segmentOf(end))
+      return `${file}, by which timeline ${timeline} went on to ${formatLsn(end)}`;
+  }
+  return undefined;
+}
+
+/** None where it cannot be read: who asks for it is told. */
+async function ancestorsIn(path: string): Promise<Ancestor[]> {
+  try {
+    return parseTimelineHistory(await readFile(path), Number.parseInt(basename(path), 16));
+  } catch {
+    return [];
+  }
 }
 
 /** Recovery asks for a segment on the newest timeline first, whether that had begun by then or not (up to 12). */

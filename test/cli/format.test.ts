@@ -1,5 +1,8 @@
 import test from 'ava';
-import { bytes, plain, seconds, time } from '../../src/cli/format.ts';
+import { bytes, seconds, time } from '../../src/cli/format.ts';
+import { createLog } from '../../src/log.ts';
+import { plain } from '../../src/plain.ts';
+import { holdfast } from '../support/process.ts';
 
 for (const [value, text] of [
   [-0.2, '0 s'],
@@ -39,4 +42,13 @@ test("what could move a terminal's cursor or turn its text is made visible", (t)
     'red \\u001b[31m, bell \\u0007, C1 \\u009b, turned \\u202e, two lines',
   );
   t.is(plain('naïve 备份 👩‍👩‍👧‍👦'), 'naïve 备份 👩‍👩‍👧‍👦');
+});
+
+test('nothing of it reaches a terminal by errors or by the log', async (t) => {
+  const evil = 'a\u001b[2Jb\u009bc';
+  const { stderr } = await holdfast(['restore', '--list', '--repository', `/nowhere/${evil}`]);
+  t.regex(stderr, /nowhere\/a\\u001b\[2Jb\\u009bc/);
+  const lines: string[] = [];
+  createLog({ write: (line) => lines.push(line) }).warning(evil, { label: evil, path: `${evil} x` });
+  t.notRegex(lines.join('').trimEnd(), /\p{Cc}/u);
 });

@@ -1,4 +1,5 @@
-// Frames that somebody else has made: what they say of themselves does not decide how much memory reading them takes.
+// What somebody else has written to a repository: frames do not decide how much memory reading them takes, and what a
+// backup says of itself is held against what can be.
 import { open, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
@@ -7,7 +8,13 @@ import { frameBytes, frameRoom } from '../../src/backup/copy/frame-builder.ts';
 import { readCompressed } from '../../src/repository/compressed-file.ts';
 import { compressHere, readCompressedHere } from '../../src/repository/compressed-here.ts';
 import { largestTarFrame, readFrameIndex, writeFrameIndex } from '../../src/repository/frame-index.ts';
+import {
+  formatRepositoryBackup,
+  parseRepositoryBackup,
+  type RepositoryBackup,
+} from '../../src/repository/repository-backup.ts';
 import { FrameFiles } from '../../src/restore/extraction/frame-file.ts';
+import { describedBackup } from '../support/described-backup.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const gigabyte = 1 << 30;
@@ -100,4 +107,46 @@ test('a frame of a tar that is not the one of the index is not decompressed', as
     message: /not the one/,
   });
   files.close();
+});
+
+test('a description whose values cannot be is not a backup, though its checksum is right', (t) => {
+  const essentials = {
+    id: 7,
+    label: '\u001b[2J',
+    systemIdentifier: '-7412345678901234567',
+    startedAt: '2026-03-14T02:00:00.000Z',
+    stoppedAt: '2026-03-14T02:01:00.000Z',
+    startLsn: '0/100028',
+    startWal: '000000010000000000000001',
+    stopLsn: '0/100100',
+    stopWal: '000000010000000000000001',
+    walSegmentSize: 1 << 20,
+  };
+  const described = JSON.parse(describedBackup(essentials).toString()) as RepositoryBackup;
+  const { sha256: _, ...sound } = described as RepositoryBackup & { sha256: string };
+  const parse = (changes: object) =>
+    parseRepositoryBackup('file', formatRepositoryBackup({ ...sound, ...changes }));
+  t.is(parse({}).label, essentials.label, 'a label may be anything');
+  const odd: Record<string, unknown>[] = [
+    { id: 1e300 },
+    { timeline: 0 },
+    { systemIdentifier: '../x' },
+    { serverVersion: '18\u001b[2J' },
+    { startedAt: '2026-03-14T99:00:00Z' },
+    { stoppedAt: 'never' },
+    { startWal: '../../../etc/passwd' },
+    { stopWal: '00000001000000000000000g' },
+    { startLsn: '0/1/2' },
+    { stopLsn: '' },
+    { tars: [null] },
+    { tars: [{ name: 'base.tar.zst', bytes: -5, size: 1, frames: 1 }] },
+    { tablespaces: [{ oid: '../x', path: '/x', tar: 'x' }] },
+    { damagedPages: ['\u001b[2J'] },
+  ];
+  for (const changes of odd)
+    t.throws(
+      () => parse(changes),
+      { code: 'backup_damaged', message: new RegExp(String(Object.keys(changes))) },
+      JSON.stringify(changes),
+    );
 });

@@ -144,3 +144,12 @@ test('what is no header is refused', (t) => {
   t.throws(() => parseHeader(broken), { message: 'a tar header has a wrong checksum' });
   t.throws(() => parseHeader(header.subarray(0, 100)), { message: 'a tar header is cut off' });
 });
+
+test('a size in a pax header that is none is refused: what follows would lie before it, without end', (t) => {
+  const large = encodeHeader({ ...member, size: 8 ** 11 }).toString('latin1');
+  const sized = (size: string) =>
+    parseHeader(Buffer.from(large.replace(/\d+ size=\d+\n/, `${size.length + 9} size=${size}\n`), 'latin1'));
+  t.is(sized('9589934592').member?.size, 9_589_934_592);
+  for (const size of ['-858993612', '1e99999999', '0x20000000', ' 858993459'])
+    t.throws(() => sized(size), { message: 'a pax header has a size that is not one' }, size);
+});

@@ -67,6 +67,28 @@ test('a directory for WAL is refused in the new data directory, around it, and i
   t.deepEqual((await readdir(place)).sort(), ['other', 'way']);
 });
 
+test('what would come to lie in one place through links is refused, and so is a place in another server’s', async (t) => {
+  const { place, directory } = await stage(t);
+  await mkdir(join(place, 'real'));
+  await symlink(join(place, 'real'), join(place, 'link'));
+  const refuse = (tablespaces: { oid: string; location: string }[], to = directory) =>
+    t.throwsAsync<Error & { code: string }>(refuseDestination({ directory: to, tablespaces }, undefined));
+  const one = { oid: '1', location: join(place, 'real/a') };
+  const other = await refuse([one, { oid: '2', location: join(place, 'link/a') }]);
+  t.is(other.message, 'tablespace 2 and tablespace 1 would lie one in the other');
+  const within = await refuse([{ ...one, location: join(place, 'link/data/a') }], join(place, 'real/data'));
+  t.is(within.code, 'tablespace_overlaps');
+  t.regex(within.message, /tablespace 1 and the data directory/);
+
+  await mkdir(join(place, 'other/spare'), { recursive: true });
+  await writeFile(join(place, 'other/PG_VERSION'), '18');
+  await symlink(join(place, 'other/spare'), join(place, 'spare'));
+  t.like(await refuse([], join(place, 'spare')), { code: 'directory_of_server' });
+  const ofServer = await refuse([{ ...one, location: join(place, 'spare/a') }]);
+  t.regex(ofServer.message, /\/spare\/a" is in ".*\/other", which is a server's$/);
+  t.deepEqual((await readdir(place)).sort(), ['link', 'other', 'real', 'spare']);
+});
+
 asRoot('a directory for WAL is refused where it is neither the server’s nor root’s', async (t) => {
   const { place, refuse, directory } = await stage(t);
   const wal = join(place, 'wal');

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { chown, cp, lchown, lstat, mkdir, readdir, readFile, rename, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { groupOf } from '../../src/identity/group-of.ts';
 import { backupAt, type StoredBackup } from '../../src/restore/stored-backup.ts';
 import { startHoldfast } from '../support/process.ts';
 import { eventually } from '../support/eventually.ts';
@@ -64,6 +65,13 @@ test('a restore as root masks modes, gives all to one user who is not root, and 
   t.is(rooted.status, 1);
   t.regex(rooted.stderr, /would belong to root\n {2}hint: run this as the user that PostgreSQL runs as/);
   t.false(existsSync(rooted.to));
+
+  // A drill runs what is in there, and with such a group it would be root in all but name.
+  const grouped = await restoreForged({ edit: (member) => ({ ...member, gid: 0, group: 'disk' }) });
+  t.is(grouped.status, 0, grouped.stderr);
+  const given = await stat(join(grouped.to, 'PG_VERSION'));
+  t.deepEqual([given.uid, given.gid], [owner.uid, groupOf(owner.uid, 0)]);
+  t.not(given.gid, 0);
 
   const outside = join(await temporaryDirectory(t), 'outside');
   await mkdir(outside);

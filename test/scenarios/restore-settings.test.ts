@@ -125,6 +125,12 @@ test('the printed commands start a copy beside the old server, which keeps its f
   await eventually('it is open at its target', async () => (await reached()) === '{1,2}');
   const timeline = 'select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)';
   t.is(await withClient(url, (client) => client.value(timeline)), '00000002');
+  const subscribers = `select current_setting('max_logical_replication_workers')`;
+  t.is(
+    await withClient(url, (client) => client.value(subscribers)),
+    '0',
+    "none takes the old server's changes",
+  );
   t.deepEqual(await files(), before);
   await run(`${copy.bin('pg_ctl')} stop -m fast -w -D ${copy.dataDirectory}`);
   t.deepEqual(await files(), before);

@@ -43,6 +43,21 @@ test('what a timeline had not begun by is no hole in it', async (t) => {
   t.is((await scene.fetch(name(4, 2))).status, 200);
 });
 
+test('nor does it end at a hole before the place where its timeline was left for the next one', async (t) => {
+  const scene = await holedScene(t);
+  await scene.wal('00000002.history', Buffer.from('1\t0/600100\tno recovery target specified\n'));
+  await scene.wal(name(6, 2));
+  for (const file of ['00000002.history', name(6, 2)]) t.is((await scene.push(file)).status, 0);
+  // Recovery has the history file in pg_wal, as it follows it; it needs the segments 4 and 5 on the way.
+  const { status, stderr } = await scene.fetch(name(4));
+  t.is(status, 200);
+  t.regex(stderr, /has 00000002\.history, by which timeline 1 went on to 0\/600100, but not \w+4:/);
+  t.is((await scene.fetch(name(6))).status, 1, 'the rest of it is in that of timeline 2');
+  t.is((await scene.fetch(name(7, 2))).status, 1, 'the end');
+  await rm(join(scene.dataDirectory, 'pg_wal', '00000002.history'));
+  t.is((await scene.fetch(name(4))).status, 1, 'a recovery that stays on timeline 1 ends with what there is of it');
+});
+
 /** An archive of the segments 1 and 3, with the one in between put away; and a server that recovers. */
 async function holedScene(t: ExecutionContext): Promise<Scene> {
   const scene = await walScene(t);

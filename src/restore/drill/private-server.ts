@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
-import { open, readFile, rm, stat } from 'node:fs/promises';
+import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../../errors.ts';
@@ -82,7 +82,7 @@ export class PrivateServer {
       signal.throwIfAborted();
       if (this.#hasEnded) throw explainServer(await this.log());
       if ((await this.#status()) === 'ready') break;
-      this.#options.onSegment(await lastSegment(scratch.log));
+      this.#options.onSegment(await this.#said(scratch.log, lastSegment));
       await sleep(100);
     }
     if (recovery.target.kind !== 'latest') refuseUnreached(await this.log());
@@ -90,7 +90,7 @@ export class PrivateServer {
 
   /** Everything that it has said. */
   log(): Promise<string> {
-    return readFile(this.#options.scratch.log, 'utf8').catch(() => '');
+    return this.#said(this.#options.scratch.log, (file) => file.readFile('utf8'));
   }
 
   get #hasEnded(): boolean {
@@ -132,9 +132,29 @@ export class PrivateServer {
     }
   }
 
+  /** What the server's user has turned into something else, such as a link to what only root may read, says nothing. */
+  async #said(path: string, read: (file: FileHandle) => Promise<string>): Promise<string> {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => undefined);
+    try {
+      const stats = await file?.stat();
+      const isIts = stats?.isFile() === true && stats.nlink === 1 && stats.uid === this.#uid;
+      return file !== undefined && isIts ? await read(file) : '';
+    } catch {
+      return '';
+    } finally {
+      await file?.close();
+    }
+  }
+
+  get #uid(): number {
+    return this.#identity?.uid ?? process.geteuid?.() ?? 0;
+  }
+
   /** The server says so itself, in the eighth line of its lock file. */
   async #status(): Promise<string> {
-    const file = await readFile(join(this.#options.scratch.data, 'postmaster.pid'), 'utf8').catch(() => '');
+    const path = join(this.#options.scratch.data, 'postmaster.pid');
+    const file = await this.#said(path, (opened) => opened.readFile('utf8'));
     const lines = file.split('\n').map((line) => line.trim());
     return Number(lines[0]) === this.#process?.pid ? (lines[7] ?? '') : '';
   }
@@ -153,23 +173,12 @@ function environment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(inherited), LC_ALL: 'C', HOLDFAST_CONFIG: '/dev/null' };
 }
 
-async function lastSegment(log: string): Promise<string> {
-  const { size } = await stat(log).catch(() => ({ size: 0 }));
+async function lastSegment(log: FileHandle): Promise<string> {
+  const { size } = await log.stat();
   const from = Math.max(0, size - 8192);
-  const file = await open(log, 'r').catch(() => undefined);
-  if (file === undefined) return '';
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
-    const found = [
-      ...buffer
-        .subarray(0, bytesRead)
-        .toString()
-        .matchAll(/restored log file "([0-9A-F]{24})"/g),
-    ];
-    return found.at(-1)?.[1] ?? '';
-  } finally {
-    await file.close();
-  }
+  const { buffer, bytesRead } = await log.read(Buffer.alloc(size - from), 0, size - from, from);
+  const said = buffer.subarray(0, bytesRead).toString();
+  return [...said.matchAll(/restored log file "([0-9A-F]{24})"/g)].at(-1)?.[1] ?? '';
 }
 
 function ownerIsRoot(): HoldfastError {

@@ -1,10 +1,11 @@
 /**
  * Whom a restore by root gives the files to: one user, as PostgreSQL wants it, and never root. It is the owner of what
- * initdb had made, whatever else lay in the data directory.
+ * initdb had made, whatever else lay in the data directory; the group is one that this user has.
  */
 import type { FrameEntry } from '../../repository/frame-index.ts';
 import type { TarMember } from '../../repository/tar.ts';
 import { HoldfastError } from '../../errors.ts';
+import { groupOf } from '../../identity/group-of.ts';
 import type { StoredBackup } from '../stored-backup.ts';
 import { FrameFiles } from './frame-file.ts';
 import { contentsOf } from './frame-pieces.ts';
@@ -39,7 +40,7 @@ export function clusterOwner(backup: StoredBackup, frames: readonly FrameEntry[]
       hint: 'run this as the user that PostgreSQL runs as: it does not run as root',
     });
   }
-  return { uid, gid };
+  return { uid, gid: groupOf(uid, gid) };
 }
 
 function firstOf({ directory }: StoredBackup, frames: readonly FrameEntry[]): TarMember | undefined {

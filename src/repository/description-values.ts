@@ -1,0 +1,50 @@
+/**
+ * Whether what a backup.json says can be. Its checksum holds for whoever wrote it, who need not be Holdfast: what is
+ * read there becomes paths, loops and lines on a terminal. Pure.
+ */
+import type { BackupDescription } from './label-entry.ts';
+
+const segment = /^[0-9A-F]{24}$/;
+const lsn = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
+
+/** The key of the first value that cannot be; undefined: none. Their types are right. */
+export function oddValue(description: BackupDescription): keyof BackupDescription | undefined {
+  const { id, timeline, systemIdentifier, serverVersion } = description;
+  const checks: [keyof BackupDescription, boolean][] = [
+    ['id', Number.isSafeInteger(id) && id >= 0],
+    ['timeline', Number.isSafeInteger(timeline) && timeline > 0 && timeline < 2 ** 32],
+    ['systemIdentifier', /^-?\d{1,19}$/.test(systemIdentifier)],
+    ['serverVersion', /^[1-9]\d\P{Cc}*$/u.test(serverVersion)],
+    ['startedAt', isTime(description.startedAt)],
+    ['stoppedAt', isTime(description.stoppedAt)],
+    ['startWal', segment.test(description.startWal)],
+    ['stopWal', segment.test(description.stopWal)],
+    ['startLsn', lsn.test(description.startLsn)],
+    ['stopLsn', lsn.test(description.stopLsn)],
+  ];
+  return checks.find(([, can]) => !can)?.[0];
+}
+
+const shapes = {
+  tars: { name: 'string', bytes: 'number', size: 'number', frames: 'number' },
+  tablespaces: { oid: 'number', path: 'string', tar: 'string' },
+  damagedPages: { file: 'string', block: 'number' },
+};
+
+export function isListOf(key: keyof typeof shapes, list: unknown): boolean {
+  return Array.isArray(list) && list.every((one) => hasShape(Object(one), shapes[key]));
+}
+
+function hasShape(one: Record<string, unknown>, shape: Record<string, string>): boolean {
+  return Object.entries(shape).every(([name, type]) =>
+    type === 'number' ? isAmount(one[name]) : typeof one[name] === type,
+  );
+}
+
+function isAmount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isTime(text: string): boolean {
+  return /^\d{4,6}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text));
+}

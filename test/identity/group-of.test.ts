@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { groupOf } from '../../src/identity/group-of.ts';
+
+const rows = (file: string) =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
+
+test('a user has only groups that are his on this host, whatever a backup says', (t) => {
+  const [name = '', , uid = '', gid = ''] = rows('/etc/passwd').find(([, , id]) => Number(id) > 0) ?? [];
+  const own = Number(gid);
+  t.is(groupOf(Number(uid), own), own);
+  const groups = rows('/etc/group').filter(([, , id]) => id !== undefined && Number(id) !== own);
+  for (const [, , id = '', members = ''] of groups)
+    t.is(groupOf(Number(uid), Number(id)), members.split(',').includes(name) ? Number(id) : own, id);
+
+  const nobody = 1_999_999_999;
+  t.is(groupOf(nobody, nobody + 1), nobody + 1, 'nobody here knows either');
+  t.is(groupOf(nobody, 0), nobody);
+  t.is(groupOf(Number(uid), nobody), own);
+});
