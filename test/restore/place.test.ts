@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, link, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { HoldfastError } from '../../src/errors.ts';
@@ -8,6 +8,7 @@ import type { Backup } from '../../src/restore/backup.ts';
 import { place } from '../../src/restore/place.ts';
 import { runProcess } from '../support/children.ts';
 import { noServerFiles, ownCluster, sharedCluster } from '../support/cluster.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 import { backupAndCopy, copyNow, startRealBackup } from './real-backup.ts';
 
@@ -171,6 +172,24 @@ test('a postmaster.pid of a process that works in that directory is respected', 
   t.is(error.code, 'server_running');
   t.regex(error.message, new RegExp(`postmaster.pid of process ${there.pid}, which is alive$`));
 });
+
+testWhen(process.getuid?.() === 0 ? noServerFiles : 'only root can give files away')(
+  'as root, a link in the copy is not followed: what it leads to is neither written nor given away',
+  async (t) => {
+    const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+    const secret = join(await temporaryDirectory(t), 'secret');
+    await writeFile(secret, 'kept');
+    for (const name of ['recovery.signal', 'postgresql.auto.conf'])
+      for (const make of [symlink, link]) {
+        await rm(join(copy, name), { force: true });
+        await make(secret, join(copy, name));
+        await t.throwsAsync(place(backup, copy, { stopBefore: 1n << 60n }), { code: 'link_in_the_way' });
+        t.is(await readFile(secret, 'utf8'), 'kept');
+        t.is((await stat(secret)).uid, 0);
+        await rm(join(copy, name));
+      }
+  },
+);
 
 test("the files are the directory's owner's, and its group's to read where the directory is", async (t) => {
   for (const [directoryMode, fileMode] of [
