@@ -49,10 +49,15 @@ function usageFailure(error: CommanderError): Failure {
   return {
     exitStatus: exitStatusOf.usage,
     code: error.code.replace('commander.', ''),
-    message: argumentProblem(error) ?? first.replace(/^error: /, ''),
+    message: argumentProblem(error) ?? withoutValue(first.replace(/^error: /, '')),
     detail: undefined,
     hint: suggestion === undefined ? 'see --help' : suggestion.replace('Did', 'did'),
   };
+}
+
+/** Of an option that nobody knows, the value may be anything: a misspelt "--database-url=…" has a password. */
+function withoutValue(message: string): string {
+  return message.replace(/^(unknown option '--?[^=']+=).*$/s, "$1…'");
 }
 
 /** Commander makes two sentences of it: what is invalid, and why, which has to begin with "it" or with the value. */

@@ -7,6 +7,7 @@ import { HoldfastError } from '../errors.ts';
 import {
   declaredTarget,
   declareTarget,
+  isOurs,
   isReceipted,
   noteRefusal,
   settled,
@@ -66,6 +67,7 @@ async function push(path: string, target: Target, config: WalConfig): Promise<vo
 
 async function wouldHelp(path: string, { clusterDirectory, invocation }: Target): Promise<boolean> {
   if (invocation === undefined || !(await isBehind(dirname(dirname(path))))) return false;
+  if (!(await isOurs(dirname(path)))) return false;
   const declared = await declaredTarget(dirname(path));
   const { ctimeMs } = await stat(path);
   return declared?.clusterDirectory === clusterDirectory && Date.now() - ctimeMs > settled;

@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
 import { temporaryName } from '../identity/temporary.ts';
 import { syncDirectory, writeSynced } from '../repository/durable-files.ts';
 import { pushDirectory } from './our-directories.ts';
@@ -54,12 +55,15 @@ export async function replaceKnownRepository(
 }
 
 async function known(walDirectory: string): Promise<Map<string, string>> {
-  const text = await readFile(join(pushDirectory(walDirectory), fileName), 'utf8').catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '{}';
-      throw error;
-    },
-  );
+  const file = join(pushDirectory(walDirectory), fileName);
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '{}';
+    throw new HoldfastError('failed', `"${file}" cannot be read: ${error.message}`, {
+      code: 'wal_unreadable',
+      hint: 'give what is in its directory to the user that the server runs as (chown)',
+      cause: error,
+    });
+  });
   return new Map(Object.entries(parsed(text)).filter(isEntry));
 }
 

@@ -3,12 +3,11 @@
  * archiver's own order, the first file included, and nothing gets its name in the archive before the file ahead of it
  * has: what the archive refuses of this data directory, the archiver must meet before anything behind it is archived.
  */
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TaskThread } from '../thread-tasks.ts';
 import { AheadPass } from './ahead-pass.ts';
 import { prepareWal, type PreparedFile } from './push.ts';
-import { declaredTarget } from './receipts.ts';
+import { declaredTarget, isOurs } from './receipts.ts';
 import { sameRepository } from './same-repository.ts';
 import { waitingFiles } from './waiting-files.ts';
 
@@ -35,7 +34,7 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
   const { dataDirectory, clusterDirectory, compressLevel, ahead, goOn } = options;
   const walDirectory = join(dataDirectory, 'pg_wal');
   const target = await declaredTarget(walDirectory);
-  if (target?.clusterDirectory !== clusterDirectory || !(await isOurs(dataDirectory))) return 0;
+  if (target?.clusterDirectory !== clusterDirectory || !(await isOurs(walDirectory))) return 0;
   await sameRepository(walDirectory, clusterDirectory); // else receipts would speak of another one
   const hasMany = options.mayUseThreads === true && (await waitingFiles(walDirectory)).length >= many;
   const pass = new AheadPass({ walDirectory, target, ahead, goOn });
@@ -51,9 +50,4 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
   await Promise.allSettled(lanes); // none is left at work when another has failed
   await Promise.all(lanes);
   return pass.result();
-}
-
-/** What another user than the server's archived, its "wal push" could not read. */
-async function isOurs(dataDirectory: string): Promise<boolean> {
-  return (await stat(dataDirectory)).uid === process.geteuid?.();
 }

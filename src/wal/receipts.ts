@@ -100,6 +100,7 @@ export async function declareTarget(path: string, target: Target, repository?: s
   const walDirectory = dirname(path);
   if (!existsSync(join(walDirectory, 'archive_status'))) return; // no server's pg_wal
   try {
+    if (!(await isOurs(walDirectory))) return;
     if (repository !== undefined) await rememberRepository(walDirectory, target.clusterDirectory, repository);
     await note(walDirectory, 'target', target);
   } catch {
@@ -111,9 +112,15 @@ export async function declaredTarget(walDirectory: string): Promise<Target | und
   return (await noted(walDirectory, 'target')) as Target | undefined;
 }
 
+/** What root, say, leaves there by a push that somebody types, the server could not read. */
+export async function isOurs(walDirectory: string): Promise<boolean> {
+  return (await stat(walDirectory)).uid === process.geteuid?.();
+}
+
 /** Until the archiver has got past it, nothing is archived ahead. */
 export async function noteRefusal(path: string): Promise<void> {
   if (!existsSync(pushDirectory(dirname(path)))) return; // nobody goes ahead
+  if (!(await isOurs(dirname(path)))) return;
   await note(dirname(path), 'refused', basename(path)).catch(() => undefined);
 }
 

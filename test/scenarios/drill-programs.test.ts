@@ -20,7 +20,10 @@ test('a drill as root asks and starts only programs that root alone can write, a
   const { uid, gid } = await stat(String(scene.cluster.dataDirectory));
   const place = await scene.cluster.serverDirectory('programs');
   const noted = join(place, 'noted');
-  const script = `#!/bin/sh\nid -u >> '${noted}'\necho 'postgres (PostgreSQL) ${scene.cluster.version}.1'\n`;
+  const secret = join(await temporaryDirectory(t), 'secret');
+  await writeFile(secret, 'FATAL:  what only root may read\n');
+  // As a server it turns its log into a link, which root is not to follow.
+  const script = `#!/bin/sh\n[ "$1" = -D ] && ln -sf '${secret}' "\${2%/*}/server.log"\nid -u >> '${noted}'\necho 'postgres (PostgreSQL) ${scene.cluster.version}.1'\n`;
   const theirs = join(place, 'postgres');
   await writeFile(theirs, script, { mode: 0o755 });
   await chown(theirs, uid, gid);
@@ -32,6 +35,7 @@ test('a drill as root asks and starts only programs that root alone can write, a
 
   const named = await drill.run('--target-immediate', '--pg-bin', place);
   t.is(named.status, 1, 'it is no server');
+  t.is(named.result.error?.message, 'PostgreSQL does not get through recovery: ');
   t.deepEqual(new Set((await readFile(noted, 'utf8')).trim().split('\n')), new Set([String(uid)]));
   await writeFile(noted, '');
   const to = join(await temporaryDirectory(t), 'data');

@@ -1,7 +1,7 @@
 // Which repository a data directory's WAL goes to is known by its id: mounts are missing just after a reboot.
-import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { holdfast } from '../support/process.ts';
@@ -96,3 +96,32 @@ async function refused(t: ExecutionContext, scene: Scene): Promise<void> {
   t.true(stderr.includes(`--data-directory ${scene.dataDirectory}`), stderr);
   t.false(existsSync(scene.archived(second)));
 }
+
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
+
+asRoot('a push that root types leaves nothing that the server could not read', async (t) => {
+  const scene = await walScene(t);
+  const place = dirname(scene.dataDirectory);
+  await mkdir(join(scene.dataDirectory, 'pg_wal/archive_status'));
+  for (const name of [first, second]) {
+    await scene.wal(name);
+    await writeFile(join(scene.dataDirectory, 'pg_wal/archive_status', `${name}.ready`), '');
+  }
+  const server = { uid: 12_345, gid: 12_345 };
+  for (const name of ['.', ...(await readdir(place, { recursive: true }))])
+    await chown(join(place, name), server.uid, server.gid);
+
+  t.is((await scene.push(first)).status, 0);
+  t.false(existsSync(join(scene.dataDirectory, 'pg_wal/pgsql_tmp.holdfast.push')));
+  const env = { HOLDFAST_REPOSITORY: scene.repository };
+  const { status, stderr } = await holdfast(['wal', 'push', `pg_wal/${second}`], {
+    cwd: scene.dataDirectory,
+    env,
+    as: server,
+  });
+  t.is(status, 0, stderr);
+  t.is(
+    (await stat(join(scene.dataDirectory, 'pg_wal/pgsql_tmp.holdfast.push/repositories'))).uid,
+    server.uid,
+  );
+});
