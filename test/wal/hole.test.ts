@@ -55,7 +55,11 @@ test('nor does it end at a hole before the place where its timeline was left for
   t.is((await scene.fetch(name(6))).status, 1, 'the rest of it is in that of timeline 2');
   t.is((await scene.fetch(name(7, 2))).status, 1, 'the end');
   await rm(join(scene.dataDirectory, 'pg_wal', '00000002.history'));
-  t.is((await scene.fetch(name(4))).status, 1, 'a recovery that stays on timeline 1 ends with what there is of it');
+  t.is(
+    (await scene.fetch(name(4))).status,
+    1,
+    'a recovery that stays on timeline 1 ends with what there is of it',
+  );
 });
 
 /** An archive of the segments 1 and 3, with the one in between put away; and a server that recovers. */
