@@ -26,7 +26,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 20
+where :version > 21
 \gexec
 
 select :version < 1 as needed \gset
@@ -128,6 +128,11 @@ select :version < 20 as needed \gset
 \if :needed
   \ir ../migrations/020-limits-by-login.sql
   insert into :"schema".migration (number, name) values (20, 'limits-by-login');
+\endif
+select :version < 21 as needed \gset
+\if :needed
+  \ir ../migrations/021-origin-of-a-schema.sql
+  insert into :"schema".migration (number, name) values (21, 'origin-of-a-schema');
 \endif
 
 \ir functions/accept_backup_chore.sql

@@ -19,8 +19,9 @@ begin
   then
     return new;
   end if;
-  -- Only recall_hold() has the right to write this one, and only says again what was said before.
-  if changed @> array['keep', 'keep_changed_at'] and changed <@ array['keep', 'keep_changed_at'] and new.keep and new.keep_changed_at < this_moment
+  -- Only recall_hold() has the right to write this one, and only says again what was said before: by a clock that was
+  -- ahead, in what is the future now.
+  if changed @> array['keep', 'keep_changed_at'] and changed <@ array['keep', 'keep_changed_at'] and new.keep
     and not exists (select from backup_expiry where request_id = new.id)
   then
     return new;
@@ -67,7 +68,9 @@ begin
       using errcode = 'HF001', hint = 'See backup_expiry.';
   end if;
   if new.keep <> old.keep then
-    new.keep_changed_at := this_moment;
+    -- Later than what was said before, whatever the clock was then: what lies beside the backup is over by it.
+    new.keep_changed_at := greatest(this_moment,
+      greatest(old.keep_changed_at, old.requested_at) + interval '1 microsecond');
   end if;
   if new.state = old.state then
     return new;

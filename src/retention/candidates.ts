@@ -131,7 +131,7 @@ export function unlessAhead<T extends Candidate>(candidate: T, now: Date): T {
   const { stoppedAt, held } = candidate;
   if (stoppedAt.getTime() - now.getTime() <= clocksDiffer) return candidate;
   const why = `it is dated in the future (${stoppedAt.toISOString().slice(0, 19)}Z), and counts for no other one`;
-  return { ...candidate, isSound: false, held: [...held, why] };
+  return { ...candidate, isSound: false, isAhead: true, held: [...held, why] };
 }
 
 /** By what the control database says of its request. */

@@ -11,7 +11,7 @@ import { spansTo } from '../postgres/timeline-history.ts';
 import { byRequester, isCopy, type Group } from './by-requester.ts';
 import { isOnWay, isUnknown, mayLeadTo, type Histories } from './history.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
-import { newestFirst } from './order.ts';
+import { endsOf, newestFirst } from './order.ts';
 
 export interface Candidate {
   /** <UTC start>-<id>, which is its name in the repository. */
@@ -26,6 +26,8 @@ export interface Candidate {
   startWal: string;
   stopWal: string;
   stoppedAt: Date;
+  /** That time has not come yet, so it says nothing of any other one. */
+  isAhead?: boolean;
   /** Complete, and not found damaged; of one that brings no WAL, not found without WAL in the archive, either. */
   isSound: boolean;
   /** The schedule or the role that requested it: what is not in the repository is counted by that. */
@@ -79,23 +81,23 @@ export function decideBackups<T extends Candidate>(
   const { histories = new Map(), systemIdentifier } = branches[0] ?? {};
   const inOrder = newestFirst(whole(backups), { histories, systemIdentifier });
   const sound = inOrder.filter(({ isSound }) => isSound);
+  const endOf = endsOf(backups, { histories, systemIdentifier });
 
   const groups = byRequester(sound, rules.recoverSince);
   for (const { backup, reason, rolls } of newestOnes(inOrder, sound, groups)) {
     keep(backup, reason);
     if (rolls && backup) rolling.add(backup);
   }
-  for (const { backup, reason } of startingPoints(sound, groups, rules, branches)) {
+  for (const { backup, reason } of startingPoints(sound, { groups, rules, branches, endOf })) {
     keep(backup, reason);
     rolling.add(backup);
   }
   for (const backup of inOrder) {
-    if (rules.recoverSince === null || backup.stoppedAt > rules.recoverSince) {
+    if (rules.recoverSince === null || endOf(backup) > rules.recoverSince) {
       rolling.add(backup);
       if (rules.recoverSince !== null) keep(backup, 'it is within recovery_window');
     }
-    if (rules.keepSince !== null && backup.stoppedAt > rules.keepSince)
-      keep(backup, 'it is within keep_within');
+    if (rules.keepSince !== null && endOf(backup) > rules.keepSince) keep(backup, 'it is within keep_within');
   }
   for (const [backup, reason] of countedAgain(sound, groups, rules)) keep(backup, reason);
   for (const backup of irreplaceable(backups, sound)) {
@@ -132,15 +134,21 @@ function whole<T extends Candidate>(backups: readonly T[]): readonly T[] {
   return others.some(({ isSound }) => isSound) ? others : backups;
 }
 
+interface Question<T> {
+  groups: readonly Group<T>[];
+  rules: Rules;
+  branches: readonly Branch[];
+  /** At the earliest. */
+  endOf: (backup: T) => Date;
+}
+
 /** For each branch the newest backup from which all of it can be reached, and that from which the window begins. */
 function* startingPoints<T extends Candidate>(
   sound: readonly T[],
-  groups: readonly Group<T>[],
-  { recoverSince }: Rules,
-  branches: readonly Branch[],
+  { groups, rules: { recoverSince }, branches, endOf }: Question<T>,
 ): Iterable<{ backup: T; reason: string }> {
   const firstOf = (among: readonly T[]) =>
-    recoverSince === null ? undefined : among.find(({ stoppedAt }) => stoppedAt <= recoverSince);
+    recoverSince === null ? undefined : among.find((backup) => endOf(backup) <= recoverSince);
   for (const { timeline, histories, systemIdentifier } of branches) {
     const way = spansTo(timeline, histories);
     // On one way positions are in the order of time, whatever the clocks were.

@@ -15,28 +15,53 @@ export interface Ordered {
   stoppedAt: Date;
 }
 
-/** `histories`: of that system. */
-export function newestFirst<T extends Ordered>(
-  backups: readonly T[],
-  { histories, systemIdentifier }: { histories: Histories; systemIdentifier: string | undefined },
-): T[] {
-  const ways = new Map<number, readonly TimelineSpan[]>();
-  const wayTo = (timeline: number) => {
-    const way = ways.get(timeline) ?? spansTo(timeline, histories);
-    ways.set(timeline, way);
-    return way;
-  };
-  const precedes = (a: T, b: T) => {
-    if (a.systemIdentifier !== b.systemIdentifier) return false;
-    if (a.timeline === b.timeline) return compareOnTimeline(a, b) < 0;
-    return a.systemIdentifier === systemIdentifier && isOnWay(a, wayTo(b.timeline));
-  };
+interface Known {
+  /** Of that system. */
+  histories: Histories;
+  systemIdentifier: string | undefined;
+}
+
+export function newestFirst<T extends Ordered>(backups: readonly T[], known: Known): T[] {
+  const precedes = precedence(known);
   return [...Map.groupBy(backups, (backup) => backup.systemIdentifier)]
     .flatMap(([system, ofOne]) =>
       datedInOrder(inOrder(ofOne, precedes)).map((one, rank) => ({ ...one, system, rank })),
     )
     .sort((a, b) => b.at - a.at || (a.system === b.system ? b.rank - a.rank : a.system < b.system ? 1 : -1))
     .map(({ backup }) => backup);
+}
+
+/**
+ * Since when each of them is there, at the earliest: what it lies behind was there before. One that was made while a clock
+ * was behind looks older than it is.
+ */
+export function endsOf<T extends Ordered & { isAhead?: boolean }>(
+  backups: readonly T[],
+  known: Known,
+): (backup: T) => Date {
+  const precedes = precedence(known);
+  const dated = backups.filter(({ isAhead }) => isAhead !== true);
+  const ends = new Map(
+    dated.map((backup) => {
+      const before = dated.filter((other) => precedes(other, backup));
+      return [backup, new Date(Math.max(...[backup, ...before].map(({ stoppedAt }) => stoppedAt.getTime())))];
+    }),
+  );
+  return (backup) => ends.get(backup) ?? backup.stoppedAt;
+}
+
+function precedence({ histories, systemIdentifier }: Known): (a: Ordered, b: Ordered) => boolean {
+  const ways = new Map<number, readonly TimelineSpan[]>();
+  const wayTo = (timeline: number) => {
+    const way = ways.get(timeline) ?? spansTo(timeline, histories);
+    ways.set(timeline, way);
+    return way;
+  };
+  return (a, b) => {
+    if (a.systemIdentifier !== b.systemIdentifier) return false;
+    if (a.timeline === b.timeline) return compareOnTimeline(a, b) < 0;
+    return a.systemIdentifier === systemIdentifier && isOnWay(a, wayTo(b.timeline));
+  };
 }
 
 /** Oldest first: always the one with the earliest date of those that no other one precedes. */

@@ -85,6 +85,29 @@ test('a keep that was taken back holds no longer, and one that was set again aft
   t.deepEqual(await held(stage, 0), []);
 });
 
+test('a keep that was set while the clock was ahead can be taken back, also in a restored control database', async (t) => {
+  const stage = await retentionStage(t);
+  const { superuser, operator, ids } = stage;
+  await stage.policy({ keep_last: 4 });
+  for (const isRestored of [false, true]) {
+    await keep(stage, 0);
+    await superuser.query('begin');
+    await superuser.query('set local session_replication_role = replica');
+    await superuser.query(
+      `update holdfast.backup_request set keep_changed_at = keep_changed_at + interval '400 days' where keep`,
+    );
+    await superuser.query('commit');
+    await stage.expired();
+    t.is((await held(stage, 0)).length, 1);
+    if (isRestored) await forget(stage);
+    await stage.expired();
+    t.true(await operator.value('select keep from holdfast.backup_request where id = $1', [ids[0]]));
+    await keep(stage, 0, false);
+    await stage.expired();
+    t.deepEqual(await held(stage, 0), []);
+  }
+});
+
 test('what lies beside a backup that the database does not know holds it, also with --unknown', async (t) => {
   const stage = await retentionStage(t);
   const { names, superuser, ids } = stage;

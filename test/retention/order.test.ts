@@ -96,3 +96,21 @@ test('a backup that is dated in the future stays, and takes no place of another 
   const soon = backup(1, -1 / 1440);
   t.is(unlessAhead(soon, now), soon, 'clocks differ by a little');
 });
+
+test('backups that were made while the clock was behind shorten no window', (t) => {
+  const branches = [{ timeline: 1, histories, systemIdentifier: '7' }];
+  const going = (all: Candidate[], more: Partial<Rules>) =>
+    decideBackups(all, { ...rules, keepLast: null, recoverSince: null, ...more }, branches)
+      .filter(({ goes }) => goes)
+      .map(({ backup: { id } }) => id);
+  const twoWeeks = new Date(present - 14 * day);
+  const behind = [backup(1, 20), backup(2, 10), backup(3, 32), backup(4, 31), backup(5, 0)];
+  t.deepEqual(going(behind, { recoverSince: twoWeeks }), [], 'the window begins with the first');
+  t.deepEqual(going(behind, { keepSince: twoWeeks }), [1], 'the third was made after the second');
+  const ahead = { ...backup(1, -400), isAhead: true };
+  t.deepEqual(
+    going([ahead, backup(2, 40), backup(3, 0)], { keepSince: twoWeeks }),
+    [2],
+    'one that is ahead keeps no other',
+  );
+});

@@ -14,14 +14,15 @@ import { testWhen } from '../support/test-when.ts';
 
 const ownTest = testWhen(noOwnCluster);
 
-test('a request carries the system identifier, the OID and the timeline of its control database', async (t) => {
+test('a request carries the system identifier, the OIDs and the timeline of its control database', async (t) => {
   const client = await connect(t, (await installedDatabase(t)).url);
   const id = await request(client);
   const identifier = await client.value<string>('select system_identifier::text from pg_control_system()');
   const origin = () => client.value('select control_origin from holdfast.backup_request where id = $1', [id]);
   const oid = await client.value<string>('select holdfast.this_database()::text');
-  t.is(await origin(), `${identifier}/${oid}/1`);
-  t.is(await client.value('select holdfast.control_origin()'), `${identifier}/${oid}/1`);
+  const table = await client.value<string>(`select 'holdfast.confirmed_origin'::regclass::oid::text`);
+  t.is(await origin(), `${identifier}/${oid}/${table}/1`);
+  t.is(await client.value('select holdfast.control_origin()'), `${identifier}/${oid}/${table}/1`);
 });
 
 ownTest(
@@ -74,6 +75,24 @@ test('a copy of the control database on the same server rests, and what was requ
   t.false(await copy.value(own, [id]), 'adopting it does not make the old requests its own');
 });
 
+test('what is restored from a dump into the same database rests, and executes no request of before', async (t) => {
+  const client = await connect(t, (await installedDatabase(t)).url);
+  const id = await request(client);
+  // As pg_restore makes it: the rows of before in a table of its own.
+  for (const sql of [
+    'alter table holdfast.confirmed_origin rename to dumped',
+    'create table holdfast.confirmed_origin (like holdfast.dumped including all)',
+    'insert into holdfast.confirmed_origin select * from holdfast.dumped',
+    'drop table holdfast.dumped',
+  ])
+    await client.query(sql);
+  t.false(await client.value('select holdfast.origin_is_confirmed()'));
+  await client.query('select holdfast.adopt()');
+  t.true(await client.value('select holdfast.origin_is_confirmed()'));
+  const own = 'select control_origin = holdfast.control_origin() from holdfast.backup_request where id = $1';
+  t.false(await client.value(own, [id]), 'adopting it does not make the old requests its own');
+});
+
 test('an upgrade from origins without an OID leaves in charge what was in charge, and at rest what rested', async (t) => {
   const client = await connect(t, (await installedDatabase(t)).url);
   const [live, foreign, over] = [await request(client), await request(client), await request(client)];
@@ -98,15 +117,17 @@ test('an upgrade from origins without an OID leaves in charge what was in charge
   await client.query(`update holdfast.confirmed_origin set origin = ${old}`);
   t.false(await client.value('select holdfast.origin_is_confirmed()'));
   const upgrade = async () => {
-    const file = new URL('migrations/019-origin-of-a-database.sql', packageRoot);
-    for (const { sql } of parseScript(readFileSync(file, 'utf8'), { schema: 'holdfast' }))
-      await client.query(sql);
+    for (const migration of ['019-origin-of-a-database', '021-origin-of-a-schema']) {
+      const file = new URL(`migrations/${migration}.sql`, packageRoot);
+      for (const { sql } of parseScript(readFileSync(file, 'utf8'), { schema: 'holdfast' }))
+        await client.query(sql);
+    }
   };
   await upgrade();
   t.true(await client.value('select holdfast.origin_is_confirmed()'));
   t.deepEqual(await origins(), [
     { id: live, origin: now },
-    { id: foreign, origin: now.replace(/.*(\/\d+\/).*/, '-12$11F') },
+    { id: foreign, origin: now.replace(/^-?\d+(\/\d+\/\d+\/).*/, '-12$11F') },
     { id: over, origin: before },
   ]);
   await t.throwsAsync(
