@@ -12,6 +12,9 @@ export interface Ancestor {
   end: bigint;
 }
 
+/** Of each timeline that is known. */
+export type Histories = ReadonlyMap<number, readonly Ancestor[]>;
+
 /** A part of the WAL on one timeline: LSNs, where it was begun and where it was left; undefined: it goes on. */
 export interface TimelineSpan {
   timeline: number;
@@ -31,6 +34,15 @@ export function spansTo(
     begin = end;
   }
   return [...spans, { timeline, begin, end: undefined }];
+}
+
+/** Whether recovery of that backup can take this way: it had ended before its timeline was left. */
+export function isOnWay(
+  backup: { timeline: number; stopLsn: bigint },
+  way: readonly TimelineSpan[],
+): boolean {
+  const span = way.find(({ timeline }) => timeline === backup.timeline);
+  return span !== undefined && (span.end === undefined || backup.stopLsn <= span.end);
 }
 
 /** The name of a timeline's history file. */

@@ -18,7 +18,7 @@ export interface Place {
   inode: number;
   /** When the directory was made, in milliseconds; undefined: its file system does not say so. */
   born?: number | undefined;
-  /** Of its file PG_VERSION, which no server ever writes. */
+  /** Of its file PG_VERSION, which no server ever writes; 0: it is not there yet, as a restore is at work. */
   versionInode: number;
 }
 
@@ -55,13 +55,13 @@ export function leaseName(directory: string, backup: string): string {
 export type NewLease = Omit<Lease, 'host' | 'boot' | 'at' | 'place'>;
 
 /**
- * `path`: by which the directory is reached. Takes the place of what earlier restores into that very directory have
+ * `path`: by which the directory is reached; `isWhole`: whether it has been restored. Takes the place of what earlier restores into that very directory have
  * left; one of the same path may have been moved away, and its server replay there.
  * @throws HoldfastError where it cannot be written
  */
 export async function writeLease(
   clusterDirectory: string,
-  { name, path }: { name: string; path: string },
+  { name, path, isWhole = true }: { name: string; path: string; isWhole?: boolean },
   lease: NewLease,
 ): Promise<void> {
   const file = leaseFile(clusterDirectory, name);
@@ -70,7 +70,7 @@ export async function writeLease(
     await stat(clusterDirectory);
     await makeDurableDirectory(dirname(file));
     const made = { host: hostname(), boot: bootId() ?? '', at: new Date().toISOString() };
-    const place = await placeOf(path);
+    const place = await placeOf(path, isWhole);
     const content = { version: 1, ...lease, ...made, place };
     const text = `${JSON.stringify(content, null, 2)}\n`;
     await replaceFile({ path: file, text, temporaries: '.lease' });
@@ -144,8 +144,9 @@ export async function hasRecovered({ directory, place }: Lease): Promise<boolean
   return (await isThere('recovery.signal')) === false && (await isThere('standby.signal')) === false;
 }
 
-async function placeOf(path: string): Promise<Place> {
-  const [directory, version] = [await stat(path), await stat(join(path, 'PG_VERSION'))];
+async function placeOf(path: string, isWhole = true): Promise<Place> {
+  const directory = await stat(path);
+  const version = isWhole ? await stat(join(path, 'PG_VERSION')) : { ino: 0 };
   // Where there is no such time, 0 or another one stands for it.
   const { ino, birthtimeMs: born, ctimeMs } = directory;
   return { inode: ino, versionInode: version.ino, born: born === 0 || born === ctimeMs ? undefined : born };

@@ -1,7 +1,8 @@
 /**
  * Which backup to restore for a target: the newest one that had ended before it, on a timeline that leads to the
- * target's. Pure: from what the repository has.
+ * target's. Which one is the newest, its place in the WAL says before its date does. Pure: from what the repository has.
  */
+import { newestFirst } from '../postgres/backup-order.ts';
 import { spansTo } from '../postgres/timeline-history.ts';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
@@ -12,7 +13,8 @@ import { newestTimeline, type Archive, type Span } from './wal-path.ts';
 export type Candidate = Pick<
   RepositoryBackup,
   'id' | 'timeline' | 'startedAt' | 'stoppedAt' | 'startLsn' | 'stopLsn'
->;
+> &
+  Partial<Pick<RepositoryBackup, 'systemIdentifier'>>;
 
 export interface Wish {
   target: Target;
@@ -33,14 +35,14 @@ export function pickBackup<T extends Candidate>(
   wish: Wish,
   histories: Archive['histories'],
 ): Picked<T> {
-  const newestFirst = backups.toSorted((a, b) => compare(endOf(b), endOf(a)));
+  const inOrder = inTheirOrder(backups, histories);
   const passedOver: T[] = [];
-  for (const backup of newestFirst) {
+  for (const backup of inOrder) {
     const path = pathFrom(backup, wish.timeline, histories);
     if (reasonAgainst(backup, path, wish) === undefined) return { backup, path, passedOver };
     if (!leadsThrough(path, backup)) passedOver.push(backup);
   }
-  const nearest = newestFirst.at(-1);
+  const nearest = inOrder.at(-1);
   throw new HoldfastError('failed', explain(nearest, wish, histories), {
     code: 'no_backup_for_target',
     hint: 'choose a later target, another --target-timeline, or see what there is: "holdfast restore --list"; a copy that others made is restored by hand',
@@ -86,10 +88,16 @@ function explain(nearest: Candidate | undefined, wish: Wish, histories: Archive[
   return `no backup will do for this target; of the oldest one, ${nearest.id}: ${reason}`;
 }
 
-function endOf({ stoppedAt, id }: Candidate): [number, number] {
-  return [Date.parse(stoppedAt), id];
-}
-
-function compare([a, aId]: [number, number], [b, bId]: [number, number]): number {
-  return a === b ? aId - bId : a - b;
+/** Newest first. */
+function inTheirOrder<T extends Candidate>(backups: readonly T[], histories: Archive['histories']): T[] {
+  const ordered = backups.map((backup) => ({
+    backup,
+    id: backup.id,
+    systemIdentifier: backup.systemIdentifier ?? '',
+    timeline: backup.timeline,
+    stopLsn: parseLsn(backup.stopLsn),
+    stoppedAt: new Date(backup.stoppedAt),
+  }));
+  const systemIdentifier = ordered.at(-1)?.systemIdentifier;
+  return newestFirst(ordered, { histories, systemIdentifier }).map(({ backup }) => backup);
 }

@@ -3,14 +3,15 @@
  * file has been held against the manifest and is durable: what is damaged or unfinished never starts.
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import type { RequiredParameters } from '../postgres/required-parameters.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { syncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
-import { writeLease } from '../repository/lease.ts';
+import { removeLease, writeLease } from '../repository/lease.ts';
+import { leaseFile } from '../repository/renew-lease.ts';
 import { whileReading } from '../repository/lock.ts';
 import { addControlFile, addManifest, addSettings, addWal, controlFile } from './add-files.ts';
 import { ownershipOf } from './data-files.ts';
@@ -77,6 +78,7 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
   try {
     const what = `the restore of backup ${entryName(backup.description)}`;
     await writeNote(destination, { written: held.directory, what });
+    if (isElsewhere(options)) await leave(options, held, false);
     const places = tablespaces.map((tablespace) => ({
       ...tablespace,
       written: writtenAt(tablespace, held, directory),
@@ -88,16 +90,28 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
     return { tablespaces, ...amount, leaseProblem: await leave(options, held) };
   } catch (error) {
     await held.giveWalBack(options.fromBackup).catch(() => undefined);
+    await giveUpLease(options);
     throw error;
   } finally {
     await held.release();
   }
 }
 
+/** The lock of the backup keeps an expiry from WAL where both are in one repository. */
+function isElsewhere({ backup, lease }: RestoreOptions): boolean {
+  return lease !== undefined && resolve(backup.directory, '../..') !== resolve(lease.clusterDirectory);
+}
+
+async function giveUpLease({ lease }: RestoreOptions): Promise<void> {
+  if (lease === undefined) return;
+  await removeLease(leaseFile(lease.clusterDirectory, lease.name)).catch(() => undefined); // it is over in a week
+}
+
 /** A repository that cannot be written to stops no restore. */
 async function leave(
   { backup, directory, recovery, lease: wanted }: RestoreOptions,
   held: HeldDestination,
+  isWhole = true,
 ): Promise<string | undefined> {
   if (wanted === undefined) return undefined;
   const { clusterDirectory, name } = wanted;
@@ -105,7 +119,8 @@ async function leave(
   const targetTimeline = String(recovery.timeline ?? 'latest');
   const of = entryName(backup.description);
   const lease = { directory, backup: of, id, systemIdentifier, timeline, startLsn, targetTimeline };
-  return writeLease(clusterDirectory, { name, path: held.directory }, lease).then(() => undefined, messageOf);
+  const place = { name, path: held.directory, isWhole };
+  return writeLease(clusterDirectory, place, lease).then(() => undefined, messageOf);
 }
 
 /** The paths are those by which we write. */

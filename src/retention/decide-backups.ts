@@ -7,11 +7,11 @@
  * schedule or requester: nobody's word evicts what somebody else made. Where none is sound, none goes: it may be found
  * wrong.
  */
-import { spansTo } from '../postgres/timeline-history.ts';
+import { endsOf, newestFirst } from '../postgres/backup-order.ts';
+import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { byRequester, isCopy, type Group } from './by-requester.ts';
-import { isOnWay, isUnknown, mayLeadTo, type Histories } from './history.ts';
+import { isUnknown, mayLeadTo } from './history.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
-import { endsOf, newestFirst } from './order.ts';
 
 export interface Candidate {
   /** <UTC start>-<id>, which is its name in the repository. */

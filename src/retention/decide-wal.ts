@@ -4,10 +4,10 @@
  * A backup that stays needs the WAL from its start to its stop. One with which recovery to a later moment may begin
  * needs all that follows, too, along every timeline that is to be reached. Everything else goes.
  */
-import { spansTo } from '../postgres/timeline-history.ts';
+import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import type { Candidate, Decided } from './decide-backups.ts';
-import { isOnWay, isUnknown, mayLeadTo, type Histories } from './history.ts';
+import { isUnknown, mayLeadTo } from './history.ts';
 
 /** A backup that is being taken. */
 export interface Beginning {

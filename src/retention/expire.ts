@@ -3,7 +3,7 @@
  * expiry of a cluster at a time, on whatever host; one that was killed is finished by the next.
  */
 import { join } from 'node:path';
-import { useRepository } from '../chores/repository-use.ts';
+import { standing, useRepository } from '../chores/repository-use.ts';
 import { recordExpiringWal } from '../control/retention.ts';
 import { HoldfastError } from '../errors.ts';
 import { makeDurableDirectory } from '../repository/held-directory.ts';
@@ -141,6 +141,7 @@ async function removeWal(
 ): Promise<number> {
   const files = plan.wal.filter(({ goes }) => goes).map(({ file }) => file);
   if (files.length === 0) return 0;
+  await standing(options);
   const runs = runsOf(plan.wal).filter(({ goes }) => goes);
   await options.control((db) =>
     recordExpiringWal(

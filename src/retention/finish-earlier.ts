@@ -3,8 +3,15 @@
  * whole. The control database may have been restored since then, to a time before it knew of the removal, and have
  * accepted a hold.
  */
+import { standing } from '../chores/repository-use.ts';
 import { heldRequests, type HeldRequest } from '../control/holds.ts';
-import { beginExpiry, knownBackups, type ExpiringBackup, type KnownBackup } from '../control/retention.ts';
+import {
+  beginExpiry,
+  damagedBackups,
+  knownBackups,
+  type ExpiringBackup,
+  type KnownBackup,
+} from '../control/retention.ts';
 import {
   forgetBackup,
   relistBackup,
@@ -12,6 +19,8 @@ import {
   unlistedBackups,
   type Unlisted,
 } from '../repository/expired-backup.ts';
+import { entryName } from '../repository/label-entry.ts';
+import { listBackups } from '../repository/repository-backup.ts';
 import { holdsBeside } from '../repository/stored-holds.ts';
 import { whyHeld } from './candidates.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
@@ -36,6 +45,7 @@ export interface Earlier {
 export async function finishEarlier(scene: Scene): Promise<Earlier> {
   const done: Earlier = { finished: [], relisted: [], bytes: 0 };
   for (const one of await lookAtEarlier(scene)) {
+    await standing(scene);
     const reasons = one.reasons.length > 0 ? one.reasons : await begin(one, scene);
     if (reasons.length > 0 && one.isWhole) {
       await relist({ backup: one.name, reasons }, scene);
@@ -72,7 +82,16 @@ async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Pro
   if (unlisted.length === 0) return [];
   const known = await control((db) => knownBackups(db, cluster));
   const held = await control((db) => heldRequests(db, cluster));
-  return Promise.all(unlisted.map((one) => judged(one, known, held)));
+  const damaged = await control((db) => damagedBackups(db, cluster));
+  const others = await listBackups(clusterDirectory);
+  const hasSound = others.some((one) => one.damagedPages.length === 0 && !damaged.has(entryName(one)));
+  return Promise.all(
+    unlisted.map(async (one) => {
+      const found = await judged(one, known, held);
+      if (found.reasons.length > 0 || hasSound || !one.isWhole || damaged.has(one.name)) return found;
+      return { ...found, reasons: ['none of those that are left is known to be sound'] };
+    }),
+  );
 }
 
 async function judged(

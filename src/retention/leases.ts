@@ -1,6 +1,8 @@
 /** The leases of restored servers that may still read WAL, as expiry sees them. */
+import { stat } from 'node:fs/promises';
 import { parseLsn } from '../postgres/lsn.ts';
 import { hasRecovered, readLeases, type FoundLease, type Lease } from '../repository/lease.ts';
+import { ownerFile } from '../repository/repository-owner.ts';
 import type { Beginning } from './decide-wal.ts';
 
 /** Milliseconds without a renewal after which a lease is over. */
@@ -14,16 +16,24 @@ export interface Leases {
   unknown: string | undefined;
 }
 
-/** `trusted`: whether the clock says how old they are; otherwise none is over by its age. */
+/**
+ * Leases have the time of the repository's file system, whose clock may be behind ours: on it, it was at least as late
+ * as owner.json says, which every expiry and every minute of a worker writes. `trusted`: whether the clock says how old they are; otherwise none is over by its age.
+ * `except`: those that are over already.
+ */
 export async function lookAtLeases(
   clusterDirectory: string,
   now: Date,
   trusted: () => Promise<boolean>,
+  except: readonly string[] = [],
 ): Promise<Leases> {
   const leases: Leases = { valid: [], over: [], unknown: undefined };
+  const there = await stat(ownerFile(clusterDirectory)).catch(() => undefined);
+  const present = Math.min(now.getTime(), there?.mtimeMs ?? Infinity);
   for (const found of await readLeases(clusterDirectory)) {
     const { path, lease, renewedAt } = found;
-    const age = now.getTime() - renewedAt.getTime();
+    if (except.includes(path)) continue;
+    const age = present - renewedAt.getTime();
     if ((lease && (await hasRecovered(lease))) || (age > leaseLasts && (await trusted())))
       leases.over.push(path);
     else if (lease) leases.valid.push({ lease, reason: whyLeased(found, lease, age) });

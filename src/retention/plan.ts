@@ -134,14 +134,21 @@ export async function lookAgain(db: Connection, seen: Seen): Promise<Seen> {
   const { cluster, clusterDirectory, archive, now } = seen;
   const starting = await startingBackups(db, cluster);
   const known = await knownBackups(db, cluster);
+  // A restore from a copy elsewhere has none of these locked.
+  const untrusted = () => Promise.resolve(false);
+  const leases = await lookAtLeases(clusterDirectory, now, untrusted, seen.leases.over);
   const begun = known.filter(
     ({ state, stoppedAt }) =>
       isUnderWay(state) || (state === 'complete' && stoppedAt !== null && stoppedAt > now),
   );
   return {
     ...seen,
-    underWay: [...seen.underWay, ...beginningsOf(begun, archive)],
-    walMustWait: seen.leases.unknown ?? (await whyWait(clusterDirectory, starting, known)),
+    underWay: [
+      ...seen.underWay,
+      ...beginningsOf(begun, archive),
+      ...leasedBeginnings(leases, archive?.identity.systemIdentifier, seen.candidates),
+    ],
+    walMustWait: leases.unknown ?? (await whyWait(clusterDirectory, starting, known)),
   };
 }
 

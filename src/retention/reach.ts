@@ -1,8 +1,8 @@
 /** The timelines to which recovery is to be possible. Pure. */
+import { newestFirst } from '../postgres/backup-order.ts';
+import type { Histories } from '../postgres/timeline-history.ts';
 import type { Candidate } from './decide-backups.ts';
 import type { Beginning } from './decide-wal.ts';
-import type { Histories } from './history.ts';
-import { newestFirst } from './order.ts';
 
 export interface Known {
   /** Of the archive. */

@@ -3,6 +3,7 @@
  * expiry has left is finished by the next (finish-earlier.ts).
  */
 import { join } from 'node:path';
+import { standing } from '../chores/repository-use.ts';
 import type { Connection } from '../control/connection.ts';
 import { beginExpiry, endExpiry, type ExpiringBackup } from '../control/retention.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -39,11 +40,13 @@ export type Result =
   | { state: 'read' }
   | { state: 'refused'; reason: string; failed: boolean };
 
+/** @throws HoldfastError where another control database has taken the repository over meanwhile */
 export async function removeOne(
   decided: Decided<ListedCandidate>,
   seen: Seen,
   options: ExpireOptions,
 ): Promise<Result> {
+  await standing(options);
   const expiring = recordOf(decided, seen);
   return decided.backup.method === 'copy'
     ? removeStored(expiring, seen, options)

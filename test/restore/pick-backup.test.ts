@@ -41,6 +41,14 @@ test('without a target it is the newest backup', (t) => {
   t.is(pickBackup([monday, tuesday], latest, new Map()).backup.id, 2);
 });
 
+test('it is the one with most of the history, whatever the clock was by which it was dated', (t) => {
+  const ahead = { ...monday, stoppedAt: '2027-04-18T01:01:00.000Z' };
+  t.is(pickBackup([tuesday, ahead], latest, new Map()).backup.id, 2);
+  t.is(pickBackup([second, ahead], latest, histories).backup.id, 4, 'on a later timeline');
+  const behind = { ...second, stoppedAt: '2000-01-01T00:01:00.000Z' };
+  t.is(pickBackup([behind, tuesday], latest, histories).backup.id, 4);
+});
+
 test('it is the newest one that had ended before the target', (t) => {
   t.is(pickBackup([monday, tuesday], time('2026-03-14 02:01:00Z'), new Map()).backup.id, 2);
   t.is(pickBackup([monday, tuesday], time('2026-03-14 02:00:59.999999Z'), new Map()).backup.id, 1);

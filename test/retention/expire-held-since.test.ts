@@ -75,6 +75,25 @@ test('what is held by now is put back on the list if it is whole, and said to be
   t.deepEqual(relisted, []);
 });
 
+test('a whole backup is put back on the list where no other one is known to be sound', async (t) => {
+  const stage = await retentionStage(t, { backups: 2 });
+  const { names } = stage;
+  await stage.policy({ keep_last: 1 });
+  await unlist(stage, 0);
+  await stage.superuser.query(
+    `insert into holdfast.backup_verification
+       (request_id, cluster, backup, started_at, finished_at, ok, files, bytes, segments, problems)
+     values ($1, 'main', $2, now(), now(), false, 0, 0, 0, '{damaged}')`,
+    [stage.ids[1], names[1]],
+  );
+  const { relisted, finished, goes } = await stage.expired();
+  t.deepEqual(relisted, [
+    { backup: String(names[0]), reasons: ['none of those that are left is known to be sound'] },
+  ]);
+  t.deepEqual([finished, goes], [[], []]);
+  t.deepEqual(await stage.listed(), names.flatMap((name) => [name, `${name}.meta`]).sort());
+});
+
 test('a backup is whole until the first of its files goes, and can be put back until then', async (t) => {
   const directory = await temporaryDirectory(t);
   const name = '20261121T120000Z-7';

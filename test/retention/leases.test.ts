@@ -145,6 +145,18 @@ test('a host whose clock is behind renews a lease by the time of the file system
   t.deepEqual(await readdir(join(repository, 'leases')), [`${name}.json`]);
 });
 
+test('a lease on a file system whose clock is behind is as old as that clock says', async (t) => {
+  const { repository, restoreAnew, look } = await leased(t);
+  const { file } = await restoreAnew();
+  const [present, old] = [new Date(Date.now() - 8 * day), new Date(Date.now() - 16 * day)];
+  await writeFile(join(repository, 'owner.json'), '{}');
+  await utimes(join(repository, 'owner.json'), present, present);
+  await utimes(file, present, present);
+  t.regex((await look()).valid[0] ?? '', /renewed 0 min ago$/);
+  await utimes(file, old, old);
+  t.deepEqual((await look()).over, [file]);
+});
+
 test('a lease that makes no sense holds all WAL, and renewing what is no lease does nothing', async (t) => {
   const { repository, restoreAnew, look } = await leased(t);
   const { file } = await restoreAnew();

@@ -3,7 +3,7 @@ import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { unlessAhead } from '../../src/retention/candidates.ts';
 import { decideBackups, type Candidate, type Rules } from '../../src/retention/decide-backups.ts';
-import { newestFirst } from '../../src/retention/order.ts';
+import { newestFirst } from '../../src/postgres/backup-order.ts';
 
 const present = Date.UTC(2026, 10, 29);
 const day = 86_400_000;

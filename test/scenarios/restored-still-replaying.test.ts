@@ -1,7 +1,8 @@
 // A restored server that has not recovered yet: what it still has to read stays, until it is a primary.
-import { existsSync } from 'node:fs';
-import { cp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync, watch } from 'node:fs';
+import { cp, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { Lease } from '../../src/repository/lease.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { eventually } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
@@ -36,7 +37,15 @@ test('a restored server that still replays keeps its WAL, and its lease is gone 
   const copied = join(elsewhere, 'backups', basename(first.directory));
   for (const end of ['', '.meta'])
     await cp(`${first.directory}${end}`, `${copied}${end}`, { recursive: true });
+  await mkdir(inTheWay);
+  const places: unknown[] = [];
+  const watcher = watch(inTheWay, () => {
+    for (const name of readdirSync(inTheWay).filter((one) => one.endsWith('.json')))
+      places.push((JSON.parse(readFileSync(join(inTheWay, name), 'utf8')) as Lease).place.versionInode);
+  });
   const restored = await scene.restored(copied, '--no-archiving');
+  watcher.close();
+  t.is(places[0], 0, 'it is there while the restore is at work, as the backup is in no repository');
   t.deepEqual(await readdir(elsewhere), ['backups']);
   await scene.backup();
   const operator = await asRole(t, scene.db, 'operator');

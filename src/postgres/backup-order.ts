@@ -4,8 +4,7 @@
  * Along one history that is the one with more of it, whatever the clocks were by which they were dated. Where neither
  * lies on the way to the other, or they are of different systems, there is nothing but their dates.
  */
-import { spansTo, type TimelineSpan } from '../postgres/timeline-history.ts';
-import { isOnWay, type Histories } from './history.ts';
+import { isOnWay, spansTo, type Histories, type TimelineSpan } from './timeline-history.ts';
 
 export interface Ordered {
   id: number;
