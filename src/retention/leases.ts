@@ -33,9 +33,9 @@ export async function lookAtLeases(
   for (const found of await readLeases(clusterDirectory)) {
     const { path, lease, renewedAt } = found;
     if (except.includes(path)) continue;
-    const age = present - renewedAt.getTime();
-    if ((lease && (await hasRecovered(lease))) || (age > leaseLasts && (await trusted())))
-      leases.over.push(path);
+    const age = now.getTime() - renewedAt.getTime();
+    const isOld = present - renewedAt.getTime() > leaseLasts;
+    if ((lease && (await hasRecovered(lease))) || (isOld && (await trusted()))) leases.over.push(path);
     else if (lease) leases.valid.push({ lease, reason: whyLeased(found, lease, age) });
     else leases.unknown ??= `"${path}" is the lease of a restored server, and makes no sense`;
   }

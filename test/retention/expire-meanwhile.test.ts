@@ -1,29 +1,17 @@
 // `holdfast expire` beside readers and beside itself, and what is left when it is killed.
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ava, { type ExecutionContext } from 'ava';
 import { unlistBackup } from '../../src/repository/expired-backup.ts';
-import { Connection } from '../../src/control/connection.ts';
-import { createLog } from '../../src/log.ts';
-import { writeLease } from '../../src/repository/lease.ts';
-import { readOwner, replaceOwner } from '../../src/repository/repository-owner.ts';
-import { expire } from '../../src/retention/expire.ts';
 import { startProcess } from '../support/children.ts';
 import { eventually, eventuallyRow } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { startHoldfast } from '../support/process.ts';
 import { requestIn } from '../support/requests.ts';
-import {
-  retentionStage,
-  segment,
-  systemIdentifier,
-  type RetentionStage,
-} from '../support/retention-stage.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { retentionStage, segment, type RetentionStage } from '../support/retention-stage.ts';
 
 const holder = fileURLToPath(new URL('../support/lock-holder.ts', import.meta.url));
 /** Each has processes of its own. */
@@ -244,58 +232,4 @@ test('killed again and again, it never leaves a backup that is listed and not wh
   await stage.expired();
   t.deepEqual(await stage.listed(), whole(stage.names.slice(6)));
   t.deepEqual(await stage.segments(), [14, 15, 16, 17].map(segment));
-});
-
-/** `meanwhile`: as soon as the first backup is off the lists. */
-async function expiryWith(t: ExecutionContext, stage: RetentionStage, meanwhile: () => Promise<void>) {
-  const { url } = await asRole(t, stage.db, 'worker');
-  const db = await Connection.open({ url, schema: 'holdfast' });
-  t.teardown(() => db.close());
-  let begun = false;
-  return expire({
-    cluster: 'main',
-    clusterDirectory: stage.directory,
-    dryRun: false,
-    unknown: false,
-    clockIsRight: false,
-    deleteCommand: undefined,
-    log: createLog({ level: 'error' }),
-    signal: new AbortController().signal,
-    async control(work) {
-      const result = await work(db);
-      if (begun || existsSync(join(stage.directory, 'backups', String(stage.names[0])))) return result;
-      begun = true;
-      await meanwhile();
-      return result;
-    },
-  });
-}
-
-test('an expiry ends where another control database takes the repository over meanwhile', async (t) => {
-  const stage = await retentionStage(t, { backups: 5 });
-  await stage.policy({ keep_last: 1 });
-  const taken = async () => {
-    const owner = await readOwner(stage.directory);
-    if (owner)
-      await replaceOwner(stage.directory, {
-        ...owner,
-        token: randomUUID(),
-        usedAt: '2099-01-01T00:00:00.000Z',
-      });
-  };
-  await t.throwsAsync(expiryWith(t, stage, taken), { code: 'repository_used_elsewhere' });
-  t.deepEqual(await stage.listed(), whole(stage.names.slice(1)));
-  t.is((await stage.segments()).length, 10);
-});
-
-test('a restore from a copy elsewhere, which leaves its lease meanwhile, keeps its WAL', async (t) => {
-  const stage = await retentionStage(t, { backups: 5 });
-  await stage.policy({ keep_last: 1, recovery_window: '0' });
-  const directory = await temporaryDirectory(t);
-  const backup = '20200101T000000Z-77';
-  const of = { directory, backup, id: 77, systemIdentifier, timeline: 1, startLsn: '0/4000028' };
-  const place = { name: `${'0'.repeat(16)}-${backup}`, path: directory, isWhole: false };
-  await expiryWith(t, stage, () => writeLease(stage.directory, place, { ...of, targetTimeline: 'latest' }));
-  t.deepEqual(await stage.listed(), whole(stage.names.slice(4)));
-  t.deepEqual(await stage.segments(), [4, 5, 6, 7, 8, 9, 10, 11].map(segment));
 });

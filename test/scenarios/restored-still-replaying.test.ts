@@ -1,6 +1,6 @@
 // A restored server that has not recovered yet: what it still has to read stays, until it is a primary.
 import { existsSync, readdirSync, readFileSync, watch } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Lease } from '../../src/repository/lease.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
@@ -38,6 +38,8 @@ test('a restored server that still replays keeps its WAL, and its lease is gone 
   for (const end of ['', '.meta'])
     await cp(`${first.directory}${end}`, `${copied}${end}`, { recursive: true });
   await mkdir(inTheWay);
+  const { uid, gid } = await stat(directory);
+  await chown(inTheWay, uid, gid);
   const places: unknown[] = [];
   const watcher = watch(inTheWay, () => {
     for (const name of readdirSync(inTheWay).filter((one) => one.endsWith('.json')))
