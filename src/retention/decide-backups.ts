@@ -81,7 +81,11 @@ export function decideBackups<T extends Candidate>(
   const { histories = new Map(), systemIdentifier } = branches[0] ?? {};
   const inOrder = newestFirst(whole(backups), { histories, systemIdentifier });
   const sound = inOrder.filter(({ isSound }) => isSound);
-  const endOf = endsOf(backups, { histories, systemIdentifier });
+  const [endOfCopy, endOfOther] = [backups.filter(isCopy), backups].map((among) =>
+    endsOf(among, { histories, systemIdentifier }),
+  ) as [(backup: T) => Date, (backup: T) => Date];
+  // Of what is not in the repository there is only a word: no copy's age goes by it.
+  const endOf = (backup: T) => (isCopy(backup) ? endOfCopy(backup) : endOfOther(backup));
 
   const groups = byRequester(sound, rules.recoverSince);
   for (const { backup, reason, rolls } of newestOnes(inOrder, sound, groups)) {
