@@ -10,11 +10,7 @@ const nowhere = 'postgres://someone:hunter2@127.0.0.1:1/nowhere';
 
 for (const [args, message, hint] of [
   [['strat'], /^unknown command 'strat'$/, 'did you mean start?'],
-  [
-    ['status', '--databse-url=u:secret@h/db'],
-    /^unknown option '--databse-url=…'$/,
-    'did you mean --database-url?',
-  ],
+  [['status', '--databse-url=u:secret@h/db'], /^unknown option '--databse-url=…'$/, 'see --help'],
   [['status', '--wach'], /^unknown option '--wach'$/, 'did you mean --watch?'],
   [['start', 'a', 'b'], /^too many arguments for 'start'/, 'see --help'],
   [['start', '--timeout', '5'], /^--timeout "5" has no unit; accepted: "90s"/, 'see --help'],
