@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { enableCompileCache } from './compile-cache.js';
+import { exit } from './exit.js';
 import { takeHiddenArguments, withHiddenArguments } from './hidden-arguments.js';
 
 const source = new URL('../src/cli/main.ts', import.meta.url);
@@ -23,7 +24,7 @@ async function run(main) {
   enableCompileCache();
   if (process.env.HOLDFAST_RELAUNCHED) takeHiddenArguments();
   const { main: holdfast } = await import(main.href);
-  process.exit(await holdfast(process.argv.slice(2))); // whatever connection may still be open
+  exit(await holdfast(process.argv.slice(2))); // whatever connection may still be open
 }
 
 /** With the checkout's own Node, which ends as this does. */

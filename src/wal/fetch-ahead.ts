@@ -104,9 +104,8 @@ function beginMore(reading: Reading, ready: readonly string[], next: string): st
 
 /** The fetch that started this process gives it the spool; undefined: it has not. */
 async function untilOwner(spool: string): Promise<SpoolOwner | undefined> {
-  for (let waited = 0; waited < idleWithNothing; waited += pollEvery) {
+  for (const end = performance.now() + idleWithNothing; performance.now() < end; await sleep(pollEvery)) {
     if (await isThisProcess(spool)) return readOwner(spool);
-    await sleep(pollEvery);
   }
   return undefined;
 }

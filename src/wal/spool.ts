@@ -102,13 +102,12 @@ export async function takeReady(
   name: string,
   path: string,
 ): Promise<boolean> {
-  for (let waited = 0; waited < patience; waited += 2) {
+  for (const end = performance.now() + patience; performance.now() < end; await sleep(2)) {
     try {
       await rename(join(spool, name), path);
       return true;
     } catch {
       if (!existsSync(join(spool, `${name}.fetching`)) || !(await isFilled(spool, owner))) break;
-      await sleep(2);
     }
   }
   return rename(join(spool, name), path).then(
