@@ -60,11 +60,10 @@ function seconds(nanoseconds: bigint): string {
 export async function isReceipted(path: string, target: Target): Promise<boolean> {
   const wanted = receiptText(path, target);
   const receipt = receiptPath(path);
-  for (let waited = 0; waited < patience; waited += 2) {
+  for (const end = performance.now() + patience; performance.now() < end; await sleep(2)) {
     const found = await readFile(receipt, 'utf8').catch(() => undefined);
     if (found !== undefined) return found === wanted;
     if (!(await isBusy(path))) break;
-    await sleep(2);
   }
   return hasReceipt(path, target);
 }
