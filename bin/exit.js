@@ -5,7 +5,7 @@ import vm from 'node:vm';
 
 /** From now on nothing is compiled in the background: what ends within a moment does without. */
 export function compileNoMore() {
-  for (const flag of ['--no-opt', '--no-maglev', '--no-concurrent-sparkplug']) v8.setFlagsFromString(flag);
+  for (const flag of ['--no-opt', '--no-maglev', '--no-sparkplug']) v8.setFlagsFromString(flag);
 }
 
 /** Gives what is being compiled the garbage collection that it may wait for. */
