@@ -1,7 +1,7 @@
 // "wal push" and "wal fetch" run for every segment: nothing is loaded that they do not use.
 import { existsSync } from 'node:fs';
 import { enableCompileCache } from './compile-cache.js';
-import { compileNoMore } from './exit.js';
+import { compileNoMore, exit } from './exit.js';
 
 const [, , , command, ...args] = process.argv;
 const source = new URL(`../src/cli/wal-${command}.ts`, import.meta.url);
@@ -12,8 +12,8 @@ else if (process.features.typescript) await run(source);
 else await import('./launch.js'); // with the checkout's own Node
 
 async function run(entry) {
-  compileNoMore();
+  if (command === 'push') compileNoMore(); // the others look through segments
   enableCompileCache();
   const { main } = await import(entry.href);
-  process.exit(await main(args));
+  exit(await main(args));
 }

@@ -1,4 +1,4 @@
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { packageRoot } from '../control/statements.ts';
@@ -89,7 +89,8 @@ async function run(which: string | undefined, options: Options, repository: stri
     });
   }
   const directory = resolve(options.to);
-  await refuseInRepository([directory, options.walDirectory], repository);
+  const places = [directory, options.walDirectory, ...options.tablespace.values()];
+  await refuseInRepository(places, repository);
   const target = wantedTarget(options);
   const choice = await chooseBackup({
     clusterDirectory: join(repository, options.cluster),
@@ -99,6 +100,8 @@ async function run(which: string | undefined, options: Options, repository: stri
     despiteMissingWal: options.despiteMissingWal,
     hasOtherWal: options.asStandby || options.restoreCommand !== undefined,
   });
+  const elsewhere = dirname(choice.backup.directory);
+  if (basename(elsewhere) === 'backups') await refuseInRepository(places, dirname(elsewhere));
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, await programsFrom(options, choice));
 

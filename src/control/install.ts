@@ -68,7 +68,7 @@ function codeOf(error: unknown): string | undefined {
 function notForThisRole(schema: string, cause: ServerError): HoldfastError {
   return new HoldfastError('failed', cause.message, {
     code: 'insufficient_privilege',
-    hint: `install as a superuser (--database-url postgres://postgres@HOST/DATABASE), as the owner of schema "${schema}", or, where there is none yet, as a role with CREATEROLE and CREATE on the database`,
+    hint: `install as the owner of schema "${schema}"; where there is none yet, as a superuser (--database-url postgres://postgres@HOST/DATABASE), or as a role with CREATEROLE and CREATE on the database`,
     cause,
   });
 }

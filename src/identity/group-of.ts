@@ -4,11 +4,22 @@
  */
 import { entryOf } from './owner-names.ts';
 
-/** `gid`, where the user has it, or where this host knows neither; else the user's own. */
-export function groupOf(uid: number, gid: number): number {
+/**
+ * `gid`, where the user has it, or where this host knows neither; else the user's own. undefined: he has none that can
+ * be his alone, and never root's.
+ */
+export function groupOf(uid: number, gid: number): number | undefined {
+  const group = hisOr(uid, gid);
+  return group === 0 ? undefined : group;
+}
+
+function hisOr(uid: number, gid: number): number | undefined {
   const user = entryOf('passwd', uid);
   const group = entryOf('group', gid);
-  if (user === undefined) return group === undefined ? gid : uid;
+  if (user === undefined) {
+    if (group === undefined) return gid;
+    return entryOf('group', uid) === undefined ? uid : undefined;
+  }
   const [name = '', , , primary] = user;
   const isMember = (group?.[3] ?? '').split(',').includes(name);
   return isMember || Number(primary) === gid ? gid : Number(primary);

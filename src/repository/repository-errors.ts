@@ -61,6 +61,13 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
+const hintForOwner =
+  'run this as the user that the repository ([worker] repository, HOLDFAST_REPOSITORY) belongs to, which is best the one that PostgreSQL runs as; make a new one as root: install -d -m 700 -o postgres DIR';
+
+function isForbidden(code: string | undefined): boolean {
+  return code === 'EACCES' || code === 'EPERM' || code === 'ENOENT';
+}
+
 /** A failure to write, said with the path; errors of our own pass. */
 export function repositoryError(error: unknown, path: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
@@ -68,7 +75,7 @@ export function repositoryError(error: unknown, path: string): unknown {
   if (isFull(code)) return repositoryFull(path, error);
   return new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
     code: 'repository_unwritable',
-    hint: 'run this as the user that PostgreSQL runs as, and make the repository ([worker] repository, HOLDFAST_REPOSITORY) belong to it, as root: install -d -m 700 -o postgres DIR',
+    hint: isForbidden(code) ? hintForOwner : 'see what is wrong with that file system, and try again',
     cause: error,
   });
 }

@@ -111,9 +111,12 @@ export async function declaredTarget(walDirectory: string): Promise<Target | und
   return (await noted(walDirectory, 'target')) as Target | undefined;
 }
 
-/** What root, say, leaves there by a push that somebody types, the server could not read. */
+/**
+ * What root, say, leaves there by a push that somebody types, the server could not read. The data directory says whose
+ * server it is: pg_wal may be a volume that is root's and the group's.
+ */
 export async function isOurs(walDirectory: string): Promise<boolean> {
-  return (await stat(walDirectory)).uid === process.geteuid?.();
+  return (await stat(dirname(walDirectory))).uid === process.geteuid?.();
 }
 
 /** Until the archiver has got past it, nothing is archived ahead. */

@@ -93,7 +93,7 @@ test('a login without a role of Holdfast is told which one it needs', async (t) 
   );
   for (const [args, hint] of [
     [['expire'], /hint: have this login's role granted "holdfast_worker" \(or only look, with --dry-run\)$/m],
-    [['install'], /hint: install as a superuser \(--database-url .*, as the owner of schema "holdfast"/],
+    [['install'], /hint: install as the owner of schema "holdfast"; .* as a superuser \(--database-url /],
   ] as const) {
     const { status, stderr } = await holdfast([...args], { url: nobody.url });
     t.is(status, 1);

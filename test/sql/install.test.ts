@@ -85,7 +85,7 @@ test('a schema that somebody else has made ready is refused: he could change eve
   const admin = await connect(t, database.url);
   await admin.query(`create schema holdfast authorization ${squatter.role}`);
   const message = `schema "holdfast" belongs to role "${squatter.role}", not to "${await admin.value<string>('select current_user')}"`;
-  await t.throwsAsync(installInto(database.url), { code: '42501', message });
+  await t.throwsAsync(installInto(database.url), { code: 'insufficient_privilege', message });
 
   await admin.query('alter schema holdfast owner to current_user');
   await t.notThrowsAsync(installInto(database.url), 'a schema of one’s own may be there before');

@@ -3,6 +3,7 @@ import { constants, type Stats } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { shellWord } from '../commands.ts';
+import { isFull } from '../../repository/repository-errors.ts';
 import { rootAloneWrites } from './root-alone.ts';
 
 const everybodyWrites = 0o002;
@@ -11,7 +12,7 @@ const sticky = 0o1000;
 /** @throws HoldfastError `drill_directory_unusable` */
 export async function refuseUnsafeDirectory(directory: string): Promise<void> {
   const { mode } = await usable(directory).catch((error: unknown) => {
-    throw unusable(directory, messageOf(error), howToMakeIt(directory));
+    throw unusable(directory, messageOf(error), howToUse(directory, error));
   });
   if (process.getuid?.() === 0) {
     if (await rootAloneWrites(await realpath(directory))) return;
@@ -32,8 +33,14 @@ async function usable(directory: string): Promise<Stats> {
   return stat(directory);
 }
 
-export function howToMakeIt(directory: string): string {
-  return `make it as root, for the user that runs drills: install -d -m 700 -o USER ${shellWord(directory)}`;
+/** Of one that is there, nobody is told to change owner and mode: it may be everybody's. */
+export function howToUse(directory: string, error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT')
+    return `make it as root, for the user that runs drills: install -d -m 700 -o USER ${shellWord(directory)}`;
+  const another = 'name another directory with --directory or drill_directory';
+  if (isFull(code)) return `make room there, or ${another}`;
+  return `run the drill as a user that can write there, or ${another}`;
 }
 
 function unusable(directory: string, reason: string, hint: string): HoldfastError {

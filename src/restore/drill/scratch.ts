@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { thisProcess, type ProcessIdentity } from '../../identity/process.ts';
 import { withLock } from '../../repository/lock.ts';
-import { howToMakeIt, refuseUnsafeDirectory } from './safe-directory.ts';
+import { howToUse, refuseUnsafeDirectory } from './safe-directory.ts';
 import { removeDrill } from './remove-tree.ts';
 
 /** What the address of a socket has room for (struct sockaddr_un), with the socket's own name. */
@@ -57,7 +57,7 @@ export async function withScratch<T>(
   const unnamed = `${directory}.new`;
   const giveUp = async (reason: unknown): Promise<never> => {
     await rm(unnamed, { recursive: true, force: true }).catch(() => undefined);
-    throw unusable(drillDirectory, messageOf(reason), howToMakeIt(drillDirectory), reason);
+    throw unusable(drillDirectory, messageOf(reason), howToUse(drillDirectory, reason), reason);
   };
   const note = (locked: boolean) =>
     writeFile(join(unnamed, 'owner.json'), ownerText(what, locked), { mode: 0o600 });

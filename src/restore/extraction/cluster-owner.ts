@@ -40,7 +40,18 @@ export function clusterOwner(backup: StoredBackup, frames: readonly FrameEntry[]
       hint: 'run this as the user that PostgreSQL runs as: it does not run as root',
     });
   }
-  return { uid, gid: groupOf(uid, gid) };
+  const group = groupOf(uid, gid);
+  if (group === undefined) {
+    throw new HoldfastError(
+      'failed',
+      `user ${uid}, whose files "${backup.directory}" has, has no group here`,
+      {
+        code: 'server_owner_is_root',
+        hint: 'run this as the user that PostgreSQL runs as, or make one with that number and a group of its own',
+      },
+    );
+  }
+  return { uid, gid: group };
 }
 
 function firstOf({ directory }: StoredBackup, frames: readonly FrameEntry[]): TarMember | undefined {
