@@ -25,10 +25,8 @@ const changed: readonly Major[] = [12, 15, 17];
  * with all other tests, which are about the repository, the worker or names alone, on the newest.
  */
 const onTheOldest = [
-  'scenarios/{archiver-failing,archiver-hangs,archiving-refused,caller-gone,client-manners,control-restarted}',
-  'scenarios/{copy-members,copy-tablespaces,drain,drill-code,drill-tablespace,hold-timeout,interrupted,listener-lost,privileges}',
-  'scenarios/{restore-created-tablespace,rows-locked,server-restarted,stop-interrupted,two-workers-race}',
-  'scenarios/{worker-killed,worker-killed-in-checkpoint,worker-names}',
+  'scenarios/{copy-members,copy-tablespaces,drill-code,drill-tablespace,interrupted,privileges}',
+  'scenarios/{restore-created-tablespace,rows-locked,server-restarted,stop-interrupted,worker-killed}',
   'sql/**',
   '!test/sql/schema-names.test.ts',
 ];

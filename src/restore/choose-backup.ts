@@ -9,7 +9,7 @@ import { isUnreadable } from '../repository/repository-errors.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { ownSegments, readArchive } from './archive.ts';
 import { shellWord } from './commands.ts';
-import { leadsThrough, pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
+import { endsIn, leadsThrough, pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
 import { partialOnWay } from './partial-on-way.ts';
 import { backupAt, listedBackups, storedBackups, type StoredBackup } from './stored-backup.ts';
 import { doubtAbout, missingWal, notArchived } from './wal-needs.ts';
@@ -118,7 +118,10 @@ async function choose(
   if (which !== undefined) {
     const backup = await findStored(clusterDirectory, which);
     const path = pathFrom(backup.description, wish.timeline, histories);
-    const reason = reasonAgainst(backup.description, path, wish);
+    const others = (await listedBackups(clusterDirectory)).backups.map(({ description }) => description);
+    // It may be a copy elsewhere, which the list does not have.
+    const ended = endsIn([...others, backup.description], histories)(backup.description);
+    const reason = reasonAgainst(backup.description, path, wish, ended);
     if (reason === undefined) return { backup, path, warnings: [] };
     throw new HoldfastError('failed', `backup ${which} cannot reach that target: ${reason}`, {
       code: 'no_backup_for_target',

@@ -2,7 +2,7 @@
  * Which backup to restore for a target: the newest one that had ended before it, on a timeline that leads to the
  * target's. Which one is the newest, its place in the WAL says before its date does. Pure: from what the repository has.
  */
-import { newestFirst } from '../postgres/backup-order.ts';
+import { endsOf, newestFirst, type Ordered } from '../postgres/backup-order.ts';
 import { spansTo } from '../postgres/timeline-history.ts';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
@@ -36,31 +36,44 @@ export function pickBackup<T extends Candidate>(
   histories: Archive['histories'],
 ): Picked<T> {
   const inOrder = inTheirOrder(backups, histories);
+  const ended = endsIn(backups, histories);
   const passedOver: T[] = [];
   for (const backup of inOrder) {
     const path = pathFrom(backup, wish.timeline, histories);
-    if (reasonAgainst(backup, path, wish) === undefined) return { backup, path, passedOver };
+    if (reasonAgainst(backup, path, wish, ended(backup)) === undefined) return { backup, path, passedOver };
     if (!leadsThrough(path, backup)) passedOver.push(backup);
   }
   const nearest = inOrder.at(-1);
-  throw new HoldfastError('failed', explain(nearest, wish, histories), {
+  const why =
+    nearest && reasonAgainst(nearest, pathFrom(nearest, wish.timeline, histories), wish, ended(nearest));
+  throw new HoldfastError('failed', explain(nearest, why), {
     code: 'no_backup_for_target',
     hint: 'choose a later target, another --target-timeline, or see what there is: "holdfast restore --list"; a copy that others made is restored by hand',
   });
 }
 
-/** Why this backup cannot reach the target; undefined: it can, as far as its own place is concerned. */
+/**
+ * Why this backup cannot reach the target; undefined: it can, as far as its own place is concerned. `ended`: when, as
+ * endsIn() says; undefined: nobody knows.
+ */
 export function reasonAgainst(
   backup: Candidate,
   path: readonly Span[],
   { target }: Wish,
+  ended: Date | undefined,
 ): string | undefined {
   if (!leadsThrough(path, backup)) {
     const last = path.at(-1)?.timeline;
     return `it ends at ${backup.stopLsn} on timeline ${backup.timeline}, which is not on the way to timeline ${last}`;
   }
-  if (target.kind === 'time' && BigInt(Date.parse(backup.stoppedAt)) * 1000n > target.at.microseconds)
-    return `it ended at ${backup.stoppedAt}, after ${formatTime(target.at)}`;
+  if (target.kind === 'time' && ended === undefined)
+    return `it is dated ${backup.stoppedAt}, before others that lie before it: the clock was behind, and nothing tells when it ended`;
+  if (
+    target.kind === 'time' &&
+    ended !== undefined &&
+    BigInt(ended.getTime()) * 1000n > target.at.microseconds
+  )
+    return `it ended at ${ended.toISOString()}, after ${formatTime(target.at)}`;
   if (target.kind === 'lsn' && parseLsn(backup.stopLsn) > target.lsn)
     return `it ended at ${backup.stopLsn}, after ${formatLsn(target.lsn)}`;
   return undefined;
@@ -82,14 +95,44 @@ export function leadsThrough(path: readonly Span[], backup: Candidate): boolean 
   return span !== undefined && (span.end === undefined || parseLsn(backup.stopLsn) <= span.end);
 }
 
-function explain(nearest: Candidate | undefined, wish: Wish, histories: Archive['histories']): string {
+function explain(nearest: Candidate | undefined, reason: string | undefined): string {
   if (nearest === undefined) return 'the repository has no backup of this cluster';
-  const reason = reasonAgainst(nearest, pathFrom(nearest, wish.timeline, histories), wish);
   return `no backup will do for this target; of the oldest one, ${nearest.id}: ${reason}`;
 }
 
 /** Newest first. */
 function inTheirOrder<T extends Candidate>(backups: readonly T[], histories: Archive['histories']): T[] {
+  const { ordered, systemIdentifier } = orderable(backups);
+  return newestFirst(ordered, { histories, systemIdentifier }).map(({ backup }) => backup);
+}
+
+/**
+ * When each of them had ended. undefined: it is dated before one began that lies before it, so the clock was behind, and
+ * it may bring a recovery to a time what came after that time.
+ */
+export function endsIn<T extends Candidate>(
+  backups: readonly T[],
+  histories: Archive['histories'],
+): (backup: T) => Date | undefined {
+  const { ordered, systemIdentifier } = orderable(backups);
+  const begun = ordered.map((one) => ({ ...one, stoppedAt: new Date(one.backup.startedAt) }));
+  const lastBegin = endsOf(begun, { histories, systemIdentifier });
+  const ends = new Map(
+    begun.map((one) => {
+      const end = new Date(one.backup.stoppedAt);
+      return [one.backup, lastBegin(one) > end ? undefined : end];
+    }),
+  );
+  return (backup) => ends.get(backup);
+}
+
+interface Orderable<T> {
+  ordered: (Ordered & { backup: T; isAhead: boolean })[];
+  systemIdentifier: string | undefined;
+}
+
+function orderable<T extends Candidate>(backups: readonly T[]): Orderable<T> {
+  const now = Date.now();
   const ordered = backups.map((backup) => ({
     backup,
     id: backup.id,
@@ -97,7 +140,7 @@ function inTheirOrder<T extends Candidate>(backups: readonly T[], histories: Arc
     timeline: backup.timeline,
     stopLsn: parseLsn(backup.stopLsn),
     stoppedAt: new Date(backup.stoppedAt),
+    isAhead: Date.parse(backup.stoppedAt) > now,
   }));
-  const systemIdentifier = ordered.at(-1)?.systemIdentifier;
-  return newestFirst(ordered, { histories, systemIdentifier }).map(({ backup }) => backup);
+  return { ordered, systemIdentifier: ordered.at(-1)?.systemIdentifier };
 }

@@ -146,7 +146,8 @@ export async function lookAgain(db: Connection, seen: Seen): Promise<Seen> {
     underWay: [
       ...seen.underWay,
       ...beginningsOf(begun, archive),
-      ...leasedBeginnings(leases, archive?.identity.systemIdentifier, seen.candidates),
+      // Whatever backup it is of: that may have gone since.
+      ...leasedBeginnings(leases, archive?.identity.systemIdentifier, []),
     ],
     walMustWait: leases.unknown ?? (await whyWait(clusterDirectory, starting, known)),
   };

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
-import { pickBackup, type Candidate, type Wish } from '../../src/restore/pick-backup.ts';
+import { pickBackup, reasonAgainst, type Candidate, type Wish } from '../../src/restore/pick-backup.ts';
 import { parseTime } from '../../src/restore/target.ts';
 
 /** One that lasted a minute, ending at that hour and LSN. */
@@ -54,6 +54,31 @@ test('it is the newest one that had ended before the target', (t) => {
   t.is(pickBackup([monday, tuesday], time('2026-03-14 02:00:59.999999Z'), new Map()).backup.id, 1);
   t.is(pickBackup([monday, tuesday], lsn('0/5000000'), new Map()).backup.id, 2);
   t.is(pickBackup([monday, tuesday], lsn('0/4FFFFFF'), new Map()).backup.id, 1);
+});
+
+test('one that was made while the clock was behind is not restored to a time', (t) => {
+  const behind = { ...tuesday, startedAt: '2026-03-13T00:00:00.000Z', stoppedAt: '2026-03-13T00:01:00.000Z' };
+  t.is(pickBackup([monday, behind], time('2026-03-14 01:30:00Z'), new Map()).backup.id, 1);
+  t.throws(() => pickBackup([behind, monday], time('2026-03-13 00:30:00Z'), new Map()), {
+    message: /of the oldest one, 1: it ended at 2026-03-14T01:01:00.000Z, after/,
+  });
+  t.regex(
+    String(
+      reasonAgainst(
+        behind,
+        [{ timeline: 1, begin: 0n, end: undefined }],
+        time('2026-03-14 01:30:00Z'),
+        undefined,
+      ),
+    ),
+    /the clock was behind, and nothing tells when it ended/,
+  );
+  // Of two at the same time, the one that has more WAL may have been noted first.
+  const early = { ...tuesday, startedAt: monday.startedAt, stoppedAt: '2026-03-14T01:00:30.000Z' };
+  t.is(pickBackup([monday, early], time('2026-03-14 01:30:00Z'), new Map()).backup.id, 2);
+  // One that was made while the clock was ahead says nothing of those after it.
+  const ahead = { ...monday, startedAt: '9999-04-18T01:00:00.000Z', stoppedAt: '9999-04-18T01:01:00.000Z' };
+  t.is(pickBackup([ahead, tuesday], time('2026-03-14 03:00:00Z'), new Map()).backup.id, 2);
 });
 
 test('a backup beyond the place where its timeline was left is passed over', (t) => {

@@ -65,8 +65,16 @@ test('a restore from a copy elsewhere, which leaves its lease meanwhile, keeps i
   const stage = await retentionStage(t, { backups: 5 });
   await stage.policy({ keep_last: 1, recovery_window: '0' });
   const directory = await temporaryDirectory(t);
-  const backup = '20200101T000000Z-77';
-  const of = { directory, backup, id: 77, systemIdentifier, timeline: 1, startLsn: '0/4000028' };
+  // It goes in this very expiry; the copy elsewhere stays.
+  const backup = stage.names[0] ?? '';
+  const of = {
+    directory,
+    backup,
+    id: Number(backup.split('-')[1]),
+    systemIdentifier,
+    timeline: 1,
+    startLsn: '0/4000028',
+  };
   const place = { name: `${'0'.repeat(16)}-${backup}`, path: directory, isWhole: false };
   await expiryWith(t, stage, () => writeLease(stage.directory, place, { ...of, targetTimeline: 'latest' }));
   t.deepEqual(await stage.listed(), whole(stage.names.slice(4)));
