@@ -194,7 +194,7 @@ async function refuseForeign(db: Connection, schema: string): Promise<void> {
 
 /** pg-boss refuses some characters in the name of a schema, quoted or not; and "--" would look like a comment. */
 export function bossSchema(schema: string): string {
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex
   if (!/--|["'%$.\\\u0000-\u001f\u007f]/.test(schema)) return `${schema}_boss`;
   return `holdfast_${createHash('sha256').update(schema).digest('hex').slice(0, 16)}_boss`;
 }

@@ -55,8 +55,9 @@ export function leaseName(directory: string, backup: string): string {
 export type NewLease = Omit<Lease, 'host' | 'boot' | 'at' | 'place'>;
 
 /**
- * `path`: by which the directory is reached; `isWhole`: whether it has been restored. Takes the place of what earlier restores into that very directory have
- * left; one of the same path may have been moved away, and its server replay there.
+ * `path`: by which the directory is reached; `isWhole`: whether it has been restored. Takes the place of what earlier
+ * restores into that very directory have left; one of the same path may have been moved away, and its server replay
+ * there.
  * @throws HoldfastError where it cannot be written
  */
 export async function writeLease(

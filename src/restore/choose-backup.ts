@@ -118,10 +118,16 @@ async function choose(
   if (which !== undefined) {
     const backup = await findStored(clusterDirectory, which);
     const path = pathFrom(backup.description, wish.timeline, histories);
-    const others = (await listedBackups(clusterDirectory)).backups.map(({ description }) => description);
+    const isForTime = wish.target.kind === 'time'; // only then the others matter
+    const others = isForTime ? (await storedBackups(clusterDirectory)).backups : [];
     // It may be a copy elsewhere, which the list does not have.
-    const ended = endsIn([...others, backup.description], histories)(backup.description);
-    const reason = reasonAgainst(backup.description, path, wish, ended);
+    const known = [...others.map(({ description }) => description), backup.description];
+    const reason = reasonAgainst(
+      backup.description,
+      path,
+      wish,
+      endsIn(known, histories)(backup.description),
+    );
     if (reason === undefined) return { backup, path, warnings: [] };
     throw new HoldfastError('failed', `backup ${which} cannot reach that target: ${reason}`, {
       code: 'no_backup_for_target',

@@ -3,7 +3,7 @@
  * target's. Which one is the newest, its place in the WAL says before its date does. Pure: from what the repository has.
  */
 import { endsOf, newestFirst, type Ordered } from '../postgres/backup-order.ts';
-import { spansTo } from '../postgres/timeline-history.ts';
+import { isOnWay, spansTo } from '../postgres/timeline-history.ts';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
@@ -66,14 +66,12 @@ export function reasonAgainst(
     const last = path.at(-1)?.timeline;
     return `it ends at ${backup.stopLsn} on timeline ${backup.timeline}, which is not on the way to timeline ${last}`;
   }
-  if (target.kind === 'time' && ended === undefined)
-    return `it is dated ${backup.stoppedAt}, before others that lie before it: the clock was behind, and nothing tells when it ended`;
-  if (
-    target.kind === 'time' &&
-    ended !== undefined &&
-    BigInt(ended.getTime()) * 1000n > target.at.microseconds
-  )
-    return `it ended at ${ended.toISOString()}, after ${formatTime(target.at)}`;
+  if (target.kind === 'time') {
+    if (ended === undefined)
+      return `it is dated ${backup.stoppedAt}, before others that lie before it: the clock was behind, and nothing tells when it ended`;
+    if (BigInt(ended.getTime()) * 1000n > target.at.microseconds)
+      return `it ended at ${ended.toISOString()}, after ${formatTime(target.at)}`;
+  }
   if (target.kind === 'lsn' && parseLsn(backup.stopLsn) > target.lsn)
     return `it ended at ${backup.stopLsn}, after ${formatLsn(target.lsn)}`;
   return undefined;
@@ -91,8 +89,7 @@ export function pathFrom(
 
 /** Whether the backup had ended before its timeline was left. */
 export function leadsThrough(path: readonly Span[], backup: Candidate): boolean {
-  const span = path.find(({ timeline }) => timeline === backup.timeline);
-  return span !== undefined && (span.end === undefined || parseLsn(backup.stopLsn) <= span.end);
+  return isOnWay({ timeline: backup.timeline, stopLsn: parseLsn(backup.stopLsn) }, path);
 }
 
 function explain(nearest: Candidate | undefined, reason: string | undefined): string {

@@ -18,8 +18,8 @@ export interface Leases {
 
 /**
  * Leases have the time of the repository's file system, whose clock may be behind ours: on it, it was at least as late
- * as owner.json says, which every expiry and every minute of a worker writes. `trusted`: whether the clock says how old they are; otherwise none is over by its age.
- * `except`: those that are over already.
+ * as owner.json says, which every expiry and every minute of a worker writes. `trusted`: whether the clock says how old
+ * they are; otherwise none is over by its age. `except`: those that are over already.
  */
 export async function lookAtLeases(
   clusterDirectory: string,

@@ -26,11 +26,11 @@ export async function hasCome(
   { walDirectory, clusterDirectory }: { walDirectory: string; clusterDirectory: string },
   isThere: () => Promise<boolean>,
 ): Promise<boolean> {
-  for (let waited = 0; ; waited += pollEvery) {
+  for (const end = performance.now() + patience; ;) {
     const later =
       (await laterThan(name, clusterDirectory)) ?? (await leftLater(name, walDirectory, clusterDirectory));
     if (later === undefined) return false;
-    if (waited >= patience) throw missing(name, later, clusterDirectory);
+    if (performance.now() >= end) throw missing(name, later, clusterDirectory);
     await sleep(pollEvery);
     if (await isThere()) return true;
   }

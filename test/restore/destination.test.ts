@@ -5,10 +5,11 @@ import test, { type ExecutionContext } from 'ava';
 import { refuseDestination, refuseInRepository, writeNote } from '../../src/restore/destination.ts';
 import { holdDestination } from '../../src/restore/hold-destination.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { testWhen } from '../support/test-when.ts';
 
 const isRoot = process.getuid?.() === 0;
-const asRoot = isRoot ? test : test.skip;
-const asRootSerial = isRoot ? test.serial : test.serial.skip;
+const asRoot = testWhen(isRoot ? undefined : 'only root can be somebody else');
+const asRootSerial = asRoot.serial;
 const server = 12_345;
 
 async function stage(t: ExecutionContext) {

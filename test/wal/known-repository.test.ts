@@ -7,6 +7,7 @@ import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { holdfast } from '../support/process.ts';
 import { makeRepository } from '../support/repository.ts';
 import { walScene, type Scene } from '../support/wal.ts';
+import { testWhen } from '../support/test-when.ts';
 
 const [first = '', second = '', third = ''] = [1, 2, 3].map((n) => `00000001000000000000000${n}`);
 
@@ -97,7 +98,7 @@ async function refused(t: ExecutionContext, scene: Scene): Promise<void> {
   t.false(existsSync(scene.archived(second)));
 }
 
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
+const asRoot = testWhen(process.getuid?.() === 0 ? undefined : 'only root types as somebody else');
 
 asRoot('a push that root types leaves nothing that the server could not read', async (t) => {
   const scene = await walScene(t);

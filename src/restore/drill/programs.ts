@@ -50,7 +50,7 @@ export async function findPrograms(backup: StoredBackup, configured: string | un
 }
 
 /** `passedOver`: for an error, what was found and is not to be trusted. `user`: see `versionOf`. */
-export async function lookForPrograms(
+async function lookForPrograms(
   major: number,
   user: ServerUser | undefined,
 ): Promise<{ directory: string | undefined; passedOver: string }> {
