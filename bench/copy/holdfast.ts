@@ -29,7 +29,8 @@ export function holdfast(server: CopyServer, level: number, jobs: number): Peer 
       await stop();
       worker = await startWorker(server, place, jobs);
     },
-    clear: async () => void (await sh(`rm -rf ${place}/*`)),
+    /** The repository stays: one that is gone is taken for one that is not mounted. */
+    clear: async () => void (await sh(`rm -rf ${place}/*/backups`)),
     async backUp() {
       if (db === undefined) throw new Error('it is not prepared');
       const [row] = await db.query(

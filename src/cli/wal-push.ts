@@ -19,7 +19,7 @@ import { asksForHelp, parseWalArguments, walHelp } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
 /** How many segments a push archives after its own, and for how many milliseconds it begins another one. */
-const more = 4;
+const more = 12;
 const patience = 1000;
 
 /** Returns the exit status: 0 when the repository has the file on disk. */
@@ -51,7 +51,7 @@ async function push(path: string, target: Target, config: WalConfig): Promise<vo
   const { pushWal } = await import('../wal/push.ts');
   let isArchived = false;
   const archive = async () => {
-    await pushWal({ path, clusterDirectory, compressLevel });
+    await pushWal({ path, clusterDirectory, compressLevel, hasThread: true });
     isArchived = true;
   };
   try {

@@ -18,7 +18,10 @@ export interface AheadOptions {
   compressLevel: number;
   /** How many files behind the first. */
   ahead: number;
-  /** Where many wait, threads of our own archive them: for a process that stays. */
+  /**
+   * For a process that stays: its own thread is not kept busy, and where many wait, others archive them. A process that
+   * is there for this alone does all of it itself, since a thread costs more to start than it saves.
+   */
   mayUseThreads?: boolean;
   /** Between two files, whether to go on. */
   goOn: () => boolean | Promise<boolean>;
@@ -31,15 +34,15 @@ const many = 6;
 
 /** One look at archive_status and what follows from it; how many files were archived. */
 export async function pushAhead(options: AheadOptions): Promise<number> {
-  const { dataDirectory, clusterDirectory, compressLevel, ahead, goOn } = options;
+  const { dataDirectory, clusterDirectory, compressLevel, ahead, mayUseThreads = false, goOn } = options;
   const walDirectory = join(dataDirectory, 'pg_wal');
   const target = await declaredTarget(walDirectory);
   if (target?.clusterDirectory !== clusterDirectory || !(await isOurs(walDirectory))) return 0;
   await sameRepository(walDirectory, clusterDirectory); // else receipts would speak of another one
-  const hasMany = options.mayUseThreads === true && (await waitingFiles(walDirectory)).length >= many;
+  const hasMany = mayUseThreads && (await waitingFiles(walDirectory)).length >= many;
   const pass = new AheadPass({ walDirectory, target, ahead, goOn });
   const lanes = Array.from({ length: atOnce }, async () => {
-    const shared = { clusterDirectory, compressLevel };
+    const shared = { clusterDirectory, compressLevel, hasThread: !mayUseThreads };
     const thread = hasMany ? new TaskThread<PreparedFile>(import.meta.url, 'push-thread', shared) : undefined;
     try {
       await pass.run((path) => thread?.do(path) ?? prepareWal({ ...shared, path }));
