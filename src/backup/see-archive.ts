@@ -17,7 +17,10 @@ export type Sight =
   /** The first segment that is in none of the places. */
   | { seen: false; missing: string; where: string };
 
-/** Milliseconds: an archiver may have succeeded before its files show, and another host's show later. */
+/**
+ * Milliseconds: an archiver may have succeeded before its files show, and another host's show later. From a command that
+ * archives nothing, nothing is waited for.
+ */
 const showsWithin = 5000;
 const firstPause = 100;
 const longestPause = 1000;
@@ -38,9 +41,8 @@ export async function seeArchive(job: Job, needed: NeededWal): Promise<Archived>
     archivesNothing: settings !== undefined && archivesNothing(settings),
   });
   const onMissing = (missing: string, where: string) => job.describe(`${missing} to appear in ${where}`);
-  const sight = await job.unlessEnded(
-    lookFor(segments, places, { within: showsWithin, signal: job.signal, onMissing }),
-  );
+  const within = settings !== undefined && archivesNothing(settings) ? 0 : showsWithin;
+  const sight = await job.unlessEnded(lookFor(segments, places, { within, signal: job.signal, onMissing }));
   if (sight.seen !== false) return { seen: sight.seen, warning: null };
   const warning = explain(sight, settings, target.archiveDirectory === undefined);
   job.context.log.warning(warning, { request: job.id });

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { loadWalConfig, type WalConfig } from '../config/wal-config.ts';
 import { invocationOf } from '../wal/invocation.ts';
 import { HoldfastError } from '../errors.ts';
+import { keepFreedMemory } from '../repository/keep-freed-memory.ts';
 import {
   declaredTarget,
   declareTarget,
@@ -49,6 +50,7 @@ export async function main(args: readonly string[]): Promise<number> {
 async function push(path: string, target: Target, config: WalConfig): Promise<void> {
   const { clusterDirectory, compressLevel } = config;
   const { pushWal } = await import('../wal/push.ts');
+  keepFreedMemory();
   let isArchived = false;
   const archive = async () => {
     await pushWal({ path, clusterDirectory, compressLevel, hasThread: true });

@@ -3,6 +3,7 @@ import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import type { ClusterIdentity } from '../repository/cluster-identity.ts';
+import { keepFreedMemory } from '../repository/keep-freed-memory.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { doTasks } from '../thread-tasks.ts';
 import { writeSegment } from './fetch.ts';
@@ -16,6 +17,7 @@ export interface FetchSetup {
 
 const { spool, clusterDirectory, identity } = workerData as FetchSetup;
 
+keepFreedMemory();
 doTasks(makeReady);
 
 /** false: there is none, or it cannot be had; the fetch that needs it will say why. */

@@ -1,8 +1,10 @@
 /** A thread that prepares one file of WAL after the other, and compresses without a word to anybody. */
 import { workerData } from 'node:worker_threads';
+import { keepFreedMemory } from '../repository/keep-freed-memory.ts';
 import { doTasks } from '../thread-tasks.ts';
 import { prepareWal, type PushOptions } from './push.ts';
 
+keepFreedMemory();
 const options = workerData as Omit<PushOptions, 'path'>;
 
 doTasks((path: string) => prepareWal({ ...options, path, hasThread: true }));

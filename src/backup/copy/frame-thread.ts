@@ -1,6 +1,7 @@
 /** A thread that makes frames: reads, checks, compresses, and writes them to their place. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { compressHere } from '../../repository/compressed-here.ts';
+import { keepFreedMemory } from '../../repository/keep-freed-memory.ts';
 import { releaseBuffer } from '../../repository/release-buffer.ts';
 import { writeAt } from '../../repository/write-at.ts';
 import { onTask } from '../../thread.ts';
@@ -9,6 +10,7 @@ import { FrameBuilder } from './frame-builder.ts';
 import type { FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
 import { Turns } from './turns.ts';
 
+keepFreedMemory();
 const options = workerData as ThreadOptions;
 const turns = new Turns(options.turns);
 const builder = new FrameBuilder(options.pages, () => turns.isOver);

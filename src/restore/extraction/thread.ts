@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
 import { crc32c } from '../../postgres/crc32c.ts';
 import type { FrameEntry } from '../../repository/frame-index.ts';
+import { keepFreedMemory } from '../../repository/keep-freed-memory.ts';
 import { releaseBuffer } from '../../repository/release-buffer.ts';
 import { onTask } from '../../thread.ts';
 import { bytePath } from './byte-path.ts';
@@ -13,6 +14,7 @@ import { safeName } from './member-names.ts';
 import { manifestPath, type Answer, type Extracted, type Task, type ThreadSetup } from './messages.ts';
 import { writePiece } from './write-pieces.ts';
 
+keepFreedMemory();
 const { directory, roots, kept, withheld, owner, major } = workerData as ThreadSetup;
 const files = new FrameFiles(directory);
 
