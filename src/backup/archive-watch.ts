@@ -5,14 +5,14 @@
 import type { Connection } from '../control/connection.ts';
 import { archiveStatus, type ArchiveServer, type ArchiveStatus } from '../control/targets.ts';
 
-export interface ArchiveLook {
+export interface ObservedArchiver {
   server: ArchiveServer;
   files: ArchiveStatus[];
 }
 
 interface Batch {
   names: Set<string>;
-  answer: Promise<ArchiveLook>;
+  answer: Promise<ObservedArchiver>;
 }
 
 export class ArchiveWatch {
@@ -25,7 +25,7 @@ export class ArchiveWatch {
   }
 
   /** Where the archiver stands with these files. */
-  async look(names: readonly string[]): Promise<ArchiveLook> {
+  async look(names: readonly string[]): Promise<ObservedArchiver> {
     this.#next ??= this.#newBatch();
     const batch = this.#next;
     for (const name of names) batch.names.add(name);

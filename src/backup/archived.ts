@@ -18,7 +18,7 @@ export interface NeededWal {
  * Why what this server says about its archive says nothing about the backup's WAL: it took another server's
  * place (a promoted standby has segments as archived that its dead primary never archived), or archives no more.
  */
-export function whyNotAsked(server: ArchiveServer, needed: NeededWal): string | undefined {
+export function archiveStatusUnusable(server: ArchiveServer, needed: NeededWal): string | undefined {
   if (server.systemIdentifier !== needed.systemIdentifier) return 'the server there is of another cluster';
   if (server.timeline === null) return 'the server there is a standby by now';
   if (server.timeline !== needed.startWal.slice(0, 8))
@@ -28,7 +28,7 @@ export function whyNotAsked(server: ArchiveServer, needed: NeededWal): string | 
 }
 
 /** Every segment from start to stop, and the history file that tells of the backup. */
-export function neededFiles(window: Omit<NeededWal, 'systemIdentifier'>, segmentSize: number): string[] {
+export function neededWalFiles(window: Omit<NeededWal, 'systemIdentifier'>, segmentSize: number): string[] {
   return [
     ...segmentRange(window.startWal, window.stopWal, segmentSize),
     backupHistoryFileName(window.startWal, parseLsn(window.startLsn), segmentSize),
@@ -36,6 +36,6 @@ export function neededFiles(window: Omit<NeededWal, 'systemIdentifier'>, segment
 }
 
 /** .done: archived. .ready: not yet. Neither: archived if it is no longer in pg_wal, where it would wait. */
-export function isArchived({ done, ready, present }: ArchiveStatus): boolean {
+export function walIsArchived({ done, ready, present }: ArchiveStatus): boolean {
   return done || (!ready && !present);
 }

@@ -5,7 +5,7 @@
  * the companion, since a ping would wait behind the call.
  */
 import type { Connection } from '../control/connection.ts';
-import type { Beginning, Ending } from '../control/requests.ts';
+import type { BackupStart, BackupStop } from '../control/requests.ts';
 import {
   sessionIsThere,
   startBackup,
@@ -16,7 +16,7 @@ import {
 } from '../control/targets.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { segmentBefore } from '../postgres/wal-segment.ts';
-import type { Target, TargetSession } from './target.ts';
+import type { ClusterServer, ServerSession } from './target.ts';
 import { backupFunctions } from './versions.ts';
 
 /** Milliseconds. */
@@ -25,7 +25,7 @@ const watchEvery = 3000;
 const pingWithin = 30_000;
 
 /** What pg_backup_start told, and when (ISO 8601). */
-export interface TimedBeginning extends Beginning {
+export interface TimedBackupStart extends BackupStart {
   startedAt: string;
 }
 
@@ -33,11 +33,11 @@ export class BackupSession {
   readonly db: Connection;
   readonly lockKey: string;
   readonly identity: SessionIdentity;
-  readonly #target: Target;
+  readonly #target: ClusterServer;
   readonly #watch: NodeJS.Timeout;
   #looking = false;
 
-  private constructor(target: Target, { db, lockKey, identity }: TargetSession) {
+  private constructor(target: ClusterServer, { db, lockKey, identity }: ServerSession) {
     this.#target = target;
     this.db = db;
     this.lockKey = lockKey;
@@ -46,7 +46,7 @@ export class BackupSession {
     db.onLost(() => clearInterval(this.#watch));
   }
 
-  static async open(target: Target): Promise<BackupSession> {
+  static async open(target: ClusterServer): Promise<BackupSession> {
     return new BackupSession(target, await target.takeSession());
   }
 
@@ -55,7 +55,7 @@ export class BackupSession {
   }
 
   /** pg_backup_start: waits for the checkpoint. */
-  async begin(label: string, fast: boolean): Promise<Beginning> {
+  async begin(label: string, fast: boolean): Promise<BackupStart> {
     const started = await startBackup(this.db, backupFunctions(this.db.serverVersion).start, label, fast);
     return {
       ...started,
@@ -65,7 +65,7 @@ export class BackupSession {
   }
 
   /** pg_backup_stop, without waiting for the archiver: a stuck one must not keep the label from us. */
-  async stop(): Promise<Ending> {
+  async stop(): Promise<BackupStop> {
     const { stop } = backupFunctions(this.db.serverVersion);
     const { stopLsn, timeline, segmentSize, label, tablespaceMap: map } = await stopBackup(this.db, stop);
     return {

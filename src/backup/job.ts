@@ -9,16 +9,16 @@ import {
   markFailed,
   stateOf,
 } from '../control/requests.ts';
-import type { State } from '../control/states.ts';
+import type { BackupState } from '../control/states.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Target } from './target.ts';
+import type { ClusterServer } from './target.ts';
 
-export interface JobContext {
+export interface RunContext {
   /** A backup session has been let go: there is room for another. */
   onSessionReleased: () => void;
   control: ControlLink;
-  target: Target;
+  target: ClusterServer;
   /** The label directory. */
   labels: string;
   /** The repository's directory. */
@@ -37,31 +37,31 @@ export interface JobContext {
 }
 
 /** Somebody else has ended the request: there is nothing to write. */
-export class Superseded extends Error {
-  readonly state: State | undefined;
+export class EndedElsewhere extends Error {
+  readonly state: BackupState | undefined;
 
-  constructor(id: number, state: State | undefined) {
+  constructor(id: number, state: BackupState | undefined) {
     super(`backup request ${id} is ${state ?? 'no longer ours'}`);
     this.state = state;
   }
 }
 
 /** The worker is stopping and leaves this request to the next one. */
-export class LeftToOthers extends Error {}
+export class LeftToNextWorker extends Error {}
 
-export class Job {
+export class RequestRun {
   readonly id: number;
-  readonly context: JobContext;
+  readonly context: RunContext;
   readonly #abort = new AbortController();
   #windowIsOpen = true;
-  #seen: State | undefined;
+  #seen: BackupState | undefined;
   #holdsSession = false;
-  readonly #waiting = new Set<{ wanted: State; resolve: () => void }>();
+  readonly #waiting = new Set<{ wanted: BackupState; resolve: () => void }>();
   readonly #warnings = new Set<string>();
   #detail: string | null = null;
   #describing = false;
 
-  constructor(id: number, context: JobContext) {
+  constructor(id: number, context: RunContext) {
     this.id = id;
     this.context = context;
   }
@@ -100,20 +100,20 @@ export class Job {
   }
 
   /** In which state the row has been seen last; undefined: it has not been looked at. */
-  get seen(): State | undefined {
+  get seen(): BackupState | undefined {
     return this.#seen;
   }
 
   /** The row has been seen in this state. */
-  observe(state: State | undefined): void {
+  observe(state: BackupState | undefined): void {
     this.#seen = state;
     if (state === undefined || state === 'cancelled' || state === 'failed')
-      this.end(new Superseded(this.id, state));
+      this.end(new EndedElsewhere(this.id, state));
     for (const waiter of this.#waiting) if (waiter.wanted === state) waiter.resolve();
   }
 
   /** Resolves when the row has been seen in that state; rejects when the job is ended. */
-  async untilRowIs(wanted: State): Promise<void> {
+  async untilRowIs(wanted: BackupState): Promise<void> {
     await this.unlessEnded(
       new Promise<void>((resolve) => {
         const waiter = { wanted, resolve };
@@ -144,12 +144,12 @@ export class Job {
    * Makes a move, for as long as it takes to reach the control database. A move whose commit went unanswered
    * is found made. @throws Superseded when the request is in no state for it
    */
-  async move(to: State, make: (db: Connection) => Promise<boolean>, signal?: AbortSignal): Promise<void> {
+  async move(to: BackupState, make: (db: Connection) => Promise<boolean>, signal?: AbortSignal): Promise<void> {
     const state = await this.context.control
       .run(async (db) => ((await make(db)) ? to : await stateOf(db, this.id)), signal)
       .catch(explainRefusal(this.id));
     const overtaken = to === 'running' && state === 'done'; // made, unanswered, and finished by the client since
-    if (state !== to && !overtaken) throw new Superseded(this.id, state);
+    if (state !== to && !overtaken) throw new EndedElsewhere(this.id, state);
   }
 
   /** Notes what went wrong without failing the request; never in the way of what matters. */
@@ -188,18 +188,18 @@ const insufficientPrivilege = '42501';
 function explainRefusal(id: number) {
   return (error: unknown): never => {
     if (error instanceof ServerError && error.code === insufficientPrivilege)
-      throw new Superseded(id, undefined);
+      throw new EndedElsewhere(id, undefined);
     throw error;
   };
 }
 
 /** Fails the request, unless somebody else has ended it or is to go on with it. */
-export async function recordFailure(job: Job, error: unknown): Promise<void> {
+export async function recordFailure(job: RequestRun, error: unknown): Promise<void> {
   const { control, log } = job.context;
-  if (error instanceof Superseded) {
+  if (error instanceof EndedElsewhere) {
     const by = error.state === undefined ? 'another worker' : 'the client';
     log.info(`backup ended by ${by}`, { request: job.id, state: error.state });
-  } else if (error instanceof LeftToOthers) {
+  } else if (error instanceof LeftToNextWorker) {
     log.info('backup left to the next worker', { request: job.id });
   } else {
     const failure = failureOf(error);
@@ -209,7 +209,7 @@ export async function recordFailure(job: Job, error: unknown): Promise<void> {
 }
 
 /** Fails a request that could not be begun, unless another worker has taken it meanwhile. */
-export async function recordRefusal(job: Job, error: HoldfastError): Promise<void> {
+export async function recordRefusal(job: RequestRun, error: HoldfastError): Promise<void> {
   const { control, log } = job.context;
   const failed = await control.run((db) => failWaiting(db, job.id, failureOf(error)));
   if (failed) log.error('backup refused', { request: job.id, code: error.code, reason: error.message });

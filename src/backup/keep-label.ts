@@ -3,9 +3,9 @@
  * directory and the row; either is enough to go on, and while neither works it is held and tried again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { markArchiving, type Ending } from '../control/requests.ts';
+import { markArchiving, type BackupStop } from '../control/requests.ts';
 import { messageOf } from '../errors.ts';
-import type { Job } from './job.ts';
+import type { RequestRun } from './job.ts';
 import { writeLabelEntry } from '../repository/label-directory.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 
@@ -13,9 +13,9 @@ import type { BackupDescription } from '../repository/label-entry.ts';
 const lastChance = 10_000;
 
 /** Resolves when the row has the label. Without a description it is in the label directory already. */
-export async function keepLabel(
-  job: Job,
-  ending: Ending,
+export async function storeLabel(
+  job: RequestRun,
+  ending: BackupStop,
   description: BackupDescription | null,
 ): Promise<void> {
   const { label, tablespaceMap } = ending;
@@ -47,7 +47,7 @@ export async function keepLabel(
 
 /** Tries until it works, or until that is no longer needed: then the last failure. */
 async function untilWritten(
-  job: Job,
+  job: RequestRun,
   write: () => Promise<string>,
   enough: () => boolean,
 ): Promise<string | undefined> {

@@ -1,10 +1,10 @@
 /** The damaged pages of a copy that is in the repository, for those who look into the control database only. */
 import { recordDamagedPages } from '../control/requests.ts';
 import { messageOf } from '../errors.ts';
-import type { Job } from './job.ts';
+import type { RequestRun } from './job.ts';
 
 /** Before the request is complete: whoever sees it complete sees its damage. The repository has the list, too. */
-export async function recordDamage(job: Job, pages: { file: string; block: number }[]): Promise<void> {
+export async function recordDamage(job: RequestRun, pages: { file: string; block: number }[]): Promise<void> {
   if (pages.length === 0) return;
   try {
     await job.context.control.run((db) => recordDamagedPages(db, job.id, pages));

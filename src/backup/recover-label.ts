@@ -6,14 +6,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Ending } from '../control/requests.ts';
-import { historyFile } from '../control/targets.ts';
+import type { BackupStop } from '../control/requests.ts';
+import { readBackupHistoryFile } from '../control/targets.ts';
 import { parseBackupHistory } from '../postgres/backup-label.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { backupHistoryFileName, parseSegmentName, segmentBefore } from '../postgres/wal-segment.ts';
-import type { Target } from './target.ts';
+import type { ClusterServer } from './target.ts';
 
-export interface StartedBackup {
+export interface BackupToRecover {
   label: string;
   startLsn: string;
   startWal: string;
@@ -24,7 +24,7 @@ export interface StartedBackup {
 const patience = 30_000;
 
 /** undefined where there is no history file: then the backup had not been stopped, or nobody can read it. */
-export async function recoverEnding(target: Target, backup: StartedBackup): Promise<Ending | undefined> {
+export async function recoverBackupStop(target: ClusterServer, backup: BackupToRecover): Promise<BackupStop | undefined> {
   const segmentSize = await untilReachable(() => target.segmentSize());
   if (segmentSize === undefined) return undefined;
   const name = backupHistoryFileName(backup.startWal, parseLsn(backup.startLsn), segmentSize);
@@ -36,16 +36,16 @@ export async function recoverEnding(target: Target, backup: StartedBackup): Prom
   return undefined;
 }
 
-function sources(target: Target, name: string): (() => Promise<Buffer | undefined>)[] {
+function sources(target: ClusterServer, name: string): (() => Promise<Buffer | undefined>)[] {
   return [
     async () => target.archiveDirectory && readFile(join(target.archiveDirectory, name)),
-    async () => historyFile((await target.companion()).db, name),
+    async () => readBackupHistoryFile((await target.companion()).db, name),
     async () => readFile(join(await target.dataDirectory(), 'pg_wal', name)),
   ].map((read) => async () => (await read()) || undefined);
 }
 
 /** The history file of 15 and newer names the segment after the stop where the backup stopped at a segment's end. */
-function endingFrom(bytes: Buffer, backup: StartedBackup, segmentSize: number): Ending | undefined {
+function endingFrom(bytes: Buffer, backup: BackupToRecover, segmentSize: number): BackupStop | undefined {
   const history = parseBackupHistory(bytes);
   if (formatLsn(history.label.startLsn) !== backup.startLsn || !sameLabel(history.label.label, backup.label))
     return undefined;

@@ -5,21 +5,21 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { markComplete, markRunning } from '../control/requests.ts';
-import type { Beginning, ClaimedRequest, Ending } from '../control/requests.ts';
+import type { BackupStart, ClaimedRequest, BackupStop } from '../control/requests.ts';
 import { ServerError } from '../control/connection.ts';
 import { keepWal } from '../control/targets.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { BackupSession, TimedBeginning } from './backup-session.ts';
-import { requireRoom } from './copy/room.ts';
+import type { BackupSession, TimedBackupStart } from './backup-session.ts';
+import { requireFreeSpace } from './copy/room.ts';
 import { findSource, type CopySource } from './copy/source.ts';
 import { survey } from './copy/survey.ts';
-import { LeftToOthers, recordFailure, Superseded, type Job } from './job.ts';
+import { LeftToNextWorker, recordFailure, EndedElsewhere, type RequestRun } from './job.ts';
 import type { NeededWal } from './archived.ts';
-import { keepLabel } from './keep-label.ts';
+import { storeLabel } from './keep-label.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 import { copy } from './methods/copy.ts';
 import { hold } from './methods/hold.ts';
-import { recoverEnding } from './recover-label.ts';
+import { recoverBackupStop } from './recover-label.ts';
 import { notLookedFor, seeArchive } from './see-archive.ts';
 import { waitForArchive } from './wait-for-archive.ts';
 
@@ -28,7 +28,7 @@ const failureKeepsSession = 10_000;
 
 /** What can be checked before is being checked already, during the claim: somebody waits for the start. */
 export async function runBackup(
-  job: Job,
+  job: RequestRun,
   request: ClaimedRequest,
   session: BackupSession,
   checks: Promise<string[]>,
@@ -43,7 +43,7 @@ export async function runBackup(
     });
     const description = describe(request, beginning, ending);
     await transfer.finish(description, ending);
-    await keepLabel(job, ending, description);
+    await storeLabel(job, ending, description);
     await letGo(job, session);
     job.context.target.prepare();
     await complete(job, request, { ...beginning, ...ending });
@@ -59,7 +59,7 @@ export async function runBackup(
 
 /** What remains when the label is stored; a worker that takes over from a dead one begins here. */
 export async function complete(
-  job: Job,
+  job: RequestRun,
   { waitForArchive: wait, method }: Pick<ClaimedRequest, 'waitForArchive' | 'method'>,
   needed: NeededWal,
 ): Promise<void> {
@@ -71,11 +71,11 @@ export async function complete(
 
 /** With what is to be copied, where the worker does that itself. */
 async function begin(
-  job: Job,
+  job: RequestRun,
   request: ClaimedRequest,
   session: BackupSession,
   checks: Promise<string[]>,
-): Promise<TimedBeginning & { source: CopySource | undefined }> {
+): Promise<TimedBackupStart & { source: CopySource | undefined }> {
   session.onLost((reason) => job.endWindow(sessionLost(reason)));
   for (const warning of await job.unlessEnded(checks)) job.warn(warning);
   const source = request.method === 'copy' ? await job.unlessEnded(prepareCopy(job, session)) : undefined;
@@ -90,12 +90,12 @@ async function begin(
 }
 
 /** What can be seen to go wrong does so here. The server keeps the WAL that is not collected yet, if it lets us have it so. */
-async function prepareCopy(job: Job, session: BackupSession): Promise<CopySource> {
+async function prepareCopy(job: RequestRun, session: BackupSession): Promise<CopySource> {
   const found = await findSource(job.context, session.db);
   const { clusterDirectory, dataDirectory } = found;
   const major = Math.floor(session.db.serverVersion / 10_000);
   const bytes = await survey({ dataDirectory, major }, job.signal);
-  await requireRoom(clusterDirectory, bytes, job.context.walReserve);
+  await requireFreeSpace(clusterDirectory, bytes, job.context.walReserve);
   if (!(await keepWal(session.db, `holdfast_${job.id}_${session.identity.pid}`)))
     job.context.log.debug('the server does not keep WAL for the copy', { request: job.id });
   return { ...found, bytes };
@@ -103,18 +103,18 @@ async function prepareCopy(job: Job, session: BackupSession): Promise<CopySource
 
 /** From here on nothing may keep the label from us but the loss of the session itself. */
 async function end(
-  job: Job,
+  job: RequestRun,
   request: ClaimedRequest,
   session: BackupSession,
-  beginning: Beginning,
-): Promise<Ending> {
+  beginning: BackupStart,
+): Promise<BackupStop> {
   job.closeWindow();
   try {
     return await session.stop();
   } catch (error) {
     const { target } = job.context;
     const recovered = sessionIsLost(error, session)
-      ? await recoverEnding(target, { ...beginning, label: request.label })
+      ? await recoverBackupStop(target, { ...beginning, label: request.label })
       : undefined;
     if (recovered === undefined) throw error;
     job.warn('the session was lost while it stopped; backup_label was rebuilt from the backup history file');
@@ -122,13 +122,13 @@ async function end(
   }
 }
 
-async function letGo(job: Job, session: BackupSession): Promise<void> {
+async function letGo(job: RequestRun, session: BackupSession): Promise<void> {
   await session.close();
   job.releaseSession();
   await job.context.control.dropWitness(job.id);
 }
 
-function describe(request: ClaimedRequest, beginning: TimedBeginning, ending: Ending): BackupDescription {
+function describe(request: ClaimedRequest, beginning: TimedBackupStart, ending: BackupStop): BackupDescription {
   return {
     id: request.id,
     cluster: request.cluster,
@@ -146,7 +146,7 @@ function describe(request: ClaimedRequest, beginning: TimedBeginning, ending: En
 }
 
 function sessionIsLost(error: unknown, session: BackupSession): boolean {
-  if (error instanceof Superseded || error instanceof LeftToOthers || error instanceof HoldfastError)
+  if (error instanceof EndedElsewhere || error instanceof LeftToNextWorker || error instanceof HoldfastError)
     return false;
   return session.db.isLost || (error instanceof ServerError && error.severity === 'FATAL');
 }

@@ -9,9 +9,9 @@ import { archiveSettings, type ArchiveSettings } from '../control/targets.ts';
 import { segmentRange } from '../postgres/wal-segment.ts';
 import { archivePlaces, doesNothing, type ArchivePlace } from './archive-places.ts';
 import type { NeededWal } from './archived.ts';
-import type { Job } from './job.ts';
+import type { RequestRun } from './job.ts';
 
-export type Sight =
+export type ArchiveSight =
   /** null: it cannot be known. */
   | { seen: true | null }
   /** The first segment that is in none of the places. */
@@ -30,7 +30,7 @@ const longestLook = 10_000;
 /** For a row that becomes complete without. */
 export const notLookedFor: Archived = { seen: null, warning: null };
 
-export async function seeArchive(job: Job, needed: NeededWal): Promise<Archived> {
+export async function seeArchive(job: RequestRun, needed: NeededWal): Promise<Archived> {
   const { target, repository } = job.context;
   const segments = segmentRange(needed.startWal, needed.stopWal, await target.segmentSize());
   const settings = await settingsOf(job).catch(() => undefined);
@@ -61,10 +61,10 @@ export async function lookFor(
   segments: readonly string[],
   places: readonly ArchivePlace[],
   { within, signal, onMissing }: Patience,
-): Promise<Sight> {
+): Promise<ArchiveSight> {
   const until = performance.now() + within;
   for (let pause = firstPause; ; pause = Math.min(2 * pause, longestPause)) {
-    const late: Sight = { seen: null };
+    const late: ArchiveSight = { seen: null };
     const sight = await Promise.race([look(segments, places), sleep(longestLook, late, { ref: false })]);
     if (sight.seen !== false || signal.aborted) return sight;
     const left = until - performance.now();
@@ -75,7 +75,7 @@ export async function lookFor(
 }
 
 /** A place that cannot be read may have what the others lack. */
-async function look(segments: readonly string[], places: readonly ArchivePlace[]): Promise<Sight> {
+async function look(segments: readonly string[], places: readonly ArchivePlace[]): Promise<ArchiveSight> {
   let left = segments;
   let isWhole = true;
   const where: string[] = [];
@@ -92,7 +92,7 @@ async function look(segments: readonly string[], places: readonly ArchivePlace[]
   return { seen: false, missing: first, where: where.join(' or ') };
 }
 
-async function settingsOf(job: Job): Promise<ArchiveSettings> {
+async function settingsOf(job: RequestRun): Promise<ArchiveSettings> {
   return archiveSettings((await job.context.target.companion()).db);
 }
 
@@ -102,7 +102,7 @@ function archivesNothing({ command, library }: ArchiveSettings): boolean {
 
 /** A command may have a password in it: only one that does nothing is quoted. */
 function explain(
-  { missing, where }: Extract<Sight, { seen: false }>,
+  { missing, where }: Extract<ArchiveSight, { seen: false }>,
   settings: ArchiveSettings | undefined,
   mayBeElsewhere: boolean,
 ): string {

@@ -4,14 +4,14 @@
  * does not pay for the connection.
  */
 import { Connection, type ConnectOptions } from '../control/connection.ts';
-import { identify, placeOf, sourceOf, walSegmentSize, type SessionIdentity } from '../control/targets.ts';
+import { identifySession, serverPlaceOf, sourceOf, walSegmentSize, type SessionIdentity } from '../control/targets.ts';
 import { ArchiveWatch } from './archive-watch.ts';
 import { warmUp } from './preflight.ts';
-import { randomKey } from '../control/random-key.ts';
+import { randomLockKey } from '../control/random-key.ts';
 import type { Log } from '../log.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 
-export interface TargetOptions {
+export interface ClusterServerOptions {
   name: string;
   connect: ConnectOptions;
   /** Where the server's files are, if not where the server says. */
@@ -19,39 +19,39 @@ export interface TargetOptions {
   /** Where the server's archived WAL is, if that can be read here. */
   archiveDirectory: string | undefined;
   /** The companion is another session from now on. */
-  onCompanion: (companion: TargetSession) => void;
+  onCompanion: (companion: ServerSession) => void;
   log: Log;
 }
 
 /** A session of ours on the server, known to everybody by the advisory lock that it holds. */
-export interface TargetSession {
+export interface ServerSession {
   db: Connection;
   lockKey: string;
   identity: SessionIdentity;
 }
 
-export class Target {
+export class ClusterServer {
   readonly name: string;
   readonly archiveDirectory: string | undefined;
   readonly archive = new ArchiveWatch(async () => (await this.companion()).db);
-  readonly #options: TargetOptions;
-  #companion: Promise<TargetSession> | undefined;
-  #spare: Promise<TargetSession | undefined> | undefined;
+  readonly #options: ClusterServerOptions;
+  #companion: Promise<ServerSession> | undefined;
+  #spare: Promise<ServerSession | undefined> | undefined;
   /** When the spare last answered. */
   #spareSeen = 0;
   #segmentSize: number | undefined;
   #systemIdentifier: string | undefined;
   #closed = false;
 
-  constructor(options: TargetOptions) {
+  constructor(options: ClusterServerOptions) {
     this.#options = options;
     this.name = options.name;
     this.archiveDirectory = options.archiveDirectory;
   }
 
-  companion(): Promise<TargetSession> {
+  companion(): Promise<ServerSession> {
     if (this.#companion) return this.#companion;
-    const opening: Promise<TargetSession> = this.#openCompanion(() => {
+    const opening: Promise<ServerSession> = this.#openCompanion(() => {
       if (this.#companion === opening) this.#companion = undefined;
     });
     this.#companion = opening;
@@ -59,7 +59,7 @@ export class Target {
   }
 
   /** A session for one backup; the caller closes it. It may be the spare: the next one is opened in a moment. */
-  async takeSession(): Promise<TargetSession> {
+  async takeSession(): Promise<ServerSession> {
     const taken = this.#spare;
     this.#spare = undefined;
     this.#prepareSoon();
@@ -72,7 +72,7 @@ export class Target {
   /** Opens the spare for the next request; a failure shows when it is needed. */
   prepare(): void {
     if (this.#closed || this.#spare) return;
-    const opening: Promise<TargetSession | undefined> = this.#openWarm().catch((error: unknown) => {
+    const opening: Promise<ServerSession | undefined> = this.#openWarm().catch((error: unknown) => {
       this.#options.log.debug('no spare session', { cluster: this.name, reason: messageOf(error) });
       if (this.#spare === opening) this.#spare = undefined;
       return undefined;
@@ -121,7 +121,7 @@ export class Target {
     await Promise.all([spare?.db.close(), companion?.db.close()]);
   }
 
-  async #openCompanion(onLost: () => void): Promise<TargetSession> {
+  async #openCompanion(onLost: () => void): Promise<ServerSession> {
     try {
       const companion = await this.#open('companion');
       companion.db.onLost(onLost);
@@ -134,21 +134,21 @@ export class Target {
   }
 
   /** With what a start will ask looked up once: a new backend is several times slower the first time. */
-  async #openWarm(): Promise<TargetSession> {
+  async #openWarm(): Promise<ServerSession> {
     const session = await this.#open('backup session');
     await warmUp(session.db).catch(() => undefined); // what is wrong with it shows when it is needed
     this.#spareSeen = performance.now();
     return session;
   }
 
-  async #open(purpose: string): Promise<TargetSession> {
+  async #open(purpose: string): Promise<ServerSession> {
     const db = await Connection.open({ ...this.#options.connect, applicationName: `holdfast ${purpose}` });
     try {
       await refuseToStay(db);
       await db.makeLasting();
       db.prepareStatements();
-      const lockKey = randomKey();
-      return { db, lockKey, identity: await identify(db, lockKey) };
+      const lockKey = randomLockKey();
+      return { db, lockKey, identity: await identifySession(db, lockKey) };
     } catch (error) {
       if (!db.isLost) await db.close();
       throw error;
@@ -172,7 +172,7 @@ async function answers(db: Connection): Promise<boolean> {
 
 /** Before anything is set or locked: behind a pooler that would be left to whoever gets the session next. */
 async function refuseToStay(db: Connection): Promise<void> {
-  const { pid, database, isTemplate } = await placeOf(db);
+  const { pid, database, isTemplate } = await serverPlaceOf(db);
   if (pid !== db.backendKey) {
     throw new HoldfastError(
       'failed',

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { archiver } from '../control/targets.ts';
 import { messageOf } from '../errors.ts';
-import { isArchived, neededFiles, whyNotAsked, type NeededWal } from './archived.ts';
-import type { Job } from './job.ts';
+import { walIsArchived, neededWalFiles, archiveStatusUnusable, type NeededWal } from './archived.ts';
+import type { RequestRun } from './job.ts';
 
 /** Milliseconds. */
 const firstPoll = 10;
@@ -14,7 +14,7 @@ const longestPoll = 1000;
  * and where that says nothing, there is nothing to wait for.
  */
 export async function waitForArchive(
-  job: Job,
+  job: RequestRun,
   needed: NeededWal,
   { hasOwnWal }: { hasOwnWal: boolean },
 ): Promise<boolean> {
@@ -23,11 +23,11 @@ export async function waitForArchive(
   for (let poll = firstPoll; ; poll = Math.min(poll * 1.5, longestPoll)) {
     job.signal.throwIfAborted();
     try {
-      waiting ??= neededFiles(needed, await target.segmentSize());
+      waiting ??= neededWalFiles(needed, await target.segmentSize());
       const { server, files } = await target.archive.look(waiting);
-      const otherwise = whyNotAsked(server, needed);
+      const otherwise = archiveStatusUnusable(server, needed);
       if (otherwise === undefined) {
-        waiting = files.filter((file) => !isArchived(file)).map(({ name }) => name);
+        waiting = files.filter((file) => !walIsArchived(file)).map(({ name }) => name);
         if (waiting.length === 0) return true;
         if (poll >= longestPoll) await describe(job, waiting);
       } else if (hasOwnWal) {
@@ -45,7 +45,7 @@ export async function waitForArchive(
   }
 }
 
-async function describe(job: Job, waiting: string[]): Promise<void> {
+async function describe(job: RequestRun, waiting: string[]): Promise<void> {
   const { db } = await job.context.target.companion();
   const report = await archiver(db);
   const files = `${waiting.length === 1 ? '' : `${waiting.length} files, first `}${waiting[0]}`;

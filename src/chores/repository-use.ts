@@ -40,7 +40,7 @@ export interface RepositoryUse {
 }
 
 /** unused: the cluster has no repository yet, neither here nor elsewhere. */
-export type Standing = 'ours' | 'unused';
+export type RepositoryStanding = 'ours' | 'unused';
 
 /** Milliseconds for another use of the same repository, which takes a few round trips. */
 const lockPatience = 10_000;
@@ -50,7 +50,7 @@ const lockPatience = 10_000;
  * `origin_not_confirmed`, `no_repository`, `other_repository`, `repository_not_ours`,
  * `repository_put_back`, `repository_used_elsewhere`
  */
-export async function useRepository(use: RepositoryUse, what: string): Promise<Standing> {
+export async function useRepository(use: RepositoryUse, what: string): Promise<RepositoryStanding> {
   const { control, clusterDirectory } = use;
   await control((db) => requireConfirmedOrigin(db, what));
   if ((await standing(use)) === 'unused') return 'unused';
@@ -73,7 +73,7 @@ export async function useRepository(use: RepositoryUse, what: string): Promise<S
 const mostInBetween = 20;
 
 /** The same, without a trace: for what has been begun by a use. */
-export async function standing(use: RepositoryUse): Promise<Standing> {
+export async function standing(use: RepositoryUse): Promise<RepositoryStanding> {
   const read = () => use.control((db) => knownRepository(db, use.cluster));
   let known = await read();
   for (let times = 0; ; times += 1) {
@@ -131,7 +131,7 @@ function judge(
   { cluster, clusterDirectory }: Pick<RepositoryUse, 'cluster' | 'clusterDirectory'>,
   known: KnownRepository,
   owner: RepositoryOwner | 'unnamed' | undefined,
-): Standing {
+): RepositoryStanding {
   if (owner === undefined) {
     if (known.id === null) return 'unused';
     throw noRepository(clusterDirectory, { id: known.id });

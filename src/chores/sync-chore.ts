@@ -4,7 +4,7 @@ import { HoldfastError } from '../errors.ts';
 import { requireRepository } from '../repository/repository-owner.ts';
 import type { Chore, ChoreContext } from './chore.ts';
 import { useRepository } from './repository-use.ts';
-import { sync } from './sync.ts';
+import { syncRepository } from './sync.ts';
 
 /** Milliseconds for which another one may be sending: a worker elsewhere, or "holdfast sync". */
 const patience = 600_000;
@@ -26,7 +26,7 @@ export async function runSyncChore(chore: Chore, context: ChoreContext): Promise
   if ((await useRepository(use, `sync of cluster ${chore.cluster}`)) === 'unused')
     requireRepository(clusterDirectory);
   let result: Record<string, unknown> = {};
-  const runs = await sync({
+  const runs = await syncRepository({
     clusterDirectory,
     command: cluster.syncCommand,
     timeout: cluster.syncTimeout,

@@ -22,7 +22,7 @@ import {
 import { walDirectory, walFileKind } from '../repository/wal-archive.ts';
 
 /** Which backup, and which WAL goes with it. */
-export interface Subject {
+export interface SyncScope {
   /** The backup's name; null: there is none. */
   backup: string | null;
   /** The first segment; null: all there is. */
@@ -32,22 +32,22 @@ export interface Subject {
 /** In place of a backup's name. */
 const none = 'none';
 
-export function syncDirectory(clusterDirectory: string): string {
+export function directoryForSync(clusterDirectory: string): string {
   return join(clusterDirectory, 'sync');
 }
 
 /** Where a subject is laid out: the program's working directory. */
-export function contentDirectory(clusterDirectory: string, { backup }: Pick<Subject, 'backup'>): string {
-  return join(syncDirectory(clusterDirectory), backup ?? none);
+export function contentDirectory(clusterDirectory: string, { backup }: Pick<SyncScope, 'backup'>): string {
+  return join(directoryForSync(clusterDirectory), backup ?? none);
 }
 
 /** As the program is told: when the backup began. */
-export function timestampOf({ backup }: Pick<Subject, 'backup'>): string {
+export function timestampOf({ backup }: Pick<SyncScope, 'backup'>): string {
   return backup === null ? none : backup.slice(0, backup.indexOf('-'));
 }
 
 /** The newest backup in the repository. */
-export async function newestSubject(clusterDirectory: string): Promise<Subject> {
+export async function newestScope(clusterDirectory: string): Promise<SyncScope> {
   const directory = backupsDirectory(clusterDirectory);
   const names = new Set(await namesIn(directory));
   const listed = [...names].filter(
@@ -61,10 +61,10 @@ export async function newestSubject(clusterDirectory: string): Promise<Subject> 
 }
 
 /** One that has been laid out, which may be gone from the repository by now. */
-export async function laidOutSubject(
+export async function stagedScope(
   clusterDirectory: string,
   backup: string | null,
-): Promise<Subject | undefined> {
+): Promise<SyncScope | undefined> {
   if (backup === null) return { backup, from: null };
   const directory = contentDirectory(clusterDirectory, { backup });
   const from = await startOf(join(directory, 'backups', backup));
@@ -82,7 +82,7 @@ async function startOf(backupDirectory: string): Promise<string | undefined> {
 }
 
 /** The archived files that go with it, relative to the cluster's directory. */
-export async function walOf(clusterDirectory: string, subject: Subject): Promise<string[]> {
+export async function walOf(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
   const wal = walDirectory(clusterDirectory);
   const names = await namesIn(wal);
   const found = names.filter((name) => walFileKind(name) === 'timeline history').map((name) => `wal/${name}`);
@@ -99,18 +99,18 @@ function isArchived(name: string): boolean {
 }
 
 /** What a later timeline has is newer, wherever it branched off. */
-function belongs(name: string, { from }: Subject): boolean {
+function belongs(name: string, { from }: SyncScope): boolean {
   if (from === null) return true;
   const [timeline, start] = [name.slice(0, 8), from.slice(0, 8)];
   return timeline > start || (timeline === start && name.slice(8, 24) >= from.slice(8, 24));
 }
 
-function hasAny(log: string, { from }: Subject): boolean {
+function hasAny(log: string, { from }: SyncScope): boolean {
   return from === null || log.slice(0, 8) > from.slice(0, 8) || log >= from.slice(0, 16);
 }
 
 /** All that is to be sent, relative to the cluster's directory. */
-export async function wanted(clusterDirectory: string, subject: Subject): Promise<string[]> {
+export async function filesToSync(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
   const wal = await walOf(clusterDirectory, subject);
   const { backup } = subject;
   const names = [`backups/${backup}`, `backups/${backup}.meta`];
@@ -121,7 +121,7 @@ export async function wanted(clusterDirectory: string, subject: Subject): Promis
 }
 
 /** Those that are laid out already. */
-export function laidOut(clusterDirectory: string, subject: Pick<Subject, 'backup'>): Promise<string[]> {
+export function stagedFiles(clusterDirectory: string, subject: Pick<SyncScope, 'backup'>): Promise<string[]> {
   return filesBelow(contentDirectory(clusterDirectory, subject), '');
 }
 
@@ -133,16 +133,16 @@ export function fingerprint(files: Iterable<string>): string {
 }
 
 /** Adds what is missing or was cut short, and returns all that is there then. */
-export function layOut(clusterDirectory: string, subject: Subject): Promise<string[]> {
+export function stageFiles(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
   return within(clusterDirectory, (at) => layOutIn(at, subject));
 }
 
-async function layOutIn(clusterDirectory: string, subject: Subject): Promise<string[]> {
+async function layOutIn(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
   const directory = contentDirectory(clusterDirectory, subject);
-  const unready = join(syncDirectory(clusterDirectory), 'unready');
+  const unready = join(directoryForSync(clusterDirectory), 'unready');
   await beside(unready, remove);
-  const there = new Set(await laidOut(clusterDirectory, subject));
-  const files = await wanted(clusterDirectory, subject);
+  const there = new Set(await stagedFiles(clusterDirectory, subject));
+  const files = await filesToSync(clusterDirectory, subject);
   for (const file of files) {
     const [from, to] = [join(clusterDirectory, file), join(directory, file)];
     if (there.has(file) && !(await isShort(to, from))) continue;
@@ -156,8 +156,8 @@ async function layOutIn(clusterDirectory: string, subject: Subject): Promise<str
 }
 
 /** Removes what is laid out of other backups. */
-export async function clearOthers(clusterDirectory: string, subject: Subject): Promise<void> {
-  const directory = syncDirectory(clusterDirectory);
+export async function clearOthers(clusterDirectory: string, subject: SyncScope): Promise<void> {
+  const directory = directoryForSync(clusterDirectory);
   const stale = (await namesIn(directory)).filter(
     (name) => (name === none || /^\d{8}T\d{6}Z-\d+$/.test(name)) && name !== (subject.backup ?? none),
   );

@@ -12,7 +12,7 @@ import { beside, canHold, linkRefused, noFollow, within } from '../repository/he
 import { makeLock } from '../repository/repository-owner.ts';
 import { withoutSecrets } from './program-environment.ts';
 
-export interface Program {
+export interface SyncProgram {
   /** The program and its first arguments. */
   command: readonly string[];
   /** Added to them. */
@@ -34,7 +34,7 @@ const ranOut = [124, 137, 'SIGKILL'];
 const tail = 2000;
 
 /** @throws HoldfastError `sync_failed`, `sync_timeout` */
-export async function runProgram(program: Program): Promise<void> {
+export async function runSyncProgram(program: SyncProgram): Promise<void> {
   const output = await openOutput(join(program.place, 'output'));
   try {
     const began = performance.now();
@@ -73,7 +73,7 @@ function openOutput(path: string): Promise<FileHandle> {
 }
 
 /** As root, the lock and the working directory are those that are open here, whatever is put in their places. */
-async function runLocked(program: Program, output: FileHandle): Promise<number | string | null> {
+async function runLocked(program: SyncProgram, output: FileHandle): Promise<number | string | null> {
   const lock = join(program.place, 'program');
   if (!canHold()) return run(program, { output, lock });
   const held = await beside(lock, async (file) => {
@@ -90,7 +90,7 @@ async function runLocked(program: Program, output: FileHandle): Promise<number |
 }
 
 function run(
-  { command, args, directory, timeout, signal }: Program,
+  { command, args, directory, timeout, signal }: SyncProgram,
   { output, lock, held }: { output: FileHandle; lock: string; held?: FileHandle },
 ): Promise<number | string | null> {
   // Without a fork the program itself is what timeout(1) waits for, also where it ignores the first signal.

@@ -8,7 +8,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { replaceFile } from '../repository/repository-owner.ts';
 
 /** What the program was, or is, run with. */
-export interface Sending {
+export interface SyncAttempt {
   /** A backup's name; null: there was none, only WAL. */
   backup: string | null;
   /** The timestamp that the program was given besides the backup's. */
@@ -21,15 +21,15 @@ export interface Sending {
 export interface SyncRecord {
   version: 1;
   /** The latest that went well. */
-  sent?: Sending & { at: string };
+  sent?: SyncAttempt & { at: string };
   /** The one after it that has not, so far. */
-  attempt?: Sending & { attempts: number };
+  attempt?: SyncAttempt & { attempts: number };
 }
 
 const fileName = 'sync.json';
 
 /** @throws HoldfastError `sync_record_damaged` */
-export async function readRecord(clusterDirectory: string): Promise<SyncRecord> {
+export async function readSyncRecord(clusterDirectory: string): Promise<SyncRecord> {
   const file = join(clusterDirectory, fileName);
   let text: string;
   try {
@@ -47,14 +47,14 @@ export async function readRecord(clusterDirectory: string): Promise<SyncRecord> 
   throw damaged(file, 'it is not of version 1');
 }
 
-export async function writeRecord(clusterDirectory: string, record: SyncRecord): Promise<void> {
+export async function writeSyncRecord(clusterDirectory: string, record: SyncRecord): Promise<void> {
   const file = join(clusterDirectory, fileName);
   const text = `${JSON.stringify(record, null, 2)}\n`;
   await replaceFile({ path: file, text });
 }
 
 /** Later than any before, whatever the clock does: a program may keep one directory for each. */
-export function presentAfter({ sent, attempt }: SyncRecord, now = new Date()): string {
+export function nextTimestamp({ sent, attempt }: SyncRecord, now = new Date()): string {
   const latest = [sent?.present, attempt?.present]
     .filter((one) => one !== undefined)
     .sort()

@@ -13,18 +13,18 @@ import {
   clearOthers,
   contentDirectory,
   fingerprint,
-  laidOut,
-  laidOutSubject,
-  layOut,
-  newestSubject,
-  syncDirectory,
+  stagedFiles,
+  stagedScope,
+  stageFiles,
+  newestScope,
+  directoryForSync,
   timestampOf,
   walOf,
-  wanted,
-  type Subject,
+  filesToSync,
+  type SyncScope,
 } from './sync-content.ts';
-import { runProgram } from './sync-program.ts';
-import { presentAfter, readRecord, writeRecord, type Sending, type SyncRecord } from './sync-record.ts';
+import { runSyncProgram } from './sync-program.ts';
+import { nextTimestamp, readSyncRecord, writeSyncRecord, type SyncAttempt, type SyncRecord } from './sync-record.ts';
 
 export interface SyncOptions {
   clusterDirectory: string;
@@ -36,19 +36,19 @@ export interface SyncOptions {
   /** Once, though nothing is unsent. */
   force: boolean;
   signal: AbortSignal | undefined;
-  onSent: (sent: Sending) => void;
+  onSent: (sent: SyncAttempt) => void;
 }
 
 /** Milliseconds for one try at the lock, so that an abort does not wait for it. */
 const lockPatience = 2000;
 
 /** Sends until nothing is unsent; returns how often that took the program. @throws HoldfastError */
-export async function sync(options: SyncOptions): Promise<number> {
+export async function syncRepository(options: SyncOptions): Promise<number> {
   const { clusterDirectory } = options;
   if (!(await hasAnything(clusterDirectory))) return 0;
   return alone(options, async () => {
     for (let runs = 0, force = options.force; ; runs += 1, force = false) {
-      const record = await readRecord(clusterDirectory);
+      const record = await readSyncRecord(clusterDirectory);
       const subject = await subjectAfter(clusterDirectory, record);
       if (!force && (await isSent(clusterDirectory, record, subject))) return runs;
       await send(options, record, subject);
@@ -61,26 +61,26 @@ export async function findUnsent(
   clusterDirectory: string,
 ): Promise<{ since: string | undefined } | undefined> {
   if (!(await hasAnything(clusterDirectory))) return undefined;
-  const record = await readRecord(clusterDirectory);
+  const record = await readSyncRecord(clusterDirectory);
   const all = await isSent(clusterDirectory, record, await subjectAfter(clusterDirectory, record));
   return all ? undefined : { since: record.sent?.at };
 }
 
-async function send(options: SyncOptions, record: SyncRecord, subject: Subject): Promise<void> {
+async function send(options: SyncOptions, record: SyncRecord, subject: SyncScope): Promise<void> {
   const { clusterDirectory, command, timeout, signal, onSent } = options;
-  const files = await layOut(clusterDirectory, subject);
+  const files = await stageFiles(clusterDirectory, subject);
   const attempt = attemptAt(record, subject, files);
-  await writeRecord(clusterDirectory, { ...record, attempt });
-  await runProgram({
+  await writeSyncRecord(clusterDirectory, { ...record, attempt });
+  await runSyncProgram({
     command,
     args: [timestampOf(subject), attempt.present],
     directory: contentDirectory(clusterDirectory, subject),
-    place: syncDirectory(clusterDirectory),
+    place: directoryForSync(clusterDirectory),
     timeout,
     signal,
   });
   const { attempts: _, ...sent } = attempt;
-  await writeRecord(clusterDirectory, { version: 1, sent: { ...sent, at: new Date().toISOString() } });
+  await writeSyncRecord(clusterDirectory, { version: 1, sent: { ...sent, at: new Date().toISOString() } });
   await clearOthers(clusterDirectory, subject);
   onSent(sent);
 }
@@ -88,44 +88,44 @@ async function send(options: SyncOptions, record: SyncRecord, subject: Subject):
 /** The same again where nothing new has come since the last attempt. */
 function attemptAt(
   record: SyncRecord,
-  { backup }: Subject,
+  { backup }: SyncScope,
   files: readonly string[],
-): Sending & { attempts: number } {
+): SyncAttempt & { attempts: number } {
   const now = { backup, fingerprint: fingerprint(files), files: files.length };
   const { sent, attempt } = record;
   const before = [attempt, sent].find((one) => one?.backup === backup && one.fingerprint === now.fingerprint);
   const attempts = before === attempt && attempt !== undefined ? attempt.attempts + 1 : 1;
-  return { ...now, present: before?.present ?? presentAfter(record), attempts };
+  return { ...now, present: before?.present ?? nextTimestamp(record), attempts };
 }
 
 /** The newest backup; first, where the one before it was sent, the rest of its WAL, or there would be a hole. */
-async function subjectAfter(clusterDirectory: string, { sent }: SyncRecord): Promise<Subject> {
-  const newest = await newestSubject(clusterDirectory);
+async function subjectAfter(clusterDirectory: string, { sent }: SyncRecord): Promise<SyncScope> {
+  const newest = await newestScope(clusterDirectory);
   if (sent === undefined || sent.backup === newest.backup) return newest;
-  const previous = await laidOutSubject(clusterDirectory, sent.backup);
+  const previous = await stagedScope(clusterDirectory, sent.backup);
   if (previous === undefined) return newest;
-  const there = await laidOut(clusterDirectory, previous);
+  const there = await stagedFiles(clusterDirectory, previous);
   if (fingerprint(there) !== sent.fingerprint) return previous;
   const known = new Set([...there, ...(await walOf(clusterDirectory, newest))]);
   const rest = (await walOf(clusterDirectory, previous)).filter((file) => !known.has(file));
   return rest.length > 0 ? previous : newest;
 }
 
-async function isSent(clusterDirectory: string, { sent }: SyncRecord, subject: Subject): Promise<boolean> {
+async function isSent(clusterDirectory: string, { sent }: SyncRecord, subject: SyncScope): Promise<boolean> {
   if (sent === undefined || sent.backup !== subject.backup) return false;
-  const files = new Set(await wanted(clusterDirectory, subject));
-  if (subject.backup !== null) for (const file of await laidOut(clusterDirectory, subject)) files.add(file);
+  const files = new Set(await filesToSync(clusterDirectory, subject));
+  if (subject.backup !== null) for (const file of await stagedFiles(clusterDirectory, subject)) files.add(file);
   return fingerprint(files) === sent.fingerprint;
 }
 
 /** Neither a backup nor WAL has ever been here. */
 async function hasAnything(clusterDirectory: string): Promise<boolean> {
-  const subject = await newestSubject(clusterDirectory);
+  const subject = await newestScope(clusterDirectory);
   return subject.backup !== null || (await walOf(clusterDirectory, subject)).length > 0;
 }
 
 async function alone<T>({ clusterDirectory, wait, signal }: SyncOptions, work: () => Promise<T>): Promise<T> {
-  const directory = syncDirectory(clusterDirectory);
+  const directory = directoryForSync(clusterDirectory);
   const file = join(directory, 'lock');
   await makeDurableDirectory(directory);
   await beside(file, makeLock);

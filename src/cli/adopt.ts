@@ -10,7 +10,7 @@ import {
   requireMayAdopt,
   repositoryProblems,
   schedulesThatFollow,
-  type ControlIdentity,
+  type DatabaseOrigin,
   type RepositoryProblem,
   type WaitingSchedule,
 } from '../control/identity.ts';
@@ -28,7 +28,7 @@ interface Options extends GlobalOptions {
 }
 
 interface Consequences {
-  identity: ControlIdentity;
+  identity: DatabaseOrigin;
   schedules: (WaitingSchedule & { nextRun: Date | null })[];
   policies: string[];
   /** `given`: by the command, as the one that the cluster has from now on. */

@@ -1,20 +1,20 @@
 /** What `holdfast status ID` shows: everything about one request. */
 import type { Proof } from '../control/drills.ts';
-import type { Event, Request, Stage } from '../control/status.ts';
+import type { RequestEvent, RequestDetails, RequestStage } from '../control/status.ts';
 import { plain } from '../plain.ts';
 import { bytes, seconds, time } from './format.ts';
 import { paint } from './paint.ts';
-import { table, type Column } from './table.ts';
+import { table, type TableColumn } from './table.ts';
 
-export interface Biography {
-  request: Request;
-  stages: Stage[];
-  events: Event[];
+export interface RequestRendering {
+  request: RequestDetails;
+  stages: RequestStage[];
+  events: RequestEvent[];
   /** undefined: it is not complete. */
   proof: Proof | undefined;
 }
 
-export function biographyLines({ request, stages, events, proof }: Biography, width: number): string[] {
+export function requestDetailLines({ request, stages, events, proof }: RequestRendering, width: number): string[] {
   return [
     paint(
       `backup ${request.id} "${plain(request.label)}" of cluster ${request.cluster}: ${request.state}`,
@@ -37,7 +37,7 @@ function file(text: string | null): string[] {
 }
 
 /** Those that there are, in the order in which they came about. */
-function facts(request: Request): [string, string][] {
+function facts(request: RequestDetails): [string, string][] {
   const { requestedBy, requestedLogin } = request;
   const who = requestedBy === requestedLogin ? requestedBy : `${requestedBy} (login ${requestedLogin})`;
   const all: [string, string | null | undefined | false][] = [
@@ -88,7 +88,7 @@ function proofFacts(proof: Proof | undefined): [string, string][] {
   return [['proven restorable', proven], ...failed];
 }
 
-function optionsOf({ fast, waitForArchive, holdTimeout, keep, rateLimit, compressLevel }: Request): string {
+function optionsOf({ fast, waitForArchive, holdTimeout, keep, rateLimit, compressLevel }: RequestDetails): string {
   const options = [
     fast && 'fast',
     !waitForArchive && 'does not wait for the archive',
@@ -100,18 +100,18 @@ function optionsOf({ fast, waitForArchive, holdTimeout, keep, rateLimit, compres
   return options.filter(Boolean).join(', ');
 }
 
-function archivedOf({ archivedAt, archiveSeen }: Request): string | null {
+function archivedOf({ archivedAt, archiveSeen }: RequestDetails): string | null {
   if (archivedAt === null) return null;
   if (archiveSeen === null) return `${time(archivedAt)}, as the server says`;
   return `${time(archivedAt)}${archiveSeen ? ', seen in the archive' : ' as the server says, but not in the archive'}`;
 }
 
-function sessionOf({ session, pid, backendStart }: Request): string {
+function sessionOf({ session, pid, backendStart }: RequestDetails): string {
   const process = pid === null ? '' : `process ${pid}${backendStart ? ` since ${time(backendStart)}` : ''}`;
   return [process, session].filter(Boolean).join(': ');
 }
 
-const stageColumns: Column<Stage>[] = [
+const stageColumns: TableColumn<RequestStage>[] = [
   { title: 'STAGE', value: ({ stage }) => stage },
   { title: 'STATE', value: ({ state }) => state },
   { title: 'BEGAN', value: ({ beganAt }) => time(beganAt) },
@@ -120,7 +120,7 @@ const stageColumns: Column<Stage>[] = [
   { title: 'DETAIL', value: ({ detail }) => plain(detail ?? ''), flexible: true },
 ];
 
-const eventColumns: Column<Event>[] = [
+const eventColumns: TableColumn<RequestEvent>[] = [
   { title: 'AT', value: ({ at }) => time(at) },
   { title: 'FROM', value: ({ fromState }) => fromState ?? '' },
   { title: 'TO', value: ({ toState }) => toState },

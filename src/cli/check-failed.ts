@@ -1,15 +1,15 @@
 /** How "holdfast check" ends where it cannot know. */
 import { plain } from '../plain.ts';
-import { withoutSecretArguments, type Failure } from './failure.ts';
+import { withoutSecretArguments, type CommandFailure } from './failure.ts';
 import { printJson, printLines } from './output.ts';
 
 export const exitStatuses = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
 
 /** Whatever keeps us from knowing is "unknown", be it a wrong option or a database that is away. */
 export class CheckFailed extends Error {
-  readonly #failure: Failure;
+  readonly #failure: CommandFailure;
 
-  constructor(failure: Failure) {
+  constructor(failure: CommandFailure) {
     super(failure.message);
     this.#failure = failure;
   }

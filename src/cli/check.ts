@@ -4,7 +4,7 @@ import { restoreWindows } from '../control/archived-wal.ts';
 import { withConnection } from '../control/client.ts';
 import type { Connection } from '../control/connection.ts';
 import { newestDrills } from '../control/drills.ts';
-import { assess, worst, type Finding, type Observation } from '../control/health.ts';
+import { assessHealth, worstSeverity, type Finding, type HealthInput } from '../control/health.ts';
 import { controlIdentity, missingBackups, repositoryProblems } from '../control/identity.ts';
 import { installedVersion, requireSchema, schemaVersion } from '../control/install.ts';
 import { schedules } from '../control/schedules.ts';
@@ -20,7 +20,7 @@ import {
 } from '../control/status.ts';
 import { plain } from '../plain.ts';
 import { CheckFailed, exitStatuses } from './check-failed.ts';
-import { failureOf } from './failure.ts';
+import { commandFailureOf } from './failure.ts';
 import { seconds } from './format.ts';
 import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } from './options.ts';
 import { asSql, printJson, printLines } from './output.ts';
@@ -43,21 +43,21 @@ export function addCheck(program: Command): void {
     )
     .option('--cluster <name...>', 'only these clusters (default: all that anybody uses)')
     .exitOverride((error) => {
-      throw error.exitCode === 0 ? error : new CheckFailed(failureOf(error));
+      throw error.exitCode === 0 ? error : new CheckFailed(commandFailureOf(error));
     })
     .action(async (_: object, command: Command) => {
       const options = command.optsWithGlobals<Options>();
       const observed = await observe(options).catch((error: unknown) => {
-        throw new CheckFailed(failureOf(error));
+        throw new CheckFailed(commandFailureOf(error));
       });
-      const findings = assess(observed, { maxAge: options.maxAge / 1000 }, seconds);
-      process.exitCode = exitStatuses[worst(findings)];
+      const findings = assessHealth(observed, { maxAge: options.maxAge / 1000 }, seconds);
+      process.exitCode = exitStatuses[worstSeverity(findings)];
       if (options.json === true) await printJson(asJson(findings, observed));
       else await printLines(statusLines(findings, observed, options.maxAge / 1000));
     });
 }
 
-async function observe(options: Options): Promise<Observation> {
+async function observe(options: Options): Promise<HealthInput> {
   const control = controlFrom(configFrom(options), 'check');
   return withConnection(control, async (db) => {
     const installed = await installedVersion(db, control.schema);
@@ -69,7 +69,7 @@ async function observe(options: Options): Promise<Observation> {
   });
 }
 
-async function look(db: Connection, installed: number): Promise<Omit<Observation, 'schema'>> {
+async function look(db: Connection, installed: number): Promise<Omit<HealthInput, 'schema'>> {
   // An older schema has not all of the views.
   const isCurrent = installed >= schemaVersion();
   const unlessOlder = async <T>(read: (connection: Connection) => Promise<T[]>) =>
@@ -92,7 +92,7 @@ async function look(db: Connection, installed: number): Promise<Omit<Observation
 }
 
 /** A cluster that is asked for by name counts, whether anybody uses it or not. */
-function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): Omit<Observation, 'schema'> {
+function only(names: string[] | undefined, seen: Omit<HealthInput, 'schema'>): Omit<HealthInput, 'schema'> {
   if (names === undefined) return seen;
   const unknown = names.filter((name) => !seen.clusters.some((cluster) => cluster.name === name));
   if (unknown.length > 0) {
@@ -122,26 +122,26 @@ function only(names: string[] | undefined, seen: Omit<Observation, 'schema'>): O
   };
 }
 
-function statusLines(findings: Finding[], observed: Observation, maxAge: number): string[] {
+function statusLines(findings: Finding[], observed: HealthInput, maxAge: number): string[] {
   const said = ({ object, message }: Finding) => plain(`${object}: ${message}`);
   const problems = findings.filter(({ severity }) => severity !== 'ok');
   const [first] = problems;
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   const summary = first === undefined ? allWell(observed) : said(first) + more;
   return [
-    `HOLDFAST ${worst(findings).toUpperCase()} - ${summary.replaceAll('|', '/')} | ${performanceData(observed, maxAge)}`,
+    `HOLDFAST ${worstSeverity(findings).toUpperCase()} - ${summary.replaceAll('|', '/')} | ${performanceData(observed, maxAge)}`,
     ...findings.map((finding) => `${finding.severity.padEnd(8)} ${said(finding).replaceAll('|', '/')}`),
   ];
 }
 
-function allWell({ clusters: all, workers: everybody, requests }: Observation): string {
+function allWell({ clusters: all, workers: everybody, requests }: HealthInput): string {
   const alive = everybody.filter((worker) => worker.alive).length;
   const inUse = all.filter(({ used }) => used).length;
   return `clusters: ${inUse}, workers: ${alive}, backups under way: ${requests.length}`;
 }
 
 function performanceData(
-  { clusters: all, workers: everybody, requests }: Observation,
+  { clusters: all, workers: everybody, requests }: HealthInput,
   maxAge: number,
 ): string {
   const ages = all
@@ -154,9 +154,9 @@ function performanceData(
   ].join(' ');
 }
 
-function asJson(findings: Finding[], seen: Observation): object {
+function asJson(findings: Finding[], seen: HealthInput): object {
   return {
-    status: worst(findings),
+    status: worstSeverity(findings),
     findings,
     clusters: seen.clusters.map(asSql),
     workers: seen.workers.map(asSql),

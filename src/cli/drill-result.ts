@@ -1,13 +1,13 @@
 /** What `holdfast drill` says at its end. */
 import type { DrillCheck } from '../control/drills.ts';
-import type { Drilled } from '../restore/drill/drill.ts';
+import type { DrilledServer } from '../restore/drill/drill.ts';
 import { plain } from '../plain.ts';
 import { bytes, seconds, time } from './format.ts';
 import { asSql } from './output.ts';
 import { paint } from './paint.ts';
 
 /** `id`: in backup_drill, where it is there. */
-export function drillLines(drilled: Drilled, id: number | undefined): string[] {
+export function drillLines(drilled: DrilledServer, id: number | undefined): string[] {
   const { backup, cluster, error, checks } = drilled;
   const what = backup === undefined ? `cluster ${cluster}` : `backup ${backup.name} of cluster ${cluster}`;
   const verdict =
@@ -22,7 +22,7 @@ export function drillLines(drilled: Drilled, id: number | undefined): string[] {
   ];
 }
 
-function facts(drilled: Drilled): string[] {
+function facts(drilled: DrilledServer): string[] {
   const { restoreSeconds, recoverySeconds, recoveredTo, bytes: amount, target, serverVersion } = drilled;
   const { lastTransactionAt } = drilled;
   const newest =
@@ -48,7 +48,7 @@ function checkLines({ check, database, ok, skipped, detail, problems, seconds: t
   ];
 }
 
-export function drillAsJson(drilled: Drilled, id: number | undefined): object {
+export function drillAsJson(drilled: DrilledServer, id: number | undefined): object {
   const { backup, failure, error: _, ...rest } = drilled;
   return {
     ok: failure === undefined,

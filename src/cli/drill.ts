@@ -5,9 +5,9 @@ import { withControl } from '../control/client.ts';
 import { recordDrill } from '../control/drills.ts';
 import { requireConfirmedOrigin } from '../control/identity.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { drill, type Drilled, type DrillReport } from '../restore/drill/drill.ts';
+import { runDrill, type DrilledServer, type DrillReport } from '../restore/drill/drill.ts';
 import { planDrill } from '../restore/drill/plan.ts';
-import { targetFrom } from '../restore/target-wish.ts';
+import { recoveryTargetFrom } from '../restore/target-wish.ts';
 import { plain } from '../plain.ts';
 import { drillAsJson, drillLines } from './drill-result.ts';
 import { untilInterrupted } from './interruption.ts';
@@ -22,9 +22,9 @@ import {
 } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
-import { addPointOptions, type PointOptions } from './target-options.ts';
+import { addPointOptions, type TargetPointOptions } from './target-options.ts';
 
-interface Options extends GlobalOptions, PointOptions {
+interface Options extends GlobalOptions, TargetPointOptions {
   cluster: string;
   repository?: string;
   directory?: string;
@@ -76,10 +76,10 @@ async function run(which: string | undefined, options: Options): Promise<void> {
     timeout,
     jobs,
   });
-  const target = targetFrom(options);
+  const target = recoveryTargetFrom(options);
   const { report, end } = reporter(options.json === true);
   const drilled = await untilInterrupted((signal) =>
-    drill({
+    runDrill({
       ...plan,
       which,
       target,
@@ -97,7 +97,7 @@ async function run(which: string | undefined, options: Options): Promise<void> {
 }
 
 /** The drill's id; undefined: the control database does not have it. */
-async function recorded(drilled: Drilled, config: Config): Promise<number | undefined> {
+async function recorded(drilled: DrilledServer, config: Config): Promise<number | undefined> {
   try {
     return await withControl(controlFrom(config, 'drill'), (db) => recordDrill(db, drilled));
   } catch (error) {

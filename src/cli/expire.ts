@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { withControl } from '../control/client.ts';
 import { createLog } from '../log.ts';
-import { expire, type Expiry } from '../retention/expire.ts';
+import { expireCluster, type ExpiryResult } from '../retention/expire.ts';
 import { plain } from '../plain.ts';
 import { bytes, count } from './format.ts';
 import { untilInterrupted } from './interruption.ts';
@@ -38,7 +38,7 @@ export function addExpire(program: Command): void {
       const options = command.optsWithGlobals<Options>();
       const config = configFrom(options);
       const clusters = options.cluster ?? config.clusters.map(({ name }) => name);
-      const expiries: Expiry[] = [];
+      const expiries: ExpiryResult[] = [];
       for (const cluster of clusters) {
         const expiry = await expireOne(cluster, options, config);
         if (options.json !== true) await printLines(described(expiry, options.dryRun));
@@ -53,10 +53,10 @@ async function expireOne(
   cluster: string,
   { repository, dryRun, unknown, clockIsRight }: Options,
   config: Config,
-): Promise<Expiry> {
+): Promise<ExpiryResult> {
   return untilInterrupted(
     (signal) =>
-      expire({
+      expireCluster({
         cluster,
         clusterDirectory: join(resolve(repository ?? config.worker.repository), cluster),
         control: (work) =>
@@ -76,7 +76,7 @@ async function expireOne(
   );
 }
 
-function described(expiry: Expiry, dryRun: boolean): string[] {
+function described(expiry: ExpiryResult, dryRun: boolean): string[] {
   const { cluster, policy, gone, stays, wal, finished, relisted, problems } = expiry;
   if (policy === undefined)
     return [`cluster ${cluster} has no retention policy that is enabled: nothing expires`];
@@ -100,7 +100,7 @@ function described(expiry: Expiry, dryRun: boolean): string[] {
   ];
 }
 
-function runLine({ startWal, endWal, files, segments, reason }: Expiry['wal'][number]): string {
+function runLine({ startWal, endWal, files, segments, reason }: ExpiryResult['wal'][number]): string {
   const range = startWal === endWal ? startWal : `${startWal} to ${endWal}`;
   const parts = [...some(segments, 'segment'), ...some(files - segments, 'other file')].join(' and ');
   return `WAL ${range} (${parts}): ${plain(reason)}`;
@@ -111,12 +111,12 @@ function some(number: number, what: string): string[] {
   return number === 0 ? [] : [count(number, what)];
 }
 
-function line(what: string, { name, label, method }: Expiry['gone'][number]['backup'], reasons: string[]) {
+function line(what: string, { name, label, method }: ExpiryResult['gone'][number]['backup'], reasons: string[]) {
   return `  ${what}  ${name} "${plain(label)}" (${method}): ${plain(reasons.join('; '))}`;
 }
 
-function asJson({ cluster, policy, gone, stays, wal, ...rest }: Expiry, dryRun: boolean): object {
-  const backup = ({ backup: of, reasons }: Expiry['gone'][number]) => ({
+function asJson({ cluster, policy, gone, stays, wal, ...rest }: ExpiryResult, dryRun: boolean): object {
+  const backup = ({ backup: of, reasons }: ExpiryResult['gone'][number]) => ({
     backup: of.name,
     id: of.id,
     request: of.request,
@@ -125,7 +125,7 @@ function asJson({ cluster, policy, gone, stays, wal, ...rest }: Expiry, dryRun: 
     stopped_at: of.stoppedAt.toISOString(),
     reasons,
   });
-  const run = ({ goes: _, startWal, endWal, ...others }: Expiry['wal'][number]) => ({
+  const run = ({ goes: _, startWal, endWal, ...others }: ExpiryResult['wal'][number]) => ({
     start_wal: startWal,
     end_wal: endWal,
     ...others,

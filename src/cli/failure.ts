@@ -5,7 +5,7 @@ import { exitStatusOf, HoldfastError, messageOf } from '../errors.ts';
 import { plain } from '../plain.ts';
 import { redactIn } from '../redact.ts';
 
-export interface Failure {
+export interface CommandFailure {
   exitStatus: number;
   code: string;
   message: string;
@@ -16,7 +16,7 @@ export interface Failure {
 /** SQLSTATEs of Holdfast's procedures. */
 const timedOut = 'HF012';
 
-export function failureOf(error: unknown): Failure {
+export function commandFailureOf(error: unknown): CommandFailure {
   if (error instanceof HoldfastError) {
     const { exitStatus, code, message, hint } = error;
     return { exitStatus, code, message, detail: undefined, hint };
@@ -43,7 +43,7 @@ export function failureOf(error: unknown): Failure {
 }
 
 /** Commander's "error: unknown option '--x'\n(Did you mean --y?)", in our form. */
-function usageFailure(error: CommanderError): Failure {
+function usageFailure(error: CommanderError): CommandFailure {
   const [first = '', second] = error.message.split('\n');
   const suggestion = /^\((Did you mean .*)\)$/.exec(second ?? '')?.[1];
   return {
@@ -76,7 +76,7 @@ function argumentProblem({ message }: CommanderError): string | undefined {
 }
 
 /** Commander quotes arguments as they came: somebody forgets "--database-url", or misspells it. */
-export function withoutSecretArguments(failure: Failure, args: readonly string[]): Failure {
+export function withoutSecretArguments(failure: CommandFailure, args: readonly string[]): CommandFailure {
   let { message } = failure;
   for (const word of args) if (redactIn(word) !== word) message = message.replaceAll(word, beginningOf(word));
   return { ...failure, message: redactIn(message) };
@@ -88,7 +88,7 @@ function beginningOf(word: string): string {
   return rest.length > 0 ? `${first}…` : first;
 }
 
-export function reportFailure(failure: Failure, json: boolean): void {
+export function reportFailure(failure: CommandFailure, json: boolean): void {
   const { exitStatus, code, message, detail, hint } = failure;
   if (json)
     process.stderr.write(

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { findBackup } from '../restore/find-backup.ts';
-import type { Backup } from '../restore/backup.ts';
+import { findLabel } from '../restore/find-backup.ts';
+import type { LabelledBackup } from '../restore/backup.ts';
 import { makeDirectory, writeLabelFiles } from '../restore/write-label.ts';
 import { configFrom, controlFrom, idOption, type GlobalOptions } from './options.ts';
 import { printJson, printLines } from './output.ts';
@@ -56,10 +56,10 @@ export function addWhere(command: Command): void {
     .option('--latest', 'likewise: the latest one', false);
 }
 
-export async function backupById(requestId: number, options: WhereOptions): Promise<Backup> {
+export async function backupById(requestId: number, options: WhereOptions): Promise<LabelledBackup> {
   const config = configFrom(options);
   const chosen = options.fromLabels !== undefined || options.fromRepository !== undefined;
-  const backup = await findBackup(requestId, {
+  const backup = await findLabel(requestId, {
     control: chosen ? undefined : controlFrom(config, 'label'),
     labels: options.fromLabels ?? (chosen ? undefined : config.worker.labels),
     repository: options.fromRepository ?? (chosen ? undefined : config.worker.repository),

@@ -6,7 +6,7 @@ import { exitStatusOf } from '../errors.ts';
 import { CheckFailed } from './check-failed.ts';
 import { commandNames, commandOf, type CommandName } from './commands.ts';
 import { helpAfter } from './examples.ts';
-import { failureOf, reportFailure, withoutSecretArguments } from './failure.ts';
+import { commandFailureOf, reportFailure, withoutSecretArguments } from './failure.ts';
 import { addGlobalOptions } from './options.ts';
 import { tolerateClosedPipes } from './output.ts';
 
@@ -21,7 +21,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof CommanderError && error.code === 'commander.help') return exitStatusOf.usage;
     if (error instanceof CheckFailed) return await error.report(args);
-    const failure = withoutSecretArguments(failureOf(error), args);
+    const failure = withoutSecretArguments(commandFailureOf(error), args);
     reportFailure(failure, args.includes('--json'));
     return failure.exitStatus;
   }

@@ -12,10 +12,10 @@ import type {
 } from '../control/status.ts';
 import { plain } from '../plain.ts';
 import { bytes, seconds, time } from './format.ts';
-import { paint, type Style } from './paint.ts';
-import { table, type Column } from './table.ts';
+import { paint, type TextStyle } from './paint.ts';
+import { table, type TableColumn } from './table.ts';
 
-export interface Overview {
+export interface StatusRendering {
   /** Of the control database and its repositories. */
   problems: string[];
   requests: LiveRequest[];
@@ -27,8 +27,8 @@ export interface Overview {
   backlogs: WalBacklog[];
 }
 
-export function overviewLines(
-  { problems, requests, workers, clusters, schedules, chores, drills, backlogs }: Overview,
+export function statusLines(
+  { problems, requests, workers, clusters, schedules, chores, drills, backlogs }: StatusRendering,
   finished: FinishedRequest[],
   width: number,
 ): string[] {
@@ -61,7 +61,7 @@ function liveLines(requests: LiveRequest[], width: number): string[] {
   return [...table(liveColumns, requests, width), ...notes.map((note) => paint(note, 'yellow'))];
 }
 
-const liveColumns: Column<LiveRequest>[] = [
+const liveColumns: TableColumn<LiveRequest>[] = [
   { title: 'ID', value: ({ id }) => String(id), align: 'right' },
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'LABEL', value: ({ label }) => plain(label), flexible: true },
@@ -78,7 +78,7 @@ const liveColumns: Column<LiveRequest>[] = [
   { title: 'BY', value: ({ requestedBy }) => plain(requestedBy) },
 ];
 
-export function sessionStyle(session: string | null): Style | undefined {
+export function sessionStyle(session: string | null): TextStyle | undefined {
   if (session === 'gone') return 'red';
   return session === 'orphaned' ? 'yellow' : undefined;
 }
@@ -105,7 +105,7 @@ export function finishedLines(requests: FinishedRequest[], width: number): strin
   return table(finishedColumns, requests, width);
 }
 
-const finishedColumns: Column<FinishedRequest>[] = [
+const finishedColumns: TableColumn<FinishedRequest>[] = [
   { title: 'ID', value: ({ id }) => String(id), align: 'right' },
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'LABEL', value: ({ label }) => plain(label), flexible: true },
@@ -116,9 +116,9 @@ const finishedColumns: Column<FinishedRequest>[] = [
   { title: 'REMARKS', value: ({ error, warnings }) => plain(error ?? warnings.join('; ')), flexible: true },
 ];
 
-const finishedStyle: Record<string, Style> = { complete: 'green', failed: 'red', cancelled: 'dim' };
+const finishedStyle: Record<string, TextStyle> = { complete: 'green', failed: 'red', cancelled: 'dim' };
 
-const scheduleColumns: Column<ScheduleStatus>[] = [
+const scheduleColumns: TableColumn<ScheduleStatus>[] = [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'REQUESTS', value: ({ kind }) => kind },
@@ -149,7 +149,7 @@ function nextRun({ state, nextIn }: ScheduleStatus): string {
   return nextIn < 0 ? `due ${seconds(-nextIn)} ago` : `in ${seconds(nextIn)}`;
 }
 
-const choreColumns: Column<ChoreStatus>[] = [
+const choreColumns: TableColumn<ChoreStatus>[] = [
   { title: 'ID', value: ({ id }) => String(id), align: 'right' },
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'KIND', value: ({ kind }) => kind },
@@ -165,9 +165,9 @@ function choreState({ state, age, ago, nextIn, workerGone }: ChoreStatus): strin
   return workerGone ? `${state}, worker gone` : `${state} for ${seconds(age)}`;
 }
 
-const choreStyle: Record<string, Style> = { complete: 'green', failed: 'red', retrying: 'yellow' };
+const choreStyle: Record<string, TextStyle> = { complete: 'green', failed: 'red', retrying: 'yellow' };
 
-const clusterColumns = (drills: NewestDrill[], backlogs: WalBacklog[]): Column<ClusterStatus>[] => [
+const clusterColumns = (drills: NewestDrill[], backlogs: WalBacklog[]): TableColumn<ClusterStatus>[] => [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'SERVER', value: ({ serverVersion }) => plain(serverVersion ?? '') },
   {
@@ -223,7 +223,7 @@ function archiver(cluster: ClusterStatus): string {
   return `${cluster.lastArchivedWal}, ${seconds(cluster.lastArchivedAgo ?? 0)} ago${seen}`;
 }
 
-const workerColumns: Column<WorkerStatus>[] = [
+const workerColumns: TableColumn<WorkerStatus>[] = [
   { title: 'NAME', value: ({ name }) => plain(name) },
   {
     title: 'STATE',
@@ -242,6 +242,6 @@ function workerState({ alive, draining }: WorkerStatus): string {
   return draining ? 'draining' : 'alive';
 }
 
-function bad(is: boolean): Style | undefined {
+function bad(is: boolean): TextStyle | undefined {
   return is ? 'red' : undefined;
 }

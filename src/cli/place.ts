@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { Backup } from '../restore/backup.ts';
+import type { LabelledBackup } from '../restore/backup.ts';
 import { parseLsn, formatLsn } from '../postgres/lsn.ts';
 import { lookedToVariable, nothing } from '../repository/looked-to.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
-import { backupIn } from '../restore/find-backup.ts';
-import { place, type Placed } from '../restore/place.ts';
+import { labelIn } from '../restore/find-backup.ts';
+import { placeLabel, type PlacedLabel } from '../restore/place.ts';
 import { plain } from '../plain.ts';
 import { addWhere, backupById, type WhereOptions } from './label.ts';
 import { configFrom, idOption } from './options.ts';
@@ -40,7 +40,7 @@ export function addPlace(program: Command): void {
       const backup = await find(which, options);
       const repository =
         options.repository ?? options.fromRepository ?? configFrom(options).worker.repository;
-      const placed = await place(backup, options.dataDirectory, {
+      const placed = await placeLabel(backup, options.dataDirectory, {
         clusterDirectory: join(repository, backup.description.cluster),
         stopBefore: options.stopBefore,
       });
@@ -50,13 +50,13 @@ export function addPlace(program: Command): void {
   addWhere(command);
 }
 
-async function find(which: string, options: Options): Promise<Backup> {
-  return /^\d+$/.test(which) ? backupById(idOption(which), options) : backupIn(which);
+async function find(which: string, options: Options): Promise<LabelledBackup> {
+  return /^\d+$/.test(which) ? backupById(idOption(which), options) : labelIn(which);
 }
 
 function asJson(
-  { description, source }: Backup,
-  { files, removed, tablespaces, created, lookedTo }: Placed,
+  { description, source }: LabelledBackup,
+  { files, removed, tablespaces, created, lookedTo }: PlacedLabel,
 ): object {
   const { id, startWal, stopWal } = description;
   return {
@@ -77,8 +77,8 @@ function asJson(
 }
 
 function described(
-  { description }: Backup,
-  { files, removed, tablespaces, created, lookedTo }: Placed,
+  { description }: LabelledBackup,
+  { files, removed, tablespaces, created, lookedTo }: PlacedLabel,
   stopBefore: bigint | undefined,
 ): string[] {
   const needed = tablespaces.map(

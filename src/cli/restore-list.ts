@@ -6,14 +6,14 @@ import { storedHolds, type FoundHold } from '../repository/stored-holds.ts';
 import { plain } from '../plain.ts';
 import { bytes, time } from './format.ts';
 import { asSql, printJson, printLines } from './output.ts';
-import { table, type Column } from './table.ts';
+import { table, type TableColumn } from './table.ts';
 
 interface ListedBackup extends RepositoryBackup {
   /** What lies beside it: keep, hold. */
   held: FoundHold[];
 }
 
-const columns: Column<ListedBackup>[] = [
+const columns: TableColumn<ListedBackup>[] = [
   { title: 'ID', value: ({ id }) => String(id), align: 'right' },
   { title: 'NAME', value: (backup) => entryName(backup) },
   { title: 'LABEL', value: ({ label }) => plain(label), flexible: true },
@@ -26,7 +26,7 @@ const columns: Column<ListedBackup>[] = [
   { title: 'NOTE', value: noteOf },
 ];
 
-export async function listBackups(clusterDirectory: string, json: boolean): Promise<void> {
+export async function printBackupList(clusterDirectory: string, json: boolean): Promise<void> {
   const listed = await listedBackups(clusterDirectory);
   for (const { problem } of listed.damaged) process.stderr.write(`holdfast: warning: ${plain(problem)}\n`);
   const backups = await Promise.all(

@@ -2,28 +2,28 @@
 import { join } from 'node:path';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
-import type { Choice } from '../restore/choose-backup.ts';
+import type { RestorePlan } from '../restore/choose-backup.ts';
 import { bytePath } from '../restore/extraction/byte-path.ts';
-import type { Ahead } from '../restore/look-ahead.ts';
-import type { Recovery } from '../restore/recovery-settings.ts';
+import type { AheadFindings } from '../restore/look-ahead.ts';
+import type { RecoveryChoice } from '../restore/recovery-settings.ts';
 import type { Restored } from '../restore/restore.ts';
 import { configurationIsMissing, startCommand, type StartOptions } from '../restore/start-command.ts';
 import { plain } from '../plain.ts';
 import { bytes, count } from './format.ts';
 
-export interface Report {
-  choice: Choice;
+export interface RestoreReport {
+  choice: RestorePlan;
   restored: Restored;
   directory: string;
   /** Where pg_wal is, if not in there. */
   wal: string | undefined;
   /** The directory of PostgreSQL's programs, where it was given or found. */
   programs: string | undefined;
-  recovery: Recovery;
-  ahead: Ahead;
+  recovery: RecoveryChoice;
+  ahead: AheadFindings;
 }
 
-export function asJson({ choice, restored, directory, wal }: Report): object {
+export function restoreAsJson({ choice, restored, directory, wal }: RestoreReport): object {
   const { backup, warnings } = choice;
   const { tablespaces, ...amount } = restored;
   const { id, cluster, serverVersion, stopLsn } = backup.description;
@@ -44,7 +44,7 @@ export function asJson({ choice, restored, directory, wal }: Report): object {
   };
 }
 
-export async function described({
+export async function describeBackup({
   choice,
   restored,
   directory,
@@ -52,7 +52,7 @@ export async function described({
   programs,
   recovery,
   ahead,
-}: Report): Promise<string[]> {
+}: RestoreReport): Promise<string[]> {
   const { description } = choice.backup;
   const start = { directory, backup: description, programs };
   const { files, bytes: amount, tablespaces } = restored;
@@ -75,7 +75,7 @@ export async function described({
   ];
 }
 
-function creations({ created }: Ahead): string[] {
+function creations({ created }: AheadFindings): string[] {
   return created.map(
     ({ oid, location }) =>
       `  recovery creates tablespace ${oid} in ${plain(bytePath(location, '').toString())}`,
@@ -100,7 +100,7 @@ function whoArchives(noArchiving: boolean, timeline: number | undefined): string
     : `once it is open, it ${where}, as timeline ${timeline}: the other server must be gone by then, or restore with --no-archiving`;
 }
 
-async function whatFollows({ standby, target, action }: Recovery, start: StartOptions): Promise<string[]> {
+async function whatFollows({ standby, target, action }: RecoveryChoice, start: StartOptions): Promise<string[]> {
   if (standby)
     return [
       `  first set primary_conninfo in ${plain(join(start.directory, 'postgresql.auto.conf'))}, such as primary_conninfo = 'host=PRIMARY user=replicator': without one it follows the archive only`,

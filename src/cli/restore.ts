@@ -5,27 +5,27 @@ import { packageRoot } from '../control/statements.ts';
 import { HoldfastError } from '../errors.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { leaseName } from '../repository/lease.ts';
-import { whileReading } from '../repository/lock.ts';
-import { chooseBackup, type Choice } from '../restore/choose-backup.ts';
+import { withReaderLock } from '../repository/lock.ts';
+import { resolveBackup, type RestorePlan } from '../restore/choose-backup.ts';
 import { refuseInRepository } from '../restore/destination.ts';
 import { clusterOwner } from '../restore/extraction/cluster-owner.ts';
-import { lookAhead, type Ahead } from '../restore/look-ahead.ts';
+import { lookAhead, type AheadFindings } from '../restore/look-ahead.ts';
 import { endCommand, fetchCommand } from '../restore/commands.ts';
-import type { Recovery } from '../restore/recovery-settings.ts';
-import { restore } from '../restore/restore.ts';
+import type { RecoveryChoice } from '../restore/recovery-settings.ts';
+import { restoreBackup } from '../restore/restore.ts';
 import { findPrograms } from '../restore/drill/programs.ts';
 import { refuseOtherVersion } from '../restore/server-version.ts';
 import { readFrames } from '../restore/stored-backup.ts';
-import type { Target } from '../restore/target.ts';
-import { targetFrom } from '../restore/target-wish.ts';
+import type { RecoveryTarget } from '../restore/target.ts';
+import { recoveryTargetFrom } from '../restore/target-wish.ts';
 import { type GlobalOptions, addJobsOption, clusterOption, configFrom, ofOneCluster } from './options.ts';
 import { printJson, printLines } from './output.ts';
 import { ProgressLine } from './progress.ts';
-import { listBackups } from './restore-list.ts';
-import { asJson, described } from './restore-report.ts';
-import { addTargetOptions, type TargetOptions } from './target-options.ts';
+import { printBackupList } from './restore-list.ts';
+import { restoreAsJson, describeBackup } from './restore-report.ts';
+import { addTargetOptions, type TargetCommandOptions } from './target-options.ts';
 
-interface Options extends GlobalOptions, TargetOptions {
+interface Options extends GlobalOptions, TargetCommandOptions {
   to?: string;
   list: boolean;
   cluster: string;
@@ -76,7 +76,7 @@ export function addRestore(program: Command): void {
     const options = ofOneCluster(self.optsWithGlobals<Options>());
     const config = configFrom(options);
     const repository = resolve(options.repository ?? config.worker.repository);
-    if (options.list) return listBackups(join(repository, options.cluster), options.json === true);
+    if (options.list) return printBackupList(join(repository, options.cluster), options.json === true);
     await run(which, options, repository);
   });
 }
@@ -92,7 +92,7 @@ async function run(which: string | undefined, options: Options, repository: stri
   const places = [directory, options.walDirectory, ...options.tablespace.values()];
   await refuseInRepository(places, repository);
   const target = wantedTarget(options);
-  const choice = await chooseBackup({
+  const choice = await resolveBackup({
     clusterDirectory: join(repository, options.cluster),
     which,
     target,
@@ -109,7 +109,7 @@ async function run(which: string | undefined, options: Options, repository: stri
   const ahead = await aheadOf({ ...options, to: directory }, repository, target, choice);
   const recovery = recoveryFrom(options, { repository, lease, lookedTo: ahead.lookedTo }, target, choice);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
-  const restored = await restore({
+  const restored = await restoreBackup({
     backup: choice.backup,
     directory,
     moved: options.tablespace,
@@ -129,12 +129,12 @@ async function run(which: string | undefined, options: Options, repository: stri
   const wal = options.walDirectory;
   const programs = options.pgBin ?? (await findPrograms(choice.backup, undefined).catch(() => undefined));
   const report = { choice, restored, directory, wal, programs, recovery, ahead };
-  if (options.json === true) await printJson(asJson(report));
-  else await printLines(await described(report));
+  if (options.json === true) await printJson(restoreAsJson(report));
+  else await printLines(await describeBackup(report));
 }
 
 /** The server reads WAL where our restore_command does; of another one nobody knows. The backup may be a copy elsewhere. */
-function leasedIn({ restoreCommand, cluster }: Options, repository: string, { backup }: Choice): string {
+function leasedIn({ restoreCommand, cluster }: Options, repository: string, { backup }: RestorePlan): string {
   return restoreCommand === undefined ? join(repository, cluster) : dirname(dirname(backup.directory));
 }
 
@@ -142,10 +142,10 @@ function leasedIn({ restoreCommand, cluster }: Options, repository: string, { ba
 async function aheadOf(
   options: Options & { to: string },
   repository: string,
-  target: Target,
-  choice: Choice,
-): Promise<Ahead> {
-  return whileReading(choice.backup.meta, () =>
+  target: RecoveryTarget,
+  choice: RestorePlan,
+): Promise<AheadFindings> {
+  return withReaderLock(choice.backup.meta, () =>
     lookAhead({
       choice,
       clusterDirectory: join(repository, options.cluster),
@@ -160,14 +160,14 @@ async function aheadOf(
 }
 
 /** Root asks them as the user that is to run them. */
-async function programsFrom({ pgBin }: Options, { backup }: Choice) {
+async function programsFrom({ pgBin }: Options, { backup }: RestorePlan) {
   if (pgBin === undefined) return undefined;
   const user = process.getuid?.() === 0 ? clusterOwner(backup, await readFrames(backup)) : undefined;
   return { directory: pgBin, user };
 }
 
-function wantedTarget(options: Options): Target {
-  const target = targetFrom(options);
+function wantedTarget(options: Options): RecoveryTarget {
+  const target = recoveryTargetFrom(options);
   if (options.asStandby && target.kind !== 'latest') {
     throw new HoldfastError('usage', 'a standby has no target: it follows its primary', {
       code: 'which_target',
@@ -179,9 +179,9 @@ function wantedTarget(options: Options): Target {
 function recoveryFrom(
   options: Options,
   { repository, lease, lookedTo }: { repository: string; lease: string; lookedTo: string },
-  target: Target,
-  choice: Choice,
-): Recovery {
+  target: RecoveryTarget,
+  choice: RestorePlan,
+): RecoveryChoice {
   const program = {
     script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
     nodeDirectory: dirname(process.execPath),

@@ -4,8 +4,8 @@ import {
   databaseTime,
   interruptible,
   requestedSince,
-  startBackup,
-  waitForBackup,
+  callStartBackup,
+  callWaitForBackup,
   withControl,
   type StartRequest,
 } from '../control/client.ts';
@@ -132,7 +132,7 @@ async function requestBackup(
   const hint = setTimeout(() => process.stderr.write(`holdfast: ${checkpointHint}\n`), patience);
   if (request.fast) clearTimeout(hint);
   try {
-    return await interruptible(db, control, signal, () => startBackup(db, request));
+    return await interruptible(db, control, signal, () => callStartBackup(db, request));
   } catch (error) {
     const id = signal.aborted && !db.isLost ? await requestedSince(db, request, began) : undefined;
     if (id === undefined) throw error;
@@ -152,7 +152,7 @@ async function completed(
 ): Promise<void> {
   const left = deadline === undefined ? null : Math.max(1, deadline - Date.now());
   try {
-    await interruptible(db, control, signal, () => waitForBackup(db, started.id, left));
+    await interruptible(db, control, signal, () => callWaitForBackup(db, started.id, left));
   } catch (error) {
     if (!db.isLost && !signal.aborted) await cancel(db, started).catch(() => undefined);
     if (!signal.aborted) throw error;

@@ -7,12 +7,12 @@ import { identityFindings } from '../control/identity-health.ts';
 import { schedules } from '../control/schedules.ts';
 import * as status from '../control/status.ts';
 import { HoldfastError } from '../errors.ts';
-import { biographyLines, type Biography } from './biography.ts';
+import { requestDetailLines, type RequestRendering } from './biography.ts';
 import { seconds } from './format.ts';
 import { configFrom, controlFrom, idOption, positiveDurationOption, type GlobalOptions } from './options.ts';
 import { asSql, print, printJson, printLines } from './output.ts';
-import { finishedLines, overviewLines, type Overview } from './overview.ts';
-import { watch, type View } from './watch.ts';
+import { finishedLines, statusLines, type StatusRendering } from './overview.ts';
+import { watch, type WatchView } from './watch.ts';
 
 interface Options extends GlobalOptions {
   watch?: number | true;
@@ -63,17 +63,17 @@ async function printOnce(
   else await printLines(lines(terminalWidth()));
 }
 
-async function view(db: Connection, requestId: number | undefined): Promise<View> {
+async function view(db: Connection, requestId: number | undefined): Promise<WatchView> {
   return requestId === undefined ? overviewView(db) : biographyView(db, requestId);
 }
 
-async function overviewView(db: Connection): Promise<View> {
+async function overviewView(db: Connection): Promise<WatchView> {
   const overview = await readOverview(db);
   const live = new Set(overview.requests.map(({ id }) => id));
   // What has ended between the two looks is shown as it was at the first one.
   const finished = (await status.newestFinished(db, finishedShown)).filter(({ id }) => !live.has(id));
   return {
-    lines: (width) => overviewLines(overview, finished, width),
+    lines: (width) => statusLines(overview, finished, width),
     data: { ...overviewData(overview), finished: finished.map(asSql) },
     gist: JSON.stringify([
       overview.problems.length,
@@ -99,7 +99,7 @@ async function overviewView(db: Connection): Promise<View> {
   };
 }
 
-async function biographyView(db: Connection, requestId: number): Promise<View> {
+async function biographyView(db: Connection, requestId: number): Promise<WatchView> {
   const request = await status.findRequest(db, requestId);
   if (request === undefined) {
     throw new HoldfastError('failed', `backup request ${requestId} does not exist`, {
@@ -107,7 +107,7 @@ async function biographyView(db: Connection, requestId: number): Promise<View> {
       hint: 'list them with "holdfast status --all"',
     });
   }
-  const biography: Biography = {
+  const biography: RequestRendering = {
     request,
     stages: await status.stages(db, requestId),
     events: await status.events(db, requestId),
@@ -115,7 +115,7 @@ async function biographyView(db: Connection, requestId: number): Promise<View> {
   };
   const { state, session, waitingFor, warnings } = request;
   return {
-    lines: (width) => biographyLines(biography, width),
+    lines: (width) => requestDetailLines(biography, width),
     data: {
       ...asSql(request),
       proof: biography.proof === undefined ? null : asSql(biography.proof),
@@ -126,7 +126,7 @@ async function biographyView(db: Connection, requestId: number): Promise<View> {
   };
 }
 
-async function readOverview(db: Connection): Promise<Overview> {
+async function readOverview(db: Connection): Promise<StatusRendering> {
   return {
     problems: identityFindings(await readIdentity(db), seconds).map(
       ({ object, message }) => `${object}: ${message}`,
@@ -149,7 +149,7 @@ async function readIdentity(db: Connection) {
   };
 }
 
-function overviewData(overview: Overview) {
+function overviewData(overview: StatusRendering) {
   return {
     problems: overview.problems,
     requests: overview.requests.map(asSql),
@@ -166,7 +166,7 @@ function overviewData(overview: Overview) {
 async function printAll(db: Connection, json: boolean): Promise<void> {
   const overview = await readOverview(db);
   if (!json) {
-    await printLines(overviewLines(overview, [], terminalWidth()));
+    await printLines(statusLines(overview, [], terminalWidth()));
     for await (const page of status.finishedRequests(db))
       await printLines(['', ...finishedLines(page, terminalWidth())]);
     return;

@@ -2,7 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
   interruptible,
-  stopBackup,
+  callStopBackup,
   storedLabel,
   withControl,
   type StoredLabel,
@@ -65,7 +65,7 @@ type Stopped = StoredLabel & { bytes: Buffer };
 function stop(control: ConnectOptions, which: WhichBackup): Promise<Stopped> {
   return untilInterrupted((signal) =>
     withControl(control, async (db) => {
-      const stoppedId = await interruptible(db, control, signal, () => stopBackup(db, which));
+      const stoppedId = await interruptible(db, control, signal, () => callStopBackup(db, which));
       const stored = await storedLabel(db, stoppedId);
       if (stored === undefined || stored.bytes === null) {
         throw new HoldfastError(

@@ -1,8 +1,8 @@
 /** `holdfast sync` and `holdfast wait`: they work while the database is down, too. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { join } from 'node:path';
-import { sync } from '../chores/sync.ts';
-import type { Sending } from '../chores/sync-record.ts';
+import { syncRepository } from '../chores/sync.ts';
+import type { SyncAttempt } from '../chores/sync-record.ts';
 import type { ClusterConfig, Config } from '../config/config.ts';
 import { withControl } from '../control/client.ts';
 import { requireConfirmedOrigin } from '../control/identity.ts';
@@ -22,7 +22,7 @@ interface Options extends GlobalOptions {
 interface Synced {
   cluster: string;
   runs: number;
-  sent: Sending | undefined;
+  sent: SyncAttempt | undefined;
 }
 
 export function addSync(program: Command): void {
@@ -79,8 +79,8 @@ async function syncAll(options: Options, wait: number | undefined, signal: Abort
   const done: Synced[] = [];
   for (const cluster of clusters) {
     requireRepository(join(config.worker.repository, cluster.name));
-    let sent: Sending | undefined;
-    const runs = await sync({
+    let sent: SyncAttempt | undefined;
+    const runs = await syncRepository({
       clusterDirectory: join(config.worker.repository, cluster.name),
       command: cluster.syncCommand ?? [],
       timeout: cluster.syncTimeout,

@@ -1,11 +1,11 @@
 /** Tables of text: columns as wide as what is in them, until the terminal's width makes some give way. */
 import stringWidth from 'string-width';
-import { paint, type Style } from './paint.ts';
+import { paint, type TextStyle } from './paint.ts';
 
-export interface Column<T> {
+export interface TableColumn<T> {
   title: string;
   value: (row: T) => string;
-  style?: (row: T) => Style | undefined;
+  style?: (row: T) => TextStyle | undefined;
   align?: 'right';
   /** May be shortened where the line would be too long. */
   flexible?: boolean;
@@ -15,7 +15,7 @@ const gap = '  ';
 const narrowest = 8;
 
 /** The title line and one line per row; no line is wider than `width`, where the flexible columns can help it. */
-export function table<T>(columns: readonly Column<T>[], rows: readonly T[], width = Infinity): string[] {
+export function table<T>(columns: readonly TableColumn<T>[], rows: readonly T[], width = Infinity): string[] {
   const texts = rows.map((row) => columns.map((column) => column.value(row)));
   // A column that is empty all the way down says nothing.
   const shown = columns.map((_, at) => at).filter((at) => texts.some((line) => line[at] !== ''));
@@ -30,7 +30,7 @@ export function table<T>(columns: readonly Column<T>[], rows: readonly T[], widt
     })),
     width,
   );
-  const line = (cells: readonly string[], style: (at: number) => Style | undefined) =>
+  const line = (cells: readonly string[], style: (at: number) => TextStyle | undefined) =>
     shown
       .map((at, place) => paint(padded(cells[at] ?? '', widths[place] ?? 0, columns[at]?.align), style(at)))
       .join(gap)

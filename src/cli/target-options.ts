@@ -6,17 +6,17 @@ import {
   parseTime,
   parseTimeline,
   parseXid,
-  type TargetAction,
-  type TargetTimeline,
+  type RecoveryTargetAction,
+  type RecoveryTargetTimeline,
 } from '../restore/target.ts';
-import type { TargetWish } from '../restore/target-wish.ts';
+import type { RecoveryTargetOptions } from '../restore/target-wish.ts';
 
-export interface PointOptions extends TargetWish {
-  targetTimeline: TargetTimeline;
+export interface TargetPointOptions extends RecoveryTargetOptions {
+  targetTimeline: RecoveryTargetTimeline;
 }
 
-export interface TargetOptions extends PointOptions {
-  targetAction: TargetAction;
+export interface TargetCommandOptions extends TargetPointOptions {
+  targetAction: RecoveryTargetAction;
 }
 
 export function addTargetOptions(command: Command): void {

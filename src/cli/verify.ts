@@ -4,9 +4,9 @@ import type { Config } from '../config/config.ts';
 import { withControl } from '../control/client.ts';
 import { recordVerification } from '../control/verification.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { findStored } from '../restore/choose-backup.ts';
-import { listedBackups, type Listed, type StoredBackup } from '../restore/stored-backup.ts';
-import { verify, type Verification } from '../restore/verify.ts';
+import { findInRepository } from '../restore/choose-backup.ts';
+import { listedBackups, type ListedBackup, type StoredBackup } from '../restore/stored-backup.ts';
+import { verifyBackup, type Verification } from '../restore/verify.ts';
 import { plain } from '../plain.ts';
 import { bytes, count, seconds } from './format.ts';
 import {
@@ -67,7 +67,7 @@ export function addVerify(program: Command): void {
     });
 }
 
-async function chosen(directory: string, which: readonly string[], all: boolean): Promise<Listed> {
+async function chosen(directory: string, which: readonly string[], all: boolean): Promise<ListedBackup> {
   if (all !== (which.length === 0)) {
     throw new HoldfastError('usage', 'give the backups to verify, or --all', {
       code: 'which_backup',
@@ -75,7 +75,7 @@ async function chosen(directory: string, which: readonly string[], all: boolean)
     });
   }
   if (all) return listedBackups(directory);
-  return { backups: await Promise.all(which.map((one) => findStored(directory, one))), damaged: [] };
+  return { backups: await Promise.all(which.map((one) => findInRepository(directory, one))), damaged: [] };
 }
 
 async function verifyOne(
@@ -86,7 +86,7 @@ async function verifyOne(
 ): Promise<Verified> {
   const name = basename(backup.directory);
   const progress = new ProgressLine(`verifying ${name}`);
-  const result = await verify({
+  const result = await verifyBackup({
     backup,
     clusterDirectory,
     jobs: options.jobs,
@@ -108,7 +108,7 @@ async function verifyOne(
 }
 
 /** A backup that cannot even be listed is damaged, too. */
-function damagedDescription({ name, problem }: Listed['damaged'][number]): Verified {
+function damagedDescription({ name, problem }: ListedBackup['damaged'][number]): Verified {
   const now = new Date();
   const result = { startedAt: now, finishedAt: now, problems: [problem], files: 0, bytes: 0, segments: 0 };
   return { name, id: undefined, result, recorded: false };

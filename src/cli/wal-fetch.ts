@@ -8,9 +8,9 @@ import {
   isFilled,
   isRecovering,
   isStandby,
-  noteWanted,
+  recordRequested,
   spoolDirectory,
-  takeReady,
+  takePrefetched,
   takeSpool,
   usableOwner,
 } from '../wal/spool.ts';
@@ -28,7 +28,7 @@ const notThere = 1;
 const stop = 200;
 
 /** Returns the exit status: 0 when the file is at its place. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function walFetch(args: readonly string[]): Promise<number> {
   if (asksForHelp(args)) return walHelp('fetch');
   const failed = statusOfFailure(args);
   process.exitCode = failed;
@@ -74,9 +74,9 @@ async function comesLater(
     return historyHasCome(name, { walDirectory, clusterDirectory }, fetch);
   }
   if (isStandby(walDirectory) || walFileKind(name) !== 'segment') return false;
-  const { hasCome, isInPlace } = await import('../wal/hole.ts');
-  if (await isInPlace(name, walDirectory)) return false;
-  return hasCome(name, { walDirectory, clusterDirectory }, fetch);
+  const { appearsAfterGap, isAlreadyInPlace } = await import('../wal/hole.ts');
+  if (await isAlreadyInPlace(name, walDirectory)) return false;
+  return appearsAfterGap(name, { walDirectory, clusterDirectory }, fetch);
 }
 
 /** Whoever restored the server has left a lease on the WAL that it needs. */
@@ -106,9 +106,9 @@ async function looking({
 }: Fetch): Promise<Pick<FetchOptions, 'look' | 'onSuspect'>> {
   const walDirectory = dirname(path);
   if (process.env['HOLDFAST_LOOKED_TO'] === undefined || !isRecovering(walDirectory)) return {};
-  const { lookAt } = await import('../wal/segment-look.ts');
+  const { examineSegment } = await import('../wal/segment-look.ts');
   return {
-    look: lookAt(name, clusterDirectory),
+    look: examineSegment(name, clusterDirectory),
     onSuspect: async ({ walSegmentSize }) => {
       const { refuseTablespaces } = await import('../restore/fetched-tablespaces.ts');
       const standby = isStandby(walDirectory);
@@ -124,9 +124,9 @@ async function fetchWithReadAhead(
   const spool = spoolDirectory(path);
   const owner = await usableOwner(spool, clusterDirectory);
   if (walFileKind(name) !== 'segment') return fetchDirectly(wanted);
-  const ready = owner !== undefined && (await takeReady(spool, owner, name, path));
+  const ready = owner !== undefined && (await takePrefetched(spool, owner, name, path));
   if (!ready && !(await fetchDirectly(wanted))) return false;
-  await noteWanted(spool, name);
+  await recordRequested(spool, name);
   if (owner === undefined || !(await isFilled(spool, owner))) await startReadAhead(spool, wanted);
   return true;
 }

@@ -13,7 +13,7 @@ import { initNames, parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
 /** Returns the exit status. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function walInit(args: readonly string[]): Promise<number> {
   try {
     const { options } = parseWalArguments(args, [], initNames);
     const { dataDirectory } = options;

@@ -6,14 +6,14 @@ import { invocationOf } from '../wal/invocation.ts';
 import { HoldfastError } from '../errors.ts';
 import { keepFreedMemory } from '../repository/keep-freed-memory.ts';
 import {
-  declaredTarget,
-  declareTarget,
-  isOurs,
-  isReceipted,
-  noteRefusal,
-  settled,
-  withReceipt,
-  type Target,
+  declaredDestination,
+  declareDestination,
+  isOwnDirectory,
+  isAlreadyPushed,
+  recordRefusalOf,
+  settleMilliseconds,
+  withPushedMarker,
+  type ArchiveDestination,
 } from '../wal/receipts.ts';
 import { removeStaleSpool } from '../wal/spool.ts';
 import { asksForHelp, parseWalArguments, walHelp } from './wal-arguments.ts';
@@ -24,7 +24,7 @@ const more = 12;
 const patience = 1000;
 
 /** Returns the exit status: 0 when the repository has the file on disk. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function walPush(args: readonly string[]): Promise<number> {
   if (asksForHelp(args)) return walHelp('push');
   try {
     const { options, operands } = parseWalArguments(args, ['file']);
@@ -33,11 +33,11 @@ export async function main(args: readonly string[]): Promise<number> {
     const { clusterDirectory } = config;
     const invocation = invocationOf(process.env, args.length > operands.length);
     const target = { clusterDirectory, invocation };
-    if (await isReceipted(path, target).catch(() => false)) return 0;
+    if (await isAlreadyPushed(path, target).catch(() => false)) return 0;
     const { sameRepository } = await import('../wal/same-repository.ts');
     const repository = await sameRepository(dirname(path), clusterDirectory);
     await push(path, target, config);
-    await declareTarget(path, target, repository);
+    await declareDestination(path, target, repository);
     await removeStaleSpool(dirname(path));
     if (invocation !== undefined) await pushMore(path, config);
     return 0;
@@ -47,7 +47,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 /** Where more waits, with a receipt: whoever goes ahead knows then that this one is in hand, and that it is archived. */
-async function push(path: string, target: Target, config: WalConfig): Promise<void> {
+async function push(path: string, target: ArchiveDestination, config: WalConfig): Promise<void> {
   const { clusterDirectory, compressLevel } = config;
   const { pushWal } = await import('../wal/push.ts');
   keepFreedMemory();
@@ -57,22 +57,22 @@ async function push(path: string, target: Target, config: WalConfig): Promise<vo
     isArchived = true;
   };
   try {
-    if (await wouldHelp(path, target)) await withReceipt(path, target, archive);
+    if (await wouldHelp(path, target)) await withPushedMarker(path, target, archive);
     else await archive();
   } catch (error) {
     if (isArchived) return;
     if (!(error instanceof HoldfastError)) return archive(); // receipts are a hint
-    await noteRefusal(path);
+    await recordRefusalOf(path);
     throw error;
   }
 }
 
-async function wouldHelp(path: string, { clusterDirectory, invocation }: Target): Promise<boolean> {
+async function wouldHelp(path: string, { clusterDirectory, invocation }: ArchiveDestination): Promise<boolean> {
   if (invocation === undefined || !(await isBehind(dirname(dirname(path))))) return false;
-  if (!(await isOurs(dirname(path)))) return false;
-  const declared = await declaredTarget(dirname(path));
+  if (!(await isOwnDirectory(dirname(path)))) return false;
+  const declared = await declaredDestination(dirname(path));
   const { ctimeMs } = await stat(path);
-  return declared?.clusterDirectory === clusterDirectory && Date.now() - ctimeMs > settled;
+  return declared?.clusterDirectory === clusterDirectory && Date.now() - ctimeMs > settleMilliseconds;
 }
 
 /**

@@ -2,7 +2,7 @@
 import { fetchAhead } from '../wal/fetch-ahead.ts';
 
 /** The spool, the segment that replay has got, and how many to keep ready. */
-export async function main([spool = '', after = '', ahead = '']: readonly string[]): Promise<number> {
+export async function walReadAhead([spool = '', after = '', ahead = '']: readonly string[]): Promise<number> {
   return fetchAhead({ spool, after, ahead: Number(ahead) }).then(
     () => 0,
     () => 1, // a fetch says what is wrong

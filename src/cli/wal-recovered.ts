@@ -9,7 +9,7 @@ import { postmasterIn } from '../restore/running-server.ts';
 /** Milliseconds. The server waits for us before it opens. */
 const mostTime = 10_000;
 
-export async function main(): Promise<number> {
+export async function walRecovered(): Promise<number> {
   setTimeout(() => process.exit(1), mostTime).unref();
   const directory = process.cwd();
   try {

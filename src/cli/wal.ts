@@ -3,10 +3,10 @@
  * the rest bin/wal.js runs the first two without all this.
  */
 import type { Command } from 'commander';
-import { main as fetch } from './wal-fetch.ts';
+import { walFetch as fetch } from './wal-fetch.ts';
 import type { GlobalOptions } from './options.ts';
-import { main as init } from './wal-init.ts';
-import { main as push } from './wal-push.ts';
+import { walInit as init } from './wal-init.ts';
+import { walPush as push } from './wal-push.ts';
 
 interface Options extends GlobalOptions {
   repository?: string;
@@ -17,7 +17,7 @@ interface Options extends GlobalOptions {
 /** It has no operands. */
 const initName = 'init';
 
-export function addWal(program: Command): void {
+export function addWalCommand(program: Command): void {
   const wal = program
     .command('wal')
     .description("archive WAL and fetch it, as PostgreSQL's archive_command and restore_command")

@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { withControl } from '../control/client.ts';
 import type { Connection, ConnectOptions } from '../control/connection.ts';
 import { HoldfastError } from '../errors.ts';
-import { failureOf, reportFailure } from './failure.ts';
+import { commandFailureOf, reportFailure } from './failure.ts';
 import { time } from './format.ts';
 import { paint } from './paint.ts';
 import { print, printLines } from './output.ts';
 import { truncate } from './table.ts';
 
-export interface View {
+export interface WatchView {
   lines: (width: number) => string[];
   /** For programs. */
   data: object;
@@ -17,7 +17,7 @@ export interface View {
   gist: string;
 }
 
-type Show = (db: Connection) => Promise<View>;
+type Show = (db: Connection) => Promise<WatchView>;
 
 /** Until Ctrl-C. A lost connection is opened anew. */
 export async function watch(
@@ -37,7 +37,7 @@ export async function watch(
         await pause(every, stop.signal);
       }
     }).catch((error: unknown) => {
-      const failure = failureOf(error);
+      const failure = commandFailureOf(error);
       // What is wrong with the request does not pass; what is wrong with the connection may.
       if (error instanceof HoldfastError && failure.code !== 'connection_failed') throw error;
       screen.fail(failure);
@@ -51,10 +51,10 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return sleep(milliseconds, undefined, { signal }).catch(() => undefined);
 }
 
-type Failure = ReturnType<typeof failureOf>;
+type Failure = ReturnType<typeof commandFailureOf>;
 
 class Screen {
-  #view: View | undefined;
+  #view: WatchView | undefined;
   #failure: Failure | undefined;
 
   constructor() {
@@ -62,7 +62,7 @@ class Screen {
     process.stdout.write('\u001b[?25l\u001b[2J');
   }
 
-  show(view: View): Promise<void> {
+  show(view: WatchView): Promise<void> {
     this.#view = view;
     this.#failure = undefined;
     return this.#draw();
@@ -101,7 +101,7 @@ class Journal {
     this.#json = json;
   }
 
-  async show(view: View): Promise<void> {
+  async show(view: WatchView): Promise<void> {
     if (view.gist === this.#gist) return;
     this.#gist = view.gist;
     if (this.#json) await print(`${JSON.stringify(view.data)}\n`);

@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os';
 import type { LogLevel } from '../log.ts';
 import { readConfigFile } from './file.ts';
-import { clusterKeys, keys, type Key } from './keys.ts';
-import { parseSetting, type Setting } from './settings.ts';
+import { clusterKeys, keys, type ConfigKey } from './keys.ts';
+import { parseSetting, type ConfigSetting } from './settings.ts';
 import { readVariables } from './variables.ts';
 import { whichCluster } from './which-cluster.ts';
 
@@ -95,17 +95,17 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
     [keys.schema.path, schema],
   ]);
 
-  const find = (key: Key<unknown>): Setting | undefined => {
+  const find = (key: ConfigKey<unknown>): ConfigSetting | undefined => {
     const option = fromOptions.get(key.path);
     if (option !== undefined) return { value: option, from: key.flag ?? 'an option' };
     return fromVariables.general.get(key.path) ?? fromFile.general.get(key.path) ?? standard(key);
   };
-  const optional = <T>(key: Key<T>): T | undefined => parsed(key, find(key));
-  const required = <T>(key: Key<T>): T => optional(key) as T;
+  const optional = <T>(key: ConfigKey<T>): T | undefined => parsed(key, find(key));
+  const required = <T>(key: ConfigKey<T>): T => optional(key) as T;
 
   const clusterNames = new Set([...fromFile.clusters.keys(), ...fromVariables.clusters.keys()]);
   const cluster = (name: string): ClusterConfig => {
-    const ofCluster = <T>(key: Key<T>) => {
+    const ofCluster = <T>(key: ConfigKey<T>) => {
       const setting =
         fromVariables.clusters.get(name)?.get(key.path) ??
         fromFile.clusters.get(name)?.get(key.path) ??
@@ -146,10 +146,10 @@ export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Con
 
 /** The keys of [worker]. */
 function workerConfig(
-  optional: <T>(key: Key<T>) => T | undefined,
+  optional: <T>(key: ConfigKey<T>) => T | undefined,
   repositoryIsNamed: boolean,
 ): Config['worker'] {
-  const required = <T>(key: Key<T>): T => optional(key) as T;
+  const required = <T>(key: ConfigKey<T>): T => optional(key) as T;
   return {
     name: optional(keys.name),
     labels: required(keys.labels),
@@ -167,10 +167,10 @@ function workerConfig(
   };
 }
 
-function standard(key: Key<unknown>): Setting | undefined {
+function standard(key: ConfigKey<unknown>): ConfigSetting | undefined {
   return key.default === undefined ? undefined : { value: key.default, from: 'the default' };
 }
 
-function parsed<T>(key: Key<T>, setting: Setting | undefined, path = key.path): T | undefined {
+function parsed<T>(key: ConfigKey<T>, setting: ConfigSetting | undefined, path = key.path): T | undefined {
   return setting === undefined ? undefined : parseSetting(key, setting, path);
 }

@@ -3,14 +3,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { clusterName } from './formats.ts';
-import { clusterKeys, keys, type Key } from './keys.ts';
-import { parseSetting, type Setting, type Settings } from './settings.ts';
+import { clusterKeys, keys, type ConfigKey } from './keys.ts';
+import { parseSetting, type ConfigSetting, type ConfigSettings } from './settings.ts';
 import { didYouMean } from './suggest.ts';
 
 export const defaultFile = '/etc/holdfast.toml';
 
 /** What the named file says; without a name, the default file, if there is one. */
-export function readConfigFile(named: string | undefined): Settings {
+export function readConfigFile(named: string | undefined): ConfigSettings {
   const file = named ?? (existsSync(defaultFile) ? defaultFile : undefined);
   return file === undefined ? { general: new Map(), clusters: new Map() } : settingsOf(parsed(file), file);
 }
@@ -40,10 +40,10 @@ function parsed(file: string): Table {
   }
 }
 
-function settingsOf(document: Table, file: string): Settings {
+function settingsOf(document: Table, file: string): ConfigSettings {
   const { cluster = {}, ...tables } = document;
   const known = Object.values(keys).map(({ path }) => path);
-  const general = new Map<string, Setting>();
+  const general = new Map<string, ConfigSetting>();
   for (const [name, table] of Object.entries(tables)) {
     if (!known.some((path) => path.startsWith(`${name}.`))) throw unknownTable(name, file);
     for (const [key, value] of Object.entries(asTable(table, name, file))) {
@@ -52,7 +52,7 @@ function settingsOf(document: Table, file: string): Settings {
     }
   }
 
-  const clusters = new Map<string, Map<string, Setting>>();
+  const clusters = new Map<string, Map<string, ConfigSetting>>();
   for (const [name, table] of Object.entries(asTable(cluster, 'cluster', file))) {
     parseSetting(clusterBlock, { value: name, from: file });
     clusters.set(name, clusterSettings(name, asTable(table, `cluster.${name}`, file), file));
@@ -60,7 +60,7 @@ function settingsOf(document: Table, file: string): Settings {
   return { general, clusters };
 }
 
-const clusterBlock: Key<string> = {
+const clusterBlock: ConfigKey<string> = {
   path: 'the name of a cluster',
   variable: '',
   format: clusterName,
@@ -68,9 +68,9 @@ const clusterBlock: Key<string> = {
   help: '',
 };
 
-function clusterSettings(name: string, table: Table, file: string): Map<string, Setting> {
+function clusterSettings(name: string, table: Table, file: string): Map<string, ConfigSetting> {
   const paths = Object.values(clusterKeys).map(({ path }) => path);
-  const settings = new Map<string, Setting>();
+  const settings = new Map<string, ConfigSetting>();
   for (const [key, value] of Object.entries(table)) {
     const path = `cluster.<name>.${key}`;
     if (!paths.includes(path)) {

@@ -5,7 +5,7 @@ import { redact } from '../redact.ts';
 import { parsePostgresUrl } from './postgres-url.ts';
 import { suggestion } from './suggest.ts';
 
-export interface Format<T> {
+export interface ValueFormat<T> {
   /** What is accepted, for help and for errors. */
   accepts: string;
   /** @throws RangeError with a predicate: "is not …" */
@@ -14,13 +14,13 @@ export interface Format<T> {
   show(value: unknown): string | undefined;
 }
 
-export const duration: Format<number> = {
+export const duration: ValueFormat<number> = {
   accepts: `a duration such as ${durationExamples}`,
   parse: (value) => parseDuration(textOf(value)),
   show,
 };
 
-export const positiveDuration: Format<number> = {
+export const positiveDuration: ValueFormat<number> = {
   accepts: `a duration longer than 0, such as ${durationExamples.replace(' or 0', '')}`,
   parse(value) {
     const milliseconds = duration.parse(value);
@@ -33,7 +33,7 @@ export const positiveDuration: Format<number> = {
 const units = { B: 1, kB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 };
 
 /** As PostgreSQL writes sizes. */
-export const byteSize: Format<number> = {
+export const byteSize: ValueFormat<number> = {
   accepts: 'a size such as 512MB, 1GB, 2TB or 0',
   parse(value) {
     const [, number, unit = 'B'] = /^(\d{1,6})\s*(B|kB|MB|GB|TB)?$/.exec(textOf(value)) ?? [];
@@ -44,7 +44,7 @@ export const byteSize: Format<number> = {
   show,
 };
 
-export const libraries: Format<string> = {
+export const libraries: ValueFormat<string> = {
   accepts: 'names of libraries with commas between them, or nothing',
   parse(value) {
     if (/^(?:[\w$./-]+(?:\s*,\s*[\w$./-]+)*)?$/.test(string(value))) return string(value);
@@ -53,7 +53,7 @@ export const libraries: Format<string> = {
   show,
 };
 
-export const absolutePath: Format<string> = {
+export const absolutePath: ValueFormat<string> = {
   accepts: 'an absolute path',
   parse(value) {
     const path = string(value);
@@ -64,11 +64,11 @@ export const absolutePath: Format<string> = {
   show,
 };
 
-export function positiveInteger(max: number): Format<number> {
+export function positiveInteger(max: number): ValueFormat<number> {
   return wholeNumber(1, max);
 }
 
-export function wholeNumber(min: number, max: number): Format<number> {
+export function wholeNumber(min: number, max: number): ValueFormat<number> {
   return {
     accepts: `a whole number from ${min} to ${max}`,
     parse(value) {
@@ -82,7 +82,7 @@ export function wholeNumber(min: number, max: number): Format<number> {
   };
 }
 
-export function oneOf<T extends string>(words: readonly T[]): Format<T> {
+export function oneOf<T extends string>(words: readonly T[]): ValueFormat<T> {
   return {
     accepts: words.map((word) => `"${word}"`).join(', '),
     parse(value) {
@@ -96,7 +96,7 @@ export function oneOf<T extends string>(words: readonly T[]): Format<T> {
 }
 
 /** A host's name, or anything like it. */
-export const name: Format<string> = {
+export const name: ValueFormat<string> = {
   accepts: 'a letter or digit, then letters, digits, ".", "_" and "-", 63 in all',
   parse(value) {
     if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(string(value))) return string(value);
@@ -105,7 +105,7 @@ export const name: Format<string> = {
   show,
 };
 
-export const clusterName: Format<string> = {
+export const clusterName: ValueFormat<string> = {
   accepts: 'a lower-case letter or digit, then those, ".", "_" and "-", 63 in all',
   parse(value) {
     if (/^[a-z0-9][a-z0-9_.-]{0,62}$/.test(string(value))) return string(value);
@@ -114,7 +114,7 @@ export const clusterName: Format<string> = {
   show,
 };
 
-export const schemaName: Format<string> = {
+export const schemaName: ValueFormat<string> = {
   accepts: '1 to 40 bytes, not beginning with "pg_"',
   parse(value) {
     const text = string(value);
@@ -128,14 +128,14 @@ export const schemaName: Format<string> = {
 };
 
 /** Of one that is malformed, no more than its scheme is shown. */
-export const postgresUrl: Format<string> = {
+export const postgresUrl: ValueFormat<string> = {
   accepts: 'postgres://[user[:password]@][host][:port][/database][?parameter=value]',
   parse: (value) => parsePostgresUrl(string(value)),
   show: (value) => (typeof value === 'string' && /^\w+:\/\//.test(value) ? show(value) : undefined),
 };
 
 /** A program and its arguments, which no shell takes apart. In a variable: as JSON. */
-export const words: Format<string[]> = {
+export const words: ValueFormat<string[]> = {
   accepts: 'a program and its arguments, such as ["/usr/local/bin/program", "argument"]',
   parse(value) {
     const list: unknown = typeof value === 'string' && value.startsWith('[') ? parseJson(value) : value;

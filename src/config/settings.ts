@@ -1,20 +1,20 @@
 /** Values as they were found, each with where that was. */
 import { HoldfastError } from '../errors.ts';
-import type { Key } from './keys.ts';
+import type { ConfigKey } from './keys.ts';
 
-export interface Setting {
+export interface ConfigSetting {
   value: unknown;
   /** Such as `/etc/holdfast.toml` or `HOLDFAST_LABELS`. */
   from: string;
 }
 
 /** What one source says, by the keys' paths; of clusters, by name and then by path. */
-export interface Settings {
-  general: Map<string, Setting>;
-  clusters: Map<string, Map<string, Setting>>;
+export interface ConfigSettings {
+  general: Map<string, ConfigSetting>;
+  clusters: Map<string, Map<string, ConfigSetting>>;
 }
 
-export function parseSetting<T>(key: Key<T>, { value, from }: Setting, path = key.path): T {
+export function parseSetting<T>(key: ConfigKey<T>, { value, from }: ConfigSetting, path = key.path): T {
   try {
     return key.format.parse(value);
   } catch (error) {

@@ -2,12 +2,12 @@
 import { HoldfastError } from '../errors.ts';
 import { clusterName } from './formats.ts';
 import { clusterKeys, keys } from './keys.ts';
-import type { Setting, Settings } from './settings.ts';
+import type { ConfigSetting, ConfigSettings } from './settings.ts';
 import { suggestion } from './suggest.ts';
 
 /** `inFile`: the clusters whose names are known from the configuration file. */
-export function readVariables(env: NodeJS.ProcessEnv, inFile: readonly string[]): Settings {
-  const settings: Settings = { general: new Map(), clusters: new Map() };
+export function readVariables(env: NodeJS.ProcessEnv, inFile: readonly string[]): ConfigSettings {
+  const settings: ConfigSettings = { general: new Map(), clusters: new Map() };
   for (const [variable, value] of Object.entries(env)) {
     if (value === undefined || value === '') continue;
     const key = Object.values(keys).find((candidate) => candidate.variable === variable);
@@ -16,7 +16,7 @@ export function readVariables(env: NodeJS.ProcessEnv, inFile: readonly string[])
       settings.general.set(key.path, { value, from: variable });
     } else if (ofCluster !== undefined) {
       const name = clusterNamed(ofCluster.name, inFile, variable);
-      const cluster = settings.clusters.get(name) ?? new Map<string, Setting>();
+      const cluster = settings.clusters.get(name) ?? new Map<string, ConfigSetting>();
       settings.clusters.set(name, cluster.set(ofCluster.path, { value, from: variable }));
     } else {
       refuseMisspelt(variable, inFile);

@@ -4,8 +4,8 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { keys, type Key } from './keys.ts';
-import { parseSetting, type Setting, type Settings } from './settings.ts';
+import { keys, type ConfigKey } from './keys.ts';
+import { parseSetting, type ConfigSetting, type ConfigSettings } from './settings.ts';
 import { readVariables } from './variables.ts';
 import { whichCluster } from './which-cluster.ts';
 
@@ -43,13 +43,13 @@ export async function loadWalConfig(input: WalConfigInput): Promise<WalConfig> {
     [keys.walCluster.path]: input.cluster,
   };
 
-  const find = (key: Key<unknown>): Setting | undefined => {
+  const find = (key: ConfigKey<unknown>): ConfigSetting | undefined => {
     const option = fromOptions[key.path];
     if (option !== undefined) return { value: option, from: key.flag ?? 'an option' };
     const standard = key.default === undefined ? undefined : { value: key.default, from: 'the default' };
     return fromVariables.general.get(key.path) ?? fromFile.general.get(key.path) ?? standard;
   };
-  const required = <T>(key: Key<T>): T => parseSetting(key, find(key) ?? { value: '', from: 'nowhere' });
+  const required = <T>(key: ConfigKey<T>): T => parseSetting(key, find(key) ?? { value: '', from: 'nowhere' });
 
   const cluster = whichCluster(find(keys.walCluster), fromFile, fromVariables);
   const repository = required(keys.repository);
@@ -64,6 +64,6 @@ export async function loadWalConfig(input: WalConfigInput): Promise<WalConfig> {
   };
 }
 
-function nothing(): Settings {
+function nothing(): ConfigSettings {
   return { general: new Map(), clusters: new Map() };
 }

@@ -1,12 +1,12 @@
 /** Which cluster a command is about that works for one. */
 import { keys } from './keys.ts';
-import { parseSetting, type Setting, type Settings } from './settings.ts';
+import { parseSetting, type ConfigSetting, type ConfigSettings } from './settings.ts';
 
 /** What names it, or else the only one that is configured, or else main. @throws HoldfastError of kind `usage` */
 export function whichCluster(
-  named: Setting | undefined,
-  { clusters: some }: Settings,
-  more: Settings,
+  named: ConfigSetting | undefined,
+  { clusters: some }: ConfigSettings,
+  more: ConfigSettings,
 ): string {
   if (named !== undefined) return parseSetting(keys.walCluster, named);
   const configured = new Set([...some.keys(), ...more.clusters.keys()]);

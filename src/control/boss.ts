@@ -21,13 +21,13 @@ const aLongTime = 60 * 365 * aDay;
 /** The oldest server with all that pg-boss calls. */
 const oldestServer = 130_000;
 
-export interface JobOf {
+export interface QueuedChore {
   id: number;
   cluster: string;
   kind: string;
 }
 
-export interface Retries {
+export interface QueueRetries {
   /** Besides the first attempt. */
   limit: number;
   /** Seconds. */
@@ -57,7 +57,7 @@ export class ChoreQueue {
     }
     const { PgBoss } = await import('pg-boss');
     const transaction = new AsyncLocalStorage<Connection>();
-    const turn = `LOCK TABLE ${quoteIdentifier(bossSchema(schema))}.version IN SHARE ROW EXCLUSIVE MODE`;
+    const turn = `LOCK TABLE ${quoteIdentifier(queueSchema(schema))}.version IN SHARE ROW EXCLUSIVE MODE`;
     const boss = new PgBoss({
       db: {
         executeSql: (text, values) => {
@@ -67,7 +67,7 @@ export class ChoreQueue {
             : execute(db, text, values, turn);
         },
       },
-      schema: quoteIdentifier(bossSchema(schema)),
+      schema: quoteIdentifier(queueSchema(schema)),
       migrate: false,
       supervise: false,
       schedule: false,
@@ -92,7 +92,7 @@ export class ChoreQueue {
   }
 
   /** Puts a chore into its queue, unless it is there. Not within a transaction. */
-  async send(chore: JobOf, { limit, delay, longestDelay }: Retries): Promise<void> {
+  async send(chore: QueuedChore, { limit, delay, longestDelay }: QueueRetries): Promise<void> {
     const queue = queueName(chore);
     if (!this.#queues.has(queue)) {
       await this.#boss.createQueue(queue, { policy: 'singleton' });
@@ -115,18 +115,18 @@ export class ChoreQueue {
   }
 
   /** The chore that is next, which is active from now on; undefined: none is due, or one is active. */
-  async next(of: Omit<JobOf, 'id'>): Promise<number | undefined> {
+  async next(of: Omit<QueuedChore, 'id'>): Promise<number | undefined> {
     const [job] = await this.#boss.fetch<{ chore: number }>(queueName(of));
     return job?.data.chore;
   }
 
   /** Takes it out for good. */
-  async remove(chore: JobOf): Promise<void> {
+  async remove(chore: QueuedChore): Promise<void> {
     await this.#boss.deleteJob(queueName(chore), jobId(chore.id));
   }
 
   /** Has it tried again; returns when. undefined: there are no attempts left, and it has been taken out. */
-  async tryAgain(chore: JobOf): Promise<Date | undefined> {
+  async tryAgain(chore: QueuedChore): Promise<Date | undefined> {
     const queue = queueName(chore);
     const id = jobId(chore.id);
     await this.#boss.fail(queue, id);
@@ -142,9 +142,9 @@ export class ChoreQueue {
 }
 
 /** Makes or upgrades the schema of the queue, beside ours; returns its name. undefined: the server is too old for it. */
-export async function installBoss(db: Connection, schema: string): Promise<string | undefined> {
+export async function installQueue(db: Connection, schema: string): Promise<string | undefined> {
   if (db.serverVersion < oldestServer) return undefined;
-  const name = bossSchema(schema);
+  const name = queueSchema(schema);
   const quoted = quoteIdentifier(name);
   await db.query(
     `set search_path = pg_catalog, pg_temp; set client_min_messages = warning; set standard_conforming_strings = on;
@@ -193,7 +193,7 @@ async function refuseForeign(db: Connection, schema: string): Promise<void> {
 }
 
 /** pg-boss refuses some characters in the name of a schema, quoted or not; and "--" would look like a comment. */
-export function bossSchema(schema: string): string {
+export function queueSchema(schema: string): string {
   // oxlint-disable-next-line no-control-regex
   if (!/--|["'%$.\\\u0000-\u001f\u007f]/.test(schema)) return `${schema}_boss`;
   return `holdfast_${createHash('sha256').update(schema).digest('hex').slice(0, 16)}_boss`;
@@ -239,7 +239,7 @@ function inOurTurn(text: string, turn: string): string {
   return text.replaceAll(/SELECT pg_advisory_xact_lock\(\('x'.*?::bigint\)/gs, () => turn);
 }
 
-function queueName({ cluster, kind }: Omit<JobOf, 'id'>): string {
+function queueName({ cluster, kind }: Omit<QueuedChore, 'id'>): string {
   return `${cluster}/${kind}`;
 }
 

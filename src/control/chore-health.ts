@@ -1,5 +1,5 @@
 /** What a monitoring system should know of a chore: pure. */
-import type { Finding, Limits, Severity } from './health.ts';
+import type { Finding, HealthLimits, Severity } from './health.ts';
 import type { ChoreStatus } from './status.ts';
 
 const hours = 3600;
@@ -19,7 +19,7 @@ const passing = ['worker_stopped', 'worker_lost'];
 
 export function choreFindings(
   chore: ChoreStatus,
-  limits: Limits,
+  limits: HealthLimits,
   age: (seconds: number) => string,
 ): Finding[] {
   const { id, kind, cluster, state, error, errorCode, attempts } = chore;
@@ -55,7 +55,7 @@ export function choreFindings(
 /** What a program that hangs looks like. */
 function hanging(
   { runningFor, usuallyRunsFor }: ChoreStatus,
-  limits: Limits,
+  limits: HealthLimits,
   age: (seconds: number) => string,
   say: (severity: Severity, message: string) => Finding[],
 ): Finding[] {

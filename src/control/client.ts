@@ -2,7 +2,7 @@
 import { HoldfastError, messageOf } from '../errors.ts';
 import { Connection, ServerError, type ConnectOptions } from './connection.ts';
 import { explained } from './refusals.ts';
-import type { State } from './states.ts';
+import type { BackupState } from './states.ts';
 
 export interface StartRequest {
   label: string | null;
@@ -36,7 +36,7 @@ export interface StoredLabel {
   id: number;
   cluster: string;
   label: string;
-  state: State;
+  state: BackupState;
   timeline: number | null;
   serverVersion: string | null;
   systemIdentifier: string | null;
@@ -79,7 +79,7 @@ export function withControl<T>(
 }
 
 /** Resolves once it is safe to copy. @throws HoldfastError `duplicate_label` */
-export async function startBackup(
+export async function callStartBackup(
   db: Connection,
   request: StartRequest,
 ): Promise<{ id: number; startLsn: string }> {
@@ -109,7 +109,7 @@ export async function startBackup(
 }
 
 /** Resolves once a backup that finishes by itself is complete. `timeout`: milliseconds; null: none. */
-export async function waitForBackup(db: Connection, id: number, timeout: number | null): Promise<void> {
+export async function callWaitForBackup(db: Connection, id: number, timeout: number | null): Promise<void> {
   try {
     await db.run('client', 'wait', { id, timeout: interval(timeout) });
   } catch (error) {
@@ -118,7 +118,7 @@ export async function waitForBackup(db: Connection, id: number, timeout: number 
 }
 
 /** Resolves with the request's id once the backup is complete; its label is then to be fetched. */
-export async function stopBackup(db: Connection, which: WhichBackup): Promise<number> {
+export async function callStopBackup(db: Connection, which: WhichBackup): Promise<number> {
   try {
     const [row] = await db.run('client', 'stop', parameters(which));
     return Number(row?.id);

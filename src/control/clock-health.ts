@@ -1,5 +1,5 @@
 /** What a monitoring system should know of clocks: what is dated in the future says that one is wrong. Pure. */
-import type { Finding, Observation } from './health.ts';
+import type { Finding, HealthInput } from './health.ts';
 
 /** Seconds that the clocks of two hosts may differ by. */
 const clocksDiffer = 60;
@@ -12,7 +12,7 @@ export function datedAhead(ago: number | null): boolean {
 type Dated = [object: string, what: string, ago: number | null];
 
 export function clockFindings(
-  { clusters, workers, windows, requests, schedules, chores, drills }: Omit<Observation, 'schema'>,
+  { clusters, workers, windows, requests, schedules, chores, drills }: Omit<HealthInput, 'schema'>,
   age: (seconds: number) => string,
 ): Finding[] {
   const names = new Set(clusters.map(({ name }) => name));

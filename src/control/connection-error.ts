@@ -6,7 +6,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { redact } from '../redact.ts';
 
 /** Whom pg has tried to reach. */
-export interface Wanted {
+export interface WantedConnection {
   host: string;
   port: number;
   database?: string | undefined;
@@ -36,7 +36,7 @@ const hints: Readonly<Record<string, string>> = {
 const longestName = 63;
 
 /** Without `wanted`, pg could not even find out whom to reach. */
-export function connectionError(error: unknown, wanted?: Wanted): HoldfastError {
+export function connectionError(error: unknown, wanted?: WantedConnection): HoldfastError {
   const { host = '', port, database = '', user = '' } = wanted ?? {};
   const where =
     wanted === undefined

@@ -5,7 +5,7 @@ import { archiverFindings, unseenFinding } from './archiver-health.ts';
 import { choreFindings } from './chore-health.ts';
 import { datedAhead, clockFindings } from './clock-health.ts';
 import type { NewestDrill } from './drills.ts';
-import type { ControlIdentity, MissingBackup, RepositoryProblem } from './identity.ts';
+import type { DatabaseOrigin, MissingBackup, RepositoryProblem } from './identity.ts';
 import { identityFindings } from './identity-health.ts';
 import { scheduleFindings } from './schedule-health.ts';
 import type { ScheduleStatus } from './schedules.ts';
@@ -29,7 +29,7 @@ export interface Finding {
   message: string;
 }
 
-export interface Observation {
+export interface HealthInput {
   schema: { installed: number; needed: number };
   clusters: ClusterStatus[];
   workers: WorkerStatus[];
@@ -41,7 +41,7 @@ export interface Observation {
   /** The last drill of each cluster that was ever drilled. */
   drills: NewestDrill[];
   /** Which control database this is; undefined: an older schema does not know. */
-  identity: ControlIdentity | undefined;
+  identity: DatabaseOrigin | undefined;
   /** Why workers do not write to the repositories of clusters. */
   repositories: RepositoryProblem[];
   missing: MissingBackup[];
@@ -52,7 +52,7 @@ export interface Observation {
   unseen: UnseenWal[];
 }
 
-export interface Limits {
+export interface HealthLimits {
   /** Seconds since the last complete backup of each cluster. */
   maxAge: number;
 }
@@ -74,9 +74,9 @@ const heldLong = 5 * 24 * hours;
 const overtime = 1 * minutes;
 
 /** Everything worth saying, the worst first. */
-export function assess(
-  observation: Observation,
-  limits: Limits,
+export function assessHealth(
+  observation: HealthInput,
+  limits: HealthLimits,
   age: (seconds: number) => string,
 ): Finding[] {
   const inUse = observation.clusters.filter(({ used }) => used);
@@ -102,7 +102,7 @@ export function assess(
   return findings.toSorted((a, b) => rank(b.severity) - rank(a.severity));
 }
 
-export function worst(findings: readonly Finding[]): Severity {
+export function worstSeverity(findings: readonly Finding[]): Severity {
   return findings.reduce<Severity>((so, { severity }) => (rank(severity) > rank(so) ? severity : so), 'ok');
 }
 
@@ -110,7 +110,7 @@ function rank(severity: Severity): number {
   return ['ok', 'warning', 'critical'].indexOf(severity);
 }
 
-function schemaFindings({ installed, needed }: Observation['schema']): Finding[] {
+function schemaFindings({ installed, needed }: HealthInput['schema']): Finding[] {
   if (installed === needed) return [];
   const which = installed < needed ? 'older than' : 'newer than';
   return [
@@ -125,7 +125,7 @@ function schemaFindings({ installed, needed }: Observation['schema']): Finding[]
 function clusterFindings(
   cluster: ClusterStatus,
   workers: WorkerStatus[],
-  limits: Limits,
+  limits: HealthLimits,
   age: (seconds: number) => string,
 ): Finding[] {
   const object = `cluster ${cluster.name}`;

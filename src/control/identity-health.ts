@@ -1,8 +1,8 @@
 /** What a monitoring system should know of who this control database is, and of its repositories. */
-import type { Finding, Observation } from './health.ts';
+import type { Finding, HealthInput } from './health.ts';
 
 export function identityFindings(
-  { identity, repositories, missing }: Pick<Observation, 'identity' | 'repositories' | 'missing'>,
+  { identity, repositories, missing }: Pick<HealthInput, 'identity' | 'repositories' | 'missing'>,
   age: (seconds: number) => string,
 ): Finding[] {
   const findings: Finding[] = [];

@@ -3,7 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from './connection.ts';
 import { refuseRecovery } from './refusals.ts';
 
-export interface ControlIdentity {
+export interface DatabaseOrigin {
   origin: string;
   /** Whether somebody has said that this one is in charge. */
   confirmed: boolean;
@@ -55,8 +55,8 @@ export interface WaitingSchedule {
   timeZone: string;
 }
 
-export async function controlIdentity(db: Connection): Promise<ControlIdentity> {
-  const [row] = await db.run<ControlIdentity>('repository', 'origin');
+export async function controlIdentity(db: Connection): Promise<DatabaseOrigin> {
+  const [row] = await db.run<DatabaseOrigin>('repository', 'origin');
   if (row === undefined) throw new Error('the table confirmed_origin is empty');
   return row;
 }

@@ -38,8 +38,8 @@ export async function install(db: Connection, schema: string): Promise<Installat
   checkSchemaName(schema);
   try {
     const installed = await inTurn(() => installSchema(db, schema));
-    const { installBoss } = await import('./boss.ts');
-    return { ...installed, chores: (await installBoss(db, schema)) ?? null };
+    const { installQueue } = await import('./boss.ts');
+    return { ...installed, chores: (await installQueue(db, schema)) ?? null };
   } catch (error) {
     if (codeOf(error) === noPrivilege) throw notForThisRole(schema, error as ServerError);
     throw codeOf(error) === lockNotAvailable ? await heldUp(db, schema, error) : error;

@@ -8,7 +8,7 @@ import { Connection } from './connection.ts';
  */
 const ownName = `holdfast_drill_${randomBytes(8).toString('hex')}`;
 
-export interface PrivateAddress {
+export interface DrillServerAddress {
   socketDirectory: string;
   port: number;
   user: string;
@@ -60,17 +60,17 @@ function superusersOptions(major: number): string[] {
   ];
 }
 
-export function openPrivate(address: PrivateAddress, database: string, major: number): Promise<Connection> {
+export function openAsSuperuser(address: DrillServerAddress, database: string, major: number): Promise<Connection> {
   return open(address, database, [...anybodysOptions, ...superusersOptions(major)]);
 }
 
 /** As the role of makeReader(), from the login on: there is nobody more powerful to go back to. */
-export function openForReading(address: PrivateAddress, database: string): Promise<Connection> {
+export function openForReading(address: DrillServerAddress, database: string): Promise<Connection> {
   return open({ ...address, user: ownName }, database, anybodysOptions);
 }
 
 function open(
-  { socketDirectory, port, user }: PrivateAddress,
+  { socketDirectory, port, user }: DrillServerAddress,
   database: string,
   options: readonly string[],
 ): Promise<Connection> {

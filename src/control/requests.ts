@@ -1,6 +1,6 @@
 /** Backup requests, as a worker reads and moves them. */
 import type { Connection } from './connection.ts';
-import type { State } from './states.ts';
+import type { BackupState } from './states.ts';
 
 /** What a request says of itself for good. */
 interface RequestedBackup {
@@ -46,10 +46,10 @@ export interface HolderOfSession {
 }
 
 /** A request that is not over; of those that wait to start, one of each cluster. */
-export interface LiveRequest {
+export interface UnfinishedRequest {
   id: number;
   cluster: string;
-  state: State;
+  state: BackupState;
   /** The run of the worker that holds it. */
   instance: string | null;
   workerAlive: boolean;
@@ -63,7 +63,7 @@ export interface LiveRequest {
 export interface AbandonedRequest {
   id: number;
   cluster: string;
-  state: State;
+  state: BackupState;
   label: string;
   method: string;
   waitForArchive: boolean;
@@ -83,7 +83,7 @@ export interface AbandonedRequest {
   tablespaces: Buffer | null;
 }
 
-export interface Beginning {
+export interface BackupStart {
   startLsn: string;
   startWal: string;
   timeline: number;
@@ -92,14 +92,14 @@ export interface Beginning {
   tablespaces: Buffer | null;
 }
 
-export interface Ending {
+export interface BackupStop {
   stopLsn: string;
   stopWal: string;
   label: Buffer;
   tablespaceMap: Buffer | null;
 }
 
-export interface Failure {
+export interface RecordedFailure {
   code: string;
   message: string;
   hint: string | null;
@@ -139,7 +139,7 @@ export async function claimRequest(
 }
 
 /** Every move is made from one state only; false when the request was not (or no longer) in it. */
-export async function markRunning(db: Connection, id: number, beginning: Beginning): Promise<boolean> {
+export async function markRunning(db: Connection, id: number, beginning: BackupStart): Promise<boolean> {
   const moved = await db.run('backup_request', 'mark_running', {
     id,
     start_lsn: beginning.startLsn,
@@ -167,7 +167,7 @@ export async function recordProgress(
   await db.run('backup_request', 'record_progress', { id, expected, done });
 }
 
-export async function markArchiving(db: Connection, id: number, ending: Ending): Promise<boolean> {
+export async function markArchiving(db: Connection, id: number, ending: BackupStop): Promise<boolean> {
   const moved = await db.run('backup_request', 'mark_archiving', {
     id,
     stop_lsn: ending.stopLsn,
@@ -194,14 +194,14 @@ export async function markComplete(
 }
 
 /** From any state that is not terminal. */
-export async function markFailed(db: Connection, id: number, failure: Failure): Promise<boolean> {
+export async function markFailed(db: Connection, id: number, failure: RecordedFailure): Promise<boolean> {
   const { code, message, hint } = failure;
   const moved = await db.run('backup_request', 'mark_failed', { id, code, message, hint });
   return moved.length > 0;
 }
 
 /** While nobody has taken it. */
-export async function failWaiting(db: Connection, id: number, failure: Failure): Promise<boolean> {
+export async function failWaiting(db: Connection, id: number, failure: RecordedFailure): Promise<boolean> {
   const { code, message, hint } = failure;
   const moved = await db.run('backup_request', 'fail_waiting', { id, code, message, hint });
   return moved.length > 0;
@@ -230,14 +230,14 @@ export async function describeWait(db: Connection, id: number, detail: string | 
 }
 
 /** undefined when there is no such request. */
-export async function stateOf(db: Connection, id: number): Promise<State | undefined> {
-  const [row] = await db.run<{ state: State }>('backup_request', 'state', { id });
+export async function stateOf(db: Connection, id: number): Promise<BackupState | undefined> {
+  const [row] = await db.run<{ state: BackupState }>('backup_request', 'state', { id });
   return row?.state;
 }
 
 /** What a worker looks at every few seconds, in one query. */
-export function liveRequests(db: Connection): Promise<LiveRequest[]> {
-  return db.run<LiveRequest>('backup_request', 'live');
+export function unfinishedRequests(db: Connection): Promise<UnfinishedRequest[]> {
+  return db.run<UnfinishedRequest>('backup_request', 'live');
 }
 
 /** Fails what this database brought along from its own past, when it was restored; the ids. */

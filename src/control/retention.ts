@@ -1,9 +1,9 @@
 /** Retention as the control database knows it: the policies, what must stay, and the record of what has gone. */
 import { HoldfastError } from '../errors.ts';
 import type { Connection } from './connection.ts';
-import type { State } from './states.ts';
+import type { BackupState } from './states.ts';
 
-export interface Policy {
+export interface RetentionPolicy {
   keepLast: number | null;
   keepDaily: number | null;
   keepWeekly: number | null;
@@ -21,7 +21,7 @@ export interface RequestedRetention {
   /** On the database's clock. */
   now: Date;
   /** undefined: there is none, or it is not enabled. */
-  policy: Policy | undefined;
+  policy: RetentionPolicy | undefined;
 }
 
 /** A request whose backup has begun, and has not expired. */
@@ -30,7 +30,7 @@ export interface KnownBackup {
   cluster: string;
   label: string;
   method: string;
-  state: State;
+  state: BackupState;
   timeline: number;
   keep: boolean;
   systemIdentifier: string;
@@ -62,7 +62,7 @@ export async function retentionOf(db: Connection, cluster: string): Promise<Requ
     });
   }
   const { now, isEnabled, ...policy } = row;
-  return { now: now as Date, policy: isEnabled ? (policy as Policy) : undefined };
+  return { now: now as Date, policy: isEnabled ? (policy as RetentionPolicy) : undefined };
 }
 
 export async function knownBackups(db: Connection, cluster: string): Promise<KnownBackup[]> {

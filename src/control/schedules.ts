@@ -21,13 +21,13 @@ export interface Schedule {
   needsTending: boolean;
 }
 
-export interface Planned {
+export interface PlannedRun {
   /** Null: never, or not to be computed; `problem` says why. */
   following: number | null;
   problem: string | null;
 }
 
-export interface Firing extends Planned {
+export interface DueRun extends PlannedRun {
   due: number;
   /** No worker was there for longer than may be. */
   tooLate: boolean;
@@ -41,17 +41,17 @@ export function schedulesOf(db: Connection, clusters: readonly string[]): Promis
 export async function planSchedule(
   db: Connection,
   { name, revision }: Schedule,
-  { following, problem }: Planned,
+  { following, problem }: PlannedRun,
 ): Promise<boolean> {
   const [row] = await db.run('schedule', 'plan', { name, revision, following, problem });
   return row?.done === true;
 }
 
 /** Makes a run for a due time, and notes the next one. */
-export async function fireSchedule(
+export async function enqueueScheduleRun(
   db: Connection,
   { name, revision, nextRun }: Schedule,
-  { due, tooLate, following, problem }: Firing,
+  { due, tooLate, following, problem }: DueRun,
 ): Promise<boolean> {
   const values = { name, revision, planned: nextRun, due, too_late: tooLate, following, problem };
   const [row] = await db.run('schedule', 'fire', values);
@@ -59,7 +59,7 @@ export async function fireSchedule(
 }
 
 /** Writes down what has ended, and starts what can start. */
-export async function tendSchedule(db: Connection, { name }: Schedule): Promise<boolean> {
+export async function advanceSchedule(db: Connection, { name }: Schedule): Promise<boolean> {
   const [row] = await db.run('schedule', 'tend', { name });
   return row?.done === true;
 }

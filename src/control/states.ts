@@ -1,6 +1,6 @@
 /** The states of a backup request. The moves between them are the database's: table state_transition. */
 
-export const states = [
+export const backupStates = [
   'requested',
   'starting',
   'running',
@@ -10,4 +10,4 @@ export const states = [
   'failed',
   'cancelled',
 ] as const;
-export type State = (typeof states)[number];
+export type BackupState = (typeof backupStates)[number];

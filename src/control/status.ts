@@ -1,16 +1,16 @@
 /** What there is to see: requests, their stages and history, workers and clusters. Ages are in seconds. */
 import type { Connection } from './connection.ts';
-import type { State } from './states.ts';
+import type { BackupState } from './states.ts';
 
-export type Session = 'alive' | 'orphaned' | 'gone' | 'unknown' | null;
+export type StatusSession = 'alive' | 'orphaned' | 'gone' | 'unknown' | null;
 
 export interface LiveRequest {
   id: number;
   cluster: string;
   label: string;
   method: string;
-  state: State;
-  session: Session;
+  state: BackupState;
+  session: StatusSession;
   stage: string | null;
   worker: string | null;
   warnings: string[];
@@ -32,7 +32,7 @@ export interface FinishedRequest {
   cluster: string;
   label: string;
   method: string;
-  state: State;
+  state: BackupState;
   worker: string | null;
   warnings: string[];
   error: string | null;
@@ -84,7 +84,7 @@ export interface ClusterStatus {
   failedAgo: number | null;
 }
 
-export interface Request {
+export interface RequestDetails {
   id: number;
   cluster: string;
   label: string;
@@ -93,8 +93,8 @@ export interface Request {
   fast: boolean;
   keep: boolean;
   annotations: unknown;
-  state: State;
-  session: Session;
+  state: BackupState;
+  session: StatusSession;
   waitingFor: string | null;
   worker: string | null;
   pid: number | null;
@@ -128,7 +128,7 @@ export interface Request {
   tablespaceMap: string | null;
 }
 
-export interface Stage {
+export interface RequestStage {
   stage: string;
   state: string;
   detail: string | null;
@@ -139,13 +139,13 @@ export interface Stage {
   took: number;
 }
 
-export interface Event {
+export interface RequestEvent {
   at: Date;
   who: string;
   login: string;
   detail: Record<string, unknown> | null;
-  fromState: State | null;
-  toState: State;
+  fromState: BackupState | null;
+  toState: BackupState;
 }
 
 /** One that is not over, or the one of its cluster and kind that ended last. */
@@ -217,17 +217,17 @@ export function chores(db: Connection): Promise<ChoreStatus[]> {
   return db.run<ChoreStatus>('status', 'chores', {}, quick);
 }
 
-export async function findRequest(db: Connection, id: number): Promise<Request | undefined> {
-  const [row] = await db.run<Request>('status', 'request', { id }, quick);
+export async function findRequest(db: Connection, id: number): Promise<RequestDetails | undefined> {
+  const [row] = await db.run<RequestDetails>('status', 'request', { id }, quick);
   return row;
 }
 
-export function stages(db: Connection, id: number): Promise<Stage[]> {
-  return db.run<Stage>('status', 'stages', { id }, quick);
+export function stages(db: Connection, id: number): Promise<RequestStage[]> {
+  return db.run<RequestStage>('status', 'stages', { id }, quick);
 }
 
-export function events(db: Connection, id: number): Promise<Event[]> {
-  return db.run<Event>('status', 'events', { id }, quick);
+export function events(db: Connection, id: number): Promise<RequestEvent[]> {
+  return db.run<RequestEvent>('status', 'events', { id }, quick);
 }
 
 /** Of a cluster where WAL waits for the archiver. */

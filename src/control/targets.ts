@@ -12,7 +12,7 @@ export interface SessionIdentity {
 }
 
 /** What a connection is to, as the server says. */
-export interface Place {
+export interface ServerPlace {
   pid: number;
   database: string;
   isTemplate: boolean;
@@ -35,14 +35,14 @@ export interface PreflightFacts {
   mayWatchArchive: boolean | null;
 }
 
-export interface Started {
+export interface StartedBackupFacts {
   startLsn: string;
   startWal: string;
   systemIdentifier: string;
   serverVersion: string;
 }
 
-export interface Stopped {
+export interface StoppedBackupFacts {
   stopLsn: string;
   /** As in the names of WAL segments. */
   timeline: string;
@@ -72,13 +72,13 @@ export interface ArchiveServer {
 /** Milliseconds for what a healthy server answers at once. */
 const soon = { timeout: 5000 };
 
-export async function placeOf(db: Connection): Promise<Place> {
-  const [row] = await db.run<Place>('target', 'place', {}, soon);
+export async function serverPlaceOf(db: Connection): Promise<ServerPlace> {
+  const [row] = await db.run<ServerPlace>('target', 'place', {}, soon);
   if (row === undefined) throw new Error('the server does not know the database connected to');
   return row;
 }
 
-export async function identify(db: Connection, lockKey: string): Promise<SessionIdentity> {
+export async function identifySession(db: Connection, lockKey: string): Promise<SessionIdentity> {
   const [row] = await db.run<SessionIdentity>('target', 'identify', { key: lockKey }, soon);
   if (row === undefined) throw new Error('the session does not see itself in pg_stat_activity');
   return row;
@@ -118,15 +118,15 @@ export async function startBackup(
   statement: 'start' | 'start_before_15',
   label: string,
   fast: boolean,
-): Promise<Started> {
-  const [row] = await db.run<Started>('target', statement, { label, fast });
+): Promise<StartedBackupFacts> {
+  const [row] = await db.run<StartedBackupFacts>('target', statement, { label, fast });
   if (row === undefined) throw new Error('the server answered nothing');
   return row;
 }
 
 /** Does not wait for the archiver. */
-export async function stopBackup(db: Connection, statement: 'stop' | 'stop_before_15'): Promise<Stopped> {
-  const [row] = await db.run<Stopped>('target', statement);
+export async function stopBackup(db: Connection, statement: 'stop' | 'stop_before_15'): Promise<StoppedBackupFacts> {
+  const [row] = await db.run<StoppedBackupFacts>('target', statement);
   if (row === undefined) throw new Error('the server answered nothing');
   return row;
 }
@@ -171,7 +171,7 @@ export async function archiveStatus(
 }
 
 /** A backup history file out of pg_wal; undefined where the role may not read files or there is none. */
-export async function historyFile(db: Connection, name: string): Promise<Buffer | undefined> {
+export async function readBackupHistoryFile(db: Connection, name: string): Promise<Buffer | undefined> {
   const [row] = await db.run<{ content: Buffer | null }>('target', 'history_file', { name }, soon);
   return row?.content ?? undefined;
 }

@@ -1,7 +1,7 @@
 /** Workers and the clusters that they serve. */
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from './connection.ts';
-import { randomKey } from './random-key.ts';
+import { randomLockKey } from './random-key.ts';
 import { terminate } from './targets.ts';
 
 export interface WorkerIdentity {
@@ -36,7 +36,7 @@ export interface ArchiverReport {
 /** Takes a lock with a key that is ours alone. */
 export async function takeLock(db: Connection): Promise<string> {
   for (;;) {
-    const key = randomKey();
+    const key = randomLockKey();
     const [row] = await db.run('worker', 'try_lock', { key });
     if (row?.locked === true) return key;
   }

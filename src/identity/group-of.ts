@@ -2,7 +2,7 @@
  * The group that a user of this host may have. A backup names user and group, and may name any: who runs as an ordinary
  * user with the group of the disks is root in all but name.
  */
-import { entryOf } from './owner-names.ts';
+import { accountEntry } from './owner-names.ts';
 
 /**
  * `gid`, where the user has it, or where this host knows neither; else the user's own. undefined: he has none that can
@@ -14,11 +14,11 @@ export function groupOf(uid: number, gid: number): number | undefined {
 }
 
 function hisOr(uid: number, gid: number): number | undefined {
-  const user = entryOf('passwd', uid);
-  const group = entryOf('group', gid);
+  const user = accountEntry('passwd', uid);
+  const group = accountEntry('group', gid);
   if (user === undefined) {
     if (group === undefined) return gid;
-    return entryOf('group', uid) === undefined ? uid : undefined;
+    return accountEntry('group', uid) === undefined ? uid : undefined;
   }
   const [name = '', , , primary] = user;
   const isMember = (group?.[3] ?? '').split(',').includes(name);

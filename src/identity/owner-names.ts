@@ -22,14 +22,14 @@ function namesOf(database: 'passwd' | 'group'): (id: number) => string {
   return (id) => {
     const found = known.get(id);
     if (found !== undefined) return found;
-    const name = entryOf(database, id)?.[0] ?? '';
+    const name = accountEntry(database, id)?.[0] ?? '';
     known.set(id, name);
     return name;
   };
 }
 
 /** The fields of its entry; undefined: nobody here knows that number. */
-export function entryOf(database: 'passwd' | 'group', id: number): string[] | undefined {
+export function accountEntry(database: 'passwd' | 'group', id: number): string[] | undefined {
   return askSystem(database, id) ?? fromFile(database, id);
 }
 

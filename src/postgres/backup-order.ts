@@ -6,7 +6,7 @@
  */
 import { isOnWay, spansTo, type Histories, type TimelineSpan } from './timeline-history.ts';
 
-export interface Ordered {
+export interface OrderedBackup {
   id: number;
   systemIdentifier: string;
   timeline: number;
@@ -20,7 +20,7 @@ interface Known {
   systemIdentifier: string | undefined;
 }
 
-export function newestFirst<T extends Ordered>(backups: readonly T[], known: Known): T[] {
+export function newestFirst<T extends OrderedBackup>(backups: readonly T[], known: Known): T[] {
   const precedes = precedence(known);
   return [...Map.groupBy(backups, (backup) => backup.systemIdentifier)]
     .flatMap(([system, ofOne]) =>
@@ -34,7 +34,7 @@ export function newestFirst<T extends Ordered>(backups: readonly T[], known: Kno
  * Since when each of them is there, at the earliest: what it lies behind was there before. One that was made while a clock
  * was behind looks older than it is.
  */
-export function endsOf<T extends Ordered & { isAhead?: boolean }>(
+export function endsOf<T extends OrderedBackup & { isAhead?: boolean }>(
   backups: readonly T[],
   known: Known,
 ): (backup: T) => Date {
@@ -49,7 +49,7 @@ export function endsOf<T extends Ordered & { isAhead?: boolean }>(
   return (backup) => ends.get(backup) ?? backup.stoppedAt;
 }
 
-function precedence({ histories, systemIdentifier }: Known): (a: Ordered, b: Ordered) => boolean {
+function precedence({ histories, systemIdentifier }: Known): (a: OrderedBackup, b: OrderedBackup) => boolean {
   const ways = new Map<number, readonly TimelineSpan[]>();
   const wayTo = (timeline: number) => {
     const way = ways.get(timeline) ?? spansTo(timeline, histories);
@@ -64,7 +64,7 @@ function precedence({ histories, systemIdentifier }: Known): (a: Ordered, b: Ord
 }
 
 /** Oldest first: always the one with the earliest date of those that no other one precedes. */
-function inOrder<T extends Ordered>(backups: readonly T[], precedes: (a: T, b: T) => boolean): T[] {
+function inOrder<T extends OrderedBackup>(backups: readonly T[], precedes: (a: T, b: T) => boolean): T[] {
   const rest = backups.toSorted(
     (a, b) => a.stoppedAt.getTime() - b.stoppedAt.getTime() || compareOnTimeline(a, b),
   );
@@ -77,11 +77,11 @@ function inOrder<T extends Ordered>(backups: readonly T[], precedes: (a: T, b: T
 }
 
 /** To be held against other systems: with the dates of all, in order, one wrong date moves no other one far. */
-function datedInOrder<T extends Ordered>(oldestFirst: readonly T[]): { backup: T; at: number }[] {
+function datedInOrder<T extends OrderedBackup>(oldestFirst: readonly T[]): { backup: T; at: number }[] {
   const dates = oldestFirst.map(({ stoppedAt }) => stoppedAt.getTime()).sort((a, b) => a - b);
   return oldestFirst.map((backup, rank) => ({ backup, at: dates[rank] ?? 0 }));
 }
 
-function compareOnTimeline(a: Ordered, b: Ordered): number {
+function compareOnTimeline(a: OrderedBackup, b: OrderedBackup): number {
   return Number(a.stopLsn - b.stopLsn) || a.id - b.id;
 }

@@ -57,7 +57,7 @@ export function isServers(path: string): boolean {
 }
 
 /** A file or directory that is not copied at all; pg_control is, by itself and later. */
-export function isLeftOut(path: string): boolean {
+export function isExcluded(path: string): boolean {
   const name = baseName(path);
   if (name.startsWith('pgsql_tmp')) return true;
   if (!path.includes('/')) return topFiles.has(name);

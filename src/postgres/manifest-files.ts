@@ -1,6 +1,6 @@
 /** The files of a manifest, in little memory: a cluster may have millions. */
 
-export interface ManifestFile {
+export interface ManifestFileEntry {
   size: number;
   /** undefined: it has none, or one of another algorithm. */
   crc32c: number | undefined;
@@ -18,7 +18,7 @@ export class ManifestFiles {
   }
 
   /** @throws RangeError for one that is there already */
-  add(path: string, { size, crc32c }: ManifestFile): void {
+  add(path: string, { size, crc32c }: ManifestFileEntry): void {
     if (this.#numbers.has(path)) throw new RangeError(`it lists "${path}" twice`);
     const number = this.#numbers.size;
     if (number === this.#sizes.length) {
@@ -30,16 +30,16 @@ export class ManifestFiles {
     this.#sums[number] = crc32c ?? NaN;
   }
 
-  get(path: string): ManifestFile | undefined {
+  get(path: string): ManifestFileEntry | undefined {
     const number = this.#numbers.get(path);
     return number === undefined ? undefined : this.#file(number);
   }
 
-  *[Symbol.iterator](): Generator<[path: string, file: ManifestFile]> {
+  *[Symbol.iterator](): Generator<[path: string, file: ManifestFileEntry]> {
     for (const [path, number] of this.#numbers) yield [path, this.#file(number)];
   }
 
-  #file(number: number): ManifestFile {
+  #file(number: number): ManifestFileEntry {
     const sum = this.#sums[number] ?? NaN;
     return { size: this.#sizes[number] ?? 0, crc32c: Number.isNaN(sum) ? undefined : sum };
   }

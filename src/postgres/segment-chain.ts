@@ -11,7 +11,7 @@ export interface SegmentFile {
 /** What is in such a file, in whole pages. @throws RangeError where it is damaged */
 export type ReadSegment = (path: string, segmentSize: number) => AsyncIterable<Buffer>;
 
-export interface Break {
+export interface ChainBreak {
   /** The segments between which it is. */
   before: string;
   after: string;
@@ -45,7 +45,7 @@ export async function readLinks(
 export async function findBreak(
   files: readonly SegmentFile[],
   { segmentSize, read, spans }: { segmentSize: number; read: ReadSegment; spans?: readonly TimelineSpan[] },
-): Promise<Break | undefined> {
+): Promise<ChainBreak | undefined> {
   let before: SegmentLinks | undefined;
   for (let at = 0; at < files.length; at += atOnce) {
     const some = files.slice(at, at + atOnce);

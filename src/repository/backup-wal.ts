@@ -8,7 +8,7 @@ import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeCompressed } from './compressed-file.ts';
 import { linkOrCopy } from './copy-file.ts';
-import { syncDirectory } from './durable-files.ts';
+import { fsyncDirectory } from './durable-files.ts';
 import { beside, makeDurableDirectory, noFollow } from './held-directory.ts';
 import { giveFileToOwnerOf, giveToOwnerOf } from './ownership.ts';
 import { archivedPath } from './wal-archive.ts';
@@ -112,9 +112,9 @@ export class BackupWal {
   /** When all are there: makes them last. */
   async publish(): Promise<void> {
     await makeDurableDirectory(this.#unfinished);
-    await syncDirectory(this.#unfinished);
+    await fsyncDirectory(this.#unfinished);
     await rename(this.#unfinished, join(this.#backup, 'pg_wal'));
-    await syncDirectory(this.#backup);
+    await fsyncDirectory(this.#backup);
   }
 
   get #unfinished(): string {

@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { syncDirectory, writeSynced } from './durable-files.ts';
+import { fsyncDirectory, writeSynced } from './durable-files.ts';
 import { within } from './held-directory.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
 import { readIfThere } from './repository-errors.ts';
@@ -91,7 +91,7 @@ async function writeIdentity(directory: string, identity: ClusterIdentity): Prom
       const text = `${JSON.stringify({ version: 1, systemIdentifier, walSegmentSize })}\n`;
       await writeSynced(temporary, Buffer.from(text), fileMode);
       await linkUnlessThere(temporary, join(at, fileName));
-      await syncDirectory(at);
+      await fsyncDirectory(at);
     } finally {
       await rm(temporary, { force: true }).catch(() => undefined);
     }

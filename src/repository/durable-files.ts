@@ -19,7 +19,7 @@ export async function writeSynced(path: string, bytes: Buffer, mode: number): Pr
 const noDirectorySync = new Set(['EINVAL', 'EBADF', 'ENOTSUP', 'EOPNOTSUPP']);
 
 /** Makes what was created in or renamed into a directory last, as far as the file system can (as PostgreSQL does). */
-export async function syncDirectory(path: string | Buffer): Promise<void> {
+export async function fsyncDirectory(path: string | Buffer): Promise<void> {
   const directory = await open(path, 'r');
   try {
     await directory.sync().catch((error: NodeJS.ErrnoException) => {

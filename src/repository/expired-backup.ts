@@ -12,14 +12,14 @@ import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { removeTree } from '../identity/remove-tree.ts';
-import { syncDirectory, writeSynced } from './durable-files.ts';
+import { fsyncDirectory, writeSynced } from './durable-files.ts';
 import { beside, within } from './held-directory.ts';
 import { entryName } from './label-entry.ts';
 import { nameLatest } from './latest.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 import {
   backupsDirectory,
-  listBackups,
+  listBackupNames,
   metaDirectory,
   namesIn,
   parseRepositoryBackup,
@@ -42,11 +42,11 @@ export async function unlistBackup(clusterDirectory: string, name: string, why: 
       await within(heldMeta, async (at) => {
         await rm(join(at, note), { force: true });
         await writeSynced(join(at, note), Buffer.from(`${JSON.stringify(why)}\n`), 0o600);
-        await syncDirectory(at);
+        await fsyncDirectory(at);
       });
       await rename(heldMeta, `${heldMeta}${suffix}`);
       await rename(held, `${held}${suffix}`);
-      await syncDirectory(dirname(held));
+      await fsyncDirectory(dirname(held));
     });
   } catch (error) {
     throw repositoryError(error, meta);
@@ -108,9 +108,9 @@ export async function relistBackup(clusterDirectory: string, name: string): Prom
     await beside(place, async (held) => {
       const heldMeta = metaDirectory(held);
       await renameIfThere(`${held}${suffix}`, held);
-      await syncDirectory(dirname(held));
+      await fsyncDirectory(dirname(held));
       await rename(`${heldMeta}${suffix}`, heldMeta);
-      await syncDirectory(dirname(held));
+      await fsyncDirectory(dirname(held));
       await within(heldMeta, (at) => rm(join(at, note), { force: true }));
     });
   } catch (error) {
@@ -142,11 +142,11 @@ async function removeHeld(place: string): Promise<number> {
   if (existsSync(meta))
     await within(meta, async (at) => {
       await renameIfThere(join(at, description), join(at, noLonger));
-      await syncDirectory(at);
+      await fsyncDirectory(at);
     });
   const bytes = await bytesOfItsOwn(`${place}${suffix}`);
   await removeTree(`${place}${suffix}`);
-  await syncDirectory(dirname(place));
+  await fsyncDirectory(dirname(place));
   return bytes;
 }
 
@@ -157,7 +157,7 @@ export async function forgetBackup(clusterDirectory: string, name: string): Prom
   try {
     await beside(meta, async (held) => {
       await removeTree(held);
-      await syncDirectory(dirname(held));
+      await fsyncDirectory(dirname(held));
     });
   } catch (error) {
     throw repositoryError(error, meta);
@@ -170,7 +170,7 @@ export async function moveLatestAway(clusterDirectory: string, from: ReadonlySet
   const named = async () => basename(await readlink(link).catch(() => ''));
   if (!from.has(await named())) return;
   for (;;) {
-    const listed = (await listBackups(clusterDirectory)).filter((backup) => !from.has(entryName(backup)));
+    const listed = (await listBackupNames(clusterDirectory)).filter((backup) => !from.has(entryName(backup)));
     const newest = listed.toSorted((a, b) => Date.parse(a.stoppedAt) - Date.parse(b.stoppedAt)).at(-1);
     // A backup that was published meanwhile has named itself, and must not be forgotten over this one.
     if (newest === undefined || (await named()) === entryName(newest)) return;

@@ -10,7 +10,7 @@ import { constants, existsSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, readlink, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { syncDirectory } from './durable-files.ts';
+import { fsyncDirectory } from './durable-files.ts';
 import { giveFileToOwnerOf } from './ownership.ts';
 
 export interface HeldDirectory {
@@ -65,7 +65,7 @@ export async function makeDurableDirectory(path: string): Promise<void> {
   }
   const first = await mkdir(path, { recursive: true, mode: directoryMode });
   if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
+  for (let made = path; made.length >= first.length; made = dirname(made)) await fsyncDirectory(dirname(made));
 }
 
 /** What O_NOFOLLOW says of a file. */
@@ -169,7 +169,7 @@ async function opened(
     await giveFileToOwnerOf(parent.at, made.file);
     made.uid = (await made.file.stat()).uid;
   }
-  await syncDirectory(parent.at);
+  await fsyncDirectory(parent.at);
   return made;
 }
 

@@ -10,7 +10,7 @@ import { basename, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTree } from '../identity/remove-tree.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { syncDirectory, writeSynced } from './durable-files.ts';
+import { fsyncDirectory, writeSynced } from './durable-files.ts';
 import { beside, makeDurableDirectory, within } from './held-directory.ts';
 import { entryName, type LabelEntry } from './label-entry.ts';
 import { giveToOwnerOf } from './ownership.ts';
@@ -67,10 +67,10 @@ async function writeEntry(parent: string, entry: LabelEntry): Promise<string> {
         await writeSynced(join(at, 'tablespace_map'), entry.tablespaceMap, fileMode);
       const description = Buffer.from(`${JSON.stringify(entry.description, null, 2)}\n`);
       await writeSynced(join(at, 'backup.json'), description, fileMode);
-      await syncDirectory(at);
+      await fsyncDirectory(at);
     });
     const directory = await renameToFree(temporary, join(parent, name));
-    await syncDirectory(parent);
+    await fsyncDirectory(parent);
     return basename(directory);
   } catch (error) {
     await removeTree(temporary).catch(() => undefined);

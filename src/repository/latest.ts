@@ -2,7 +2,7 @@
 import { rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { syncDirectory } from './durable-files.ts';
+import { fsyncDirectory } from './durable-files.ts';
 import { within } from './held-directory.ts';
 
 const prefix = '.latest';
@@ -18,7 +18,7 @@ async function nameIn(clusterDirectory: string, backup: string): Promise<void> {
     await removeTemporaries(clusterDirectory, prefix);
     await symlink(join('backups', backup), temporary);
     await rename(temporary, join(clusterDirectory, 'latest'));
-    await syncDirectory(clusterDirectory);
+    await fsyncDirectory(clusterDirectory);
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined);
   }

@@ -14,7 +14,7 @@ import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
 import { replaceFile } from './repository-owner.ts';
 
 /** Whose the directory is, besides its path: another one may be there, or nothing that is seen from here. */
-export interface Place {
+export interface LeasePlace {
   inode: number;
   /** When the directory was made, in milliseconds; undefined: its file system does not say so. */
   born?: number | undefined;
@@ -27,7 +27,7 @@ export interface Lease {
   host: string;
   boot: string;
   directory: string;
-  place: Place;
+  place: LeasePlace;
   /** The backup's name, and where the WAL that it needs begins. */
   backup: string;
   id: number;
@@ -145,7 +145,7 @@ export async function hasRecovered({ directory, place }: Lease): Promise<boolean
   return (await isThere('recovery.signal')) === false && (await isThere('standby.signal')) === false;
 }
 
-async function placeOf(path: string, isWhole = true): Promise<Place> {
+async function placeOf(path: string, isWhole = true): Promise<LeasePlace> {
   const directory = await stat(path);
   const version = isWhole ? await stat(join(path, 'PG_VERSION')) : { ino: 0 };
   // Where there is no such time, 0 or another one stands for it.

@@ -40,7 +40,7 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
  * where only we cannot lock: a restore in an emergency is not refused for want of a program.
  * @throws HoldfastError `backup_expired`, `locked`
  */
-export async function whileReading<T>(meta: string, work: () => Promise<T>): Promise<T> {
+export async function withReaderLock<T>(meta: string, work: () => Promise<T>): Promise<T> {
   let begun = false;
   const begin = () => {
     begun = true;

@@ -6,7 +6,7 @@ import { constants } from 'node:fs';
 import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { temporaryName } from '../identity/temporary.ts';
-import { syncDirectory } from './durable-files.ts';
+import { fsyncDirectory } from './durable-files.ts';
 import { beside, makeDurableDirectory, noFollow } from './held-directory.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
 import { giveFileToOwnerOf } from './ownership.ts';
@@ -92,7 +92,7 @@ async function writeTemporary(path: string, write: (file: FileHandle) => Promise
 
 /** The directory's names, and its own, should somebody else have made it just now and not be done yet. */
 async function syncNames(directory: string): Promise<void> {
-  await syncDirectory(directory);
+  await fsyncDirectory(directory);
   const { birthtimeMs } = await stat(directory);
-  if (Date.now() - birthtimeMs < directoryIsNew) await syncDirectory(dirname(directory));
+  if (Date.now() - birthtimeMs < directoryIsNew) await fsyncDirectory(dirname(directory));
 }

@@ -126,7 +126,7 @@ function sha256(bytes: Buffer): string {
 }
 
 /** The finished backups, oldest first; `onUnusable`: for one whose description is damaged or cannot be read. */
-export async function listBackups(
+export async function listBackupNames(
   clusterDirectory: string,
   onUnusable: (error: unknown) => void = (error) => {
     throw error;
@@ -149,11 +149,11 @@ export async function listBackups(
 }
 
 /** The finished backup of that very request; undefined where there is none. */
-export async function findBackup(
+export async function findStoredBackup(
   clusterDirectory: string,
   of: { id: number; systemIdentifier: string; startLsn: string; timeline?: number | null },
 ): Promise<RepositoryBackup | undefined> {
-  const backups = await listBackups(clusterDirectory, (error) => {
+  const backups = await listBackupNames(clusterDirectory, (error) => {
     // One that is damaged is none; one that cannot be read may be the very one.
     if (error instanceof HoldfastError && error.code === 'repository_unreadable') throw error;
   });

@@ -9,7 +9,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { syncDirectory, writeSynced } from './durable-files.ts';
+import { fsyncDirectory, writeSynced } from './durable-files.ts';
 import { beside, linkRefused, makeDurableDirectory } from './held-directory.ts';
 import { linkUnlessThere } from './link-unless-there.ts';
 import { giveFileToOwnerOf } from './ownership.ts';
@@ -133,7 +133,7 @@ export async function makeLock(file: string): Promise<void> {
   } finally {
     await lock.close();
   }
-  await syncDirectory(dirname(file));
+  await fsyncDirectory(dirname(file));
 }
 
 /** Durable when it resolves. */
@@ -172,7 +172,7 @@ async function place(
       await removeTemporaries(directory, temporaries);
       await writeSynced(temporary, Buffer.from(text), 0o600);
       const placed = await put(temporary, file);
-      await syncDirectory(directory);
+      await fsyncDirectory(directory);
       return placed;
     } finally {
       await rm(temporary, { force: true }).catch(() => undefined);

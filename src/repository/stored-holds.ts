@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory, writeSynced } from './durable-files.ts';
+import { fsyncDirectory, writeSynced } from './durable-files.ts';
 import { beside, makeDurableDirectory } from './held-directory.ts';
 import { giveToOwnerOf } from './ownership.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
@@ -111,7 +111,7 @@ export async function writeHold(
       await rm(unready, { force: true });
       await writeSynced(unready, Buffer.from(`${JSON.stringify({ version: 1, ...hold }, null, 2)}\n`), 0o600);
       await rename(unready, file);
-      await syncDirectory(dirname(file));
+      await fsyncDirectory(dirname(file));
     });
   } catch (error) {
     throw repositoryError(error, path);
@@ -122,7 +122,7 @@ async function makeInside(directory: string): Promise<void> {
   try {
     await mkdir(directory, { mode: 0o700 });
     await giveToOwnerOf(dirname(directory), directory);
-    await syncDirectory(dirname(directory));
+    await fsyncDirectory(dirname(directory));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
@@ -132,7 +132,7 @@ export async function removeHold(path: string): Promise<void> {
   try {
     await beside(path, async (file) => {
       await rm(file, { force: true });
-      await syncDirectory(dirname(file));
+      await fsyncDirectory(dirname(file));
     });
   } catch (error) {
     throw repositoryError(error, path);

@@ -7,7 +7,7 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { removeTree } from '../identity/remove-tree.ts';
-import { syncDirectory, writeSynced } from './durable-files.ts';
+import { fsyncDirectory, writeSynced } from './durable-files.ts';
 import { beside, holdDirectory, makeDurableDirectory, within, type HeldDirectory } from './held-directory.ts';
 import { entryName } from './label-entry.ts';
 import { giveAllToOwnerOf } from './give-tree.ts';
@@ -113,12 +113,12 @@ export class UnfinishedBackup {
       if (tablespaceMap !== null) await write('tablespace_map', tablespaceMap);
       await write('backup.json', formatRepositoryBackup(backup));
       for (const part of [at, this.directory]) await giveAllToOwnerOf(this.#clusterDirectory, part);
-      await syncDirectory(at);
+      await fsyncDirectory(at);
     });
-    await syncDirectory(this.directory);
+    await fsyncDirectory(this.directory);
     await rename(`${meta}.partial`, meta);
     await rename(`${place}.partial`, place);
-    await syncDirectory(dirname(place)).catch(async (error: unknown) => {
+    await fsyncDirectory(dirname(place)).catch(async (error: unknown) => {
       await rename(place, `${place}.partial`); // it may not last, so it is not listed
       throw error;
     });

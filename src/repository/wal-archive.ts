@@ -9,7 +9,7 @@
  */
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { syncDirectory } from './durable-files.ts';
+import { fsyncDirectory } from './durable-files.ts';
 import { beside, within } from './held-directory.ts';
 
 export type WalFileKind = 'segment' | 'partial' | 'backup history' | 'timeline history';
@@ -100,13 +100,13 @@ export async function removeArchived(clusterDirectory: string, files: readonly s
   const wal = walDirectory(clusterDirectory);
   for (const directory of directories) {
     if (directory === wal) continue;
-    await syncDirectory(directory);
+    await fsyncDirectory(directory);
     // A segment may be archived into it at this moment: then it is not empty, or made again.
     await beside(directory, rmdir).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
   }
-  if (directories.size > 0) await syncDirectory(wal);
+  if (directories.size > 0) await fsyncDirectory(wal);
   return bytes;
 }
 

@@ -7,11 +7,11 @@ import { crc32c } from '../postgres/crc32c.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
-import { syncDirectory } from '../repository/durable-files.ts';
+import { fsyncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { addToAutoConf, configuredIn } from './auto-conf.ts';
-import { writeOwned, type Owned } from './data-files.ts';
-import { recoverySettings, type Recovery } from './recovery-settings.ts';
+import { writeOwned, type FileOwnership } from './data-files.ts';
+import { recoverySettings, type RecoveryChoice } from './recovery-settings.ts';
 import { serverSettings } from './server-settings.ts';
 import type { StoredBackup } from './stored-backup.ts';
 
@@ -26,13 +26,13 @@ export interface RestoredFiles {
   wal: string | undefined;
   /** Segments that are taken from beside the backup. */
   fromBackup: readonly string[];
-  recovery: Recovery;
+  recovery: RecoveryChoice;
   required?: RequiredParameters | undefined;
 }
 
-export async function addWal(
+export async function addBackupWal(
   { backup, directory, wal, fromBackup }: RestoredFiles,
-  owned: Owned,
+  owned: FileOwnership,
 ): Promise<void> {
   // Never through the link: whoever owns what is above its place could lead it elsewhere.
   const to = wal ?? join(directory, 'pg_wal');
@@ -50,7 +50,7 @@ export async function addWal(
 }
 
 /** The one that the files were held against: what is in the repository may be another one by now. */
-export async function addManifest({ backup, directory }: RestoredFiles, owned: Owned): Promise<void> {
+export async function addManifest({ backup, directory }: RestoredFiles, owned: FileOwnership): Promise<void> {
   const from = join(backup.directory, 'backup_manifest');
   let checksum = 0;
   const content = async function* () {
@@ -66,7 +66,7 @@ export async function addManifest({ backup, directory }: RestoredFiles, owned: O
   });
 }
 
-async function decompressTo(to: string, from: string, size: number, owned: Owned): Promise<void> {
+async function decompressTo(to: string, from: string, size: number, owned: FileOwnership): Promise<void> {
   const file = await open(from, 'r');
   try {
     await writeOwned(to, readCompressed(file, size), owned);
@@ -78,7 +78,7 @@ async function decompressTo(to: string, from: string, size: number, owned: Owned
 export async function addSettings(
   { backup, directory, recovery, required }: RestoredFiles,
   control: Buffer | undefined,
-  owned: Owned,
+  owned: FileOwnership,
 ): Promise<void> {
   const { required: atFirst } = parseControlFile(control ?? Buffer.alloc(0));
   const needs = {
@@ -96,11 +96,11 @@ export async function addSettings(
 export async function addControlFile(
   directory: string,
   bytes: Buffer | undefined,
-  owned: Owned,
+  owned: FileOwnership,
 ): Promise<void> {
   await mkdir(join(directory, 'global'), { recursive: true });
   const file = join(directory, controlFile);
   await writeOwned(`${file}.restoring`, bytes ?? Buffer.alloc(0), owned, { sync: true });
   await rename(`${file}.restoring`, file);
-  await syncDirectory(join(directory, 'global'));
+  await fsyncDirectory(join(directory, 'global'));
 }

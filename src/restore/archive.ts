@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { archivedHistories } from '../repository/archived-histories.ts';
 import { archivedSegments } from '../repository/wal-archive.ts';
-import type { Archive } from './wal-path.ts';
+import type { ArchiveContents } from './wal-path.ts';
 
 /** Empty where there is no archive. @throws HoldfastError where it cannot be read */
-export async function readArchive(clusterDirectory: string): Promise<Archive> {
+export async function readArchiveContents(clusterDirectory: string): Promise<ArchiveContents> {
   try {
     const histories = await archivedHistories(clusterDirectory);
     return { segments: new Set(await archivedSegments(clusterDirectory)), histories };

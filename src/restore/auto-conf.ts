@@ -1,7 +1,7 @@
 /** postgresql.auto.conf of a data directory on which no server runs: what stands there beats every other file. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeOwned, type Owned } from './data-files.ts';
+import { writeOwned, type FileOwnership } from './data-files.ts';
 import { settingIn, withSettings } from './recovery-settings.ts';
 
 export interface Addition {
@@ -9,7 +9,7 @@ export interface Addition {
   directory: string;
   settings: readonly [string, string][];
   comment: string;
-  owned: Owned;
+  owned: FileOwnership;
 }
 
 export async function addToAutoConf({ directory, settings, comment, owned }: Addition): Promise<void> {

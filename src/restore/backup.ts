@@ -1,10 +1,10 @@
 /** A finished backup as a restore needs to know it. */
-import type { State } from '../control/states.ts';
+import type { BackupState } from '../control/states.ts';
 import type { LabelEntry } from '../repository/label-entry.ts';
 
-export interface Backup extends LabelEntry {
+export interface LabelledBackup extends LabelEntry {
   /** The request's; undefined where the label directory was asked, which does not know. */
-  state: State | undefined;
+  state: BackupState | undefined;
   /** Where all this was found. */
   source: string;
 }

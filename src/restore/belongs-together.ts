@@ -4,14 +4,14 @@ import type { BackupLabel } from '../postgres/backup-label.ts';
 import type { ControlFile } from '../postgres/pg-control.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 
-export interface Copy {
+export interface CopyToMatch {
   /** What PG_VERSION says. */
   major: number;
   control: ControlFile;
 }
 
 /** Why they do not belong together; undefined when they do. */
-export function mismatch(copy: Copy, description: BackupDescription, label: BackupLabel): string | undefined {
+export function labelMismatch(copy: CopyToMatch, description: BackupDescription, label: BackupLabel): string | undefined {
   const { control } = copy;
   const major = Number.parseInt(description.serverVersion, 10);
   const stopLsn = parseLsn(description.stopLsn);

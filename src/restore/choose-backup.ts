@@ -7,14 +7,14 @@ import { readOwner } from '../repository/repository-owner.ts';
 import { howToUsePartial, whatIsPartial, type PartialOnly } from '../repository/partial-segment.ts';
 import { isUnreadable } from '../repository/repository-errors.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { ownSegments, readArchive } from './archive.ts';
+import { ownSegments, readArchiveContents } from './archive.ts';
 import { shellWord } from './commands.ts';
-import { endsIn, leadsThrough, pathFrom, pickBackup, reasonAgainst, type Wish } from './pick-backup.ts';
+import { endsIn, leadsThrough, pathFrom, selectBackup, reasonAgainst, type SelectionCriteria } from './pick-backup.ts';
 import { partialOnWay } from './partial-on-way.ts';
 import { backupAt, listedBackups, storedBackups, type StoredBackup } from './stored-backup.ts';
 import { doubtAbout, missingWal, notArchived } from './wal-needs.ts';
-import { brokenWay } from './way.ts';
-import { coverageFrom, type Archive, type Span } from './wal-path.ts';
+import { brokenChainOnPath } from './way.ts';
+import { coverageFrom, type ArchiveContents, type WalSpan } from './wal-path.ts';
 import {
   branchesOff,
   lostTimelines,
@@ -25,7 +25,7 @@ import {
 } from './which-timeline.ts';
 import { refuseStranger } from './strangers.ts';
 
-export interface Question extends Wish {
+export interface RestoreRequest extends SelectionCriteria {
   clusterDirectory: string;
   /** An id, a name, or a directory; undefined: the best one for the target. */
   which: string | undefined;
@@ -35,9 +35,9 @@ export interface Question extends Wish {
   hasOtherWal?: boolean;
 }
 
-export interface Choice {
+export interface RestorePlan {
   backup: StoredBackup;
-  path: Span[];
+  path: WalSpan[];
   /** Segments of the backup that only it has itself. */
   fromBackup: string[];
   /** Whether WAL is missing behind the target, where recovery looks, too, as it reads ahead (recovery_prefetch). */
@@ -53,8 +53,8 @@ export interface Choice {
  * @throws HoldfastError `no_such_backup`, `backup_ambiguous`, `no_backup_for_target`, `which_timeline`,
  * `history_missing`, `wal_missing`, `wal_chain_broken`
  */
-export async function chooseBackup(question: Question): Promise<Choice> {
-  const archive = await readArchive(question.clusterDirectory);
+export async function resolveBackup(question: RestoreRequest): Promise<RestorePlan> {
+  const archive = await readArchiveContents(question.clusterDirectory);
   if (!question.hasOtherWal) requireHistory(question, archive);
   const { backup, path, warnings } = await choose(question, archive);
   const lacksHistory = await requireTimeline(question, archive, { backup, path, warnings });
@@ -68,7 +68,7 @@ export async function chooseBackup(question: Question): Promise<Choice> {
   const missing = missingWal(needs);
   if (missing !== undefined && !question.despiteMissingWal) throw walMissing(missing, partial);
   const { clusterDirectory, target } = question;
-  const broken = await brokenWay({ backup, clusterDirectory, path, target, archived: archive.segments, own });
+  const broken = await brokenChainOnPath({ backup, clusterDirectory, path, target, archived: archive.segments, own });
   if (broken !== undefined && !question.despiteMissingWal) throw broken;
   if (broken !== undefined) warnings.push(broken.message);
   const doubt = question.hasOtherWal ? undefined : doubtAbout({ ...needs, archived: archive.segments });
@@ -93,9 +93,9 @@ export async function chooseBackup(question: Question): Promise<Choice> {
  * Returns whether some are lost that the server asks for nevertheless.
  */
 async function requireTimeline(
-  { clusterDirectory, hasOtherWal, ...wish }: Question,
-  archive: Archive,
-  { backup, path, warnings }: Pick<Choice, 'backup' | 'path' | 'warnings'>,
+  { clusterDirectory, hasOtherWal, ...wish }: RestoreRequest,
+  archive: ArchiveContents,
+  { backup, path, warnings }: Pick<RestorePlan, 'backup' | 'path' | 'warnings'>,
 ): Promise<boolean> {
   const { backups } = await storedBackups(clusterDirectory);
   const known = backups.map(({ description }) => description);
@@ -112,11 +112,11 @@ async function requireTimeline(
 }
 
 async function choose(
-  { clusterDirectory, which, ...wish }: Question,
-  { histories }: Archive,
-): Promise<Pick<Choice, 'backup' | 'path' | 'warnings'>> {
+  { clusterDirectory, which, ...wish }: RestoreRequest,
+  { histories }: ArchiveContents,
+): Promise<Pick<RestorePlan, 'backup' | 'path' | 'warnings'>> {
   if (which !== undefined) {
-    const backup = await findStored(clusterDirectory, which);
+    const backup = await findInRepository(clusterDirectory, which);
     const path = pathFrom(backup.description, wish.timeline, histories);
     const isForTime = wish.target.kind === 'time'; // only then the others matter
     const others = isForTime ? (await storedBackups(clusterDirectory)).backups : [];
@@ -138,7 +138,7 @@ async function choose(
   }
   const { backups, damaged } = await listedBackups(clusterDirectory);
   const candidates = backups.map((backup) => ({ ...backup.description, backup }));
-  const { backup, path, passedOver } = pickBackup(candidates, wish, histories);
+  const { backup, path, passedOver } = selectBackup(candidates, wish, histories);
   refuseStranger(
     backup.backup.description,
     backups.map(({ description }) => description),
@@ -159,7 +159,7 @@ async function choose(
 const what = { xid: 'transaction', name: 'restore point' };
 
 /** By its id, its name or its directory. */
-export async function findStored(clusterDirectory: string, which: string): Promise<StoredBackup> {
+export async function findInRepository(clusterDirectory: string, which: string): Promise<StoredBackup> {
   if (which.includes('/')) return backupAt(which);
   const { backups, damaged } = await storedBackups(clusterDirectory);
   const fits = backups.filter(

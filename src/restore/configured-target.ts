@@ -2,10 +2,10 @@
 import { parseLsn } from '../postgres/lsn.ts';
 import { readAutoConf } from './auto-conf.ts';
 import { settingIn, targets } from './recovery-settings.ts';
-import { parseTime, type Target } from './target.ts';
+import { parseTime, type RecoveryTarget } from './target.ts';
 
 /** Nowhere, where it says nothing, or in another way than a restore writes it. */
-export async function targetIn(directory: string): Promise<Target> {
+export async function targetIn(directory: string): Promise<RecoveryTarget> {
   try {
     return targetOf(await readAutoConf(directory));
   } catch {
@@ -14,7 +14,7 @@ export async function targetIn(directory: string): Promise<Target> {
 }
 
 /** @throws RangeError */
-export function targetOf(file: Buffer): Target {
+export function targetOf(file: Buffer): RecoveryTarget {
   const values = new Map<string, string>();
   for (const line of file.toString('utf8').split('\n')) {
     const [, value] = /^[^=]*=\s*'((?:[^'\\]|''|\\.)*)'/.exec(line) ?? [];

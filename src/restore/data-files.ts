@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
 
-export interface Owned {
+export interface FileOwnership {
   /** undefined: ourselves. */
   owner: { uid: number; gid: number } | undefined;
   fileMode: number;
@@ -11,7 +11,7 @@ export interface Owned {
 }
 
 /** As a file of PostgreSQL's has it; its group may read all or nothing. */
-export async function ownershipOf(file: string): Promise<Owned> {
+export async function ownershipOf(file: string): Promise<FileOwnership> {
   const { uid, gid, mode } = await stat(file);
   const group = (mode & 0o040) !== 0;
   return {
@@ -25,7 +25,7 @@ export async function ownershipOf(file: string): Promise<Owned> {
 export async function writeOwned(
   path: string,
   content: Buffer | AsyncIterable<Buffer>,
-  { owner, fileMode }: Owned,
+  { owner, fileMode }: FileOwnership,
   { sync = false } = {},
 ): Promise<void> {
   const file = await openToReplace(path, fileMode, owner !== undefined);

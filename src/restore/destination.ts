@@ -5,9 +5,9 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { syncDirectory, writeSynced } from '../repository/durable-files.ts';
+import { fsyncDirectory, writeSynced } from '../repository/durable-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
-import { isIn, placeOf, serverAround } from './real-place.ts';
+import { isBelowPath, realPathOf, serverAround } from './real-place.ts';
 import { tablespaceOverlaps } from './tablespaces.ts';
 import { unwritableHint } from './take-directory.ts';
 import { refuseWalDirectory } from './wal-directory.ts';
@@ -61,9 +61,9 @@ export async function refuseInRepository(
   directories: readonly (string | undefined)[],
   repository: string,
 ): Promise<void> {
-  const place = await placeOf(repository);
+  const place = await realPathOf(repository);
   for (const directory of directories) {
-    if (directory === undefined || !isIn(await placeOf(directory), place)) continue;
+    if (directory === undefined || !isBelowPath(await realPathOf(directory), place)) continue;
     throw new HoldfastError('usage', `"${directory}" is in the repository "${repository}"`, {
       code: 'in_the_repository',
       hint: 'give a directory outside of it, such as --to /var/lib/postgresql/VERSION/restored',
@@ -73,13 +73,13 @@ export async function refuseInRepository(
 
 /** By where links lead: files of two would lie among each other, or in the backups of another server. */
 async function refuseOverlaps(directory: string, tablespaces: Destination['tablespaces']): Promise<void> {
-  const data = await placeOf(directory);
+  const data = await realPathOf(directory);
   refuseWithin(directory, data, 'give --to a directory apart from it');
   const seen = [{ what: 'the data directory', place: data }];
   for (const { oid, location } of tablespaces) {
     const named = bytePath(location, '').toString();
-    const place = await placeOf(named);
-    const other = seen.find((one) => isIn(place, one.place) || isIn(one.place, place));
+    const place = await realPathOf(named);
+    const other = seen.find((one) => isBelowPath(place, one.place) || isBelowPath(one.place, place));
     if (other !== undefined) throw tablespaceOverlaps(oid, other.what);
     refuseWithin(named, place, `say where to put it: --tablespace ${oid}=DIR`);
     seen.push({ what: `tablespace ${oid}`, place });
@@ -108,7 +108,7 @@ export async function writeNote(
     ...(walDirectory === undefined ? [] : [walDirectory]),
   ];
   await writeSynced(join(written, noteName), Buffer.from(`${text.join('\n')}\n`), 0o600);
-  await syncDirectory(written);
+  await fsyncDirectory(written);
 }
 
 /** The restore is finished. */

@@ -1,15 +1,15 @@
 /** The directories of what was extracted, as they were: threads make them as they need them, for us alone. */
 import { chmod, chown, mkdir } from 'node:fs/promises';
-import type { Owned } from './data-files.ts';
+import type { FileOwnership } from './data-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
-import type { Outcome } from './extraction/extract.ts';
+import type { ExtractionOutcome } from './extraction/extract.ts';
 import { directoryMode } from './extraction/modes.ts';
 
 /** `roots`: where each tar went, which its members do not say. */
 export async function finishDirectories(
-  directories: Outcome['directories'],
+  directories: ExtractionOutcome['directories'],
   roots: Record<string, string>,
-  { owner }: Owned,
+  { owner }: FileOwnership,
 ): Promise<void> {
   // An empty tablespace had nothing to extract.
   for (const root of Object.values(roots)) await mkdir(bytePath(root, ''), { recursive: true, mode: 0o700 });
@@ -23,7 +23,7 @@ export async function finishDirectories(
 /** The last step, after which others than we may get in: nothing is written there any more. */
 export async function handOver(
   roots: Record<string, string>,
-  { owner, directoryMode: mode }: Owned,
+  { owner, directoryMode: mode }: FileOwnership,
 ): Promise<void> {
   for (const root of Object.values(roots).toReversed()) {
     await chmod(bytePath(root, ''), mode);

@@ -6,10 +6,10 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { entryOfBackup, findBackupEntries } from '../repository/backup-entries.ts';
 import { findEntries, readEntry } from '../repository/label-entries.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
-import { whileReading } from '../repository/lock.ts';
-import type { Backup } from './backup.ts';
+import { withReaderLock } from '../repository/lock.ts';
+import type { LabelledBackup } from './backup.ts';
 
-export interface Whereabouts {
+export interface LabelSources {
   /** undefined: the database is not asked. */
   control: ConnectOptions | undefined;
   /** The label directory; undefined: it is not asked. */
@@ -22,7 +22,7 @@ export interface Whereabouts {
 }
 
 /** @throws HoldfastError `label_not_found`, `label_ambiguous` */
-export async function findBackup(id: number, where: Whereabouts): Promise<Backup> {
+export async function findLabel(id: number, where: LabelSources): Promise<LabelledBackup> {
   let reason = 'the database was not asked';
   if (where.control !== undefined) {
     const answer = await askControl(id, where.control);
@@ -48,11 +48,11 @@ export async function findBackup(id: number, where: Whereabouts): Promise<Backup
       hint: 'ids repeat after the control database was restored: give --cluster or --latest, or "holdfast place" the directory itself',
     });
   }
-  return backupIn(newest);
+  return labelIn(newest);
 }
 
 /** A backup that the worker has copied itself is in the repository as well: it counts once. */
-async function findAll(id: number, { labels, repository, cluster }: Whereabouts): Promise<string[]> {
+async function findAll(id: number, { labels, repository, cluster }: LabelSources): Promise<string[]> {
   const inLabels = labels === undefined ? [] : await findEntries(labels, id, cluster);
   const known = new Set(inLabels.map((entry) => entry.split('/').slice(-2).join('/')));
   const stored = repository === undefined ? [] : await findBackupEntries(repository, id, cluster);
@@ -63,21 +63,21 @@ async function findAll(id: number, { labels, repository, cluster }: Whereabouts)
   return [...inLabels, ...others];
 }
 
-function whoHasNone({ labels, repository }: Whereabouts): string {
+function whoHasNone({ labels, repository }: LabelSources): string {
   const places = [labels, repository].filter((place) => place !== undefined).map((place) => `"${place}"`);
   return places.length === 1 ? `${places[0]} has no entry` : `neither ${places.join(' nor ')} has an entry`;
 }
 
 /** What an entry of a label directory holds, or what is beside a backup of a repository, wherever it is now. */
-export async function backupIn(directory: string): Promise<Backup> {
+export async function labelIn(directory: string): Promise<LabelledBackup> {
   const entry = (await entryOfBackup(directory)) ?? directory;
   const read = () => readEntry(entry);
-  const found = await (entry.replace(/\/+$/, '').endsWith('.meta') ? whileReading(entry, read) : read());
+  const found = await (entry.replace(/\/+$/, '').endsWith('.meta') ? withReaderLock(entry, read) : read());
   return { ...found, state: undefined, source: entry };
 }
 
 /** The backup, or why the database has nothing to offer. */
-async function askControl(id: number, control: ConnectOptions): Promise<Backup | string> {
+async function askControl(id: number, control: ConnectOptions): Promise<LabelledBackup | string> {
   let row: StoredLabel | undefined;
   try {
     row = await withControl(control, (db) => storedLabel(db, id));
@@ -88,7 +88,7 @@ async function askControl(id: number, control: ConnectOptions): Promise<Backup |
   return backupOf(row) ?? `the control database has no label for it, as it is ${row.state}`;
 }
 
-function backupOf(row: StoredLabel): Backup | undefined {
+function backupOf(row: StoredLabel): LabelledBackup | undefined {
   const { bytes, tablespaceMap, state, ...columns } = row;
   const missing = Object.values(columns).includes(null);
   if (bytes === null || missing) return undefined;

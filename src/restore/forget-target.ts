@@ -5,7 +5,7 @@
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryName } from '../identity/temporary.ts';
-import { syncDirectory } from '../repository/durable-files.ts';
+import { fsyncDirectory } from '../repository/durable-files.ts';
 import { autoConfIn, readAutoConf } from './auto-conf.ts';
 import { ownershipOf, writeOwned } from './data-files.ts';
 import { settingIn, settingLines, targets } from './recovery-settings.ts';
@@ -54,5 +54,5 @@ export async function forgetTarget(directory: string): Promise<void> {
   } finally {
     await rm(temporary, { force: true });
   }
-  await syncDirectory(directory);
+  await fsyncDirectory(directory);
 }

@@ -3,7 +3,7 @@ import { lchown, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { formatTablespaceMap } from '../postgres/tablespace-map.ts';
-import { writeOwned, type Owned } from './data-files.ts';
+import { writeOwned, type FileOwnership } from './data-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
 import type { PlacedTablespace } from './tablespaces.ts';
 
@@ -11,7 +11,7 @@ import type { PlacedTablespace } from './tablespaces.ts';
 export async function linkTablespaces(
   { directory, major }: { directory: string; major: number },
   tablespaces: readonly PlacedTablespace[],
-  owned: Owned,
+  owned: FileOwnership,
 ): Promise<void> {
   if (tablespaces.length === 0) return;
   const mapped = tablespaces.map(({ oid, location }) => ({ oid, location: bytePath(location, '') }));

@@ -2,13 +2,13 @@
 import { chmod, chown, lchown, lstat, mkdir, readdir, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { Owned } from './data-files.ts';
+import type { FileOwnership } from './data-files.ts';
 
 /** `written`: by which path we write there; `location`: what the server is told. */
 export async function linkWal(
   directory: string,
   { written, location }: { written: string; location: string },
-  owned: Owned,
+  owned: FileOwnership,
 ): Promise<void> {
   const link = join(directory, 'pg_wal');
   try {

@@ -4,16 +4,16 @@ import type { FileHandle } from 'node:fs/promises';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { frameSize, readFully } from '../repository/compressed-file.ts';
-import { readArchive } from './archive.ts';
-import type { Backup } from './backup.ts';
-import { judged, type Ahead } from './look-ahead.ts';
+import { readArchiveContents } from './archive.ts';
+import type { LabelledBackup } from './backup.ts';
+import { judged, type AheadFindings } from './look-ahead.ts';
 import { pathFrom } from './pick-backup.ts';
-import type { Target } from './target.ts';
-import { archiveIn, walOfCopy, type Source } from './wal-ahead.ts';
-import type { Archive } from './wal-path.ts';
+import type { RecoveryTarget } from './target.ts';
+import { archiveIn, walOfCopy, type WalEventSource } from './wal-ahead.ts';
+import type { ArchiveContents } from './wal-path.ts';
 
 export interface CopyAhead {
-  backup: Backup;
+  backup: LabelledBackup;
   /** The copy's data directory. */
   directory: string;
   /** Bytes. */
@@ -25,14 +25,14 @@ export interface CopyAhead {
 }
 
 /** @throws HoldfastError `tablespace_created`, `archive_damaged` */
-export async function lookAheadOfCopy(ahead: CopyAhead): Promise<Ahead> {
+export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> {
   const { backup, directory, walSegmentSize, stopBefore } = ahead;
   const { description, tablespaceMap } = backup;
   const major = Number.parseInt(description.serverVersion, 10);
   const mapped = tablespaceMap === null ? [] : parseTablespaceMap(tablespaceMap, major);
   const places = new Set(mapped.map(({ location }) => location.toString('latin1')));
   const archive = await archiveOf(ahead);
-  const target: Target =
+  const target: RecoveryTarget =
     stopBefore === undefined ? { kind: 'latest' } : { kind: 'lsn', lsn: stopBefore, exclusive: true };
   const events = walOfCopy({
     backup: { ...description, walSegmentSize },
@@ -60,16 +60,16 @@ async function archiveOf({
   backup,
   walSegmentSize,
   clusterDirectory,
-}: CopyAhead): Promise<(Archive & { clusterDirectory: string }) | undefined> {
+}: CopyAhead): Promise<(ArchiveContents & { clusterDirectory: string }) | undefined> {
   if (clusterDirectory === undefined) return undefined;
   const identity = await readIdentity(clusterDirectory);
   const isIts =
     identity?.systemIdentifier === backup.description.systemIdentifier &&
     identity.walSegmentSize === walSegmentSize;
-  return isIts ? { ...(await readArchive(clusterDirectory)), clusterDirectory } : undefined;
+  return isIts ? { ...(await readArchiveContents(clusterDirectory)), clusterDirectory } : undefined;
 }
 
-const readWhole: Source['read'] = async function* (file: FileHandle, size: number) {
+const readWhole: WalEventSource['read'] = async function* (file: FileHandle, size: number) {
   for (let at = 0; at < size; at += frameSize) {
     const pages = Buffer.allocUnsafeSlow(Math.min(frameSize, size - at));
     await readFully(file, pages, at);

@@ -22,7 +22,7 @@ export interface LookAheadOptions extends WalAheadOptions {
   despiteMissingWal: boolean;
 }
 
-export interface Ahead {
+export interface AheadFindings {
   /** Tablespaces that recovery creates where it may. */
   created: Creation[];
   /** The most that the primary had on the way; undefined: nothing has changed since the backup. */
@@ -34,7 +34,7 @@ export interface Ahead {
 }
 
 /** @throws HoldfastError `tablespace_created`, `archive_damaged` */
-export async function lookAhead(options: LookAheadOptions): Promise<Ahead> {
+export async function lookAhead(options: LookAheadOptions): Promise<AheadFindings> {
   const { choice, asWere, standby, despiteMissingWal } = options;
   const own = await ownPlaces(choice.backup, options);
   const stopBefore = standby
@@ -47,7 +47,7 @@ export async function lookAhead(options: LookAheadOptions): Promise<Ahead> {
   });
 }
 
-export interface Judge {
+export interface AheadJudge {
   /** Whether such a tablespace is where one of the backup's is going to be. */
   isOwn: (creation: Creation) => boolean;
   judging: Judging;
@@ -58,9 +58,9 @@ export interface Judge {
 /** @throws HoldfastError `tablespace_created`, `archive_damaged` */
 export async function judged(
   events: AsyncIterable<WalEvent>,
-  { isOwn, judging, despiteDamage }: Judge,
-): Promise<Ahead> {
-  const ahead: Ahead = { created: [], required: undefined, lookedTo: nothing, toTarget: false };
+  { isOwn, judging, despiteDamage }: AheadJudge,
+): Promise<AheadFindings> {
+  const ahead: AheadFindings = { created: [], required: undefined, lookedTo: nothing, toTarget: false };
   let reading: string = nothing;
   try {
     for await (const event of events) {

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { open, readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { syncDirectory } from '../repository/durable-files.ts';
+import { fsyncDirectory } from '../repository/durable-files.ts';
 import { bytePath } from './extraction/byte-path.ts';
-import type { Part } from './extraction/messages.ts';
+import type { FileChunk } from './extraction/messages.ts';
 
 /** Smaller files are left to the end: each would cost a write of the file system's journal. */
 const worthwhile = 1 << 20;
@@ -19,7 +19,7 @@ export class Flusher {
   #failure: Error | undefined;
 
   /** Part of a file has been written; `placeOf`: where that file is. */
-  wrote({ size, at, length }: Part, isComplete: boolean, placeOf: () => Buffer): void {
+  wrote({ size, at, length }: FileChunk, isComplete: boolean, placeOf: () => Buffer): void {
     if (size < worthwhile) return;
     const before = Math.floor(at / syncEvery);
     const after = Math.floor((at + length) / syncEvery);
@@ -70,7 +70,7 @@ async function syncTree(directory: string): Promise<void> {
     if (entry.isDirectory()) await syncTree(`${directory}/${entry.name}`);
     else if (entry.isFile()) await syncPath(bytePath(directory, entry.name));
   }
-  await syncDirectory(bytePath(directory, ''));
+  await fsyncDirectory(bytePath(directory, ''));
 }
 
 async function syncPath(path: Buffer): Promise<void> {

@@ -1,14 +1,14 @@
 /** A segment that recovery lacks, and that the archive has as .partial only. */
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { continuationsOf, isPartialOnly, type PartialOnly } from '../repository/partial-segment.ts';
-import type { Needs } from './wal-needs.ts';
-import type { Archive, Span } from './wal-path.ts';
+import type { RequiredWal } from './wal-needs.ts';
+import type { ArchiveContents, WalSpan } from './wal-path.ts';
 
 /** Behind the last segment of those that follow each other; undefined: there is none, or the target is before it. */
 export async function partialOnWay(
   clusterDirectory: string,
-  needs: Needs,
-  { histories }: Archive,
+  needs: RequiredWal,
+  { histories }: ArchiveContents,
 ): Promise<PartialOnly | undefined> {
   if (!isWanted(needs)) return undefined;
   const names = namesOf(needs);
@@ -24,18 +24,18 @@ export async function partialOnWay(
   return undefined;
 }
 
-function nextNumber({ backup: { stopWal, walSegmentSize }, coverage: { last } }: Needs): bigint {
+function nextNumber({ backup: { stopWal, walSegmentSize }, coverage: { last } }: RequiredWal): bigint {
   return last === undefined
     ? parseSegmentName(stopWal, walSegmentSize).number
     : parseSegmentName(last, walSegmentSize).number + 1n;
 }
 
 /** As recovery asks for them, that of the newest timeline first. */
-function namesOf(needs: Needs): string[] {
+function namesOf(needs: RequiredWal): string[] {
   const { walSegmentSize } = needs.backup;
   const number = nextNumber(needs);
   const begin = number * BigInt(walSegmentSize);
-  const has = (span: Span) =>
+  const has = (span: WalSpan) =>
     span.begin < begin + BigInt(walSegmentSize) && (span.end === undefined || span.end > begin);
   return needs.path
     .filter(has)
@@ -43,7 +43,7 @@ function namesOf(needs: Needs): string[] {
     .toReversed();
 }
 
-function isWanted(needs: Needs): boolean {
+function isWanted(needs: RequiredWal): boolean {
   const { backup, target, coverage, archivedAt } = needs;
   if (coverage.last === undefined) return true; // the backup needs it
   if (target.kind === 'immediate') return false;

@@ -2,39 +2,39 @@
  * Which backup to restore for a target: the newest one that had ended before it, on a timeline that leads to the
  * target's. Which one is the newest, its place in the WAL says before its date does. Pure: from what the repository has.
  */
-import { endsOf, newestFirst, type Ordered } from '../postgres/backup-order.ts';
+import { endsOf, newestFirst, type OrderedBackup } from '../postgres/backup-order.ts';
 import { isOnWay, spansTo } from '../postgres/timeline-history.ts';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
-import { formatTime, type Target, type TargetTimeline } from './target.ts';
-import { newestTimeline, type Archive, type Span } from './wal-path.ts';
+import { formatTime, type RecoveryTarget, type RecoveryTargetTimeline } from './target.ts';
+import { newestTimeline, type ArchiveContents, type WalSpan } from './wal-path.ts';
 
-export type Candidate = Pick<
+export type BackupCandidate = Pick<
   RepositoryBackup,
   'id' | 'timeline' | 'startedAt' | 'stoppedAt' | 'startLsn' | 'stopLsn'
 > &
   Partial<Pick<RepositoryBackup, 'systemIdentifier'>>;
 
-export interface Wish {
-  target: Target;
-  timeline: TargetTimeline;
+export interface SelectionCriteria {
+  target: RecoveryTarget;
+  timeline: RecoveryTargetTimeline;
 }
 
-export interface Picked<T> {
+export interface SelectedBackup<T> {
   backup: T;
   /** The timelines of recovery, oldest first. */
-  path: Span[];
+  path: WalSpan[];
   /** Newer backups that lie on other timelines. */
   passedOver: T[];
 }
 
 /** @throws HoldfastError `no_backup_for_target` saying why none of them will do */
-export function pickBackup<T extends Candidate>(
+export function selectBackup<T extends BackupCandidate>(
   backups: readonly T[],
-  wish: Wish,
-  histories: Archive['histories'],
-): Picked<T> {
+  wish: SelectionCriteria,
+  histories: ArchiveContents['histories'],
+): SelectedBackup<T> {
   const inOrder = inTheirOrder(backups, histories);
   const ended = endsIn(backups, histories);
   const passedOver: T[] = [];
@@ -57,9 +57,9 @@ export function pickBackup<T extends Candidate>(
  * endsIn() says; undefined: nobody knows.
  */
 export function reasonAgainst(
-  backup: Candidate,
-  path: readonly Span[],
-  { target }: Wish,
+  backup: BackupCandidate,
+  path: readonly WalSpan[],
+  { target }: SelectionCriteria,
   ended: Date | undefined,
 ): string | undefined {
   if (!leadsThrough(path, backup)) {
@@ -79,26 +79,26 @@ export function reasonAgainst(
 
 /** The timelines that recovery of this backup goes through, oldest first. */
 export function pathFrom(
-  backup: Candidate,
-  timeline: TargetTimeline,
-  histories: Archive['histories'],
-): Span[] {
+  backup: BackupCandidate,
+  timeline: RecoveryTargetTimeline,
+  histories: ArchiveContents['histories'],
+): WalSpan[] {
   if (timeline === 'current') return spansTo(backup.timeline, histories);
   return spansTo(timeline === 'latest' ? newestTimeline(backup.timeline, histories) : timeline, histories);
 }
 
 /** Whether the backup had ended before its timeline was left. */
-export function leadsThrough(path: readonly Span[], backup: Candidate): boolean {
+export function leadsThrough(path: readonly WalSpan[], backup: BackupCandidate): boolean {
   return isOnWay({ timeline: backup.timeline, stopLsn: parseLsn(backup.stopLsn) }, path);
 }
 
-function explain(nearest: Candidate | undefined, reason: string | undefined): string {
+function explain(nearest: BackupCandidate | undefined, reason: string | undefined): string {
   if (nearest === undefined) return 'the repository has no backup of this cluster';
   return `no backup will do for this target; of the oldest one, ${nearest.id}: ${reason}`;
 }
 
 /** Newest first. */
-function inTheirOrder<T extends Candidate>(backups: readonly T[], histories: Archive['histories']): T[] {
+function inTheirOrder<T extends BackupCandidate>(backups: readonly T[], histories: ArchiveContents['histories']): T[] {
   const { ordered, systemIdentifier } = orderable(backups);
   return newestFirst(ordered, { histories, systemIdentifier }).map(({ backup }) => backup);
 }
@@ -107,9 +107,9 @@ function inTheirOrder<T extends Candidate>(backups: readonly T[], histories: Arc
  * When each of them had ended. undefined: it is dated before one began that lies before it, so the clock was behind, and
  * it may bring a recovery to a time what came after that time.
  */
-export function endsIn<T extends Candidate>(
+export function endsIn<T extends BackupCandidate>(
   backups: readonly T[],
-  histories: Archive['histories'],
+  histories: ArchiveContents['histories'],
 ): (backup: T) => Date | undefined {
   const { ordered, systemIdentifier } = orderable(backups);
   const begun = ordered.map((one) => ({ ...one, stoppedAt: new Date(one.backup.startedAt) }));
@@ -124,11 +124,11 @@ export function endsIn<T extends Candidate>(
 }
 
 interface Orderable<T> {
-  ordered: (Ordered & { backup: T; isAhead: boolean })[];
+  ordered: (OrderedBackup & { backup: T; isAhead: boolean })[];
   systemIdentifier: string | undefined;
 }
 
-function orderable<T extends Candidate>(backups: readonly T[]): Orderable<T> {
+function orderable<T extends BackupCandidate>(backups: readonly T[]): Orderable<T> {
   const now = Date.now();
   const ordered = backups.map((backup) => ({
     backup,

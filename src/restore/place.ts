@@ -9,17 +9,17 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { parseBackupLabel } from '../postgres/backup-label.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
-import type { Backup } from './backup.ts';
-import { mismatch, type Copy } from './belongs-together.ts';
+import type { LabelledBackup } from './backup.ts';
+import { labelMismatch, type CopyToMatch } from './belongs-together.ts';
 import { addToAutoConf } from './auto-conf.ts';
 import type { Creation } from './created-tablespaces.ts';
-import { writeOwned, type Owned } from './data-files.ts';
+import { writeOwned, type FileOwnership } from './data-files.ts';
 import { lookAheadOfCopy } from './look-ahead-of-copy.ts';
 import { targetSettings } from './recovery-settings.ts';
 import { serverLock } from './running-server.ts';
 import { refuseOthers, writeLabelFiles, type Ownership } from './write-label.ts';
 
-export interface Placed {
+export interface PlacedLabel {
   /** The files that are in place now. */
   files: string[];
   /** A postmaster.pid that came along with the copy, and is removed. */
@@ -40,11 +40,11 @@ export interface PlaceOptions {
 }
 
 /** @throws HoldfastError, and then nothing has been changed */
-export async function place(
-  backup: Backup,
+export async function placeLabel(
+  backup: LabelledBackup,
   dataDirectory: string,
   { clusterDirectory, stopBefore }: PlaceOptions = {},
-): Promise<Placed> {
+): Promise<PlacedLabel> {
   const ownership = ownershipIn(dataDirectory, await directoryStats(dataDirectory));
   const lock = await refuseServer(dataDirectory);
   const copy = await readCopy(dataDirectory);
@@ -75,7 +75,7 @@ async function setStop(directory: string, lsn: bigint, { mode, owner }: Ownershi
     action: 'promote',
   });
   const comment = 'holdfast place';
-  const owned: Owned = { owner, fileMode: mode, directoryMode: 0o700 };
+  const owned: FileOwnership = { owner, fileMode: mode, directoryMode: 0o700 };
   await addToAutoConf({ directory, settings, comment, owned });
   await writeOwned(join(directory, 'recovery.signal'), Buffer.alloc(0), owned, { sync: true });
 }
@@ -88,7 +88,7 @@ async function directoryStats(dataDirectory: string): Promise<Stats> {
   return stats;
 }
 
-async function readCopy(dataDirectory: string): Promise<Copy> {
+async function readCopy(dataDirectory: string): Promise<CopyToMatch> {
   const read = (name: string) =>
     readFile(join(dataDirectory, name)).catch((error: unknown) => {
       throw notADataDirectory(dataDirectory, messageOf(error));
@@ -110,9 +110,9 @@ async function readCopy(dataDirectory: string): Promise<Copy> {
   }
 }
 
-function refuseMismatch(copy: Copy, backup: Backup, dataDirectory: string): void {
+function refuseMismatch(copy: CopyToMatch, backup: LabelledBackup, dataDirectory: string): void {
   const { id, label } = backup.description;
-  const reason = mismatch(copy, backup.description, parseBackupLabel(backup.label));
+  const reason = labelMismatch(copy, backup.description, parseBackupLabel(backup.label));
   if (reason === undefined) return;
   throw new HoldfastError(
     'failed',
@@ -147,7 +147,7 @@ async function refuseServer(dataDirectory: string): Promise<'none' | 'stale'> {
   }
 }
 
-async function lookAtTablespaces({ description, tablespaceMap }: Backup): Promise<Placed['tablespaces']> {
+async function lookAtTablespaces({ description, tablespaceMap }: LabelledBackup): Promise<PlacedLabel['tablespaces']> {
   const mapped =
     tablespaceMap === null
       ? []

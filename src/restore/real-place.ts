@@ -4,13 +4,13 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 
 /** Without symbolic links, as far as the path is there. */
-export async function placeOf(path: string): Promise<string> {
+export async function realPathOf(path: string): Promise<string> {
   return realpath(path).catch(async () =>
-    dirname(path) === path ? path : join(await placeOf(dirname(path)), basename(path)),
+    dirname(path) === path ? path : join(await realPathOf(dirname(path)), basename(path)),
   );
 }
 
-export function isIn(path: string, directory: string): boolean {
+export function isBelowPath(path: string, directory: string): boolean {
   return `${path}${sep}`.startsWith(directory.endsWith(sep) ? directory : `${directory}${sep}`);
 }
 

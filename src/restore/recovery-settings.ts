@@ -3,13 +3,13 @@
  * (The PostgreSQL manual, "Write Ahead Log": Archive Recovery, Recovery Target.)
  */
 import { formatLsn } from '../postgres/lsn.ts';
-import { formatTime, type Target, type TargetAction, type TargetTimeline } from './target.ts';
+import { formatTime, type RecoveryTarget, type RecoveryTargetAction, type RecoveryTargetTimeline } from './target.ts';
 
-export interface Recovery {
-  target: Target;
+export interface RecoveryChoice {
+  target: RecoveryTarget;
   /** undefined: PostgreSQL's own, latest. */
-  timeline: TargetTimeline | undefined;
-  action: TargetAction;
+  timeline: RecoveryTargetTimeline | undefined;
+  action: RecoveryTargetAction;
   standby: boolean;
   restoreCommand: string;
   /** What PostgreSQL runs once recovery is over; empty: nothing. */
@@ -30,7 +30,7 @@ export const targets = [
   'recovery_target_lsn',
 ] as const;
 
-export function recoverySettings(recovery: Recovery): [string, string][] {
+export function recoverySettings(recovery: RecoveryChoice): [string, string][] {
   const { standby, restoreCommand, endCommand, noArchiving } = recovery;
   const settings: [string, string][] = [['restore_command', restoreCommand], ...targetSettings(recovery)];
   // What the old cluster would run at its failover is not for the new one.
@@ -45,7 +45,7 @@ export function targetSettings({
   target,
   timeline,
   action,
-}: Pick<Recovery, 'target' | 'timeline' | 'action'>): [string, string][] {
+}: Pick<RecoveryChoice, 'target' | 'timeline' | 'action'>): [string, string][] {
   const chosen = targetSetting(target);
   return [
     ...targets.filter((name) => name !== chosen?.[0]).map((name): [string, string] => [name, '']),
@@ -56,7 +56,7 @@ export function targetSettings({
   ];
 }
 
-function targetSetting(target: Target): [(typeof targets)[number], string] | undefined {
+function targetSetting(target: RecoveryTarget): [(typeof targets)[number], string] | undefined {
   switch (target.kind) {
     case 'latest':
       return undefined;

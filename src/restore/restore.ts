@@ -8,24 +8,24 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import type { RequiredParameters } from '../postgres/required-parameters.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
-import { syncDirectory } from '../repository/durable-files.ts';
+import { fsyncDirectory } from '../repository/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
 import { removeLease, writeLease } from '../repository/lease.ts';
 import { leaseFile } from '../repository/renew-lease.ts';
-import { whileReading } from '../repository/lock.ts';
-import { addControlFile, addManifest, addSettings, addWal, controlFile } from './add-files.ts';
+import { withReaderLock } from '../repository/lock.ts';
+import { addControlFile, addManifest, addSettings, addBackupWal, controlFile } from './add-files.ts';
 import { ownershipOf } from './data-files.ts';
 import { refuseDestination, removeNote, writeNote } from './destination.ts';
 import { finishDirectories, handOver } from './directories.ts';
 import { asBytes, bytePath } from './extraction/byte-path.ts';
-import { clusterOwner, type Owner } from './extraction/cluster-owner.ts';
-import { extract, type Outcome } from './extraction/extract.ts';
+import { clusterOwner, type FileOwner } from './extraction/cluster-owner.ts';
+import { extract, type ExtractionOutcome } from './extraction/extract.ts';
 import { holdDestination, type HeldDestination } from './hold-destination.ts';
 import { linkTablespaces } from './link-tablespaces.ts';
 import { linkWal } from './link-wal.ts';
 import { Flusher } from './make-durable.ts';
-import type { Recovery } from './recovery-settings.ts';
-import { readInventory, type Inventory, type StoredBackup } from './stored-backup.ts';
+import type { RecoveryChoice } from './recovery-settings.ts';
+import { readInventory, type BackupInventory, type StoredBackup } from './stored-backup.ts';
 import { placeTablespaces, refuseUnasked, type PlacedTablespace } from './tablespaces.ts';
 import { refuseWrongFiles } from './whole-copy.ts';
 
@@ -39,7 +39,7 @@ export interface RestoreOptions {
   asWere: boolean;
   /** Where pg_wal goes, absolute; undefined: into the data directory. */
   walDirectory?: string | undefined;
-  recovery: Recovery;
+  recovery: RecoveryChoice;
   /** What a server needs on the way beyond what it needed when the backup was made. */
   required?: RequiredParameters | undefined;
   /** WAL segments that are taken from beside the backup, as the archive does not have them. */
@@ -62,8 +62,8 @@ export interface Restored {
 const kept = [controlFile, 'PG_VERSION', 'backup_label', 'tablespace_map'];
 
 /** @throws HoldfastError; what has been written by then is no data directory */
-export async function restore(options: RestoreOptions): Promise<Restored> {
-  return whileReading(options.backup.meta, () => restoreLocked(options));
+export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
+  return withReaderLock(options.backup.meta, () => restoreLocked(options));
 }
 
 async function restoreLocked(options: RestoreOptions): Promise<Restored> {
@@ -129,8 +129,8 @@ interface Filling extends RestoreOptions {
   named: string;
   /** Where pg_wal is, if not in the data directory. */
   wal: string | undefined;
-  owner: Owner | undefined;
-  inventory: Inventory;
+  owner: FileOwner | undefined;
+  inventory: BackupInventory;
 }
 
 type Place = PlacedTablespace & {
@@ -155,7 +155,7 @@ async function fill(filling: Filling, places: readonly Place[]): Promise<{ files
   if (wal !== undefined && walDirectory !== undefined)
     await linkWal(directory, { written: wal, location: walDirectory }, owned);
   const all = wal === undefined ? roots : { ...roots, pg_wal: asBytes(wal) };
-  await addWal(filling, owned);
+  await addBackupWal(filling, owned);
   await addSettings(filling, outcome.kept.get(controlFile), owned);
   await addManifest(filling, owned);
   await flusher.finish(Object.values(all));
@@ -163,14 +163,14 @@ async function fill(filling: Filling, places: readonly Place[]): Promise<{ files
   await addControlFile(directory, outcome.kept.get(controlFile), owned);
   await removeNote({ directory });
   await handOver(all, owned);
-  for (const root of Object.values(all)) await syncDirectory(bytePath(root, ''));
+  for (const root of Object.values(all)) await fsyncDirectory(bytePath(root, ''));
   return { files, bytes };
 }
 
 /** From the map beside the backup: the one inside of it comes too late. The manifest knows both. */
 async function planTablespaces(
   { backup, directory, moved, asWere }: RestoreOptions,
-  { manifest }: Inventory,
+  { manifest }: BackupInventory,
 ): Promise<PlacedTablespace[]> {
   const { description, meta } = backup;
   const inManifest = manifest.files.get('tablespace_map');
@@ -199,7 +199,7 @@ async function extractAll(
   filling: Filling,
   places: readonly Place[],
   flusher: Flusher,
-): Promise<{ outcome: Outcome; files: number; bytes: number }> {
+): Promise<{ outcome: ExtractionOutcome; files: number; bytes: number }> {
   const { backup, directory, named, jobs, owner, inventory, onProgress } = filling;
   const locations = new Map(places.map(({ oid, written }) => [oid, written]));
   let files = 0;

@@ -6,7 +6,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive, seesAllProcesses } from '../identity/process.ts';
 
-export type Lock =
+export type PostmasterLock =
   | { state: 'none' }
   /** postmaster.pid is there, and no server on this directory. */
   | { state: 'stale'; pid: number }
@@ -14,7 +14,7 @@ export type Lock =
   /** A process with that number is there, and what it is cannot be seen; or it may be in another container. */
   | { state: 'unclear'; pid: number; alive: boolean };
 
-export async function serverLock(dataDirectory: string): Promise<Lock> {
+export async function serverLock(dataDirectory: string): Promise<PostmasterLock> {
   const server = await serverIn(dataDirectory);
   if (server !== undefined) return { state: 'running', pid: server };
 

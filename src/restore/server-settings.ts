@@ -1,6 +1,6 @@
 /** What a restored server needs beside the settings of its recovery. Pure. */
 import { requiredParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
-import type { Recovery } from './recovery-settings.ts';
+import type { RecoveryChoice } from './recovery-settings.ts';
 
 export interface ServerNeeds {
   major: number;
@@ -23,7 +23,7 @@ const forReplay = ['max_prepared_transactions', 'max_locks_per_transaction'];
 
 /** What keeps recovery from pausing, or ending, where the primary has had more of something. */
 export function serverSettings(
-  recovery: Recovery,
+  recovery: RecoveryChoice,
   { major, required, configured }: ServerNeeds,
 ): [string, string][] {
   const isSeen = isLookedAt(recovery);
@@ -39,6 +39,6 @@ export function serverSettings(
 }
 
 /** Whether somebody is to look at the server while it recovers. */
-function isLookedAt({ standby, target, action }: Recovery): boolean {
+function isLookedAt({ standby, target, action }: RecoveryChoice): boolean {
   return standby || (target.kind !== 'latest' && action === 'pause');
 }

@@ -24,7 +24,7 @@ export interface StoredBackup {
   meta: string;
 }
 
-export interface Listed {
+export interface ListedBackup {
   /** Oldest first. */
   backups: StoredBackup[];
   /** Those whose description cannot be read, by name. */
@@ -32,12 +32,12 @@ export interface Listed {
 }
 
 /** The finished backups of a cluster. */
-export async function storedBackups(clusterDirectory: string): Promise<Listed> {
+export async function storedBackups(clusterDirectory: string): Promise<ListedBackup> {
   const parent = backupsDirectory(clusterDirectory);
   const all = new Set(await namesIn(parent));
   const isExpiring = (name: string) => all.has(`${metaDirectory(name)}.expired`);
   const names = [...all].filter((name) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !isExpiring(name)).sort();
-  const listed: Listed = { backups: [], damaged: [] };
+  const listed: ListedBackup = { backups: [], damaged: [] };
   for (const name of names) {
     try {
       listed.backups.push(await backupAt(join(parent, name)));
@@ -54,7 +54,7 @@ function problemOf(error: unknown): string {
 }
 
 /** The same. @throws HoldfastError `no_repository` where nothing of a cluster is, as where a disk is not mounted */
-export async function listedBackups(clusterDirectory: string): Promise<Listed> {
+export async function listedBackups(clusterDirectory: string): Promise<ListedBackup> {
   const listed = await storedBackups(clusterDirectory);
   const isEmpty = listed.backups.length === 0 && listed.damaged.length === 0;
   if (!isEmpty || (await readIdentity(clusterDirectory)) !== undefined) return listed;
@@ -84,13 +84,13 @@ export async function backupAt(path: string): Promise<StoredBackup> {
   return { description: parseRepositoryBackup(file, bytes), directory, meta };
 }
 
-export interface Inventory {
+export interface BackupInventory {
   manifest: Manifest;
   frames: FrameEntry[];
 }
 
 /** @throws HoldfastError `backup_damaged` naming the file and what is wrong with it; `repository_unreadable` */
-export async function readInventory(backup: StoredBackup): Promise<Inventory> {
+export async function readInventory(backup: StoredBackup): Promise<BackupInventory> {
   return { manifest: await readManifest(backup), frames: await readFrames(backup) };
 }
 

@@ -6,13 +6,13 @@ import {
   parseTime,
   parseTimeline,
   parseXid,
-  type PointInTime,
-  type Target,
-  type TargetTimeline,
+  type RecoveryPointInTime,
+  type RecoveryTarget,
+  type RecoveryTargetTimeline,
 } from './target.ts';
 
-export interface TargetWish {
-  targetTime?: PointInTime;
+export interface RecoveryTargetOptions {
+  targetTime?: RecoveryPointInTime;
   targetLsn?: bigint;
   targetXid?: string;
   targetName?: string;
@@ -21,10 +21,10 @@ export interface TargetWish {
 }
 
 /** @throws HoldfastError of kind `usage` where there are two */
-export function targetFrom(wish: TargetWish): Target {
+export function recoveryTargetFrom(wish: RecoveryTargetOptions): RecoveryTarget {
   const { targetTime, targetLsn, targetXid, targetName, targetImmediate } = wish;
   const exclusive = wish.targetExclusive === true;
-  const given: Target[] = [
+  const given: RecoveryTarget[] = [
     ...(targetTime === undefined ? [] : [{ kind: 'time' as const, at: targetTime, exclusive }]),
     ...(targetLsn === undefined ? [] : [{ kind: 'lsn' as const, lsn: targetLsn, exclusive }]),
     ...(targetXid === undefined ? [] : [{ kind: 'xid' as const, xid: targetXid, exclusive }]),
@@ -46,7 +46,7 @@ function usage(message: string, hint: string): HoldfastError {
   return new HoldfastError('usage', message, { code: 'which_target', hint });
 }
 
-type Reader = (value: string) => TargetWish & { targetTimeline?: TargetTimeline };
+type Reader = (value: string) => RecoveryTargetOptions & { targetTimeline?: RecoveryTargetTimeline };
 
 /** In JSON as on the command line. */
 const readers: Record<string, Reader> = {
@@ -61,10 +61,10 @@ const readers: Record<string, Reader> = {
 
 /** @throws HoldfastError of kind `usage` for what is no such option */
 export function readTarget(options: Readonly<Record<string, unknown>>): {
-  target: Target;
-  timeline: TargetTimeline;
+  target: RecoveryTarget;
+  timeline: RecoveryTargetTimeline;
 } {
-  const wish: TargetWish & { targetTimeline?: TargetTimeline } = {};
+  const wish: RecoveryTargetOptions & { targetTimeline?: RecoveryTargetTimeline } = {};
   for (const [name, value] of Object.entries(options)) {
     const read = readers[name];
     if (read === undefined)
@@ -75,5 +75,5 @@ export function readTarget(options: Readonly<Record<string, unknown>>): {
       throw usage(`${name} ${JSON.stringify(value)} ${messageOf(error)}`, 'see "holdfast drill --help"');
     }
   }
-  return { target: targetFrom(wish), timeline: wish.targetTimeline ?? 'latest' };
+  return { target: recoveryTargetFrom(wish), timeline: wish.targetTimeline ?? 'latest' };
 }

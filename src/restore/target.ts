@@ -1,31 +1,31 @@
 /** How far a restore is to go: PostgreSQL's recovery targets (the manual, "Recovery Target"). */
 import { formatLsn } from '../postgres/lsn.ts';
 
-export type Target =
+export type RecoveryTarget =
   /** To the end of the archive. */
   | { kind: 'latest' }
   /** As soon as the backup is consistent. */
   | { kind: 'immediate' }
-  | { kind: 'time'; at: PointInTime; exclusive: boolean }
+  | { kind: 'time'; at: RecoveryPointInTime; exclusive: boolean }
   | { kind: 'lsn'; lsn: bigint; exclusive: boolean }
   | { kind: 'xid'; xid: string; exclusive: boolean }
   | { kind: 'name'; name: string };
 
-export interface PointInTime {
+export interface RecoveryPointInTime {
   /** Microseconds since 1970, as PostgreSQL's times have them. */
   microseconds: bigint;
 }
 
 /** Where recovery follows the WAL to, when there are several timelines. */
-export type TargetTimeline = 'latest' | 'current' | number;
+export type RecoveryTargetTimeline = 'latest' | 'current' | number;
 
-export type TargetAction = 'pause' | 'promote' | 'shutdown';
+export type RecoveryTargetAction = 'pause' | 'promote' | 'shutdown';
 
 /**
  * A date and a time with its offset from UTC: without one it would mean whatever the server's time zone is.
  * @throws RangeError
  */
-export function parseTime(text: string): PointInTime {
+export function parseTime(text: string): RecoveryPointInTime {
   const pattern =
     /^(\d{4})-(\d\d)-(\d\d)[ Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?\s*(?:([zZ]|UTC)|([+-])(\d\d)(?::?(\d\d))?)$/;
   const match = pattern.exec(text.trim());
@@ -55,7 +55,7 @@ export function parsePointName(text: string): string {
 }
 
 /** @throws RangeError */
-export function parseTimeline(text: string): TargetTimeline {
+export function parseTimeline(text: string): RecoveryTargetTimeline {
   if (text === 'latest' || text === 'current') return text;
   const number = Number(text);
   if (/^\d+$/.test(text) && number > 0 && number < 2 ** 32) return number;
@@ -63,7 +63,7 @@ export function parseTimeline(text: string): TargetTimeline {
 }
 
 /** For people. */
-export function formatTarget(target: Target): string {
+export function formatRecoveryTarget(target: RecoveryTarget): string {
   const just = 'exclusive' in target && target.exclusive ? 'just before ' : '';
   switch (target.kind) {
     case 'latest':
@@ -81,7 +81,7 @@ export function formatTarget(target: Target): string {
 }
 
 /** In UTC, to the microsecond, in a form that every PostgreSQL reads whatever its DateStyle. */
-export function formatTime({ microseconds }: PointInTime): string {
+export function formatTime({ microseconds }: RecoveryPointInTime): string {
   const fraction = ((microseconds % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const iso = new Date(Number((microseconds - fraction) / 1000n)).toISOString();
   return `${iso.slice(0, 19).replace('T', ' ')}.${String(fraction).padStart(6, '0')}+00`;

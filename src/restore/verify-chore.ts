@@ -3,9 +3,9 @@ import { basename } from 'node:path';
 import type { Chore, ChoreContext } from '../chores/chore.ts';
 import { recordVerification } from '../control/verification.ts';
 import { HoldfastError } from '../errors.ts';
-import { findStored } from './choose-backup.ts';
-import { storedBackups, type Listed, type StoredBackup } from './stored-backup.ts';
-import { verify } from './verify.ts';
+import { findInRepository } from './choose-backup.ts';
+import { storedBackups, type ListedBackup, type StoredBackup } from './stored-backup.ts';
+import { verifyBackup } from './verify.ts';
 
 interface Verified {
   backup: string;
@@ -52,8 +52,8 @@ export async function runVerifyChore(chore: Chore, context: ChoreContext): Promi
 async function chosen(
   { backup, options }: Chore,
   clusterDirectory: string,
-): Promise<{ backups: StoredBackup[]; damaged: Listed['damaged'] }> {
-  if (backup !== null) return { backups: [await findStored(clusterDirectory, backup)], damaged: [] };
+): Promise<{ backups: StoredBackup[]; damaged: ListedBackup['damaged'] }> {
+  if (backup !== null) return { backups: [await findInRepository(clusterDirectory, backup)], damaged: [] };
   const { backups, damaged } = await storedBackups(clusterDirectory);
   if (options['all'] === true) return { backups, damaged };
   const newest = backups.at(-1);
@@ -73,7 +73,7 @@ async function verifyOne(
   { control, clusterDirectory, config, signal }: ChoreContext,
 ): Promise<Verified> {
   const name = basename(backup.directory);
-  const found = await verify({
+  const found = await verifyBackup({
     backup,
     clusterDirectory,
     jobs: config.worker.jobs,

@@ -15,10 +15,10 @@ import {
 } from '../repository/partial-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { readArchive } from './archive.ts';
+import { readArchiveContents } from './archive.ts';
 import { shellWord } from './commands.ts';
 import { refuseUnreadable, type StoredBackup } from './stored-backup.ts';
-import type { Archive } from './wal-path.ts';
+import type { ArchiveContents } from './wal-path.ts';
 
 /** In the archive and beside the backup; one that is in both may be two links to one file. */
 export async function verifyWal(
@@ -29,12 +29,12 @@ export async function verifyWal(
   const { startWal, stopWal, walSegmentSize } = description;
   let looked = 0;
   const whole: SegmentFile[] = [];
-  let archive: Promise<Archive> | undefined; // only where something is missing
+  let archive: Promise<ArchiveContents> | undefined; // only where something is missing
   for (const name of segmentRange(startWal, stopWal, walSegmentSize)) {
     const places = [archivedPath(clusterDirectory, name), join(directory, 'pg_wal', `${name}.zst`)];
     const files = await differentFiles(places);
     if (files.length === 0) {
-      archive ??= readArchive(clusterDirectory);
+      archive ??= readArchiveContents(clusterDirectory);
       const { problem, instead } = await lacking(name, description, clusterDirectory, await archive);
       if (problem !== undefined) problems.push(problem);
       files.push(...instead);
@@ -55,7 +55,7 @@ async function lacking(
   name: string,
   { stopLsn, walSegmentSize }: RepositoryBackup,
   clusterDirectory: string,
-  { histories, segments }: Archive,
+  { histories, segments }: ArchiveContents,
 ): Promise<{ problem?: string; instead: string[] }> {
   const later = continuationsOf(name, histories, walSegmentSize);
   const [found = later[0]] = later.filter((one) => segments.has(one.segment));

@@ -5,9 +5,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { whileReading } from '../repository/lock.ts';
+import { withReaderLock } from '../repository/lock.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
-import { extract, type Outcome } from './extraction/extract.ts';
+import { extract, type ExtractionOutcome } from './extraction/extract.ts';
 import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from './stored-backup.ts';
 import { verifyWal } from './verify-wal.ts';
 import { wrongFiles } from './whole-copy.ts';
@@ -34,8 +34,8 @@ export interface Verification {
 const kept = ['PG_VERSION', 'global/pg_control', 'backup_label', 'tablespace_map'];
 
 /** @throws HoldfastError where the repository cannot be read: that says nothing about the backup */
-export async function verify(options: VerifyOptions): Promise<Verification> {
-  return whileReading(options.backup.meta, () => verifyLocked(options));
+export async function verifyBackup(options: VerifyOptions): Promise<Verification> {
+  return withReaderLock(options.backup.meta, () => verifyLocked(options));
 }
 
 async function verifyLocked(options: VerifyOptions): Promise<Verification> {
@@ -85,7 +85,7 @@ async function orProblem<T>(problems: string[], reading: Promise<T>): Promise<T 
 }
 
 /** Label and map are beside the backup, too, where they can be had without the tar. */
-async function copiesThatDiffer({ kept: files }: Outcome, { meta }: StoredBackup): Promise<string[]> {
+async function copiesThatDiffer({ kept: files }: ExtractionOutcome, { meta }: StoredBackup): Promise<string[]> {
   const problems: string[] = [];
   for (const name of ['backup_label', 'tablespace_map']) {
     const path = join(meta, name);

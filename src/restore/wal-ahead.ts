@@ -22,9 +22,9 @@ import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import type { Choice } from './choose-backup.ts';
-import type { Target } from './target.ts';
-import { fileFor, type Span } from './wal-path.ts';
+import type { RestorePlan } from './choose-backup.ts';
+import type { RecoveryTarget } from './target.ts';
+import { fileFor, type WalSpan } from './wal-path.ts';
 
 export type WalEvent =
   /** It is read from here on. */
@@ -36,23 +36,23 @@ export type WalEvent =
   | { kind: 'target' };
 
 export interface WalAheadOptions {
-  choice: Pick<Choice, 'backup' | 'path'>;
+  choice: Pick<RestorePlan, 'backup' | 'path'>;
   clusterDirectory: string;
-  target: Target;
+  target: RecoveryTarget;
   signal?: AbortSignal | undefined;
 }
 
 export interface WalOfCopy {
   backup: Pick<RepositoryBackup, 'startWal' | 'stopWal' | 'startLsn' | 'stopLsn' | 'walSegmentSize'>;
-  path: readonly Span[];
-  target: Target;
+  path: readonly WalSpan[];
+  target: RecoveryTarget;
   /** In the order in which recovery would look for a segment. */
-  sources: readonly Source[];
+  sources: readonly WalEventSource[];
   signal?: AbortSignal | undefined;
 }
 
 /** Where a segment is looked for. */
-export interface Source {
+export interface WalEventSource {
   pathOf: (name: string) => string;
   read: (file: FileHandle, size: number) => AsyncIterable<Buffer>;
 }
@@ -69,7 +69,7 @@ export function walAhead({ choice, clusterDirectory, ...rest }: WalAheadOptions)
   });
 }
 
-export function archiveIn(clusterDirectory: string): Source {
+export function archiveIn(clusterDirectory: string): WalEventSource {
   return { pathOf: (name) => archivedPath(clusterDirectory, name), read: readCompressed };
 }
 
@@ -131,13 +131,13 @@ async function* eventsIn(
 
 /** What is done with each record, and after which one no more of them are. */
 class Replay {
-  readonly #target: Target;
+  readonly #target: RecoveryTarget;
   readonly #from: bigint;
   readonly #consistent: bigint;
   #lastEnd: bigint | undefined;
   #hasEnded = false;
 
-  constructor(target: Target, from: bigint, consistent: bigint) {
+  constructor(target: RecoveryTarget, from: bigint, consistent: bigint) {
     this.#target = target;
     this.#from = from;
     this.#consistent = consistent;
@@ -174,17 +174,17 @@ class Replay {
 }
 
 /** Nothing else is between the two sides of a transaction's end, so exclusive or not is the same here. */
-function isReached(target: Target, { xid, at }: EndedTransaction): boolean {
+function isReached(target: RecoveryTarget, { xid, at }: EndedTransaction): boolean {
   if (target.kind === 'xid') return BigInt(xid) === BigInt.asUintN(32, BigInt(target.xid));
   if (target.kind !== 'time') return false;
   return target.exclusive ? at >= target.at.microseconds : at > target.at.microseconds;
 }
 
-interface Opened extends Pick<Source, 'read'> {
+interface Opened extends Pick<WalEventSource, 'read'> {
   file: FileHandle;
 }
 
-async function openFirst(sources: readonly Source[], name: string): Promise<Opened | undefined> {
+async function openFirst(sources: readonly WalEventSource[], name: string): Promise<Opened | undefined> {
   for (const { pathOf, read } of sources) {
     const file = await open(pathOf(name), 'r').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;

@@ -1,7 +1,7 @@
 /** Whether pg_wal can have that directory to itself. */
 import { stat } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
-import { isIn, placeOf, serverAround } from './real-place.ts';
+import { isBelowPath, realPathOf, serverAround } from './real-place.ts';
 
 export interface WantedWal {
   /** Absolute. */
@@ -14,10 +14,10 @@ export interface WantedWal {
 
 /** @throws HoldfastError `wal_directory_overlaps`, `directory_unwritable` */
 export async function refuseWalDirectory({ walDirectory, others, uid }: WantedWal): Promise<void> {
-  const wal = await placeOf(walDirectory);
+  const wal = await realPathOf(walDirectory);
   for (const other of others) {
-    const place = await placeOf(other);
-    if (isIn(wal, place) || isIn(place, wal)) throw overlaps(walDirectory, `overlaps with "${other}"`);
+    const place = await realPathOf(other);
+    if (isBelowPath(wal, place) || isBelowPath(place, wal)) throw overlaps(walDirectory, `overlaps with "${other}"`);
   }
   const above = serverAround(wal);
   if (above !== undefined) throw overlaps(walDirectory, `is in "${above}", which is a server's`);

@@ -2,14 +2,14 @@
 import { formatLsn } from '../postgres/lsn.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
-import { formatTime, type Target } from './target.ts';
-import { fileFor, type Coverage, type Span } from './wal-path.ts';
+import { formatTime, type RecoveryTarget } from './target.ts';
+import { fileFor, type Coverage, type WalSpan } from './wal-path.ts';
 
-export interface Needs {
+export interface RequiredWal {
   backup: Pick<RepositoryBackup, 'id' | 'startWal' | 'stopWal' | 'walSegmentSize'>;
-  target: Target;
+  target: RecoveryTarget;
   /** The timelines of recovery, oldest first. */
-  path: readonly Span[];
+  path: readonly WalSpan[];
   /** What there is, in the archive or beside the backup. */
   segments: ReadonlySet<string>;
   /** From the last segment of the backup on. */
@@ -19,7 +19,7 @@ export interface Needs {
 }
 
 /** What is in the way of the target; undefined: nothing that can be known before. */
-export function missingWal(needs: Needs): string | undefined {
+export function missingWal(needs: RequiredWal): string | undefined {
   const { backup, target, segments, coverage, archivedAt } = needs;
   const { startWal, stopWal, walSegmentSize } = backup;
   const absent = segmentRange(startWal, stopWal, walSegmentSize).find(
@@ -45,12 +45,12 @@ export function missingWal(needs: Needs): string | undefined {
 }
 
 /** The segment that recovery reads there: where the timeline was left within it, that of the next one. */
-function onPath(name: string, { backup: { walSegmentSize }, path }: Needs): string {
+function onPath(name: string, { backup: { walSegmentSize }, path }: RequiredWal): string {
   return fileFor(parseSegmentName(name, walSegmentSize).number, path, walSegmentSize);
 }
 
 /** Why the target may not be reached, although nothing is missing; undefined: it will be, as far as can be known. */
-export function doubtAbout(needs: Needs & { archived: ReadonlySet<string> }): string | undefined {
+export function doubtAbout(needs: RequiredWal & { archived: ReadonlySet<string> }): string | undefined {
   const { backup, target, coverage, archivedAt, archived } = needs;
   if (target.kind === 'immediate' || target.kind === 'lsn') return undefined;
   // What the backup brought itself may lead to the archive's first segment, where archiving came later.
@@ -66,7 +66,7 @@ export function notArchived({
   backup,
   archived,
 }: {
-  backup: Needs['backup'];
+  backup: RequiredWal['backup'];
   archived: ReadonlySet<string>;
 }): string[] {
   const { startWal, stopWal, walSegmentSize } = backup;

@@ -6,22 +6,22 @@ import type { Ancestor, TimelineSpan } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 
 /** What the archive has: its segments' names, and how each timeline came about. */
-export interface Archive {
+export interface ArchiveContents {
   segments: ReadonlySet<string>;
   histories: ReadonlyMap<number, readonly Ancestor[]>;
 }
 
-export type Span = TimelineSpan;
+export type WalSpan = TimelineSpan;
 
 /** As the server finds it: it looks for the history files of the next timelines, one after the other. */
-export function newestTimeline(from: number, histories: Archive['histories']): number {
+export function newestTimeline(from: number, histories: ArchiveContents['histories']): number {
   let newest = from;
   while (histories.has(newest + 1)) newest += 1;
   return newest;
 }
 
 /** The file that recovery needs for a segment: that of the newest timeline that had begun by then. */
-export function fileFor(number: bigint, path: readonly Span[], segmentSize: number): string {
+export function fileFor(number: bigint, path: readonly WalSpan[], segmentSize: number): string {
   const span = path.findLast(({ begin }) => begin / BigInt(segmentSize) <= number);
   return segmentName({ timeline: span?.timeline ?? 0, number }, segmentSize);
 }
@@ -36,8 +36,8 @@ export interface Coverage {
 /** How far the archive reaches from one segment on. */
 export function coverageFrom(
   first: string,
-  path: readonly Span[],
-  segments: Archive['segments'],
+  path: readonly WalSpan[],
+  segments: ArchiveContents['segments'],
   segmentSize: number,
 ): Coverage {
   let { number } = parseSegmentName(first, segmentSize);
@@ -56,8 +56,8 @@ export function coverageFrom(
 /** Whether there is any segment on the path after this one. */
 function goesOn(
   after: bigint,
-  path: readonly Span[],
-  segments: Archive['segments'],
+  path: readonly WalSpan[],
+  segments: ArchiveContents['segments'],
   segmentSize: number,
 ): boolean {
   const timelines = new Set(path.map(({ timeline }) => timeline));

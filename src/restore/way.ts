@@ -8,21 +8,21 @@ import { readCompressedFile } from '../repository/compressed-file.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { findBreak, type SegmentFile } from '../postgres/segment-chain.ts';
 import type { StoredBackup } from './stored-backup.ts';
-import type { Target } from './target.ts';
-import { fileFor, type Archive, type Span } from './wal-path.ts';
+import type { RecoveryTarget } from './target.ts';
+import { fileFor, type ArchiveContents, type WalSpan } from './wal-path.ts';
 
-export interface Way {
+export interface ChainOnPath {
   backup: StoredBackup;
   clusterDirectory: string;
-  path: readonly Span[];
-  target: Target;
-  archived: Archive['segments'];
+  path: readonly WalSpan[];
+  target: RecoveryTarget;
+  archived: ArchiveContents['segments'];
   /** Beside the backup. */
   own: ReadonlySet<string>;
 }
 
 /** Why recovery would end on the way; undefined: the WAL holds together. */
-export async function brokenWay(way: Way): Promise<HoldfastError | undefined> {
+export async function brokenChainOnPath(way: ChainOnPath): Promise<HoldfastError | undefined> {
   const { walSegmentSize } = way.backup.description;
   const files = await filesOn(way);
   try {
@@ -48,7 +48,7 @@ export async function brokenWay(way: Way): Promise<HoldfastError | undefined> {
 }
 
 /** As far as they follow each other, and as the target needs them. */
-async function filesOn(way: Way): Promise<SegmentFile[]> {
+async function filesOn(way: ChainOnPath): Promise<SegmentFile[]> {
   const { backup, clusterDirectory, path, archived, own } = way;
   const { startWal, stopWal, walSegmentSize } = backup.description;
   const ofBackup = parseSegmentName(stopWal, walSegmentSize).number;
@@ -67,7 +67,7 @@ async function filesOn(way: Way): Promise<SegmentFile[]> {
 }
 
 /** Whether a target is reached with that segment for certain. */
-async function reaches(target: Target, number: bigint, file: string, segmentSize: number): Promise<boolean> {
+async function reaches(target: RecoveryTarget, number: bigint, file: string, segmentSize: number): Promise<boolean> {
   if (target.kind === 'immediate') return true;
   if (target.kind === 'lsn') return (number + 1n) * BigInt(segmentSize) >= target.lsn;
   if (target.kind !== 'time') return false;

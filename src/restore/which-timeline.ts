@@ -9,22 +9,22 @@ import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { historyFile, traceOf } from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { leadsThrough, type Candidate, type Wish } from './pick-backup.ts';
-import { newestTimeline, type Archive, type Span } from './wal-path.ts';
+import { leadsThrough, type BackupCandidate, type SelectionCriteria } from './pick-backup.ts';
+import { newestTimeline, type ArchiveContents, type WalSpan } from './wal-path.ts';
 
 export interface TimelineQuestion {
-  wish: Wish;
+  wish: SelectionCriteria;
   /** The backup that is to be restored, and the timelines of its recovery. */
-  backup: Candidate & { walSegmentSize: number };
-  path: readonly Span[];
-  archive: Archive;
+  backup: BackupCandidate & { walSegmentSize: number };
+  path: readonly WalSpan[];
+  archive: ArchiveContents;
   /** All that there are. */
-  backups: readonly Candidate[];
+  backups: readonly BackupCandidate[];
   clusterDirectory: string;
 }
 
 /** Of a timeline that is asked for by its number. @throws HoldfastError `history_missing` */
-export function requireHistory({ timeline }: Wish, { histories }: Archive): void {
+export function requireHistory({ timeline }: SelectionCriteria, { histories }: ArchiveContents): void {
   if (typeof timeline !== 'number' || timeline === 1 || histories.has(timeline)) return;
   throw new HoldfastError('failed', `the archive does not have ${historyFile(timeline)}`, {
     code: 'history_missing',
@@ -88,7 +88,7 @@ export function branchesOff({ backup, path, archive }: TimelineQuestion): string
 
 function filesBeyond(
   reached: number,
-  { segments, histories }: Archive,
+  { segments, histories }: ArchiveContents,
 ): { timeline: number; file: string }[] {
   const found = [...histories.keys()].map((timeline) => ({ timeline, file: historyFile(timeline) }));
   for (const file of segments) found.push({ timeline: Number.parseInt(file.slice(0, 8), 16), file });

@@ -7,7 +7,7 @@ import type { Manifest } from '../postgres/read-manifest.ts';
 import { parseTablespaceMap, type MappedTablespace } from '../postgres/tablespace-map.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
-import { mismatch } from './belongs-together.ts';
+import { labelMismatch } from './belongs-together.ts';
 import type { StoredBackup } from './stored-backup.ts';
 
 /** `files`: PG_VERSION, global/pg_control, backup_label, and tablespace_map where there is one. @throws HoldfastError `backup_damaged` */
@@ -36,7 +36,7 @@ export function wrongFiles(
     const control = parseControlFile(file('global/pg_control'));
     const label = parseBackupLabel(file('backup_label'));
     return (
-      mismatch({ major, control }, description, label) ??
+      labelMismatch({ major, control }, description, label) ??
       wrongDescription(description, label, manifest) ??
       strayTar(description, parseTablespaceMap(file('tablespace_map'), major))
     );

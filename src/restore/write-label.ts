@@ -3,7 +3,7 @@ import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { temporaryName } from '../identity/temporary.ts';
-import { syncDirectory } from '../repository/durable-files.ts';
+import { fsyncDirectory } from '../repository/durable-files.ts';
 import type { LabelEntry } from '../repository/label-entry.ts';
 
 export type LabelFiles = Pick<LabelEntry, 'label' | 'tablespaceMap'>;
@@ -39,7 +39,7 @@ export async function writeLabelFiles(
     await writeOnce(map, files.tablespaceMap, ownership);
   }
   await writeOnce(join(directory, 'backup_label'), files.label, ownership);
-  await syncDirectory(directory);
+  await fsyncDirectory(directory);
   return paths;
 }
 

@@ -4,9 +4,9 @@
  * Whoever has requested none for long is not counted apart: one that somebody made once would stay for ever, and with it
  * all WAL since.
  */
-import type { Candidate } from './decide-backups.ts';
+import type { ExpiryCandidate } from './decide-backups.ts';
 
-export interface Group<T> {
+export interface RequesterGroup<T> {
   requester: string;
   /** In the order in which they are given. */
   backups: T[];
@@ -17,10 +17,10 @@ const countsFor = 32 * 86_400_000;
 const countsForWindows = 4;
 
 /** `newestFirst`: the newest of all says what is long ago. */
-export function byRequester<T extends Candidate>(
+export function byRequester<T extends ExpiryCandidate>(
   newestFirst: readonly T[],
   recoverSince: Date | null,
-): Group<T>[] {
+): RequesterGroup<T>[] {
   const groups = new Map<string, T[]>();
   for (const backup of newestFirst.filter((one) => !isCopy(one)))
     groups.set(backup.requester, [...(groups.get(backup.requester) ?? []), backup]);
@@ -32,6 +32,6 @@ export function byRequester<T extends Candidate>(
     .filter(({ backups }) => (backups[0]?.stoppedAt.getTime() ?? 0) >= since);
 }
 
-export function isCopy({ method }: Candidate): boolean {
+export function isCopy({ method }: ExpiryCandidate): boolean {
   return method === 'copy';
 }

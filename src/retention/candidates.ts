@@ -4,9 +4,9 @@ import { parseLsn } from '../postgres/lsn.ts';
 import { entryName } from '../repository/label-entry.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { clocksDiffer } from './clock-leap.ts';
-import type { Candidate } from './decide-backups.ts';
+import type { ExpiryCandidate } from './decide-backups.ts';
 
-export interface Question {
+export interface ExpiryInput {
   cluster: string;
   clusterDirectory: string;
   /** Also those in the repository that this database knows nothing of. */
@@ -17,7 +17,7 @@ export interface Question {
   deletes: boolean;
 }
 
-export interface ListedCandidate extends Candidate {
+export interface ListedCandidate extends ExpiryCandidate {
   /** null: this database does not know it. */
   request: number | null;
   label: string;
@@ -41,7 +41,7 @@ export function storedCandidate(
   { description: backup, label }: StoredCopy,
   known: readonly KnownBackup[],
   damaged: ReadonlySet<string>,
-  { unknown }: Question,
+  { unknown }: ExpiryInput,
 ): ListedCandidate {
   const name = entryName(backup);
   const request = known.find(
@@ -105,7 +105,7 @@ export function isElsewhere(request: KnownBackup): request is Elsewhere {
   );
 }
 
-export function otherCandidate(request: Elsewhere, { deletes, cluster }: Question): ListedCandidate {
+export function otherCandidate(request: Elsewhere, { deletes, cluster }: ExpiryInput): ListedCandidate {
   const { id, method, isBegun, startedAt, stoppedAt } = request;
   const stays = deletes ? [] : [`no delete_command is configured for cluster ${cluster}`];
   return {
@@ -127,7 +127,7 @@ export function otherCandidate(request: Elsewhere, { deletes, cluster }: Questio
  * One that is dated in the future was made while a clock was ahead, or the clock is behind now: nobody knows how old it
  * is, so it stays, and takes no other one's place.
  */
-export function unlessAhead<T extends Candidate>(candidate: T, now: Date): T {
+export function unlessAhead<T extends ExpiryCandidate>(candidate: T, now: Date): T {
   const { stoppedAt, held } = candidate;
   if (stoppedAt.getTime() - now.getTime() <= clocksDiffer) return candidate;
   const why = `it is dated in the future (${stoppedAt.toISOString().slice(0, 19)}Z), and counts for no other one`;

@@ -11,7 +11,7 @@
 export const clocksDiffer = 600_000;
 
 /** Something that has a date. */
-export interface Dated {
+export interface DatedEvidence {
   at: Date;
   what: string;
 }
@@ -19,28 +19,28 @@ export interface Dated {
 export interface ClockQuestion {
   now: Date;
   /** The last time that was accepted as the present; undefined: none yet. */
-  accepted: Dated | undefined;
-  evidence: readonly Dated[];
+  accepted: DatedEvidence | undefined;
+  evidence: readonly DatedEvidence[];
   /** Milliseconds for which the rules keep what is younger. None: no rule asks the clock. */
   windows: readonly number[];
 }
 
 /** Nothing is dated between these two. */
-export interface Leap {
-  from: Dated;
-  to: Dated;
+export interface ClockLeap {
+  from: DatedEvidence;
+  to: DatedEvidence;
 }
 
 /** Milliseconds: a server may be switched off over a weekend. */
 const leastStep = 3 * 86_400_000;
 
 /** The latest leap that matters to the rules. */
-export function findLeap({ now, accepted, evidence, windows }: ClockQuestion): Leap | undefined {
+export function findLeap({ now, accepted, evidence, windows }: ClockQuestion): ClockLeap | undefined {
   if (windows.length === 0) return undefined;
   const longest = Math.max(...windows);
-  const isLater = ({ at }: Dated) => at <= now && (accepted === undefined || at > accepted.at);
+  const isLater = ({ at }: DatedEvidence) => at <= now && (accepted === undefined || at > accepted.at);
   const backwards = evidence.filter(isLater).sort((a, b) => b.at.getTime() - a.at.getTime());
-  let to: Dated = { at: now, what: 'the clock' };
+  let to: DatedEvidence = { at: now, what: 'the clock' };
   for (const from of accepted === undefined ? backwards : [...backwards, accepted]) {
     // What is on the other side of a leap is older than every rule reaches even without it.
     if (now.getTime() - to.at.getTime() >= longest) return undefined;

@@ -5,14 +5,14 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { controlIdentity } from '../control/identity.ts';
-import { datedEvents, retentionOf, type Policy } from '../control/retention.ts';
+import { datedEvents, retentionOf, type RetentionPolicy } from '../control/retention.ts';
 import type { Connection } from '../control/connection.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readAcceptedTime, writeAcceptedTime } from '../repository/accepted-time.ts';
 import { ownerFile } from '../repository/repository-owner.ts';
 import { archivedFiles, archivedPath } from '../repository/wal-archive.ts';
-import { clocksDiffer, findLeap, longestStep, type Dated, type Leap } from './clock-leap.ts';
+import { clocksDiffer, findLeap, longestStep, type DatedEvidence, type ClockLeap } from './clock-leap.ts';
 
 const day = 86_400_000;
 
@@ -24,12 +24,12 @@ export interface ClockToJudge {
   /** Milliseconds for which rules keep what is younger. */
   windows: readonly number[];
   /** The backups in the repository. */
-  stored: readonly Dated[];
+  stored: readonly DatedEvidence[];
   archive: { files: readonly string[] } | undefined;
 }
 
 /** Milliseconds for which the rules keep what is younger; none: they only count. */
-export function windowsOf({ keepSince, recoverSince }: Policy, now: Date): number[] {
+export function windowsOf({ keepSince, recoverSince }: RetentionPolicy, now: Date): number[] {
   const since = [keepSince, recoverSince].filter((time) => time !== null);
   return since.map((time) => now.getTime() - time.getTime());
 }
@@ -40,7 +40,7 @@ export async function refuseLeap(db: Connection, clock: ClockToJudge): Promise<v
   if (leap === undefined) return;
   const { ignored } = await lastAccepted(clock);
   const besides = ignored === undefined ? '' : `; ${saidOfIgnored(ignored)}`;
-  const said = ({ at, what }: Dated) => `${at.toISOString().slice(0, 19)}Z (${what})`;
+  const said = ({ at, what }: DatedEvidence) => `${at.toISOString().slice(0, 19)}Z (${what})`;
   throw new HoldfastError(
     'failed',
     `the clock may be ahead: it says ${clock.now.toISOString().slice(0, 19)}Z, and nothing is dated between ${said(leap.from)} and ${said(leap.to)}${besides}`,
@@ -67,7 +67,7 @@ function saidOfIgnored(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z, which was accepted as the present before, is in the future and counts for nothing`;
 }
 
-export async function leapOf(db: Connection, clock: ClockToJudge): Promise<Leap | undefined> {
+export async function leapOf(db: Connection, clock: ClockToJudge): Promise<ClockLeap | undefined> {
   const { clusterDirectory, now, windows, stored, archive } = clock;
   if (windows.length === 0) return undefined;
   const { time } = await lastAccepted(clock);
@@ -81,8 +81,8 @@ export async function leapOf(db: Connection, clock: ClockToJudge): Promise<Leap 
   return findLeap({ ...judged, evidence: [...evidence, ...segments] });
 }
 
-async function datedSegments(clusterDirectory: string, files: readonly string[]): Promise<Dated[]> {
-  const dated: Dated[] = [];
+async function datedSegments(clusterDirectory: string, files: readonly string[]): Promise<DatedEvidence[]> {
+  const dated: DatedEvidence[] = [];
   for (const file of files.filter((name) => !name.endsWith('.history'))) {
     const stats = await stat(archivedPath(clusterDirectory, file)).catch(() => undefined);
     if (stats !== undefined) dated.push({ at: stats.mtime, what: `the archiving of ${file}` });

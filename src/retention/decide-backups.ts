@@ -9,11 +9,11 @@
  */
 import { endsOf, newestFirst } from '../postgres/backup-order.ts';
 import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
-import { byRequester, isCopy, type Group } from './by-requester.ts';
+import { byRequester, isCopy, type RequesterGroup } from './by-requester.ts';
 import { isUnknown, mayLeadTo } from './history.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
 
-export interface Candidate {
+export interface ExpiryCandidate {
   /** <UTC start>-<id>, which is its name in the repository. */
   name: string;
   id: number;
@@ -40,7 +40,7 @@ export interface Candidate {
   isBegun: boolean;
 }
 
-export interface Rules {
+export interface RetentionRules {
   keepLast: number | null;
   keepDaily: number | null;
   keepWeekly: number | null;
@@ -51,13 +51,13 @@ export interface Rules {
 }
 
 /** A timeline that leads to what is to be restorable. */
-export interface Branch {
+export interface ExpiryBranch {
   timeline: number;
   histories: Histories;
   systemIdentifier: string;
 }
 
-export interface Decided<T extends Candidate = Candidate> {
+export interface DecidedBackup<T extends ExpiryCandidate = ExpiryCandidate> {
   backup: T;
   goes: boolean;
   /** Why it stays, or why nothing keeps it. */
@@ -67,11 +67,11 @@ export interface Decided<T extends Candidate = Candidate> {
 }
 
 /** In the order in which they are given. */
-export function decideBackups<T extends Candidate>(
+export function decideBackups<T extends ExpiryCandidate>(
   backups: readonly T[],
-  rules: Rules,
-  branches: readonly Branch[],
-): Decided<T>[] {
+  rules: RetentionRules,
+  branches: readonly ExpiryBranch[],
+): DecidedBackup<T>[] {
   const reasons = new Map<T, string[]>(backups.map((backup) => [backup, [...backup.held]]));
   const rolling = new Set<T>(backups.filter(({ isRead }) => isRead));
   const keep = (backup: T | undefined, reason: string) => {
@@ -117,10 +117,10 @@ export function decideBackups<T extends Candidate>(
 }
 
 /** They stay whatever the rules are. */
-function* newestOnes<T extends Candidate>(
+function* newestOnes<T extends ExpiryCandidate>(
   inOrder: readonly T[],
   sound: readonly T[],
-  groups: readonly Group<T>[],
+  groups: readonly RequesterGroup<T>[],
 ): Iterable<{ backup: T | undefined; reason: string; rolls: boolean }> {
   yield { backup: inOrder[0], reason: 'it is the newest', rolls: true };
   if (sound[0] !== inOrder[0])
@@ -133,21 +133,21 @@ function* newestOnes<T extends Candidate>(
 }
 
 /** Nothing is counted on that an expiry has begun with, unless there is nothing else. */
-function whole<T extends Candidate>(backups: readonly T[]): readonly T[] {
+function whole<T extends ExpiryCandidate>(backups: readonly T[]): readonly T[] {
   const others = backups.filter(({ isBegun, held }) => !isBegun || held.length > 0);
   return others.some(({ isSound }) => isSound) ? others : backups;
 }
 
 interface Question<T> {
-  groups: readonly Group<T>[];
-  rules: Rules;
-  branches: readonly Branch[];
+  groups: readonly RequesterGroup<T>[];
+  rules: RetentionRules;
+  branches: readonly ExpiryBranch[];
   /** At the earliest. */
   endOf: (backup: T) => Date;
 }
 
 /** For each branch the newest backup from which all of it can be reached, and that from which the window begins. */
-function* startingPoints<T extends Candidate>(
+function* startingPoints<T extends ExpiryCandidate>(
   sound: readonly T[],
   { groups, rules: { recoverSince }, branches, endOf }: Question<T>,
 ): Iterable<{ backup: T; reason: string }> {
@@ -194,10 +194,10 @@ function* startingPoints<T extends Candidate>(
   }
 }
 
-function* countedAgain<T extends Candidate>(
+function* countedAgain<T extends ExpiryCandidate>(
   sound: readonly T[],
-  groups: readonly Group<T>[],
-  rules: Rules,
+  groups: readonly RequesterGroup<T>[],
+  rules: RetentionRules,
 ): Iterable<[T, string]> {
   const said = new Set<string>();
   for (const [among, where] of [
@@ -211,7 +211,7 @@ function* countedAgain<T extends Candidate>(
     }
 }
 
-function* counted<T extends Candidate>(sound: readonly T[], rules: Rules): Iterable<[T, string]> {
+function* counted<T extends ExpiryCandidate>(sound: readonly T[], rules: RetentionRules): Iterable<[T, string]> {
   const { keepLast, keepDaily, keepWeekly, keepMonthly, timeZone } = rules;
   for (const backup of sound.slice(0, keepLast ?? 0))
     yield [backup, keepLast === 1 ? 'it is the last one' : `it is one of the last ${keepLast}`];
@@ -232,12 +232,12 @@ function* counted<T extends Candidate>(sound: readonly T[], rules: Rules): Itera
 }
 
 /** All, where none is sound; those in the repository, where none of them is. */
-function irreplaceable<T extends Candidate>(backups: readonly T[], sound: readonly T[]): readonly T[] {
+function irreplaceable<T extends ExpiryCandidate>(backups: readonly T[], sound: readonly T[]): readonly T[] {
   if (sound.length === 0) return backups;
   return sound.some(isCopy) ? [] : backups.filter(isCopy);
 }
 
-function whyNot(backup: Candidate, inOrder: readonly Candidate[], rules: Rules): string {
+function whyNot(backup: ExpiryCandidate, inOrder: readonly ExpiryCandidate[], rules: RetentionRules): string {
   if (!inOrder.includes(backup)) return 'an expiry had begun with it';
   const rank = inOrder.indexOf(backup) + 1;
   const tiers = [rules.keepDaily, rules.keepWeekly, rules.keepMonthly].some((count) => count !== null);
@@ -253,6 +253,6 @@ function whyNot(backup: Candidate, inOrder: readonly Candidate[], rules: Rules):
   return grounds.filter((ground) => ground !== undefined).join('; ');
 }
 
-function compareLsns(a: Candidate, b: Candidate): number {
+function compareLsns(a: ExpiryCandidate, b: ExpiryCandidate): number {
   return Number(a.stopLsn - b.stopLsn);
 }

@@ -6,11 +6,11 @@
  */
 import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
-import type { Candidate, Decided } from './decide-backups.ts';
+import type { ExpiryCandidate, DecidedBackup } from './decide-backups.ts';
 import { isUnknown, mayLeadTo } from './history.ts';
 
 /** A backup that is being taken. */
-export interface Beginning {
+export interface OldestNeededWal {
   id: number;
   timeline: number;
   startLsn: bigint;
@@ -23,15 +23,15 @@ export interface WalQuestion {
   files: readonly string[];
   histories: Histories;
   /** Of this system. */
-  staying: readonly Decided[];
-  underWay: readonly Beginning[];
+  staying: readonly DecidedBackup[];
+  underWay: readonly OldestNeededWal[];
   /** The timelines that are to be reached; the newest one comes last. */
   timelines: readonly number[];
   /** Bytes. */
   segmentSize: number;
 }
 
-export interface DecidedFile {
+export interface DecidedWalFile {
   file: string;
   goes: boolean;
   reason: string;
@@ -46,7 +46,7 @@ interface Need {
 }
 
 /** In the order in which they are given. */
-export function decideWal(question: WalQuestion): DecidedFile[] {
+export function decideWal(question: WalQuestion): DecidedWalFile[] {
   const { files, staying, segmentSize } = question;
   if (staying.length === 0)
     return files.map((file) => ({
@@ -138,7 +138,7 @@ function onAnyWay(
     }));
 }
 
-function fromBackup(backup: Candidate) {
+function fromBackup(backup: ExpiryCandidate) {
   return { ...backup, reason: `recovery begins with backup ${backup.name}, and goes on` };
 }
 

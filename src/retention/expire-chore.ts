@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Connection } from '../control/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { expire, type Expiry } from './expire.ts';
+import { expireCluster, type ExpiryResult } from './expire.ts';
 
 /** What it needs of a chore and of its worker. */
 export interface ExpireChore {
@@ -25,7 +25,7 @@ export async function runExpiry(
   { cluster, options }: ExpireChore,
   { control, clusterDirectory, config, log, signal, setResult }: ExpireContext,
 ): Promise<Record<string, unknown>> {
-  const expiry = await expire({
+  const expiry = await expireCluster({
     cluster,
     clusterDirectory,
     control: (work) => control.run(work, signal),
@@ -52,7 +52,7 @@ function summaryOf({
   relisted,
   bytes,
   problems,
-}: Expiry): Record<string, unknown> {
+}: ExpiryResult): Record<string, unknown> {
   return {
     policy: policy === undefined ? null : (JSON.parse(policy) as unknown),
     expired: gone.map(({ backup, reasons }) => ({ backup: backup.name, reason: reasons.join('; ') })),

@@ -14,22 +14,22 @@ import { backupsDirectory, metaDirectory } from '../repository/repository-backup
 import { removeArchived } from '../repository/wal-archive.ts';
 import type { ListedCandidate } from './candidates.ts';
 import { acceptTime } from './clock.ts';
-import type { Decided } from './decide-backups.ts';
+import type { DecidedBackup } from './decide-backups.ts';
 import { finishEarlier, previewEarlier, type Relisted } from './finish-earlier.ts';
 import { bringHoldsTogether } from './holds.ts';
 import { isLeased } from './leases.ts';
-import { lookAgain, lookAt, planFor, type Plan, type Seen } from './plan.ts';
+import { gatherAgain, gatherInput, planFor, type ExpiryPlan, type RetentionInput } from './plan.ts';
 import { removeOne, type ExpireOptions } from './remove.ts';
-import { runsOf, type WalRun } from './wal-runs.ts';
+import { expiredRunsOf, type ExpiredRun } from './wal-runs.ts';
 
-export interface Expiry {
+export interface ExpiryResult {
   cluster: string;
   /** As JSON; undefined: there is none that is enabled, and nothing has been looked at. */
   policy: string | undefined;
   /** What has gone, or would go. */
-  gone: Decided<ListedCandidate>[];
-  stays: Decided<ListedCandidate>[];
-  wal: WalRun[];
+  gone: DecidedBackup<ListedCandidate>[];
+  stays: DecidedBackup<ListedCandidate>[];
+  wal: ExpiredRun[];
   /** Backups that an earlier expiry had begun to remove. */
   finished: string[];
   /** Backups with which an earlier expiry had begun, and which are held by now. */
@@ -40,10 +40,10 @@ export interface Expiry {
 }
 
 /** @throws HoldfastError `locked` where another expiry is at work; whatever cannot be read, and then nothing goes */
-export async function expire(options: ExpireOptions): Promise<Expiry> {
+export async function expireCluster(options: ExpireOptions): Promise<ExpiryResult> {
   const { cluster, clusterDirectory, control, dryRun } = options;
   if (dryRun) return preview(options);
-  const seen = await control((db) => lookAt(db, question(options)));
+  const seen = await control((db) => gatherInput(db, question(options)));
   if (seen === undefined) return nothing(cluster);
   const use = { cluster, clusterDirectory, control };
   // Where nobody has a repository, there is only a place for the lock: without owner.json, it is none.
@@ -61,8 +61,8 @@ export async function expire(options: ExpireOptions): Promise<Expiry> {
   );
 }
 
-async function preview(options: ExpireOptions): Promise<Expiry> {
-  const seen = await options.control((db) => lookAt(db, question(options)));
+async function preview(options: ExpireOptions): Promise<ExpiryResult> {
+  const seen = await options.control((db) => gatherInput(db, question(options)));
   if (seen === undefined) return nothing(options.cluster);
   const reading = new Set<string>();
   for (const { backup } of going(planFor(seen)).filter(isStored))
@@ -71,11 +71,11 @@ async function preview(options: ExpireOptions): Promise<Expiry> {
   return { ...outcome(seen, plan, []), ...(await previewEarlier(options)) };
 }
 
-async function expireLocked(options: ExpireOptions): Promise<Expiry> {
+async function expireLocked(options: ExpireOptions): Promise<ExpiryResult> {
   const { control, clusterDirectory, log, signal } = options;
   const lookNow = async () => {
     await bringHoldsTogether(options);
-    return control((db) => lookAt(db, question(options)));
+    return control((db) => gatherInput(db, question(options)));
   };
   const before = await lookNow();
   if (before === undefined) return nothing(options.cluster);
@@ -105,7 +105,7 @@ async function expireLocked(options: ExpireOptions): Promise<Expiry> {
     });
   }
 
-  const latest = await control((db) => lookAgain(db, seen));
+  const latest = await control((db) => gatherAgain(db, seen));
   const { wal } = await planForWal(latest, reading, refused);
   const plan = { backups: planFor(seen, reading, refused).backups, wal };
   signal.throwIfAborted();
@@ -115,10 +115,10 @@ async function expireLocked(options: ExpireOptions): Promise<Expiry> {
 
 /** Adds to `reading` what stays by itself, but is read at this moment while WAL after it would go. */
 async function planForWal(
-  seen: Seen,
+  seen: RetentionInput,
   reading: Set<string>,
   refused?: ReadonlyMap<string, string>,
-): Promise<Plan> {
+): Promise<ExpiryPlan> {
   const { backups, wal } = planFor(seen, reading, refused);
   const gone = wal.filter(({ goes, file }) => goes && !file.endsWith('.history'));
   const last = gone.reduce((latest, { file }) => (file.slice(8) > latest ? file.slice(8) : latest), '');
@@ -135,14 +135,14 @@ async function planForWal(
 
 /** Each timeline's from its beginning on, so that a killed expiry leaves no hole; histories last. */
 async function removeWal(
-  plan: Plan,
-  { cluster, clusterDirectory }: Seen,
+  plan: ExpiryPlan,
+  { cluster, clusterDirectory }: RetentionInput,
   options: ExpireOptions,
 ): Promise<number> {
   const files = plan.wal.filter(({ goes }) => goes).map(({ file }) => file);
   if (files.length === 0) return 0;
   await standing(options);
-  const runs = runsOf(plan.wal).filter(({ goes }) => goes);
+  const runs = expiredRunsOf(plan.wal).filter(({ goes }) => goes);
   await options.control((db) =>
     recordExpiringWal(
       db,
@@ -157,7 +157,7 @@ async function removeWal(
   return bytes;
 }
 
-async function isRead({ clusterDirectory }: Seen, name: string): Promise<boolean> {
+async function isRead({ clusterDirectory }: RetentionInput, name: string): Promise<boolean> {
   const meta = metaDirectory(join(backupsDirectory(clusterDirectory), name));
   return withLock(meta, { shared: false, wait: 0 }, async () => false).catch((error: unknown) => {
     if (error instanceof HoldfastError && error.code === 'locked') return true;
@@ -169,26 +169,26 @@ function question({ cluster, clusterDirectory, unknown, clockIsRight, deleteComm
   return { cluster, clusterDirectory, unknown, clockIsRight, deletes: deleteCommand !== undefined };
 }
 
-function going({ backups }: Plan): Decided<ListedCandidate>[] {
+function going({ backups }: ExpiryPlan): DecidedBackup<ListedCandidate>[] {
   return backups.filter(({ goes }) => goes);
 }
 
-function isStored({ backup }: Decided<ListedCandidate>): boolean {
+function isStored({ backup }: DecidedBackup<ListedCandidate>): boolean {
   return backup.method === 'copy';
 }
 
-function outcome({ cluster, policy }: Seen, plan: Plan, problems: string[]): Expiry {
+function outcome({ cluster, policy }: RetentionInput, plan: ExpiryPlan, problems: string[]): ExpiryResult {
   return {
     ...nothing(cluster),
     policy: policy.definition,
     gone: going(plan),
     stays: plan.backups.filter(({ goes }) => !goes),
-    wal: runsOf(plan.wal),
+    wal: expiredRunsOf(plan.wal),
     problems,
   };
 }
 
-function nothing(cluster: string): Expiry {
+function nothing(cluster: string): ExpiryResult {
   const found = { gone: [], stays: [], wal: [], finished: [], relisted: [] };
   return { cluster, policy: undefined, ...found, bytes: 0, problems: [] };
 }

@@ -20,12 +20,12 @@ import {
   type Unlisted,
 } from '../repository/expired-backup.ts';
 import { entryName } from '../repository/label-entry.ts';
-import { listBackups } from '../repository/repository-backup.ts';
+import { listBackupNames } from '../repository/repository-backup.ts';
 import { holdsBeside } from '../repository/stored-holds.ts';
 import { whyHeld } from './candidates.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
 import { heldRequestOf } from './holds.ts';
-import { finish, type ExpireOptions } from './remove.ts';
+import { finishExpiry, type ExpireOptions } from './remove.ts';
 
 type Scene = Pick<ExpireOptions, 'cluster' | 'clusterDirectory' | 'control' | 'log'>;
 
@@ -34,7 +34,7 @@ export interface Relisted {
   reasons: string[];
 }
 
-export interface Earlier {
+export interface EarlierExpiry {
   /** The names of those that are gone, or would be. */
   finished: string[];
   /** Those that are back on the lists, or would be, and why. */
@@ -42,8 +42,8 @@ export interface Earlier {
   bytes: number;
 }
 
-export async function finishEarlier(scene: Scene): Promise<Earlier> {
-  const done: Earlier = { finished: [], relisted: [], bytes: 0 };
+export async function finishEarlier(scene: Scene): Promise<EarlierExpiry> {
+  const done: EarlierExpiry = { finished: [], relisted: [], bytes: 0 };
   for (const one of await lookAtEarlier(scene)) {
     await standing(scene);
     const reasons = one.reasons.length > 0 ? one.reasons : await begin(one, scene);
@@ -60,7 +60,7 @@ export async function finishEarlier(scene: Scene): Promise<Earlier> {
 }
 
 /** The same, of which nothing is done. */
-export async function previewEarlier(scene: Scene): Promise<Pick<Earlier, 'finished' | 'relisted'>> {
+export async function previewEarlier(scene: Scene): Promise<Pick<EarlierExpiry, 'finished' | 'relisted'>> {
   const found = await lookAtEarlier(scene);
   const stays = ({ reasons, isWhole }: FoundEarlier) => reasons.length > 0 && isWhole;
   return {
@@ -83,7 +83,7 @@ async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Pro
   const known = await control((db) => knownBackups(db, cluster));
   const held = await control((db) => heldRequests(db, cluster));
   const damaged = await control((db) => damagedBackups(db, cluster));
-  const others = await listBackups(clusterDirectory);
+  const others = await listBackupNames(clusterDirectory);
   const hasSound = others.some((one) => one.damagedPages.length === 0 && !damaged.has(entryName(one)));
   return Promise.all(
     unlisted.map(async (one) => {
@@ -147,7 +147,7 @@ async function giveUp(
 async function remove({ name, expiring }: FoundEarlier, scene: Scene): Promise<number> {
   const { cluster, clusterDirectory, log } = scene;
   const bytes =
-    expiring === undefined ? await removeFiles(clusterDirectory, name) : await finish(expiring, scene);
+    expiring === undefined ? await removeFiles(clusterDirectory, name) : await finishExpiry(expiring, scene);
   if (expiring === undefined) await forgetBackup(clusterDirectory, name);
   log.info('finished the removal of a backup', { cluster, backup: name });
   return bytes;

@@ -9,8 +9,8 @@ import { controlIdentity } from '../control/identity.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { entryName } from '../repository/label-entry.ts';
-import { whileReading } from '../repository/lock.ts';
-import { backupsDirectory, listBackups, metaDirectory, namesIn } from '../repository/repository-backup.ts';
+import { withReaderLock } from '../repository/lock.ts';
+import { backupsDirectory, listBackupNames, metaDirectory, namesIn } from '../repository/repository-backup.ts';
 import {
   heldElsewhere,
   removeHold,
@@ -39,14 +39,14 @@ export async function bringHoldsTogether(options: HoldsOptions): Promise<void> {
   for (const backup of await heldHere(clusterDirectory, known)) await bringTogether(backup, known, options);
 }
 
-export interface Held extends HeldBackup {
+export interface HeldBackups extends HeldBackup {
   id: number;
 }
 
 /** The backups in the repository, and those elsewhere that something is or is to be written of. */
-async function heldHere(clusterDirectory: string, known: readonly HeldRequest[]): Promise<Held[]> {
+async function heldHere(clusterDirectory: string, known: readonly HeldRequest[]): Promise<HeldBackups[]> {
   // One whose description is damaged keeps what lies beside it.
-  const stored = await listBackups(clusterDirectory, () => undefined);
+  const stored = await listBackupNames(clusterDirectory, () => undefined);
   const elsewhere = [
     ...known.filter(({ method }) => method !== 'copy').map(heldBackupOf),
     ...(await heldElsewhere(clusterDirectory)).map((one) => ({ ...one, id: Number(one.name.split('-')[1]) })),
@@ -57,13 +57,13 @@ async function heldHere(clusterDirectory: string, known: readonly HeldRequest[])
   return [...stored.map((backup) => ({ ...backup, name: entryName(backup) })), ...different.values()];
 }
 
-function heldBackupOf({ id, method, startedAt, systemIdentifier, startLsn }: HeldRequest): Held {
+function heldBackupOf({ id, method, startedAt, systemIdentifier, startLsn }: HeldRequest): HeldBackups {
   const name = entryName({ startedAt: startedAt.toISOString(), id });
   return { id, name, method, systemIdentifier, startLsn };
 }
 
 async function bringTogether(
-  backup: Held,
+  backup: HeldBackups,
   known: readonly HeldRequest[],
   options: HoldsOptions,
 ): Promise<void> {
@@ -99,15 +99,15 @@ async function bringTogether(
 }
 
 /** An expiry that is about to remove it has looked for holds either after this, or before and then this fails. */
-function whileStaying(backup: Held, clusterDirectory: string, work: () => Promise<void>): Promise<void> {
+function whileStaying(backup: HeldBackups, clusterDirectory: string, work: () => Promise<void>): Promise<void> {
   if (backup.method !== 'copy') return work();
-  return whileReading(metaDirectory(join(backupsDirectory(clusterDirectory), backup.name)), work);
+  return withReaderLock(metaDirectory(join(backupsDirectory(clusterDirectory), backup.name)), work);
 }
 
 /** Why a backup stays by what lies beside it, where the database does not say the same. */
 export async function unknownHolds(
   clusterDirectory: string,
-  backup: Held,
+  backup: HeldBackups,
   known: readonly HeldRequest[],
 ): Promise<string[]> {
   const found = await storedHolds(clusterDirectory, backup);
@@ -116,7 +116,7 @@ export async function unknownHolds(
 
 /** What a database says of that very backup. */
 export function heldRequestOf(
-  backup: Omit<Held, 'name' | 'method'>,
+  backup: Omit<HeldBackups, 'name' | 'method'>,
   known: readonly HeldRequest[],
 ): HeldRequest | undefined {
   return known.find(

@@ -3,12 +3,12 @@ import { stat } from 'node:fs/promises';
 import { parseLsn } from '../postgres/lsn.ts';
 import { hasRecovered, readLeases, type FoundLease, type Lease } from '../repository/lease.ts';
 import { ownerFile } from '../repository/repository-owner.ts';
-import type { Beginning } from './decide-wal.ts';
+import type { OldestNeededWal } from './decide-wal.ts';
 
 /** Milliseconds without a renewal after which a lease is over. */
 export const leaseLasts = 7 * 86_400_000;
 
-export interface Leases {
+export interface LeasedWal {
   valid: { lease: Lease; reason: string }[];
   /** Of those that are over. */
   over: string[];
@@ -26,8 +26,8 @@ export async function lookAtLeases(
   now: Date,
   trusted: () => Promise<boolean>,
   except: readonly string[] = [],
-): Promise<Leases> {
-  const leases: Leases = { valid: [], over: [], unknown: undefined };
+): Promise<LeasedWal> {
+  const leases: LeasedWal = { valid: [], over: [], unknown: undefined };
   const there = await stat(ownerFile(clusterDirectory)).catch(() => undefined);
   const present = Math.min(now.getTime(), there?.mtimeMs ?? Infinity);
   for (const found of await readLeases(clusterDirectory)) {
@@ -46,7 +46,7 @@ export async function lookAtLeases(
 export async function isLeased(
   clusterDirectory: string,
   backup: string,
-  { over }: Pick<Leases, 'over'>,
+  { over }: Pick<LeasedWal, 'over'>,
 ): Promise<boolean> {
   for (const { path, lease } of await readLeases(clusterDirectory))
     if (lease?.backup === backup && !over.includes(path) && !(await hasRecovered(lease))) return true;
@@ -65,10 +65,10 @@ function ageOf(milliseconds: number): string {
 
 /** Of backups that are not there any more: their servers need the WAL all the same. */
 export function leasedBeginnings(
-  { valid }: Leases,
+  { valid }: LeasedWal,
   systemIdentifier: string | undefined,
   candidates: readonly { name: string; method: string }[],
-): Beginning[] {
+): OldestNeededWal[] {
   const isThere = (backup: string) =>
     candidates.some(({ name, method }) => name === backup && method === 'copy');
   return valid

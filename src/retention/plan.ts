@@ -10,7 +10,7 @@ import {
   retentionOf,
   startingBackups,
   type KnownBackup,
-  type Policy,
+  type RetentionPolicy,
 } from '../control/retention.ts';
 import { HoldfastError } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
@@ -23,43 +23,43 @@ import {
   storedCandidate,
   unlessAhead,
   type ListedCandidate,
-  type Question,
+  type ExpiryInput,
   type StoredCopy,
 } from './candidates.ts';
-import { decideBackups, type Decided } from './decide-backups.ts';
+import { decideBackups, type DecidedBackup } from './decide-backups.ts';
 import { leapOf, refuseLeap, windowsOf } from './clock.ts';
-import { clocksDiffer, type Dated } from './clock-leap.ts';
-import { decideWal, type Beginning, type DecidedFile } from './decide-wal.ts';
+import { clocksDiffer, type DatedEvidence } from './clock-leap.ts';
+import { decideWal, type OldestNeededWal, type DecidedWalFile } from './decide-wal.ts';
 import { unknownHolds } from './holds.ts';
-import { leasedBeginnings, leaseLasts, lookAtLeases, type Leases } from './leases.ts';
+import { leasedBeginnings, leaseLasts, lookAtLeases, type LeasedWal } from './leases.ts';
 import { timelinesToReach } from './reach.ts';
-import { listAll, readArchive, type ArchiveContent } from './repository-content.ts';
+import { listAllBackups, readArchivedFiles, type ArchiveContent } from './repository-content.ts';
 
 /** What was read, in one go. */
-export interface Seen {
+export interface RetentionInput {
   cluster: string;
   clusterDirectory: string;
   /** On the database's clock. */
   now: Date;
   /** For how long the rules keep what is younger, in milliseconds. */
   windows: number[];
-  policy: Policy;
+  policy: RetentionPolicy;
   candidates: ListedCandidate[];
   archive: ArchiveContent | undefined;
-  underWay: Beginning[];
+  underWay: OldestNeededWal[];
   /** Of restored servers. */
-  leases: Leases;
+  leases: LeasedWal;
   /** Why no WAL may go at this moment. */
   walMustWait: string | undefined;
 }
 
-export interface Plan {
-  backups: Decided<ListedCandidate>[];
-  wal: DecidedFile[];
+export interface ExpiryPlan {
+  backups: DecidedBackup<ListedCandidate>[];
+  wal: DecidedWalFile[];
 }
 
 /** undefined: there is no policy, or none that is enabled. @throws HoldfastError for whatever cannot be read */
-export async function lookAt(db: Connection, question: Question): Promise<Seen | undefined> {
+export async function gatherInput(db: Connection, question: ExpiryInput): Promise<RetentionInput | undefined> {
   const { cluster, clusterDirectory } = question;
   const { now, policy: written } = await retentionOf(db, cluster);
   if (written === undefined) return undefined;
@@ -72,8 +72,8 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   const known = await knownBackups(db, cluster);
   const damaged = await damagedBackups(db, cluster);
   const held = await heldRequests(db, cluster);
-  const stored = await listAll(clusterDirectory);
-  const archive = await readArchive(clusterDirectory);
+  const stored = await listAllBackups(clusterDirectory);
+  const archive = await readArchivedFiles(clusterDirectory);
   refuseMissing(clusterDirectory, known, archive);
   const clock = { cluster, clusterDirectory, now, windows, stored: stored.map(stopOf), archive };
   if (!question.clockIsRight) await refuseLeap(db, clock);
@@ -107,7 +107,7 @@ export async function lookAt(db: Connection, question: Question): Promise<Seen |
   };
 }
 
-function stopOf({ description }: StoredCopy): Dated {
+function stopOf({ description }: StoredCopy): DatedEvidence {
   return { at: new Date(description.stoppedAt), what: `the end of backup ${entryName(description)}` };
 }
 
@@ -121,7 +121,7 @@ async function withUnknownHolds(
 }
 
 /** What is recovered from it reads the WAL after it. */
-function withLeases(candidate: ListedCandidate, { valid }: Leases): ListedCandidate {
+function withLeases(candidate: ListedCandidate, { valid }: LeasedWal): ListedCandidate {
   const reasons = valid
     .filter(({ lease }) => candidate.method === 'copy' && lease.backup === candidate.name)
     .map(({ reason }) => reason);
@@ -130,7 +130,7 @@ function withLeases(candidate: ListedCandidate, { valid }: Leases): ListedCandid
 }
 
 /** The same, with what has begun since then: removing backups takes its time. */
-export async function lookAgain(db: Connection, seen: Seen): Promise<Seen> {
+export async function gatherAgain(db: Connection, seen: RetentionInput): Promise<RetentionInput> {
   const { cluster, clusterDirectory, archive, now } = seen;
   const starting = await startingBackups(db, cluster);
   const known = await knownBackups(db, cluster);
@@ -153,7 +153,7 @@ export async function lookAgain(db: Connection, seen: Seen): Promise<Seen> {
   };
 }
 
-function beginningsOf(requests: readonly KnownBackup[], archive: ArchiveContent | undefined): Beginning[] {
+function beginningsOf(requests: readonly KnownBackup[], archive: ArchiveContent | undefined): OldestNeededWal[] {
   return requests
     .filter(({ systemIdentifier }) => systemIdentifier === archive?.identity.systemIdentifier)
     .map(({ id, timeline, startLsn }) => ({ id, timeline, startLsn: parseLsn(startLsn) }));
@@ -161,10 +161,10 @@ function beginningsOf(requests: readonly KnownBackup[], archive: ArchiveContent 
 
 /** `reading`: the names of those that turned out to be read at this moment; `refused`: that the database keeps, and why. */
 export function planFor(
-  { candidates, policy, archive, underWay, walMustWait }: Seen,
+  { candidates, policy, archive, underWay, walMustWait }: RetentionInput,
   reading: ReadonlySet<string> = new Set(),
   refused: ReadonlyMap<string, string> = new Map(),
-): Plan {
+): ExpiryPlan {
   const asFound = candidates.map((candidate) => {
     const why = reading.has(candidate.name) ? 'it is being read' : refused.get(candidate.name);
     if (why === undefined) return candidate;

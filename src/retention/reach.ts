@@ -1,18 +1,18 @@
 /** The timelines to which recovery is to be possible. Pure. */
 import { newestFirst } from '../postgres/backup-order.ts';
 import type { Histories } from '../postgres/timeline-history.ts';
-import type { Candidate } from './decide-backups.ts';
-import type { Beginning } from './decide-wal.ts';
+import type { ExpiryCandidate } from './decide-backups.ts';
+import type { OldestNeededWal } from './decide-wal.ts';
 
-export interface Known {
+export interface KnownHistories {
   /** Of the archive. */
   files: readonly string[];
   histories: Histories;
   /** When a timeline's newest file was archived. */
   archivedAt: ReadonlyMap<number, Date>;
   /** Of one system. */
-  backups: readonly Candidate[];
-  underWay: readonly Beginning[];
+  backups: readonly ExpiryCandidate[];
+  underWay: readonly OldestNeededWal[];
   /** null: all that there are. */
   recoverSince: Date | null;
 }
@@ -25,7 +25,7 @@ export function timelinesToReach({
   backups,
   underWay,
   recoverSince,
-}: Known): number[] {
+}: KnownHistories): number[] {
   const ofFiles = new Set(files.map((file) => Number.parseInt(file.slice(0, 8), 16)));
   const all = new Set([...ofFiles, ...histories.keys(), ...backups.map(({ timeline }) => timeline)]);
   const inOrder = [...all, ...underWay.map(({ timeline }) => timeline)].sort((a, b) => a - b);

@@ -14,10 +14,10 @@ import { backupsDirectory, metaDirectory } from '../repository/repository-backup
 import { forgetElsewhere, storedHolds } from '../repository/stored-holds.ts';
 import { whyUnknownHolds } from './decide-holds.ts';
 import { isLeased } from './leases.ts';
-import type { Decided } from './decide-backups.ts';
+import type { DecidedBackup } from './decide-backups.ts';
 import { runDeleteCommand } from './delete-command.ts';
 import type { ListedCandidate } from './candidates.ts';
-import type { Seen } from './plan.ts';
+import type { RetentionInput } from './plan.ts';
 
 export interface ExpireOptions {
   cluster: string;
@@ -35,17 +35,17 @@ export interface ExpireOptions {
 }
 
 /** read: somebody is at it. refused: the database keeps it, or the delete command failed. */
-export type Result =
+export type RemovalResult =
   | { state: 'gone'; bytes: number }
   | { state: 'read' }
   | { state: 'refused'; reason: string; failed: boolean };
 
 /** @throws HoldfastError where another control database has taken the repository over meanwhile */
 export async function removeOne(
-  decided: Decided<ListedCandidate>,
-  seen: Seen,
+  decided: DecidedBackup<ListedCandidate>,
+  seen: RetentionInput,
   options: ExpireOptions,
-): Promise<Result> {
+): Promise<RemovalResult> {
   await standing(options);
   const expiring = recordOf(decided, seen);
   return decided.backup.method === 'copy'
@@ -53,7 +53,7 @@ export async function removeOne(
     : removeElsewhere(decided.backup, seen, expiring, options);
 }
 
-async function removeStored(expiring: ExpiringBackup, seen: Seen, options: ExpireOptions): Promise<Result> {
+async function removeStored(expiring: ExpiringBackup, seen: RetentionInput, options: ExpireOptions): Promise<RemovalResult> {
   const { clusterDirectory } = seen;
   const meta = metaDirectory(join(backupsDirectory(clusterDirectory), expiring.backup));
   let refusal: string | undefined;
@@ -69,13 +69,13 @@ async function removeStored(expiring: ExpiringBackup, seen: Seen, options: Expir
     throw error;
   }
   if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
-  return { state: 'gone', bytes: await finish(expiring, options) };
+  return { state: 'gone', bytes: await finishExpiry(expiring, options) };
 }
 
 /** Whoever places a hold now, in whatever database, has to wait for us; what is over has been removed before. */
 async function heldMeanwhile(
   expiring: ExpiringBackup,
-  { clusterDirectory, leases }: Seen,
+  { clusterDirectory, leases }: RetentionInput,
 ): Promise<string | undefined> {
   const [first] = await storedHolds(clusterDirectory, { ...expiring, name: expiring.backup });
   if (first !== undefined) return whyUnknownHolds(first);
@@ -86,7 +86,7 @@ async function heldMeanwhile(
 }
 
 /** Of one that is off the lists, and noted. */
-export async function finish(
+export async function finishExpiry(
   expiring: ExpiringBackup,
   { control, clusterDirectory }: Pick<ExpireOptions, 'control' | 'clusterDirectory'>,
 ): Promise<number> {
@@ -98,10 +98,10 @@ export async function finish(
 
 async function removeElsewhere(
   backup: ListedCandidate,
-  seen: Seen,
+  seen: RetentionInput,
   expiring: ExpiringBackup,
   { control, clusterDirectory, deleteCommand = [], cluster, signal }: ExpireOptions,
-): Promise<Result> {
+): Promise<RemovalResult> {
   const refusal = (await heldMeanwhile(expiring, seen)) ?? (await control((db) => beginExpiry(db, expiring)));
   if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
   try {
@@ -116,7 +116,7 @@ async function removeElsewhere(
   return { state: 'gone', bytes: 0 };
 }
 
-function recordOf({ backup, reasons }: Decided<ListedCandidate>, { cluster, policy }: Seen): ExpiringBackup {
+function recordOf({ backup, reasons }: DecidedBackup<ListedCandidate>, { cluster, policy }: RetentionInput): ExpiringBackup {
   return {
     cluster,
     backup: backup.name,

@@ -5,7 +5,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Ancestor } from '../postgres/timeline-history.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { entryName } from '../repository/label-entry.ts';
-import { backupsDirectory, listBackups, metaDirectory, namesIn } from '../repository/repository-backup.ts';
+import { backupsDirectory, listBackupNames, metaDirectory, namesIn } from '../repository/repository-backup.ts';
 import { archivedHistories } from '../repository/archived-histories.ts';
 import { isUnreadable } from '../repository/repository-errors.ts';
 import { archivedFiles, archivedPath } from '../repository/wal-archive.ts';
@@ -20,14 +20,14 @@ export interface ArchiveContent {
 }
 
 /** @throws HoldfastError where the description of any of them cannot be read */
-export async function listAll(clusterDirectory: string): Promise<StoredCopy[]> {
+export async function listAllBackups(clusterDirectory: string): Promise<StoredCopy[]> {
   const parent = backupsDirectory(clusterDirectory);
   const names = new Set(await namesIn(parent));
   const isLone = (name: string) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !names.has(metaDirectory(name));
   const lone = [...names].find((name) => isLone(name) && !names.has(`${metaDirectory(name)}.expired`));
   try {
     if (lone !== undefined) throw new Error(`"${join(parent, metaDirectory(lone))}" is missing`);
-    const listed = await listBackups(clusterDirectory);
+    const listed = await listBackupNames(clusterDirectory);
     return await Promise.all(
       listed.map(async (description) => {
         const meta = metaDirectory(join(parent, entryName(description)));
@@ -44,7 +44,7 @@ export async function listAll(clusterDirectory: string): Promise<StoredCopy[]> {
   }
 }
 
-export async function readArchive(clusterDirectory: string): Promise<ArchiveContent | undefined> {
+export async function readArchivedFiles(clusterDirectory: string): Promise<ArchiveContent | undefined> {
   const identity = await readIdentity(clusterDirectory);
   if (identity === undefined) return undefined;
   try {

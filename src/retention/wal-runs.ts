@@ -1,7 +1,7 @@
 /** The files of an archive put together: those that follow each other, with the same fate for the same reason. Pure. */
-import type { DecidedFile } from './decide-wal.ts';
+import type { DecidedWalFile } from './decide-wal.ts';
 
-export interface WalRun {
+export interface ExpiredRun {
   goes: boolean;
   reason: string;
   timeline: number;
@@ -15,8 +15,8 @@ export interface WalRun {
 }
 
 /** Without the timeline histories. Where a segment is missing, the run goes on: nothing that stays lies in between. */
-export function runsOf(files: readonly DecidedFile[]): WalRun[] {
-  const runs: WalRun[] = [];
+export function expiredRunsOf(files: readonly DecidedWalFile[]): ExpiredRun[] {
+  const runs: ExpiredRun[] = [];
   for (const { file, goes, reason } of files) {
     if (file.endsWith('.history')) continue;
     const timeline = Number.parseInt(file.slice(0, 8), 16);

@@ -1,19 +1,19 @@
 /** What is to be done about a schedule at this moment: pure. */
-import type { Firing, Planned, Schedule } from '../control/schedules.ts';
+import type { DueRun, PlannedRun, Schedule } from '../control/schedules.ts';
 import { messageOf } from '../errors.ts';
 import { latestRun, nextRun } from './next-run.ts';
 
-export type Step =
-  | { step: 'plan'; planned: Planned }
-  | { step: 'fire'; firing: Firing }
+export type ScheduleStep =
+  | { step: 'plan'; planned: PlannedRun }
+  | { step: 'fire'; firing: DueRun }
   | { step: 'tend' }
   /** Nothing, until that moment; undefined: until it changes. */
   | { step: 'wait'; until: number | undefined };
 
 /** Milliseconds. What is later than this was missed: see catch_up. */
-export const grace = 300_000;
+export const scheduleGrace = 300_000;
 
-export function decide(schedule: Schedule): Step {
+export function decideSchedule(schedule: Schedule): ScheduleStep {
   const { enabled, nextRun: next, startAt, now, needsTending, problem } = schedule;
   if (enabled && next === null) {
     const planned = plan(schedule, schedule.plannedAfter);
@@ -26,7 +26,7 @@ export function decide(schedule: Schedule): Step {
 }
 
 /** The next run after that moment, or why there is none. */
-function plan({ cron, timeZone }: Schedule, after: number): Planned {
+function plan({ cron, timeZone }: Schedule, after: number): PlannedRun {
   try {
     const following = nextRun(cron, timeZone, after);
     if (following !== undefined) return { following, problem: null };
@@ -36,9 +36,9 @@ function plan({ cron, timeZone }: Schedule, after: number): Planned {
   }
 }
 
-function fire(schedule: Schedule, planned: number): Firing {
+function fire(schedule: Schedule, planned: number): DueRun {
   const { cron, timeZone, now } = schedule;
   const following = plan(schedule, now);
   const due = following.following === null ? planned : latestRun(cron, timeZone, planned, now);
-  return { due, tooLate: now - due > grace, ...following };
+  return { due, tooLate: now - due > scheduleGrace, ...following };
 }

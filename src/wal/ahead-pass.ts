@@ -5,20 +5,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { discardPrepared, placePrepared, type PreparedFile } from './push.ts';
 import {
   forgetRefusal,
-  hasReceipt,
+  hasPushedMarker,
   isBusy,
-  notedRefusal,
-  noteRefusal,
-  settled,
-  tidyReceipts,
-  withReceipt,
-  type Target,
+  recordedRefusal,
+  recordRefusalOf,
+  settleMilliseconds,
+  removeOldMarkers,
+  withPushedMarker,
+  type ArchiveDestination,
 } from './receipts.ts';
 import { inSequence, isWaiting, waitingFiles } from './waiting-files.ts';
 
 export interface PassOptions {
   walDirectory: string;
-  target: Target;
+  target: ArchiveDestination;
   /** How many files behind the first. */
   ahead: number;
   goOn: () => boolean | Promise<boolean>;
@@ -74,12 +74,12 @@ export class AheadPass {
   async #take(): Promise<Turn | undefined> {
     const { walDirectory, ahead, target } = this.#options;
     const waiting = await waitingFiles(walDirectory);
-    await tidyReceipts(walDirectory, new Set(waiting));
+    await removeOldMarkers(walDirectory, new Set(waiting));
     if (await this.#isRefused()) return undefined;
     const sequence = await inSequence(walDirectory, waiting);
     if (sequence.length < 2) return undefined; // the archiver has that one in hand, and keeps up
     for (const name of sequence.slice(0, 1 + ahead)) {
-      if (this.#taken.has(name) || (await hasReceipt(join(walDirectory, name), target))) continue;
+      if (this.#taken.has(name) || (await hasPushedMarker(join(walDirectory, name), target))) continue;
       this.#taken.add(name);
       const turn = { name, before: this.#last, done: Promise.withResolvers<void>() };
       this.#last = turn.done.promise;
@@ -91,7 +91,7 @@ export class AheadPass {
 
   async #isRefused(): Promise<boolean> {
     const { walDirectory } = this.#options;
-    const refused = await notedRefusal(walDirectory);
+    const refused = await recordedRefusal(walDirectory);
     if (refused === undefined) return false;
     if (isWaiting(walDirectory, refused)) return true;
     await forgetRefusal(walDirectory);
@@ -111,13 +111,13 @@ export class AheadPass {
       done.reject(passIsOver);
       if (error === passIsOver) return;
       this.#failure ??= error instanceof Error ? error : new Error(String(error));
-      await noteRefusal(path);
+      await recordRefusalOf(path);
     }
   }
 
   async #archiveHere(path: string, before: Promise<void>, prepare: Prepare): Promise<void> {
     await settles(path);
-    await withReceipt(path, this.#options.target, async () => {
+    await withPushedMarker(path, this.#options.target, async () => {
       const prepared = await prepare(path);
       await before.catch(async () => {
         await discardPrepared(prepared);
@@ -134,11 +134,11 @@ export class AheadPass {
     const path = join(walDirectory, name);
     while (await isBusy(path)) await sleep(pollEvery);
     await before;
-    if (isWaiting(walDirectory, name) && !(await hasReceipt(path, target))) throw passIsOver;
+    if (isWaiting(walDirectory, name) && !(await hasPushedMarker(path, target))) throw passIsOver;
   }
 }
 
 async function settles(path: string): Promise<void> {
   const age = Date.now() - (await stat(path)).ctimeMs;
-  if (age < settled) await sleep(settled - age);
+  if (age < settleMilliseconds) await sleep(settleMilliseconds - age);
 }

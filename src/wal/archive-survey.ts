@@ -11,7 +11,7 @@ import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-histor
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { continuationsOf, isPartialOnly, whatIsPartial } from '../repository/partial-segment.ts';
-import { listBackups, type RepositoryBackup } from '../repository/repository-backup.ts';
+import { listBackupNames, type RepositoryBackup } from '../repository/repository-backup.ts';
 import {
   archivedPath,
   segmentsIn,
@@ -20,7 +20,7 @@ import {
   walLogs,
 } from '../repository/wal-archive.ts';
 import { ChainSurvey } from './chain-survey.ts';
-import { runsOf, type Run } from './runs.ts';
+import { archivedRunsOf, type ArchivedSegmentRun } from './runs.ts';
 
 /** Milliseconds for which a directory's time may not show a change yet. */
 const clockGranularity = 1000;
@@ -30,7 +30,7 @@ const clockGranularity = 1000;
  */
 const fresh = 60_000;
 
-export interface Archive {
+export interface SurveyedArchive {
   /** Whose it is. */
   systemIdentifier: string;
   runs: ArchivedRun[];
@@ -51,7 +51,7 @@ export class ArchiveSurvey {
   }
 
   /** What is there; undefined: the same as last time, or no archive. */
-  async look(): Promise<Archive | undefined> {
+  async look(): Promise<SurveyedArchive | undefined> {
     const identity = await readIdentity(this.#clusterDirectory);
     if (identity === undefined) return undefined;
     const { systemIdentifier, walSegmentSize } = identity;
@@ -59,16 +59,16 @@ export class ArchiveSurvey {
     await this.#readHistories();
     // One that is damaged opens no window, and hides none.
     this.problems = [];
-    const backups = await listBackups(this.#clusterDirectory, (error) =>
+    const backups = await listBackupNames(this.#clusterDirectory, (error) =>
       this.problems.push(messageOf(error)),
     );
     const settled = await this.#withoutFreshHoles(names, walSegmentSize);
-    const byName = runsOf(settled, this.#histories, walSegmentSize);
+    const byName = archivedRunsOf(settled, this.#histories, walSegmentSize);
     const broken = await this.#chain.look(byName, this.#histories, walSegmentSize);
     this.problems.push(...this.#unknown(byName), ...broken.values(), ...this.#chain.problems);
     this.problems.push(...(await this.#partial(byName, walSegmentSize)));
-    const runs = runsOf(settled, this.#histories, walSegmentSize, broken);
-    const archive: Archive = {
+    const runs = archivedRunsOf(settled, this.#histories, walSegmentSize, broken);
+    const archive: SurveyedArchive = {
       systemIdentifier,
       runs: await Promise.all(runs.map((run) => this.#describe(run, walSegmentSize, backups))),
     };
@@ -84,7 +84,7 @@ export class ArchiveSurvey {
   }
 
   /** Timelines of which nobody can tell where they branched off: no recovery finds them. */
-  #unknown(runs: readonly Run[]): string[] {
+  #unknown(runs: readonly ArchivedSegmentRun[]): string[] {
     const timelines = new Set(runs.map(({ timeline }) => timeline).filter((timeline) => timeline > 1));
     return [...timelines]
       .filter((timeline) => !this.#histories.has(timeline))
@@ -92,7 +92,7 @@ export class ArchiveSurvey {
   }
 
   /** Segments that are there as .partial only, though no history says that their timeline was left there. */
-  async #partial(runs: readonly Run[], segmentSize: number): Promise<string[]> {
+  async #partial(runs: readonly ArchivedSegmentRun[], segmentSize: number): Promise<string[]> {
     const found: string[] = [];
     for (const { timeline, to } of runs) {
       const segment = segmentName({ timeline, number: to + 1n }, segmentSize);
@@ -154,7 +154,7 @@ export class ArchiveSurvey {
     return (await stat(archivedPath(this.#clusterDirectory, name))).mtime;
   }
 
-  async #describe(run: Run, segmentSize: number, backups: readonly RepositoryBackup[]): Promise<ArchivedRun> {
+  async #describe(run: ArchivedSegmentRun, segmentSize: number, backups: readonly RepositoryBackup[]): Promise<ArchivedRun> {
     const size = BigInt(segmentSize);
     const { timeline, from, to, missing, follows } = run;
     const name = (number: bigint) => segmentName({ timeline, number }, segmentSize);

@@ -10,7 +10,7 @@ import { segmentName } from '../postgres/wal-segment.ts';
 import { readCompressedFile } from '../repository/compressed-file.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { readLinks } from '../postgres/segment-chain.ts';
-import type { Run } from './runs.ts';
+import type { ArchivedSegmentRun } from './runs.ts';
 
 /** Pairs that are read at a look: decompressing takes a processor. */
 const atALook = 16;
@@ -42,7 +42,7 @@ export class ChainSurvey {
 
   /** Why the segment before each of these does not lead to it, as far as has been seen by now. */
   async look(
-    runs: readonly Run[],
+    runs: readonly ArchivedSegmentRun[],
     histories: ReadonlyMap<number, readonly Ancestor[]>,
     segmentSize: number,
   ): Promise<Map<string, string>> {
@@ -108,7 +108,7 @@ export class ChainSurvey {
 }
 
 /** Those that follow each other, across a switch from the parent's timeline, too; the newest first. */
-function pairsOf(runs: readonly Run[], segmentSize: number): Pair[] {
+function pairsOf(runs: readonly ArchivedSegmentRun[], segmentSize: number): Pair[] {
   const pairs: Pair[] = [];
   for (const { timeline, from, to, follows } of runs) {
     const name = (number: bigint, of = timeline) => segmentName({ timeline: of, number }, segmentSize);

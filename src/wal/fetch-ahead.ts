@@ -12,9 +12,9 @@ import { thisProcess } from '../identity/process.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { leaseVariable, renewLease } from '../repository/renew-lease.ts';
 import { requireIdentity } from './fetch.ts';
-import { SegmentMakers } from './segment-makers.ts';
+import { SegmentPrefetcher } from './segment-makers.ts';
 import { serverRuns } from './server-state.ts';
-import { isRecovering, readOwner, readWanted, readySegments, type SpoolOwner } from './spool.ts';
+import { isRecovering, readSpoolOwner, readRequested, prefetchedSegments, type SpoolOwner } from './spool.ts';
 
 export interface FetchAheadOptions {
   spool: string;
@@ -36,7 +36,7 @@ export async function fetchAhead({ spool, after, ahead }: FetchAheadOptions): Pr
   if (owner === undefined) return;
   const { clusterDirectory } = owner;
   const identity = await requireIdentity(clusterDirectory);
-  const makers = new SegmentMakers({ spool, clusterDirectory, identity });
+  const makers = new SegmentPrefetcher({ spool, clusterDirectory, identity });
   try {
     await keepReady({ spool, owner, ahead, makers, segmentSize: identity.walSegmentSize }, after);
   } finally {
@@ -49,7 +49,7 @@ interface Reading {
   spool: string;
   owner: SpoolOwner;
   ahead: number;
-  makers: SegmentMakers;
+  makers: SegmentPrefetcher;
   segmentSize: number;
 }
 
@@ -61,12 +61,12 @@ async function keepReady(reading: Reading, after: string): Promise<void> {
   let taken = 0;
   let renewed = performance.now();
   while (await isOurs(spool)) {
-    const now = await readWanted(spool);
+    const now = await readRequested(spool);
     if (now !== undefined && now !== wanted) {
       wanted = now;
       next = await follow(spool, makers, nextSegment(now, segmentSize), next);
     }
-    const ready = await readySegments(spool);
+    const ready = await prefetchedSegments(spool);
     if (ready.length !== taken) idleSince = performance.now();
     if (ready.length < taken && performance.now() - renewed > renewEvery) {
       renewed = performance.now();
@@ -105,7 +105,7 @@ function beginMore(reading: Reading, ready: readonly string[], next: string): st
 /** The fetch that started this process gives it the spool; undefined: it has not. */
 async function untilOwner(spool: string): Promise<SpoolOwner | undefined> {
   for (const end = performance.now() + idleWithNothing; performance.now() < end; await sleep(pollEvery)) {
-    if (await isThisProcess(spool)) return readOwner(spool);
+    if (await isThisProcess(spool)) return readSpoolOwner(spool);
   }
   return undefined;
 }
@@ -123,14 +123,14 @@ async function isOurs(spool: string): Promise<boolean> {
 }
 
 async function isThisProcess(spool: string): Promise<boolean> {
-  return isDeepStrictEqual((await readOwner(spool))?.process, thisProcess());
+  return isDeepStrictEqual((await readSpoolOwner(spool))?.process, thisProcess());
 }
 
 /** Replay has got the segment before `wanted`; returns what is to be made ready next. */
-async function follow(spool: string, makers: SegmentMakers, wanted: string, next: string): Promise<string> {
-  const isOnItsWay = [...(await readySegments(spool)), ...makers.names, next].includes(wanted);
+async function follow(spool: string, makers: SegmentPrefetcher, wanted: string, next: string): Promise<string> {
+  const isOnItsWay = [...(await prefetchedSegments(spool)), ...makers.names, next].includes(wanted);
   if (!isOnItsWay) await makers.allDone();
-  const ready = await readySegments(spool);
+  const ready = await prefetchedSegments(spool);
   // Where it has gone elsewhere, nothing that is ready is of use.
   const useless = isOnItsWay ? ready.filter((name) => name < wanted) : ready;
   await Promise.all(useless.map((name) => rm(join(spool, name), { force: true })));

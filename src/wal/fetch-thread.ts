@@ -7,7 +7,7 @@ import { keepFreedMemory } from '../repository/keep-freed-memory.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { doTasks } from '../thread-tasks.ts';
 import { writeSegment } from './fetch.ts';
-import { lookAt } from './segment-look.ts';
+import { examineSegment } from './segment-look.ts';
 
 export interface FetchSetup {
   spool: string;
@@ -29,7 +29,7 @@ function makeReady(name: string): boolean {
     try {
       const target = openSync(temporary, 'w', 0o600);
       try {
-        const look = lookAt(name, clusterDirectory);
+        const look = examineSegment(name, clusterDirectory);
         writeSegment(source, target, { name, archived, identity, look });
         // The fetch that needs it reads it closely.
         if (look?.isSuspect === true) throw new Error(`${name} may create a tablespace`);

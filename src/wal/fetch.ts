@@ -16,7 +16,7 @@ import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { writeAt } from '../repository/write-at.ts';
 import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
 import { writtenAs } from './our-directories.ts';
-import type { SegmentLook } from './segment-look.ts';
+import type { SegmentExamination } from './segment-look.ts';
 import { serverRuns } from './server-state.ts';
 import { checkSegment, notWal } from './source-file.ts';
 
@@ -27,7 +27,7 @@ export interface FetchOptions {
   path: string;
   clusterDirectory: string;
   /** What looks at a segment before it is handed out; undefined: nobody does. */
-  look?: SegmentLook | undefined;
+  look?: SegmentExamination | undefined;
   /** Where that may have found something. @throws HoldfastError where it must not be handed out */
   onSuspect?: ((identity: ClusterIdentity) => Promise<void>) | undefined;
 }
@@ -104,7 +104,7 @@ interface Expected {
   name: string;
   archived: string;
   identity: ClusterIdentity;
-  look?: SegmentLook | undefined;
+  look?: SegmentExamination | undefined;
 }
 
 /** Every frame, the size and the header are checked; the thread is busy with it. */

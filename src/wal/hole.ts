@@ -21,7 +21,7 @@ const pollEvery = 500;
  * false: the archive ends before `name`. true: there is a hole, and `name` has come meanwhile.
  * @throws HoldfastError `wal_missing` where it has not
  */
-export async function hasCome(
+export async function appearsAfterGap(
   name: string,
   { walDirectory, clusterDirectory }: { walDirectory: string; clusterDirectory: string },
   isThere: () => Promise<boolean>,
@@ -40,7 +40,7 @@ export async function hasCome(
  * Whether pg_wal has that segment, as a backup brings it that was made before its WAL was archived: PostgreSQL reads
  * what is there where the archive has nothing. A file that only waits to be used again begins with another address.
  */
-export async function isInPlace(name: string, walDirectory: string): Promise<boolean> {
+export async function isAlreadyInPlace(name: string, walDirectory: string): Promise<boolean> {
   const file = await open(join(walDirectory, name)).catch(() => undefined);
   if (file === undefined) return false;
   try {

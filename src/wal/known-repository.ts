@@ -8,7 +8,7 @@ import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { temporaryName } from '../identity/temporary.ts';
-import { syncDirectory, writeSynced } from '../repository/durable-files.ts';
+import { fsyncDirectory, writeSynced } from '../repository/durable-files.ts';
 import { pushDirectory } from './our-directories.ts';
 
 const fileName = 'repositories';
@@ -16,7 +16,7 @@ const fileName = 'repositories';
 const temporaryPrefix = 'new.';
 
 /** Its id; undefined: nothing has been archived there from this data directory. */
-export async function knownRepository(
+export async function readKnownRepository(
   walDirectory: string,
   clusterDirectory: string,
 ): Promise<string | undefined> {
@@ -35,12 +35,12 @@ export async function rememberRepository(
   const directory = pushDirectory(walDirectory);
   if (!existsSync(directory)) {
     await mkdir(directory, { mode: 0o700 });
-    await syncDirectory(dirname(directory));
+    await fsyncDirectory(dirname(directory));
   }
   const temporary = join(directory, temporaryName(`${temporaryPrefix}${fileName}`));
   await writeSynced(temporary, Buffer.from(`${JSON.stringify(Object.fromEntries(ids))}\n`), 0o600);
   await rename(temporary, join(directory, fileName));
-  await syncDirectory(directory);
+  await fsyncDirectory(directory);
 }
 
 /** From now on this one is known there. The receipts go, since they say what another repository has. */
@@ -49,7 +49,7 @@ export async function replaceKnownRepository(
   clusterDirectory: string,
   id: string,
 ): Promise<void> {
-  if ((await knownRepository(walDirectory, clusterDirectory)) !== id)
+  if ((await readKnownRepository(walDirectory, clusterDirectory)) !== id)
     await rm(pushDirectory(walDirectory), { recursive: true, force: true });
   await rememberRepository(walDirectory, clusterDirectory, id);
 }

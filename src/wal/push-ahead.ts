@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { TaskThread } from '../thread-tasks.ts';
 import { AheadPass } from './ahead-pass.ts';
 import { prepareWal, type PreparedFile } from './push.ts';
-import { declaredTarget, isOurs } from './receipts.ts';
+import { declaredDestination, isOwnDirectory } from './receipts.ts';
 import { sameRepository } from './same-repository.ts';
 import { waitingFiles } from './waiting-files.ts';
 
@@ -36,8 +36,8 @@ const many = 6;
 export async function pushAhead(options: AheadOptions): Promise<number> {
   const { dataDirectory, clusterDirectory, compressLevel, ahead, mayUseThreads = false, goOn } = options;
   const walDirectory = join(dataDirectory, 'pg_wal');
-  const target = await declaredTarget(walDirectory);
-  if (target?.clusterDirectory !== clusterDirectory || !(await isOurs(walDirectory))) return 0;
+  const target = await declaredDestination(walDirectory);
+  if (target?.clusterDirectory !== clusterDirectory || !(await isOwnDirectory(walDirectory))) return 0;
   await sameRepository(walDirectory, clusterDirectory); // else receipts would speak of another one
   const hasMany = mayUseThreads && (await waitingFiles(walDirectory)).length >= many;
   const pass = new AheadPass({ walDirectory, target, ahead, goOn });

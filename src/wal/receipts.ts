@@ -22,7 +22,7 @@ import { walFileKind } from '../repository/wal-archive.ts';
 import { rememberRepository } from './known-repository.ts';
 import { pushDirectory } from './our-directories.ts';
 
-export interface Target {
+export interface ArchiveDestination {
   /** The cluster's directory in the repository. */
   clusterDirectory: string;
   /** As invocationOf() says; undefined: the script cannot use receipts. */
@@ -33,12 +33,12 @@ export interface Target {
  * Milliseconds for which a file has to have been left alone before it is read: longer than the granularity of the
  * file system's clock, so that a later write shows.
  */
-export const settled = 30;
+export const settleMilliseconds = 30;
 /** Milliseconds for which a file that another process has in hand is waited for. */
 const patience = 10_000;
 
 /** Of a file in pg_wal. */
-export function receiptPath(path: string): string {
+export function markerPath(path: string): string {
   return join(pushDirectory(dirname(path)), basename(path));
 }
 
@@ -57,31 +57,31 @@ function seconds(nanoseconds: bigint): string {
 }
 
 /** Whether that very file has been archived there; waits while somebody is at it. */
-export async function isReceipted(path: string, target: Target): Promise<boolean> {
+export async function isAlreadyPushed(path: string, target: ArchiveDestination): Promise<boolean> {
   const wanted = receiptText(path, target);
-  const receipt = receiptPath(path);
+  const receipt = markerPath(path);
   for (const end = performance.now() + patience; performance.now() < end; await sleep(2)) {
     const found = await readFile(receipt, 'utf8').catch(() => undefined);
     if (found !== undefined) return found === wanted;
     if (!(await isBusy(path))) break;
   }
-  return hasReceipt(path, target);
+  return hasPushedMarker(path, target);
 }
 
 /** The same, without waiting. */
-export async function hasReceipt(path: string, target: Target): Promise<boolean> {
-  const found = await readFile(receiptPath(path), 'utf8').catch(() => undefined);
+export async function hasPushedMarker(path: string, target: ArchiveDestination): Promise<boolean> {
+  const found = await readFile(markerPath(path), 'utf8').catch(() => undefined);
   return found !== undefined && existsSync(path) && found === receiptText(path, target);
 }
 
 /** Three lines: the file, the boot and who may trust it; then the place. */
-function receiptText(path: string, { clusterDirectory, invocation }: Target): string {
+function receiptText(path: string, { clusterDirectory, invocation }: ArchiveDestination): string {
   return [fileIdentity(path), bootId() ?? '', invocation ?? '-', clusterDirectory, ''].join('\n');
 }
 
 /** Whether a process has it in hand. Of one that cannot be seen from here, only its age can tell. */
 export async function isBusy(path: string): Promise<boolean> {
-  const busy = `${receiptPath(path)}.busy`;
+  const busy = `${markerPath(path)}.busy`;
   const text = await readFile(busy, 'utf8').catch(() => undefined);
   if (text === undefined) return false;
   const its = parseProcess(parseJson(text));
@@ -95,11 +95,11 @@ export async function isBusy(path: string): Promise<boolean> {
  * Tells others where this data directory's WAL goes, and later pushes to which repository. A failure to leave that is
  * none of push's.
  */
-export async function declareTarget(path: string, target: Target, repository?: string): Promise<void> {
+export async function declareDestination(path: string, target: ArchiveDestination, repository?: string): Promise<void> {
   const walDirectory = dirname(path);
   if (!existsSync(join(walDirectory, 'archive_status'))) return; // no server's pg_wal
   try {
-    if (!(await isOurs(walDirectory))) return;
+    if (!(await isOwnDirectory(walDirectory))) return;
     if (repository !== undefined) await rememberRepository(walDirectory, target.clusterDirectory, repository);
     await note(walDirectory, 'target', target);
   } catch {
@@ -107,26 +107,26 @@ export async function declareTarget(path: string, target: Target, repository?: s
   }
 }
 
-export async function declaredTarget(walDirectory: string): Promise<Target | undefined> {
-  return (await noted(walDirectory, 'target')) as Target | undefined;
+export async function declaredDestination(walDirectory: string): Promise<ArchiveDestination | undefined> {
+  return (await noted(walDirectory, 'target')) as ArchiveDestination | undefined;
 }
 
 /**
  * What root, say, leaves there by a push that somebody types, the server could not read. The data directory says whose
  * server it is: pg_wal may be a volume that is root's and the group's.
  */
-export async function isOurs(walDirectory: string): Promise<boolean> {
+export async function isOwnDirectory(walDirectory: string): Promise<boolean> {
   return (await stat(dirname(walDirectory))).uid === process.geteuid?.();
 }
 
 /** Until the archiver has got past it, nothing is archived ahead. */
-export async function noteRefusal(path: string): Promise<void> {
+export async function recordRefusalOf(path: string): Promise<void> {
   if (!existsSync(pushDirectory(dirname(path)))) return; // nobody goes ahead
-  if (!(await isOurs(dirname(path)))) return;
+  if (!(await isOwnDirectory(dirname(path)))) return;
   await note(dirname(path), 'refused', basename(path)).catch(() => undefined);
 }
 
-export async function notedRefusal(walDirectory: string): Promise<string | undefined> {
+export async function recordedRefusal(walDirectory: string): Promise<string | undefined> {
   const name = await noted(walDirectory, 'refused');
   return typeof name === 'string' ? name : undefined;
 }
@@ -166,8 +166,8 @@ function parseJson(text: string): unknown {
 }
 
 /** For as long as `archive` takes, others know that the file is in hand; `archive` says whether it has it durable. */
-export async function withReceipt(path: string, target: Target, archive: () => Promise<void>): Promise<void> {
-  const receipt = receiptPath(path);
+export async function withPushedMarker(path: string, target: ArchiveDestination, archive: () => Promise<void>): Promise<void> {
+  const receipt = markerPath(path);
   await writeFile(`${receipt}.busy`, JSON.stringify(thisProcess()), { mode: 0o600 });
   try {
     const before = receiptText(path, target);
@@ -182,7 +182,7 @@ export async function withReceipt(path: string, target: Target, archive: () => P
  * Removes the receipts of files that are not waiting for the archiver any more, and what processes that were killed
  * have left.
  */
-export async function tidyReceipts(walDirectory: string, waiting: ReadonlySet<string>): Promise<void> {
+export async function removeOldMarkers(walDirectory: string, waiting: ReadonlySet<string>): Promise<void> {
   const directory = pushDirectory(walDirectory);
   await removeTemporaries(directory, temporaryPrefix);
   for (const name of await readdir(directory)) {

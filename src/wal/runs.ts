@@ -6,7 +6,7 @@
 import type { Ancestor } from '../postgres/timeline-history.ts';
 import { parseSegmentName, type WalSegment } from '../postgres/wal-segment.ts';
 
-export interface Run {
+export interface ArchivedSegmentRun {
   timeline: number;
   /** The numbers of the first and the last segment. */
   from: bigint;
@@ -29,12 +29,12 @@ interface Span {
  * `histories`: what the timeline history files say, by timeline; `broken`: the segments that the one before them does
  * not lead to, and why. In the order of timelines and positions.
  */
-export function runsOf(
+export function archivedRunsOf(
   names: readonly string[],
   histories: ReadonlyMap<number, readonly Ancestor[]>,
   segmentSize: number,
   broken: ReadonlyMap<string, string> = new Map(),
-): Run[] {
+): ArchivedSegmentRun[] {
   const spans = spansByTimeline(names, segmentSize, broken);
   const timelines = [...spans.keys()].sort((a, b) => a - b);
   return timelines.flatMap((timeline) => {
@@ -46,7 +46,7 @@ export function runsOf(
         ? { timeline, ...first, missing: undefined, follows: undefined }
         : firstRun(timeline, first, parent, spans.get(parent.timeline) ?? [], segmentSize);
     let { to } = first;
-    const later = rest.map((span): Run => {
+    const later = rest.map((span): ArchivedSegmentRun => {
       const hole = { from: { timeline, number: to + 1n }, to: { timeline, number: span.from - 1n } };
       ({ to } = span);
       const missing = span.broken === undefined ? hole : undefined;
@@ -63,7 +63,7 @@ function firstRun(
   parent: Ancestor,
   ofParent: readonly Span[],
   segmentSize: number,
-): Run {
+): ArchivedSegmentRun {
   const begin = parent.end / BigInt(segmentSize);
   const before = ofParent.filter(({ from }) => from < begin).at(-1);
   const reached = before !== undefined && before.to >= begin - 1n;

@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { noRepository, ownerFile, readOwner } from '../repository/repository-owner.ts';
-import { knownRepository } from './known-repository.ts';
+import { readKnownRepository } from './known-repository.ts';
 
 /**
  * The id of the repository; undefined: an older release has made it. @throws HoldfastError `no_repository`,
@@ -13,7 +13,7 @@ export async function sameRepository(
   clusterDirectory: string,
 ): Promise<string | undefined> {
   const owner = await readOwner(clusterDirectory);
-  const known = await knownRepository(walDirectory, clusterDirectory);
+  const known = await readKnownRepository(walDirectory, clusterDirectory);
   if (known === undefined || known === owner?.id) return owner?.id;
   const dataDirectory = dirname(resolve(walDirectory));
   if (owner === undefined) throw noRepository(clusterDirectory, { id: known, dataDirectory });

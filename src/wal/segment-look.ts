@@ -11,14 +11,14 @@ import { segmentBeforeIn } from '../repository/segment-before.ts';
 import { archivedPath, walFileKind } from '../repository/wal-archive.ts';
 
 /** undefined: there is nothing to look at. */
-export function lookAt(name: string, clusterDirectory: string): SegmentLook | undefined {
+export function examineSegment(name: string, clusterDirectory: string): SegmentExamination | undefined {
   const lookedTo = process.env[lookedToVariable];
   if (lookedTo === undefined || walFileKind(name) !== 'segment' || isLookedThrough(name, lookedTo))
     return undefined;
-  return new SegmentLook(name, clusterDirectory);
+  return new SegmentExamination(name, clusterDirectory);
 }
 
-export class SegmentLook {
+export class SegmentExamination {
   readonly #name: string;
   readonly #clusterDirectory: string;
   #pageSize: number | undefined;

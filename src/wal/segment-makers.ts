@@ -5,7 +5,7 @@ import type { FetchSetup } from './fetch-thread.ts';
 /** One is decompressed while another is written. */
 const atOnce = 2;
 
-export class SegmentMakers {
+export class SegmentPrefetcher {
   readonly #setup: FetchSetup;
   readonly #idle: TaskThread<boolean>[] = [];
   readonly #underWay = new Map<string, Promise<string | undefined>>();

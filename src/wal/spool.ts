@@ -44,7 +44,7 @@ export function isStandby(walDirectory: string): boolean {
   return existsSync(join(dirname(walDirectory), 'standby.signal'));
 }
 
-export async function readOwner(spool: string): Promise<SpoolOwner | undefined> {
+export async function readSpoolOwner(spool: string): Promise<SpoolOwner | undefined> {
   const text = await readFile(join(spool, 'owner'), 'utf8').catch(() => '');
   const [process = '', , invocation, clusterDirectory] = text.split('\n');
   const its = parseProcess(parseJson(process));
@@ -82,7 +82,7 @@ export async function isFilled(spool: string, owner: SpoolOwner): Promise<boolea
 
 /** Removes what is there, if it is not for this archive or of an earlier boot; returns who fills it now. */
 export async function usableOwner(spool: string, clusterDirectory: string): Promise<SpoolOwner | undefined> {
-  const owner = await readOwner(spool);
+  const owner = await readSpoolOwner(spool);
   if (owner !== undefined && owner.process.boot === bootId() && owner.clusterDirectory === clusterDirectory)
     return owner;
   await rm(spool, { recursive: true, force: true });
@@ -96,7 +96,7 @@ export async function removeStaleSpool(walDirectory: string): Promise<void> {
 }
 
 /** false: it is not there. Waits where it is being made ready. */
-export async function takeReady(
+export async function takePrefetched(
   spool: string,
   owner: SpoolOwner,
   name: string,
@@ -117,17 +117,17 @@ export async function takeReady(
 }
 
 /** Tells whoever fills the spool where replay is. */
-export async function noteWanted(spool: string, name: string): Promise<void> {
+export async function recordRequested(spool: string, name: string): Promise<void> {
   await writeFile(join(spool, 'wanted'), name, { mode: 0o600 }).catch(() => undefined);
 }
 
-export async function readWanted(spool: string): Promise<string | undefined> {
+export async function readRequested(spool: string): Promise<string | undefined> {
   const name = await readFile(join(spool, 'wanted'), 'utf8').catch(() => '');
   return walFileKind(name) === 'segment' ? name : undefined;
 }
 
 /** In order. */
-export async function readySegments(spool: string): Promise<string[]> {
+export async function prefetchedSegments(spool: string): Promise<string[]> {
   const names = await readdir(spool);
   return names.filter((name) => walFileKind(name) === 'segment').sort();
 }

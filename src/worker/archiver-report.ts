@@ -1,5 +1,5 @@
 /** Notes how each cluster's archiver is doing, and what a recovery has left in its configuration, for "holdfast check" and for everybody who reads table cluster. */
-import type { Target } from '../backup/target.ts';
+import type { ClusterServer } from '../backup/target.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { archiver } from '../control/targets.ts';
 import { reportCluster } from '../control/workers.ts';
@@ -8,13 +8,13 @@ import type { Log } from '../log.ts';
 
 export async function reportArchivers(
   control: ControlLink,
-  targets: Iterable<Target>,
+  targets: Iterable<ClusterServer>,
   log: Log,
 ): Promise<void> {
   await Promise.all([...targets].map((target) => reportArchiver(control, target, log)));
 }
 
-async function reportArchiver(control: ControlLink, target: Target, log: Log): Promise<void> {
+async function reportArchiver(control: ControlLink, target: ClusterServer, log: Log): Promise<void> {
   try {
     const { db: server } = await target.companion();
     const report = await archiver(server);

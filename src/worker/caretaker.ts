@@ -5,39 +5,39 @@
  */
 import type { Connection } from '../control/connection.ts';
 import type { ControlLink } from '../control/control-link.ts';
-import { failRestored, liveRequests, markFailed, stateOf, type LiveRequest } from '../control/requests.ts';
+import { failRestored, unfinishedRequests, markFailed, stateOf, type UnfinishedRequest } from '../control/requests.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { Deserted } from './deserted.ts';
+import { MissingCallers } from './deserted.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { Jobs } from './jobs.ts';
-import type { TakeOver } from './take-over.ts';
+import type { ActiveRuns } from './jobs.ts';
+import type { Rescuer } from './take-over.ts';
 
-export interface CaretakerOptions {
+export interface ReconcilerOptions {
   control: ControlLink;
   instance: string;
   clusters: ReadonlySet<string>;
-  jobs: Jobs;
+  jobs: ActiveRuns;
   dispatcher: Dispatcher;
-  takeOver: TakeOver;
+  takeOver: Rescuer;
   log: Log;
 }
 
-export class Caretaker {
-  readonly #options: CaretakerOptions;
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
   readonly #asking = new Set<number>();
-  readonly #deserted = new Deserted();
+  readonly #deserted = new MissingCallers();
   #leaving = false;
   #restoredSeen = false;
 
-  constructor(options: CaretakerOptions) {
+  constructor(options: ReconcilerOptions) {
     this.#options = options;
   }
 
   async look(): Promise<void> {
     const { control, jobs, dispatcher, clusters } = this.#options;
     const mine = jobs.ids();
-    const live = await control.run(liveRequests);
+    const live = await control.run(unfinishedRequests);
     await this.#tellJobs(mine, live);
     if (
       live.some(({ state, cluster, restored }) => state === 'requested' && !restored && clusters.has(cluster))
@@ -49,7 +49,7 @@ export class Caretaker {
     for (const request of live) this.#takeCareOf(request);
   }
 
-  #endDeserted(live: LiveRequest[]): void {
+  #endDeserted(live: UnfinishedRequest[]): void {
     const missing = live.filter(({ callerGone }) => callerGone).map(({ id }) => id);
     for (const id of this.#deserted.look(missing)) {
       const reason = 'the start_backup that requested it ended without returning';
@@ -63,7 +63,7 @@ export class Caretaker {
   }
 
   /** At the second look that finds some: after a failover, workers are given the time to come back. */
-  async #endRestored(live: LiveRequest[]): Promise<void> {
+  async #endRestored(live: UnfinishedRequest[]): Promise<void> {
     const { control, log } = this.#options;
     const seenBefore = this.#restoredSeen;
     this.#restoredSeen = live.some(({ restored, workerAlive }) => restored && !workerAlive);
@@ -93,7 +93,7 @@ export class Caretaker {
     this.#leaving = true;
   }
 
-  async #tellJobs(mine: number[], live: LiveRequest[]): Promise<void> {
+  async #tellJobs(mine: number[], live: UnfinishedRequest[]): Promise<void> {
     const states = new Map(live.map(({ id, state }) => [id, state]));
     for (const id of mine) {
       const job = this.#options.jobs.get(id);
@@ -103,7 +103,7 @@ export class Caretaker {
     }
   }
 
-  #takeCareOf({ id, state, instance, workerAlive, restored }: LiveRequest): void {
+  #takeCareOf({ id, state, instance, workerAlive, restored }: UnfinishedRequest): void {
     const { jobs, takeOver } = this.#options;
     if (workerAlive) takeOver.forget(id);
     if (this.#leaving || state === 'requested' || restored || jobs.get(id)) return;

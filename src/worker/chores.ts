@@ -25,7 +25,7 @@ import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { choreRunners } from './chore-runners.ts';
-import { Every } from './every.ts';
+import { PeriodicTask } from './every.ts';
 
 export interface ChoresOptions {
   control: ControlLink;
@@ -45,7 +45,7 @@ const whileLocked = 500;
 export class Chores {
   readonly #options: ChoresOptions;
   readonly #clusters: string[];
-  readonly #look: Every;
+  readonly #look: PeriodicTask;
   readonly #stopping = new AbortController();
   /** By cluster and kind. */
   readonly #running = new Map<string, { id: number; ended: Promise<void> }>();
@@ -56,7 +56,7 @@ export class Chores {
   constructor(options: ChoresOptions) {
     this.#options = options;
     this.#clusters = options.config.clusters.map(({ name }) => name);
-    this.#look = new Every(lookEvery, () => this.#takeAll(), options.log);
+    this.#look = new PeriodicTask(lookEvery, () => this.#takeAll(), options.log);
   }
 
   start(): void {

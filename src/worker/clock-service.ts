@@ -2,12 +2,12 @@
 import { HoldfastError, messageOf } from '../errors.ts';
 import { followClock } from '../retention/clock.ts';
 import { everyCluster, type EveryClusterOptions } from './every-cluster.ts';
-import type { Every } from './every.ts';
+import type { PeriodicTask } from './every.ts';
 
 /** Milliseconds. */
 const lookEvery = 1_800_000;
 
-export function clockService(options: EveryClusterOptions): Every {
+export function clockService(options: EveryClusterOptions): PeriodicTask {
   return everyCluster(options, {
     every: lookEvery,
     look: followClock,

@@ -6,7 +6,7 @@
 const looks = 5;
 const milliseconds = 8000;
 
-export class Deserted {
+export class MissingCallers {
   #missing = new Map<number, { since: number; looks: number }>();
 
   /** Takes the requests whose caller is missing at this look; returns those that are deserted. */

@@ -4,12 +4,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackupSession } from '../backup/backup-session.ts';
-import { Job, type JobContext } from '../backup/job.ts';
+import { RequestRun, type RunContext } from '../backup/job.ts';
 import { preflight } from '../backup/preflight.ts';
 import { runBackup } from '../backup/run-backup.ts';
-import type { Target } from '../backup/target.ts';
+import type { ClusterServer } from '../backup/target.ts';
 import type { ControlLink } from '../control/control-link.ts';
-import { randomKey } from '../control/random-key.ts';
+import { randomLockKey } from '../control/random-key.ts';
 import {
   claimRequest,
   waitingRequests,
@@ -20,20 +20,20 @@ import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { testLabelDirectory } from '../repository/label-directory.ts';
 import { chooseNext, namesOf } from './fairness.ts';
-import type { Jobs } from './jobs.ts';
+import type { ActiveRuns } from './jobs.ts';
 import { Openings } from './openings.ts';
 
 export interface DispatcherOptions {
   control: ControlLink;
   instance: string;
-  targets: ReadonlyMap<string, Target>;
-  jobs: Jobs;
+  targets: ReadonlyMap<string, ClusterServer>;
+  jobs: ActiveRuns;
   maxHeld: number;
   /** Copies of a cluster that a requester has under way at once. */
   maxCopies: number;
   /** By one requester; undefined: half of them. */
   maxHeldByOne: number | undefined;
-  contextFor: (target: Target) => JobContext;
+  contextFor: (target: ClusterServer) => RunContext;
   log: Log;
 }
 
@@ -108,7 +108,7 @@ export class Dispatcher {
     const { targets, jobs, contextFor, log } = this.#options;
     const target = targets.get(request.cluster);
     if (target === undefined) return;
-    const job = new Job(request.id, contextFor(target));
+    const job = new RequestRun(request.id, contextFor(target));
     job.takeSession();
     for (const name of namesOf(request)) this.#served.set(name, performance.now());
     await new Promise<void>((onClaimed) => {
@@ -123,7 +123,7 @@ export class Dispatcher {
     });
   }
 
-  async #run(job: Job, request: WaitingRequest, target: Target, onClaimed: () => void): Promise<void> {
+  async #run(job: RequestRun, request: WaitingRequest, target: ClusterServer, onClaimed: () => void): Promise<void> {
     const labelsTested = testLabelDirectory(job.context.labels, target.name);
     labelsTested.catch(() => undefined); // runBackup says what is wrong
     const session = await this.#openings.open(job);
@@ -156,7 +156,7 @@ export class Dispatcher {
     );
   }
 
-  async #claim(job: Job, target: Target, session: BackupSession): Promise<ClaimedRequest | undefined> {
+  async #claim(job: RequestRun, target: ClusterServer, session: BackupSession): Promise<ClaimedRequest | undefined> {
     const { control, instance } = this.#options;
     const companion = await target.companion();
     const { pid, backendStart, login, database } = session.identity;
@@ -169,7 +169,7 @@ export class Dispatcher {
         lockKey: session.lockKey,
         login,
         database,
-        witnessKey: randomKey(),
+        witnessKey: randomLockKey(),
         companionPid: companion.identity.pid,
         companionKey: companion.lockKey,
       }),

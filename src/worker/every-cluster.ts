@@ -4,16 +4,16 @@
  */
 import { join } from 'node:path';
 import { standing, type RepositoryUse } from '../chores/repository-use.ts';
-import type { Target } from '../backup/target.ts';
+import type { ClusterServer } from '../backup/target.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { Every } from './every.ts';
+import { PeriodicTask } from './every.ts';
 
 export interface EveryClusterOptions {
   control: ControlLink;
-  targets: ReadonlyMap<string, Target>;
+  targets: ReadonlyMap<string, ClusterServer>;
   config: Config;
   log: Log;
 }
@@ -29,7 +29,7 @@ export interface ClusterLook {
 export function everyCluster(
   { control, targets, config, log }: EveryClusterOptions,
   { every, look, onFailure }: ClusterLook,
-): Every {
+): PeriodicTask {
   const lookAtAll = async () => {
     for (const cluster of targets.keys()) {
       const clusterDirectory = join(config.worker.repository, cluster);
@@ -41,7 +41,7 @@ export function everyCluster(
       }
     }
   };
-  return new Every(every, lookAtAll, log);
+  return new PeriodicTask(every, lookAtAll, log);
 }
 
 /** What is wrong with one that is not ours is said by who looks for that: see repositories.ts. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 
-export class Every {
+export class PeriodicTask {
   readonly #milliseconds: number;
   readonly #work: () => Promise<void>;
   readonly #log: Log;

@@ -7,11 +7,11 @@
 import type { WaitingRequest } from '../control/requests.ts';
 
 /** Of a schedule, which a worker's login fires, the owner's role alone. */
-export type Requester = Pick<WaitingRequest, 'requestedBy' | 'requestedLogin'>;
+export type RequestedBy = Pick<WaitingRequest, 'requestedBy' | 'requestedLogin'>;
 
-export function chooseNext<Waiting extends Requester & Pick<WaitingRequest, 'id'>>(
+export function chooseNext<Waiting extends RequestedBy & Pick<WaitingRequest, 'id'>>(
   waiting: readonly Waiting[],
-  held: readonly Requester[],
+  held: readonly RequestedBy[],
   maxHeld: number,
   /** When each of namesOf() a requester was served last, in any unit. */
   served: ReadonlyMap<string, number> = new Map(),
@@ -23,7 +23,7 @@ export function chooseNext<Waiting extends Requester & Pick<WaitingRequest, 'id'
   const reserved = maxHeld > 1 ? Math.max(1, Math.floor(maxHeld / 10)) : 0;
   const heldBy = new Map<string, number>();
   for (const name of held.flatMap(namesOf)) heldBy.set(name, (heldBy.get(name) ?? 0) + 1);
-  const most = (of: ReadonlyMap<string, number>, requester: Requester) =>
+  const most = (of: ReadonlyMap<string, number>, requester: RequestedBy) =>
     Math.max(...namesOf(requester).map((name) => of.get(name) ?? 0));
   return waiting
     .map((request) => ({ request, holds: most(heldBy, request), served: most(served, request) }))
@@ -32,7 +32,7 @@ export function chooseNext<Waiting extends Requester & Pick<WaitingRequest, 'id'
 }
 
 /** What of a requester is counted. */
-export function namesOf({ requestedBy, requestedLogin }: Requester): string[] {
+export function namesOf({ requestedBy, requestedLogin }: RequestedBy): string[] {
   return [`role ${requestedBy}`, ...(requestedLogin === null ? [] : [`login ${requestedLogin}`])];
 }
 

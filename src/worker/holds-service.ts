@@ -2,12 +2,12 @@
 import { messageOf } from '../errors.ts';
 import { bringHoldsTogether } from '../retention/holds.ts';
 import { everyCluster, type EveryClusterOptions } from './every-cluster.ts';
-import type { Every } from './every.ts';
+import type { PeriodicTask } from './every.ts';
 
 /** Milliseconds. A notification is quicker than the look. */
 const lookEvery = 60_000;
 
-export function holdsService(options: EveryClusterOptions): Every {
+export function holdsService(options: EveryClusterOptions): PeriodicTask {
   return everyCluster(options, {
     every: lookEvery,
     look: bringHoldsTogether,

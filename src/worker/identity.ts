@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts';
 import { packageRoot } from '../control/statements.ts';
 import type { WorkerIdentity } from '../control/workers.ts';
 
-export function identify(config: Config): WorkerIdentity {
+export function identifyWorker(config: Config): WorkerIdentity {
   const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as {
     version: string;
   };

@@ -1,18 +1,18 @@
 /** The requests that this worker has in hand. */
-import type { Job } from '../backup/job.ts';
-import type { Requester } from './fairness.ts';
+import type { RequestRun } from '../backup/job.ts';
+import type { RequestedBy } from './fairness.ts';
 
 interface Entry {
-  job: Job;
-  requester: Requester;
+  job: RequestRun;
+  requester: RequestedBy;
   ended: Promise<void>;
 }
 
-export class Jobs {
+export class ActiveRuns {
   readonly #entries = new Map<number, Entry>();
 
   /** Kept until `ended` resolves. */
-  add(job: Job, requester: Requester, ended: Promise<void>): void {
+  add(job: RequestRun, requester: RequestedBy, ended: Promise<void>): void {
     const entry = { job, requester, ended };
     this.#entries.set(job.id, entry);
     void ended.finally(() => {
@@ -21,7 +21,7 @@ export class Jobs {
     });
   }
 
-  get(id: number): Job | undefined {
+  get(id: number): RequestRun | undefined {
     return this.#entries.get(id)?.job;
   }
 
@@ -29,12 +29,12 @@ export class Jobs {
     return [...this.#entries.keys()];
   }
 
-  all(): Job[] {
+  all(): RequestRun[] {
     return [...this.#entries.values()].map(({ job }) => job);
   }
 
   /** Those for which a backup session is open, or being opened. */
-  held(): Requester[] {
+  held(): RequestedBy[] {
     return [...this.#entries.values()]
       .filter(({ job }) => job.holdsSession)
       .map(({ requester }) => requester);

@@ -5,13 +5,13 @@
 import { join } from 'node:path';
 import type { ClusterConfig } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
-import { liveRequests } from '../control/requests.ts';
+import { unfinishedRequests } from '../control/requests.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { removeAbandoned } from '../restore/drill/left-behind.ts';
 import { findLeftovers, removeLeftover } from '../repository/unfinished-backup.ts';
 
-export async function removeLeftovers(
+export async function cleanUpAtStart(
   control: ControlLink,
   repository: string,
   clusters: readonly string[],
@@ -25,7 +25,7 @@ export async function removeLeftovers(
 }
 
 /** Of drills: their directories, and the servers that may still run on them. */
-export async function removeLeftDrills(clusters: readonly ClusterConfig[], log: Log): Promise<void> {
+export async function removeAbandonedDrills(clusters: readonly ClusterConfig[], log: Log): Promise<void> {
   const directories = clusters.flatMap(({ drillDirectory }) =>
     drillDirectory === undefined ? [] : [drillDirectory],
   );
@@ -45,7 +45,7 @@ export async function removeLeftDrills(clusters: readonly ClusterConfig[], log: 
 async function tidy(control: ControlLink, directory: string, cluster: string, log: Log): Promise<void> {
   const leftovers = await findLeftovers(directory);
   if (leftovers.length === 0) return;
-  const live = await control.run(liveRequests);
+  const live = await control.run(unfinishedRequests);
   const held = live.filter((request) => request.cluster === cluster && request.workerAlive);
   for (const leftover of leftovers) {
     if (held.some(({ id }) => id === leftover.id)) continue;

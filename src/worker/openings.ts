@@ -4,8 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackupSession } from '../backup/backup-session.ts';
-import { LeftToOthers, recordRefusal, Superseded, type Job } from '../backup/job.ts';
-import type { Target } from '../backup/target.ts';
+import { LeftToNextWorker, recordRefusal, EndedElsewhere, type RequestRun } from '../backup/job.ts';
+import type { ClusterServer } from '../backup/target.ts';
 import { hasNoConnectionFree } from '../control/connection-error.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 
@@ -16,19 +16,19 @@ const pauseBetweenAttempts = 1000;
 const noteTakes = 1000;
 
 export class Openings {
-  readonly #jobs = new Set<Job>();
+  readonly #jobs = new Set<RequestRun>();
   /** Of each cluster without a free connection: when all who wait there have left. */
-  readonly #lines = new Map<Target, Promise<void>>();
+  readonly #lines = new Map<ClusterServer, Promise<void>>();
   #stopped = false;
 
   /** undefined: the request has failed, or is not ours to take. */
-  async open(job: Job): Promise<BackupSession | undefined> {
+  async open(job: RequestRun): Promise<BackupSession | undefined> {
     this.#jobs.add(job);
     try {
       return await this.#openOrWait(job);
     } catch (error) {
       job.releaseSession();
-      if (error instanceof Superseded || error instanceof LeftToOthers)
+      if (error instanceof EndedElsewhere || error instanceof LeftToNextWorker)
         job.context.log.debug('not taken', { request: job.id, reason: messageOf(error) });
       else await recordRefusal(job, explained(job.context.target, error));
       return undefined;
@@ -40,10 +40,10 @@ export class Openings {
   /** Requests that wait are left as they are. */
   stop(): void {
     this.#stopped = true;
-    for (const job of this.#jobs) job.end(new LeftToOthers('the worker is stopping'));
+    for (const job of this.#jobs) job.end(new LeftToNextWorker('the worker is stopping'));
   }
 
-  async #openOrWait(job: Job): Promise<BackupSession> {
+  async #openOrWait(job: RequestRun): Promise<BackupSession> {
     const { target } = job.context;
     if (this.#lines.has(target)) return this.#waitInLine(job);
     try {
@@ -55,7 +55,7 @@ export class Openings {
   }
 
   /** A few times, where the cluster does not answer. */
-  async #tryAgain(job: Job): Promise<BackupSession> {
+  async #tryAgain(job: RequestRun): Promise<BackupSession> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await connect(job.context.target);
@@ -67,7 +67,7 @@ export class Openings {
     }
   }
 
-  async #waitInLine(job: Job, reason?: HoldfastError): Promise<BackupSession> {
+  async #waitInLine(job: RequestRun, reason?: HoldfastError): Promise<BackupSession> {
     const { target } = job.context;
     const before = this.#lines.get(target) ?? Promise.resolve();
     const { promise: left, resolve: leave } = Promise.withResolvers<void>();
@@ -87,7 +87,7 @@ export class Openings {
     }
   }
 
-  async #untilFree(job: Job): Promise<BackupSession> {
+  async #untilFree(job: RequestRun): Promise<BackupSession> {
     for (;;) {
       try {
         return await this.#tryAgain(job);
@@ -99,25 +99,25 @@ export class Openings {
     }
   }
 
-  async #pause(job: Job): Promise<void> {
-    if (this.#stopped) throw new LeftToOthers('the worker is stopping');
+  async #pause(job: RequestRun): Promise<void> {
+    if (this.#stopped) throw new LeftToNextWorker('the worker is stopping');
     await job.unlessEnded(sleep(pauseBetweenAttempts));
-    if (job.seen !== undefined && job.seen !== 'requested') throw new Superseded(job.id, job.seen);
+    if (job.seen !== undefined && job.seen !== 'requested') throw new EndedElsewhere(job.id, job.seen);
   }
 }
 
 /** The companion first: without it, a session would be held for nothing. */
-async function connect(target: Target): Promise<BackupSession> {
+async function connect(target: ClusterServer): Promise<BackupSession> {
   await target.companion();
   return BackupSession.open(target);
 }
 
-async function describe(job: Job, reason: HoldfastError | undefined): Promise<void> {
+async function describe(job: RequestRun, reason: HoldfastError | undefined): Promise<void> {
   const more = reason === undefined ? ', after other requests' : `: ${messageOf(reason.cause)}`;
   await job.describeWait(`a free connection to its server${more}`);
 }
 
-function explained(target: Target, cause: unknown): HoldfastError {
+function explained(target: ClusterServer, cause: unknown): HoldfastError {
   if (cause instanceof HoldfastError && cause.code !== 'connection_failed') return cause;
   return new HoldfastError('failed', `cluster "${target.name}" does not answer: ${messageOf(cause)}`, {
     code: 'cluster_unreachable',

@@ -20,7 +20,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { backupsDirectory, namesIn } from '../repository/repository-backup.ts';
 import { howToMake, requireUsable } from '../repository/usable.ts';
-import { Every } from './every.ts';
+import { PeriodicTask } from './every.ts';
 
 export interface RepositoriesOptions {
   control: ControlLink;
@@ -35,7 +35,7 @@ const lookEvery = 10_000;
 
 export class Repositories {
   readonly #options: RepositoriesOptions;
-  readonly #service: Every;
+  readonly #service: PeriodicTask;
   readonly #begun = new Set<string>();
   readonly #complaints = new Map<string, string | null>();
   readonly #notRenewed = new Map<string, string>();
@@ -44,7 +44,7 @@ export class Repositories {
 
   constructor(options: RepositoriesOptions) {
     this.#options = options;
-    this.#service = new Every(lookEvery, () => this.#look(), options.log);
+    this.#service = new PeriodicTask(lookEvery, () => this.#look(), options.log);
   }
 
   start(): void {

@@ -5,16 +5,16 @@
  */
 import type { ControlLink } from '../control/control-link.ts';
 import {
-  fireSchedule,
+  enqueueScheduleRun,
   planSchedule,
   schedulesOf,
-  tendSchedule,
+  advanceSchedule,
   type Schedule,
 } from '../control/schedules.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { decide, type Step } from '../schedules/decide.ts';
-import { Every } from './every.ts';
+import { decideSchedule, type ScheduleStep } from '../schedules/decide.ts';
+import { PeriodicTask } from './every.ts';
 
 export interface SchedulerOptions {
   control: ControlLink;
@@ -33,14 +33,14 @@ const looksAtOnce = 5;
 
 export class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #service: Every;
+  readonly #service: PeriodicTask;
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = -Infinity;
   #stopped = false;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#service = new Every(lookEvery, () => this.#look(), options.log);
+    this.#service = new PeriodicTask(lookEvery, () => this.#look(), options.log);
   }
 
   start(): void {
@@ -70,7 +70,7 @@ export class Scheduler {
       let busy = false;
       soonest = undefined;
       for (const schedule of schedules) {
-        const step = decide(schedule);
+        const step = decideSchedule(schedule);
         const next = step.step === 'wait' ? untilThen(step, schedule) : await this.#take(step, schedule);
         if (next === 0) busy = true;
         else if (next !== undefined) soonest = Math.min(next, soonest ?? Infinity);
@@ -83,14 +83,14 @@ export class Scheduler {
   }
 
   /** In how many milliseconds to look again: at once where it is done. */
-  async #take(step: Exclude<Step, { step: 'wait' }>, schedule: Schedule): Promise<number> {
+  async #take(step: Exclude<ScheduleStep, { step: 'wait' }>, schedule: Schedule): Promise<number> {
     const { control, log } = this.#options;
     if (this.#stopped) return tryAgain;
     try {
       const done = await control.tryOnce((db) => {
         if (step.step === 'plan') return planSchedule(db, schedule, step.planned);
-        if (step.step === 'fire') return fireSchedule(db, schedule, step.firing);
-        return tendSchedule(db, schedule);
+        if (step.step === 'fire') return enqueueScheduleRun(db, schedule, step.firing);
+        return advanceSchedule(db, schedule);
       });
       if (done && step.step === 'fire') log.info('a schedule is due', { schedule: schedule.name });
       return done ? 0 : tryAgain;
@@ -107,6 +107,6 @@ export class Scheduler {
 }
 
 /** A moment after it is due: its clock is the database's, and timers may be early. */
-function untilThen({ until }: Extract<Step, { step: 'wait' }>, { now }: Schedule): number | undefined {
+function untilThen({ until }: Extract<ScheduleStep, { step: 'wait' }>, { now }: Schedule): number | undefined {
   return until === undefined ? undefined : Math.max(1, until - now) + 1;
 }

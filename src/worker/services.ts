@@ -1,14 +1,14 @@
 /** What a worker does besides holding backups: how its services start, are woken, and stop together. */
-import type { Target } from '../backup/target.ts';
+import type { ClusterServer } from '../backup/target.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import type { Log } from '../log.ts';
 import { reportArchivers } from './archiver-report.ts';
 import { Chores } from './chores.ts';
 import { clockService } from './clock-service.ts';
-import { Every } from './every.ts';
+import { PeriodicTask } from './every.ts';
 import { holdsService } from './holds-service.ts';
-import { removeLeftDrills, removeLeftovers } from './leftovers.ts';
+import { removeAbandonedDrills, cleanUpAtStart } from './leftovers.ts';
 import { Repositories } from './repositories.ts';
 import { Scheduler } from './scheduler.ts';
 import { SyncService } from './sync-service.ts';
@@ -17,7 +17,7 @@ import { WalServices } from './wal-services.ts';
 export interface ServicesOptions {
   control: ControlLink;
   instance: string;
-  targets: ReadonlyMap<string, Target>;
+  targets: ReadonlyMap<string, ClusterServer>;
   config: Config;
   log: Log;
 }
@@ -27,25 +27,25 @@ const reportEvery = 30_000;
 
 export class Services {
   readonly #options: ServicesOptions;
-  readonly #report: Every;
+  readonly #report: PeriodicTask;
   readonly #repositories: Repositories;
   readonly #wal: WalServices;
   readonly #scheduler: Scheduler;
   readonly #chores: Chores;
   readonly #sync: SyncService;
-  readonly #holds: Every;
-  readonly #clock: Every;
+  readonly #holds: PeriodicTask;
+  readonly #clock: PeriodicTask;
 
   constructor(options: ServicesOptions) {
     const { control, targets, log } = options;
     this.#options = options;
-    this.#report = new Every(reportEvery, () => reportArchivers(control, targets.values(), log), log);
+    this.#report = new PeriodicTask(reportEvery, () => reportArchivers(control, targets.values(), log), log);
     const { repository } = options.config.worker;
     this.#repositories = new Repositories({
       ...options,
       onOurs: (cluster) => {
         this.#clock.now();
-        void removeLeftovers(control, repository, [cluster], log);
+        void cleanUpAtStart(control, repository, [cluster], log);
       },
     });
     this.#wal = new WalServices(options);
@@ -69,7 +69,7 @@ export class Services {
       this.#clock,
     ])
       service.start();
-    void removeLeftDrills(config.clusters, log);
+    void removeAbandonedDrills(config.clusters, log);
   }
 
   /** What was notified while a connection was away is lost. */

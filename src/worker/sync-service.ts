@@ -3,13 +3,13 @@
  * chores, it sends by itself: the last segments of a server are archived when that has shut down.
  */
 import { join } from 'node:path';
-import { findUnsent, sync } from '../chores/sync.ts';
+import { findUnsent, syncRepository } from '../chores/sync.ts';
 import type { ClusterConfig, Config } from '../config/config.ts';
 import { requestChore } from '../control/chores.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { Every } from './every.ts';
+import { PeriodicTask } from './every.ts';
 
 export interface SyncServiceOptions {
   control: ControlLink;
@@ -45,7 +45,7 @@ export class SyncService {
 
 /** Of one cluster. */
 class Sync {
-  readonly service: Every;
+  readonly service: PeriodicTask;
   readonly #cluster: ClusterConfig;
   readonly #clusterDirectory: string;
   readonly #control: ControlLink;
@@ -62,7 +62,7 @@ class Sync {
     this.#clusterDirectory = clusterDirectory;
     this.#control = control;
     this.#log = log;
-    this.service = new Every(lookEvery, () => this.#look(), log);
+    this.service = new PeriodicTask(lookEvery, () => this.#look(), log);
   }
 
   async stop(): Promise<void> {
@@ -95,7 +95,7 @@ class Sync {
     if (performance.now() < this.#notBefore) return;
     const { name, syncCommand: command = [], syncTimeout: timeout } = this.#cluster;
     try {
-      await sync({
+      await syncRepository({
         clusterDirectory: this.#clusterDirectory,
         command,
         timeout,

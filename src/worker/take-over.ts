@@ -5,15 +5,15 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Job, recordFailure, type JobContext } from '../backup/job.ts';
-import { keepLabel } from '../backup/keep-label.ts';
+import { RequestRun, recordFailure, type RunContext } from '../backup/job.ts';
+import { storeLabel } from '../backup/keep-label.ts';
 import { findEntryOf } from '../repository/label-entries.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 import { recordDamage } from '../backup/record-damage.ts';
-import { recoverEnding } from '../backup/recover-label.ts';
-import { removeLeftoversOf, storedEnding } from '../backup/copy/stored.ts';
+import { recoverBackupStop } from '../backup/recover-label.ts';
+import { removeLeftoversOf, storedCopyStop } from '../backup/copy/stored.ts';
 import { complete } from '../backup/run-backup.ts';
-import type { Target } from '../backup/target.ts';
+import type { ClusterServer } from '../backup/target.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import {
   abandonedRequest,
@@ -21,19 +21,19 @@ import {
   lockIsHeldHere,
   markFailed,
   type AbandonedRequest,
-  type Ending,
+  type BackupStop,
 } from '../control/requests.ts';
 import { sessionIsThere, terminate } from '../control/targets.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Jobs } from './jobs.ts';
+import type { ActiveRuns } from './jobs.ts';
 
-export interface TakeOverOptions {
+export interface RescuerOptions {
   control: ControlLink;
   instance: string;
-  targets: ReadonlyMap<string, Target>;
-  jobs: Jobs;
-  contextFor: (target: Target) => JobContext;
+  targets: ReadonlyMap<string, ClusterServer>;
+  jobs: ActiveRuns;
+  contextFor: (target: ClusterServer) => RunContext;
   labels: string;
   repository: string;
   log: Log;
@@ -45,12 +45,12 @@ export interface TakeOverOptions {
  */
 const grace = 1500;
 
-export class TakeOver {
-  readonly #options: TakeOverOptions;
+export class Rescuer {
+  readonly #options: RescuerOptions;
   readonly #considering = new Set<number>();
   readonly #firstSeen = new Map<number, number>();
 
-  constructor(options: TakeOverOptions) {
+  constructor(options: RescuerOptions) {
     this.#options = options;
   }
 
@@ -100,7 +100,7 @@ export class TakeOver {
   }
 
   /** As seen from the server where it lived. Not known counts as no. */
-  async #sessionIsGone(request: AbandonedRequest, target: Target | undefined): Promise<boolean> {
+  async #sessionIsGone(request: AbandonedRequest, target: ClusterServer | undefined): Promise<boolean> {
     if (target === undefined && !request.here) return false;
     const isThere = async () =>
       target
@@ -119,7 +119,7 @@ export class TakeOver {
     return false;
   }
 
-  async #settle(request: AbandonedRequest, target: Target | undefined): Promise<void> {
+  async #settle(request: AbandonedRequest, target: ClusterServer | undefined): Promise<void> {
     if (request.state === 'done' && target) return this.#adopt(request, target);
     if (request.method === 'copy' && target)
       await removeLeftoversOf(this.#clusterDirectory(request), request);
@@ -131,16 +131,16 @@ export class TakeOver {
     });
   }
 
-  async #adopt(request: AbandonedRequest, target: Target): Promise<void> {
+  async #adopt(request: AbandonedRequest, target: ClusterServer): Promise<void> {
     const { control, instance, jobs, contextFor, log } = this.#options;
     this.#firstSeen.delete(request.id);
     if (!(await control.run((db) => adoptRequest(db, request.id, control.name, instance)))) return;
     log.info('took over a request from a dead worker', { request: request.id, state: request.state });
-    const job = new Job(request.id, contextFor(target));
+    const job = new RequestRun(request.id, contextFor(target));
     jobs.add(job, { requestedBy: '', requestedLogin: null }, this.#carryOn(job, request, target));
   }
 
-  async #carryOn(job: Job, request: AbandonedRequest, target: Target): Promise<void> {
+  async #carryOn(job: RequestRun, request: AbandonedRequest, target: ClusterServer): Promise<void> {
     try {
       const window = request.state === 'archiving' ? request : await this.#recover(job, request, target);
       const { startLsn, startWal, stopWal, systemIdentifier } = window;
@@ -155,37 +155,37 @@ export class TakeOver {
   }
 
   /** The label of a backup that was stopped, or was about to be, when its worker died. */
-  async #recover(job: Job, request: AbandonedRequest, target: Target): Promise<AbandonedRequest> {
+  async #recover(job: RequestRun, request: AbandonedRequest, target: ClusterServer): Promise<AbandonedRequest> {
     const { id, cluster, label, startLsn, startWal, systemIdentifier, tablespaces } = request;
     if (startLsn === null || startWal === null || systemIdentifier === null) throw workerLost(request);
     if (request.method === 'copy')
       return this.#recoverCopy(job, request, { id, startLsn, systemIdentifier, timeline: request.timeline });
     const kept = await findEntryOf(this.#options.labels, { id, cluster, systemIdentifier, startLsn });
-    const found: Ending | undefined = kept
+    const found: BackupStop | undefined = kept
       ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
-      : await recoverEnding(target, { label, startLsn, startWal, tablespaces });
+      : await recoverBackupStop(target, { label, startLsn, startWal, tablespaces });
     if (found === undefined) throw workerLost(request);
     job.warn(
       `the worker died between stop and write; backup_label was ${kept ? 'found in the label directory' : 'rebuilt from the backup history file'}`,
     );
-    await keepLabel(job, found, kept ? null : describeRecovered(request, found));
+    await storeLabel(job, found, kept ? null : describeRecovered(request, found));
     return { ...request, stopWal: found.stopWal };
   }
 
   /** Its worker died after pg_backup_stop: with a whole backup in the repository only the row is behind. */
   async #recoverCopy(
-    job: Job,
+    job: RequestRun,
     request: AbandonedRequest,
     backup: { id: number; startLsn: string; systemIdentifier: string; timeline: number | null },
   ): Promise<AbandonedRequest> {
     const directory = this.#clusterDirectory(request);
-    const ending = await storedEnding(directory, backup);
+    const ending = await storedCopyStop(directory, backup);
     await removeLeftoversOf(directory, request);
     if (ending === undefined) throw workerLost(request);
     job.warn('the worker died after the backup was stored; its label was found in the repository');
     await recordDamage(job, ending.damagedPages);
     const kept = await findEntryOf(this.#options.labels, { ...backup, cluster: request.cluster });
-    await keepLabel(job, ending, kept ? null : describeRecovered(request, ending));
+    await storeLabel(job, ending, kept ? null : describeRecovered(request, ending));
     return { ...request, stopWal: ending.stopWal };
   }
 
@@ -198,14 +198,14 @@ export class TakeOver {
  * A server notices a vanished client at once when it is idle, but not during a checkpoint (12 and 13 have
  * no client_connection_check_interval). If the worker's second session there is gone too, so is the worker.
  */
-async function isDeadButBusy(request: AbandonedRequest, target: Target): Promise<boolean> {
+async function isDeadButBusy(request: AbandonedRequest, target: ClusterServer): Promise<boolean> {
   if (request.state === 'running' || request.companionPid === null || request.companionKey === null)
     return false;
   const { db } = await target.companion();
   return !(await sessionIsThere(db, request.companionPid, request.companionKey, request.login));
 }
 
-function describeRecovered(request: AbandonedRequest, ending: Ending): BackupDescription {
+function describeRecovered(request: AbandonedRequest, ending: BackupStop): BackupDescription {
   const { id, cluster, label, startLsn, startWal, systemIdentifier, serverVersion, timeline, startedAt } =
     request;
   return {

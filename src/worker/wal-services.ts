@@ -1,7 +1,7 @@
 /** What a worker does for the WAL of its clusters: archives it ahead of the archiver, and notes what is archived. */
 import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
-import type { Target } from '../backup/target.ts';
+import type { ClusterServer } from '../backup/target.ts';
 import type { Config } from '../config/config.ts';
 import { recordArchivedWal } from '../control/archived-wal.ts';
 import type { ControlLink } from '../control/control-link.ts';
@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { ArchiveSurvey } from '../wal/archive-survey.ts';
 import { pushAhead } from '../wal/push-ahead.ts';
 import { serverPid, serverRuns } from '../wal/server-state.ts';
-import { Every } from './every.ts';
+import { PeriodicTask } from './every.ts';
 
 /** Milliseconds. A notification of the file system is quicker than the look. */
 const lookAheadEvery = 2000;
@@ -18,13 +18,13 @@ const surveyEvery = 5000;
 
 export interface WalServicesOptions {
   control: ControlLink;
-  targets: ReadonlyMap<string, Target>;
+  targets: ReadonlyMap<string, ClusterServer>;
   config: Config;
   log: Log;
 }
 
 export class WalServices {
-  readonly #services: Every[];
+  readonly #services: PeriodicTask[];
   readonly #aheads: Ahead[];
 
   constructor({ control, targets, config, log }: WalServicesOptions) {
@@ -38,7 +38,7 @@ export class WalServices {
             (target) => new Ahead(target, directory(target.name), config.worker.compressLevel, segments, log),
           );
     const surveys = all.map((target) => new Survey(target, directory(target.name), control, log));
-    const survey = new Every(
+    const survey = new PeriodicTask(
       surveyEvery,
       async () => {
         for (const each of surveys) await each.look();
@@ -60,12 +60,12 @@ export class WalServices {
 
 /** Notes what the archive of a cluster holds. Where something is in the way, the next look tries again. */
 class Survey {
-  readonly #target: Target;
+  readonly #target: ClusterServer;
   readonly #archive: ArchiveSurvey;
   readonly #control: ControlLink;
   readonly #complaint: Complaint;
 
-  constructor(target: Target, clusterDirectory: string, control: ControlLink, log: Log) {
+  constructor(target: ClusterServer, clusterDirectory: string, control: ControlLink, log: Log) {
     this.#target = target;
     this.#archive = new ArchiveSurvey(clusterDirectory);
     this.#control = control;
@@ -115,8 +115,8 @@ class Complaint {
 
 /** Of one cluster, where its data directory is on this host and is ours to write to. */
 class Ahead {
-  readonly service: Every;
-  readonly #target: Target;
+  readonly service: PeriodicTask;
+  readonly #target: ClusterServer;
   readonly #clusterDirectory: string;
   readonly #compressLevel: number;
   readonly #segments: number;
@@ -125,13 +125,13 @@ class Ahead {
   #watcher: FSWatcher | undefined;
   #closed = false;
 
-  constructor(target: Target, clusterDirectory: string, compressLevel: number, segments: number, log: Log) {
+  constructor(target: ClusterServer, clusterDirectory: string, compressLevel: number, segments: number, log: Log) {
     this.#target = target;
     this.#clusterDirectory = clusterDirectory;
     this.#compressLevel = compressLevel;
     this.#segments = segments;
     this.#complaint = new Complaint(log, 'cannot archive ahead of the archiver', target.name);
-    this.service = new Every(lookAheadEvery, () => this.#look(), log);
+    this.service = new PeriodicTask(lookAheadEvery, () => this.#look(), log);
   }
 
   close(): void {

@@ -4,8 +4,8 @@
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LeftToOthers, type JobContext } from '../backup/job.ts';
-import { Target } from '../backup/target.ts';
+import { LeftToNextWorker, type RunContext } from '../backup/job.ts';
+import { ClusterServer } from '../backup/target.ts';
 import type { Config } from '../config/config.ts';
 import { ControlLink } from '../control/control-link.ts';
 import { schemaVersion } from '../control/install.ts';
@@ -14,14 +14,14 @@ import { heartbeat, setCompanion, type WorkerIdentity } from '../control/workers
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { onStopSignal } from '../stop-signals.ts';
-import { Caretaker } from './caretaker.ts';
+import { Reconciler } from './caretaker.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { Every } from './every.ts';
-import { identify } from './identity.ts';
-import { Jobs } from './jobs.ts';
+import { PeriodicTask } from './every.ts';
+import { identifyWorker } from './identity.ts';
+import { ActiveRuns } from './jobs.ts';
 import { notifyServiceManager } from './service-manager.ts';
 import { Services } from './services.ts';
-import { TakeOver } from './take-over.ts';
+import { Rescuer } from './take-over.ts';
 
 /** Milliseconds. Together they are less than one query a second. */
 const lookEvery = 2000;
@@ -45,12 +45,12 @@ class Worker {
   readonly #config: Config;
   readonly #log: Log;
   readonly #identity: WorkerIdentity;
-  readonly #jobs = new Jobs();
-  readonly #targets: ReadonlyMap<string, Target>;
+  readonly #jobs = new ActiveRuns();
+  readonly #targets: ReadonlyMap<string, ClusterServer>;
   readonly #control: ControlLink;
   readonly #dispatcher: Dispatcher;
-  readonly #caretaker: Caretaker;
-  readonly #look: Every;
+  readonly #caretaker: Reconciler;
+  readonly #look: PeriodicTask;
   readonly #services: Services;
   readonly #stopping = new AbortController();
   readonly #hurrying = new AbortController();
@@ -60,7 +60,7 @@ class Worker {
   constructor(config: Config, log: Log) {
     this.#config = config;
     this.#log = log;
-    this.#identity = identify(config);
+    this.#identity = identifyWorker(config);
     this.#targets = new Map(config.clusters.map((cluster) => [cluster.name, this.#makeTarget(cluster)]));
     this.#control = new ControlLink({
       connect: { url: config.control.url, applicationName: 'holdfast worker' },
@@ -75,22 +75,22 @@ class Worker {
       instance: this.#identity.instance,
       targets: this.#targets,
       jobs: this.#jobs,
-      contextFor: (target: Target) => this.#contextFor(target),
+      contextFor: (target: ClusterServer) => this.#contextFor(target),
       log,
     };
     const { maxHeld, maxHeldByOne, maxCopies } = config.worker;
     this.#dispatcher = new Dispatcher({ ...shared, maxHeld, maxHeldByOne, maxCopies });
-    this.#caretaker = new Caretaker({
+    this.#caretaker = new Reconciler({
       ...shared,
       clusters: new Set(this.#targets.keys()),
       dispatcher: this.#dispatcher,
-      takeOver: new TakeOver({
+      takeOver: new Rescuer({
         ...shared,
         labels: config.worker.labels,
         repository: config.worker.repository,
       }),
     });
-    this.#look = new Every(lookEvery, () => this.#caretaker.look(), log);
+    this.#look = new PeriodicTask(lookEvery, () => this.#caretaker.look(), log);
     this.#services = new Services({ ...shared, config });
   }
 
@@ -104,7 +104,7 @@ class Worker {
   async run(): Promise<void> {
     await this.#control.open();
     const listener = this.#listener();
-    const pulse = new Every(heartbeatEvery, () => this.#beat(), this.#log);
+    const pulse = new PeriodicTask(heartbeatEvery, () => this.#beat(), this.#log);
     try {
       for (const target of this.#targets.values()) target.prepare();
       for (const service of [listener, this.#look, pulse, this.#services]) service.start();
@@ -184,7 +184,7 @@ class Worker {
     this.#stopping.abort();
   }
 
-  async #drain(pulse: Every): Promise<void> {
+  async #drain(pulse: PeriodicTask): Promise<void> {
     const { drainTimeout } = this.#config.worker;
     this.#control.draining = true;
     pulse.now();
@@ -204,7 +204,7 @@ class Worker {
       if (over) await this.#letArchivingEnd();
       else await this.#endWhatIsHeld();
       this.#caretaker.leave();
-      for (const job of this.#jobs.all()) job.end(new LeftToOthers('the worker is stopping'));
+      for (const job of this.#jobs.all()) job.end(new LeftToNextWorker('the worker is stopping'));
       await Promise.race([this.#jobs.ended(), sleep(endingTakes, undefined, { ref: false })]);
     } finally {
       clearInterval(extending);
@@ -234,10 +234,10 @@ class Worker {
     await Promise.race([this.#nothingIsHeld(), sleep(endingTakes, undefined, { ref: false })]);
   }
 
-  #makeTarget(cluster: Config['clusters'][number]): Target {
+  #makeTarget(cluster: Config['clusters'][number]): ClusterServer {
     const { name, url, dataDirectory, archiveDirectory } = cluster;
     const { instance } = this.#identity;
-    return new Target({
+    return new ClusterServer({
       name,
       connect: { url: url ?? this.#config.control.url },
       dataDirectory,
@@ -254,7 +254,7 @@ class Worker {
     });
   }
 
-  #contextFor(target: Target): JobContext {
+  #contextFor(target: ClusterServer): RunContext {
     const { labels, repository, jobs, compressLevel, walReserve, holdTimeout, maxHoldTimeout } =
       this.#config.worker;
     return {

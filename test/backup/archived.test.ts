@@ -1,17 +1,17 @@
 import test from 'ava';
-import { isArchived, neededFiles } from '../../src/backup/archived.ts';
+import { walIsArchived, neededWalFiles } from '../../src/backup/archived.ts';
 
 const file = { name: 'x', done: false, ready: false, present: false };
 
 test('.done means archived, .ready means not yet', (t) => {
-  t.true(isArchived({ ...file, done: true, present: true }));
-  t.false(isArchived({ ...file, ready: true, present: true }));
-  t.true(isArchived({ ...file, done: true, ready: true }), 'the server looks for .done first');
+  t.true(walIsArchived({ ...file, done: true, present: true }));
+  t.false(walIsArchived({ ...file, ready: true, present: true }));
+  t.true(walIsArchived({ ...file, done: true, ready: true }), 'the server looks for .done first');
 });
 
 test('without a status, a file still in pg_wal waits, and one no longer there was archived', (t) => {
-  t.false(isArchived({ ...file, present: true }));
-  t.true(isArchived(file));
+  t.false(walIsArchived({ ...file, present: true }));
+  t.true(walIsArchived(file));
 });
 
 test('a backup needs every segment from start to stop and its history file', (t) => {
@@ -20,7 +20,7 @@ test('a backup needs every segment from start to stop and its history file', (t)
     startWal: '0000000100000000000000FE',
     stopWal: '000000010000000100000000',
   };
-  t.deepEqual(neededFiles(window, 16 * 1024 * 1024), [
+  t.deepEqual(neededWalFiles(window, 16 * 1024 * 1024), [
     '0000000100000000000000FE',
     '0000000100000000000000FF',
     '000000010000000100000000',

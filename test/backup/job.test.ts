@@ -1,11 +1,11 @@
 import test from 'ava';
-import { Job, type JobContext } from '../../src/backup/job.ts';
+import { RequestRun, type RunContext } from '../../src/backup/job.ts';
 
 // AVA fails where a rejection is not handled, as the worker does.
 test('what fails after its request was ended is of no account, whenever that was', async (t) => {
   const reason = new Error('cancelled');
   for (const endsFirst of [true, false]) {
-    const job = new Job(1, {} as JobContext);
+    const job = new RequestRun(1, {} as RunContext);
     const { promise, reject } = Promise.withResolvers<never>();
     if (endsFirst) job.end(reason);
     const waiting = job.unlessEnded(promise);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import stringWidth from 'string-width';
-import { table, truncate, type Column } from '../../src/cli/table.ts';
+import { table, truncate, type TableColumn } from '../../src/cli/table.ts';
 
 interface Row {
   id: number;
@@ -8,7 +8,7 @@ interface Row {
   note?: string;
 }
 
-const columns: Column<Row>[] = [
+const columns: TableColumn<Row>[] = [
   { title: 'ID', value: ({ id }) => String(id), align: 'right' },
   { title: 'LABEL', value: ({ label }) => label, flexible: true },
   { title: 'NOTE', value: ({ note }) => note ?? '', flexible: true },

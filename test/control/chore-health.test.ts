@@ -1,5 +1,5 @@
 import test from 'ava';
-import { worst, type Finding } from '../../src/control/health.ts';
+import { worstSeverity, type Finding } from '../../src/control/health.ts';
 import type { ChoreStatus } from '../../src/control/status.ts';
 import { findings as allFindings, hour } from '../support/observation.ts';
 
@@ -106,6 +106,6 @@ test('a chore that is complete, runs as long as usual, was given up or was cut s
   const givenUp = { state: 'failed', error: 'no more', errorCode: 'given_up' } as const;
   const asUsual = { ...underWay, state: 'running', runningFor: 5 * hour, usuallyRunsFor: 2 * hour } as const;
   const found = findings({}, cutShort, givenUp, asUsual);
-  t.is(worst(found), 'ok');
+  t.is(worstSeverity(found), 'ok');
   t.is(found.length, 1);
 });

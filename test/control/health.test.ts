@@ -1,10 +1,10 @@
 import test from 'ava';
-import { worst } from '../../src/control/health.ts';
+import { worstSeverity } from '../../src/control/health.ts';
 import { findings, hour, restorable, type Change } from '../support/observation.ts';
 
 test('when all is well, that is said of every cluster', (t) => {
   const found = findings({ requests: [{}] });
-  t.is(worst(found), 'ok');
+  t.is(worstSeverity(found), 'ok');
   t.deepEqual(
     found.map(({ object, message }) => `${object}: ${message}`),
     ['cluster main: served by w', 'cluster main: last complete backup 7200 s ago (7)'],
@@ -157,7 +157,7 @@ for (const [title, change, severity, message] of [
 ] as const satisfies [string, Change, string, string | RegExp][]) {
   test(`${title}: ${severity}`, (t) => {
     const found = findings(change);
-    t.is(worst(found), severity);
+    t.is(worstSeverity(found), severity);
     t.is(found[0]?.severity, severity);
     if (typeof message === 'string') t.is(found[0]?.message, message);
     else t.regex(found[0]?.message ?? '', message);
@@ -177,13 +177,13 @@ for (const [title, change] of [
   ],
 ] as const satisfies [string, Change][]) {
   test(`${title}: ok`, (t) => {
-    t.is(worst(findings(change)), 'ok');
+    t.is(worstSeverity(findings(change)), 'ok');
   });
 }
 
 test('where nobody uses any cluster, all of them count', (t) => {
   const unused = { used: false, workers: [], completeId: null, completeAgo: null };
-  t.is(worst(findings({ clusters: [unused], workers: [] })), 'critical');
+  t.is(worstSeverity(findings({ clusters: [unused], workers: [] })), 'critical');
 });
 
 test('a stopping worker of another cluster is no comfort', (t) => {

@@ -2,7 +2,7 @@ import test from 'ava';
 import {
   holdsRelations,
   isEmptied,
-  isLeftOut,
+  isExcluded,
   isUnloggedContent,
   relationFile,
   unloggedRelation,
@@ -58,11 +58,11 @@ const copied = [
 ];
 
 test('what a server makes anew, or what belongs to another backup, is left out', (t) => {
-  for (const path of leftOut) t.true(isLeftOut(path), path);
+  for (const path of leftOut) t.true(isExcluded(path), path);
 });
 
 test('what looks similar, or lies elsewhere, is copied', (t) => {
-  for (const path of copied) t.false(isLeftOut(path), path);
+  for (const path of copied) t.false(isExcluded(path), path);
 });
 
 test("directories with a server's transient state are copied empty", (t) => {

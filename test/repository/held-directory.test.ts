@@ -1,8 +1,8 @@
 import { chown, lchown, mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { layOut } from '../../src/chores/sync-content.ts';
-import { writeRecord } from '../../src/chores/sync-record.ts';
+import { stageFiles } from '../../src/chores/sync-content.ts';
+import { writeSyncRecord } from '../../src/chores/sync-record.ts';
 import { writeAcceptedTime } from '../../src/repository/accepted-time.ts';
 import { claimRepository } from '../../src/repository/cluster-identity.ts';
 import { forgetBackup, removeFiles, unlistBackup } from '../../src/repository/expired-backup.ts';
@@ -80,7 +80,7 @@ const writes: Record<string, [link: string, write: (cluster: string) => Promise<
         await file.writeFile('wal');
       }),
   ],
-  'what is sent': ['sync', (cluster) => layOut(cluster, { backup: null, from: null })],
+  'what is sent': ['sync', (cluster) => stageFiles(cluster, { backup: null, from: null })],
   'a lock': ['owner.lock', (cluster) => ownerLock(cluster)],
 };
 
@@ -142,7 +142,7 @@ test('root replaces files of a repository for its owner, and locks them, where l
     replaceOwner(byLink, { ...owner, token: 't' }),
   );
   await writeAcceptedTime(byLink, new Date());
-  await writeRecord(byLink, { version: 1 });
+  await writeSyncRecord(byLink, { version: 1 });
   const path = archivedPath(byLink, segment);
   t.true(
     await placeFile(path, writingDirectory(byLink), async (file) => {

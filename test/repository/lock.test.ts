@@ -3,7 +3,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { whileReading, withLock } from '../../src/repository/lock.ts';
+import { withReaderLock, withLock } from '../../src/repository/lock.ts';
 import { startProcess } from '../support/children.ts';
 import { holdfast } from '../support/process.ts';
 import { syncScene } from '../support/sync-scene.ts';
@@ -102,14 +102,14 @@ test('what is not there is not made by locking it', async (t) => {
   const path = join(directory, 'nothing.meta');
   await t.throwsAsync(withLock(path, alone, nothing), { code: 'lock_gone' });
   await t.throwsAsync(withLock(path, together, nothing), { code: 'lock_gone' });
-  await t.throwsAsync(whileReading(path, nothing), { code: 'backup_expired' });
+  await t.throwsAsync(withReaderLock(path, nothing), { code: 'backup_expired' });
 });
 
 test('a reader that waited while the backup was removed says so, and reads nothing', async (t) => {
   const meta = await metaDirectory(t);
   let reading: Promise<string> | undefined;
   await withLock(meta, alone, async () => {
-    reading = whileReading(meta, () => Promise.resolve('read'));
+    reading = withReaderLock(meta, () => Promise.resolve('read'));
     // It has opened the file by now, or finds none: both have to end the same way.
     await new Promise((resolve) => setTimeout(resolve, 200));
     await rename(meta, `${meta}.expired`);
@@ -171,5 +171,5 @@ test('where the file system refuses locks, readers go on in silence, as nobody c
 test('an error of the work itself stays what it is', async (t) => {
   const meta = await metaDirectory(t);
   const error = Object.assign(new Error('mine'), { code: 'lock_gone' });
-  t.is(await t.throwsAsync(whileReading(meta, () => Promise.reject(error))), error);
+  t.is(await t.throwsAsync(withReaderLock(meta, () => Promise.reject(error))), error);
 });

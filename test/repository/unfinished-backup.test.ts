@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { HoldfastError } from '../../src/errors.ts';
 import {
-  findBackup,
+  findStoredBackup,
   formatRepositoryBackup,
-  listBackups,
+  listBackupNames,
   parseRepositoryBackup,
   type RepositoryBackup,
 } from '../../src/repository/repository-backup.ts';
@@ -60,7 +60,7 @@ async function written(t: ExecutionContext, directory?: string) {
 
 test('until it is published nobody lists it; then it is there, with all that is known, and the latest', async (t) => {
   const { cluster, unfinished, names } = await written(t);
-  t.deepEqual(await listBackups(cluster), []);
+  t.deepEqual(await listBackupNames(cluster), []);
   const directory = await unfinished.publish(backup, { ...label, tablespaceMap: Buffer.from('1 /x\n') });
   t.deepEqual(await names(), [name, `${name}.meta`]);
   t.deepEqual(await readdir(directory), ['base.tar.zst']);
@@ -71,9 +71,9 @@ test('until it is published nobody lists it; then it is there, with all that is 
     'tablespace_map',
   ]);
   t.is(await readlink(join(cluster, 'latest')), `backups/${name}`);
-  t.deepEqual(await listBackups(cluster), [backup]);
-  t.deepEqual(await findBackup(cluster, backup), backup);
-  t.is(await findBackup(cluster, { ...backup, startLsn: '0/3000028' }), undefined);
+  t.deepEqual(await listBackupNames(cluster), [backup]);
+  t.deepEqual(await findStoredBackup(cluster, backup), backup);
+  t.is(await findStoredBackup(cluster, { ...backup, startLsn: '0/3000028' }), undefined);
   t.is(await readFile(join(cluster, 'latest.meta'), 'utf8').catch(() => 'none'), 'none');
 });
 
@@ -214,7 +214,7 @@ test('a description without its backup is a leftover, a backup with its descript
   await mkdir(join(cluster, 'backups', `${orphan}.meta`));
   await mkdir(join(cluster, 'backups', 'somebody else’s'));
   t.deepEqual(await findLeftovers(cluster), [{ id: 8, name: orphan, writerIsGone: true }]);
-  t.is((await listBackups(cluster)).length, 1);
+  t.is((await listBackupNames(cluster)).length, 1);
 });
 
 test('a description that is none is an error that names the file', async (t) => {
@@ -222,9 +222,9 @@ test('a description that is none is an error that names the file', async (t) => 
   const directory = await unfinished.publish(backup, label);
   const { files: _, ...without } = backup;
   await writeFile(join(`${directory}.meta`, 'backup.json'), JSON.stringify(without));
-  await t.throwsAsync(listBackups(cluster), { message: /backup\.json" has no number "files"$/ });
+  await t.throwsAsync(listBackupNames(cluster), { message: /backup\.json" has no number "files"$/ });
   const damaged: unknown[] = [];
-  t.deepEqual(await listBackups(cluster, (error) => damaged.push(error)), []);
+  t.deepEqual(await listBackupNames(cluster, (error) => damaged.push(error)), []);
   t.is(damaged.length, 1);
 });
 

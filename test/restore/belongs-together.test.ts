@@ -1,5 +1,5 @@
 import test from 'ava';
-import { mismatch, type Copy } from '../../src/restore/belongs-together.ts';
+import { labelMismatch, type CopyToMatch } from '../../src/restore/belongs-together.ts';
 import type { BackupDescription } from '../../src/repository/label-entry.ts';
 import type { BackupLabel } from '../../src/postgres/backup-label.ts';
 import type { ControlFile } from '../../src/postgres/pg-control.ts';
@@ -48,7 +48,7 @@ const control: ControlFile = {
 };
 const judge = (copy: Partial<ControlFile> & { major?: number }, of: Partial<BackupLabel> = {}) => {
   const { major = 16, ...changed } = copy;
-  return mismatch({ major, control: { ...control, ...changed } } satisfies Copy, description, {
+  return labelMismatch({ major, control: { ...control, ...changed } } satisfies CopyToMatch, description, {
     ...label,
     ...of,
   });

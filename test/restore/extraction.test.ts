@@ -4,7 +4,7 @@ import { ManifestFiles } from '../../src/postgres/manifest-files.ts';
 import type { Manifest } from '../../src/postgres/read-manifest.ts';
 import { encodeHeader, endOfArchive, tarPadding } from '../../src/repository/tar.ts';
 import { contentsOf } from '../../src/restore/extraction/frame-pieces.ts';
-import { Ledger } from '../../src/restore/extraction/ledger.ts';
+import { ManifestChecker } from '../../src/restore/extraction/ledger.ts';
 import { manifestPath } from '../../src/restore/extraction/messages.ts';
 
 function header(name: string, size: number): Buffer {
@@ -72,7 +72,7 @@ function part(at: number, length: number, path = 'base/1', size = 1000) {
 }
 
 test('the parts of a file are put together in whatever order they come', (t) => {
-  const ledger = new Ledger(manifest);
+  const ledger = new ManifestChecker(manifest);
   t.deepEqual(ledger.add(part(700, 300)), { complete: false, problem: undefined });
   t.deepEqual(ledger.add(part(0, 300)), { complete: false, problem: undefined });
   t.deepEqual(ledger.missing(), ['"base/1" has 600 bytes instead of 1000']);
@@ -82,7 +82,7 @@ test('the parts of a file are put together in whatever order they come', (t) => 
 
 test('whatever is not as the manifest has it is a problem', (t) => {
   const problem = (...parts: ReturnType<typeof part>[]) => {
-    const ledger = new Ledger(manifest);
+    const ledger = new ManifestChecker(manifest);
     return parts.map((one) => ledger.add(one).problem).find((found) => found !== undefined);
   };
   t.regex(String(problem({ ...part(0, 1000), crc32c: 1 })), /its CRC-32C is wrong/);
@@ -90,7 +90,7 @@ test('whatever is not as the manifest has it is a problem', (t) => {
   t.regex(String(problem(part(0, 1000), part(0, 1000))), /is there twice/);
   t.regex(String(problem(part(0, 999, 'base/1', 999))), /has 999 bytes instead of 1000/);
   t.regex(String(problem(part(0, 1000, 'base/2'))), /is not in backup_manifest/);
-  t.deepEqual(new Ledger(manifest).missing(), ['"base/1" is missing']);
+  t.deepEqual(new ManifestChecker(manifest).missing(), ['"base/1" is missing']);
 });
 
 test("a tablespace's files are below pg_tblspc in the manifest", (t) => {

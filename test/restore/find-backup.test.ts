@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { HoldfastError } from '../../src/errors.ts';
-import { findBackup, type Whereabouts } from '../../src/restore/find-backup.ts';
+import { findLabel, type LabelSources } from '../../src/restore/find-backup.ts';
 import { readEntry } from '../../src/repository/label-entries.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
@@ -41,8 +41,8 @@ async function addEntry(labels: string, name: string, files: Record<string, stri
 
 const nobodyAsked = { control: undefined, cluster: undefined, latest: false };
 
-async function refusal(t: ExecutionContext, id: number, where: Whereabouts): Promise<HoldfastError> {
-  const error = await t.throwsAsync(findBackup(id, where), { instanceOf: HoldfastError });
+async function refusal(t: ExecutionContext, id: number, where: LabelSources): Promise<HoldfastError> {
+  const error = await t.throwsAsync(findLabel(id, where), { instanceOf: HoldfastError });
   return error;
 }
 
@@ -63,7 +63,7 @@ async function archivingBackup(t: ExecutionContext) {
 test('the control database gives the bytes, also those that are no text', async (t) => {
   const { control, id } = await archivingBackup(t);
   const labels = await temporaryDirectory(t);
-  const backup = await findBackup(id, { ...nobodyAsked, control, labels });
+  const backup = await findLabel(id, { ...nobodyAsked, control, labels });
   t.deepEqual(backup.label, Buffer.from('LABEL: \xff\n', 'latin1'));
   t.deepEqual(backup.tablespaceMap, Buffer.from('1 \xff\n', 'latin1'));
   t.is(backup.state, 'archiving');
@@ -83,7 +83,7 @@ test('what the database does not know is looked for in the label directory', asy
   const { control, id } = await archivingBackup(t);
   const labels = await temporaryDirectory(t);
   const directory = await addEntry(labels, `main/20260101T000000Z-${id + 1}`, { tablespace_map: '1 /x\n' });
-  const backup = await findBackup(id + 1, { ...nobodyAsked, control, labels });
+  const backup = await findLabel(id + 1, { ...nobodyAsked, control, labels });
   t.is(backup.source, directory);
   t.is(backup.tablespaceMap?.toString(), '1 /x\n');
   t.is(backup.state, undefined);
@@ -94,7 +94,7 @@ test('so is a label that has not reached the database yet', async (t) => {
   const id = Number(await requestIn('done', client, worker));
   const labels = await temporaryDirectory(t);
   await addEntry(labels, `main/20260101T000000Z-${id}`);
-  const backup = await findBackup(id, { ...nobodyAsked, control, labels });
+  const backup = await findLabel(id, { ...nobodyAsked, control, labels });
   t.is(backup.label.toString(), `LABEL: of main/20260101T000000Z-${id}\n`);
 
   const error = await refusal(t, id, { ...nobodyAsked, control, labels: await temporaryDirectory(t) });
@@ -108,7 +108,7 @@ test('a database that cannot be reached is no obstacle', async (t) => {
   const labels = await temporaryDirectory(t);
   const directory = await addEntry(labels, 'main/20260101T000000Z-12');
   const control = { url: 'postgres://127.0.0.1:1/nowhere' };
-  t.is((await findBackup(12, { ...nobodyAsked, control, labels })).source, directory);
+  t.is((await findLabel(12, { ...nobodyAsked, control, labels })).source, directory);
 });
 
 test("an id in nobody's records is an error that says where it was looked for", async (t) => {
@@ -133,9 +133,9 @@ test('several backups with one id are listed, and told apart by cluster or by ag
   const error = await refusal(t, 12, { ...nobodyAsked, labels });
   t.is(error.code, 'label_ambiguous');
   for (const directory of [older, newer, other]) t.true(error.message.includes(directory));
-  t.is((await findBackup(12, { ...nobodyAsked, labels, cluster: 'other' })).source, other);
+  t.is((await findLabel(12, { ...nobodyAsked, labels, cluster: 'other' })).source, other);
   t.is((await refusal(t, 12, { ...nobodyAsked, labels, cluster: 'main' })).code, 'label_ambiguous');
-  t.is((await findBackup(12, { ...nobodyAsked, labels, latest: true })).source, newer);
+  t.is((await findLabel(12, { ...nobodyAsked, labels, latest: true })).source, newer);
 });
 
 test('an entry that is incomplete or not what it seems is refused', async (t) => {

@@ -10,7 +10,7 @@ import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { shellWord } from '../../src/restore/commands.ts';
 import { verifyWal } from '../../src/restore/verify-wal.ts';
 import { partialOnWay } from '../../src/restore/partial-on-way.ts';
-import { parseTime, type Target } from '../../src/restore/target.ts';
+import { parseTime, type RecoveryTarget } from '../../src/restore/target.ts';
 import { coverageFrom } from '../../src/restore/wal-path.ts';
 import { ArchiveSurvey } from '../../src/wal/archive-survey.ts';
 import { runProcess } from '../support/children.ts';
@@ -21,9 +21,9 @@ import { MB, segmentBytes, systemIdentifier, walScene } from '../support/wal.ts'
 const name = (n: number, timeline = 1) => `0000000${timeline}000000000000000${n}`;
 const archivedAt = new Date('2026-03-14T12:00:00Z');
 const left: [number, Ancestor[]] = [2, [{ timeline: 1, end: parseLsn('0/300100') }]];
-const latest: Target = { kind: 'latest' };
-const lsn = (text: string): Target => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
-const time = (text: string): Target => ({ kind: 'time', at: parseTime(text), exclusive: false });
+const latest: RecoveryTarget = { kind: 'latest' };
+const lsn = (text: string): RecoveryTarget => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
+const time = (text: string): RecoveryTarget => ({ kind: 'time', at: parseTime(text), exclusive: false });
 
 /** An archive whose segments are of 1 MB; the backup's is the first one of timeline 1. */
 async function archiveOf(directory: string, files: readonly string[]) {
@@ -32,7 +32,7 @@ async function archiveOf(directory: string, files: readonly string[]) {
     await writeFile(archivedPath(directory, file), '');
   }
   const segments = new Set(files.filter((file) => file.length === 24));
-  return (target: Target, timeline = 1, histories: ReadonlyMap<number, readonly Ancestor[]> = new Map()) => {
+  return (target: RecoveryTarget, timeline = 1, histories: ReadonlyMap<number, readonly Ancestor[]> = new Map()) => {
     const path = spansTo(timeline, histories);
     const backup = { id: 7, startWal: name(1), stopWal: name(1), walSegmentSize: MB };
     const coverage = coverageFrom(backup.stopWal, path, segments, MB);
@@ -46,7 +46,7 @@ test('a segment that is there as .partial only is named where the target lies in
   const found = await archiveOf(directory, [name(1), name(2), `${name(3)}.partial`]);
   for (const target of [latest, lsn('0/300001'), time('2026-03-14 12:00:01Z')])
     t.like(await found(target), { segment: name(3), continuation: undefined });
-  for (const target of [{ kind: 'immediate' } as Target, lsn('0/300000'), time('2026-03-14 11:59:59Z')])
+  for (const target of [{ kind: 'immediate' } as RecoveryTarget, lsn('0/300000'), time('2026-03-14 11:59:59Z')])
     t.is(await found(target), undefined);
 });
 

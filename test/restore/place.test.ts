@@ -4,8 +4,8 @@ import { chmod, link, readFile, rm, stat, symlink, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { HoldfastError } from '../../src/errors.ts';
-import type { Backup } from '../../src/restore/backup.ts';
-import { place } from '../../src/restore/place.ts';
+import type { LabelledBackup } from '../../src/restore/backup.ts';
+import { placeLabel } from '../../src/restore/place.ts';
 import { runProcess } from '../support/children.ts';
 import { noServerFiles, ownCluster, sharedCluster } from '../support/cluster.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -19,9 +19,9 @@ const { status: unshareStatus } = await runProcess('unshare', [...unshared, 'tru
 const noNamespaces = unshareStatus === 0 ? undefined : 'no pid namespace can be made here';
 
 /** Nothing may have been written then. */
-async function refusal(t: ExecutionContext, backup: Backup, copy: string): Promise<HoldfastError> {
+async function refusal(t: ExecutionContext, backup: LabelledBackup, copy: string): Promise<HoldfastError> {
   const before = await content(copy, 'backup_label');
-  const error = await t.throwsAsync(place(backup, copy), { instanceOf: HoldfastError });
+  const error = await t.throwsAsync(placeLabel(backup, copy), { instanceOf: HoldfastError });
   t.is(await content(copy, 'backup_label'), before);
   return error;
 }
@@ -32,7 +32,7 @@ function content(copy: string, name: string): Promise<string | undefined> {
 
 test('the label of the backup that a copy was made in is put into it, byte for byte', async (t) => {
   const { backup, copy } = await backupAndCopy(t, await sharedCluster());
-  const { files, removed } = await place(backup, copy);
+  const { files, removed } = await placeLabel(backup, copy);
   t.deepEqual(files, [join(copy, 'backup_label')]);
   t.is(removed, undefined);
   t.is(await content(copy, 'backup_label'), backup.label.toString());
@@ -42,7 +42,7 @@ test('the label of the backup that a copy was made in is put into it, byte for b
 test('so is a tablespace_map, where there is one', async (t) => {
   const { backup, copy } = await backupAndCopy(t, await sharedCluster());
   const map = `16385 /no/where\n16386 ${copy}\n`;
-  const { files, tablespaces } = await place({ ...backup, tablespaceMap: Buffer.from(map) }, copy);
+  const { files, tablespaces } = await placeLabel({ ...backup, tablespaceMap: Buffer.from(map) }, copy);
   t.is(files.length, 2);
   t.is(await content(copy, 'tablespace_map'), map);
   t.deepEqual(tablespaces, [
@@ -53,7 +53,7 @@ test('so is a tablespace_map, where there is one', async (t) => {
 
 test('to place it twice is no error', async (t) => {
   const { backup, copy } = await backupAndCopy(t, await sharedCluster());
-  t.deepEqual(await place(backup, copy), await place(backup, copy));
+  t.deepEqual(await placeLabel(backup, copy), await placeLabel(backup, copy));
 });
 
 test('a copy from before the backup is refused', async (t) => {
@@ -130,7 +130,7 @@ test('a postmaster.pid that was copied along is removed', async (t) => {
   const path = join(copy, 'postmaster.pid');
   // That server is alive, and works elsewhere.
   await writeFile(path, await readFile(join(cluster.dataDirectory ?? '', 'postmaster.pid')));
-  t.is((await place(backup, copy)).removed, path);
+  t.is((await placeLabel(backup, copy)).removed, path);
   t.is(await content(copy, 'postmaster.pid'), undefined);
 });
 
@@ -139,7 +139,7 @@ test('a postmaster.pid of a process that is gone is removed', async (t) => {
   const gone = spawn('true');
   await once(gone, 'exit');
   await writeFile(join(copy, 'postmaster.pid'), `${gone.pid}\n${copy}\n`);
-  t.is((await place(backup, copy)).removed, join(copy, 'postmaster.pid'));
+  t.is((await placeLabel(backup, copy)).removed, join(copy, 'postmaster.pid'));
 });
 
 testWhen(noServerFiles ?? noNamespaces)(
@@ -183,7 +183,7 @@ testWhen(process.getuid?.() === 0 ? noServerFiles : 'only root can give files aw
       for (const make of [symlink, link]) {
         await rm(join(copy, name), { force: true });
         await make(secret, join(copy, name));
-        await t.throwsAsync(place(backup, copy, { stopBefore: 1n << 60n }), { code: 'link_in_the_way' });
+        await t.throwsAsync(placeLabel(backup, copy, { stopBefore: 1n << 60n }), { code: 'link_in_the_way' });
         t.is(await readFile(secret, 'utf8'), 'kept');
         t.is((await stat(secret)).uid, 0);
         await rm(join(copy, name));
@@ -198,7 +198,7 @@ test("the files are the directory's owner's, and its group's to read where the d
   ] as const) {
     const { backup, copy } = await backupAndCopy(t, await sharedCluster());
     await chmod(copy, directoryMode);
-    await place(backup, copy);
+    await placeLabel(backup, copy);
     const [file, directory] = await Promise.all([stat(join(copy, 'backup_label')), stat(copy)]);
     t.is(file.mode & 0o777, fileMode);
     t.deepEqual([file.uid, file.gid], [directory.uid, directory.gid]);

@@ -3,14 +3,14 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import type { Backup } from '../../src/restore/backup.ts';
+import type { LabelledBackup } from '../../src/restore/backup.ts';
 import type { TestCluster } from '../support/cluster.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 export interface RealBackup {
   client: SqlClient;
-  stop(): Promise<Backup>;
+  stop(): Promise<LabelledBackup>;
 }
 
 export async function startRealBackup(t: ExecutionContext, cluster: TestCluster): Promise<RealBackup> {
@@ -70,7 +70,7 @@ export async function copyNow(t: ExecutionContext, cluster: TestCluster): Promis
 export async function backupAndCopy(
   t: ExecutionContext,
   cluster: TestCluster,
-): Promise<{ backup: Backup; copy: string }> {
+): Promise<{ backup: LabelledBackup; copy: string }> {
   const real = await startRealBackup(t, cluster);
   const copy = await copyNow(t, cluster);
   return { backup: await real.stop(), copy };

@@ -3,13 +3,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
-import { recoverySettings, withSettings, type Recovery } from '../../src/restore/recovery-settings.ts';
+import { recoverySettings, withSettings, type RecoveryChoice } from '../../src/restore/recovery-settings.ts';
 import { fetchCommand } from '../../src/restore/commands.ts';
 import { withoutTarget } from '../../src/restore/forget-target.ts';
 import { formatTime, parseTime } from '../../src/restore/target.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-const latest: Recovery = {
+const latest: RecoveryChoice = {
   target: { kind: 'latest' },
   timeline: 'latest',
   action: 'pause',

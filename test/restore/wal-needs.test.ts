@@ -2,7 +2,7 @@ import test from 'ava';
 import { spansTo } from '../../src/postgres/timeline-history.ts';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { segmentRange } from '../../src/postgres/wal-segment.ts';
-import { parseTime, type Target } from '../../src/restore/target.ts';
+import { parseTime, type RecoveryTarget } from '../../src/restore/target.ts';
 import { doubtAbout, missingWal } from '../../src/restore/wal-needs.ts';
 import { coverageFrom, fileFor, newestTimeline } from '../../src/restore/wal-path.ts';
 
@@ -17,9 +17,9 @@ const range = (first: string, last: string) => segmentRange(first, last, size);
 const whole = range('000000010000000000000002', '000000010000000000000009');
 const without = (...missing: string[]) => new Set(whole.filter((name) => !missing.includes(name)));
 const path = spansTo(1, new Map());
-const lsn = (text: string): Target => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
+const lsn = (text: string): RecoveryTarget => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
 const archivedAt = new Date('2026-03-14T12:00:00Z');
-const needs = (segments: Set<string>, target: Target) => ({
+const needs = (segments: Set<string>, target: RecoveryTarget) => ({
   backup,
   target,
   path,
@@ -28,7 +28,7 @@ const needs = (segments: Set<string>, target: Target) => ({
   archivedAt,
 });
 
-function problem(segments: Set<string>, target: Target) {
+function problem(segments: Set<string>, target: RecoveryTarget) {
   return missingWal(needs(segments, target));
 }
 
@@ -38,7 +38,7 @@ test('nothing is in the way where all segments are there', (t) => {
 });
 
 test('a hole within the backup is in the way of every target', (t) => {
-  for (const target of [{ kind: 'immediate' }, { kind: 'latest' }, lsn('0/4000100')] as Target[])
+  for (const target of [{ kind: 'immediate' }, { kind: 'latest' }, lsn('0/4000100')] as RecoveryTarget[])
     t.regex(
       String(problem(without('000000010000000000000004'), target)),
       /000000010000000000000004 is not there/,
@@ -59,7 +59,7 @@ test('a hole behind the backup is in the way of what lies beyond it', (t) => {
 
 test('a time is beyond a hole when the segment before it was archived earlier', (t) => {
   const holey = without('000000010000000000000006');
-  const at = (text: string): Target => ({ kind: 'time', at: parseTime(text), exclusive: false });
+  const at = (text: string): RecoveryTarget => ({ kind: 'time', at: parseTime(text), exclusive: false });
   t.is(problem(holey, at('2026-03-14 12:00:00Z')), undefined);
   t.regex(
     String(problem(holey, at('2026-03-14 12:00:01Z'))),
@@ -100,8 +100,8 @@ test('the newest timeline is found as the server finds it: one after the other',
 
 test('a target behind the end of the archive is doubtful, and so is all where there is no archive', (t) => {
   const segments = without();
-  const at = (text: string): Target => ({ kind: 'time', at: parseTime(text), exclusive: false });
-  const doubt = (target: Target, archived: Set<string> = segments) =>
+  const at = (text: string): RecoveryTarget => ({ kind: 'time', at: parseTime(text), exclusive: false });
+  const doubt = (target: RecoveryTarget, archived: Set<string> = segments) =>
     doubtAbout({ ...needs(segments, target), archived });
   t.is(doubt(at('2026-03-14 12:00:00Z')), undefined);
   t.regex(
@@ -109,7 +109,7 @@ test('a target behind the end of the archive is doubtful, and so is all where th
     /ends with 000000010000000000000009, archived at 2026-03-14T12/,
   );
   t.is(doubt({ kind: 'latest' }), undefined);
-  for (const target of [{ kind: 'latest' }, at('2026-03-14 11:00:00Z')] as Target[])
+  for (const target of [{ kind: 'latest' }, at('2026-03-14 11:00:00Z')] as RecoveryTarget[])
     t.regex(String(doubt(target, new Set())), /no WAL from the end of backup 7 on: recovery ends there/);
   t.is(doubt({ kind: 'immediate' }, new Set()), undefined);
 });

@@ -2,13 +2,13 @@ import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { branchesOff, lostTimelines, nextTimeline } from '../../src/restore/which-timeline.ts';
 import { spansTo } from '../../src/postgres/timeline-history.ts';
-import type { Archive } from '../../src/restore/wal-path.ts';
+import type { ArchiveContents } from '../../src/restore/wal-path.ts';
 
 const left = (timeline: number, at: string) => ({ timeline, end: parseLsn(at) });
 const segment2 = '000000020000000000000006';
 
 /** A backup of timeline 1 that ended at 0/5000000, restored to the end of that timeline. */
-function question(histories: Archive['histories'], segments: string[] = []) {
+function question(histories: ArchiveContents['histories'], segments: string[] = []) {
   const at = '2026-03-14T01:00:00.000Z';
   return {
     wish: { target: { kind: 'latest' }, timeline: 1 } as const,

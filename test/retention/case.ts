@@ -4,11 +4,11 @@ import { parseTimelineHistory } from '../../src/postgres/timeline-history.ts';
 import { segmentName } from '../../src/postgres/wal-segment.ts';
 import {
   decideBackups,
-  type Candidate,
-  type Decided,
-  type Rules,
+  type ExpiryCandidate,
+  type DecidedBackup,
+  type RetentionRules,
 } from '../../src/retention/decide-backups.ts';
-import { decideWal, type DecidedFile } from '../../src/retention/decide-wal.ts';
+import { decideWal, type DecidedWalFile } from '../../src/retention/decide-wal.ts';
 import { timelinesToReach } from '../../src/retention/reach.ts';
 import {
   filesOf,
@@ -36,10 +36,10 @@ export interface Case {
   now: number;
   /** When the window begins, in truth; undefined: the policy has none. */
   since: number | undefined;
-  rules: Rules;
-  backups: (Candidate & { made: Made })[];
-  decided: Decided<Candidate & { made: Made }>[];
-  wal: DecidedFile[];
+  rules: RetentionRules;
+  backups: (ExpiryCandidate & { made: Made })[];
+  decided: DecidedBackup<ExpiryCandidate & { made: Made }>[];
+  wal: DecidedWalFile[];
   before: Set<string>;
   after: Set<string>;
 }
@@ -60,7 +60,7 @@ export function makeCase(
   // The clock that decides may have been set back, or far ahead.
   const now = world.end + pick([hour / 2, hour / 2, 20 * day, -3 * day, 3650 * day], random);
   const since = maybe(() => now - Math.floor(random() ** 2 * 60) * day - hour / 3) ?? undefined;
-  const rules: Rules = {
+  const rules: RetentionRules = {
     keepLast: maybe(() => 1 + Math.floor(random() * 6)) ?? (since === undefined ? 2 : null), // one rule there is
     keepDaily: maybe(() => 1 + Math.floor(random() * 7)),
     keepWeekly: maybe(() => 1 + Math.floor(random() * 5)),
@@ -105,7 +105,7 @@ export function makeCase(
   return { world, now, since, rules, backups, decided, wal, before, after };
 }
 
-function misdated<T extends Candidate>(backups: readonly T[], random: Random): T[] {
+function misdated<T extends ExpiryCandidate>(backups: readonly T[], random: Random): T[] {
   const [from, count] = [Math.floor(random() * backups.length), 1 + Math.floor(random() * 5)];
   const by = (random() * 2 - 1) * 500 * day;
   return backups.map((backup, at) =>
@@ -127,7 +127,7 @@ function candidateOf(
   wrong: () => number,
   health: number,
   copies: number,
-): Candidate & { made: Made } {
+): ExpiryCandidate & { made: Made } {
   const segment = (lsn: bigint) =>
     segmentName({ timeline: made.on.number, number: lsn / BigInt(segmentSize) }, segmentSize);
   return {
@@ -159,4 +159,4 @@ function historyTextOf(timeline: World['timelines'][number]): string {
 }
 
 /** What was made in that world. */
-export const of = (one: { backup: Candidate & { made: Made } }) => one.backup.made;
+export const of = (one: { backup: ExpiryCandidate & { made: Made } }) => one.backup.made;

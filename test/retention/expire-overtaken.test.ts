@@ -7,7 +7,7 @@ import { Connection } from '../../src/control/connection.ts';
 import { createLog } from '../../src/log.ts';
 import { writeLease } from '../../src/repository/lease.ts';
 import { readOwner, replaceOwner } from '../../src/repository/repository-owner.ts';
-import { expire } from '../../src/retention/expire.ts';
+import { expireCluster } from '../../src/retention/expire.ts';
 import { asRole } from '../support/installed-database.ts';
 import {
   retentionStage,
@@ -25,7 +25,7 @@ async function expiryWith(t: ExecutionContext, stage: RetentionStage, meanwhile:
   const db = await Connection.open({ url, schema: 'holdfast' });
   t.teardown(() => db.close());
   let begun = false;
-  return expire({
+  return expireCluster({
     cluster: 'main',
     clusterDirectory: stage.directory,
     dryRun: false,

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { unlessAhead } from '../../src/retention/candidates.ts';
-import { decideBackups, type Candidate, type Rules } from '../../src/retention/decide-backups.ts';
+import { decideBackups, type ExpiryCandidate, type RetentionRules } from '../../src/retention/decide-backups.ts';
 import { newestFirst } from '../../src/postgres/backup-order.ts';
 
 const present = Date.UTC(2026, 10, 29);
@@ -10,7 +10,7 @@ const day = 86_400_000;
 const histories = new Map([[2, [{ timeline: 1, end: parseLsn('0/45000000') }]]]);
 
 /** `at`: days before the present. */
-function backup(id: number, at: number, more: Partial<Candidate> = {}): Candidate {
+function backup(id: number, at: number, more: Partial<ExpiryCandidate> = {}): ExpiryCandidate {
   const stopLsn = parseLsn(`0/${id}0000000`);
   return {
     name: `backup-${id}`,
@@ -32,7 +32,7 @@ function backup(id: number, at: number, more: Partial<Candidate> = {}): Candidat
   };
 }
 
-const order = (...backups: Candidate[]) =>
+const order = (...backups: ExpiryCandidate[]) =>
   newestFirst(backups, { histories, systemIdentifier: '7' }).map(({ id }) => id);
 
 test('along one history the newest backup is the one with most of it, whatever its date', (t) => {
@@ -53,7 +53,7 @@ test('of other systems only the dates count, and a wrong one moves no other back
   t.deepEqual(order(backup(1, 2, { ...old, timeline: 1 }), backup(5, 3, { timeline: 2 })), [1, 5]);
 });
 
-const rules: Rules = {
+const rules: RetentionRules = {
   keepLast: 3,
   keepDaily: null,
   keepWeekly: null,
@@ -99,7 +99,7 @@ test('a backup that is dated in the future stays, and takes no place of another 
 
 test('backups that were made while the clock was behind shorten no window', (t) => {
   const branches = [{ timeline: 1, histories, systemIdentifier: '7' }];
-  const going = (all: Candidate[], more: Partial<Rules>) =>
+  const going = (all: ExpiryCandidate[], more: Partial<RetentionRules>) =>
     decideBackups(all, { ...rules, keepLast: null, recoverSince: null, ...more }, branches)
       .filter(({ goes }) => goes)
       .map(({ backup: { id } }) => id);

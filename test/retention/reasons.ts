@@ -1,15 +1,15 @@
 // Whether what is said of each backup is true, told in another way than it was decided.
 import type { ExecutionContext } from 'ava';
-import type { Candidate } from '../../src/retention/decide-backups.ts';
+import type { ExpiryCandidate } from '../../src/retention/decide-backups.ts';
 import { day, margin, skew, type Case } from './case.ts';
 import { lineageOf, type Made, type World } from './world.ts';
 
 /** Each reason that is given is held against the policy, in its own way. */
 export function checkReasons(t: ExecutionContext, it: Case, seed: number): void {
   const { decided, rules, backups, world, since } = it;
-  const younger = (than: Candidate) =>
+  const younger = (than: ExpiryCandidate) =>
     backups.filter((other) => other.isSound && other.stoppedAt.getTime() > than.stoppedAt.getTime());
-  const isTrue: [RegExp, (backup: Candidate & { made: Made }, match: string[]) => boolean][] = [
+  const isTrue: [RegExp, (backup: ExpiryCandidate & { made: Made }, match: string[]) => boolean][] = [
     [/^keep is set$/, ({ held }) => held.length > 0],
     [/^it is the newest$/, ({ stoppedAt }) => backups.every((other) => other.stoppedAt <= stoppedAt)],
     [/^it is the newest that is sound$/, (backup) => backup.isSound && younger(backup).length === 0],
@@ -38,7 +38,7 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
     [
       /^it is the newest of the (day|week|month) (\S+?)( in the repository| of .+)?$/,
       (backup, [, what = '', , where]) => {
-        const period = (one: Candidate) => periodOf(one.stoppedAt, what, rules.timeZone);
+        const period = (one: ExpiryCandidate) => periodOf(one.stoppedAt, what, rules.timeZone);
         const newer = younger(backup).filter((one) => isCounted(one, where, backup));
         const count = { day: rules.keepDaily, week: rules.keepWeekly, month: rules.keepMonthly }[what] ?? 0;
         return (
@@ -76,14 +76,14 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
 }
 
 /** `where`: in the repository, or of whom; undefined: anywhere. */
-function isCounted(one: Candidate, where: string | undefined, beside: Candidate): boolean {
+function isCounted(one: ExpiryCandidate, where: string | undefined, beside: ExpiryCandidate): boolean {
   if (where === undefined) return true;
   if (where === ' in the repository') return one.method === 'copy';
   return where === ` of ${one.requester}` && isOfSame(one, beside);
 }
 
 /** Neither is in the repository, and one and the same had both made. */
-function isOfSame(a: Candidate, b: Candidate): boolean {
+function isOfSame(a: ExpiryCandidate, b: ExpiryCandidate): boolean {
   return a.method !== 'copy' && b.method !== 'copy' && a.requester === b.requester;
 }
 
@@ -93,14 +93,14 @@ export function checkRules(t: ExecutionContext, { decided, rules, backups }: Cas
   for (const { backup, goes } of decided) {
     if (!goes) continue;
     // Whoever has made none for a month is not counted apart: one that is younger has the place of its own kind.
-    const isOld = ({ stoppedAt }: Candidate) => latest - stoppedAt.getTime() > 32 * day;
+    const isOld = ({ stoppedAt }: ExpiryCandidate) => latest - stoppedAt.getTime() > 32 * day;
     const newer = backups
       .filter((other) => other.isSound && other.stoppedAt > backup.stoppedAt)
       .filter((other) =>
         backup.method === 'copy' ? other.method === 'copy' : isOld(backup) || isOfSame(other, backup),
       );
     const isFirstOf = (what: string, count: number | null) => {
-      const period = (one: Candidate) => periodOf(one.stoppedAt, what, rules.timeZone);
+      const period = (one: ExpiryCandidate) => periodOf(one.stoppedAt, what, rules.timeZone);
       const others = new Set(newer.map(period));
       return !others.has(period(backup)) && others.size < (count ?? 0);
     };
@@ -127,7 +127,7 @@ function leads({ timelines }: World, { made }: { made: Made }, number: number): 
 }
 
 /** Those of its kind, and of the same requester if `by` says so, that lead there and end after it. */
-function later({ backups, world }: Case, than: Candidate, timeline: number, by?: string): Made[] {
+function later({ backups, world }: Case, than: ExpiryCandidate, timeline: number, by?: string): Made[] {
   return backups
     .filter((other) => other.isSound && other.stopLsn > than.stopLsn && leads(world, other, timeline))
     .filter(({ method }) => method === 'copy' || than.method !== 'copy')

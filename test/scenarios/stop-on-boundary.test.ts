@@ -3,8 +3,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { recoverEnding } from '../../src/backup/recover-label.ts';
-import { Target } from '../../src/backup/target.ts';
+import { recoverBackupStop } from '../../src/backup/recover-label.ts';
+import { ClusterServer } from '../../src/backup/target.ts';
 import { createLog } from '../../src/log.ts';
 import { startBackup, untilState, type Backup } from '../support/backups.ts';
 import { noServerFiles, ownCluster } from '../support/cluster.ts';
@@ -71,7 +71,7 @@ testWhen(noServerFiles)(
       row.stop_wal,
     );
 
-    const target = new Target({
+    const target = new ClusterServer({
       name: 'main',
       connect: { url: server.url(), schema: 'holdfast' },
       dataDirectory: undefined,
@@ -81,7 +81,7 @@ testWhen(noServerFiles)(
     });
     t.teardown(() => target.close());
     const { label, start_lsn: startLsn, start_wal: startWal } = row;
-    const recovered = await recoverEnding(target, {
+    const recovered = await recoverBackupStop(target, {
       label,
       startLsn: String(startLsn),
       startWal: String(startWal),

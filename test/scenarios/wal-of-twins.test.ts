@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
 import { writeCompressed } from '../../src/repository/compressed-file.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
-import { verify } from '../../src/restore/verify.ts';
+import { verifyBackup } from '../../src/restore/verify.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
@@ -29,7 +29,7 @@ test("a twin's segment in the archive is noticed by the survey, verify and resto
     return { to, ...(await scene.restore(to, ...args)) };
   };
   const verified = () =>
-    verify({
+    verifyBackup({
       backup: { ...backup, description: { ...backup.description, startWal: before, stopWal: after } },
       clusterDirectory: directory,
       jobs: 1,

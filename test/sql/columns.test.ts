@@ -3,7 +3,7 @@ import test from 'ava';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { insert, insertable, names, update, whatWorks } from '../support/request-columns.ts';
-import { request, requestIn, states } from '../support/requests.ts';
+import { request, requestIn, backupStates } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
 
 test('these lists are all the columns that there are', async (t) => {
@@ -30,7 +30,7 @@ test('an operator can also change keep and annotations, in every state', async (
   const db = await installedDatabase(t);
   const operator = await asRole(t, db, 'operator');
   const worker = await playWorker(t, db);
-  for (const state of states) {
+  for (const state of backupStates) {
     const id = await requestIn(state, operator, worker);
     const changed = await whatWorks(operator, (column) => update(column, id), ['state']);
     t.deepEqual(changed, ['annotations', 'keep'], state);

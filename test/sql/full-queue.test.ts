@@ -4,7 +4,7 @@ import { noOwnCluster, ownCluster, type TestCluster } from '../support/cluster.t
 import { eventuallyRow } from '../support/eventually.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
-import { request, requestIn, states } from '../support/requests.ts';
+import { request, requestIn, backupStates } from '../support/requests.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -64,7 +64,7 @@ async function setUp(t: ExecutionContext, cluster?: TestCluster) {
   await sleeper.query('begin');
   await sleeper.query('select 1');
   const drive = async () => {
-    for (const state of states) await t.notThrowsAsync(requestIn(state, requester, worker), state);
+    for (const state of backupStates) await t.notThrowsAsync(requestIn(state, requester, worker), state);
   };
   return { client, listener, sleeper, drive };
 }

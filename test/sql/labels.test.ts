@@ -4,7 +4,7 @@ import { freshDatabase, sharedCluster } from '../support/cluster.ts';
 import { installInto } from '../support/install-into.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
-import { request, requestIn, states } from '../support/requests.ts';
+import { request, requestIn, backupStates } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
 
 const accepted = {
@@ -71,7 +71,7 @@ test('a label is one active request’s in a cluster, from requested to done, an
   const db = await installedDatabase(t);
   const requester = await asRole(t, db, 'requester');
   const worker = await playWorker(t, db);
-  for (const state of states) {
+  for (const state of backupStates) {
     await requestIn(state, requester, worker, { label: state });
     const again = request(requester, { label: state });
     if (['requested', 'starting', 'running', 'done'].includes(state)) {

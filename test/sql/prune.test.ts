@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
-import { request, requestIn, states } from '../support/requests.ts';
+import { request, requestIn, backupStates } from '../support/requests.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
 
 test('what ended longer ago than the age goes, with its events, stages and session; the rest stays', async (t) => {
@@ -24,7 +24,7 @@ test('what ended longer ago than the age goes, with its events, stages and sessi
 test('what is not over stays, however old', async (t) => {
   const { operator, superuser, worker } = await setUp(t);
   const live = [];
-  for (const state of states.slice(0, states.indexOf('complete'))) {
+  for (const state of backupStates.slice(0, backupStates.indexOf('complete'))) {
     live.push(await requestIn(state, operator, worker));
   }
   await age(superuser, '10 years', ...live);

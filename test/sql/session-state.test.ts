@@ -5,13 +5,13 @@ import test, { type ExecutionContext } from 'ava';
 import { noOwnCluster, ownCluster } from '../support/cluster.ts';
 import { asRole, installedDatabase, type InstalledDatabase } from '../support/installed-database.ts';
 import { moveTo, playWorker, randomKey } from '../support/played-worker.ts';
-import { finish, requestIn, states } from '../support/requests.ts';
+import { finish, requestIn, backupStates } from '../support/requests.ts';
 import { connect, openClient, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 test('a session is due, and alive, from starting to done only', async (t) => {
   const { reader, requester, worker } = await setUp(t);
-  for (const state of states) {
+  for (const state of backupStates) {
     const id = await requestIn(state, requester, worker);
     const expected = ['starting', 'running', 'done'].includes(state) ? 'alive' : null;
     t.is(await session(reader, id), expected, state);

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { asRole, installedDatabase, type InstalledDatabase } from '../support/installed-database.ts';
 import { moveTo, playWorker, type PlayedWorker } from '../support/played-worker.ts';
-import { requestIn, states, type State } from '../support/requests.ts';
+import { requestIn, backupStates, type BackupState } from '../support/requests.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
 
 const asDesigned = [
@@ -73,7 +73,7 @@ interface Stage {
   requester: SqlClient;
   worker: PlayedWorker;
   /** One request in every state, all the requester's. */
-  requests: [State, string][];
+  requests: [BackupState, string][];
 }
 
 async function setUp(t: ExecutionContext, { superuser = false } = {}): Promise<Stage> {
@@ -81,7 +81,7 @@ async function setUp(t: ExecutionContext, { superuser = false } = {}): Promise<S
   const requester = await asRole(t, db, 'requester');
   const worker = await playWorker(t, db, superuser ? { url: db.url } : {});
   const requests: Stage['requests'] = [];
-  for (const state of states) requests.push([state, await requestIn(state, requester, worker)]);
+  for (const state of backupStates) requests.push([state, await requestIn(state, requester, worker)]);
   return { db, requester, worker, requests };
 }
 
@@ -96,7 +96,7 @@ async function tryAll(
   statement: (to: string) => string = bareMove,
 ): Promise<void> {
   for (const [from, id] of requests) {
-    for (const to of states.filter((state) => state !== from)) {
+    for (const to of backupStates.filter((state) => state !== from)) {
       const move = async () => (await mover.query(`${statement(to)} returning state`, [id]))[0];
       await mover.query('begin');
       if (movers.some((name) => asDesigned.includes(`${from} → ${to} by ${name}`))) {
@@ -111,7 +111,7 @@ async function tryAll(
   }
 }
 
-function explanation(from: State): RegExp {
+function explanation(from: BackupState): RegExp {
   const over = ['complete', 'failed', 'cancelled'].includes(from);
   return over
     ? new RegExp(`^It is ${from}: that never changes again`)

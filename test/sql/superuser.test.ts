@@ -3,7 +3,7 @@ import test from 'ava';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { insert, update, whatWorks, workers, type Column } from '../support/request-columns.ts';
-import { requestIn, states } from '../support/requests.ts';
+import { requestIn, backupStates } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
 
 test('a superuser can insert a request in no state but requested, and none of the worker’s columns', async (t) => {
@@ -13,7 +13,7 @@ test('a superuser can insert a request in no state but requested, and none of th
     worked.filter((name) => name in workers),
     [],
   );
-  for (const state of states.filter((name) => name !== 'requested')) {
+  for (const state of backupStates.filter((name) => name !== 'requested')) {
     const forged = superuser.query(`insert into holdfast.backup_request (state) values ('${state}')`);
     await t.throwsAsync(forged, { code: 'HF001', message: /begins in state requested/ });
   }
@@ -35,7 +35,7 @@ test('a superuser can change nothing by hand that a client cannot, in any state'
   const db = await installedDatabase(t);
   const superuser = await connect(t, db.url);
   const worker = await playWorker(t, db);
-  for (const state of states) {
+  for (const state of backupStates) {
     const id = await requestIn(state, superuser, worker);
     const changed = (column: Column) => update(column, id);
     t.deepEqual(await whatWorks(superuser, changed, ['state', 'id']), ['annotations', 'keep'], state);
@@ -59,7 +59,7 @@ test('a superuser cannot make a backup complete, whatever else he writes with it
   const superuser = await connect(t, db.url);
   const worker = await playWorker(t, db);
   const everything = Object.entries(workers).map(([name, value]) => `${name} = ${value}`);
-  for (const state of states.filter((name) => name !== 'complete')) {
+  for (const state of backupStates.filter((name) => name !== 'complete')) {
     const id = await requestIn(state, superuser, worker);
     for (const more of ['', ', stopped_at = now(), archived_at = now()', `, ${everything.join(', ')}`]) {
       const forged = `update holdfast.backup_request set state = 'complete'${more} where id = ${id}`;

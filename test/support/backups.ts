@@ -2,14 +2,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually, type Patience } from './eventually.ts';
-import { finish, request, type State } from './requests.ts';
+import { finish, request, type BackupState } from './requests.ts';
 import type { SqlClient } from './sql-client.ts';
 
 /** A row of backup_request, as far as the scenarios look at it. */
 export interface Backup {
   id: string;
   label: string;
-  state: State;
+  state: BackupState;
   stage: string | null;
   stage_detail: string | null;
   worker: string | null;
@@ -25,7 +25,7 @@ export interface Backup {
   warnings: string[];
 }
 
-const over: State[] = ['complete', 'failed', 'cancelled'];
+const over: BackupState[] = ['complete', 'failed', 'cancelled'];
 
 export async function backup(client: SqlClient, id: string): Promise<Backup> {
   const [row] = await client.query<Backup>('select * from holdfast.backup_request where id = $1', [id]);
@@ -37,7 +37,7 @@ export async function backup(client: SqlClient, id: string): Promise<Backup> {
 export function untilState(
   client: SqlClient,
   id: string,
-  state: State,
+  state: BackupState,
   patience: Patience = {},
 ): Promise<Backup> {
   let row: Backup | undefined;

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
-import { listBackups, type RepositoryBackup } from '../../src/repository/repository-backup.ts';
+import { listBackupNames, type RepositoryBackup } from '../../src/repository/repository-backup.ts';
 import type { Backup } from './backups.ts';
 import { runProcess } from './children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
@@ -73,7 +73,7 @@ export async function storedCopy(repository: string, row: Backup): Promise<Store
   const backups = join(repository, 'main', 'backups');
   const name = (await readdir(backups)).find((entry) => entry.endsWith(`Z-${row.id}`));
   if (name === undefined) throw new Error(`there is no backup ${row.id} in ${backups}`);
-  const description = (await listBackups(join(repository, 'main'))).find(({ id }) => id === Number(row.id));
+  const description = (await listBackupNames(join(repository, 'main'))).find(({ id }) => id === Number(row.id));
   if (description === undefined) throw new Error(`backup ${row.id} is not listed`);
   const directory = join(backups, name);
   return { row, directory, meta: `${directory}.meta`, description };

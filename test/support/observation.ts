@@ -1,6 +1,6 @@
 // What is to be seen where all is well, to be changed by those who test what is said of it.
 import type { NewestDrill } from '../../src/control/drills.ts';
-import { assess, type Finding, type Observation } from '../../src/control/health.ts';
+import { assessHealth, type Finding, type HealthInput } from '../../src/control/health.ts';
 import type { RestoreWindow } from '../../src/control/archived-wal.ts';
 import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
 
@@ -97,7 +97,7 @@ export function findings({
   chores = [],
   drills = [],
 }: Change): Finding[] {
-  const observation: Observation = {
+  const observation: HealthInput = {
     schema: { installed: schema, needed: 3 },
     clusters: clusters.map((change) => ({ ...cluster, ...change })),
     workers: workers.map((change) => ({ ...worker, ...change })),
@@ -113,5 +113,5 @@ export function findings({
     chores,
     drills,
   };
-  return assess(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
+  return assessHealth(observation, { maxAge: 26 * hour }, (seconds) => `${seconds} s`);
 }

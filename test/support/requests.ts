@@ -1,9 +1,9 @@
 // Requests for the tests: made by any client, brought to any state by a played worker.
-import { states, type State } from '../../src/control/states.ts';
+import { backupStates, type BackupState } from '../../src/control/states.ts';
 import type { PlayedWorker } from './played-worker.ts';
 import type { SqlClient } from './sql-client.ts';
 
-export { states, type State };
+export { backupStates, type BackupState };
 
 /** Inserts a request and returns its id. */
 export async function request(client: SqlClient, columns: Record<string, unknown> = {}): Promise<string> {
@@ -21,13 +21,13 @@ export function cancel(client: SqlClient, id: string): Promise<unknown> {
   return client.query(`update holdfast.backup_request set state = 'cancelled' where id = $1`, [id]);
 }
 
-export function stateOf(client: SqlClient, id: string): Promise<State> {
+export function stateOf(client: SqlClient, id: string): Promise<BackupState> {
   return client.value('select state from holdfast.backup_request where id = $1', [id]);
 }
 
 /** A request of this client's that has come as far as `state`, the usual way. */
 export async function requestIn(
-  state: State,
+  state: BackupState,
   client: SqlClient,
   worker: PlayedWorker,
   columns: Record<string, unknown> = {},
@@ -39,9 +39,9 @@ export async function requestIn(
   return id;
 }
 
-async function advance(id: string, to: State, client: SqlClient, worker: PlayedWorker): Promise<void> {
+async function advance(id: string, to: BackupState, client: SqlClient, worker: PlayedWorker): Promise<void> {
   await worker.claim(id);
-  for (const state of states.slice(states.indexOf('running'), states.indexOf(to) + 1)) {
+  for (const state of backupStates.slice(backupStates.indexOf('running'), backupStates.indexOf(to) + 1)) {
     if (state === 'done') await finish(client, id);
     else await worker.move(id, state);
   }

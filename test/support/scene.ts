@@ -6,7 +6,7 @@ import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.
 import type { Patience } from './eventually.ts';
 import { asRole, installedDatabase, type InstalledDatabase, type Login } from './installed-database.ts';
 import { startWorkerProcess, type WorkerOptions, type WorkerProcess } from './process.ts';
-import type { State } from './requests.ts';
+import type { BackupState } from './requests.ts';
 import { connect, type SqlClient } from './sql-client.ts';
 
 export interface Scene {
@@ -22,7 +22,7 @@ export interface Scene {
   /** The row of backup_status; undefined when the request is over. */
   status(id: string): Promise<StatusRow | undefined>;
   /** Resolves with the row once it is in that state; rejects as soon as it never will be. */
-  untilState: (id: string, state: State, patience?: Patience) => Promise<Backup>;
+  untilState: (id: string, state: BackupState, patience?: Patience) => Promise<Backup>;
   /** Every state that the request has been in, in order. */
   history(id: string): Promise<string[]>;
 }

@@ -1,8 +1,8 @@
 // A thread that waits for the turn of the second frame.
 import { parentPort, workerData } from 'node:worker_threads';
-import { Turns } from '../../src/backup/copy/turns.ts';
+import { FrameOrder } from '../../src/backup/copy/turns.ts';
 
-const turns = new Turns(workerData as SharedArrayBuffer);
+const turns = new FrameOrder(workerData as SharedArrayBuffer);
 
 parentPort?.postMessage('waiting');
 parentPort?.postMessage(turns.place({ number: 1, startsTar: false, length: 1 }));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { isAlive, thisProcess } from '../../src/identity/process.ts';
 import { fetchDirectory } from '../../src/wal/our-directories.ts';
-import { readOwner, takeSpool } from '../../src/wal/spool.ts';
+import { readSpoolOwner, takeSpool } from '../../src/wal/spool.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
 import { makeRepository } from '../support/repository.ts';
@@ -79,11 +79,11 @@ test('what a read-ahead of another container fills is left to it, until nothing 
   const clusterDirectory = join(scene.repository, 'main');
   await takeSpool(spool(scene), { process: its, invocation: '|elsewhere|', clusterDirectory });
   t.is((await scene.fetch(name(1))).status, 0);
-  t.deepEqual((await readOwner(spool(scene)))?.process, its);
+  t.deepEqual((await readSpoolOwner(spool(scene)))?.process, its);
   const longAgo = new Date(Date.now() - 100_000);
   for (const file of ['owner', '.']) await utimes(join(spool(scene), file), longAgo, longAgo);
   t.is((await scene.fetch(name(1))).status, 0);
-  t.notDeepEqual((await readOwner(spool(scene)))?.process, its);
+  t.notDeepEqual((await readSpoolOwner(spool(scene)))?.process, its);
   await untilReady(scene, [2, 3, 4, 5, 6]);
 });
 
@@ -183,7 +183,7 @@ async function recoveringScene(t: ExecutionContext, segments: number): Promise<S
 async function untilNothingReadsAhead(scene: Scene): Promise<void> {
   await rm(join(scene.dataDirectory, 'recovery.signal'), { force: true });
   await eventually('the read-ahead has ended', async () => {
-    const owner = await readOwner(spool(scene));
+    const owner = await readSpoolOwner(spool(scene));
     return owner === undefined || !isAlive(owner.process.pid);
   });
 }

@@ -7,7 +7,7 @@ import { processStart, thisProcess } from '../../src/identity/process.ts';
 import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { placePrepared, prepareWal, pushWal } from '../../src/wal/push.ts';
 import { pushDirectory } from '../../src/wal/our-directories.ts';
-import { receiptPath } from '../../src/wal/receipts.ts';
+import { markerPath } from '../../src/wal/receipts.ts';
 import { startProcess } from '../support/children.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
@@ -129,7 +129,7 @@ test('a copy of a data directory believes none of the marks that came with it', 
   await ahead(scene, { ahead: 1 });
   const copy = join(scene.dataDirectory, '../copy');
   await cp(scene.dataDirectory, copy, { recursive: true, preserveTimestamps: true });
-  t.true(existsSync(receiptPath(join(copy, 'pg_wal', name(1)))), 'its marks came with it');
+  t.true(existsSync(markerPath(join(copy, 'pg_wal', name(1)))), 'its marks came with it');
   const atCopy = { ...scene, dataDirectory: copy };
   t.is(await ahead(atCopy), 0, 'it has pushed nothing itself');
   t.is((await scene.withoutNode(['push', join(copy, 'pg_wal', name(1))])).status, 127);
@@ -142,7 +142,7 @@ test('a copy of a data directory believes none of the marks that came with it', 
 
 test('what another process has in hand is waited for, and nothing goes past it where that process ends', async (t) => {
   const scene = await waitingScene(t, [1, 2, 3]);
-  const busy = `${receiptPath(join(scene.dataDirectory, 'pg_wal', name(1)))}.busy`;
+  const busy = `${markerPath(join(scene.dataDirectory, 'pg_wal', name(1)))}.busy`;
   const holder = await startProcess(t, 'sh', ['-c', 'echo begins; exec sleep 600']);
   await holder.untilLine(/begins/);
   const its = { ...thisProcess(), pid: holder.pid, startedAt: processStart(holder.pid) };
@@ -160,7 +160,7 @@ test('what another process has in hand is waited for, and nothing goes past it w
 
 test('of a process in another container only the time says that it has ended', async (t) => {
   const scene = await waitingScene(t, [1, 2, 3]);
-  const busy = `${receiptPath(join(scene.dataDirectory, 'pg_wal', name(2)))}.busy`;
+  const busy = `${markerPath(join(scene.dataDirectory, 'pg_wal', name(2)))}.busy`;
   await writeFile(busy, JSON.stringify({ ...thisProcess(), pid: 999_999_999, pidNamespace: 'pid:[1]' }));
   const going = ahead(scene);
   await eventually('the first one is archived', () => existsSync(scene.archived(name(1))));

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { parseTimelineHistory } from '../../src/postgres/timeline-history.ts';
 import { segmentName } from '../../src/postgres/wal-segment.ts';
-import { runsOf } from '../../src/wal/runs.ts';
+import { archivedRunsOf } from '../../src/wal/runs.ts';
 
 const MB = 1 << 20;
 const size = 16 * MB;
@@ -25,7 +25,7 @@ function shown(text: string, histories: Record<number, string> = {}): string[] {
     ([timeline, history]) =>
       [Number(timeline), parseTimelineHistory(Buffer.from(history), Number(timeline))] as const,
   );
-  return runsOf(names(text), new Map(parsed), size).map(({ timeline, from, to, missing, follows }) =>
+  return archivedRunsOf(names(text), new Map(parsed), size).map(({ timeline, from, to, missing, follows }) =>
     [
       `${timeline}: ${from}-${to}`,
       missing &&
@@ -40,7 +40,7 @@ function shown(text: string, histories: Record<number, string> = {}): string[] {
 test('segments that follow each other are one run, across the end of a log', (t) => {
   t.deepEqual(shown('1: 250-260'), ['1: 250-260']);
   t.deepEqual(shown('1: 5'), ['1: 5-5']);
-  t.deepEqual(runsOf([], new Map(), size), []);
+  t.deepEqual(archivedRunsOf([], new Map(), size), []);
 });
 
 test('a hole is named, of one segment or many', (t) => {
@@ -54,7 +54,7 @@ test('a hole is named, of one segment or many', (t) => {
 test('with segments of 1 GB a log has four', (t) => {
   const four = ['000000010000000000000002', '000000010000000000000003', '000000010000000100000000'];
   t.deepEqual(
-    runsOf(four, new Map(), 1024 * MB).map(({ from, to }) => [from, to]),
+    archivedRunsOf(four, new Map(), 1024 * MB).map(({ from, to }) => [from, to]),
     [[2n, 4n]],
   );
 });

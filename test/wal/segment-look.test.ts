@@ -5,7 +5,7 @@ import test from 'ava';
 import { isLookedThrough } from '../../src/repository/looked-to.ts';
 import { compressHere } from '../../src/repository/compressed-here.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
-import { SegmentLook } from '../../src/wal/segment-look.ts';
+import { SegmentExamination } from '../../src/wal/segment-look.ts';
 import { MB, segment1, segmentBytes } from '../support/wal.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -32,7 +32,7 @@ test('a record that begins in the segment before is found, on the timeline befor
     const pages = segmentBytes({ name: segment2, fill: '' });
     pages.writeUInt16LE(flags, 2);
     pages.writeUInt32LE(rest, 16);
-    const look = new SegmentLook(name, clusterDirectory);
+    const look = new SegmentExamination(name, clusterDirectory);
     look.meet(pages);
     return look.isSuspect;
   };
@@ -42,7 +42,7 @@ test('a record that begins in the segment before is found, on the timeline befor
   t.false(finds(segment2, 2, 38), 'nothing goes on');
   keep(Buffer.from('nothing of the kind'));
   t.false(finds(segment2, 3, 38));
-  const odd = new SegmentLook(segment2, clusterDirectory);
+  const odd = new SegmentExamination(segment2, clusterDirectory);
   for (const length of [0, 3, 41]) odd.meet(Buffer.alloc(length, 0xff));
   t.false(odd.isSuspect);
 });

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import type { Target } from '../../src/backup/target.ts';
+import type { ClusterServer } from '../../src/backup/target.ts';
 import type { Config } from '../../src/config/config.ts';
 import { Connection } from '../../src/control/connection.ts';
 import type { ControlLink } from '../../src/control/control-link.ts';
@@ -28,7 +28,7 @@ test('the worker of a control database that is refused leaves the holds and the 
   const db = await Connection.open({ url: stage.db.url, schema: 'holdfast' });
   const options: EveryClusterOptions = {
     control: { run: <T>(work: (of: Connection) => Promise<T>) => work(db) } as ControlLink,
-    targets: new Map([['main', {} as Target]]),
+    targets: new Map([['main', {} as ClusterServer]]),
     config: { worker: { repository: stage.repository } } as Config,
     log: createLog(),
   };

@@ -19,7 +19,7 @@ import type { DamagedPage, FrameResult } from './messages.ts';
 import type { TarOutput } from './tar-output.ts';
 
 /** What a part with data belongs to, in the order of the parts. */
-export interface Piece {
+export interface FileSlice {
   /** In the manifest. */
   path: string;
   mtime: number;
@@ -32,14 +32,14 @@ export interface Piece {
 export interface FrameRecord {
   tar: TarOutput;
   /** By the number of the part. */
-  pieces: (Piece | undefined)[];
+  pieces: (FileSlice | undefined)[];
   continues: Continuation | undefined;
 }
 
 /** Damaged pages that are listed; a disk that is falling apart has millions. */
 const mostDamaged = 10_000;
 
-export class Account {
+export class CopyResults {
   #manifest: AppendFile;
   #frames: AppendFile;
   readonly #records = new Map<number, FrameRecord>();
@@ -75,7 +75,7 @@ export class Account {
       this.#enterPiece(tar.name, piece, contents[index] ?? null);
   }
 
-  #enterPiece(tar: string, piece: Piece, content: FrameResult['contents'][number]): void {
+  #enterPiece(tar: string, piece: FileSlice, content: FrameResult['contents'][number]): void {
     if (content !== null) {
       this.bytesRead += content.size;
       this.#sum = piece.isFirst ? content.crc32c : combineCrc32c(this.#sum, content.crc32c, content.size);

@@ -7,16 +7,16 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
 
 /** What is written while a cluster is backed up. */
-export interface Written {
+export interface WrittenDirectories {
   /** The cluster's directory in the repository. */
   clusterDirectory: string;
   labels: string;
 }
 
 /** Also where another disk is mounted there: it is copied all the same. @throws HoldfastError `repository_in_cluster` */
-export async function requireApart(
+export async function requireSeparateDirectories(
   dataDirectory: string,
-  { clusterDirectory, labels }: Written,
+  { clusterDirectory, labels }: WrittenDirectories,
 ): Promise<void> {
   const copied = await copiedDirectories(dataDirectory);
   await requireOutside(copied, clusterDirectory, {

@@ -11,17 +11,17 @@ import { parseLsn } from '../../postgres/lsn.ts';
 import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
 import { endOfArchive, type TarMember } from '../../repository/tar.ts';
 import { onTask } from '../../thread.ts';
-import { Account } from './account.ts';
+import { CopyResults } from './account.ts';
 import { bytePath, toSystem, toText } from './byte-path.ts';
-import { CopyError, failureOf } from './copy-error.ts';
+import { CopyError, copyFailureOf } from './copy-error.ts';
 import { FramePool } from './frame-pool.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { CopyOptions, FinishOptions, FromCoordinator, TarSummary } from './messages.ts';
 import { ownerNames } from '../../identity/owner-names.ts';
-import { Pace } from './pace.ts';
+import { RateLimiter } from './pace.ts';
 import { readControlFile } from './control-file.ts';
 import { TarOutput } from './tar-output.ts';
-import { findTrees, walk, type Found, type Layout, type Tree } from './walk.ts';
+import { findTrees, walk, type WalkEntry, type DataLayout, type TarSource } from './walk.ts';
 
 /** Milliseconds. */
 const progressEvery = 250;
@@ -31,8 +31,8 @@ const mostWarnings = 20;
 class Coordinator {
   readonly #options: CopyOptions;
   readonly #control: ControlFile;
-  readonly #layout: Layout;
-  readonly #account: Account;
+  readonly #layout: DataLayout;
+  readonly #account: CopyResults;
   readonly #pool: FramePool;
   readonly #writer: FrameWriter;
   readonly #nameOwner = ownerNames();
@@ -49,7 +49,7 @@ class Coordinator {
       versionDirectory(major, this.#control.catalogVersion),
       major,
     );
-    this.#account = new Account(output, major, systemIdentifier);
+    this.#account = new CopyResults(output, major, systemIdentifier);
     this.#pool = new FramePool({
       threads: jobs,
       level,
@@ -59,7 +59,7 @@ class Coordinator {
       onResult: (result) => this.#account.enter(result),
       onFailure: (failure) => tell({ type: 'failed', failure }),
     });
-    this.#writer = new FrameWriter(this.#pool, this.#account, new Pace(rateLimit));
+    this.#writer = new FrameWriter(this.#pool, this.#account, new RateLimiter(rateLimit));
   }
 
   async copy(): Promise<void> {
@@ -113,10 +113,10 @@ class Coordinator {
    * A tablespace that was created after pg_backup_start had made the map, and before we looked: replay creates it
    * anew, and what was copied of it has no place to be restored to. Returns the trees that remain.
    */
-  #leaveOutUnmapped(tablespaceMap: Uint8Array | null): Tree[] {
+  #leaveOutUnmapped(tablespaceMap: Uint8Array | null): TarSource[] {
     const { major, output } = this.#options;
     const mapped = parseTablespaceMap(Buffer.from(tablespaceMap ?? []), major).map(({ oid }) => Number(oid));
-    const isMapped = ({ oid }: Tree) => oid === undefined || mapped.includes(oid);
+    const isMapped = ({ oid }: TarSource) => oid === undefined || mapped.includes(oid);
     for (const tree of this.#layout.trees.filter((it) => !isMapped(it))) {
       this.#account.forget(tarName(tree), `pg_tblspc/${tree.oid}/`);
       rmSync(join(output, tarName(tree)));
@@ -129,7 +129,7 @@ class Coordinator {
     await this.#pool.close();
   }
 
-  async #copyTree(tree: Tree): Promise<void> {
+  async #copyTree(tree: TarSource): Promise<void> {
     const tar = new TarOutput(this.#options.output, tarName(tree));
     this.#writer.begin(tar);
     let special = 0;
@@ -158,7 +158,7 @@ class Coordinator {
     }
   }
 
-  #copyFile({ at, path, name, stats }: Found): Promise<void> {
+  #copyFile({ at, path, name, stats }: WalkEntry): Promise<void> {
     const { blockSize, relationSegmentBlocks } = this.#control;
     const slash = path.lastIndexOf('/');
     const relation = holdsRelations(path.slice(0, Math.max(0, slash)))
@@ -235,7 +235,7 @@ class Coordinator {
   }
 }
 
-function tarName({ oid }: Tree): string {
+function tarName({ oid }: TarSource): string {
   return `${oid ?? 'base'}.tar.zst`;
 }
 
@@ -244,7 +244,7 @@ function tell(message: FromCoordinator): void {
 }
 
 function fail(error: unknown): void {
-  tell({ type: 'failed', failure: failureOf(error) });
+  tell({ type: 'failed', failure: copyFailureOf(error) });
 }
 
 function warn(text: string): void {

@@ -29,7 +29,7 @@ export class CopyError extends Error {
   }
 }
 
-export function failureOf(error: unknown): CopyFailure {
+export function copyFailureOf(error: unknown): CopyFailure {
   if (error instanceof CopyError) return error.failure;
   return { side: 'other', code: undefined, message: messageOf(error) };
 }

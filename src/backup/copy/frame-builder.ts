@@ -9,7 +9,7 @@ import { damagedPages, type PageRules } from '../../postgres/page-checksum.ts';
 import { CopyError } from './copy-error.ts';
 import { toText } from './byte-path.ts';
 import { openJudged } from './open-judged.ts';
-import type { FrameResult, Part, PartData } from './messages.ts';
+import type { FrameResult, FrameItem, FrameItemData } from './messages.ts';
 
 /** Bytes of file data in a frame, at most; and what headers and padding may add to a single piece. */
 export const frameBytes = 2 * 1024 * 1024;
@@ -41,7 +41,7 @@ export class FrameBuilder {
   }
 
   /** The bytes are good until the next call. @throws CopyError */
-  build(parts: Part[]): { bytes: Buffer; contents: Content[]; damaged: FrameResult['damaged'] } {
+  build(parts: FrameItem[]): { bytes: Buffer; contents: Content[]; damaged: FrameResult['damaged'] } {
     this.#at = 0;
     this.#foundBefore += this.#found.length;
     this.#found = [];
@@ -53,7 +53,7 @@ export class FrameBuilder {
     return { bytes: this.#buffer.subarray(0, this.#at), contents, damaged: this.#found };
   }
 
-  #addHeader({ member }: Part): void {
+  #addHeader({ member }: FrameItem): void {
     if (member !== undefined) this.#addBytes(encodeHeader(member));
   }
 
@@ -62,7 +62,7 @@ export class FrameBuilder {
     this.#at += bytes.length;
   }
 
-  #add(part: Part, data: PartData, number: number): Content {
+  #add(part: FrameItem, data: FrameItemData, number: number): Content {
     switch (data.kind) {
       case 'file':
         return this.#addFile(part, data, number);
@@ -80,7 +80,7 @@ export class FrameBuilder {
     }
   }
 
-  #addFile(part: Part, data: PartData & { kind: 'file' }, number: number): Content {
+  #addFile(part: FrameItem, data: FrameItemData & { kind: 'file' }, number: number): Content {
     const fd = openJudged(data.source, data.owner);
     if (fd === undefined) return null;
     try {

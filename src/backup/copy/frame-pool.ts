@@ -1,9 +1,9 @@
 /** The threads that make frames: hands each its next tasks, and passes on the results in the frames' order. */
 import type { Worker } from 'node:worker_threads';
 import { endThread, smallHeap, startThread } from '../../thread.ts';
-import { failureOf } from './copy-error.ts';
+import { copyFailureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
-import { Turns } from './turns.ts';
+import { FrameOrder } from './turns.ts';
 
 /** One that waits for its turn to be written, and one to work on meanwhile; more would be memory and no speed. */
 const tasksPerThread = 2;
@@ -22,7 +22,7 @@ interface Thread {
 export class FramePool {
   readonly #options: FramePoolOptions;
   readonly #threads: Thread[] = [];
-  readonly #turns = new Turns();
+  readonly #turns = new FrameOrder();
   readonly #outOfOrder = new Map<number, FrameResult>();
   #submitted = 0;
   #passedOn = 0;
@@ -65,7 +65,7 @@ export class FramePool {
       if ('failure' in message) this.#options.onFailure(message.failure);
       else this.#receive(message.result);
     });
-    worker.on('error', (error) => this.#options.onFailure(failureOf(error)));
+    worker.on('error', (error) => this.#options.onFailure(copyFailureOf(error)));
     return thread;
   }
 
@@ -74,7 +74,7 @@ export class FramePool {
     try {
       this.#onResult(result);
     } catch (error) {
-      this.#options.onFailure(failureOf(error));
+      this.#options.onFailure(copyFailureOf(error));
     }
   }
 

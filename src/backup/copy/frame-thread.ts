@@ -5,14 +5,14 @@ import { keepFreedMemory } from '../../repository/keep-freed-memory.ts';
 import { releaseBuffer } from '../../repository/release-buffer.ts';
 import { writeAt } from '../../repository/write-at.ts';
 import { onTask } from '../../thread.ts';
-import { CopyError, failureOf } from './copy-error.ts';
+import { CopyError, copyFailureOf } from './copy-error.ts';
 import { FrameBuilder } from './frame-builder.ts';
 import type { FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
-import { Turns } from './turns.ts';
+import { FrameOrder } from './turns.ts';
 
 keepFreedMemory();
 const options = workerData as ThreadOptions;
-const turns = new Turns(options.turns);
+const turns = new FrameOrder(options.turns);
 const builder = new FrameBuilder(options.pages, () => turns.isOver);
 
 /** Compressed, until the frames before it are placed: meanwhile there is the next one to make. */
@@ -29,7 +29,7 @@ function tell(work: () => void): void {
   try {
     work();
   } catch (error) {
-    parentPort?.postMessage({ failure: failureOf(error) } satisfies FromThread);
+    parentPort?.postMessage({ failure: copyFailureOf(error) } satisfies FromThread);
   }
 }
 

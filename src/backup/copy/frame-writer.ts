@@ -1,12 +1,12 @@
 /** Cuts one tar after the other into frames: many small files into one, a big one into many. */
 import { closeSync, fstatSync } from 'node:fs';
 import { tarPadding, type TarMember } from '../../repository/tar.ts';
-import type { Account, Piece } from './account.ts';
+import type { CopyResults, FileSlice } from './account.ts';
 import { frameBytes } from './frame-builder.ts';
 import type { FramePool } from './frame-pool.ts';
-import type { Part } from './messages.ts';
+import type { FrameItem } from './messages.ts';
 import { openJudged } from './open-judged.ts';
-import type { Pace } from './pace.ts';
+import type { RateLimiter } from './pace.ts';
 import type { TarOutput } from './tar-output.ts';
 import type { Continuation } from '../../repository/frame-index.ts';
 
@@ -30,15 +30,15 @@ export interface FileToCopy {
 
 export class FrameWriter {
   readonly #pool: FramePool;
-  readonly #account: Account;
-  readonly #pace: Pace;
+  readonly #account: CopyResults;
+  readonly #pace: RateLimiter;
   #tar: TarOutput | undefined;
   #startsTar = false;
-  #parts: Part[] = [];
-  #pieces: (Piece | undefined)[] = [];
+  #parts: FrameItem[] = [];
+  #pieces: (FileSlice | undefined)[] = [];
   #room = frameBytes;
 
-  constructor(pool: FramePool, account: Account, pace: Pace) {
+  constructor(pool: FramePool, account: CopyResults, pace: RateLimiter) {
     this.#pool = pool;
     this.#account = account;
     this.#pace = pace;
@@ -130,7 +130,7 @@ export class FrameWriter {
   }
 }
 
-function sizeOf(data: Part['data']): number {
+function sizeOf(data: FrameItem['data']): number {
   if (data === undefined) return 0;
   return data.kind === 'bytes' ? data.bytes.length : data.size;
 }

@@ -10,9 +10,9 @@ import { CopyError } from './copy-error.ts';
 import { ownerToJudgeBy } from './open-judged.ts';
 
 /** A directory by what the kernel knows it by. */
-export type Place = Pick<Stats, 'dev' | 'ino'>;
+export type LinkPlace = Pick<Stats, 'dev' | 'ino'>;
 
-export interface Link {
+export interface FollowedLink {
   /** Where it is, one character a byte. */
   source: string;
   /** The same, with what links in it lead to. */
@@ -21,14 +21,14 @@ export interface Link {
   path: string;
 }
 
-export interface Target {
+export interface LinkTarget {
   /** Where it is, without a link. */
   at: string;
   stats: Stats;
 }
 
 /** What it leads to; a text: why it is not followed; undefined: it has vanished. @throws CopyError */
-export function followLink(link: Link, above: readonly Place[], owner: number): Target | string | undefined {
+export function followLink(link: FollowedLink, above: readonly LinkPlace[], owner: number): LinkTarget | string | undefined {
   const target = targetOf(link);
   if (target === undefined || typeof target === 'string') return target;
   const { stats, at } = target;
@@ -45,7 +45,7 @@ export function followLink(link: Link, above: readonly Place[], owner: number): 
   return target;
 }
 
-function targetOf(link: Link): Target | string | undefined {
+function targetOf(link: FollowedLink): LinkTarget | string | undefined {
   try {
     const at = realpathSync.native(toSystem(link.at), 'latin1');
     return { at, stats: lstatSync(toSystem(at)) };
@@ -57,14 +57,14 @@ function targetOf(link: Link): Target | string | undefined {
   }
 }
 
-function refused(link: Link, what: string): CopyError {
+function refused(link: FollowedLink, what: string): CopyError {
   return CopyError.reading(
     toText(link.source),
     new Error(`it is a symbolic link to ${what}, "${leadsTo(link)}"`),
   );
 }
 
-function leadsTo({ at }: Link): string {
+function leadsTo({ at }: FollowedLink): string {
   try {
     return toText(readlinkSync(toSystem(at), 'latin1'));
   } catch {

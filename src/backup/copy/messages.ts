@@ -106,16 +106,16 @@ export interface FrameTask {
   fd: number;
   /** It is the tar's first. */
   startsTar: boolean;
-  parts: Part[];
+  parts: FrameItem[];
 }
 
-export interface Part {
+export interface FrameItem {
   /** Its header comes first. */
   member?: TarMember;
-  data?: PartData;
+  data?: FrameItemData;
 }
 
-export type PartData =
+export type FrameItemData =
   /** A file that fits into the frame. One that has vanished is left out with its header. */
   | { kind: 'file'; source: string; owner?: number | undefined; size: number; firstBlock: number | undefined }
   /** A piece of an open file, with tar's padding behind the last one. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Milliseconds of the rate that may be taken at once, after having been slower. */
 const burst = 200;
 
-export class Pace {
+export class RateLimiter {
   readonly #perMillisecond: number;
   #allowedAt = performance.now();
 

@@ -1,27 +1,27 @@
 /** Writes how far a copy is into its stage, once a second at most, and never in the way of the copy. */
 import { recordProgress } from '../../control/requests.ts';
 import { messageOf } from '../../errors.ts';
-import type { Job } from '../job.ts';
+import type { RequestRun } from '../job.ts';
 
 /** Milliseconds. */
 const writeEvery = 1000;
 
-export interface Bytes {
+export interface CopiedBytes {
   expected: number;
   done: number;
 }
 
-export class Progress {
-  readonly #job: Job;
-  #latest: Bytes | undefined;
+export class CopyProgress {
+  readonly #job: RequestRun;
+  #latest: CopiedBytes | undefined;
   #writing: Promise<void> | undefined;
   #writtenAt = -Infinity;
 
-  constructor(job: Job) {
+  constructor(job: RequestRun) {
     this.#job = job;
   }
 
-  note(bytes: Bytes): void {
+  note(bytes: CopiedBytes): void {
     this.#latest = bytes;
     if (this.#writing === undefined && performance.now() - this.#writtenAt >= writeEvery) this.#write();
   }

@@ -1,7 +1,7 @@
 /** Room on the repository's disk: for the copy, and a reserve that no copy takes from the WAL that is archived there. */
 import { statfs } from 'node:fs/promises';
 import { HoldfastError } from '../../errors.ts';
-import { listBackups } from '../../repository/repository-backup.ts';
+import { listBackupNames } from '../../repository/repository-backup.ts';
 
 /** Stored bytes for each byte of files where there is no copy yet to tell: fewer than most have. */
 const ratioUnknown = 0.1;
@@ -9,7 +9,7 @@ const ratioUnknown = 0.1;
 const lookEvery = 500;
 
 /** @throws HoldfastError `no_room_for_copy` with the figures */
-export async function requireRoom(directory: string, bytes: number, reserve: number): Promise<void> {
+export async function requireFreeSpace(directory: string, bytes: number, reserve: number): Promise<void> {
   const free = await freeBytes(directory);
   if (free === undefined) return;
   const known = await lastRatio(directory);
@@ -21,14 +21,14 @@ export async function requireRoom(directory: string, bytes: number, reserve: num
   );
 }
 
-export interface RoomWatch {
+export interface FreeSpaceWatch {
   /** Rejects when the copy has come to the reserve. */
   readonly short: Promise<never>;
   stop(): void;
 }
 
 /** While a copy is written, which is not alone on that disk. */
-export function watchRoom(directory: string, reserve: number): RoomWatch {
+export function watchFreeSpace(directory: string, reserve: number): FreeSpaceWatch {
   const short = Promise.withResolvers<never>();
   short.promise.catch(() => undefined);
   let looking = false;
@@ -51,7 +51,7 @@ async function freeBytes(directory: string): Promise<number | undefined> {
 }
 
 async function lastRatio(directory: string): Promise<number | undefined> {
-  const last = (await listBackups(directory, () => undefined)).at(-1);
+  const last = (await listBackupNames(directory, () => undefined)).at(-1);
   return last === undefined || last.bytes === 0 ? undefined : last.storedBytes / last.bytes;
 }
 

@@ -18,8 +18,8 @@ import { makeDurableDirectory, within } from '../../repository/held-directory.ts
 import { linkUnlessThere } from '../../repository/link-unless-there.ts';
 import { backupsDirectory } from '../../repository/repository-backup.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
-import type { JobContext } from '../job.ts';
-import { requireApart } from './apart.ts';
+import type { RunContext } from '../job.ts';
+import { requireSeparateDirectories } from './apart.ts';
 
 export interface CopySource {
   dataDirectory: string;
@@ -37,7 +37,7 @@ export interface CopySource {
 }
 
 /** @throws HoldfastError saying why not, and what to change */
-export async function findSource(context: JobContext, db: Connection): Promise<Omit<CopySource, 'bytes'>> {
+export async function findSource(context: RunContext, db: Connection): Promise<Omit<CopySource, 'bytes'>> {
   const { target, repository } = context;
   const server = await sourceOf(db);
   const dataDirectory = await target.dataDirectory();
@@ -51,7 +51,7 @@ export async function findSource(context: JobContext, db: Connection): Promise<O
   if (control.state !== 'in production')
     throw otherDirectory(dataDirectory, `is of a server that is ${control.state}: perhaps a standby's`);
   const clusterDirectory = join(repository, target.name);
-  await requireApart(dataDirectory, { clusterDirectory, labels: context.labels });
+  await requireSeparateDirectories(dataDirectory, { clusterDirectory, labels: context.labels });
   const { systemIdentifier, walSegmentSize } = control;
   const use = {
     cluster: target.name,

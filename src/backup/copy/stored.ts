@@ -1,22 +1,22 @@
 /** What a copy whose worker died has left in the repository: a whole backup, or pieces of one. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Ending } from '../../control/requests.ts';
+import type { BackupStop } from '../../control/requests.ts';
 import { entryName } from '../../repository/label-entry.ts';
 import {
   backupsDirectory,
-  findBackup,
+  findStoredBackup,
   metaDirectory,
   type RepositoryBackup,
 } from '../../repository/repository-backup.ts';
 import { findLeftovers, removeLeftover } from '../../repository/unfinished-backup.ts';
 
 /** What pg_backup_stop returned for it, and its damage; undefined where there is no whole backup. */
-export async function storedEnding(
+export async function storedCopyStop(
   clusterDirectory: string,
   of: { id: number; systemIdentifier: string; startLsn: string },
-): Promise<(Ending & Pick<RepositoryBackup, 'damagedPages'>) | undefined> {
-  const backup = await findBackup(clusterDirectory, of);
+): Promise<(BackupStop & Pick<RepositoryBackup, 'damagedPages'>) | undefined> {
+  const backup = await findStoredBackup(clusterDirectory, of);
   if (backup === undefined) return undefined;
   const meta = metaDirectory(join(backupsDirectory(clusterDirectory), entryName(backup)));
   return {

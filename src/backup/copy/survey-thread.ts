@@ -10,9 +10,9 @@ import { parseControlFile } from '../../postgres/pg-control.ts';
 import { onTask } from '../../thread.ts';
 import { bytePath, toSystem, toText } from './byte-path.ts';
 import { readControlFile } from './control-file.ts';
-import { CopyError, failureOf } from './copy-error.ts';
+import { CopyError, copyFailureOf } from './copy-error.ts';
 import type { FromSurvey, SurveyOptions } from './messages.ts';
-import { findTrees, walk, type Found } from './walk.ts';
+import { findTrees, walk, type WalkEntry } from './walk.ts';
 
 /** Files and directories. */
 const lookUpEvery = 1000;
@@ -36,7 +36,7 @@ async function survey({ dataDirectory, major }: SurveyOptions): Promise<number> 
   return bytes;
 }
 
-function requireReadable({ source, stats }: Found): void {
+function requireReadable({ source, stats }: WalkEntry): void {
   if (stats.uid === user && (stats.mode & 0o400) !== 0) return;
   try {
     accessSync(toSystem(source), constants.R_OK);
@@ -56,5 +56,5 @@ onTask(
 try {
   tell({ bytes: await survey(workerData as SurveyOptions) });
 } catch (error) {
-  tell({ failure: failureOf(error) });
+  tell({ failure: copyFailureOf(error) });
 }

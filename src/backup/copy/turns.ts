@@ -6,7 +6,7 @@
 /** In place of the next frame's number: there will be none. */
 const over = -1;
 
-export class Turns {
+export class FrameOrder {
   readonly buffer: SharedArrayBuffer;
   readonly #next: Int32Array;
   readonly #end: Float64Array;

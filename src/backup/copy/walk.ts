@@ -17,17 +17,17 @@ import {
 import {
   holdsRelations,
   isEmptied,
-  isLeftOut,
+  isExcluded,
   isUnloggedContent,
   unloggedRelation,
 } from '../../postgres/left-out.ts';
 import { toSystem, toText } from './byte-path.ts';
 import { CopyError } from './copy-error.ts';
-import { followLink, type Place } from './links.ts';
+import { followLink, type LinkPlace } from './links.ts';
 import { openJudged, ownerToJudgeBy } from './open-judged.ts';
 
 /** One tar's worth of files. Paths are one character a byte. */
-export interface Tree {
+export interface TarSource {
   /** Where it is. */
   directory: string;
   /** What it is called in the manifest: '' is the data directory. */
@@ -40,7 +40,7 @@ export interface Tree {
   location?: string;
 }
 
-export interface Found {
+export interface WalkEntry {
   kind: 'directory' | 'file' | 'special';
   /** Where it is, for people. */
   source: string;
@@ -56,9 +56,9 @@ export interface Found {
   why?: string;
 }
 
-export interface Layout {
+export interface DataLayout {
   /** The tablespaces by OID, then the data directory. */
-  trees: Tree[];
+  trees: TarSource[];
   /** Directories below the data directory whose contents are in a tar of their own. */
   elsewhere: ReadonlySet<string>;
   /** PG_<major>_<catalog version>. */
@@ -71,15 +71,15 @@ export interface Layout {
 
 /** What one walk needs to know everywhere. */
 interface Walk {
-  layout: Layout;
+  layout: DataLayout;
   /** The user id of the data directory's owner. */
   owner: number;
 }
 
 /** Follows the links in pg_tblspc as they are now. @throws an error of the file system */
-export function findTrees(dataDirectory: string, versionDirectory: string, major: number): Layout {
+export function findTrees(dataDirectory: string, versionDirectory: string, major: number): DataLayout {
   const root = realpathSync.native(toSystem(dataDirectory), 'latin1');
-  const trees: Tree[] = [];
+  const trees: TarSource[] = [];
   for (const name of namesIn(`${root}/pg_tblspc`)) {
     const link = `${root}/pg_tblspc/${name}`;
     const isLink = lookAt(link)?.isSymbolicLink();
@@ -108,7 +108,7 @@ export function findTrees(dataDirectory: string, versionDirectory: string, major
 }
 
 /** What of a tree is to be copied, and what is neither file nor directory. What vanishes meanwhile is passed over. */
-export function* walk(tree: Tree, layout: Layout): Generator<Found> {
+export function* walk(tree: TarSource, layout: DataLayout): Generator<WalkEntry> {
   const root = layout.trees.at(-1)?.directory ?? tree.directory;
   const of: Walk = { layout, owner: lookAt(root)?.uid ?? 0 };
   const { directory, path, prefix: name } = tree;
@@ -124,7 +124,7 @@ export function* walk(tree: Tree, layout: Layout): Generator<Found> {
   requireOwners(directory, stats, layout);
   const at = unlessVanished(directory, () => realpathSync.native(toSystem(directory), 'latin1'));
   if (at === undefined) return requireDropped(tree, root);
-  const found: Found = { kind: 'directory', source: directory, at, path, name, stats };
+  const found: WalkEntry = { kind: 'directory', source: directory, at, path, name, stats };
   yield found;
   yield* walkDirectory(found, of);
 }
@@ -133,14 +133,14 @@ export function* walk(tree: Tree, layout: Layout): Generator<Found> {
 const droppingTakes = 500;
 
 /** PostgreSQL makes it, and a link in pg_tblspc may name another server's. */
-function requireOwners(directory: string, { uid }: Stats, { judgedBy = uid }: Layout): void {
+function requireOwners(directory: string, { uid }: Stats, { judgedBy = uid }: DataLayout): void {
   if (uid === judgedBy) return;
   const reason = new Error(`it belongs to user ${uid}, and the data directory to user ${judgedBy}`);
   throw CopyError.reading(toText(directory), reason);
 }
 
 /** A tablespace whose directory is not there is being dropped, or its disk is not mounted. */
-function requireDropped({ oid, directory }: Tree, root: string): void {
+function requireDropped({ oid, directory }: TarSource, root: string): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, droppingTakes);
   const isLinked = lookAt(`${root}/pg_tblspc/${oid}`) !== undefined;
   if (!isLinked || lookAt(directory) !== undefined) return;
@@ -149,13 +149,13 @@ function requireDropped({ oid, directory }: Tree, root: string): void {
 }
 
 /** `above`: the directories that this one is in. */
-function* walkDirectory(at: Found, of: Walk, above: readonly Place[] = []): Generator<Found> {
+function* walkDirectory(at: WalkEntry, of: Walk, above: readonly LinkPlace[] = []): Generator<WalkEntry> {
   const { layout } = of;
   const inHere = [...above, at.stats];
   const unlogged = holdsRelations(at.path) ? unloggedRelations(at.at) : new Set<string>();
   for (const name of namesIn(at.at, layout.judgedBy)) {
     const seen = look(at, name);
-    if (seen === undefined || isLeftOut(seen.path) || isUnloggedContent(name, unlogged)) continue;
+    if (seen === undefined || isExcluded(seen.path) || isUnloggedContent(name, unlogged)) continue;
     if (isEmptied(seen.path)) {
       yield* emptyDirectory(seen, layout);
       continue;
@@ -170,14 +170,14 @@ function* walkDirectory(at: Found, of: Walk, above: readonly Place[] = []): Gene
 }
 
 /** What a link leads to, under its own name. */
-function followed(link: Found, above: readonly Place[], owner: number): Found | undefined {
+function followed(link: WalkEntry, above: readonly LinkPlace[], owner: number): WalkEntry | undefined {
   const target = followLink(link, above, owner);
   if (target === undefined) return lookAt(link.at) && link;
   if (typeof target === 'string') return { ...link, why: target };
   return { ...link, kind: kindOf(target.stats), ...target };
 }
 
-function look(at: Found, name: string): Found | undefined {
+function look(at: WalkEntry, name: string): WalkEntry | undefined {
   const below = `${at.at}/${name}`;
   const stats = lookAt(below);
   if (stats === undefined) return undefined;
@@ -191,16 +191,16 @@ function lookAt(path: string): Stats | undefined {
   return unlessVanished(path, () => lstatSync(toSystem(path)));
 }
 
-function kindOf(stats: Stats): Found['kind'] {
+function kindOf(stats: Stats): WalkEntry['kind'] {
   if (stats.isFile()) return 'file';
   return stats.isDirectory() ? 'directory' : 'special';
 }
 
 /** Also where it is a link: in the copy it becomes a directory. */
-function* emptyDirectory(found: Found, layout: Layout): Generator<Found> {
+function* emptyDirectory(found: WalkEntry, layout: DataLayout): Generator<WalkEntry> {
   const mode = found.stats.isDirectory() ? found.stats.mode : 0o700;
   const stats = Object.assign(Object.create(found.stats) as Stats, { mode });
-  const directory: Found = { ...found, kind: 'directory', stats };
+  const directory: WalkEntry = { ...found, kind: 'directory', stats };
   yield directory;
   if (found.path !== 'pg_wal') return;
   for (const name of ['archive_status', ...(layout.hasWalSummaries ? ['summaries'] : [])])
@@ -208,12 +208,12 @@ function* emptyDirectory(found: Found, layout: Layout): Generator<Found> {
 }
 
 /** The map says where these tablespaces are; they have tars of their own. */
-function isTablespaceLink({ path, stats }: Found): boolean {
+function isTablespaceLink({ path, stats }: WalkEntry): boolean {
   return /^pg_tblspc\/\d+$/.test(path) && stats.isSymbolicLink();
 }
 
 /** In a tablespace that is a directory in pg_tblspc itself. */
-function isOfAnotherVersion(path: string, layout: Layout): boolean {
+function isOfAnotherVersion(path: string, layout: DataLayout): boolean {
   const [, version] = /^pg_tblspc\/\d+\/([^/]+)$/.exec(path) ?? [];
   return version !== undefined && version !== layout.versionDirectory;
 }

@@ -3,30 +3,30 @@
  * says so; after pg_backup_stop, the label and the WAL up to there complete it, and a rename makes it a backup. What
  * ends before that leaves nothing behind.
  */
-import { markDone, type ClaimedRequest, type Ending } from '../../control/requests.ts';
+import { markDone, type ClaimedRequest, type BackupStop } from '../../control/requests.ts';
 import { join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
 import type { BackupDescription } from '../../repository/label-entry.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { recordDamage } from '../record-damage.ts';
 import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
-import type { TimedBeginning } from '../backup-session.ts';
+import type { TimedBackupStart } from '../backup-session.ts';
 import { WalCollector } from '../copy/collect-wal.ts';
 import { CopyEngine } from '../copy/copy-engine.ts';
 import type { CopySummary } from '../copy/messages.ts';
-import { Progress } from '../copy/progress.ts';
-import { watchRoom } from '../copy/room.ts';
+import { CopyProgress } from '../copy/progress.ts';
+import { watchFreeSpace } from '../copy/room.ts';
 import { requireStarted, type CopySource } from '../copy/source.ts';
-import type { Job } from '../job.ts';
+import type { RequestRun } from '../job.ts';
 import { holdLimit, limitWindow } from './hold.ts';
-import type { Transfer } from './transfer.ts';
+import type { DataTransfer } from './transfer.ts';
 
 export async function copy(
-  job: Job,
+  job: RequestRun,
   request: ClaimedRequest,
-  beginning: TimedBeginning,
+  beginning: TimedBackupStart,
   source: CopySource,
-): Promise<Transfer> {
+): Promise<DataTransfer> {
   await requireStarted(source, beginning.startLsn);
   const level = request.compressLevel ?? job.context.compressLevel;
   const unfinished = await UnfinishedBackup.create(source.clusterDirectory, {
@@ -55,20 +55,20 @@ export async function copy(
 
 /** A backup that is being made. */
 class Making {
-  readonly #job: Job;
+  readonly #job: RequestRun;
   readonly #request: ClaimedRequest;
-  readonly #beginning: TimedBeginning;
+  readonly #beginning: TimedBackupStart;
   readonly #source: CopySource;
   readonly #level: number;
   readonly #unfinished: UnfinishedBackup;
   readonly #engine: CopyEngine;
   readonly #wal: WalCollector;
-  readonly #progress: Progress;
+  readonly #progress: CopyProgress;
 
   constructor(
-    job: Job,
+    job: RequestRun,
     request: ClaimedRequest,
-    beginning: TimedBeginning,
+    beginning: TimedBackupStart,
     source: CopySource,
     level: number,
     unfinished: UnfinishedBackup,
@@ -79,7 +79,7 @@ class Making {
     this.#source = source;
     this.#level = level;
     this.#unfinished = unfinished;
-    this.#progress = new Progress(job);
+    this.#progress = new CopyProgress(job);
     const { dataDirectory, clusterDirectory, systemIdentifier, walSegmentSize } = source;
     this.#engine = new CopyEngine(
       {
@@ -112,7 +112,7 @@ class Making {
   async copy(): Promise<void> {
     const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#job.context);
     const stopTimer = limitWindow(this.#job, limit, copiedTooLong);
-    const room = watchRoom(this.#source.clusterDirectory, this.#job.context.walReserve);
+    const room = watchFreeSpace(this.#source.clusterDirectory, this.#job.context.walReserve);
     try {
       await this.#job.unlessEnded(Promise.race([this.#engine.copied, this.#wal.failed, room.short]));
     } finally {
@@ -123,7 +123,7 @@ class Making {
     await this.#job.move('done', (db) => markDone(db, this.#job.id), this.#job.signal);
   }
 
-  async finish(description: BackupDescription, ending: Ending): Promise<void> {
+  async finish(description: BackupDescription, ending: BackupStop): Promise<void> {
     const { label, tablespaceMap, stopLsn, stopWal } = ending;
     const { timeline } = this.#beginning;
     const summary = await this.#engine.finish({ label, tablespaceMap, timeline, stopLsn });

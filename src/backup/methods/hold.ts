@@ -1,10 +1,10 @@
 /** Method hold: somebody else copies, and says when he is done; but not for ever. */
 import type { ClaimedRequest } from '../../control/requests.ts';
 import { HoldfastError } from '../../errors.ts';
-import type { Job, JobContext } from '../job.ts';
-import type { Transfer } from './transfer.ts';
+import type { RequestRun, RunContext } from '../job.ts';
+import type { DataTransfer } from './transfer.ts';
 
-export async function hold(job: Job, request: ClaimedRequest): Promise<Transfer> {
+export async function hold(job: RequestRun, request: ClaimedRequest): Promise<DataTransfer> {
   const stopTimer = limitWindow(job, holdLimit(request.holdTimeout, job.context), heldTooLong);
   try {
     await job.untilRowIs('done');
@@ -15,7 +15,7 @@ export async function hold(job: Job, request: ClaimedRequest): Promise<Transfer>
 }
 
 /** Ends the request when its window has been open for that long (milliseconds; 0: no limit); returns how to stop that. */
-export function limitWindow(job: Job, limit: number, why: (limit: number) => HoldfastError): () => void {
+export function limitWindow(job: RequestRun, limit: number, why: (limit: number) => HoldfastError): () => void {
   return limit === 0 ? () => undefined : after(limit, () => job.endWindow(why(limit)));
 }
 
@@ -33,7 +33,7 @@ function after(milliseconds: number, then: () => void): () => void {
 /** Milliseconds; 0: no limit. The worker's own cap holds for everybody. */
 export function holdLimit(
   requested: number | null,
-  { holdTimeout, maxHoldTimeout }: Pick<JobContext, 'holdTimeout' | 'maxHoldTimeout'>,
+  { holdTimeout, maxHoldTimeout }: Pick<RunContext, 'holdTimeout' | 'maxHoldTimeout'>,
 ): number {
   const wanted = requested ?? holdTimeout;
   if (maxHoldTimeout === 0) return wanted;

@@ -17,14 +17,14 @@ import { messageOf } from '../../errors.ts';
 
 const mostProblems = 50;
 
-export interface Looked {
+export interface CheckedRelations {
   detail: string;
   problems: string[];
   skipped?: boolean;
 }
 
 /** @throws only where the connection is lost */
-export async function checkDatabase(db: Connection, major: number): Promise<Looked> {
+export async function checkDatabase(db: Connection, major: number): Promise<CheckedRelations> {
   const available = await installAmcheck(db);
   const problems: string[] = [];
   const note = async (what: string, check: () => Promise<string[]>) => {
@@ -71,7 +71,7 @@ function summary(
   tables: number,
   indexes: number,
   { available, locked }: { available: boolean; locked: number },
-): Omit<Looked, 'problems'> {
+): Omit<CheckedRelations, 'problems'> {
   const left = locked === 0 ? '' : `; ${locked} not checked: a prepared transaction has them locked`;
   if (available) return { detail: `${tables} tables, ${indexes} indexes${left}` };
   return {

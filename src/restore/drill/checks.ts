@@ -5,15 +5,15 @@ import {
   disableEventTriggers,
   letReadHere,
   openForReading,
-  openPrivate,
-  type PrivateAddress,
+  openAsSuperuser,
+  type DrillServerAddress,
 } from '../../control/private-server.ts';
 import { messageOf } from '../../errors.ts';
 import { checkDatabase } from './amcheck.ts';
 import type { Assertion } from './assertions.ts';
 
-export interface Checks {
-  address: PrivateAddress;
+export interface DrillChecks {
+  address: DrillServerAddress;
   major: number;
   databases: readonly string[];
   assertions: readonly Assertion[];
@@ -25,7 +25,7 @@ export interface Checks {
 }
 
 /** Amcheck in every database, then the assertions. @throws only where it is aborted */
-export async function checkServer(checks: Checks): Promise<DrillCheck[]> {
+export async function checkServer(checks: DrillChecks): Promise<DrillCheck[]> {
   const found: DrillCheck[] = [];
   for (const database of checks.databases) {
     checks.onCheck(`amcheck of ${database}`);
@@ -40,9 +40,9 @@ export async function checkServer(checks: Checks): Promise<DrillCheck[]> {
   return found;
 }
 
-async function amcheck({ address, major, assertions }: Checks, database: string): Promise<DrillCheck> {
+async function amcheck({ address, major, assertions }: DrillChecks, database: string): Promise<DrillCheck> {
   return timed({ check: 'amcheck', database }, async () => {
-    const db = await openPrivate(address, database, major);
+    const db = await openAsSuperuser(address, database, major);
     try {
       if (major < 17) await disableEventTriggers(db);
       if (major < 14 && assertions.length > 0) await letReadHere(db);
@@ -55,7 +55,7 @@ async function amcheck({ address, major, assertions }: Checks, database: string)
 
 /** As a role that may only read: what it names may be a trap, set by whoever may create anything in the cluster. */
 async function assert(
-  { address, assertionTimeout }: Checks,
+  { address, assertionTimeout }: DrillChecks,
   { name, database, sql }: Assertion,
 ): Promise<DrillCheck> {
   return timed({ check: `assertion: ${name}`, database }, async () => {

@@ -5,7 +5,7 @@ import { recordDrill } from '../../control/drills.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { readTarget } from '../target-wish.ts';
-import { drill, type Drilled, type DrillReport } from './drill.ts';
+import { runDrill, type DrilledServer, type DrillReport } from './drill.ts';
 import { planDrill } from './plan.ts';
 
 export interface DrillChore {
@@ -35,7 +35,7 @@ export async function runDrillChore(
       hint: 'give its id or its name in the repository, as "holdfast restore --list" shows it',
     });
   }
-  const drilled = await drill({
+  const drilled = await runDrill({
     ...planDrill(config, cluster, { repository }),
     ...readTarget(options),
     which: backup ?? undefined,
@@ -52,7 +52,7 @@ export async function runDrillChore(
 }
 
 function resultOf(
-  { backup, restoreSeconds, recoverySeconds, recoveredTo, bytes, error }: Drilled,
+  { backup, restoreSeconds, recoverySeconds, recoveredTo, bytes, error }: DrilledServer,
   id: number,
 ): Record<string, unknown> {
   return {

@@ -8,21 +8,21 @@ import { basename, join } from 'node:path';
 import type { DrillCheck, DrillRecord } from '../../control/drills.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
-import { whileReading } from '../../repository/lock.ts';
-import { chooseBackup, type Choice } from '../choose-backup.ts';
-import type { Recovery } from '../recovery-settings.ts';
-import { restore } from '../restore.ts';
+import { withReaderLock } from '../../repository/lock.ts';
+import { resolveBackup, type RestorePlan } from '../choose-backup.ts';
+import type { RecoveryChoice } from '../recovery-settings.ts';
+import { restoreBackup } from '../restore.ts';
 import type { StoredBackup } from '../stored-backup.ts';
-import { formatTarget, type Target, type TargetTimeline } from '../target.ts';
+import { formatRecoveryTarget, type RecoveryTarget, type RecoveryTargetTimeline } from '../target.ts';
 import { readAssertions, type Assertion } from './assertions.ts';
 import { failedChecks } from './failed-checks.ts';
-import { inspect } from './inspect.ts';
-import { removeAbandoned, type Removed } from './left-behind.ts';
-import { PrivateServer } from './private-server.ts';
+import { inspectServer } from './inspect.ts';
+import { removeAbandoned, type RemovedDrill } from './left-behind.ts';
+import { DrillServer } from './private-server.ts';
 import { findPrograms } from './programs.ts';
-import { expectedBytes, refuseWithoutRoom } from './room.ts';
+import { expectedBytes, requireDrillSpace } from './room.ts';
 import { refuseUnsafeDirectory } from './safe-directory.ts';
-import { withScratch, type Scratch } from './scratch.ts';
+import { withScratch, type ScratchDirectory } from './scratch.ts';
 import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
 
 export interface DrillOptions {
@@ -30,8 +30,8 @@ export interface DrillOptions {
   clusterDirectory: string;
   /** An id, a name or a directory; undefined: the newest that leads to the target. */
   which: string | undefined;
-  target: Target;
-  timeline: TargetTimeline;
+  target: RecoveryTarget;
+  timeline: RecoveryTargetTimeline;
   drillDirectory: string;
   /** The directory of PostgreSQL's programs; undefined: they are looked for. */
   programs: string | undefined;
@@ -51,26 +51,26 @@ export interface DrillOptions {
   report: DrillReport;
 }
 
-export type Phase = 'reading' | 'restoring' | 'recovering' | 'checking' | 'removing';
+export type DrillPhase = 'reading' | 'restoring' | 'recovering' | 'checking' | 'removing';
 
 /** What there is to say on the way. */
 export interface DrillReport {
-  phase: (phase: Phase, detail: string) => void;
+  phase: (phase: DrillPhase, detail: string) => void;
   /** Of the restore, in bytes. */
   progress: (done: number, expected: number) => void;
   /** The last segment of WAL that recovery has got. */
   segment: (name: string) => void;
   /** A drill that was killed had left this. */
-  removed: (leftover: Removed) => void;
+  removed: (leftover: RemovedDrill) => void;
 }
 
-export interface Drilled extends DrillRecord {
+export interface DrilledServer extends DrillRecord {
   /** Of the failure, where there is one. */
   error: HoldfastError | undefined;
 }
 
 /** @throws where it is interrupted from outside, and nothing else */
-export async function drill(options: DrillOptions): Promise<Drilled> {
+export async function runDrill(options: DrillOptions): Promise<DrilledServer> {
   const record = newRecord(options);
   const timeUp = AbortSignal.timeout(Math.min(options.timeout, longestTimer));
   const signal = AbortSignal.any([options.signal, timeUp]);
@@ -92,13 +92,13 @@ async function rehearse(options: DrillOptions, record: DrillRecord): Promise<voi
   const { drillDirectory, report } = options;
   const assertions = await readAssertions(options.assertions);
   for (const leftover of await removeAbandoned(drillDirectory)) report.removed(leftover);
-  const choice = await chooseBackup({ ...options, despiteMissingWal: false });
+  const choice = await resolveBackup({ ...options, despiteMissingWal: false });
   // Recovery fetches WAL that might expire with the backup.
-  await whileReading(choice.backup.meta, () => rehearseWith(choice, assertions, options, record));
+  await withReaderLock(choice.backup.meta, () => rehearseWith(choice, assertions, options, record));
 }
 
 async function rehearseWith(
-  choice: Choice,
+  choice: RestorePlan,
   assertions: readonly Assertion[],
   options: DrillOptions,
   record: DrillRecord,
@@ -119,7 +119,7 @@ async function rehearseWith(
   const what = { cluster: options.cluster, backup: name, expected };
   await withScratch(drillDirectory, what, async (scratch) => {
     try {
-      await refuseWithoutRoom(drillDirectory, scratch.directory, expected);
+      await requireDrillSpace(drillDirectory, scratch.directory, expected);
       await restoreInto(scratch, choice, recovery, options, record);
       const plan = { programs, recovery, assertions, required: limit.required };
       await recover(scratch, choice.backup, plan, options, record).catch((error: unknown) => {
@@ -134,16 +134,16 @@ async function rehearseWith(
 }
 
 async function restoreInto(
-  scratch: Scratch,
-  { backup, fromBackup }: Choice,
-  recovery: Recovery,
+  scratch: ScratchDirectory,
+  { backup, fromBackup }: RestorePlan,
+  recovery: RecoveryChoice,
   options: DrillOptions,
   record: DrillRecord,
 ): Promise<void> {
   const { signal, report, jobs } = options;
   const began = performance.now();
   report.phase('restoring', String(record.backup?.name));
-  await restore({
+  await restoreBackup({
     lease: undefined,
     backup,
     directory: scratch.data,
@@ -161,20 +161,20 @@ async function restoreInto(
 }
 
 /** All of them: where they were, the cluster itself may have them still. */
-async function tablespacesInto(scratch: Scratch, backup: StoredBackup): Promise<ReadonlyMap<string, string>> {
+async function tablespacesInto(scratch: ScratchDirectory, backup: StoredBackup): Promise<ReadonlyMap<string, string>> {
   const map = await readFile(join(backup.meta, 'tablespace_map')).catch(() => Buffer.alloc(0));
   return new Map(parseTablespaceMap(map, majorOf(backup)).map(({ oid }) => [oid, scratch.tablespace(oid)]));
 }
 
 interface RecoveryPlan {
   programs: string;
-  recovery: Recovery;
+  recovery: RecoveryChoice;
   assertions: readonly Assertion[];
   required: WalLimit['required'];
 }
 
 async function recover(
-  scratch: Scratch,
+  scratch: ScratchDirectory,
   backup: StoredBackup,
   { assertions, ...plan }: RecoveryPlan,
   options: DrillOptions,
@@ -184,7 +184,7 @@ async function recover(
   signal.throwIfAborted();
   const major = majorOf(backup);
   report.phase('recovering', `to ${record.target}, with PostgreSQL ${major}`);
-  const server = await PrivateServer.prepare({
+  const server = await DrillServer.prepare({
     ...plan,
     scratch,
     major,
@@ -199,7 +199,7 @@ async function recover(
     const began = performance.now();
     await server.start();
     record.recoverySeconds = secondsSince(began);
-    await inspect({ ...options, scratch, server, major, backup, assertions }, record);
+    await inspectServer({ ...options, scratch, server, major, backup, assertions }, record);
     signal.throwIfAborted();
   } finally {
     signal.removeEventListener('abort', end);
@@ -210,9 +210,9 @@ async function recover(
 /** To the end of the timeline that was chosen, and of the WAL that was read. */
 function recoveryOf(
   { target, timeline, restoreCommand }: DrillOptions,
-  { path, lacksHistory }: Choice,
+  { path, lacksHistory }: RestorePlan,
   { last }: WalLimit,
-): Recovery {
+): RecoveryChoice {
   const fetch = lacksHistory ? `HOLDFAST_DESPITE_MISSING_WAL=1 ${restoreCommand}` : restoreCommand;
   return {
     target,
@@ -250,7 +250,7 @@ function newRecord({ cluster, target, timeline, worker }: DrillOptions): DrillRe
     worker: worker ?? hostname(),
     startedAt: new Date(),
     finishedAt: new Date(),
-    target: `${formatTarget(target)}${where}`,
+    target: `${formatRecoveryTarget(target)}${where}`,
     serverVersion: null,
     restoreSeconds: null,
     recoverySeconds: null,

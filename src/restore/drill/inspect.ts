@@ -7,10 +7,10 @@ import {
   admitEverywhere,
   forgetPlacesOfCode,
   makeReader,
-  openPrivate,
+  openAsSuperuser,
   recoveredFacts,
   writeCheckpoint,
-  type PrivateAddress,
+  type DrillServerAddress,
 } from '../../control/private-server.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { databasesIn, sharedFile, superusersIn } from '../../postgres/shared-catalogs.ts';
@@ -19,13 +19,13 @@ import type { Assertion } from './assertions.ts';
 import { checkServer, timed } from './checks.ts';
 import { checkPages } from './checksums.ts';
 import type { DrillReport } from './drill.ts';
-import type { PrivateServer } from './private-server.ts';
-import type { Scratch } from './scratch.ts';
-import { privatePort } from './settings.ts';
+import type { DrillServer } from './private-server.ts';
+import type { ScratchDirectory } from './scratch.ts';
+import { drillServerPort } from './settings.ts';
 
-export interface Inspection {
-  scratch: Scratch;
-  server: PrivateServer;
+export interface ServerInspection {
+  scratch: ScratchDirectory;
+  server: DrillServer;
   major: number;
   backup: StoredBackup;
   assertions: readonly Assertion[];
@@ -35,7 +35,7 @@ export interface Inspection {
 }
 
 /** @throws where it is aborted, or nobody can connect */
-export async function inspect(inspection: Inspection, record: DrillRecord): Promise<void> {
+export async function inspectServer(inspection: ServerInspection, record: DrillRecord): Promise<void> {
   const { signal, report } = inspection;
   const { address, db } = await connect(inspection);
   try {
@@ -63,16 +63,16 @@ async function connect({
   scratch,
   server,
   major,
-}: Inspection): Promise<{ address: PrivateAddress; db: Connection }> {
+}: ServerInspection): Promise<{ address: DrillServerAddress; db: Connection }> {
   const { blockSize } = server.control;
   const users = superusersIn(await catalog(scratch.data, 'pg_authid'), blockSize);
   const databases = databasesIn(await catalog(scratch.data, 'pg_database'), blockSize);
   let reason: unknown;
   for (const user of users) {
-    const address = { socketDirectory: scratch.sockets, port: privatePort, user };
+    const address = { socketDirectory: scratch.sockets, port: drillServerPort, user };
     for (const database of new Set(['postgres', 'template1', ...databases])) {
       try {
-        return { address, db: await openPrivate(address, database, major) };
+        return { address, db: await openAsSuperuser(address, database, major) };
       } catch (error) {
         reason ??= error;
       }
@@ -92,7 +92,7 @@ async function catalog(dataDirectory: string, name: 'pg_authid' | 'pg_database')
 
 /** With the pages that were damaged already when the backup was made. */
 async function checksums(
-  { scratch, server, backup, signal }: Inspection,
+  { scratch, server, backup, signal }: ServerInspection,
   db: Connection,
 ): Promise<DrillCheck> {
   return timed({ check: 'checksums' }, async () => {

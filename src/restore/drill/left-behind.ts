@@ -9,7 +9,7 @@ import { HoldfastError } from '../../errors.ts';
 import { parseProcess, processState, thisProcess } from '../../identity/process.ts';
 import { withLock } from '../../repository/lock.ts';
 import { removeDrill } from './remove-tree.ts';
-import type { Owner } from './scratch.ts';
+import type { ScratchOwner } from './scratch.ts';
 import { endServer } from './stray-server.ts';
 
 const namePattern = /^holdfast-drill-[0-9a-f]{8}$/;
@@ -21,7 +21,7 @@ const patience = 2000;
 
 export interface FoundScratch {
   directory: string;
-  owner: Owner;
+  owner: ScratchOwner;
   /** undefined: nobody can tell from here. */
   alive: boolean | undefined;
 }
@@ -39,7 +39,7 @@ export async function findScratches(drillDirectory: string): Promise<FoundScratc
 }
 
 /** undefined: it is none of ours. In a directory that many may write to, anybody may make one that looks like it. */
-async function readOwner(directory: string): Promise<Owner | undefined> {
+async function readOwner(directory: string): Promise<ScratchOwner | undefined> {
   try {
     const file = join(directory, 'owner.json');
     const [above, stats] = [await lstat(directory), await lstat(file)];
@@ -47,7 +47,7 @@ async function readOwner(directory: string): Promise<Owner | undefined> {
     if (stats.uid !== (process.getuid?.() ?? stats.uid)) return undefined;
     // What root runs, it gives to the server's user in the end.
     if (stats.uid !== 0 && above.uid !== stats.uid) return undefined;
-    const owner = JSON.parse(await readFile(file, 'utf8')) as Owner;
+    const owner = JSON.parse(await readFile(file, 'utf8')) as ScratchOwner;
     const its = parseProcess(owner.process);
     if (owner.kind !== 'holdfast drill' || its === undefined) return undefined;
     return { ...owner, process: its };
@@ -56,7 +56,7 @@ async function readOwner(directory: string): Promise<Owner | undefined> {
   }
 }
 
-async function isRunning(directory: string, { process: its, locked }: Owner): Promise<boolean | undefined> {
+async function isRunning(directory: string, { process: its, locked }: ScratchOwner): Promise<boolean | undefined> {
   const state = processState(its);
   const byProcess = state === 'unknown' ? undefined : state === 'alive';
   if (!locked) return byProcess;
@@ -78,16 +78,16 @@ async function isFree(file: string): Promise<boolean | undefined> {
   }
 }
 
-export interface Removed {
+export interface RemovedDrill {
   directory: string;
-  owner: Owner;
+  owner: ScratchOwner;
   /** The server that still ran on it. */
   server: number | undefined;
 }
 
 /** Ends and removes what killed drills have left below it. Those that are under way are not touched. */
-export async function removeAbandoned(drillDirectory: string): Promise<Removed[]> {
-  const removed: Removed[] = [];
+export async function removeAbandoned(drillDirectory: string): Promise<RemovedDrill[]> {
+  const removed: RemovedDrill[] = [];
   for (const { directory, owner, alive } of await findScratches(drillDirectory)) {
     if (alive !== false) continue;
     const remove = async () => {

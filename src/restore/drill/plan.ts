@@ -8,7 +8,7 @@ import { HoldfastError } from '../../errors.ts';
 import { fetchCommand } from '../commands.ts';
 import type { DrillOptions } from './drill.ts';
 
-export interface Overrides {
+export interface DrillOverrides {
   repository: string;
   drillDirectory?: string | undefined;
   programs?: string | undefined;
@@ -17,10 +17,10 @@ export interface Overrides {
   jobs?: number | undefined;
 }
 
-export type Plan = Omit<DrillOptions, 'which' | 'target' | 'timeline' | 'worker' | 'signal' | 'report'>;
+export type DrillPlan = Omit<DrillOptions, 'which' | 'target' | 'timeline' | 'worker' | 'signal' | 'report'>;
 
 /** @throws HoldfastError of kind `usage`, `no_drill_directory` */
-export function planDrill(config: Config, cluster: string, overrides: Overrides): Plan {
+export function planDrill(config: Config, cluster: string, overrides: DrillOverrides): DrillPlan {
   const configured = config.cluster(cluster);
   const drillDirectory = overrides.drillDirectory ?? configured.drillDirectory;
   if (drillDirectory === undefined) {

@@ -12,18 +12,18 @@ import { HoldfastError, messageOf } from '../../errors.ts';
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { greaterParameters, type RequiredParameters } from '../../postgres/required-parameters.ts';
 import { ownershipOf, writeOwned } from '../data-files.ts';
-import { recoverySettings, settingLines, type Recovery } from '../recovery-settings.ts';
+import { recoverySettings, settingLines, type RecoveryChoice } from '../recovery-settings.ts';
 import { explainServer, refuseUnreached } from './server-log.ts';
-import type { Identity, Scratch } from './scratch.ts';
-import { privateHba, privateSettings } from './settings.ts';
+import type { ScratchIdentity, ScratchDirectory } from './scratch.ts';
+import { drillServerHba, drillServerSettings } from './settings.ts';
 import { endServer } from './stray-server.ts';
 
-export interface PrivateServerOptions {
-  scratch: Scratch;
+export interface DrillServerOptions {
+  scratch: ScratchDirectory;
   /** The directory with `postgres` in it. */
   programs: string;
   major: number;
-  recovery: Recovery;
+  recovery: RecoveryChoice;
   preload: string;
   /** What a standby would need beyond what it needed when the backup was made. */
   required: RequiredParameters | undefined;
@@ -33,28 +33,28 @@ export interface PrivateServerOptions {
   onSegment: (segment: string) => void;
 }
 
-export class PrivateServer {
-  readonly #options: PrivateServerOptions;
+export class DrillServer {
+  readonly #options: DrillServerOptions;
   readonly control: ControlFile;
-  readonly #identity: Identity | undefined;
+  readonly #identity: ScratchIdentity | undefined;
   #process: ChildProcess | undefined;
   #ended: Promise<unknown> | undefined;
 
-  private constructor(options: PrivateServerOptions, control: ControlFile, identity: Identity | undefined) {
+  private constructor(options: DrillServerOptions, control: ControlFile, identity: ScratchIdentity | undefined) {
     this.#options = options;
     this.control = control;
     this.#identity = identity;
   }
 
   /** Sets it up on the restored files; it does not run yet. @throws HoldfastError `server_owner_is_root` */
-  static async prepare(options: PrivateServerOptions): Promise<PrivateServer> {
+  static async prepare(options: DrillServerOptions): Promise<DrillServer> {
     const { scratch, major, preload, recovery } = options;
     const control = parseControlFile(await readFile(join(scratch.data, 'global/pg_control')));
     const owned = await ownershipOf(join(scratch.data, 'PG_VERSION'));
     if (owned.owner?.uid === 0) throw ownerIsRoot();
     const files = { hbaFile: join(scratch.directory, 'pg_hba.conf'), identFile: '/dev/null' };
     const required = greaterParameters(control.required, options.required ?? control.required);
-    const settings = privateSettings({
+    const settings = drillServerSettings({
       major,
       control,
       required,
@@ -62,7 +62,7 @@ export class PrivateServer {
       preload,
       ...files,
     });
-    await writeOwned(files.hbaFile, Buffer.from(privateHba), owned);
+    await writeOwned(files.hbaFile, Buffer.from(drillServerHba), owned);
     await writeOwned(configFile(scratch), Buffer.from(settingLines(settings)), owned);
     // What ALTER SYSTEM had left there would beat all of that.
     const ofRecovery = settingLines(recoverySettings(recovery));
@@ -71,7 +71,7 @@ export class PrivateServer {
     await writeOwned(scratch.log, Buffer.alloc(0), { ...owned, fileMode: 0o600 });
     // Nothing is written there as root from now on: what others own, they could turn into a link.
     await scratch.giveTo(owned.owner);
-    return new PrivateServer(options, control, owned.owner);
+    return new DrillServer(options, control, owned.owner);
   }
 
   /** Resolves when recovery has ended and it takes connections. @throws HoldfastError `recovery_failed`, … */
@@ -160,7 +160,7 @@ export class PrivateServer {
   }
 }
 
-function configFile(scratch: Scratch): string {
+function configFile(scratch: ScratchDirectory): string {
   return join(scratch.directory, 'postgresql.conf');
 }
 

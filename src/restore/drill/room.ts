@@ -22,7 +22,7 @@ export function expectedBytes(backup: RepositoryBackup): number {
  * Drills that began earlier may still take what they expect; of two at once, the later one gives way.
  * @throws HoldfastError `no_room`
  */
-export async function refuseWithoutRoom(
+export async function requireDrillSpace(
   drillDirectory: string,
   mine: string,
   expected: number,

@@ -14,7 +14,7 @@ import { removeDrill } from './remove-tree.ts';
 /** What the address of a socket has room for (struct sockaddr_un), with the socket's own name. */
 const longestSocket = 103;
 
-export interface Owner {
+export interface ScratchOwner {
   kind: 'holdfast drill';
   process: ProcessIdentity;
   /** Whether that process has the lock of this file for as long as it runs. */
@@ -26,12 +26,12 @@ export interface Owner {
   expected: number;
 }
 
-export interface Identity {
+export interface ScratchIdentity {
   uid: number;
   gid: number;
 }
 
-export interface Scratch {
+export interface ScratchDirectory {
   directory: string;
   data: string;
   sockets: string;
@@ -39,15 +39,15 @@ export interface Scratch {
   /** Of one tablespace. */
   tablespace: (oid: string) => string;
   /** For nobody but this user from now on; undefined: we are that user. */
-  giveTo: (identity: Identity | undefined) => Promise<void>;
+  giveTo: (identity: ScratchIdentity | undefined) => Promise<void>;
   remove: () => Promise<void>;
 }
 
 /** Does the work in a directory of its own, which it has to remove. @throws HoldfastError `drill_directory_unusable` */
 export async function withScratch<T>(
   drillDirectory: string,
-  what: Pick<Owner, 'cluster' | 'backup' | 'expected'>,
-  work: (scratch: Scratch) => Promise<T>,
+  what: Pick<ScratchOwner, 'cluster' | 'backup' | 'expected'>,
+  work: (scratch: ScratchDirectory) => Promise<T>,
 ): Promise<T> {
   const directory = join(drillDirectory, `holdfast-drill-${randomBytes(4).toString('hex')}`);
   const scratch = scratchAt(directory);
@@ -76,9 +76,9 @@ export async function withScratch<T>(
   return withOwnLock(join(unnamed, 'owner.json'), begin, () => note(false).catch(giveUp));
 }
 
-function ownerText(what: Pick<Owner, 'cluster' | 'backup' | 'expected'>, locked: boolean): string {
+function ownerText(what: Pick<ScratchOwner, 'cluster' | 'backup' | 'expected'>, locked: boolean): string {
   const createdAt = new Date().toISOString();
-  const owner: Owner = { kind: 'holdfast drill', process: thisProcess(), locked, createdAt, ...what };
+  const owner: ScratchOwner = { kind: 'holdfast drill', process: thisProcess(), locked, createdAt, ...what };
   return JSON.stringify(owner);
 }
 
@@ -103,7 +103,7 @@ async function withOwnLock<T>(
   }
 }
 
-function scratchAt(directory: string): Scratch {
+function scratchAt(directory: string): ScratchDirectory {
   const sockets = join(directory, 's');
   return {
     directory,

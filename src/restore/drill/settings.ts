@@ -7,9 +7,9 @@ import type { RequiredParameters } from '../../postgres/required-parameters.ts';
 import { mostWal } from './room.ts';
 
 /** Part of the socket's name only. */
-export const privatePort = 5432;
+export const drillServerPort = 5432;
 
-export interface PrivateSettings {
+export interface DrillServerSettings {
   major: number;
   control: Pick<ControlFile, 'walSegmentSize'>;
   /** The most that the primary had on the way. */
@@ -21,15 +21,15 @@ export interface PrivateSettings {
   preload: string;
 }
 
-export function privateSettings(wanted: PrivateSettings): [string, string][] {
+export function drillServerSettings(wanted: DrillServerSettings): [string, string][] {
   return [...seclusion(wanted), ...size(wanted), ...recovery(wanted), ...output];
 }
 
 /** No way in but the socket, no way out, and no worker of any extension, schedule or subscription. */
-function seclusion({ sockets, hbaFile, identFile, preload }: PrivateSettings): [string, string][] {
+function seclusion({ sockets, hbaFile, identFile, preload }: DrillServerSettings): [string, string][] {
   return [
     ['listen_addresses', ''],
-    ['port', String(privatePort)],
+    ['port', String(drillServerPort)],
     ['unix_socket_directories', `"${sockets.replaceAll('"', '""')}"`],
     ['unix_socket_permissions', '0700'],
     ['hba_file', hbaFile],
@@ -48,7 +48,7 @@ function seclusion({ sockets, hbaFile, identFile, preload }: PrivateSettings): [
   ];
 }
 
-function size({ control }: PrivateSettings): [string, string][] {
+function size({ control }: DrillServerSettings): [string, string][] {
   const megabytes = (bytes: number) => `${Math.ceil(bytes / (1 << 20))}MB`;
   return [
     ['shared_buffers', '128MB'],
@@ -64,7 +64,7 @@ function size({ control }: PrivateSettings): [string, string][] {
  * Without a hot standby, replay demands none of the primary's settings but room for what the WAL may hold: prepared
  * transactions, their locks, and the progress of subscriptions (src/backend/replication/logical/origin.c).
  */
-function recovery({ major, required }: PrivateSettings): [string, string][] {
+function recovery({ major, required }: DrillServerSettings): [string, string][] {
   const origins = major >= 18 ? 'max_active_replication_origins' : 'max_replication_slots';
   return [
     ['hot_standby', 'off'],
@@ -85,4 +85,4 @@ const output: [string, string][] = [
 ];
 
 /** The private server's pg_hba.conf: through the socket only, in a directory that nobody else can enter. */
-export const privateHba = 'local all all trust\n';
+export const drillServerHba = 'local all all trust\n';

@@ -11,7 +11,7 @@ import { FrameFiles } from './frame-file.ts';
 import { contentsOf } from './frame-pieces.ts';
 import { ownersIfRoot } from './owners.ts';
 
-export interface Owner {
+export interface FileOwner {
   uid: number;
   gid: number;
 }
@@ -27,7 +27,7 @@ const largestId = 2 ** 32 - 2;
  * undefined: only root may give files away, everybody else keeps them.
  * @throws HoldfastError `server_owner_is_root`; `backup_damaged` where nothing says who it is
  */
-export function clusterOwner(backup: StoredBackup, frames: readonly FrameEntry[]): Owner | undefined {
+export function clusterOwner(backup: StoredBackup, frames: readonly FrameEntry[]): FileOwner | undefined {
   const owners = ownersIfRoot();
   if (owners === undefined) return undefined;
   const member = firstOf(backup, frames);

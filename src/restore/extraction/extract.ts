@@ -3,8 +3,8 @@ import { HoldfastError } from '../../errors.ts';
 import type { FrameEntry } from '../../repository/frame-index.ts';
 import type { Manifest } from '../../postgres/read-manifest.ts';
 import type { StoredBackup } from '../stored-backup.ts';
-import { Ledger } from './ledger.ts';
-import type { Answer, Extracted, Part, ThreadSetup } from './messages.ts';
+import { ManifestChecker } from './ledger.ts';
+import type { ExtractionAnswer, ExtractedFile, FileChunk, ThreadSetup } from './messages.ts';
 import { inThreads } from './threads.ts';
 
 export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld' | 'owner'> {
@@ -16,27 +16,27 @@ export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withhe
   /** Bytes of the tars, decompressed. */
   onProgress: (done: number, expected: number) => void;
   /** Part of a file, and whether it makes that file whole. */
-  onPart: (part: Part, isComplete: boolean) => void;
+  onPart: (part: FileChunk, isComplete: boolean) => void;
   /** What is wrong with the backup. Where this throws, the extraction ends. */
   onProblem: (problem: string) => void;
 }
 
-export interface Outcome {
+export interface ExtractionOutcome {
   /** The contents of the files asked for, as far as they are there. */
   kept: Map<string, Buffer>;
   /** By the path that they have in the manifest's files. */
-  directories: (Extracted['directories'][number] & { tar: string })[];
+  directories: (ExtractedFile['directories'][number] & { tar: string })[];
 }
 
 /** @throws HoldfastError `restore_failed` where the disk fails */
-export async function extract(extraction: Extraction): Promise<Outcome> {
+export async function extract(extraction: Extraction): Promise<ExtractionOutcome> {
   const { backup, frames, manifest, jobs, roots, kept, withheld, owner, onProblem } = extraction;
   const expected = frames.reduce((sum, { size }) => sum + size, 0);
-  const ledger = new Ledger(manifest);
-  const outcome: Outcome = { kept: new Map(), directories: [] };
+  const ledger = new ManifestChecker(manifest);
+  const outcome: ExtractionOutcome = { kept: new Map(), directories: [] };
   let done = 0;
 
-  const receive = (answer: Answer) => {
+  const receive = (answer: ExtractionAnswer) => {
     const frame = frames[answer.number];
     if (frame === undefined) return;
     const where = `${frame.tar}, the frame at ${frame.offset}`;
@@ -70,7 +70,7 @@ export async function extract(extraction: Extraction): Promise<Outcome> {
 const largestKept = 16 << 20;
 
 /** Small files, whose parts come in any order. Returns the path of one that is not small. */
-function keep(kept: Outcome['kept'], parts: Extracted['kept']): string | undefined {
+function keep(kept: ExtractionOutcome['kept'], parts: ExtractedFile['kept']): string | undefined {
   for (const { path, at, bytes } of parts) {
     if (at + bytes.length > largestKept) return path;
     const before = kept.get(path) ?? Buffer.alloc(0);

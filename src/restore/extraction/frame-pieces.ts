@@ -2,7 +2,7 @@
 import type { FrameEntry } from '../../repository/frame-index.ts';
 import { parseHeader, tarPadding, type TarMember } from '../../repository/tar.ts';
 
-export interface Piece {
+export interface ExtractedChunk {
   name: string;
   /** Of the whole file, bytes. */
   size: number;
@@ -16,7 +16,7 @@ export interface Piece {
 
 export interface FrameContents {
   directories: TarMember[];
-  pieces: Piece[];
+  pieces: ExtractedChunk[];
 }
 
 /** `bytes`: the frame, decompressed. @throws RangeError saying what is wrong with it */

@@ -4,15 +4,15 @@
  */
 import { combineCrc32c } from '../../postgres/crc32c.ts';
 import type { Manifest } from '../../postgres/read-manifest.ts';
-import type { Part } from './messages.ts';
+import type { FileChunk } from './messages.ts';
 
 interface Pending {
   size: number;
   done: number;
-  parts: Part[];
+  parts: FileChunk[];
 }
 
-export class Ledger {
+export class ManifestChecker {
   readonly #manifest: Manifest | undefined;
   readonly #pending = new Map<string, Pending>();
   readonly #complete = new Set<string>();
@@ -23,7 +23,7 @@ export class Ledger {
   }
 
   /** What is wrong with the file, if that has become clear; `complete`: this was the last part. */
-  add(part: Part): { complete: boolean; problem: string | undefined } {
+  add(part: FileChunk): { complete: boolean; problem: string | undefined } {
     const { path, size, length } = part;
     if (this.#complete.has(path)) return { complete: false, problem: `"${path}" is there twice` };
     const pending = this.#pending.get(path) ?? { size, done: 0, parts: [] };

@@ -1,7 +1,7 @@
 /** What the threads and their coordinator tell each other. */
 import type { FrameEntry } from '../../repository/frame-index.ts';
 import type { TarMember } from '../../repository/tar.ts';
-import type { Owner } from './cluster-owner.ts';
+import type { FileOwner } from './cluster-owner.ts';
 
 export interface ThreadSetup {
   /** Where the tars are. */
@@ -13,18 +13,18 @@ export interface ThreadSetup {
   /** Files that are not written, by path. */
   withheld: string[];
   /** Whose the files are to be; undefined: ourselves. */
-  owner: Owner | undefined;
+  owner: FileOwner | undefined;
   /** Of PostgreSQL: a tablespace has its files below a directory that is named after it. */
   major: number;
 }
 
-export interface Task {
+export interface ExtractionTask {
   number: number;
   frame: FrameEntry;
 }
 
 /** Part of a file, as it is now on disk. */
-export interface Part {
+export interface FileChunk {
   /** As in backup_manifest. */
   path: string;
   size: number;
@@ -33,13 +33,13 @@ export interface Part {
   crc32c: number;
 }
 
-export interface Extracted {
-  parts: Part[];
+export interface ExtractedFile {
+  parts: FileChunk[];
   directories: { path: string; header: TarMember }[];
   kept: { path: string; at: number; bytes: Uint8Array }[];
 }
 
-export type Answer = { number: number } & ({ extracted: Extracted } | { problem: string; system: boolean });
+export type ExtractionAnswer = { number: number } & ({ extracted: ExtractedFile } | { problem: string; system: boolean });
 
 /** A tablespace's files are below pg_tblspc/<oid> in the manifest, and at the top in its own tar. */
 export function manifestPath(tar: string, name: string): string {

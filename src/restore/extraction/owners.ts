@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { TarMember } from '../../repository/tar.ts';
 
-export class Owners {
+export class OwnerLookup {
   readonly #users = namesIn('/etc/passwd');
   readonly #groups = namesIn('/etc/group');
 
@@ -16,8 +16,8 @@ export class Owners {
 }
 
 /** undefined: only root may give files away, everybody else keeps them. */
-export function ownersIfRoot(): Owners | undefined {
-  return process.getuid?.() === 0 ? new Owners() : undefined;
+export function ownersIfRoot(): OwnerLookup | undefined {
+  return process.getuid?.() === 0 ? new OwnerLookup() : undefined;
 }
 
 function namesIn(file: string): Map<string, number> {

@@ -11,16 +11,16 @@ import { bytePath } from './byte-path.ts';
 import { FrameFiles } from './frame-file.ts';
 import { contentsOf } from './frame-pieces.ts';
 import { safeName } from './member-names.ts';
-import { manifestPath, type Answer, type Extracted, type Task, type ThreadSetup } from './messages.ts';
+import { manifestPath, type ExtractionAnswer, type ExtractedFile, type ExtractionTask, type ThreadSetup } from './messages.ts';
 import { writePiece } from './write-pieces.ts';
 
 keepFreedMemory();
 const { directory, roots, kept, withheld, owner, major } = workerData as ThreadSetup;
 const files = new FrameFiles(directory);
 
-onTask(({ number, frame }: Task) => parentPort?.postMessage(answer(number, frame)));
+onTask(({ number, frame }: ExtractionTask) => parentPort?.postMessage(answer(number, frame)));
 
-function answer(number: number, frame: FrameEntry): Answer {
+function answer(number: number, frame: FrameEntry): ExtractionAnswer {
   try {
     return { number, extracted: extract(frame) };
   } catch (error) {
@@ -29,7 +29,7 @@ function answer(number: number, frame: FrameEntry): Answer {
   }
 }
 
-function extract(frame: FrameEntry): Extracted {
+function extract(frame: FrameEntry): ExtractedFile {
   const bytes = files.read(frame);
   try {
     return extractFrom(bytes, frame);
@@ -38,10 +38,10 @@ function extract(frame: FrameEntry): Extracted {
   }
 }
 
-function extractFrom(bytes: Buffer, frame: FrameEntry): Extracted {
+function extractFrom(bytes: Buffer, frame: FrameEntry): ExtractedFile {
   const { tar } = frame;
   const { directories, pieces } = contentsOf(bytes, frame);
-  const extracted: Extracted = { parts: [], directories: [], kept: [] };
+  const extracted: ExtractedFile = { parts: [], directories: [], kept: [] };
   const root = roots?.[tar];
   for (const header of directories) {
     const path = safeName(tar, header.name.replace(/\/+$/, ''), major);

@@ -4,7 +4,7 @@
  */
 import { messageOf } from '../../errors.ts';
 import { endThread, smallHeap, startThread } from '../../thread.ts';
-import type { Answer, Task, ThreadSetup } from './messages.ts';
+import type { ExtractionAnswer, ExtractionTask, ThreadSetup } from './messages.ts';
 
 const ahead = 2;
 
@@ -15,8 +15,8 @@ const ahead = 2;
 export async function inThreads(
   jobs: number,
   setup: ThreadSetup,
-  tasks: readonly Task[],
-  receive: (answer: Answer) => void,
+  tasks: readonly ExtractionTask[],
+  receive: (answer: ExtractionAnswer) => void,
 ): Promise<void> {
   const threads = Array.from({ length: Math.min(jobs, tasks.length) }, () =>
     startThread(import.meta.url, 'thread', { workerData: setup, resourceLimits: smallHeap }),
@@ -31,7 +31,7 @@ export async function inThreads(
           const task = tasks[takeNext(stretches, index) ?? -1];
           if (task !== undefined) thread.postMessage(task);
         };
-        thread.on('message', (answer: Answer) => {
+        thread.on('message', (answer: ExtractionAnswer) => {
           try {
             receive(answer);
           } catch (error) {

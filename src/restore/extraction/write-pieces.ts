@@ -3,12 +3,12 @@ import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync } fro
 import { dirname } from 'node:path/posix';
 import { writeAt } from '../../repository/write-at.ts';
 import { bytePath } from './byte-path.ts';
-import type { Owner } from './cluster-owner.ts';
-import type { Piece } from './frame-pieces.ts';
+import type { FileOwner } from './cluster-owner.ts';
+import type { ExtractedChunk } from './frame-pieces.ts';
 import { fileMode } from './modes.ts';
 
 /** `root`: of the tar's contents; `owner`: of the file, unless that is ourselves. */
-export function writePiece(root: string, piece: Piece, owner: Owner | undefined): void {
+export function writePiece(root: string, piece: ExtractedChunk, owner: FileOwner | undefined): void {
   const fd = openToWrite(root, piece);
   try {
     if (piece.header !== undefined) {
@@ -25,7 +25,7 @@ export function writePiece(root: string, piece: Piece, owner: Owner | undefined)
 const untilItsHeader = 0o600;
 
 /** Its directory may not have been met yet: another thread has the frame with it. */
-function openToWrite(root: string, { name }: Piece): number {
+function openToWrite(root: string, { name }: ExtractedChunk): number {
   const path = bytePath(root, name);
   // Neither truncated nor refused where it exists: another thread may have written its part.
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;

@@ -2,7 +2,7 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { requireApart } from '../../../src/backup/copy/apart.ts';
+import { requireSeparateDirectories } from '../../../src/backup/copy/apart.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 async function scene(t: ExecutionContext) {
@@ -13,7 +13,7 @@ async function scene(t: ExecutionContext) {
   await symlink(join(root, 'space'), join(data, 'pg_tblspc', '16400'));
   await symlink(data, join(root, 'by-link'));
   const check = (clusterDirectory: string, labels = 'labels') =>
-    requireApart(data, { clusterDirectory: join(root, clusterDirectory), labels: join(root, labels) });
+    requireSeparateDirectories(data, { clusterDirectory: join(root, clusterDirectory), labels: join(root, labels) });
   return { root, data, check };
 }
 
