@@ -6,7 +6,8 @@
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { makeServer, type CopyServer } from './copy/server.ts';
-import { peers, type Peer } from './copy/peers.ts';
+import type { Peer } from './copy/peer.ts';
+import { peers } from './copy/peers.ts';
 import { printBars, printGrowth, printRound, printTable, type Sample } from './copy/report.ts';
 import { measured } from './copy/measure.ts';
 import { compareRestores } from './copy/restore.ts';

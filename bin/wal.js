@@ -4,16 +4,20 @@ import { enableCompileCache } from './compile-cache.js';
 import { compileNoMore, exit } from './exit.js';
 
 const [, , , command, ...args] = process.argv;
-const source = new URL(`../src/cli/wal-${command}.ts`, import.meta.url);
-const built = new URL(`../dist/cli/wal-${command}.js`, import.meta.url);
+const source = new URL(`../src/cli/wal/wal-${command}.ts`, import.meta.url);
+const built = new URL(`../dist/cli/wal/wal-${command}.js`, import.meta.url);
 
-if (!existsSync(source)) await run(built);
+// As every command's help: commander has it.
+if (args.includes('--help') || args.includes('-h')) await import('./launch.js');
+else if (!existsSync(source)) await run(built);
 else if (process.features.typescript) await run(source);
 else await import('./launch.js'); // with the checkout's own Node
 
 async function run(entry) {
   if (command === 'push') compileNoMore(); // the others look through segments
   enableCompileCache();
-  const { main } = await import(entry.href);
+  // wal-read-ahead.js has walReadAhead(), and so on.
+  const name = `wal-${command}`.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
+  const { [name]: main } = await import(entry.href);
   exit(await main(args));
 }

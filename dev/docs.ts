@@ -1,8 +1,8 @@
 // node dev/docs.ts: makes the generated parts of README.md and docs/ anew.
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Connection } from '../src/control/connection.ts';
-import { install } from '../src/control/install.ts';
+import { Connection } from '../src/database/connection.ts';
+import { install } from '../src/control/install-schema.ts';
 import { openClient } from '../test/support/sql-client.ts';
 import { root } from './ava.ts';
 import { regenerate } from './docs/generate.ts';

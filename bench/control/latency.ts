@@ -1,7 +1,7 @@
 /** What the queue adds to PostgreSQL's own functions: from INSERT to running, and from done to the label. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pgListen from 'pg-listen';
-import type { Connection } from '../../src/control/connection.ts';
+import type { Connection } from '../../src/database/connection.ts';
 import type { Setting } from './setting.ts';
 
 export interface Latencies {

@@ -1,7 +1,7 @@
 /** CALL start_backup and CALL stop_backup with default options, as psql runs them, beside the bare functions. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { Connection } from '../../src/control/connection.ts';
+import type { Connection } from '../../src/database/connection.ts';
 import type { Setting } from './setting.ts';
 import { timed, type Latencies } from './latency.ts';
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
-import { Connection } from '../../src/control/connection.ts';
-import { install } from '../../src/control/install.ts';
+import { Connection } from '../../src/database/connection.ts';
+import { install } from '../../src/control/install-schema.ts';
 import { launch } from '../../test/support/children.ts';
 
 const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));

@@ -1,9 +1,9 @@
 /** INSERT with method copy, until it is complete, with a worker that runs as the server's user. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Connection } from '../../src/control/connection.ts';
+import { Connection } from '../../src/database/connection.ts';
 import { launch, type RunningProcess } from '../../test/support/children.ts';
-import type { Peer } from './peers.ts';
+import type { Peer } from './peer.ts';
 import type { CopyServer } from './server.ts';
 import { sh, sizeOf } from './shell.ts';
 

@@ -4,24 +4,10 @@
  */
 import { join } from 'node:path';
 import { holdfast } from './holdfast.ts';
+import type { Peer } from './peer.ts';
 import type { CopyServer } from './server.ts';
 import { programs } from './server.ts';
 import { asPostgres, sh, sizeOf } from './shell.ts';
-
-export interface Peer {
-  name: string;
-  prepare?(): Promise<void>;
-  /** After the first backup. */
-  warmedUp?(): Promise<void>;
-  /** Removes the backup before. */
-  clear(): Promise<void>;
-  backUp(): Promise<void>;
-  /** What the backup takes. */
-  storedBytes(): Promise<number>;
-  /** Whose memory it is; without it, all processes that were started. */
-  pid?: () => number;
-  end?(): Promise<void>;
-}
 
 export function peers(server: CopyServer, level: number, jobs: number): Peer[] {
   return [

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
-import { Connection } from '../../src/control/connection.ts';
-import { install } from '../../src/control/install.ts';
+import { Connection } from '../../src/database/connection.ts';
+import { install } from '../../src/control/install-schema.ts';
 import { asPostgres, sh } from './shell.ts';
 
 export const programs = '/usr/lib/postgresql/15/bin';

@@ -2,7 +2,7 @@
 // <!-- generated: KIND NAME --> and <!-- end -->.
 import { format, resolveConfig } from 'prettier';
 import type { SqlClient } from '../../test/support/sql-client.ts';
-import { configurationTable } from '../../src/config/help.ts';
+import { configurationTable } from '../../src/config/config-help.ts';
 
 const block = /(<!-- generated: (\w+) ?([\w-]*) -->\n)[\s\S]*?(<!-- end -->)/g;
 

@@ -4,20 +4,20 @@
  * everybody else can tell that it does. An idle session is pinged; a busy one (start, stop) is watched from
  * the companion, since a ping would wait behind the call.
  */
-import type { Connection } from '../control/connection.ts';
-import type { BackupStart, BackupStop } from '../control/requests.ts';
+import type { Connection } from '../database/connection.ts';
+import type { BackupStart, BackupStop } from '../control/backup-requests.ts';
+import { terminateSession } from '../database/terminate-session.ts';
 import {
   sessionIsThere,
   startBackup,
   stopBackup,
   tablespaces,
-  terminate,
   type SessionIdentity,
-} from '../control/targets.ts';
+} from '../server/server-queries.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { segmentBefore } from '../postgres/wal-segment.ts';
-import type { ClusterServer, ServerSession } from './target.ts';
-import { backupFunctions } from './versions.ts';
+import type { ClusterServer, ServerSession } from '../server/cluster-server.ts';
+import { backupFunctions } from '../server/backup-functions.ts';
 
 /** Milliseconds. */
 const watchEvery = 3000;
@@ -79,15 +79,15 @@ export class BackupSession {
   /** Ends it in good order; a backup that is still open is aborted by the server. */
   async close(): Promise<void> {
     clearInterval(this.#watch);
-    if (this.db.isBusy) await this.#terminate();
+    if (this.db.isBusy) await this.#terminateSession();
     else await this.db.close();
   }
 
   /** Ends it now, whatever it is doing: the server would notice a vanished client only after its checkpoint. */
-  async #terminate(): Promise<void> {
+  async #terminateSession(): Promise<void> {
     try {
       const { db } = await this.#target.companion();
-      await terminate(db, this.identity.pid, this.lockKey);
+      await terminateSession(db, this.identity.pid, this.lockKey);
     } catch {
       // The server is out of reach: it ends the session when it notices that we are gone.
     } finally {

@@ -2,14 +2,14 @@
  * What can be known to go wrong is refused before the checkpoint is paid for. Each refusal says what to
  * change.
  */
-import { ServerError, type Connection } from '../control/connection.ts';
-import type { WaitingRequest } from '../control/requests.ts';
-import { quoteIdentifier } from '../control/script.ts';
-import { archiver, preflightFacts, tablespaces, type PreflightFacts } from '../control/targets.ts';
-import type { ArchiverReport } from '../control/workers.ts';
+import { ServerError } from '../database/connection.ts';
+import type { WaitingRequest } from '../control/backup-requests.ts';
+import { quoteIdentifier } from '../database/sql-script.ts';
+import { archiver, preflightFacts, type PreflightFacts } from '../server/server-queries.ts';
+import type { ArchiverReport } from '../postgres/archiver-report.ts';
 import { HoldfastError } from '../errors.ts';
 import type { BackupSession } from './backup-session.ts';
-import { backupFunctions, newestSupported, oldestSupported } from './versions.ts';
+import { backupFunctions, newestSupported, oldestSupported } from '../server/backup-functions.ts';
 
 /** PostgreSQL's limit for a label (MAXPGPATH), in the target database's encoding. */
 const longestLabel = 1024;
@@ -45,13 +45,6 @@ function elsewhere({ configuration }: PreflightFacts): string[] {
   const [lie, them] = files.length === 1 ? ['lies', 'it'] : ['lie', 'them'];
   const named = files.map((file) => `"${file}"`).join(', ');
   return [`${named} ${lie} outside of the data directory: back ${them} up, too`];
-}
-
-/** Asks what a start will ask, so that the answers come quickly then. */
-export async function warmUp(db: Connection): Promise<void> {
-  await preflightFacts(db, '', backupFunctions(db.serverVersion));
-  await archiver(db);
-  await tablespaces(db);
 }
 
 function requireSupportedVersion(version: number): void {

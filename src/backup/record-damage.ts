@@ -1,7 +1,7 @@
 /** The damaged pages of a copy that is in the repository, for those who look into the control database only. */
-import { recordDamagedPages } from '../control/requests.ts';
+import { recordDamagedPages } from '../control/backup-requests.ts';
 import { messageOf } from '../errors.ts';
-import type { RequestRun } from './job.ts';
+import type { RequestRun } from './request-run.ts';
 
 /** Before the request is complete: whoever sees it complete sees its damage. The repository has the list, too. */
 export async function recordDamage(job: RequestRun, pages: { file: string; block: number }[]): Promise<void> {

@@ -6,12 +6,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BackupStop } from '../control/requests.ts';
-import { readBackupHistoryFile } from '../control/targets.ts';
+import type { BackupStop } from '../control/backup-requests.ts';
+import { readBackupHistoryFile } from '../server/server-queries.ts';
 import { parseBackupHistory } from '../postgres/backup-label.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { backupHistoryFileName, parseSegmentName, segmentBefore } from '../postgres/wal-segment.ts';
-import type { ClusterServer } from './target.ts';
+import type { ClusterServer } from '../server/cluster-server.ts';
 
 export interface BackupToRecover {
   label: string;
@@ -24,7 +24,10 @@ export interface BackupToRecover {
 const patience = 30_000;
 
 /** undefined where there is no history file: then the backup had not been stopped, or nobody can read it. */
-export async function recoverBackupStop(target: ClusterServer, backup: BackupToRecover): Promise<BackupStop | undefined> {
+export async function recoverBackupStop(
+  target: ClusterServer,
+  backup: BackupToRecover,
+): Promise<BackupStop | undefined> {
   const segmentSize = await untilReachable(() => target.segmentSize());
   if (segmentSize === undefined) return undefined;
   const name = backupHistoryFileName(backup.startWal, parseLsn(backup.startLsn), segmentSize);

@@ -4,21 +4,21 @@
  * keeps it for ten seconds only.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { markComplete, markRunning } from '../control/requests.ts';
-import type { BackupStart, ClaimedRequest, BackupStop } from '../control/requests.ts';
-import { ServerError } from '../control/connection.ts';
-import { keepWal } from '../control/targets.ts';
+import { markComplete, markRunning } from '../control/backup-requests.ts';
+import type { BackupStart, ClaimedRequest, BackupStop } from '../control/backup-requests.ts';
+import { ServerError } from '../database/connection.ts';
+import { keepWal } from '../server/server-queries.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { BackupSession, TimedBackupStart } from './backup-session.ts';
-import { requireFreeSpace } from './copy/room.ts';
-import { findSource, type CopySource } from './copy/source.ts';
+import { requireFreeSpace } from './copy/free-space.ts';
+import { findSource, type CopySource } from './copy/copy-source.ts';
 import { survey } from './copy/survey.ts';
-import { LeftToNextWorker, recordFailure, EndedElsewhere, type RequestRun } from './job.ts';
-import type { NeededWal } from './archived.ts';
-import { storeLabel } from './keep-label.ts';
+import { LeftToNextWorker, recordFailure, EndedElsewhere, type RequestRun } from './request-run.ts';
+import type { NeededWal } from './wal-archived.ts';
+import { storeLabel } from './store-label.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
-import { copy } from './methods/copy.ts';
-import { hold } from './methods/hold.ts';
+import { copy } from './methods/copy-transfer.ts';
+import { hold } from './methods/hold-transfer.ts';
 import { recoverBackupStop } from './recover-label.ts';
 import { notLookedFor, seeArchive } from './see-archive.ts';
 import { waitForArchive } from './wait-for-archive.ts';
@@ -128,7 +128,11 @@ async function letGo(job: RequestRun, session: BackupSession): Promise<void> {
   await job.context.control.dropWitness(job.id);
 }
 
-function describe(request: ClaimedRequest, beginning: TimedBackupStart, ending: BackupStop): BackupDescription {
+function describe(
+  request: ClaimedRequest,
+  beginning: TimedBackupStart,
+  ending: BackupStop,
+): BackupDescription {
   return {
     id: request.id,
     cluster: request.cluster,

@@ -4,12 +4,12 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Archived } from '../control/requests.ts';
-import { archiveSettings, type ArchiveSettings } from '../control/targets.ts';
+import type { Archived } from '../control/backup-requests.ts';
+import { archiveSettings, type ArchiveSettings } from '../server/server-queries.ts';
 import { segmentRange } from '../postgres/wal-segment.ts';
 import { archivePlaces, doesNothing, type ArchivePlace } from './archive-places.ts';
-import type { NeededWal } from './archived.ts';
-import type { RequestRun } from './job.ts';
+import type { NeededWal } from './wal-archived.ts';
+import type { RequestRun } from './request-run.ts';
 
 export type ArchiveSight =
   /** null: it cannot be known. */

@@ -1,9 +1,9 @@
 /** Watches the archiver until everything that a backup needs is in the archive, and says what is missing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { archiver } from '../control/targets.ts';
+import { archiver } from '../server/server-queries.ts';
 import { messageOf } from '../errors.ts';
-import { walIsArchived, neededWalFiles, archiveStatusUnusable, type NeededWal } from './archived.ts';
-import type { RequestRun } from './job.ts';
+import { walIsArchived, neededWalFiles, archiveStatusUnusable, type NeededWal } from './wal-archived.ts';
+import type { RequestRun } from './request-run.ts';
 
 /** Milliseconds. */
 const firstPoll = 10;

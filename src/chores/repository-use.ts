@@ -17,9 +17,9 @@ import {
   knownRepository,
   requireConfirmedOrigin,
   type KnownRepository,
-} from '../control/identity.ts';
-import type { Connection } from '../control/connection.ts';
-import { isWithoutLocks, withLock } from '../repository/lock.ts';
+} from '../control/control-identity.ts';
+import type { Connection } from '../database/connection.ts';
+import { isWithoutLocks, withLock } from '../system/file-lock.ts';
 import { isSameOrigin } from '../repository/control-origin.ts';
 import {
   createRepository,

@@ -1,7 +1,7 @@
 /** How "holdfast check" ends where it cannot know. */
 import { plain } from '../plain.ts';
 import { withoutSecretArguments, type CommandFailure } from './failure.ts';
-import { printJson, printLines } from './output.ts';
+import { printJson, printLines } from './render/output.ts';
 
 export const exitStatuses = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
 

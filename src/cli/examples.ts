@@ -1,5 +1,5 @@
 /** What each command's help ends with: one or two examples, and what more there is to know. */
-import type { CommandName } from './commands.ts';
+import type { CommandName } from './command-list.ts';
 
 export const examples: Record<CommandName, readonly string[]> = {
   install: ['holdfast install', 'holdfast install --repository /srv/backup'],

@@ -1,6 +1,6 @@
 /** What went wrong, on standard error: what, to what, and what to do; and the exit status for it. */
 import { CommanderError } from 'commander';
-import { ServerError, type Notice } from '../control/connection.ts';
+import { ServerError, type Notice } from '../database/connection.ts';
 import { exitStatusOf, HoldfastError, messageOf } from '../errors.ts';
 import { plain } from '../plain.ts';
 import { redactIn } from '../redact.ts';

@@ -1,4 +1,4 @@
-import { onStopSignal } from '../stop-signals.ts';
+import { onStopSignal } from '../system/stop-signals.ts';
 
 /** Ctrl-C and SIGTERM while the server is waited for: the first is passed on, a second one ends the program. */
 export async function untilInterrupted<T>(
@@ -16,7 +16,7 @@ export async function untilInterrupted<T>(
     ignoreSignals();
   }
 
-  /** As if nobody had listened: process.exit() would terminate threads in the middle of their work (thread.ts). */
+  /** As if nobody had listened: process.exit() would terminate threads in the middle of their work (system/threads.ts). */
   function endAtOnce(): void {
     ignoreSignals();
     process.kill(process.pid, 'SIGTERM');

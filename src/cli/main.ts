@@ -1,14 +1,14 @@
 /** The program: its commands, and what it says and returns when one fails. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { packageRoot } from '../control/statements.ts';
+import { packageRoot } from '../database/statements.ts';
 import { exitStatusOf } from '../errors.ts';
 import { CheckFailed } from './check-failed.ts';
-import { commandNames, commandOf, type CommandName } from './commands.ts';
+import { commandNames, commandOf, type CommandName } from './command-list.ts';
 import { helpAfter } from './examples.ts';
 import { commandFailureOf, reportFailure, withoutSecretArguments } from './failure.ts';
 import { addGlobalOptions } from './options.ts';
-import { tolerateClosedPipes } from './output.ts';
+import { tolerateClosedPipes } from './render/output.ts';
 
 /** Runs one command; the exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 timed out. */
 export async function main(args: readonly string[]): Promise<number> {

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { loadConfig, type Config } from '../config/config.ts';
 import { durationExamples, parseDuration } from '../config/duration.ts';
-import type { ConnectOptions } from '../control/connection.ts';
+import type { ConnectOptions } from '../database/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import { reportNotice } from './failure.ts';
 

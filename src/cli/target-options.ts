@@ -8,8 +8,8 @@ import {
   parseXid,
   type RecoveryTargetAction,
   type RecoveryTargetTimeline,
-} from '../restore/target.ts';
-import type { RecoveryTargetOptions } from '../restore/target-wish.ts';
+} from '../recovery/recovery-target.ts';
+import type { RecoveryTargetOptions } from '../recovery/recovery-target-options.ts';
 
 export interface TargetPointOptions extends RecoveryTargetOptions {
   targetTimeline: RecoveryTargetTimeline;

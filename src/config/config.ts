@@ -1,10 +1,10 @@
 /** The configuration: from options, variables and one file, checked here and nowhere else. */
 import { availableParallelism } from 'node:os';
 import type { LogLevel } from '../log.ts';
-import { readConfigFile } from './file.ts';
-import { clusterKeys, keys, type ConfigKey } from './keys.ts';
-import { parseSetting, type ConfigSetting } from './settings.ts';
-import { readVariables } from './variables.ts';
+import { readConfigFile } from './config-file.ts';
+import { clusterKeys, keys, type ConfigKey } from './config-keys.ts';
+import { parseSetting, type ConfigSetting } from './config-settings.ts';
+import { readVariables } from './config-variables.ts';
 import { whichCluster } from './which-cluster.ts';
 
 export interface ClusterConfig {

@@ -4,9 +4,9 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { keys, type ConfigKey } from './keys.ts';
-import { parseSetting, type ConfigSetting, type ConfigSettings } from './settings.ts';
-import { readVariables } from './variables.ts';
+import { keys, type ConfigKey } from './config-keys.ts';
+import { parseSetting, type ConfigSetting, type ConfigSettings } from './config-settings.ts';
+import { readVariables } from './config-variables.ts';
 import { whichCluster } from './which-cluster.ts';
 
 export interface WalConfig {
@@ -29,14 +29,14 @@ export interface WalConfigInput {
   cluster?: string | undefined;
 }
 
-/** As config/file.ts has it, which is not loaded for that. */
+/** As config/config-file.ts has it, which is not loaded for that. */
 const defaultFile = '/etc/holdfast.toml';
 
 /** An option beats a variable, a variable beats the file. @throws HoldfastError of kind `usage` */
 export async function loadWalConfig(input: WalConfigInput): Promise<WalConfig> {
   const { env } = input;
   const file = input.file ?? (env['HOLDFAST_CONFIG'] || (existsSync(defaultFile) ? defaultFile : undefined));
-  const fromFile = file === undefined ? nothing() : (await import('./file.ts')).readConfigFile(file);
+  const fromFile = file === undefined ? nothing() : (await import('./config-file.ts')).readConfigFile(file);
   const fromVariables = readVariables(env, [...fromFile.clusters.keys()]);
   const fromOptions: Record<string, string | undefined> = {
     [keys.repository.path]: input.repository,
@@ -49,7 +49,8 @@ export async function loadWalConfig(input: WalConfigInput): Promise<WalConfig> {
     const standard = key.default === undefined ? undefined : { value: key.default, from: 'the default' };
     return fromVariables.general.get(key.path) ?? fromFile.general.get(key.path) ?? standard;
   };
-  const required = <T>(key: ConfigKey<T>): T => parseSetting(key, find(key) ?? { value: '', from: 'nowhere' });
+  const required = <T>(key: ConfigKey<T>): T =>
+    parseSetting(key, find(key) ?? { value: '', from: 'nowhere' });
 
   const cluster = whichCluster(find(keys.walCluster), fromFile, fromVariables);
   const repository = required(keys.repository);

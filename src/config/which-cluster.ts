@@ -1,6 +1,6 @@
 /** Which cluster a command is about that works for one. */
-import { keys } from './keys.ts';
-import { parseSetting, type ConfigSetting, type ConfigSettings } from './settings.ts';
+import { keys } from './config-keys.ts';
+import { parseSetting, type ConfigSetting, type ConfigSettings } from './config-settings.ts';
 
 /** What names it, or else the only one that is configured, or else main. @throws HoldfastError of kind `usage` */
 export function whichCluster(

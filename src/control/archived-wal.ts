@@ -1,5 +1,5 @@
 /** What the WAL archives hold, and what can be restored from them. */
-import type { Connection } from './connection.ts';
+import type { Connection } from '../database/connection.ts';
 
 /** Segments that follow each other; LSNs are text. */
 export interface ArchivedRun {

@@ -7,10 +7,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { Connection, ServerError, type ConnectOptions } from './connection.ts';
-import { requireSchema } from './install.ts';
+import { Connection, ServerError, type ConnectOptions } from '../database/connection.ts';
+import { requireSchema } from './schema-version.ts';
 import { explained } from './refusals.ts';
-import { registerWorker, releaseLock, takeLock, type WorkerIdentity } from './workers.ts';
+import { registerWorker, releaseLock, takeLock, type WorkerIdentity } from './worker-rows.ts';
 
 export interface ControlLinkOptions {
   connect: ConnectOptions;

@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pgListen, { type Subscriber } from 'pg-listen';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { clientConfig, type ConnectOptions } from './connection.ts';
-import { settingsFor } from './session-settings.ts';
+import { clientConfig, type ConnectOptions } from '../database/connection.ts';
+import { settingsFor } from '../database/session-settings.ts';
 
 export interface ListenerOptions {
   connect: ConnectOptions;

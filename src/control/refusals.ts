@@ -1,7 +1,7 @@
 /** What the control database refuses, in words that say what to do about it. */
 import { HoldfastError } from '../errors.ts';
-import { ServerError, type Connection } from './connection.ts';
-import { requireSchema } from './install.ts';
+import { ServerError, type Connection } from '../database/connection.ts';
+import { requireSchema } from './schema-version.ts';
 
 const noPrivilege = '42501';
 const readOnlyTransaction = '25006';

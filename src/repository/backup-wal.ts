@@ -7,10 +7,10 @@ import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeCompressed } from './compressed-file.ts';
-import { linkOrCopy } from './copy-file.ts';
-import { fsyncDirectory } from './durable-files.ts';
-import { beside, makeDurableDirectory, noFollow } from './held-directory.ts';
-import { giveFileToOwnerOf, giveToOwnerOf } from './ownership.ts';
+import { linkOrCopy } from '../system/link-or-copy.ts';
+import { fsyncDirectory } from '../system/durable-files.ts';
+import { beside, makeDurableDirectory, noFollow } from '../system/held-directory.ts';
+import { giveFileToOwnerOf, giveToOwnerOf } from '../system/ownership.ts';
 import { archivedPath } from './wal-archive.ts';
 
 export interface WalSource {

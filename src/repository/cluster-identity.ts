@@ -5,10 +5,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { fsyncDirectory, writeSynced } from './durable-files.ts';
-import { within } from './held-directory.ts';
-import { linkUnlessThere } from './link-unless-there.ts';
+import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
+import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
+import { within } from '../system/held-directory.ts';
+import { linkUnlessThere } from '../system/link-unless-there.ts';
 import { readIfThere } from './repository-errors.ts';
 import { requireRepository } from './repository-owner.ts';
 

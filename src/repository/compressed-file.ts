@@ -5,7 +5,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
-import { releaseBuffer } from './release-buffer.ts';
+import { releaseBuffer } from '../system/release-buffer.ts';
 import { firstFrame } from './zstd-frames.ts';
 
 /** Bytes of content in a frame. */

@@ -5,8 +5,8 @@
 import { readSync } from 'node:fs';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { cutOff, frameRanges, frameSize, readAtOnce, tooLong } from './compressed-file.ts';
-import { releaseBuffer } from './release-buffer.ts';
-import { writeAt } from './write-at.ts';
+import { releaseBuffer } from '../system/release-buffer.ts';
+import { writeAt } from '../system/write-at.ts';
 import { firstFrame } from './zstd-frames.ts';
 
 /** The content of the file `source`, from its beginning to `size`, becomes the file `target`. */

@@ -11,9 +11,9 @@
 import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { removeTree } from '../identity/remove-tree.ts';
-import { fsyncDirectory, writeSynced } from './durable-files.ts';
-import { beside, within } from './held-directory.ts';
+import { removeTree } from '../system/remove-tree.ts';
+import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
+import { beside, within } from '../system/held-directory.ts';
 import { entryName } from './label-entry.ts';
 import { nameLatest } from './latest.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';

@@ -8,12 +8,12 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { removeTree } from '../identity/remove-tree.ts';
-import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { fsyncDirectory, writeSynced } from './durable-files.ts';
-import { beside, makeDurableDirectory, within } from './held-directory.ts';
+import { removeTree } from '../system/remove-tree.ts';
+import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
+import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
+import { beside, makeDurableDirectory, within } from '../system/held-directory.ts';
 import { entryName, type LabelEntry } from './label-entry.ts';
-import { giveToOwnerOf } from './ownership.ts';
+import { giveToOwnerOf } from '../system/ownership.ts';
 
 const directoryMode = 0o700;
 const fileMode = 0o600;

@@ -1,9 +1,9 @@
 /** `latest`: a link to the newest backup, for people. Nothing of Holdfast reads it. */
 import { rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { fsyncDirectory } from './durable-files.ts';
-import { within } from './held-directory.ts';
+import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
+import { fsyncDirectory } from '../system/durable-files.ts';
+import { within } from '../system/held-directory.ts';
 
 const prefix = '.latest';
 

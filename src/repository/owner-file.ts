@@ -5,11 +5,17 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { isAlive, parseProcess, processStart, processState, thisProcess } from '../identity/process.ts';
+import {
+  isAlive,
+  parseProcess,
+  processStart,
+  processState,
+  thisProcess,
+} from '../system/process-identity.ts';
 import { HoldfastError } from '../errors.ts';
-import { writeSynced } from './durable-files.ts';
-import { beside } from './held-directory.ts';
-import { isWithoutLocks, withLock } from './lock.ts';
+import { writeSynced } from '../system/durable-files.ts';
+import { beside } from '../system/held-directory.ts';
+import { isWithoutLocks, withLock } from '../system/file-lock.ts';
 
 const fileMode = 0o600;
 /** Milliseconds without a write, after which a writer that cannot be seen is gone: nobody has the lock. */

@@ -5,11 +5,11 @@
 import { constants } from 'node:fs';
 import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { temporaryName } from '../identity/temporary.ts';
-import { fsyncDirectory } from './durable-files.ts';
-import { beside, makeDurableDirectory, noFollow } from './held-directory.ts';
-import { linkUnlessThere } from './link-unless-there.ts';
-import { giveFileToOwnerOf } from './ownership.ts';
+import { temporaryName } from '../system/temporary-files.ts';
+import { fsyncDirectory } from '../system/durable-files.ts';
+import { beside, makeDurableDirectory, noFollow } from '../system/held-directory.ts';
+import { linkUnlessThere } from '../system/link-unless-there.ts';
+import { giveFileToOwnerOf } from '../system/ownership.ts';
 import { repositoryError } from './repository-errors.ts';
 
 const fileMode = 0o600;

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryName } from '../identity/temporary.ts';
+import { temporaryName } from '../system/temporary-files.ts';
 
 /** In restore_command: which lease the server has. */
 export const leaseVariable = 'HOLDFAST_LEASE';

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { userName } from '../identity/owner-names.ts';
+import { userName } from '../system/users.ts';
 
 /** Whether that code of a failed system call says that there is no room. */
 export function isFull(code: string | undefined): boolean {

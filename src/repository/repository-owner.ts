@@ -8,11 +8,11 @@ import { constants, existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { removeTemporaries, temporaryName } from '../identity/temporary.ts';
-import { fsyncDirectory, writeSynced } from './durable-files.ts';
-import { beside, linkRefused, makeDurableDirectory } from './held-directory.ts';
-import { linkUnlessThere } from './link-unless-there.ts';
-import { giveFileToOwnerOf } from './ownership.ts';
+import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
+import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
+import { beside, linkRefused, makeDurableDirectory } from '../system/held-directory.ts';
+import { linkUnlessThere } from '../system/link-unless-there.ts';
+import { giveFileToOwnerOf } from '../system/ownership.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 
 export interface RepositoryOwner {

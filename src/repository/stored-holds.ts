@@ -8,9 +8,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fsyncDirectory, writeSynced } from './durable-files.ts';
-import { beside, makeDurableDirectory } from './held-directory.ts';
-import { giveToOwnerOf } from './ownership.ts';
+import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
+import { beside, makeDurableDirectory } from '../system/held-directory.ts';
+import { giveToOwnerOf } from '../system/ownership.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 

@@ -6,12 +6,18 @@
  */
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { removeTree } from '../identity/remove-tree.ts';
-import { fsyncDirectory, writeSynced } from './durable-files.ts';
-import { beside, holdDirectory, makeDurableDirectory, within, type HeldDirectory } from './held-directory.ts';
+import { removeTree } from '../system/remove-tree.ts';
+import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
+import {
+  beside,
+  holdDirectory,
+  makeDurableDirectory,
+  within,
+  type HeldDirectory,
+} from '../system/held-directory.ts';
 import { entryName } from './label-entry.ts';
-import { giveAllToOwnerOf } from './give-tree.ts';
-import { giveToOwnerOf } from './ownership.ts';
+import { giveAllToOwnerOf } from '../system/give-tree.ts';
+import { giveToOwnerOf } from '../system/ownership.ts';
 import { messageOf } from '../errors.ts';
 import { nameLatest } from './latest.ts';
 import { claimAsOwner, ownerIsGone } from './owner-file.ts';

@@ -9,8 +9,8 @@
  */
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { fsyncDirectory } from './durable-files.ts';
-import { beside, within } from './held-directory.ts';
+import { fsyncDirectory } from '../system/durable-files.ts';
+import { beside, within } from '../system/held-directory.ts';
 
 export type WalFileKind = 'segment' | 'partial' | 'backup history' | 'timeline history';
 

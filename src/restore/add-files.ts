@@ -7,13 +7,13 @@ import { crc32c } from '../postgres/crc32c.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
-import { fsyncDirectory } from '../repository/durable-files.ts';
+import { fsyncDirectory } from '../system/durable-files.ts';
 import { entryName } from '../repository/label-entry.ts';
-import { addToAutoConf, configuredIn } from './auto-conf.ts';
-import { writeOwned, type FileOwnership } from './data-files.ts';
-import { recoverySettings, type RecoveryChoice } from './recovery-settings.ts';
+import { addToAutoConf, configuredIn } from '../recovery/auto-conf.ts';
+import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
+import { recoverySettings, type RecoveryChoice } from '../recovery/recovery-settings.ts';
 import { serverSettings } from './server-settings.ts';
-import type { StoredBackup } from './stored-backup.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
 
 export const controlFile = 'global/pg_control';
 

@@ -5,10 +5,10 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { fsyncDirectory, writeSynced } from '../repository/durable-files.ts';
-import { bytePath } from './extraction/byte-path.ts';
-import { isBelowPath, realPathOf, serverAround } from './real-place.ts';
-import { tablespaceOverlaps } from './tablespaces.ts';
+import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
+import { bytePathBelow } from '../system/byte-path.ts';
+import { isBelowPath, realPathOf, serverAround } from './real-path.ts';
+import { tablespaceOverlaps } from '../recovery/tablespace-placement.ts';
 import { unwritableHint } from './take-directory.ts';
 import { refuseWalDirectory } from './wal-directory.ts';
 
@@ -31,7 +31,7 @@ export async function refuseDestination(
   { directory, tablespaces, walDirectory }: Destination,
   uid: number | undefined,
 ): Promise<void> {
-  const locations = tablespaces.map(({ location }) => bytePath(location, '').toString());
+  const locations = tablespaces.map(({ location }) => bytePathBelow(location, '').toString());
   await refuseOverlaps(directory, tablespaces);
   if (walDirectory !== undefined)
     await refuseWalDirectory({ walDirectory, others: [directory, ...locations], uid });
@@ -43,7 +43,7 @@ export async function refuseDestination(
   );
   for (const { oid, location } of tablespaces)
     await refuseFull(
-      bytePath(location, ''),
+      bytePathBelow(location, ''),
       directory,
       `tablespace ${oid} would go there: say where with --tablespace ${oid}=DIR`,
     );
@@ -77,7 +77,7 @@ async function refuseOverlaps(directory: string, tablespaces: Destination['table
   refuseWithin(directory, data, 'give --to a directory apart from it');
   const seen = [{ what: 'the data directory', place: data }];
   for (const { oid, location } of tablespaces) {
-    const named = bytePath(location, '').toString();
+    const named = bytePathBelow(location, '').toString();
     const place = await realPathOf(named);
     const other = seen.find((one) => isBelowPath(place, one.place) || isBelowPath(one.place, place));
     if (other !== undefined) throw tablespaceOverlaps(oid, other.what);
@@ -104,7 +104,7 @@ export async function writeNote(
     `${what} has begun here and is not finished: no server must start on this directory.`,
     'Where it was interrupted, empty these directories and restore again:',
     directory,
-    ...tablespaces.map(({ location }) => bytePath(location, '').toString()),
+    ...tablespaces.map(({ location }) => bytePathBelow(location, '').toString()),
     ...(walDirectory === undefined ? [] : [walDirectory]),
   ];
   await writeSynced(join(written, noteName), Buffer.from(`${text.join('\n')}\n`), 0o600);

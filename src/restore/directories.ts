@@ -1,9 +1,9 @@
 /** The directories of what was extracted, as they were: threads make them as they need them, for us alone. */
 import { chmod, chown, mkdir } from 'node:fs/promises';
-import type { FileOwnership } from './data-files.ts';
-import { bytePath } from './extraction/byte-path.ts';
-import type { ExtractionOutcome } from './extraction/extract.ts';
-import { directoryMode } from './extraction/modes.ts';
+import type { FileOwnership } from '../recovery/owned-files.ts';
+import { bytePathBelow } from '../system/byte-path.ts';
+import type { ExtractionOutcome } from '../extraction/extract.ts';
+import { directoryMode } from '../extraction/modes.ts';
 
 /** `roots`: where each tar went, which its members do not say. */
 export async function finishDirectories(
@@ -12,9 +12,10 @@ export async function finishDirectories(
   { owner }: FileOwnership,
 ): Promise<void> {
   // An empty tablespace had nothing to extract.
-  for (const root of Object.values(roots)) await mkdir(bytePath(root, ''), { recursive: true, mode: 0o700 });
+  for (const root of Object.values(roots))
+    await mkdir(bytePathBelow(root, ''), { recursive: true, mode: 0o700 });
   for (const { tar, path, header } of directories) {
-    const directory = bytePath(roots[tar] ?? '', path);
+    const directory = bytePathBelow(roots[tar] ?? '', path);
     if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
     await chmod(directory, directoryMode(header.mode));
   }
@@ -26,7 +27,7 @@ export async function handOver(
   { owner, directoryMode: mode }: FileOwnership,
 ): Promise<void> {
   for (const root of Object.values(roots).toReversed()) {
-    await chmod(bytePath(root, ''), mode);
-    if (owner !== undefined) await chown(bytePath(root, ''), owner.uid, owner.gid);
+    await chmod(bytePathBelow(root, ''), mode);
+    if (owner !== undefined) await chown(bytePathBelow(root, ''), owner.uid, owner.gid);
   }
 }

@@ -4,11 +4,11 @@
  */
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryName } from '../identity/temporary.ts';
-import { fsyncDirectory } from '../repository/durable-files.ts';
-import { autoConfIn, readAutoConf } from './auto-conf.ts';
-import { ownershipOf, writeOwned } from './data-files.ts';
-import { settingIn, settingLines, targets } from './recovery-settings.ts';
+import { temporaryName } from '../system/temporary-files.ts';
+import { fsyncDirectory } from '../system/durable-files.ts';
+import { autoConfIn, readAutoConf } from '../recovery/auto-conf.ts';
+import { ownershipOf, writeOwned } from '../recovery/owned-files.ts';
+import { settingIn, settingLines, targets } from '../recovery/recovery-settings.ts';
 
 /** Empty targets stay: postgresql.conf, wherever it is, may have one. */
 const emptied = new Map<string, string>([

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
-import { asBytes, bytePath } from './extraction/byte-path.ts';
+import { toBytePath, bytePathBelow } from '../system/byte-path.ts';
 import { isOfFileSystem, type Destination } from './destination.ts';
 import { takeAsRoot, takeByName, type TakenDirectory } from './take-directory.ts';
 
@@ -37,17 +37,17 @@ export async function holdDestination(destination: Destination): Promise<HeldDes
   const hold = async (path: string, isAllowed: (name: string) => boolean) => {
     const one = await (isRoot ? takeAsRoot(path) : takeByName(path));
     taken.push(one);
-    const stray = (await readdir(bytePath(one.written, ''))).find((name) => !isAllowed(name));
+    const stray = (await readdir(bytePathBelow(one.written, ''))).find((name) => !isAllowed(name));
     if (stray !== undefined) throw notEmpty(path, stray);
     return one;
   };
   try {
-    const data = await hold(asBytes(directory), () => false);
+    const data = await hold(toBytePath(directory), () => false);
     const locations = new Map<string, string>();
     for (const { oid, location } of tablespaces)
       locations.set(oid, (await hold(location, isOfFileSystem)).written);
-    const wal = walDirectory === undefined ? undefined : await hold(asBytes(walDirectory), () => false);
-    const byText = (one: TakenDirectory) => bytePath(one.written, '').toString();
+    const wal = walDirectory === undefined ? undefined : await hold(toBytePath(walDirectory), () => false);
+    const byText = (one: TakenDirectory) => bytePathBelow(one.written, '').toString();
     return {
       directory: byText(data),
       locations,
@@ -66,9 +66,9 @@ export async function holdDestination(destination: Destination): Promise<HeldDes
 
 /** Of what a restore puts there: directories with nothing in them, and segments. */
 async function emptied(wal: TakenDirectory, files: readonly string[]): Promise<void> {
-  const directory = bytePath(wal.written, '');
+  const directory = bytePathBelow(wal.written, '');
   for (const entry of await readdir(directory, { withFileTypes: true })) {
-    const path = bytePath(wal.written, asBytes(entry.name));
+    const path = bytePathBelow(wal.written, toBytePath(entry.name));
     if (entry.isDirectory()) await rmdir(path);
     else if (files.includes(entry.name)) await rm(path);
   }
@@ -78,7 +78,7 @@ async function emptied(wal: TakenDirectory, files: readonly string[]): Promise<v
 function notEmpty(path: string, name: string): HoldfastError {
   return new HoldfastError(
     'failed',
-    `"${bytePath(path, '').toString()}" is no longer empty: somebody has just put "${name}" there`,
+    `"${bytePathBelow(path, '').toString()}" is no longer empty: somebody has just put "${name}" there`,
     { code: 'directory_not_empty', hint: 'restore into a directory that nobody else uses' },
   );
 }

@@ -3,9 +3,9 @@ import { lchown, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { formatTablespaceMap } from '../postgres/tablespace-map.ts';
-import { writeOwned, type FileOwnership } from './data-files.ts';
-import { bytePath } from './extraction/byte-path.ts';
-import type { PlacedTablespace } from './tablespaces.ts';
+import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
+import { bytePathBelow } from '../system/byte-path.ts';
+import type { PlacedTablespace } from '../recovery/tablespace-placement.ts';
 
 /** As the server would make them from the map, which says where they are now. */
 export async function linkTablespaces(
@@ -14,7 +14,7 @@ export async function linkTablespaces(
   owned: FileOwnership,
 ): Promise<void> {
   if (tablespaces.length === 0) return;
-  const mapped = tablespaces.map(({ oid, location }) => ({ oid, location: bytePath(location, '') }));
+  const mapped = tablespaces.map(({ oid, location }) => ({ oid, location: bytePathBelow(location, '') }));
   await writeOwned(join(directory, 'tablespace_map'), formatTablespaceMap(mapped, major), owned);
   for (const { oid, location } of mapped) {
     const link = join(directory, 'pg_tblspc', oid);

@@ -2,7 +2,7 @@
 import { chmod, chown, lchown, lstat, mkdir, readdir, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { FileOwnership } from './data-files.ts';
+import type { FileOwnership } from '../recovery/owned-files.ts';
 
 /** `written`: by which path we write there; `location`: what the server is told. */
 export async function linkWal(

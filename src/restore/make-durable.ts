@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { open, readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { fsyncDirectory } from '../repository/durable-files.ts';
-import { bytePath } from './extraction/byte-path.ts';
-import type { FileChunk } from './extraction/messages.ts';
+import { fsyncDirectory } from '../system/durable-files.ts';
+import { bytePathBelow } from '../system/byte-path.ts';
+import type { FileChunk } from '../extraction/extraction-messages.ts';
 
 /** Smaller files are left to the end: each would cost a write of the file system's journal. */
 const worthwhile = 1 << 20;
@@ -57,7 +57,7 @@ export class Flusher {
 
 /** The whole file system at once (syncfs), as coreutils do it; file by file where they are not there. */
 async function syncBelow(directory: string): Promise<void> {
-  const path = bytePath(directory, '').toString();
+  const path = bytePathBelow(directory, '').toString();
   const whole = await promisify(execFile)('sync', ['-f', path]).then(
     () => true,
     () => false,
@@ -66,11 +66,14 @@ async function syncBelow(directory: string): Promise<void> {
 }
 
 async function syncTree(directory: string): Promise<void> {
-  for (const entry of await readdir(bytePath(directory, ''), { withFileTypes: true, encoding: 'latin1' })) {
+  for (const entry of await readdir(bytePathBelow(directory, ''), {
+    withFileTypes: true,
+    encoding: 'latin1',
+  })) {
     if (entry.isDirectory()) await syncTree(`${directory}/${entry.name}`);
-    else if (entry.isFile()) await syncPath(bytePath(directory, entry.name));
+    else if (entry.isFile()) await syncPath(bytePathBelow(directory, entry.name));
   }
-  await fsyncDirectory(bytePath(directory, ''));
+  await fsyncDirectory(bytePathBelow(directory, ''));
 }
 
 async function syncPath(path: Buffer): Promise<void> {

@@ -1,6 +1,6 @@
 /** What a restored server needs beside the settings of its recovery. Pure. */
 import { requiredParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
-import type { RecoveryChoice } from './recovery-settings.ts';
+import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
 
 export interface ServerNeeds {
   major: number;

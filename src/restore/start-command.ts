@@ -7,8 +7,8 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
-import { configuredIn } from './auto-conf.ts';
-import { shellWord } from './commands.ts';
+import { configuredIn } from '../recovery/auto-conf.ts';
+import { shellWord } from '../recovery/recovery-commands.ts';
 
 export interface StartOptions {
   /** The new data directory, absolute. */

@@ -6,7 +6,7 @@ import { chmod, lstat, mkdir, open, readdir, readlink, rmdir, stat, type FileHan
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { bytePath } from './extraction/byte-path.ts';
+import { bytePathBelow } from '../system/byte-path.ts';
 
 export interface TakenDirectory {
   /** By which path it is written; one character a byte. */
@@ -24,12 +24,12 @@ export async function takeByName(path: string): Promise<TakenDirectory> {
   const made: Buffer[] = [];
   try {
     await makeByName(path, 0o700, made);
-    const { mode } = await stat(bytePath(path, ''));
+    const { mode } = await stat(bytePathBelow(path, ''));
     return {
       written: path,
       release: () => Promise.resolve(),
       async giveBack() {
-        if (made.length === 0) await chmod(bytePath(path, ''), mode & 0o7777);
+        if (made.length === 0) await chmod(bytePathBelow(path, ''), mode & 0o7777);
         await removeMade(made);
       },
     };
@@ -70,8 +70,8 @@ export async function takeAsRoot(path: string): Promise<TakenDirectory> {
 /** The parents as everybody's: only the directory itself is for the server alone. */
 async function makeByName(path: string, mode: number, made: Buffer[]): Promise<void> {
   const makeThis = async () => {
-    await mkdir(bytePath(path, ''), { mode });
-    made.push(bytePath(path, ''));
+    await mkdir(bytePathBelow(path, ''), { mode });
+    made.push(bytePathBelow(path, ''));
   };
   await makeThis().catch(async (error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') return;
@@ -86,7 +86,7 @@ async function removeMade(made: readonly Buffer[]): Promise<void> {
 }
 
 function notMade(path: string, error: unknown): HoldfastError {
-  const name = bytePath(path, '').toString();
+  const name = bytePathBelow(path, '').toString();
   return new HoldfastError('failed', `the directory "${name}" cannot be made: ${messageOf(error)}`, {
     code: 'directory_unwritable',
     hint: unwritableHint,
@@ -110,7 +110,7 @@ async function openAlong(path: string, made: Buffer[]): Promise<FileHandle> {
   for (let links = 0; ;) {
     const part = parts.shift();
     if (part === undefined) return at;
-    const next = bytePath(pathOf(at), part);
+    const next = bytePathBelow(pathOf(at), part);
     try {
       const found = await lookAt(next, path);
       if (found.link === undefined) {
@@ -173,7 +173,7 @@ async function lookAt(path: Buffer, whole: string): Promise<{ isThere: boolean; 
 }
 
 function inTheWay(path: string, link: Buffer, why: string): HoldfastError {
-  const [whole, name] = [bytePath(path, '').toString(), link.toString().replace(/^.*\//s, '')];
+  const [whole, name] = [bytePathBelow(path, '').toString(), link.toString().replace(/^.*\//s, '')];
   return new HoldfastError(
     'failed',
     `"${whole}" cannot be restored to as root: the symbolic link "${name}" in it ${why}`,

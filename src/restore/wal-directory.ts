@@ -1,7 +1,7 @@
 /** Whether pg_wal can have that directory to itself. */
 import { stat } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
-import { isBelowPath, realPathOf, serverAround } from './real-place.ts';
+import { isBelowPath, realPathOf, serverAround } from './real-path.ts';
 
 export interface WantedWal {
   /** Absolute. */
@@ -17,7 +17,8 @@ export async function refuseWalDirectory({ walDirectory, others, uid }: WantedWa
   const wal = await realPathOf(walDirectory);
   for (const other of others) {
     const place = await realPathOf(other);
-    if (isBelowPath(wal, place) || isBelowPath(place, wal)) throw overlaps(walDirectory, `overlaps with "${other}"`);
+    if (isBelowPath(wal, place) || isBelowPath(place, wal))
+      throw overlaps(walDirectory, `overlaps with "${other}"`);
   }
   const above = serverAround(wal);
   if (above !== undefined) throw overlaps(walDirectory, `is in "${above}", which is a server's`);

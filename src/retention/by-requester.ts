@@ -4,7 +4,7 @@
  * Whoever has requested none for long is not counted apart: one that somebody made once would stay for ever, and with it
  * all WAL since.
  */
-import type { ExpiryCandidate } from './decide-backups.ts';
+import type { ExpiryCandidate } from './expiry-candidate.ts';
 
 export interface RequesterGroup<T> {
   requester: string;

@@ -10,35 +10,9 @@
 import { endsOf, newestFirst } from '../postgres/backup-order.ts';
 import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { byRequester, isCopy, type RequesterGroup } from './by-requester.ts';
-import { isUnknown, mayLeadTo } from './history.ts';
+import type { ExpiryCandidate } from './expiry-candidate.ts';
+import { isUnknown, mayLeadTo } from './unknown-histories.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
-
-export interface ExpiryCandidate {
-  /** <UTC start>-<id>, which is its name in the repository. */
-  name: string;
-  id: number;
-  method: string;
-  systemIdentifier: string;
-  timeline: number;
-  startLsn: bigint;
-  stopLsn: bigint;
-  /** The first and the last segment. */
-  startWal: string;
-  stopWal: string;
-  stoppedAt: Date;
-  /** That time has not come yet, so it says nothing of any other one. */
-  isAhead?: boolean;
-  /** Complete, and not found damaged; of one that brings no WAL, not found without WAL in the archive, either. */
-  isSound: boolean;
-  /** The schedule or the role that requested it: what is not in the repository is counted by that. */
-  requester: string;
-  /** Why it stays whatever the rules say. */
-  held: string[];
-  /** Recovery from it may follow. */
-  isRead: boolean;
-  /** It has been taken off the lists by an expiry that did not get to its end. */
-  isBegun: boolean;
-}
 
 export interface RetentionRules {
   keepLast: number | null;
@@ -211,7 +185,10 @@ function* countedAgain<T extends ExpiryCandidate>(
     }
 }
 
-function* counted<T extends ExpiryCandidate>(sound: readonly T[], rules: RetentionRules): Iterable<[T, string]> {
+function* counted<T extends ExpiryCandidate>(
+  sound: readonly T[],
+  rules: RetentionRules,
+): Iterable<[T, string]> {
   const { keepLast, keepDaily, keepWeekly, keepMonthly, timeZone } = rules;
   for (const backup of sound.slice(0, keepLast ?? 0))
     yield [backup, keepLast === 1 ? 'it is the last one' : `it is one of the last ${keepLast}`];

@@ -4,7 +4,7 @@
  * The database that placed one says when it is over: by a hold of the same moment that is released, or by a keep that
  * was taken back later. A database that does not know one was restored to a time before it, and says nothing.
  */
-import type { HeldRequest } from '../control/holds.ts';
+import type { HeldRequest } from '../control/legal-holds.ts';
 import type { FoundHold, HeldBackup, StoredHold } from '../repository/stored-holds.ts';
 
 export interface HoldsDecided {

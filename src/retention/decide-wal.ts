@@ -6,8 +6,9 @@
  */
 import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
-import type { ExpiryCandidate, DecidedBackup } from './decide-backups.ts';
-import { isUnknown, mayLeadTo } from './history.ts';
+import type { ExpiryCandidate } from './expiry-candidate.ts';
+import type { DecidedBackup } from './decide-backups.ts';
+import { isUnknown, mayLeadTo } from './unknown-histories.ts';
 
 /** A backup that is being taken. */
 export interface OldestNeededWal {

@@ -1,8 +1,8 @@
 /** Has a configured program remove a copy that is not in the repository. It may be asked for the same one again. */
 import { spawn } from 'node:child_process';
-import { withoutSecrets } from '../chores/program-environment.ts';
+import { withoutSecrets } from '../system/program-environment.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { ListedCandidate } from './candidates.ts';
+import type { ListedCandidate } from './expiry-candidates.ts';
 
 /** Milliseconds after which it hangs. */
 const hangsAfter = 3_600_000;

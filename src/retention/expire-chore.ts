@@ -1,9 +1,9 @@
 /** Expiry as a chore: what it says of itself in SQL. */
 import type { Config } from '../config/config.ts';
-import type { Connection } from '../control/connection.ts';
+import type { Connection } from '../database/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { expireCluster, type ExpiryResult } from './expire.ts';
+import { expireCluster, type ExpiryResult } from './expire-cluster.ts';
 
 /** What it needs of a chore and of its worker. */
 export interface ExpireChore {

@@ -4,14 +4,14 @@
  * accepted a hold.
  */
 import { standing } from '../chores/repository-use.ts';
-import { heldRequests, type HeldRequest } from '../control/holds.ts';
+import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';
 import {
   beginExpiry,
   damagedBackups,
   knownBackups,
   type ExpiringBackup,
   type KnownBackup,
-} from '../control/retention.ts';
+} from '../control/retention-rows.ts';
 import {
   forgetBackup,
   relistBackup,
@@ -22,10 +22,10 @@ import {
 import { entryName } from '../repository/label-entry.ts';
 import { listBackupNames } from '../repository/repository-backup.ts';
 import { holdsBeside } from '../repository/stored-holds.ts';
-import { whyHeld } from './candidates.ts';
+import { whyHeld } from './expiry-candidates.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
-import { heldRequestOf } from './holds.ts';
-import { finishExpiry, type ExpireOptions } from './remove.ts';
+import { heldRequestOf } from './hold-files.ts';
+import { finishExpiry, type ExpireOptions } from './remove-backup.ts';
 
 type Scene = Pick<ExpireOptions, 'cluster' | 'clusterDirectory' | 'control' | 'log'>;
 

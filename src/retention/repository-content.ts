@@ -5,11 +5,16 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Ancestor } from '../postgres/timeline-history.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { entryName } from '../repository/label-entry.ts';
-import { backupsDirectory, listBackupNames, metaDirectory, namesIn } from '../repository/repository-backup.ts';
+import {
+  backupsDirectory,
+  listBackupNames,
+  metaDirectory,
+  namesIn,
+} from '../repository/repository-backup.ts';
 import { archivedHistories } from '../repository/archived-histories.ts';
 import { isUnreadable } from '../repository/repository-errors.ts';
 import { archivedFiles, archivedPath } from '../repository/wal-archive.ts';
-import type { StoredCopy } from './candidates.ts';
+import type { StoredCopy } from './expiry-candidates.ts';
 
 export interface ArchiveContent {
   identity: ClusterIdentity;

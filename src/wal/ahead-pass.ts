@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { discardPrepared, placePrepared, type PreparedFile } from './push.ts';
+import { discardPrepared, placePrepared, type PreparedFile } from './push-segment.ts';
 import {
   forgetRefusal,
   hasPushedMarker,
@@ -13,7 +13,7 @@ import {
   removeOldMarkers,
   withPushedMarker,
   type ArchiveDestination,
-} from './receipts.ts';
+} from './pushed-markers.ts';
 import { inSequence, isWaiting, waitingFiles } from './waiting-files.ts';
 
 export interface PassOptions {

@@ -20,7 +20,7 @@ import {
   walLogs,
 } from '../repository/wal-archive.ts';
 import { ChainSurvey } from './chain-survey.ts';
-import { archivedRunsOf, type ArchivedSegmentRun } from './runs.ts';
+import { archivedRunsOf, type ArchivedSegmentRun } from './archived-runs.ts';
 
 /** Milliseconds for which a directory's time may not show a change yet. */
 const clockGranularity = 1000;
@@ -154,7 +154,11 @@ export class ArchiveSurvey {
     return (await stat(archivedPath(this.#clusterDirectory, name))).mtime;
   }
 
-  async #describe(run: ArchivedSegmentRun, segmentSize: number, backups: readonly RepositoryBackup[]): Promise<ArchivedRun> {
+  async #describe(
+    run: ArchivedSegmentRun,
+    segmentSize: number,
+    backups: readonly RepositoryBackup[],
+  ): Promise<ArchivedRun> {
     const size = BigInt(segmentSize);
     const { timeline, from, to, missing, follows } = run;
     const name = (number: bigint) => segmentName({ timeline, number }, segmentSize);

@@ -10,7 +10,7 @@ import { segmentName } from '../postgres/wal-segment.ts';
 import { readCompressedFile } from '../repository/compressed-file.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { readLinks } from '../postgres/segment-chain.ts';
-import type { ArchivedSegmentRun } from './runs.ts';
+import type { ArchivedSegmentRun } from './archived-runs.ts';
 
 /** Pairs that are read at a look: decompressing takes a processor. */
 const atALook = 16;

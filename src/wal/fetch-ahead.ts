@@ -8,11 +8,11 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { isDeepStrictEqual } from 'node:util';
-import { thisProcess } from '../identity/process.ts';
+import { thisProcess } from '../system/process-identity.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { leaseVariable, renewLease } from '../repository/renew-lease.ts';
-import { requireIdentity } from './fetch.ts';
-import { SegmentPrefetcher } from './segment-makers.ts';
+import { requireIdentity } from './fetch-segment.ts';
+import { SegmentPrefetcher } from './segment-prefetcher.ts';
 import { serverRuns } from './server-state.ts';
 import { isRecovering, readSpoolOwner, readRequested, prefetchedSegments, type SpoolOwner } from './spool.ts';
 
@@ -127,7 +127,12 @@ async function isThisProcess(spool: string): Promise<boolean> {
 }
 
 /** Replay has got the segment before `wanted`; returns what is to be made ready next. */
-async function follow(spool: string, makers: SegmentPrefetcher, wanted: string, next: string): Promise<string> {
+async function follow(
+  spool: string,
+  makers: SegmentPrefetcher,
+  wanted: string,
+  next: string,
+): Promise<string> {
   const isOnItsWay = [...(await prefetchedSegments(spool)), ...makers.names, next].includes(wanted);
   if (!isOnItsWay) await makers.allDone();
   const ready = await prefetchedSegments(spool);

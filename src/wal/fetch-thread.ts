@@ -3,11 +3,11 @@ import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import type { ClusterIdentity } from '../repository/cluster-identity.ts';
-import { keepFreedMemory } from '../repository/keep-freed-memory.ts';
+import { keepFreedMemory } from '../system/keep-freed-memory.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { doTasks } from '../thread-tasks.ts';
-import { writeSegment } from './fetch.ts';
-import { examineSegment } from './segment-look.ts';
+import { doTasks } from '../system/thread-tasks.ts';
+import { writeSegment } from './fetch-segment.ts';
+import { examineSegment } from './examine-segment.ts';
 
 export interface FetchSetup {
   spool: string;

@@ -7,8 +7,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { temporaryName } from '../identity/temporary.ts';
-import { fsyncDirectory, writeSynced } from '../repository/durable-files.ts';
+import { temporaryName } from '../system/temporary-files.ts';
+import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
 import { pushDirectory } from './our-directories.ts';
 
 const fileName = 'repositories';

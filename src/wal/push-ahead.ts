@@ -4,10 +4,10 @@
  * has: what the archive refuses of this data directory, the archiver must meet before anything behind it is archived.
  */
 import { join } from 'node:path';
-import { TaskThread } from '../thread-tasks.ts';
+import { TaskThread } from '../system/thread-tasks.ts';
 import { AheadPass } from './ahead-pass.ts';
-import { prepareWal, type PreparedFile } from './push.ts';
-import { declaredDestination, isOwnDirectory } from './receipts.ts';
+import { prepareWal, type PreparedFile } from './push-segment.ts';
+import { declaredDestination, isOwnDirectory } from './pushed-markers.ts';
 import { sameRepository } from './same-repository.ts';
 import { waitingFiles } from './waiting-files.ts';
 

@@ -1,8 +1,8 @@
 /** A thread that prepares one file of WAL after the other, and compresses without a word to anybody. */
 import { workerData } from 'node:worker_threads';
-import { keepFreedMemory } from '../repository/keep-freed-memory.ts';
-import { doTasks } from '../thread-tasks.ts';
-import { prepareWal, type PushOptions } from './push.ts';
+import { keepFreedMemory } from '../system/keep-freed-memory.ts';
+import { doTasks } from '../system/thread-tasks.ts';
+import { prepareWal, type PushOptions } from './push-segment.ts';
 
 keepFreedMemory();
 const options = workerData as Omit<PushOptions, 'path'>;

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAlive } from '../identity/process.ts';
+import { isAlive } from '../system/process-identity.ts';
 
 /** Of postmaster.pid (src/include/utils/pidfile.h: LOCK_FILE_LINE_PM_STATUS), counted from 0. */
 const statusLine = 7;

@@ -12,7 +12,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bootId, parseProcess, processState, type ProcessIdentity } from '../identity/process.ts';
+import { bootId, parseProcess, processState, type ProcessIdentity } from '../system/process-identity.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
 import { fetchDirectory } from './our-directories.ts';
 

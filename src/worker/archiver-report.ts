@@ -1,8 +1,8 @@
 /** Notes how each cluster's archiver is doing, and what a recovery has left in its configuration, for "holdfast check" and for everybody who reads table cluster. */
-import type { ClusterServer } from '../backup/target.ts';
+import type { ClusterServer } from '../server/cluster-server.ts';
 import type { ControlLink } from '../control/control-link.ts';
-import { archiver } from '../control/targets.ts';
-import { reportCluster } from '../control/workers.ts';
+import { archiver } from '../server/server-queries.ts';
+import { reportCluster } from '../control/worker-rows.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 

@@ -1,8 +1,8 @@
 /** What does the chores of each kind. */
 import type { ChoreRunner } from '../chores/chore.ts';
-import { runSyncChore } from '../chores/sync-chore.ts';
-import { runDrillChore } from '../restore/drill/chore.ts';
-import { runVerifyChore } from '../restore/verify-chore.ts';
+import { runSyncChore } from '../offsite/sync-chore.ts';
+import { runDrillChore } from '../drill/drill-chore.ts';
+import { runVerifyChore } from '../verify/verify-chore.ts';
 import { runExpiry } from '../retention/expire-chore.ts';
 
 export const choreRunners: Partial<Record<string, ChoreRunner>> = {

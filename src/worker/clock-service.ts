@@ -1,8 +1,8 @@
 /** Notes in the repositories of a worker's clusters that time goes by, against which expiry holds the clock. */
 import { HoldfastError, messageOf } from '../errors.ts';
-import { followClock } from '../retention/clock.ts';
+import { followClock } from '../retention/judge-clock.ts';
 import { everyCluster, type EveryClusterOptions } from './every-cluster.ts';
-import type { PeriodicTask } from './every.ts';
+import type { PeriodicTask } from './periodic-task.ts';
 
 /** Milliseconds. */
 const lookEvery = 1_800_000;

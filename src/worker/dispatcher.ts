@@ -4,24 +4,24 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackupSession } from '../backup/backup-session.ts';
-import { RequestRun, type RunContext } from '../backup/job.ts';
+import { RequestRun, type RunContext } from '../backup/request-run.ts';
 import { preflight } from '../backup/preflight.ts';
 import { runBackup } from '../backup/run-backup.ts';
-import type { ClusterServer } from '../backup/target.ts';
+import type { ClusterServer } from '../server/cluster-server.ts';
 import type { ControlLink } from '../control/control-link.ts';
-import { randomLockKey } from '../control/random-key.ts';
+import { randomLockKey } from '../database/random-key.ts';
 import {
   claimRequest,
   waitingRequests,
   type ClaimedRequest,
   type WaitingRequest,
-} from '../control/requests.ts';
+} from '../control/backup-requests.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { testLabelDirectory } from '../repository/label-directory.ts';
 import { chooseNext, namesOf } from './fairness.ts';
-import type { ActiveRuns } from './jobs.ts';
-import { Openings } from './openings.ts';
+import type { ActiveRuns } from './active-runs.ts';
+import { Openings } from './opening-sessions.ts';
 
 export interface DispatcherOptions {
   control: ControlLink;
@@ -123,7 +123,12 @@ export class Dispatcher {
     });
   }
 
-  async #run(job: RequestRun, request: WaitingRequest, target: ClusterServer, onClaimed: () => void): Promise<void> {
+  async #run(
+    job: RequestRun,
+    request: WaitingRequest,
+    target: ClusterServer,
+    onClaimed: () => void,
+  ): Promise<void> {
     const labelsTested = testLabelDirectory(job.context.labels, target.name);
     labelsTested.catch(() => undefined); // runBackup says what is wrong
     const session = await this.#openings.open(job);
@@ -156,7 +161,11 @@ export class Dispatcher {
     );
   }
 
-  async #claim(job: RequestRun, target: ClusterServer, session: BackupSession): Promise<ClaimedRequest | undefined> {
+  async #claim(
+    job: RequestRun,
+    target: ClusterServer,
+    session: BackupSession,
+  ): Promise<ClaimedRequest | undefined> {
     const { control, instance } = this.#options;
     const companion = await target.companion();
     const { pid, backendStart, login, database } = session.identity;

@@ -4,12 +4,12 @@
  */
 import { join } from 'node:path';
 import { standing, type RepositoryUse } from '../chores/repository-use.ts';
-import type { ClusterServer } from '../backup/target.ts';
+import type { ClusterServer } from '../server/cluster-server.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { PeriodicTask } from './every.ts';
+import { PeriodicTask } from './periodic-task.ts';
 
 export interface EveryClusterOptions {
   control: ControlLink;

@@ -4,7 +4,7 @@
  * for requesters who hold none, and nobody holds more than their cap, so that nobody can shut out the others by
  * requesting a lot. A requester is a role and a login: sessions of either count, since SET ROLE makes one of the other.
  */
-import type { WaitingRequest } from '../control/requests.ts';
+import type { WaitingRequest } from '../control/backup-requests.ts';
 
 /** Of a schedule, which a worker's login fires, the owner's role alone. */
 export type RequestedBy = Pick<WaitingRequest, 'requestedBy' | 'requestedLogin'>;

@@ -1,8 +1,8 @@
 /** Writes the holds and keeps of a worker's clusters beside their backups as soon as they are placed. */
 import { messageOf } from '../errors.ts';
-import { bringHoldsTogether } from '../retention/holds.ts';
+import { bringHoldsTogether } from '../retention/hold-files.ts';
 import { everyCluster, type EveryClusterOptions } from './every-cluster.ts';
-import type { PeriodicTask } from './every.ts';
+import type { PeriodicTask } from './periodic-task.ts';
 
 /** Milliseconds. A notification is quicker than the look. */
 const lookEvery = 60_000;

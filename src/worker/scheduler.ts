@@ -10,11 +10,11 @@ import {
   schedulesOf,
   advanceSchedule,
   type Schedule,
-} from '../control/schedules.ts';
+} from '../control/schedule-rows.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { decideSchedule, type ScheduleStep } from '../schedules/decide.ts';
-import { PeriodicTask } from './every.ts';
+import { decideSchedule, type ScheduleStep } from '../schedules/decide-schedule.ts';
+import { PeriodicTask } from './periodic-task.ts';
 
 export interface SchedulerOptions {
   control: ControlLink;
@@ -107,6 +107,9 @@ export class Scheduler {
 }
 
 /** A moment after it is due: its clock is the database's, and timers may be early. */
-function untilThen({ until }: Extract<ScheduleStep, { step: 'wait' }>, { now }: Schedule): number | undefined {
+function untilThen(
+  { until }: Extract<ScheduleStep, { step: 'wait' }>,
+  { now }: Schedule,
+): number | undefined {
   return until === undefined ? undefined : Math.max(1, until - now) + 1;
 }

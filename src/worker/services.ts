@@ -1,15 +1,15 @@
 /** What a worker does besides holding backups: how its services start, are woken, and stop together. */
-import type { ClusterServer } from '../backup/target.ts';
+import type { ClusterServer } from '../server/cluster-server.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import type { Log } from '../log.ts';
 import { reportArchivers } from './archiver-report.ts';
-import { Chores } from './chores.ts';
+import { Chores } from './chore-service.ts';
 import { clockService } from './clock-service.ts';
-import { PeriodicTask } from './every.ts';
+import { PeriodicTask } from './periodic-task.ts';
 import { holdsService } from './holds-service.ts';
-import { removeAbandonedDrills, cleanUpAtStart } from './leftovers.ts';
-import { Repositories } from './repositories.ts';
+import { removeAbandonedDrills, cleanUpAtStart } from './startup-cleanup.ts';
+import { Repositories } from './repository-service.ts';
 import { Scheduler } from './scheduler.ts';
 import { SyncService } from './sync-service.ts';
 import { WalServices } from './wal-services.ts';

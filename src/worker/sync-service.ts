@@ -3,13 +3,13 @@
  * chores, it sends by itself: the last segments of a server are archived when that has shut down.
  */
 import { join } from 'node:path';
-import { findUnsent, syncRepository } from '../chores/sync.ts';
+import { findUnsent, syncRepository } from '../offsite/sync-repository.ts';
 import type { ClusterConfig, Config } from '../config/config.ts';
-import { requestChore } from '../control/chores.ts';
+import { requestChore } from '../control/chore-rows.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { PeriodicTask } from './every.ts';
+import { PeriodicTask } from './periodic-task.ts';
 
 export interface SyncServiceOptions {
   control: ControlLink;

@@ -1,7 +1,7 @@
 /** What a worker does for the WAL of its clusters: archives it ahead of the archiver, and notes what is archived. */
 import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
-import type { ClusterServer } from '../backup/target.ts';
+import type { ClusterServer } from '../server/cluster-server.ts';
 import type { Config } from '../config/config.ts';
 import { recordArchivedWal } from '../control/archived-wal.ts';
 import type { ControlLink } from '../control/control-link.ts';
@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { ArchiveSurvey } from '../wal/archive-survey.ts';
 import { pushAhead } from '../wal/push-ahead.ts';
 import { serverPid, serverRuns } from '../wal/server-state.ts';
-import { PeriodicTask } from './every.ts';
+import { PeriodicTask } from './periodic-task.ts';
 
 /** Milliseconds. A notification of the file system is quicker than the look. */
 const lookAheadEvery = 2000;
@@ -125,7 +125,13 @@ class Ahead {
   #watcher: FSWatcher | undefined;
   #closed = false;
 
-  constructor(target: ClusterServer, clusterDirectory: string, compressLevel: number, segments: number, log: Log) {
+  constructor(
+    target: ClusterServer,
+    clusterDirectory: string,
+    compressLevel: number,
+    segments: number,
+    log: Log,
+  ) {
     this.#target = target;
     this.#clusterDirectory = clusterDirectory;
     this.#compressLevel = compressLevel;

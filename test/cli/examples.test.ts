@@ -1,5 +1,5 @@
 import test from 'ava';
-import { commandNames } from '../../src/cli/commands.ts';
+import { commandNames } from '../../src/cli/command-list.ts';
 import { examples, helpAfter } from '../../src/cli/examples.ts';
 import { buildProgram } from '../../src/cli/main.ts';
 

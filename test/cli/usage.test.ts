@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { allKeys } from '../../src/config/keys.ts';
+import { allKeys } from '../../src/config/config-keys.ts';
 import { holdfast } from '../support/process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

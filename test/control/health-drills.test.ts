@@ -1,6 +1,6 @@
 import test from 'ava';
-import type { NewestDrill } from '../../src/control/drills.ts';
-import type { Finding } from '../../src/control/health.ts';
+import type { NewestDrill } from '../../src/control/drill-records.ts';
+import type { Finding } from '../../src/health/findings.ts';
 import { findings as allFindings, hour } from '../support/observation.ts';
 
 const proven: NewestDrill = {

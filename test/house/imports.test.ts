@@ -3,36 +3,13 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { levels, places, rooms, sourceRules } from '../../dev/house/rooms.ts';
 import { runProcess } from '../support/children.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** From the top down; what stands on one line are siblings. */
-const levels = [
-  ['cli'],
-  ['worker'],
-  ['backup', 'wal', 'restore', 'retention', 'schedules'],
-  ['chores'],
-  ['repository', 'control'],
-  ['postgres'],
-  ['config', 'identity'],
-];
-const folders = levels.flat();
-const levelOf = (folder: string) => levels.findIndex((level) => level.includes(folder));
-
-/** Where each third-party package is imported. */
-const places: Record<string, string> = {
-  commander: 'src/cli/probe.ts',
-  '@node-rs/crc32': 'src/postgres/crc32c.ts',
-  'fastest-levenshtein': 'src/config/suggest.ts',
-  'node-cron': 'src/schedules/cron.ts',
-  pg: 'src/control/connection.ts',
-  'pg-boss': 'src/control/boss.ts',
-  'pg-listen': 'src/control/listener.ts',
-  'smol-toml': 'src/config/file.ts',
-  'string-width': 'src/cli/table.ts',
-};
+const levelOf = (room: string) => levels.findIndex((level) => level.includes(room));
 
 /** The files among these in which the linter refuses an import. */
 async function refused(t: ExecutionContext, files: Record<string, string>): Promise<Set<string>> {
@@ -54,6 +31,11 @@ async function refused(t: ExecutionContext, files: Record<string, string>): Prom
   return new Set(refusals.map((line) => line.split(':')[0] ?? ''));
 }
 
+/** A file that the pattern stands for. */
+function placeIn(pattern: string): string {
+  return pattern.replace('**', 'probe.ts');
+}
+
 function importing(specifier: string): string {
   return `import * as it from '${specifier}';\n\nprocess.stdout.write(String(it));\n`;
 }
@@ -63,7 +45,7 @@ function difference(t: ExecutionContext, actual: Set<string>, expected: Iterable
 }
 
 test('imports point down, and siblings do not import each other', async (t) => {
-  const pairs = folders.flatMap((from) => folders.filter((to) => to !== from).map((to) => ({ from, to })));
+  const pairs = rooms.flatMap((from) => rooms.filter((to) => to !== from).map((to) => ({ from, to })));
   const path = ({ from, to }: { from: string; to: string }) => `src/${from}/imports-${to}.ts`;
   const files = pairs.map((pair) => [path(pair), importing(`../${pair.to}/probe.ts`)] as const);
   const wrong = pairs.filter(({ from, to }) => levelOf(to) <= levelOf(from));
@@ -73,10 +55,10 @@ test('imports point down, and siblings do not import each other', async (t) => {
 
 test('folders within a folder follow the same rule', async (t) => {
   const files = {
-    'src/backup/methods/up.ts': importing('../../worker/worker.ts'),
-    'src/backup/methods/aside.ts': importing('../../restore/place.ts'),
-    'src/backup/methods/down.ts': importing('../../control/requests.ts'),
-    'src/backup/methods/parent.ts': importing('../job.ts'),
+    'src/backup/methods/up.ts': importing('../../worker/run-worker.ts'),
+    'src/backup/methods/aside.ts': importing('../../labels/place-label.ts'),
+    'src/backup/methods/down.ts': importing('../../control/backup-requests.ts'),
+    'src/backup/methods/parent.ts': importing('../request-run.ts'),
   };
   difference(t, await refused(t, files), ['src/backup/methods/up.ts', 'src/backup/methods/aside.ts']);
 });
@@ -87,13 +69,13 @@ test('errors and log, at the bottom, import nothing of the house', async (t) => 
 });
 
 test('each third-party package is imported in one place', async (t) => {
-  const allowed = Object.entries(places).map(([name, path]) => [path, importing(name)] as const);
+  const allowed = Object.entries(places).map(([name, path]) => [placeIn(path), importing(name)] as const);
   difference(t, await refused(t, Object.fromEntries(allowed)), []);
 
   const wrong = Object.keys(places).flatMap((name) =>
-    ['src', ...folders.map((folder) => `src/${folder}`), 'test/support', 'dev']
+    ['src', ...rooms.map((folder) => `src/${folder}`), 'test/support', 'dev']
       .map((folder) => `${folder}/imports-${name.replaceAll('/', '-')}.ts`)
-      .filter((path) => dirname(path) !== 'src/cli' || places[name] !== 'src/cli/probe.ts')
+      .filter((path) => dirname(path) !== 'src/cli' || name !== 'commander')
       .map((path) => [path, importing(name)] as const),
   );
   difference(
@@ -118,4 +100,15 @@ test('tests reach a server through one client only', async (t) => {
     'test/sql/builtin.test.ts': importing('node:fs/promises'),
   };
   difference(t, await refused(t, files), ['test/sql/probe.test.ts']);
+});
+
+test("the linter's rules are made from the list of rooms", async (t) => {
+  const { overrides } = JSON.parse(await readFile(join(root, '.oxlintrc.json'), 'utf8')) as {
+    overrides: { files: string[] }[];
+  };
+  t.deepEqual(
+    overrides.filter(({ files }) => files[0]?.startsWith('src/')),
+    sourceRules() as typeof overrides,
+    'run node dev/lint-rules.ts',
+  );
 });

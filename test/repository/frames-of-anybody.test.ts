@@ -13,7 +13,7 @@ import {
   parseRepositoryBackup,
   type RepositoryBackup,
 } from '../../src/repository/repository-backup.ts';
-import { FrameFiles } from '../../src/restore/extraction/frame-file.ts';
+import { FrameFiles } from '../../src/extraction/frame-file.ts';
 import { describedBackup } from '../support/described-backup.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -11,7 +11,7 @@ import {
   type RepositoryBackup,
 } from '../../src/repository/repository-backup.ts';
 import { findLeftovers, removeLeftover, UnfinishedBackup } from '../../src/repository/unfinished-backup.ts';
-import { thisProcess, type ProcessIdentity } from '../../src/identity/process.ts';
+import { thisProcess, type ProcessIdentity } from '../../src/system/process-identity.ts';
 import { runProcess, startProcess } from '../support/children.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';

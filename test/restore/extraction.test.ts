@@ -3,9 +3,9 @@ import { crc32c } from '../../src/postgres/crc32c.ts';
 import { ManifestFiles } from '../../src/postgres/manifest-files.ts';
 import type { Manifest } from '../../src/postgres/read-manifest.ts';
 import { encodeHeader, endOfArchive, tarPadding } from '../../src/repository/tar.ts';
-import { contentsOf } from '../../src/restore/extraction/frame-pieces.ts';
-import { ManifestChecker } from '../../src/restore/extraction/ledger.ts';
-import { manifestPath } from '../../src/restore/extraction/messages.ts';
+import { contentsOf } from '../../src/extraction/frame-chunks.ts';
+import { ManifestChecker } from '../../src/extraction/manifest-checker.ts';
+import { manifestPath } from '../../src/extraction/extraction-messages.ts';
 
 function header(name: string, size: number): Buffer {
   return encodeHeader({ name, size, mode: 0o640, mtime: 0, uid: 1, gid: 2, user: 'u', group: 'g' });

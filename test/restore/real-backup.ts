@@ -3,7 +3,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import type { LabelledBackup } from '../../src/restore/backup.ts';
+import type { LabelledBackup } from '../../src/labels/labelled-backup.ts';
 import type { TestCluster } from '../support/cluster.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';

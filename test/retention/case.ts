@@ -2,14 +2,14 @@
 import { formatLsn } from '../../src/postgres/lsn.ts';
 import { parseTimelineHistory } from '../../src/postgres/timeline-history.ts';
 import { segmentName } from '../../src/postgres/wal-segment.ts';
+import { type ExpiryCandidate } from '../../src/retention/expiry-candidate.ts';
 import {
   decideBackups,
-  type ExpiryCandidate,
   type DecidedBackup,
   type RetentionRules,
 } from '../../src/retention/decide-backups.ts';
 import { decideWal, type DecidedWalFile } from '../../src/retention/decide-wal.ts';
-import { timelinesToReach } from '../../src/retention/reach.ts';
+import { timelinesToReach } from '../../src/retention/timelines-to-reach.ts';
 import {
   filesOf,
   historyOf,

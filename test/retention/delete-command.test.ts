@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { ListedCandidate } from '../../src/retention/candidates.ts';
+import type { ListedCandidate } from '../../src/retention/expiry-candidates.ts';
 import { runDeleteCommand } from '../../src/retention/delete-command.ts';
 import { eventually } from '../support/eventually.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';

@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { Connection } from '../../src/control/connection.ts';
+import { Connection } from '../../src/database/connection.ts';
 import { createLog } from '../../src/log.ts';
 import { writeLease } from '../../src/repository/lease.ts';
 import { readOwner, replaceOwner } from '../../src/repository/repository-owner.ts';
-import { expireCluster } from '../../src/retention/expire.ts';
+import { expireCluster } from '../../src/retention/expire-cluster.ts';
 import { asRole } from '../support/installed-database.ts';
 import {
   retentionStage,

@@ -1,8 +1,9 @@
 // Which backup is the newest, where the clocks by which they were dated were wrong.
 import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
-import { unlessAhead } from '../../src/retention/candidates.ts';
-import { decideBackups, type ExpiryCandidate, type RetentionRules } from '../../src/retention/decide-backups.ts';
+import { unlessAhead } from '../../src/retention/expiry-candidates.ts';
+import { type ExpiryCandidate } from '../../src/retention/expiry-candidate.ts';
+import { decideBackups, type RetentionRules } from '../../src/retention/decide-backups.ts';
 import { newestFirst } from '../../src/postgres/backup-order.ts';
 
 const present = Date.UTC(2026, 10, 29);

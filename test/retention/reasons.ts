@@ -1,6 +1,6 @@
 // Whether what is said of each backup is true, told in another way than it was decided.
 import type { ExecutionContext } from 'ava';
-import type { ExpiryCandidate } from '../../src/retention/decide-backups.ts';
+import type { ExpiryCandidate } from '../../src/retention/expiry-candidate.ts';
 import { day, margin, skew, type Case } from './case.ts';
 import { lineageOf, type Made, type World } from './world.ts';
 

@@ -1,7 +1,7 @@
 // Drills that are killed, interrupted or run at once: what one leaves, the next one ends and removes, and nothing else.
 import { mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { thisProcess } from '../../src/identity/process.ts';
+import { thisProcess } from '../../src/system/process-identity.ts';
 import { untilGone } from '../../dev/embedded/processes.ts';
 import { dataIn, drills } from '../support/drills.ts';
 import { eventually } from '../support/eventually.ts';

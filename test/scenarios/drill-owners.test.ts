@@ -2,9 +2,9 @@
 import { chmod, chown, mkdir, readFile, readdir, readlink, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { thisProcess } from '../../src/identity/process.ts';
-import { findScratches, removeAbandoned } from '../../src/restore/drill/left-behind.ts';
-import { withScratch } from '../../src/restore/drill/scratch.ts';
+import { thisProcess } from '../../src/system/process-identity.ts';
+import { findScratches, removeAbandoned } from '../../src/drill/abandoned-drills.ts';
+import { withScratch } from '../../src/drill/scratch.ts';
 import { runProcess, startProcess } from '../support/children.ts';
 import { drillDirectoryOf, drills } from '../support/drills.ts';
 import { noRestore } from '../support/restored-copy.ts';

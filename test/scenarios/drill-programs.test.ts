@@ -3,7 +3,7 @@
 import { chmod, chown, mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { rootsProgram } from '../../src/restore/drill/root-alone.ts';
+import { rootsProgram } from '../../src/drill/root-alone.ts';
 import { drills } from '../support/drills.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';

@@ -1,6 +1,6 @@
 // A worker works with the schema of its own release only, and an upgrade ends it in good order.
 import test from 'ava';
-import { schemaVersion } from '../../src/control/install.ts';
+import { schemaVersion } from '../../src/control/schema-version.ts';
 import { holdfast } from '../support/process.ts';
 import { finish, request } from '../support/requests.ts';
 import { scene, type Scene } from '../support/scene.ts';

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { recoverBackupStop } from '../../src/backup/recover-label.ts';
-import { ClusterServer } from '../../src/backup/target.ts';
+import { ClusterServer } from '../../src/server/cluster-server.ts';
 import { createLog } from '../../src/log.ts';
 import { startBackup, untilState, type Backup } from '../support/backups.ts';
 import { noServerFiles, ownCluster } from '../support/cluster.ts';

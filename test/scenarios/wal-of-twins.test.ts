@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
 import { writeCompressed } from '../../src/repository/compressed-file.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
-import { verifyBackup } from '../../src/restore/verify.ts';
+import { verifyBackup } from '../../src/verify/verify-backup.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';
 import { repositoryScene } from '../support/repository-scene.ts';

@@ -1,7 +1,7 @@
 // backup_chore: who may ask for what, who may change what, and what becomes of it where chores do not run.
 import test from 'ava';
-import { liveChores } from '../../src/control/chores.ts';
-import { Connection } from '../../src/control/connection.ts';
+import { liveChores } from '../../src/control/chore-rows.ts';
+import { Connection } from '../../src/database/connection.ts';
 import { noChores } from '../support/chores.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { connect } from '../support/sql-client.ts';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
-import { migrations, schemaVersion } from '../../src/control/install.ts';
+import { migrations, schemaVersion } from '../../src/control/schema-version.ts';
 import { freshDatabase } from '../support/cluster.ts';
 import { installInto } from '../support/install-into.ts';
 import { noPsql, psql } from '../support/psql.ts';

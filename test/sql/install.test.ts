@@ -1,8 +1,9 @@
 // Installing and upgrading, by the program.
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
-import { Connection } from '../../src/control/connection.ts';
-import { install, migrations, schemaVersion } from '../../src/control/install.ts';
+import { Connection } from '../../src/database/connection.ts';
+import { migrations, schemaVersion } from '../../src/control/schema-version.ts';
+import { install } from '../../src/control/install-schema.ts';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
 import { eventuallyRow } from '../support/eventually.ts';
 import { installInto } from '../support/install-into.ts';

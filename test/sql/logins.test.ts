@@ -1,7 +1,7 @@
 // Who may SET ROLE is two requesters, or ten: what is limited is limited for the login as well.
 import test from 'ava';
-import { Connection } from '../../src/control/connection.ts';
-import { waitingRequests } from '../../src/control/requests.ts';
+import { Connection } from '../../src/database/connection.ts';
+import { waitingRequests } from '../../src/control/backup-requests.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { request } from '../support/requests.ts';

@@ -1,7 +1,7 @@
 // Copies that are not in the repository any more: noted whoever has their rows locked, and forgotten by operators.
 import test, { type ExecutionContext } from 'ava';
-import { Connection } from '../../src/control/connection.ts';
-import { missingBackups, noteMissing } from '../../src/control/identity.ts';
+import { Connection } from '../../src/database/connection.ts';
+import { missingBackups, noteMissing } from '../../src/control/control-identity.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { request, requestIn } from '../support/requests.ts';

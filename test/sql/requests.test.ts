@@ -1,6 +1,6 @@
 // What an INSERT into backup_request checks, and what it says when nobody is there to serve it.
 import test from 'ava';
-import { Connection, type Notice } from '../../src/control/connection.ts';
+import { Connection, type Notice } from '../../src/database/connection.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { cancel, finish, request, requestIn, stateOf } from '../support/requests.ts';

@@ -1,6 +1,6 @@
 // Nobody can slip an object of his own under the names that Holdfast uses, neither when it is installed nor when it runs.
 import test, { type ExecutionContext } from 'ava';
-import { schemaVersion } from '../../src/control/install.ts';
+import { schemaVersion } from '../../src/control/schema-version.ts';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
 import { installInto } from '../support/install-into.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';

@@ -1,7 +1,7 @@
 // A thread that compresses for some milliseconds, a little at a time, and then does nothing for as long.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compressHere } from '../../src/repository/compressed-here.ts';
-import { doTasks } from '../../src/thread-tasks.ts';
+import { doTasks } from '../../src/system/thread-tasks.ts';
 
 const content = Buffer.alloc(1000, 'holdfast');
 

@@ -73,7 +73,9 @@ export async function storedCopy(repository: string, row: Backup): Promise<Store
   const backups = join(repository, 'main', 'backups');
   const name = (await readdir(backups)).find((entry) => entry.endsWith(`Z-${row.id}`));
   if (name === undefined) throw new Error(`there is no backup ${row.id} in ${backups}`);
-  const description = (await listBackupNames(join(repository, 'main'))).find(({ id }) => id === Number(row.id));
+  const description = (await listBackupNames(join(repository, 'main'))).find(
+    ({ id }) => id === Number(row.id),
+  );
   if (description === undefined) throw new Error(`backup ${row.id} is not listed`);
   const directory = join(backups, name);
   return { row, directory, meta: `${directory}.meta`, description };

@@ -9,7 +9,7 @@ import { compressHere, decompressHere } from '../../src/repository/compressed-he
 import { readFrameIndex, writeFrameIndex, type FrameEntry } from '../../src/repository/frame-index.ts';
 import { formatRepositoryBackup, type RepositoryBackup } from '../../src/repository/repository-backup.ts';
 import { encodeHeader, parseHeader, tarBlock, tarPadding, type TarMember } from '../../src/repository/tar.ts';
-import type { StoredBackup } from '../../src/restore/stored-backup.ts';
+import type { StoredBackup } from '../../src/repository/catalog.ts';
 
 export interface Forgery {
   /** What becomes of each member's header. */

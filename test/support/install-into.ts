@@ -1,5 +1,5 @@
-import { Connection } from '../../src/control/connection.ts';
-import { install } from '../../src/control/install.ts';
+import { Connection } from '../../src/database/connection.ts';
+import { install } from '../../src/control/install-schema.ts';
 
 /** What the program does, without the program. */
 export async function installInto(url: string, schema = 'holdfast'): Promise<void> {

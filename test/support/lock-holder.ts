@@ -1,5 +1,5 @@
 // A process that holds a lock of the repository until it is killed: node lock-holder.ts PATH shared|exclusive
-import { withLock } from '../../src/repository/lock.ts';
+import { withLock } from '../../src/system/file-lock.ts';
 
 const [path = '', kind] = process.argv.slice(2);
 await withLock(path, { shared: kind === 'shared', wait: 0 }, async () => {

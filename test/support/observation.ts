@@ -1,8 +1,14 @@
 // What is to be seen where all is well, to be changed by those who test what is said of it.
-import type { NewestDrill } from '../../src/control/drills.ts';
-import { assessHealth, type Finding, type HealthInput } from '../../src/control/health.ts';
+import type { NewestDrill } from '../../src/control/drill-records.ts';
+import type { Finding, HealthInput } from '../../src/health/findings.ts';
+import { assessHealth } from '../../src/health/health.ts';
 import type { RestoreWindow } from '../../src/control/archived-wal.ts';
-import type { ChoreStatus, ClusterStatus, LiveRequest, WorkerStatus } from '../../src/control/status.ts';
+import type {
+  ChoreStatus,
+  ClusterStatus,
+  LiveRequest,
+  WorkerStatus,
+} from '../../src/control/status-queries.ts';
 
 export const hour = 3600;
 

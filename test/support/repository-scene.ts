@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
-import { backupAt, type StoredBackup } from '../../src/restore/stored-backup.ts';
+import { backupAt, type StoredBackup } from '../../src/repository/catalog.ts';
 import type { Finished } from './children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';

@@ -1,5 +1,5 @@
 // Requests for the tests: made by any client, brought to any state by a played worker.
-import { backupStates, type BackupState } from '../../src/control/states.ts';
+import { backupStates, type BackupState } from '../../src/control/backup-states.ts';
 import type { PlayedWorker } from './played-worker.ts';
 import type { SqlClient } from './sql-client.ts';
 

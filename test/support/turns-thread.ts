@@ -1,6 +1,6 @@
 // A thread that waits for the turn of the second frame.
 import { parentPort, workerData } from 'node:worker_threads';
-import { FrameOrder } from '../../src/backup/copy/turns.ts';
+import { FrameOrder } from '../../src/backup/copy/frame-order.ts';
 
 const turns = new FrameOrder(workerData as SharedArrayBuffer);
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { isAlive, thisProcess } from '../../src/identity/process.ts';
+import { isAlive, thisProcess } from '../../src/system/process-identity.ts';
 import { fetchDirectory } from '../../src/wal/our-directories.ts';
 import { readSpoolOwner, takeSpool } from '../../src/wal/spool.ts';
 import { eventually } from '../support/eventually.ts';

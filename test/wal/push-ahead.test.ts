@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
-import { thisProcess } from '../../src/identity/process.ts';
+import { thisProcess } from '../../src/system/process-identity.ts';
 import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { startProcess } from '../support/children.ts';
 import { makeRepository } from '../support/repository.ts';

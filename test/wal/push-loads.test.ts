@@ -14,8 +14,8 @@ test('a push loads no package but the one that knows misspelt settings, nor anyt
   const scene = await walScene(t);
   await scene.wal(segment1);
   const loaded = await loadedByPush(t, scene);
-  t.true(loaded.includes('src/cli/wal-push.ts'), 'what it loads is seen');
-  t.true(loaded.includes('src/wal/push.ts'));
+  t.true(loaded.includes('src/cli/wal/wal-push.ts'), 'what it loads is seen');
+  t.true(loaded.includes('src/wal/push-segment.ts'));
   t.deepEqual(packagesIn(loaded), [spelling]);
   t.deepEqual(
     loaded.filter((path) => /^src\/(control|worker|backup|restore|retention|schedules|chores)\//.test(path)),
@@ -44,8 +44,8 @@ test('what a worker has archived already is not even looked at', async (t) => {
     await writeFile(join(scene.dataDirectory, 'pg_wal', 'archive_status', `${name}.ready`), '');
   t.is((await scene.push(segment1)).status, 0);
   const loaded = await loadedByPush(t, scene, {}, next);
-  t.true(loaded.includes('src/cli/wal-push.ts'));
-  t.false(loaded.includes('src/wal/push.ts'));
+  t.true(loaded.includes('src/cli/wal/wal-push.ts'));
+  t.false(loaded.includes('src/wal/push-segment.ts'));
 });
 
 /** The files that the process loads, from the checkout's directory on. */

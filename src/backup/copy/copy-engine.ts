@@ -2,8 +2,14 @@
 import type { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { isFull, repositoryFull } from '../../repository/repository-errors.ts';
-import { endThread, startThread } from '../../thread.ts';
-import type { CopyFailure, CopyOptions, CopySummary, FinishOptions, FromCoordinator } from './messages.ts';
+import { endThread, startThread } from '../../system/threads.ts';
+import type {
+  CopyFailure,
+  CopyOptions,
+  CopySummary,
+  FinishOptions,
+  FromCoordinator,
+} from './copy-messages.ts';
 
 /** With room for what is said of a frame's files to die young: it would pile up among the old by the megabyte. */
 const coordinatorHeap = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 64 };
@@ -21,7 +27,7 @@ export class CopyEngine {
   readonly #finished: Promise<CopySummary>;
 
   constructor(options: CopyOptions, listener: CopyListener) {
-    this.#worker = startThread(import.meta.url, 'coordinator', {
+    this.#worker = startThread(import.meta.url, 'copy-coordinator', {
       workerData: options,
       resourceLimits: coordinatorHeap,
     });

@@ -1,6 +1,6 @@
 /** What went wrong in a thread of a copy, in a form that can be sent to another. */
 import { messageOf } from '../../errors.ts';
-import type { CopyFailure } from './messages.ts';
+import type { CopyFailure } from './copy-messages.ts';
 
 export class CopyError extends Error {
   readonly failure: CopyFailure;

@@ -7,9 +7,9 @@ import { encodeHeader, tarPadding } from '../../repository/tar.ts';
 import { crc32c } from '../../postgres/crc32c.ts';
 import { damagedPages, type PageRules } from '../../postgres/page-checksum.ts';
 import { CopyError } from './copy-error.ts';
-import { toText } from './byte-path.ts';
+import { toText } from '../../system/byte-path.ts';
 import { openJudged } from './open-judged.ts';
-import type { FrameResult, FrameItem, FrameItemData } from './messages.ts';
+import type { FrameResult, FrameItem, FrameItemData } from './copy-messages.ts';
 
 /** Bytes of file data in a frame, at most; and what headers and padding may add to a single piece. */
 export const frameBytes = 2 * 1024 * 1024;

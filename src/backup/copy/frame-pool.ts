@@ -1,9 +1,9 @@
 /** The threads that make frames: hands each its next tasks, and passes on the results in the frames' order. */
 import type { Worker } from 'node:worker_threads';
-import { endThread, smallHeap, startThread } from '../../thread.ts';
+import { endThread, smallHeap, startThread } from '../../system/threads.ts';
 import { copyFailureOf } from './copy-error.ts';
-import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
-import { FrameOrder } from './turns.ts';
+import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './copy-messages.ts';
+import { FrameOrder } from './frame-order.ts';
 
 /** One that waits for its turn to be written, and one to work on meanwhile; more would be memory and no speed. */
 const tasksPerThread = 2;

@@ -1,14 +1,14 @@
 /** A thread that makes frames: reads, checks, compresses, and writes them to their place. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { compressHere } from '../../repository/compressed-here.ts';
-import { keepFreedMemory } from '../../repository/keep-freed-memory.ts';
-import { releaseBuffer } from '../../repository/release-buffer.ts';
-import { writeAt } from '../../repository/write-at.ts';
-import { onTask } from '../../thread.ts';
+import { keepFreedMemory } from '../../system/keep-freed-memory.ts';
+import { releaseBuffer } from '../../system/release-buffer.ts';
+import { writeAt } from '../../system/write-at.ts';
+import { onTask } from '../../system/threads.ts';
 import { CopyError, copyFailureOf } from './copy-error.ts';
 import { FrameBuilder } from './frame-builder.ts';
-import type { FrameResult, FrameTask, FromThread, ThreadOptions } from './messages.ts';
-import { FrameOrder } from './turns.ts';
+import type { FrameResult, FrameTask, FromThread, ThreadOptions } from './copy-messages.ts';
+import { FrameOrder } from './frame-order.ts';
 
 keepFreedMemory();
 const options = workerData as ThreadOptions;

@@ -1,12 +1,12 @@
 /** Cuts one tar after the other into frames: many small files into one, a big one into many. */
 import { closeSync, fstatSync } from 'node:fs';
 import { tarPadding, type TarMember } from '../../repository/tar.ts';
-import type { CopyResults, FileSlice } from './account.ts';
+import type { CopyResults, FileSlice } from './copy-results.ts';
 import { frameBytes } from './frame-builder.ts';
 import type { FramePool } from './frame-pool.ts';
-import type { FrameItem } from './messages.ts';
+import type { FrameItem } from './copy-messages.ts';
 import { openJudged } from './open-judged.ts';
-import type { RateLimiter } from './pace.ts';
+import type { RateLimiter } from './rate-limiter.ts';
 import type { TarOutput } from './tar-output.ts';
 import type { Continuation } from '../../repository/frame-index.ts';
 

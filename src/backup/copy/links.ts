@@ -4,8 +4,8 @@
  */
 import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
-import { isServers } from '../../postgres/left-out.ts';
-import { toSystem, toText } from './byte-path.ts';
+import { isServers } from '../../postgres/excluded-files.ts';
+import { toSystem, toText } from '../../system/byte-path.ts';
 import { CopyError } from './copy-error.ts';
 import { ownerToJudgeBy } from './open-judged.ts';
 
@@ -28,7 +28,11 @@ export interface LinkTarget {
 }
 
 /** What it leads to; a text: why it is not followed; undefined: it has vanished. @throws CopyError */
-export function followLink(link: FollowedLink, above: readonly LinkPlace[], owner: number): LinkTarget | string | undefined {
+export function followLink(
+  link: FollowedLink,
+  above: readonly LinkPlace[],
+  owner: number,
+): LinkTarget | string | undefined {
   const target = targetOf(link);
   if (target === undefined || typeof target === 'string') return target;
   const { stats, at } = target;

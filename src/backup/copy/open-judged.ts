@@ -3,7 +3,7 @@
  * meanwhile, and have root copy for him what only root may read. So what is open is judged by itself.
  */
 import { closeSync, constants, existsSync, fstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
-import { toSystem, toText } from './byte-path.ts';
+import { toSystem, toText } from '../../system/byte-path.ts';
 import { CopyError } from './copy-error.ts';
 
 /** Nobody leads root to more than the owner of the data directory may read. undefined: we may not read more ourselves. */

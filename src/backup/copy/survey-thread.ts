@@ -5,13 +5,13 @@
 import { accessSync, constants } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { setImmediate } from 'node:timers/promises';
-import { versionDirectory } from '../../postgres/left-out.ts';
+import { versionDirectory } from '../../postgres/excluded-files.ts';
 import { parseControlFile } from '../../postgres/pg-control.ts';
-import { onTask } from '../../thread.ts';
-import { bytePath, toSystem, toText } from './byte-path.ts';
-import { readControlFile } from './control-file.ts';
+import { onTask } from '../../system/threads.ts';
+import { toBytePath, toSystem, toText } from '../../system/byte-path.ts';
+import { readControlFile } from './read-control-file.ts';
 import { CopyError, copyFailureOf } from './copy-error.ts';
-import type { FromSurvey, SurveyOptions } from './messages.ts';
+import type { FromSurvey, SurveyOptions } from './copy-messages.ts';
 import { findTrees, walk, type WalkEntry } from './walk.ts';
 
 /** Files and directories. */
@@ -20,7 +20,7 @@ const user = process.geteuid?.();
 
 async function survey({ dataDirectory, major }: SurveyOptions): Promise<number> {
   const { catalogVersion } = parseControlFile(await readControlFile(dataDirectory));
-  const layout = findTrees(bytePath(dataDirectory), versionDirectory(major, catalogVersion), major);
+  const layout = findTrees(toBytePath(dataDirectory), versionDirectory(major, catalogVersion), major);
   let bytes = 0;
   let entries = 0;
   for (const tree of layout.trees) {

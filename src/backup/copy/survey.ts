@@ -1,7 +1,7 @@
 /** What there is to copy, looked at before the checkpoint is paid for. */
-import { endThread, smallHeap, startThread } from '../../thread.ts';
+import { endThread, smallHeap, startThread } from '../../system/threads.ts';
 import { copyFailed } from './copy-engine.ts';
-import type { FromSurvey, SurveyOptions } from './messages.ts';
+import type { FromSurvey, SurveyOptions } from './copy-messages.ts';
 
 /** Bytes of files. @throws HoldfastError naming what cannot be read */
 export async function survey(options: SurveyOptions, signal: AbortSignal): Promise<number> {

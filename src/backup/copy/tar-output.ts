@@ -3,7 +3,7 @@ import { close, fdatasync, fsync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CopyError } from './copy-error.ts';
-import type { TarSummary } from './messages.ts';
+import type { TarSummary } from './copy-messages.ts';
 
 /** Bytes; a disk that gets them all at the end is idle until then. */
 const syncEvery = 64 * 1024 * 1024;

@@ -20,8 +20,8 @@ import {
   isExcluded,
   isUnloggedContent,
   unloggedRelation,
-} from '../../postgres/left-out.ts';
-import { toSystem, toText } from './byte-path.ts';
+} from '../../postgres/excluded-files.ts';
+import { toSystem, toText } from '../../system/byte-path.ts';
 import { CopyError } from './copy-error.ts';
 import { followLink, type LinkPlace } from './links.ts';
 import { openJudged, ownerToJudgeBy } from './open-judged.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import type { CopySummary } from '../../../src/backup/copy/messages.ts';
+import type { CopySummary } from '../../../src/backup/copy/copy-messages.ts';
 import { crc32c } from '../../../src/postgres/crc32c.ts';
 import { parseManifest } from '../../../src/postgres/read-manifest.ts';
 import { readFrameIndex } from '../../../src/repository/frame-index.ts';

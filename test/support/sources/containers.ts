@@ -10,7 +10,7 @@ import { newest } from '../../../dev/embedded/binaries.ts';
 import { scratchDirectory } from '../../../dev/embedded/cache.ts';
 import { freePort } from '../../../dev/embedded/ports.ts';
 import { defaultSettings, settingLines } from '../../../dev/embedded/settings.ts';
-import type { OwnClusterOptions, TestCluster } from '../cluster.ts';
+import type { OwnClusterOptions, TestCluster } from '../test-cluster.ts';
 import { eventually } from '../eventually.ts';
 import { withClient } from '../sql-client.ts';
 import { alterSystem, wakeArchiver } from './settings.ts';

@@ -1,7 +1,7 @@
 // Servers from npm's embedded binaries.
 import { isMajor, newest } from '../../../dev/embedded/binaries.ts';
 import { createCluster } from '../../../dev/embedded/cluster.ts';
-import type { OwnClusterOptions, TestCluster } from '../cluster.ts';
+import type { OwnClusterOptions, TestCluster } from '../test-cluster.ts';
 import { confirmOrigin, installedName, installedTemplate } from './installed-template.ts';
 import { alterSystem, wakeArchiver } from './settings.ts';
 

@@ -1,5 +1,5 @@
 // A server that somebody else runs: databases come and go in it, nothing else is touched.
-import type { TestCluster } from '../cluster.ts';
+import type { TestCluster } from '../test-cluster.ts';
 import { withClient } from '../sql-client.ts';
 
 export async function existingServer(superuserUrl: string): Promise<TestCluster> {

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached } from '../../../dev/embedded/cache.ts';
 import { createCluster, type Major } from '../../../dev/embedded/cluster.ts';
-import { packageRoot } from '../../../src/control/statements.ts';
+import { packageRoot } from '../../../src/database/statements.ts';
 import { installInto } from '../install-into.ts';
 import { withClient } from '../sql-client.ts';
 
@@ -42,8 +42,8 @@ function fingerprint(): string {
   return (known ??= hashOf([
     ...sqlBelow('migrations'),
     ...sqlBelow('sql'),
-    'src/control/install.ts',
-    'src/control/boss.ts',
+    'src/control/install-schema.ts',
+    'src/control/chore-queue.ts',
     'node_modules/pg-boss/package.json',
   ]));
 }

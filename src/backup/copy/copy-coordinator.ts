@@ -1,0 +1,275 @@
+/**
+ * The thread that runs a copy, so that nothing which waits for a disk holds up the worker: walks the trees, hands
+ * frames to the threads that make them, and writes down what they made. Then it waits for the label.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { rmSync, statSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
+import { holdsRelations, relationFile, versionDirectory } from '../../postgres/excluded-files.ts';
+import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
+import { parseLsn } from '../../postgres/lsn.ts';
+import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
+import { endOfArchive, type TarMember } from '../../repository/tar.ts';
+import { onTask } from '../../system/threads.ts';
+import { CopyResults } from './copy-results.ts';
+import { toBytePath, toSystem, toText } from '../../system/byte-path.ts';
+import { CopyError, copyFailureOf } from './copy-error.ts';
+import { FramePool } from './frame-pool.ts';
+import { FrameWriter } from './frame-writer.ts';
+import type { CopyOptions, FinishOptions, FromCoordinator, TarSummary } from './copy-messages.ts';
+import { ownerNames } from '../../system/users.ts';
+import { RateLimiter } from './rate-limiter.ts';
+import { readControlFile } from './read-control-file.ts';
+import { TarOutput } from './tar-output.ts';
+import { findTrees, walk, type WalkEntry, type DataLayout, type TarSource } from './walk.ts';
+
+/** Milliseconds. */
+const progressEvery = 250;
+/** Warnings of one kind; the rest is counted. */
+const mostWarnings = 20;
+
+class Coordinator {
+  readonly #options: CopyOptions;
+  readonly #control: ControlFile;
+  readonly #layout: DataLayout;
+  readonly #account: CopyResults;
+  readonly #pool: FramePool;
+  readonly #writer: FrameWriter;
+  readonly #nameOwner = ownerNames();
+  readonly #nameless = new Set<number>();
+  readonly #tars: Promise<TarSummary>[] = [];
+  #base: TarOutput | undefined;
+
+  constructor(options: CopyOptions, control: ControlFile) {
+    const { dataDirectory, output, major, systemIdentifier, startLsn, jobs, level, rateLimit } = options;
+    this.#options = options;
+    this.#control = control;
+    this.#layout = findTrees(
+      toBytePath(dataDirectory),
+      versionDirectory(major, this.#control.catalogVersion),
+      major,
+    );
+    this.#account = new CopyResults(output, major, systemIdentifier);
+    this.#pool = new FramePool({
+      threads: jobs,
+      level,
+      pages: this.#control.checksums
+        ? { blockSize: this.#control.blockSize, startLsn: parseLsn(startLsn) }
+        : undefined,
+      onResult: (result) => this.#account.enter(result),
+      onFailure: (failure) => tell({ type: 'failed', failure }),
+    });
+    this.#writer = new FrameWriter(this.#pool, this.#account, new RateLimiter(rateLimit));
+  }
+
+  async copy(): Promise<void> {
+    const { expectedBytes: expected } = this.#options;
+    const report = () => tell({ type: 'progress', expected, done: this.#account.bytesRead });
+    report();
+    const reporting = setInterval(report, progressEvery);
+    for (const tree of this.#layout.trees) await this.#copyTree(tree);
+    await this.#copyControlFile();
+    await this.#pool.drain();
+    clearInterval(reporting);
+    this.#sayDamage();
+    report();
+    tell({ type: 'copied' });
+  }
+
+  /** The label, and the ends of all files. */
+  async finish({ label, tablespaceMap, timeline, stopLsn }: FinishOptions): Promise<void> {
+    const { startLsn } = this.#options;
+    await this.#addFile('backup_label', label);
+    if (tablespaceMap !== null) await this.#addFile('tablespace_map', tablespaceMap);
+    await this.#writer.addRaw(endOfArchive);
+    await this.#pool.drain();
+    if (this.#base !== undefined) this.#tars.push(this.#base.finish());
+    const tars = await Promise.all(this.#tars);
+    const trees = this.#leaveOutUnmapped(tablespaceMap);
+    const sums = this.#account.close({ timeline, startLsn, stopLsn });
+    await this.#pool.close();
+    const { checksums, blockSize, walSegmentSize, relationSegmentBlocks } = this.#control;
+    const { bytes, files, damagedPages } = this.#account;
+    tell({
+      type: 'finished',
+      summary: {
+        checksums,
+        blockSize,
+        walSegmentSize,
+        relationSegmentBlocks,
+        bytes,
+        files,
+        tars: tars.filter(({ name }) => trees.some((tree) => tarName(tree) === name)),
+        tablespaces: trees
+          .filter((tree) => tree.oid !== undefined)
+          .map((tree) => ({ oid: tree.oid ?? 0, path: toText(tree.location ?? ''), tar: tarName(tree) })),
+        damagedPages,
+        ...sums,
+      },
+    });
+  }
+
+  /**
+   * A tablespace that was created after pg_backup_start had made the map, and before we looked: replay creates it
+   * anew, and what was copied of it has no place to be restored to. Returns the trees that remain.
+   */
+  #leaveOutUnmapped(tablespaceMap: Uint8Array | null): TarSource[] {
+    const { major, output } = this.#options;
+    const mapped = parseTablespaceMap(Buffer.from(tablespaceMap ?? []), major).map(({ oid }) => Number(oid));
+    const isMapped = ({ oid }: TarSource) => oid === undefined || mapped.includes(oid);
+    for (const tree of this.#layout.trees.filter((it) => !isMapped(it))) {
+      this.#account.forget(tarName(tree), `pg_tblspc/${tree.oid}/`);
+      rmSync(join(output, tarName(tree)));
+    }
+    return this.#layout.trees.filter(isMapped);
+  }
+
+  /** Resolves when none of its threads is at work any more. */
+  async stop(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  async #copyTree(tree: TarSource): Promise<void> {
+    const tar = new TarOutput(this.#options.output, tarName(tree));
+    this.#writer.begin(tar);
+    let special = 0;
+    for (const found of walk(tree, this.#layout)) {
+      if (found.kind === 'special') {
+        special += 1;
+        if (special <= mostWarnings)
+          warn(
+            `"${toText(found.source)}" ${found.why ?? 'is neither a file nor a directory'} and is not copied`,
+          );
+      } else if (found.kind === 'directory') {
+        await this.#writer.addDirectory(this.#member(`${found.name}/`, 0, found.stats));
+      } else {
+        await this.#copyFile(found);
+      }
+    }
+    await this.#writer.flush();
+    if (tree.oid === undefined) {
+      this.#base = tar;
+    } else {
+      await this.#writer.addRaw(endOfArchive);
+      await this.#pool.drain();
+      const finished = tar.finish();
+      finished.catch(fail); // it may be long until the others are there to be waited for with it
+      this.#tars.push(finished);
+    }
+  }
+
+  #copyFile({ at, path, name, stats }: WalkEntry): Promise<void> {
+    const { blockSize, relationSegmentBlocks } = this.#control;
+    const slash = path.lastIndexOf('/');
+    const relation = holdsRelations(path.slice(0, Math.max(0, slash)))
+      ? relationFile(path.slice(slash + 1))
+      : undefined;
+    return this.#writer.addFile({
+      source: at,
+      owner: this.#layout.judgedBy,
+      path,
+      member: this.#member(name, stats.size, stats),
+      firstBlock: relation && relation.segment * relationSegmentBlocks,
+      blockSize,
+    });
+  }
+
+  /** Last, since its checkpoint must not be older than anything else that is copied; never half-written. */
+  async #copyControlFile(): Promise<void> {
+    const { dataDirectory } = this.#options;
+    const bytes = await readControlFile(dataDirectory);
+    await this.#writer.flush();
+    await this.#addFile('global/pg_control', bytes, statSync(`${dataDirectory}/global/pg_control`));
+    await this.#writer.flush();
+  }
+
+  async #addFile(path: string, bytes: Uint8Array, stats?: Stats): Promise<void> {
+    const about =
+      stats ??
+      Object.assign(Object.create(statSync(toSystem(toBytePath(this.#options.dataDirectory)))) as Stats, {
+        mode: 0o600,
+        mtimeMs: Date.now(),
+      });
+    await this.#writer.addBytes(this.#member(path, bytes.length, about), path, bytes);
+  }
+
+  #member(name: string, size: number, { mode, mtimeMs, uid, gid }: Stats): TarMember {
+    const names = this.#nameOwner(uid, gid);
+    if (names.user === '' && !this.#nameless.has(uid)) {
+      this.#nameless.add(uid);
+      warn(
+        `the user id ${uid}, to which files belong, has no name here: a restore as root needs that number`,
+      );
+    }
+    return {
+      name,
+      size,
+      mode: mode & 0o7777,
+      mtime: Math.floor(mtimeMs / 1000),
+      uid,
+      gid,
+      ...names,
+    };
+  }
+
+  #sayDamage(): void {
+    const files = new Map<string, number[]>();
+    for (const { file, block } of this.#account.damagedPages)
+      files.set(file, [...(files.get(file) ?? []), block]);
+    const all = [...files];
+    for (const [file, blocks] of all.slice(0, mostWarnings)) {
+      const shown = `${blocks.slice(0, 10).join(', ')}${blocks.length > 10 ? ', …' : ''}`;
+      warn(
+        `the file "${file}" has ${blocks.length} damaged page${blocks.length === 1 ? '' : 's'}: block ${shown}`,
+      );
+    }
+    if (all.length > mostWarnings)
+      warn(`${all.length - mostWarnings} more files have damaged pages: backup.json names them`);
+    const [first] = this.#account.damagedPages;
+    if (first === undefined || this.#options.onDamagedPage === 'warn') return;
+    const others =
+      all.length === 1 ? '' : `, as ${all.length - 1} other ${all.length === 2 ? 'file' : 'files'}`;
+    throw CopyError.damage(
+      `the file "${first.file}" has a damaged page, block ${first.block}${others}: the warnings name all`,
+    );
+  }
+}
+
+function tarName({ oid }: TarSource): string {
+  return `${oid ?? 'base'}.tar.zst`;
+}
+
+function tell(message: FromCoordinator): void {
+  parentPort?.postMessage(message);
+}
+
+function fail(error: unknown): void {
+  tell({ type: 'failed', failure: copyFailureOf(error) });
+}
+
+function warn(text: string): void {
+  tell({ type: 'warning', text });
+}
+
+// Its end would be that of its threads, too, in the middle of their work (system/threads.ts).
+process.on('uncaughtException', fail);
+
+let coordinator: Coordinator | undefined;
+const ending = Promise.withResolvers<FinishOptions>();
+onTask(ending.resolve, () => void leave());
+
+/** The thread may be waiting for what will not come any more. */
+async function leave(): Promise<void> {
+  await coordinator?.stop();
+  process.exit();
+}
+
+try {
+  const options = workerData as CopyOptions;
+  const control = parseControlFile(await readControlFile(options.dataDirectory));
+  coordinator = new Coordinator(options, control);
+  await coordinator.copy();
+  await coordinator.finish(await ending.promise);
+} catch (error) {
+  fail(error);
+}

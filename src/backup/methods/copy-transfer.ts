@@ -1,0 +1,174 @@
+/**
+ * Method copy: the worker copies the cluster into its repository, inside the backup window. When it is done the row
+ * says so; after pg_backup_stop, the label and the WAL up to there complete it, and a rename makes it a backup. What
+ * ends before that leaves nothing behind.
+ */
+import { markDone, type ClaimedRequest, type BackupStop } from '../../control/backup-requests.ts';
+import { join } from 'node:path';
+import { HoldfastError } from '../../errors.ts';
+import type { BackupDescription } from '../../repository/label-entry.ts';
+import type { RepositoryBackup } from '../../repository/repository-backup.ts';
+import { recordDamage } from '../record-damage.ts';
+import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
+import type { TimedBackupStart } from '../backup-session.ts';
+import { WalCollector } from '../copy/collect-wal.ts';
+import { CopyEngine } from '../copy/copy-engine.ts';
+import type { CopySummary } from '../copy/copy-messages.ts';
+import { CopyProgress } from '../copy/copy-progress.ts';
+import { watchFreeSpace } from '../copy/free-space.ts';
+import { requireStarted, type CopySource } from '../copy/copy-source.ts';
+import type { RequestRun } from '../request-run.ts';
+import { holdLimit, limitWindow } from './hold-transfer.ts';
+import type { DataTransfer } from './data-transfer.ts';
+
+export async function copy(
+  job: RequestRun,
+  request: ClaimedRequest,
+  beginning: TimedBackupStart,
+  source: CopySource,
+): Promise<DataTransfer> {
+  await requireStarted(source, beginning.startLsn);
+  const level = request.compressLevel ?? job.context.compressLevel;
+  const unfinished = await UnfinishedBackup.create(source.clusterDirectory, {
+    id: job.id,
+    startedAt: beginning.startedAt,
+  });
+  const making = new Making(job, request, beginning, source, level, unfinished);
+  try {
+    await making.copy();
+  } catch (error) {
+    await making.abandon();
+    throw error;
+  }
+  return {
+    async finish(description, ending) {
+      try {
+        await making.finish(description, ending);
+      } catch (error) {
+        await making.abandon();
+        throw error;
+      }
+    },
+    abandon: () => making.abandon(),
+  };
+}
+
+/** A backup that is being made. */
+class Making {
+  readonly #job: RequestRun;
+  readonly #request: ClaimedRequest;
+  readonly #beginning: TimedBackupStart;
+  readonly #source: CopySource;
+  readonly #level: number;
+  readonly #unfinished: UnfinishedBackup;
+  readonly #engine: CopyEngine;
+  readonly #wal: WalCollector;
+  readonly #progress: CopyProgress;
+
+  constructor(
+    job: RequestRun,
+    request: ClaimedRequest,
+    beginning: TimedBackupStart,
+    source: CopySource,
+    level: number,
+    unfinished: UnfinishedBackup,
+  ) {
+    this.#job = job;
+    this.#request = request;
+    this.#beginning = beginning;
+    this.#source = source;
+    this.#level = level;
+    this.#unfinished = unfinished;
+    this.#progress = new CopyProgress(job);
+    const { dataDirectory, clusterDirectory, systemIdentifier, walSegmentSize } = source;
+    this.#engine = new CopyEngine(
+      {
+        dataDirectory,
+        output: unfinished.directory,
+        outputShown: unfinished.shown,
+        major: Number.parseInt(beginning.serverVersion, 10),
+        systemIdentifier,
+        startLsn: beginning.startLsn,
+        expectedBytes: source.bytes,
+        jobs: job.context.copyJobs,
+        level,
+        rateLimit: request.rateLimit ?? undefined,
+        onDamagedPage: job.context.onDamagedPage,
+      },
+      { onProgress: (bytes) => this.#progress.note(bytes), onWarning: (text) => job.warn(text) },
+    );
+    this.#wal = new WalCollector({
+      clusterDirectory,
+      walDirectory: join(dataDirectory, 'pg_wal'),
+      segmentSize: walSegmentSize,
+      level,
+      systemIdentifier,
+      startWal: beginning.startWal,
+      backup: unfinished.directory,
+    });
+  }
+
+  /** As long as it takes, unless its requester said otherwise; then the row is done. */
+  async copy(): Promise<void> {
+    const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#job.context);
+    const stopTimer = limitWindow(this.#job, limit, copiedTooLong);
+    const room = watchFreeSpace(this.#source.clusterDirectory, this.#job.context.walReserve);
+    try {
+      await this.#job.unlessEnded(Promise.race([this.#engine.copied, this.#wal.failed, room.short]));
+    } finally {
+      room.stop();
+      stopTimer();
+    }
+    await this.#progress.end();
+    await this.#job.move('done', (db) => markDone(db, this.#job.id), this.#job.signal);
+  }
+
+  async finish(description: BackupDescription, ending: BackupStop): Promise<void> {
+    const { label, tablespaceMap, stopLsn, stopWal } = ending;
+    const { timeline } = this.#beginning;
+    const summary = await this.#engine.finish({ label, tablespaceMap, timeline, stopLsn });
+    await this.#wal.finish(stopWal);
+    const backup = describe(description, this.#source, this.#level, summary);
+    const directory = await this.#unfinished.publish(backup, ending, (text) => this.#job.warn(text));
+    await this.#engine.stop();
+    await recordDamage(this.#job, backup.damagedPages);
+    this.#job.context.log.info('backup stored', {
+      request: this.#job.id,
+      directory,
+      bytes: backup.bytes,
+      stored: backup.storedBytes,
+    });
+  }
+
+  async abandon(): Promise<void> {
+    await Promise.all([this.#engine.stop(), this.#wal.stop()]);
+    await this.#unfinished.discard();
+  }
+}
+
+function describe(
+  description: BackupDescription,
+  { dataDirectory, walLinkedTo, controlOrigin }: CopySource,
+  compressLevel: number,
+  { manifestBytes, ...summary }: CopySummary,
+): RepositoryBackup {
+  const stored = summary.tars.reduce((sum, { bytes }) => sum + bytes, manifestBytes);
+  return {
+    version: 1,
+    method: 'copy',
+    ...description,
+    controlOrigin,
+    dataDirectory,
+    ...(walLinkedTo !== undefined && { walLinkedTo }),
+    compressLevel,
+    storedBytes: stored,
+    ...summary,
+  };
+}
+
+function copiedTooLong(limit: number): HoldfastError {
+  return new HoldfastError('failed', `it was not copied within its hold_timeout of ${limit / 1000} seconds`, {
+    code: 'hold_timeout',
+    hint: 'request it without hold_timeout, with a longer one, or with a higher rate_limit',
+  });
+}

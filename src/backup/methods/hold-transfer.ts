@@ -1,0 +1,56 @@
+/** Method hold: somebody else copies, and says when he is done; but not for ever. */
+import type { ClaimedRequest } from '../../control/backup-requests.ts';
+import { HoldfastError } from '../../errors.ts';
+import type { RequestRun, RunContext } from '../request-run.ts';
+import type { DataTransfer } from './data-transfer.ts';
+
+export async function hold(job: RequestRun, request: ClaimedRequest): Promise<DataTransfer> {
+  const stopTimer = limitWindow(job, holdLimit(request.holdTimeout, job.context), heldTooLong);
+  try {
+    await job.untilRowIs('done');
+  } finally {
+    stopTimer();
+  }
+  return { finish: async () => undefined, abandon: async () => undefined };
+}
+
+/** Ends the request when its window has been open for that long (milliseconds; 0: no limit); returns how to stop that. */
+export function limitWindow(
+  job: RequestRun,
+  limit: number,
+  why: (limit: number) => HoldfastError,
+): () => void {
+  return limit === 0 ? () => undefined : after(limit, () => job.endWindow(why(limit)));
+}
+
+/** A timer that may run for longer than the 24.8 days that Node's can. Returns how to stop it. */
+function after(milliseconds: number, then: () => void): () => void {
+  const longest = 2 ** 31 - 1;
+  let timer: NodeJS.Timeout;
+  const arm = (left: number) => {
+    timer = setTimeout(() => (left > longest ? arm(left - longest) : then()), Math.min(left, longest));
+  };
+  arm(milliseconds);
+  return () => clearTimeout(timer);
+}
+
+/** Milliseconds; 0: no limit. The worker's own cap holds for everybody. */
+export function holdLimit(
+  requested: number | null,
+  { holdTimeout, maxHoldTimeout }: Pick<RunContext, 'holdTimeout' | 'maxHoldTimeout'>,
+): number {
+  const wanted = requested ?? holdTimeout;
+  if (maxHoldTimeout === 0) return wanted;
+  return wanted === 0 ? maxHoldTimeout : Math.min(wanted, maxHoldTimeout);
+}
+
+function heldTooLong(limit: number): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `nobody finished it within its hold_timeout of ${limit / 1000} seconds`,
+    {
+      code: 'hold_timeout',
+      hint: 'finish sooner, or request with a longer hold_timeout; the copy is not a backup',
+    },
+  );
+}

@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import { findLabel } from '../../labels/find-label.ts';
+import type { LabelledBackup } from '../../labels/labelled-backup.ts';
+import { makeDirectory, writeLabelFiles } from '../../labels/write-label.ts';
+import { configFrom, controlFrom, idOption, type GlobalOptions } from '../options.ts';
+import { printJson, printLines } from '../render/output.ts';
+
+export interface WhereOptions extends GlobalOptions {
+  fromLabels?: string;
+  fromRepository?: string;
+  cluster?: string;
+  latest: boolean;
+}
+
+interface Options extends WhereOptions {
+  to: string;
+}
+
+export function addLabel(program: Command): void {
+  const command = program
+    .command('label')
+    .description('write the backup_label and tablespace_map of a backup into a directory, byte for byte')
+    .argument('<id>', "the backup's id", idOption)
+    .requiredOption('--to <directory>', 'where to; files of other backups are never overwritten')
+    .action(async (requestId: number, _: object, self: Command) => {
+      const options = self.optsWithGlobals<Options>();
+      const backup = await backupById(requestId, options);
+      await makeDirectory(options.to);
+      const files = await writeLabelFiles(options.to, backup);
+      const { id: backupId, cluster, label } = backup.description;
+      if (options.json === true) {
+        await printJson({
+          id: backupId,
+          cluster,
+          label,
+          state: backup.state ?? null,
+          source: backup.source,
+          files,
+        });
+      } else {
+        await printLines([
+          `backup ${backupId} "${label}" of cluster ${cluster}, from ${backup.source}`,
+          ...files.map((file) => `written: ${file}`),
+        ]);
+      }
+    });
+  addWhere(command);
+}
+
+/** Where a backup that is named by its id is looked for. */
+export function addWhere(command: Command): void {
+  command
+    .option('--from-labels <directory>', 'ask this label directory, and not the control database')
+    .option('--from-repository <directory>', 'ask this repository, and not the control database')
+    .option('--cluster <name>', 'where several backups have the id: the one of this cluster')
+    .option('--latest', 'likewise: the latest one', false);
+}
+
+export async function backupById(requestId: number, options: WhereOptions): Promise<LabelledBackup> {
+  const config = configFrom(options);
+  const chosen = options.fromLabels !== undefined || options.fromRepository !== undefined;
+  const backup = await findLabel(requestId, {
+    control: chosen ? undefined : controlFrom(config, 'label'),
+    labels: options.fromLabels ?? (chosen ? undefined : config.worker.labels),
+    repository: options.fromRepository ?? (chosen ? undefined : config.worker.repository),
+    cluster: options.cluster,
+    latest: options.latest,
+  });
+  if (backup.state !== undefined && backup.state !== 'complete') {
+    process.stderr.write(
+      `holdfast: warning: backup ${requestId} is ${backup.state}, not complete\n` +
+        `  hint: it can be restored only once all WAL from ${backup.description.startWal} to ${backup.description.stopWal} is archived\n`,
+    );
+  }
+  return backup;
+}

@@ -1,0 +1,114 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { LabelledBackup } from '../../labels/labelled-backup.ts';
+import { parseLsn, formatLsn } from '../../postgres/lsn.ts';
+import { lookedToVariable, nothing } from '../../repository/examined-wal.ts';
+import { bytePathBelow } from '../../system/byte-path.ts';
+import { labelIn } from '../../labels/find-label.ts';
+import { placeLabel, type PlacedLabel } from '../../labels/place-label.ts';
+import { plain } from '../../plain.ts';
+import { addWhere, backupById, type WhereOptions } from './label.ts';
+import { configFrom, idOption } from '../options.ts';
+import { printJson, printLines } from '../render/output.ts';
+import { refusing } from '../target-options.ts';
+
+interface Options extends WhereOptions {
+  dataDirectory: string;
+  repository?: string;
+  stopBefore?: bigint;
+}
+
+export function addPlace(program: Command): void {
+  const command = program
+    .command('place')
+    .description(
+      "put a backup's label and map into a restored copy of the data directory, if they belong together",
+    )
+    .argument('<backup>', "the backup's id, or its directory in the label directory or the repository")
+    .requiredOption('--data-directory <directory>', 'the restored copy')
+    .option(
+      '--repository <directory>',
+      'whose WAL is looked through (default: HOLDFAST_REPOSITORY, [worker] repository)',
+    )
+    .option(
+      '--stop-before <lsn>',
+      'have recovery end just before this place in the WAL: it is set in postgresql.auto.conf, with recovery.signal',
+      refusing(parseLsn),
+    )
+    .action(async (which: string, _: object, self: Command) => {
+      const options = self.optsWithGlobals<Options>();
+      const backup = await find(which, options);
+      const repository =
+        options.repository ?? options.fromRepository ?? configFrom(options).worker.repository;
+      const placed = await placeLabel(backup, options.dataDirectory, {
+        clusterDirectory: join(repository, backup.description.cluster),
+        stopBefore: options.stopBefore,
+      });
+      if (options.json === true) await printJson(asJson(backup, placed));
+      else await printLines(described(backup, placed, options.stopBefore));
+    });
+  addWhere(command);
+}
+
+async function find(which: string, options: Options): Promise<LabelledBackup> {
+  return /^\d+$/.test(which) ? backupById(idOption(which), options) : labelIn(which);
+}
+
+function asJson(
+  { description, source }: LabelledBackup,
+  { files, removed, tablespaces, created, lookedTo }: PlacedLabel,
+): object {
+  const { id, startWal, stopWal } = description;
+  return {
+    id,
+    source,
+    files,
+    removed: removed ?? null,
+    tablespaces,
+    created: created.map(({ oid, location, lsn }) => ({
+      oid,
+      location: bytePathBelow(location, '').toString(),
+      lsn: formatLsn(lsn),
+    })),
+    looked_to: lookedTo ?? null,
+    start_wal: startWal,
+    stop_wal: stopWal,
+  };
+}
+
+function described(
+  { description }: LabelledBackup,
+  { files, removed, tablespaces, created, lookedTo }: PlacedLabel,
+  stopBefore: bigint | undefined,
+): string[] {
+  const needed = tablespaces.map(
+    ({ oid, location, exists }) =>
+      `  the copy of tablespace ${oid} in ${plain(location)}, and no server's own there${exists ? '' : ' (there is nothing yet)'}`,
+  );
+  const later = created.map(
+    ({ oid, location, lsn }) =>
+      `  an empty directory ${plain(bytePathBelow(location, '').toString())}, in which recovery creates tablespace ${oid} at ${formatLsn(lsn)}`,
+  );
+  const signal =
+    stopBefore === undefined ? ', and create recovery.signal' : ` (it ends before ${formatLsn(stopBefore)})`;
+  return [
+    ...files.map((file) => `in place: ${file}`),
+    ...(removed === undefined ? [] : [`removed: ${removed} (it came along with the copy)`]),
+    'before its first start, the server needs:',
+    ...needed,
+    ...later,
+    `  the WAL from ${description.startWal} to ${description.stopWal}: set restore_command${signal}`,
+    ...looked(lookedTo),
+  ];
+}
+
+/** Its restore_command is the operator's own. */
+function looked(lookedTo: string | undefined): string[] {
+  if (lookedTo === undefined)
+    return ['looked through for tablespaces that recovery creates: the WAL up to where it ends'];
+  const what = lookedTo === nothing ? 'no WAL, as none was found' : `the WAL up to ${lookedTo}`;
+  return [
+    `looked through for tablespaces that recovery creates: ${what}; not what comes later, where recovery would take over`,
+    `  a directory of another server on this host: have "holdfast-wal fetch" look, with ${lookedToVariable}=${lookedTo} before it in restore_command`,
+  ];
+}

@@ -1,0 +1,146 @@
+import { access, constants } from 'node:fs/promises';
+import type { Command } from 'commander';
+import {
+  interruptible,
+  callStopBackup,
+  storedLabel,
+  withControl,
+  type StoredLabel,
+  type WhichBackup,
+} from '../../control/control-client.ts';
+import type { ConnectOptions } from '../../database/connection.ts';
+import { HoldfastError, messageOf } from '../../errors.ts';
+import { makeDirectory, writeLabelFiles } from '../../labels/write-label.ts';
+import { untilInterrupted } from '../interruption.ts';
+import {
+  type GlobalOptions,
+  clusterOption,
+  configFrom,
+  controlFrom,
+  exactlyOne,
+  idOption,
+  ofOneCluster,
+  positiveDurationOption,
+} from '../options.ts';
+import { print, printJson, printLines } from '../render/output.ts';
+
+interface Options extends GlobalOptions {
+  id?: number;
+  cluster: string;
+  timeout?: number;
+  to?: string;
+}
+
+export function addStop(program: Command): void {
+  program
+    .command('stop')
+    .description('finish a backup, and return its label once it is complete (the post-script)')
+    .argument('[label]', 'its label')
+    .option('--id <id>', 'or its id', idOption)
+    .option(...clusterOption("the label's cluster"))
+    .option(
+      '--timeout <duration>',
+      'exit with 3 when it is not complete by then; it goes on by itself',
+      positiveDurationOption,
+    )
+    .option('--to <directory>', 'write backup_label and tablespace_map there')
+    .action(async (label: string | undefined, _: object, command: Command) => {
+      const options = ofOneCluster(command.optsWithGlobals<Options>());
+      exactlyOne(label, options.id);
+      if (options.to !== undefined) await prepare(options.to);
+      const stopped = await stop(controlFrom(configFrom(options), 'stop'), {
+        id: options.id ?? null,
+        label: label ?? null,
+        cluster: options.cluster,
+        timeout: options.timeout ?? null,
+      });
+      const files = options.to === undefined ? undefined : await write(options.to, stopped);
+      if (options.json === true) await printJson(asJson(stopped, files));
+      else await printStopped(stopped, files);
+    });
+}
+
+type Stopped = StoredLabel & { bytes: Buffer };
+
+function stop(control: ConnectOptions, which: WhichBackup): Promise<Stopped> {
+  return untilInterrupted((signal) =>
+    withControl(control, async (db) => {
+      const stoppedId = await interruptible(db, control, signal, () => callStopBackup(db, which));
+      const stored = await storedLabel(db, stoppedId);
+      if (stored === undefined || stored.bytes === null) {
+        throw new HoldfastError(
+          'failed',
+          `backup ${stoppedId} is complete, but the database has no label of it`,
+          {
+            code: 'label_not_found',
+            hint: `get it from the label directory: "holdfast label ${stoppedId} --to DIR"`,
+          },
+        );
+      }
+      return { ...stored, bytes: stored.bytes };
+    }),
+  );
+}
+
+/** Before the stop, so that a mistyped directory costs nothing. */
+async function prepare(directory: string): Promise<void> {
+  await makeDirectory(directory);
+  await access(directory, constants.W_OK).catch((error: unknown) => {
+    throw new HoldfastError('failed', `"${directory}" cannot be written: ${messageOf(error)}`);
+  });
+}
+
+async function write(directory: string, { id: backupId, bytes, tablespaceMap }: Stopped): Promise<string[]> {
+  return writeLabelFiles(directory, { label: bytes, tablespaceMap }).catch((error: unknown) => {
+    throw new HoldfastError(
+      'failed',
+      `backup ${backupId} is complete, but its label is not written: ${messageOf(error)}`,
+      {
+        code: 'label_not_written',
+        hint: `write it to another directory: "holdfast label ${backupId} --to DIR"`,
+        cause: error,
+      },
+    );
+  });
+}
+
+function asJson(stopped: Stopped, files: string[] | undefined): object {
+  const { id: backupId, cluster, label, state, startLsn, startWal, stopLsn, stopWal } = stopped;
+  return {
+    id: backupId,
+    cluster,
+    label,
+    state,
+    start_lsn: startLsn,
+    start_wal: startWal,
+    stop_lsn: stopLsn,
+    stop_wal: stopWal,
+    ...encoded('backup_label', stopped.bytes),
+    ...encoded('tablespace_map', stopped.tablespaceMap),
+    files,
+  };
+}
+
+/** As text, or, where it is none, in base64. */
+function encoded(name: string, bytes: Buffer | null): Record<string, string | null> {
+  if (bytes === null) return { [name]: null };
+  const text = bytes.toString('utf8');
+  return Buffer.from(text).equals(bytes)
+    ? { [name]: text }
+    : { [name]: null, [`${name}_base64`]: bytes.toString('base64') };
+}
+
+async function printStopped(stopped: Stopped, files: string[] | undefined): Promise<void> {
+  const { id: backupId, cluster, state, startLsn, startWal, stopLsn, stopWal, tablespaceMap } = stopped;
+  await printLines([
+    `backup ${backupId} of cluster ${cluster} is ${state}`,
+    `LSN ${startLsn} to ${stopLsn}, WAL ${startWal} to ${stopWal}`,
+  ]);
+  if (files !== undefined) return printLines(files.map((file) => `written: ${file}`));
+  await print('\nbackup_label:\n');
+  await print(stopped.bytes);
+  if (tablespaceMap === null)
+    return print('\nno tablespace_map: in the restored data directory there must be none\n');
+  await print('\ntablespace_map:\n');
+  await print(tablespaceMap);
+}

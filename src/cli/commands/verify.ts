@@ -1,0 +1,144 @@
+import { basename, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Config } from '../../config/config.ts';
+import { withControl } from '../../control/control-client.ts';
+import { recordVerification } from '../../control/verification-records.ts';
+import { HoldfastError, messageOf } from '../../errors.ts';
+import { findInRepository } from '../../recovery/resolve-backup.ts';
+import { listedBackups, type ListedBackup, type StoredBackup } from '../../repository/catalog.ts';
+import { verifyBackup, type Verification } from '../../verify/verify-backup.ts';
+import { plain } from '../../plain.ts';
+import { bytes, count, seconds } from '../render/format.ts';
+import {
+  type GlobalOptions,
+  addJobsOption,
+  clusterOption,
+  configFrom,
+  controlFrom,
+  ofOneCluster,
+} from '../options.ts';
+import { printJson, printLines } from '../render/output.ts';
+import { paint } from '../render/paint.ts';
+import { ProgressLine } from '../render/progress-line.ts';
+
+interface Options extends GlobalOptions {
+  all: boolean;
+  cluster: string;
+  repository?: string;
+  jobs: number;
+  record: boolean;
+}
+
+interface Verified {
+  name: string;
+  id: number | undefined;
+  result: Verification;
+  /** Whether it is in the database, too. */
+  recorded: boolean;
+}
+
+export function addVerify(program: Command): void {
+  const command = program
+    .command('verify')
+    .description(
+      'verify backups of the repository, wholly, with the WAL that they need; exits with 1 where one is damaged',
+    )
+    .argument('[backups...]', 'their ids, names or directories')
+    .option('--all', 'all that the cluster has', false)
+    .option(...clusterOption('whose backups'))
+    .option('--repository <directory>', 'where they are (default: HOLDFAST_REPOSITORY, [worker] repository)');
+  addJobsOption(command)
+    .option('--no-record', 'leave backup_verification in the control database alone')
+    .action(async (which: string[], _: object, self: Command) => {
+      const options = ofOneCluster(self.optsWithGlobals<Options>());
+      const config = configFrom(options);
+      const directory = join(resolve(options.repository ?? config.worker.repository), options.cluster);
+      const { backups, damaged } = await chosen(directory, which, options.all);
+      const verified = damaged.map(damagedDescription);
+      if (options.json !== true) await printLines(verified.flatMap(described));
+      for (const backup of backups) {
+        const one = await verifyOne(backup, directory, options, config);
+        if (options.json !== true) await printLines(described(one));
+        verified.push(one);
+      }
+      if (options.json === true) await printJson(verified.map(asJson));
+      else if (verified.length === 0) await printLines([`no backups in ${plain(directory)}`]);
+      if (verified.some(({ result }) => result.problems.length > 0)) process.exitCode = 1;
+    });
+}
+
+async function chosen(directory: string, which: readonly string[], all: boolean): Promise<ListedBackup> {
+  if (all !== (which.length === 0)) {
+    throw new HoldfastError('usage', 'give the backups to verify, or --all', {
+      code: 'which_backup',
+      hint: '"holdfast restore --list" shows what there is',
+    });
+  }
+  if (all) return listedBackups(directory);
+  return { backups: await Promise.all(which.map((one) => findInRepository(directory, one))), damaged: [] };
+}
+
+async function verifyOne(
+  backup: StoredBackup,
+  clusterDirectory: string,
+  options: Options,
+  config: Config,
+): Promise<Verified> {
+  const name = basename(backup.directory);
+  const progress = new ProgressLine(`verifying ${name}`);
+  const result = await verifyBackup({
+    backup,
+    clusterDirectory,
+    jobs: options.jobs,
+    onProgress: (done, expected) => progress.show(done, expected),
+  }).finally(() => progress.end());
+  const { id, cluster, systemIdentifier, startLsn, timeline } = backup.description;
+  const found = { ...result, id, cluster, systemIdentifier, startLsn, timeline, backup: name };
+  const unrecorded = options.record
+    ? await withControl(controlFrom(config, 'verify'), (db) => recordVerification(db, found)).then(
+        () => undefined,
+        messageOf,
+      )
+    : undefined;
+  if (unrecorded !== undefined)
+    process.stderr.write(
+      `holdfast: warning: this is not in backup_verification: ${unrecorded}\n  hint: run it where the control database is reachable, as a role of the worker's; or give --no-record\n`,
+    );
+  return { name, id, result, recorded: options.record && unrecorded === undefined };
+}
+
+/** A backup that cannot even be listed is damaged, too. */
+function damagedDescription({ name, problem }: ListedBackup['damaged'][number]): Verified {
+  const now = new Date();
+  const result = { startedAt: now, finishedAt: now, problems: [problem], files: 0, bytes: 0, segments: 0 };
+  return { name, id: undefined, result, recorded: false };
+}
+
+function described({ name, result }: Verified): string[] {
+  const { problems, files, bytes: amount, segments, startedAt, finishedAt } = result;
+  const took = seconds((finishedAt.getTime() - startedAt.getTime()) / 1000);
+  if (problems.length === 0)
+    return [
+      `${name}: ${paint('sound', 'green')}: ${count(files, 'file')}, ${bytes(amount)}, ${count(segments, 'WAL segment')}, in ${took}`,
+    ];
+  return [
+    `${name}: ${paint('damaged', 'red')}: ${count(problems.length, 'problem')}`,
+    ...problems.map((problem) => `  ${plain(problem)}`),
+  ];
+}
+
+function asJson({ name, id, result, recorded }: Verified): object {
+  const { startedAt, finishedAt, problems, files, bytes: amount, segments } = result;
+  return {
+    backup: name,
+    id: id ?? null,
+    ok: problems.length === 0,
+    problems,
+    files,
+    bytes: amount,
+    segments,
+    started_at: startedAt.toISOString(),
+    finished_at: finishedAt.toISOString(),
+    recorded,
+  };
+}

@@ -1,0 +1,123 @@
+/** What `holdfast restore` says when it has restored: where all is, and what to do next. */
+import { join } from 'node:path';
+import type { RepositoryBackup } from '../../repository/repository-backup.ts';
+import { entryName } from '../../repository/label-entry.ts';
+import type { RestorePlan } from '../../recovery/resolve-backup.ts';
+import { bytePathBelow } from '../../system/byte-path.ts';
+import type { AheadFindings } from '../../recovery/look-ahead.ts';
+import type { RecoveryChoice } from '../../recovery/recovery-settings.ts';
+import type { Restored } from '../../restore/restore-backup.ts';
+import { configurationIsMissing, startCommand, type StartOptions } from '../../restore/start-command.ts';
+import { plain } from '../../plain.ts';
+import { bytes, count } from './format.ts';
+
+export interface RestoreReport {
+  choice: RestorePlan;
+  restored: Restored;
+  directory: string;
+  /** Where pg_wal is, if not in there. */
+  wal: string | undefined;
+  /** The directory of PostgreSQL's programs, where it was given or found. */
+  programs: string | undefined;
+  recovery: RecoveryChoice;
+  ahead: AheadFindings;
+}
+
+export function restoreAsJson({ choice, restored, directory, wal }: RestoreReport): object {
+  const { backup, warnings } = choice;
+  const { tablespaces, ...amount } = restored;
+  const { id, cluster, serverVersion, stopLsn } = backup.description;
+  return {
+    id,
+    backup: entryName(backup.description),
+    cluster,
+    directory,
+    server_version: serverVersion,
+    consistent_at: stopLsn,
+    ...amount,
+    tablespaces: tablespaces.map(({ oid, location }) => ({
+      oid,
+      location: bytePathBelow(location, '').toString(),
+    })),
+    wal_directory: wal ?? null,
+    warnings,
+  };
+}
+
+export async function describeBackup({
+  choice,
+  restored,
+  directory,
+  wal,
+  programs,
+  recovery,
+  ahead,
+}: RestoreReport): Promise<string[]> {
+  const { description } = choice.backup;
+  const start = { directory, backup: description, programs };
+  const { files, bytes: amount, tablespaces } = restored;
+  const major = Number.parseInt(description.serverVersion, 10);
+  return [
+    `backup ${entryName(description)} of cluster ${description.cluster} is restored: ${count(files, 'file')}, ${bytes(amount)}`,
+    ...tablespaces.map(
+      ({ oid, location }) => `tablespace ${oid}: ${plain(bytePathBelow(location, '').toString())}`,
+    ),
+    ...whereWalIs(description, wal),
+    'what to do next:',
+    `  start PostgreSQL ${major} on it, for example: ${plain(await startCommand(start))}`,
+    ...(configurationIsMissing(start)
+      ? ['  for FILE give its postgresql.conf, which was not in the backup']
+      : []),
+    ...(await whatFollows(recovery, start)),
+    `  ${whoArchives(recovery.noArchiving, recovery.standby ? undefined : choice.nextTimeline)}`,
+    '  if Holdfast\'s control database is in it: schedules, requests and expiries of that database rest there until "holdfast adopt"',
+    ...creations(ahead),
+  ];
+}
+
+function creations({ created }: AheadFindings): string[] {
+  return created.map(
+    ({ oid, location }) =>
+      `  recovery creates tablespace ${oid} in ${plain(bytePathBelow(location, '').toString())}`,
+  );
+}
+
+/** A line where the backed-up server had it elsewhere, or this one has. */
+function whereWalIs({ walLinkedTo }: RepositoryBackup, wal: string | undefined): string[] {
+  if (wal !== undefined) return [`pg_wal: ${plain(wal)}`];
+  if (walLinkedTo === undefined) return [];
+  return [
+    `pg_wal: in the data directory; the backed-up server had it at ${plain(walLinkedTo)}: give --wal-directory to put it on its own volume`,
+  ];
+}
+
+/** Two servers that archive into one repository look like one to whoever restores from it. */
+function whoArchives(noArchiving: boolean, timeline: number | undefined): string {
+  if (noArchiving) return 'it archives nothing: archive_mode is off in its postgresql.auto.conf';
+  const where = 'archives where the server did that was backed up, with the same archive_command';
+  return timeline === undefined
+    ? `once it is promoted, it ${where}`
+    : `once it is open, it ${where}, as timeline ${timeline}: the other server must be gone by then, or restore with --no-archiving`;
+}
+
+async function whatFollows(
+  { standby, target, action }: RecoveryChoice,
+  start: StartOptions,
+): Promise<string[]> {
+  if (standby)
+    return [
+      `  first set primary_conninfo in ${plain(join(start.directory, 'postgresql.auto.conf'))}, such as primary_conninfo = 'host=PRIMARY user=replicator': without one it follows the archive only`,
+    ];
+  if (target.kind === 'latest' || action === 'promote')
+    return ['  it takes connections once it has recovered, for writing, and none before'];
+  if (action === 'pause')
+    return [
+      '  it answers before it gets to the target, and pauses there: look at it once this says "t": SELECT pg_is_wal_replay_paused()',
+      '  SELECT pg_wal_replay_resume() opens it for good',
+    ];
+  const settings = ['recovery_target_action=promote'];
+  return [
+    `  it shuts down at the target; this opens it there for good: ${plain(await startCommand({ ...start, settings }))}`,
+    '  leave recovery.signal where it is: without it, the server would go on past the target, on the timeline of the old one',
+  ];
+}

@@ -1,0 +1,54 @@
+/** The arguments of `holdfast wal push` and `holdfast wal fetch`, which are too quick to wait for commander. */
+import { HoldfastError } from '../../errors.ts';
+
+export interface WalOptions {
+  file?: string;
+  repository?: string;
+  cluster?: string;
+  /** Of "wal init" only. */
+  dataDirectory?: string;
+}
+
+const names: Record<string, keyof WalOptions> = {
+  '--config': 'file',
+  '--repository': 'repository',
+  '--cluster': 'cluster',
+};
+
+/** Of "wal init". */
+export const initNames: Record<string, keyof WalOptions> = { ...names, '--data-directory': 'dataDirectory' };
+
+/** `wanted`: what the operands are, one word each; `flags`: the options. @throws HoldfastError of kind `usage` */
+export function parseWalArguments(
+  args: readonly string[],
+  wanted: readonly string[],
+  flags = names,
+): { options: WalOptions; operands: string[] } {
+  const options: WalOptions = {};
+  const operands: string[] = [];
+  const left = [...args];
+  for (let word = left.shift(); word !== undefined; word = left.shift()) {
+    if (!word.startsWith('-')) {
+      operands.push(word);
+      continue;
+    }
+    if (word === '--json') continue; // failures only, which are told elsewhere
+    const [flag = '', ...joined] = word.split('=');
+    const name = flags[flag];
+    if (name === undefined) throw wrong(`unknown option '${flag}'`);
+    const value = joined.length > 0 ? joined.join('=') : left.shift();
+    if (value === undefined) throw wrong(`option '${flag}' needs a value`);
+    options[name] = value;
+  }
+  if (operands.length !== wanted.length)
+    throw wrong(
+      `expected ${wanted.map((word) => `<${word}>`).join(' ')}, and got ${operands.length} arguments`,
+    );
+  return { options, operands };
+}
+
+function wrong(message: string): HoldfastError {
+  return new HoldfastError('usage', message, {
+    hint: 'in archive_command write holdfast wal push "%p", in restore_command holdfast wal fetch "%f" "%p"',
+  });
+}

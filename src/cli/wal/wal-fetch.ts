@@ -1,0 +1,147 @@
+/** `holdfast wal fetch`: what restore_command runs, for every file that recovery may need. */
+import { loadWalConfig } from '../../config/wal-config.ts';
+import { invocationOf } from '../../wal/invocation.ts';
+import { walFileKind } from '../../repository/wal-archive.ts';
+import { bootId, processStart, thisProcess } from '../../system/process-identity.ts';
+import { serverRuns } from '../../wal/server-state.ts';
+import {
+  isFilled,
+  isRecovering,
+  isStandby,
+  recordRequested,
+  spoolDirectory,
+  takePrefetched,
+  takeSpool,
+  usableOwner,
+} from '../../wal/spool.ts';
+import type { FetchOptions } from '../../wal/fetch-segment.ts';
+import { parseWalArguments } from './wal-arguments.ts';
+import { tellFailure } from './wal-failure.ts';
+import { dirname } from 'node:path';
+
+/** The archive does not have it: PostgreSQL goes on without, and ends recovery or asks again. */
+const notThere = 1;
+/**
+ * Above 125 PostgreSQL stops recovery (src/backend/access/transam/xlogarchive.c: RestoreArchivedFile); what cannot
+ * be read now must not look like the end of the archive, or a server would be promoted short of its data.
+ */
+const stop = 200;
+
+/** Returns the exit status: 0 when the file is at its place. */
+export async function walFetch(args: readonly string[]): Promise<number> {
+  const failed = statusOfFailure(args);
+  process.exitCode = failed;
+  process.on('uncaughtException', (error) => process.exit(tellFailure(error, args, failed)));
+  try {
+    const { options, operands } = parseWalArguments(args, ['name', 'destination']);
+    const [name = '', path = ''] = operands;
+    const { clusterDirectory, fetchAhead } = await loadWalConfig({ ...options, env: process.env });
+    // Where no server runs, it is a tool that asks, and has listed what is in pg_wal: nothing there comes or goes.
+    const isServer = isRecovering(dirname(path)) && (await serverRuns(dirname(dirname(path))));
+    const ahead = isServer ? fetchAhead : 0;
+    const wanted = { name, path, clusterDirectory };
+    const invocation = invocationOf(process.env, args.length > operands.length);
+    const fetch = () =>
+      ahead === 0 ? fetchDirectly(wanted) : fetchWithReadAhead({ ...wanted, ahead, invocation });
+    const found = (await fetch()) || (await comesLater(wanted, fetch));
+    await renew(clusterDirectory);
+    return found ? 0 : notThere;
+  } catch (error) {
+    return tellFailure(error, args, failed);
+  }
+}
+
+/**
+ * A standby never ends its recovery by itself: it asks again, or streams from its primary meanwhile. To stop it would
+ * take away a server that does without the archive.
+ */
+function statusOfFailure(args: readonly string[]): number {
+  const at = args.findIndex((arg) => walFileKind(arg) !== undefined);
+  const path = at < 0 ? undefined : args[at + 1];
+  return path !== undefined && isStandby(dirname(path)) ? notThere : stop;
+}
+
+/** Of a segment a standby asks again, or its primary; a recovery would be over. */
+async function comesLater(
+  { name, path, clusterDirectory }: Fetch,
+  fetch: () => Promise<boolean>,
+): Promise<boolean> {
+  const walDirectory = dirname(path);
+  if (process.env['HOLDFAST_DESPITE_MISSING_WAL'] === '1' || !isRecovering(walDirectory)) return false;
+  if (walFileKind(name) === 'timeline history') {
+    const { historyHasCome } = await import('../../wal/lost-history.ts');
+    return historyHasCome(name, { walDirectory, clusterDirectory }, fetch);
+  }
+  if (isStandby(walDirectory) || walFileKind(name) !== 'segment') return false;
+  const { appearsAfterGap, isAlreadyInPlace } = await import('../../wal/wal-gap.ts');
+  if (await isAlreadyInPlace(name, walDirectory)) return false;
+  return appearsAfterGap(name, { walDirectory, clusterDirectory }, fetch);
+}
+
+/** Whoever restored the server has left a lease on the WAL that it needs. */
+async function renew(clusterDirectory: string): Promise<void> {
+  const lease = process.env['HOLDFAST_LEASE'];
+  if (lease === undefined) return;
+  const { renewLease } = await import('../../repository/renew-lease.ts');
+  await renewLease(clusterDirectory, lease);
+}
+
+interface Fetch {
+  name: string;
+  path: string;
+  clusterDirectory: string;
+}
+
+async function fetchDirectly(wanted: Fetch): Promise<boolean> {
+  const { fetchWal } = await import('../../wal/fetch-segment.ts');
+  return fetchWal({ ...wanted, ...(await looking(wanted)) });
+}
+
+/** What a restored server replays is looked through, if not by the restore: it comes to lie in other servers' places. */
+async function looking({
+  name,
+  path,
+  clusterDirectory,
+}: Fetch): Promise<Pick<FetchOptions, 'look' | 'onSuspect'>> {
+  const walDirectory = dirname(path);
+  if (process.env['HOLDFAST_LOOKED_TO'] === undefined || !isRecovering(walDirectory)) return {};
+  const { examineSegment } = await import('../../wal/examine-segment.ts');
+  return {
+    look: examineSegment(name, clusterDirectory),
+    onSuspect: async ({ walSegmentSize }) => {
+      const { refuseTablespaces } = await import('../../recovery/fetched-tablespaces.ts');
+      const standby = isStandby(walDirectory);
+      await refuseTablespaces({ name, walDirectory, clusterDirectory, walSegmentSize, standby });
+    },
+  };
+}
+
+async function fetchWithReadAhead(
+  wanted: Fetch & { ahead: number; invocation: string | undefined },
+): Promise<boolean> {
+  const { name, path, clusterDirectory } = wanted;
+  const spool = spoolDirectory(path);
+  const owner = await usableOwner(spool, clusterDirectory);
+  if (walFileKind(name) !== 'segment') return fetchDirectly(wanted);
+  const ready = owner !== undefined && (await takePrefetched(spool, owner, name, path));
+  if (!ready && !(await fetchDirectly(wanted))) return false;
+  await recordRequested(spool, name);
+  if (owner === undefined || !(await isFilled(spool, owner))) await startReadAhead(spool, wanted);
+  return true;
+}
+
+/** In a session of its own: PostgreSQL waits for nothing but us. */
+async function startReadAhead(
+  spool: string,
+  { name, ahead, clusterDirectory, invocation }: Fetch & { ahead: number; invocation: string | undefined },
+): Promise<void> {
+  const [, program] = process.argv;
+  if (program === undefined || bootId() === undefined) return;
+  const { spawn } = await import('node:child_process');
+  const args = [program, 'wal', 'read-ahead', spool, name, String(ahead)];
+  const child = spawn(process.execPath, args, { detached: true, stdio: 'ignore' });
+  child.unref();
+  if (child.pid === undefined) return;
+  const its = { ...thisProcess(), pid: child.pid, startedAt: processStart(child.pid) };
+  await takeSpool(spool, { process: its, invocation, clusterDirectory });
+}

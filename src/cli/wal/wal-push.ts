@@ -1,0 +1,104 @@
+/** `holdfast wal push`: what archive_command runs, once a segment. It loads nothing that it does not use. */
+import { readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { loadWalConfig, type WalConfig } from '../../config/wal-config.ts';
+import { invocationOf } from '../../wal/invocation.ts';
+import { HoldfastError } from '../../errors.ts';
+import { keepFreedMemory } from '../../system/keep-freed-memory.ts';
+import {
+  declaredDestination,
+  declareDestination,
+  isOwnDirectory,
+  isAlreadyPushed,
+  recordRefusalOf,
+  settleMilliseconds,
+  withPushedMarker,
+  type ArchiveDestination,
+} from '../../wal/pushed-markers.ts';
+import { removeStaleSpool } from '../../wal/spool.ts';
+import { parseWalArguments } from './wal-arguments.ts';
+import { tellFailure } from './wal-failure.ts';
+
+/** How many segments a push archives after its own, and for how many milliseconds it begins another one. */
+const more = 12;
+const patience = 1000;
+
+/** Returns the exit status: 0 when the repository has the file on disk. */
+export async function walPush(args: readonly string[]): Promise<number> {
+  try {
+    const { options, operands } = parseWalArguments(args, ['file']);
+    const [path = ''] = operands;
+    const config = await loadWalConfig({ ...options, env: process.env });
+    const { clusterDirectory } = config;
+    const invocation = invocationOf(process.env, args.length > operands.length);
+    const target = { clusterDirectory, invocation };
+    if (await isAlreadyPushed(path, target).catch(() => false)) return 0;
+    const { sameRepository } = await import('../../wal/same-repository.ts');
+    const repository = await sameRepository(dirname(path), clusterDirectory);
+    await push(path, target, config);
+    await declareDestination(path, target, repository);
+    await removeStaleSpool(dirname(path));
+    if (invocation !== undefined) await pushMore(path, config);
+    return 0;
+  } catch (error) {
+    return tellFailure(error, args);
+  }
+}
+
+/** Where more waits, with a receipt: whoever goes ahead knows then that this one is in hand, and that it is archived. */
+async function push(path: string, target: ArchiveDestination, config: WalConfig): Promise<void> {
+  const { clusterDirectory, compressLevel } = config;
+  const { pushWal } = await import('../../wal/push-segment.ts');
+  keepFreedMemory();
+  let isArchived = false;
+  const archive = async () => {
+    await pushWal({ path, clusterDirectory, compressLevel, hasThread: true });
+    isArchived = true;
+  };
+  try {
+    if (await wouldHelp(path, target)) await withPushedMarker(path, target, archive);
+    else await archive();
+  } catch (error) {
+    if (isArchived) return;
+    if (!(error instanceof HoldfastError)) return archive(); // receipts are a hint
+    await recordRefusalOf(path);
+    throw error;
+  }
+}
+
+async function wouldHelp(
+  path: string,
+  { clusterDirectory, invocation }: ArchiveDestination,
+): Promise<boolean> {
+  if (invocation === undefined || !(await isBehind(dirname(dirname(path))))) return false;
+  if (!(await isOwnDirectory(dirname(path)))) return false;
+  const declared = await declaredDestination(dirname(path));
+  const { ctimeMs } = await stat(path);
+  return declared?.clusterDirectory === clusterDirectory && Date.now() - ctimeMs > settleMilliseconds;
+}
+
+/**
+ * Where more waits than this, the next ones are archived before this process ends, which starts it once for several
+ * and leaves receipts for them. Whatever goes wrong with them is said when their turn comes.
+ */
+async function pushMore(
+  path: string,
+  { clusterDirectory, compressLevel, pushAhead: ahead }: WalConfig,
+): Promise<void> {
+  const dataDirectory = dirname(dirname(path));
+  if (ahead === 0 || !(await isBehind(dataDirectory))) return;
+  const { pushAhead } = await import('../../wal/push-ahead.ts');
+  const until = performance.now() + patience;
+  await pushAhead({
+    dataDirectory,
+    clusterDirectory,
+    compressLevel,
+    ahead: Math.min(ahead, more),
+    goOn: () => performance.now() < until,
+  }).catch(() => undefined);
+}
+
+async function isBehind(dataDirectory: string): Promise<boolean> {
+  const names = await readdir(join(dataDirectory, 'pg_wal', 'archive_status')).catch((): string[] => []);
+  return names.filter((name) => name.endsWith('.ready')).length > 1;
+}

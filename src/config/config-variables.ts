@@ -1,0 +1,82 @@
+/** The configuration in variables. An empty one counts as not set. */
+import { HoldfastError } from '../errors.ts';
+import { clusterName } from './value-formats.ts';
+import { clusterKeys, keys } from './config-keys.ts';
+import type { ConfigSetting, ConfigSettings } from './config-settings.ts';
+import { suggestion } from './suggest.ts';
+
+/** `inFile`: the clusters whose names are known from the configuration file. */
+export function readVariables(env: NodeJS.ProcessEnv, inFile: readonly string[]): ConfigSettings {
+  const settings: ConfigSettings = { general: new Map(), clusters: new Map() };
+  for (const [variable, value] of Object.entries(env)) {
+    if (value === undefined || value === '') continue;
+    const key = Object.values(keys).find((candidate) => candidate.variable === variable);
+    const ofCluster = clusterVariable(variable);
+    if (key !== undefined) {
+      settings.general.set(key.path, { value, from: variable });
+    } else if (ofCluster !== undefined) {
+      const name = clusterNamed(ofCluster.name, inFile, variable);
+      const cluster = settings.clusters.get(name) ?? new Map<string, ConfigSetting>();
+      settings.clusters.set(name, cluster.set(ofCluster.path, { value, from: variable }));
+    } else {
+      refuseMisspelt(variable, inFile);
+    }
+  }
+  return settings;
+}
+
+function clusterVariable(variable: string): { name: string; path: string } | undefined {
+  for (const key of Object.values(clusterKeys)) {
+    const [before = '', after = ''] = key.variable.split('<NAME>');
+    if (!variable.startsWith(before) || !variable.endsWith(after)) continue;
+    const name = variable.slice(before.length, -after.length);
+    if (name !== '') return { name, path: key.path };
+  }
+  return undefined;
+}
+
+function clusterNamed(capitals: string, inFile: readonly string[], variable: string): string {
+  const fitting = inFile.filter((name) => inCapitals(name) === capitals);
+  if (fitting.length > 1) {
+    throw new HoldfastError('usage', `${variable} could mean each of the clusters ${fitting.join(', ')}`, {
+      code: 'bad_configuration',
+      hint: 'set the key in the configuration file',
+    });
+  }
+  const name = fitting[0] ?? capitals.toLowerCase();
+  try {
+    return clusterName.parse(name);
+  } catch {
+    throw new HoldfastError('usage', `${variable} names the cluster "${name}", which is no name for one`, {
+      code: 'bad_configuration',
+      hint: `accepted: ${clusterName.accepts}`,
+    });
+  }
+}
+
+function inCapitals(name: string): string {
+  return name.toUpperCase().replaceAll(/[.-]/g, '_');
+}
+
+/** Others may have variables that begin with HOLDFAST_ (container platforms set some): only a near miss is an error. */
+function refuseMisspelt(variable: string, inFile: readonly string[]): void {
+  if (!variable.startsWith('HOLDFAST_')) return;
+  const known = [
+    ...Object.values(keys).map((key) => key.variable),
+    ...Object.values(clusterKeys).flatMap((key) =>
+      ['main', ...inFile].map((name) => key.variable.replace('<NAME>', inCapitals(name))),
+    ),
+    'HOLDFAST_CONFIG',
+  ];
+  const meant = known.includes(variable)
+    ? undefined
+    : suggestion(
+        variable.slice(9),
+        known.map((name) => name.slice(9)),
+      );
+  if (meant === undefined) return;
+  throw new HoldfastError('usage', `the variable ${variable} is unknown`, {
+    code: 'bad_configuration',
+    hint: `did you mean HOLDFAST_${meant}?`,
+  });
+}

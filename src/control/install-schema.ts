@@ -1,0 +1,109 @@
+/** Installs or upgrades the schema: migrations in order, each once, then every function and view anew. */
+import { readFileSync } from 'node:fs';
+import { HoldfastError } from '../errors.ts';
+import { ServerError, type Connection } from '../database/connection.ts';
+import { parseScript, quoteIdentifier } from '../database/sql-script.ts';
+import { inTurn } from './in-turn.ts';
+import { installedVersion, migrations, refuseNewer, schemaVersion, sqlFiles } from './schema-version.ts';
+
+export interface Installation {
+  /** The schema's version before; 0: it was not there. */
+  before: number;
+  after: number;
+  applied: string[];
+  /** The schema of the queue of chores; null: this server is too old for one. */
+  chores: string | null;
+}
+
+/** In one transaction, under a lock, and then the queue of chores. Refuses a schema that is newer than this release. */
+export async function install(db: Connection, schema: string): Promise<Installation> {
+  checkSchemaName(schema);
+  try {
+    const installed = await inTurn(() => installSchema(db, schema));
+    const { installQueue } = await import('./chore-queue.ts');
+    return { ...installed, chores: (await installQueue(db, schema)) ?? null };
+  } catch (error) {
+    if (codeOf(error) === noPrivilege) throw notForThisRole(schema, error as ServerError);
+    throw codeOf(error) === lockNotAvailable ? await heldUp(db, schema, error) : error;
+  }
+}
+
+const noPrivilege = '42501';
+const lockNotAvailable = '55P03';
+function codeOf(error: unknown): string | undefined {
+  return error instanceof ServerError ? error.code : undefined;
+}
+
+function notForThisRole(schema: string, cause: ServerError): HoldfastError {
+  return new HoldfastError('failed', cause.message, {
+    code: 'insufficient_privilege',
+    hint: `install as the owner of schema "${schema}"; where there is none yet, as a superuser (--database-url postgres://postgres@HOST/DATABASE), or as a role with CREATEROLE and CREATE on the database`,
+    cause,
+  });
+}
+
+async function heldUp(db: Connection, schema: string, cause: unknown): Promise<HoldfastError> {
+  const holders = await db.run('installation', 'holders', { name: schema });
+  const named = holders.map(({ pid, role, program }) => `backend ${pid} of role "${role}" (${program})`);
+  const who = named.length > 0 ? named.join(', ') : 'another session';
+  return new HoldfastError('failed', `schema "${schema}" is held up: ${who} has locked what it needs`, {
+    code: 'install_held_up',
+    hint: 'wait until that transaction has ended, or end it with pg_terminate_backend, and run "holdfast install" again',
+    cause,
+  });
+}
+
+function installSchema(db: Connection, schema: string): Promise<Omit<Installation, 'chores'>> {
+  const variables = scriptVariables(schema);
+  return db.transaction(async () => {
+    await db.query('set local client_min_messages = warning');
+    await db.query('set local check_function_bodies = off');
+    // Nothing is looked up in the installing role's search_path: others may be able to create there.
+    await db.query('set local search_path = pg_catalog, pg_temp');
+    await db.query(`set local lock_timeout = '60s'`);
+    // A key of an advisory lock could be computed and held by anybody; this lock is the owner's to take.
+    if ((await installedVersion(db, schema)) > 0)
+      await db.query(`lock table ${quoteIdentifier(schema)}.migration in share row exclusive mode`);
+    const before = await installedVersion(db, schema);
+    // An upgrade that waits for a table makes everybody else wait for it, too.
+    if (before > 0) await db.query(`set local lock_timeout = '10s'`);
+    refuseNewer(before, schema);
+
+    const pending = migrations().filter(({ number }) => number > before);
+    for (const { number, name, file } of pending) {
+      await applyFile(db, file, variables);
+      await db.run('installation', 'record_migration', { number, name });
+    }
+    for (const file of [...sqlFiles('sql/functions/'), ...sqlFiles('sql/views/')])
+      await applyFile(db, file, variables);
+    return { before, after: schemaVersion(), applied: pending.map(({ name }) => name) };
+  });
+}
+
+function checkSchemaName(schema: string): void {
+  const bytes = Buffer.byteLength(schema);
+  if (bytes >= 1 && bytes <= 40 && !schema.startsWith('pg_') && !schema.includes('\0')) return;
+  throw new HoldfastError('usage', `schema name "${schema}" cannot be used`, {
+    code: 'bad_schema_name',
+    hint: 'a schema name has 1 to 40 bytes (role and channel names follow it) and does not start with pg_',
+  });
+}
+
+function scriptVariables(schema: string): Record<string, string> {
+  const role = (name: string) => `${schema}_${name}`;
+  return {
+    schema,
+    reader: role('reader'),
+    requester: role('requester'),
+    operator: role('operator'),
+    worker: role('worker'),
+  };
+}
+
+async function applyFile(db: Connection, file: URL, variables: Record<string, string>): Promise<void> {
+  for (const { sql, gexec } of parseScript(readFileSync(file, 'utf8'), variables)) {
+    const rows = await db.query(sql);
+    if (!gexec) continue;
+    for (const made of rows.flatMap((row) => Object.values(row))) await db.query(String(made));
+  }
+}

@@ -1,0 +1,143 @@
+/** Workers and the clusters that they serve. */
+import { HoldfastError } from '../errors.ts';
+import { ServerError, type Connection } from '../database/connection.ts';
+import type { ArchiverReport } from '../postgres/archiver-report.ts';
+import { randomLockKey } from '../database/random-key.ts';
+import { terminateSession } from '../database/terminate-session.ts';
+
+export interface WorkerIdentity {
+  /** The configured name; or the host's, which gets a number where it is taken. */
+  name: string;
+  /** The name it got before a reconnect, and keeps if it can. */
+  currentName?: string;
+  nameIsFixed: boolean;
+  instance: string;
+  clusters: string[];
+  version: string;
+  host: string;
+  hostPid: number;
+}
+
+/** Takes a lock with a key that is ours alone. */
+export async function takeLock(db: Connection): Promise<string> {
+  for (;;) {
+    const key = randomLockKey();
+    const [row] = await db.run('worker', 'try_lock', { key });
+    if (row?.locked === true) return key;
+  }
+}
+
+export async function releaseLock(db: Connection, key: string): Promise<void> {
+  await db.run('worker', 'unlock', { key });
+}
+
+/**
+ * Registers this run of a worker with the lock that its session holds, and returns the name it got.
+ * A session of this same run that is still there (half-open) is ended. @throws where the name is taken
+ */
+export async function registerWorker(
+  db: Connection,
+  identity: WorkerIdentity,
+  lockKey: string,
+  draining: boolean,
+  witnesses: ReadonlyMap<number, string>,
+): Promise<string> {
+  for (;;) {
+    try {
+      return await tryToRegister(db, identity, lockKey, draining, witnesses);
+    } catch (error) {
+      // Another worker registered that name at the same moment: now its row is there to be seen.
+      if (!(error instanceof ServerError) || error.code !== objectInUse) throw error;
+    }
+  }
+}
+
+const objectInUse = '55006';
+
+function tryToRegister(
+  db: Connection,
+  identity: WorkerIdentity,
+  lockKey: string,
+  draining: boolean,
+  witnesses: ReadonlyMap<number, string>,
+): Promise<string> {
+  return db.transaction(async () => {
+    const name = await freeName(db, identity);
+    await db.run('worker', 'register_cluster', { names: identity.clusters });
+    await db.run('worker', 'register', {
+      name,
+      instance: identity.instance,
+      clusters: identity.clusters,
+      version: identity.version,
+      host: identity.host,
+      host_pid: identity.hostPid,
+      lock_key: lockKey,
+      draining,
+    });
+    for (const [id, key] of witnesses) {
+      await db.run('worker', 'set_witness', { id, instance: identity.instance, witness_key: key });
+    }
+    return name;
+  });
+}
+
+async function freeName(db: Connection, identity: WorkerIdentity): Promise<string> {
+  for (const name of names(identity)) {
+    const [holder] = await db.run('worker', 'holder_of_name', { name });
+    if (holder === undefined || !holder.alive) return name;
+    if (holder.instance === identity.instance) {
+      await terminateSession(db, holder.pid, holder.lockKey);
+      return name;
+    }
+    if (identity.nameIsFixed) {
+      throw new HoldfastError('usage', `a worker named "${name}" is alive already`, {
+        code: 'worker_name_taken',
+        hint: 'give each worker a name of its own ([worker] name, HOLDFAST_NAME), or none',
+      });
+    }
+  }
+  throw new Error('every name is taken');
+}
+
+function* names({ name, currentName }: WorkerIdentity): Generator<string> {
+  if (currentName !== undefined) yield currentName;
+  yield name;
+  for (let number = 2; number < 10_000; number += 1) yield `${name}-${number}`;
+}
+
+/** A sign of life; returns the schema's version, which an upgrade may have changed. */
+export async function heartbeat(
+  db: Connection,
+  instance: string,
+  draining: boolean,
+): Promise<number | undefined> {
+  const [row] = await db.run<{ schemaVersion: number }>('worker', 'heartbeat', { instance, draining });
+  return row?.schemaVersion;
+}
+
+/** The second session of this worker on a cluster's server is another one from now on. */
+export async function setCompanion(
+  db: Connection,
+  instance: string,
+  cluster: string,
+  companion: { pid: number; lockKey: string },
+): Promise<void> {
+  const { pid, lockKey } = companion;
+  await db.run('worker', 'set_companion', { instance, cluster, pid, lock_key: lockKey });
+}
+
+export async function reportCluster(db: Connection, name: string, report: ArchiverReport): Promise<void> {
+  await db.run('worker', 'report_cluster', {
+    name,
+    server_version: report.serverVersion,
+    archive_mode: report.archiveMode,
+    archiver_failing: report.archiverFailing,
+    last_archived_wal: report.lastArchivedWal,
+    last_archived_at: report.lastArchivedAt,
+    last_failed_wal: report.lastFailedWal,
+    last_failed_at: report.lastFailedAt,
+    wal_waiting: report.walWaiting,
+    wal_waiting_for: report.walWaitingFor,
+    recovery_settings: report.recoverySettings,
+  });
+}

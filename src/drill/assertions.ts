@@ -1,0 +1,51 @@
+/**
+ * What must be true of the recovered databases: statements of a SQL file, each under a line "-- name: …", and where
+ * it is not to run in the database postgres, a line "-- database: …". Each has to return one row whose first column
+ * is true.
+ */
+import { readFile } from 'node:fs/promises';
+import { HoldfastError, messageOf } from '../errors.ts';
+
+export interface Assertion {
+  name: string;
+  database: string;
+  sql: string;
+}
+
+/** @throws HoldfastError of kind `usage`, `bad_assertions` */
+export async function readAssertions(file: string | undefined): Promise<Assertion[]> {
+  if (file === undefined) return [];
+  try {
+    return parseAssertions(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new HoldfastError('usage', `the assertions in "${file}" cannot be used: ${messageOf(error)}`, {
+      code: 'bad_assertions',
+      hint: 'each begins with a line "-- name: what must be true", perhaps "-- database: shop", then one SELECT',
+      cause: error,
+    });
+  }
+}
+
+/** @throws RangeError */
+export function parseAssertions(text: string): Assertion[] {
+  const [before = '', ...blocks] = text.split(/^--[ \t]*name:/m);
+  if (isStatement(before)) throw new RangeError('what comes before the first name belongs to none');
+  const names = new Set<string>();
+  return blocks.map((block) => {
+    const end = block.indexOf('\n');
+    const name = (end < 0 ? block : block.slice(0, end)).trim();
+    const rest = end < 0 ? '' : block.slice(end + 1);
+    const database = /^--[ \t]*database:(.*)$/m.exec(rest)?.[1]?.trim() ?? 'postgres';
+    const sql = rest.trim().replace(/;\s*$/, '');
+    if (name === '' || database === '') throw new RangeError('a name is empty');
+    if (names.has(name)) throw new RangeError(`"${name}" is there twice`);
+    if (!isStatement(sql)) throw new RangeError(`"${name}" has no statement`);
+    names.add(name);
+    return { name, database, sql };
+  });
+}
+
+/** Whether there is anything but comments. */
+function isStatement(sql: string): boolean {
+  return sql.replaceAll(/--[^\n]*/g, '').trim() !== '';
+}

@@ -1,0 +1,103 @@
+/** What a drill looks at on the recovered server; what is wrong is a finding, and the next check goes on. */
+import type { DrillCheck } from '../control/drill-records.ts';
+import { ServerError } from '../database/connection.ts';
+import {
+  disableEventTriggers,
+  letReadHere,
+  openForReading,
+  openAsSuperuser,
+  type DrillServerAddress,
+} from './drill-server-queries.ts';
+import { messageOf } from '../errors.ts';
+import { checkDatabase } from './amcheck.ts';
+import type { Assertion } from './assertions.ts';
+
+export interface DrillChecks {
+  address: DrillServerAddress;
+  major: number;
+  databases: readonly string[];
+  assertions: readonly Assertion[];
+  /** Milliseconds for each assertion. */
+  assertionTimeout: number;
+  /** Aborted: whatever is under way fails, as its server ends. */
+  signal: AbortSignal;
+  onCheck: (what: string) => void;
+}
+
+/** Amcheck in every database, then the assertions. @throws only where it is aborted */
+export async function checkServer(checks: DrillChecks): Promise<DrillCheck[]> {
+  const found: DrillCheck[] = [];
+  for (const database of checks.databases) {
+    checks.onCheck(`amcheck of ${database}`);
+    found.push(await amcheck(checks, database));
+    checks.signal.throwIfAborted();
+  }
+  for (const assertion of checks.assertions) {
+    checks.onCheck(`assertion "${assertion.name}"`);
+    found.push(await assert(checks, assertion));
+    checks.signal.throwIfAborted();
+  }
+  return found;
+}
+
+async function amcheck({ address, major, assertions }: DrillChecks, database: string): Promise<DrillCheck> {
+  return timed({ check: 'amcheck', database }, async () => {
+    const db = await openAsSuperuser(address, database, major);
+    try {
+      if (major < 17) await disableEventTriggers(db);
+      if (major < 14 && assertions.length > 0) await letReadHere(db);
+      return await checkDatabase(db, major);
+    } finally {
+      await db.close();
+    }
+  });
+}
+
+/** As a role that may only read: what it names may be a trap, set by whoever may create anything in the cluster. */
+async function assert(
+  { address, assertionTimeout }: DrillChecks,
+  { name, database, sql }: Assertion,
+): Promise<DrillCheck> {
+  return timed({ check: `assertion: ${name}`, database }, async () => {
+    const db = await openForReading(address, database);
+    try {
+      // As for any client: what it names is where that finds it.
+      await db.query(`set statement_timeout = ${assertionTimeout}; reset search_path`);
+      await db.query('begin');
+      // Should the statement itself have turned the server's time-out off.
+      const rows = await db.query(sql, [], { timeout: assertionTimeout + 5000 });
+      return { detail: '', problems: wrongAnswer(rows) };
+    } catch (error) {
+      return { detail: '', problems: [assertionFailed(error, assertionTimeout)] };
+    } finally {
+      await db.close();
+    }
+  });
+}
+
+const queryCancelled = '57014';
+
+function assertionFailed(error: unknown, timeout: number): string {
+  if (error instanceof ServerError && error.code === queryCancelled)
+    return `it had no answer after ${timeout / 1000} s`;
+  return `it failed: ${messageOf(error)}`;
+}
+
+/** Of several statements at once there is no answer. */
+function wrongAnswer(rows: Record<string, unknown>[] | undefined): string[] {
+  if (rows === undefined) return ['it is more than one statement'];
+  if (rows.length !== 1) return [`it returned ${rows.length} rows instead of one`];
+  const [value] = Object.values(rows[0] ?? {});
+  return value === true ? [] : [`it returned ${JSON.stringify(value ?? null)} instead of true`];
+}
+
+/** With the time that it took; what it throws is a problem. */
+export async function timed(
+  what: Pick<DrillCheck, 'check' | 'database'>,
+  work: () => Promise<{ detail: string; problems: string[]; skipped?: boolean }>,
+): Promise<DrillCheck> {
+  const began = performance.now();
+  const found = await work().catch((error: unknown) => ({ detail: '', problems: [messageOf(error)] }));
+  const seconds = Math.round(performance.now() - began) / 1000;
+  return { ...what, ok: found.problems.length === 0, ...found, seconds };
+}

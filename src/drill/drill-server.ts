@@ -1,0 +1,193 @@
+/**
+ * The PostgreSQL that a drill starts on what it restored. It is ours from the first process to the last, and is
+ * ended at once, without a checkpoint, since nothing of it is kept.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseControlFile, type ControlFile } from '../postgres/pg-control.ts';
+import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
+import { ownershipOf, writeOwned } from '../recovery/owned-files.ts';
+import { recoverySettings, settingLines, type RecoveryChoice } from '../recovery/recovery-settings.ts';
+import { explainServer, refuseUnreached } from './server-log.ts';
+import type { ScratchIdentity, ScratchDirectory } from './scratch.ts';
+import { drillServerHba, drillServerSettings } from './drill-server-settings.ts';
+import { endServer } from './leftover-server.ts';
+
+export interface DrillServerOptions {
+  scratch: ScratchDirectory;
+  /** The directory with `postgres` in it. */
+  programs: string;
+  major: number;
+  recovery: RecoveryChoice;
+  preload: string;
+  /** What a standby would need beyond what it needed when the backup was made. */
+  required: RequiredParameters | undefined;
+  /** Ends the wait, and then the server. */
+  signal: AbortSignal;
+  /** How far recovery is: the last segment that it has got. */
+  onSegment: (segment: string) => void;
+}
+
+export class DrillServer {
+  readonly #options: DrillServerOptions;
+  readonly control: ControlFile;
+  readonly #identity: ScratchIdentity | undefined;
+  #process: ChildProcess | undefined;
+  #ended: Promise<unknown> | undefined;
+
+  private constructor(
+    options: DrillServerOptions,
+    control: ControlFile,
+    identity: ScratchIdentity | undefined,
+  ) {
+    this.#options = options;
+    this.control = control;
+    this.#identity = identity;
+  }
+
+  /** Sets it up on the restored files; it does not run yet. @throws HoldfastError `server_owner_is_root` */
+  static async prepare(options: DrillServerOptions): Promise<DrillServer> {
+    const { scratch, major, preload, recovery } = options;
+    const control = parseControlFile(await readFile(join(scratch.data, 'global/pg_control')));
+    const owned = await ownershipOf(join(scratch.data, 'PG_VERSION'));
+    if (owned.owner?.uid === 0) throw ownerIsRoot();
+    const files = { hbaFile: join(scratch.directory, 'pg_hba.conf'), identFile: '/dev/null' };
+    const required = greaterParameters(control.required, options.required ?? control.required);
+    const settings = drillServerSettings({
+      major,
+      control,
+      required,
+      sockets: scratch.sockets,
+      preload,
+      ...files,
+    });
+    await writeOwned(files.hbaFile, Buffer.from(drillServerHba), owned);
+    await writeOwned(configFile(scratch), Buffer.from(settingLines(settings)), owned);
+    // What ALTER SYSTEM had left there would beat all of that.
+    const ofRecovery = settingLines(recoverySettings(recovery));
+    await writeOwned(join(scratch.data, 'postgresql.auto.conf'), Buffer.from(ofRecovery), owned);
+    await rm(join(scratch.data, 'standby.signal'), { force: true });
+    await writeOwned(scratch.log, Buffer.alloc(0), { ...owned, fileMode: 0o600 });
+    // Nothing is written there as root from now on: what others own, they could turn into a link.
+    await scratch.giveTo(owned.owner);
+    return new DrillServer(options, control, owned.owner);
+  }
+
+  /** Resolves when recovery has ended and it takes connections. @throws HoldfastError `recovery_failed`, … */
+  async start(): Promise<void> {
+    const { signal, scratch, recovery } = this.#options;
+    await this.#spawn();
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#hasEnded) throw explainServer(await this.log());
+      if ((await this.#status()) === 'ready') break;
+      this.#options.onSegment(await this.#said(scratch.log, lastSegment));
+      await sleep(100);
+    }
+    if (recovery.target.kind !== 'latest') refuseUnreached(await this.log());
+  }
+
+  /** Everything that it has said. */
+  log(): Promise<string> {
+    return this.#said(this.#options.scratch.log, (file) => file.readFile('utf8'));
+  }
+
+  get #hasEnded(): boolean {
+    return (
+      this.#process === undefined || this.#process.exitCode !== null || this.#process.signalCode !== null
+    );
+  }
+
+  async end(): Promise<void> {
+    if (!this.#hasEnded) this.#process?.kill('SIGQUIT');
+    await Promise.race([this.#ended, sleep(10_000, undefined, { ref: false })]);
+    await endServer(this.#options.scratch.data);
+  }
+
+  async #spawn(): Promise<void> {
+    const { scratch, programs } = this.#options;
+    const log = await open(scratch.log, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
+    try {
+      const program = join(programs, 'postgres');
+      const child = spawn(program, ['-D', scratch.data, '-c', `config_file=${configFile(scratch)}`], {
+        cwd: scratch.directory,
+        env: environment(),
+        // Ctrl-C is for us; the server ends when we say so.
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd],
+        ...this.#identity,
+      });
+      this.#ended = once(child, 'exit').catch(() => undefined);
+      await once(child, 'spawn').catch((error: unknown) => {
+        throw new HoldfastError('failed', `"${program}" cannot be started: ${messageOf(error)}`, {
+          code: 'no_server_programs',
+          hint: 'the user that owns the restored files has to be able to run it, and to enter the drill directory',
+          cause: error,
+        });
+      });
+      this.#process = child;
+    } finally {
+      await log.close();
+    }
+  }
+
+  /** What the server's user has turned into something else, such as a link to what only root may read, says nothing. */
+  async #said(path: string, read: (file: FileHandle) => Promise<string>): Promise<string> {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => undefined);
+    try {
+      const stats = await file?.stat();
+      const isIts = stats?.isFile() === true && stats.nlink === 1 && stats.uid === this.#uid;
+      return file !== undefined && isIts ? await read(file) : '';
+    } catch {
+      return '';
+    } finally {
+      await file?.close();
+    }
+  }
+
+  get #uid(): number {
+    return this.#identity?.uid ?? process.geteuid?.() ?? 0;
+  }
+
+  /** The server says so itself, in the eighth line of its lock file. */
+  async #status(): Promise<string> {
+    const path = join(this.#options.scratch.data, 'postmaster.pid');
+    const file = await this.#said(path, (opened) => opened.readFile('utf8'));
+    const lines = file.split('\n').map((line) => line.trim());
+    return Number(lines[0]) === this.#process?.pid ? (lines[7] ?? '') : '';
+  }
+}
+
+function configFile(scratch: ScratchDirectory): string {
+  return join(scratch.directory, 'postgresql.conf');
+}
+
+/** Nothing in it leads to another server, nor to our own service manager. */
+function environment(): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(PG|HOLDFAST_|DATABASE_URL$|NOTIFY_SOCKET$|WATCHDOG_|LISTEN_|LC_|LANG)/.test(name),
+  );
+  // For "holdfast wal fetch", which is told all it needs: a file of root's could not be read by the server's user.
+  return { ...Object.fromEntries(inherited), LC_ALL: 'C', HOLDFAST_CONFIG: '/dev/null' };
+}
+
+async function lastSegment(log: FileHandle): Promise<string> {
+  const { size } = await log.stat();
+  const from = Math.max(0, size - 8192);
+  const { buffer, bytesRead } = await log.read(Buffer.alloc(size - from), 0, size - from, from);
+  const said = buffer.subarray(0, bytesRead).toString();
+  return [...said.matchAll(/restored log file "([0-9A-F]{24})"/g)].at(-1)?.[1] ?? '';
+}
+
+function ownerIsRoot(): HoldfastError {
+  return new HoldfastError('failed', 'the restored files belong to root, as whom PostgreSQL does not run', {
+    code: 'server_owner_is_root',
+    hint: 'run the drill as the user that PostgreSQL runs as',
+  });
+}

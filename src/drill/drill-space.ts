@@ -1,0 +1,77 @@
+/** Whether a drill has room: asked before anything is written, as a full disk is somebody else's trouble, too. */
+import { lstat, readdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import { segmentRange } from '../postgres/wal-segment.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { findScratches } from './abandoned-drills.ts';
+
+/** Bytes of WAL that the private server keeps while it recovers, at most. */
+export function mostWal(walSegmentSize: number): number {
+  return Math.max(512 << 20, 8 * walSegmentSize);
+}
+
+/** Bytes: the files, and the WAL beside them. What replay adds to the files nobody knows before. */
+export function expectedBytes(backup: RepositoryBackup): number {
+  const { bytes, startWal, stopWal, walSegmentSize } = backup;
+  const own = segmentRange(startWal, stopWal, walSegmentSize).length * walSegmentSize;
+  return bytes + own + mostWal(walSegmentSize);
+}
+
+/**
+ * Drills that began earlier may still take what they expect; of two at once, the later one gives way.
+ * @throws HoldfastError `no_room`
+ */
+export async function requireDrillSpace(
+  drillDirectory: string,
+  mine: string,
+  expected: number,
+): Promise<void> {
+  const { bavail, bsize } = await statfs(drillDirectory);
+  const free = bavail * bsize;
+  const promised = await promisedToOthers(drillDirectory, mine);
+  if (free - promised >= expected) return;
+  const others = promised === 0 ? '' : `, of which ${size(promised)} are for a drill that is under way`;
+  throw new HoldfastError(
+    'failed',
+    `"${drillDirectory}" has no room for the drill: it may take ${size(expected)}, and ${size(free)} are free${others}`,
+    {
+      code: 'no_room',
+      hint: 'make room there, or choose another drill_directory (of the cluster, or --directory)',
+    },
+  );
+}
+
+async function promisedToOthers(drillDirectory: string, mine: string): Promise<number> {
+  const all = await findScratches(drillDirectory);
+  const me = all.find(({ directory }) => directory === mine);
+  let promised = 0;
+  for (const { directory, owner, alive } of all) {
+    if (alive === false || directory === mine || !isEarlier(owner.createdAt, directory, me)) continue;
+    promised += Math.max(0, owner.expected - (await takenBy(directory)));
+  }
+  return promised;
+}
+
+function isEarlier(
+  createdAt: string,
+  directory: string,
+  me: { directory: string; owner: { createdAt: string } } | undefined,
+): boolean {
+  return me === undefined || `${createdAt} ${directory}` < `${me.owner.createdAt} ${me.directory}`;
+}
+
+/** Bytes on the disk. */
+async function takenBy(path: string): Promise<number> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats === undefined) return 0;
+  if (!stats.isDirectory()) return stats.blocks * 512;
+  let taken = 0;
+  for (const name of await readdir(path).catch(() => [])) taken += await takenBy(join(path, name));
+  return taken;
+}
+
+function size(bytes: number): string {
+  const megabytes = bytes / (1 << 20);
+  return megabytes >= 10_240 ? `${(megabytes / 1024).toFixed(1)} GB` : `${megabytes.toFixed(1)} MB`;
+}

@@ -1,0 +1,24 @@
+/** What the checks of a drill come to, in one error. Pure. */
+import type { DrillRecord } from '../control/drill-records.ts';
+import { HoldfastError } from '../errors.ts';
+
+/** undefined: all of them held. */
+export function failedChecks({ checks }: Pick<DrillRecord, 'checks'>): HoldfastError | undefined {
+  const failed = checks.filter(({ ok }) => !ok);
+  const [first] = failed;
+  if (first === undefined) return undefined;
+  const where = first.database === undefined ? '' : ` in database ${first.database}`;
+  const problems = failed.reduce((sum, check) => sum + check.problems.length, 0);
+  const more = problems > 1 ? `, and ${problems - 1} problem${problems > 2 ? 's' : ''} more` : '';
+  const message = `the backup was recovered, and is not as it should be: ${first.check}${where}: ${first.problems[0] ?? ''}${more}`;
+  if (failed.every(({ check }) => check.startsWith('assertion: '))) {
+    return new HoldfastError('failed', message, {
+      code: 'assertion_failed',
+      hint: 'backup_drill.checks has every assertion: see whether the data or what is asserted is wrong',
+    });
+  }
+  return new HoldfastError('failed', message, {
+    code: 'recovered_data_damaged',
+    hint: 'backup_drill.checks has all that was found: check the running cluster for the same (pg_amcheck), and drill an older backup',
+  });
+}

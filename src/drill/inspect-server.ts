@@ -1,0 +1,107 @@
+/** Everything that is looked at on a recovered server, and what is noted of it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Connection } from '../database/connection.ts';
+import type { DrillCheck, DrillRecord } from '../control/drill-records.ts';
+import {
+  admitEverywhere,
+  forgetPlacesOfCode,
+  makeReader,
+  openAsSuperuser,
+  recoveredFacts,
+  writeCheckpoint,
+  type DrillServerAddress,
+} from './drill-server-queries.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { databasesIn, sharedFile, superusersIn } from '../postgres/shared-catalogs.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
+import type { Assertion } from './assertions.ts';
+import { checkServer, timed } from './drill-checks.ts';
+import { checkPages } from './check-pages.ts';
+import type { DrillReport } from './drill-report.ts';
+import type { DrillServer } from './drill-server.ts';
+import type { ScratchDirectory } from './scratch.ts';
+import { drillServerPort } from './drill-server-settings.ts';
+
+export interface ServerInspection {
+  scratch: ScratchDirectory;
+  server: DrillServer;
+  major: number;
+  backup: StoredBackup;
+  assertions: readonly Assertion[];
+  assertionTimeout: number;
+  signal: AbortSignal;
+  report: DrillReport;
+}
+
+/** @throws where it is aborted, or nobody can connect */
+export async function inspectServer(inspection: ServerInspection, record: DrillRecord): Promise<void> {
+  const { signal, report } = inspection;
+  const { address, db } = await connect(inspection);
+  try {
+    await forgetPlacesOfCode(db);
+    const facts = await recoveredFacts(db);
+    record.serverVersion = facts.version;
+    record.recoveredTo = facts.recoveredTo;
+    record.lastTransactionAt = facts.lastTransactionAt;
+    record.bytes = facts.bytes;
+    const databases = await admitEverywhere(db);
+    if (inspection.assertions.length > 0) await makeReader(db, inspection.major);
+    report.phase('checking', `${databases.length} databases`);
+    const onCheck = (what: string) => report.phase('checking', what);
+    record.checks.push(...(await checkServer({ ...inspection, address, databases, onCheck })));
+    signal.throwIfAborted();
+    onCheck('checksums');
+    record.checks.push(await checksums(inspection, db));
+  } finally {
+    await db.close();
+  }
+}
+
+/** As whichever of its superusers may log in, to whichever database lets it: nobody can ask it before. */
+async function connect({
+  scratch,
+  server,
+  major,
+}: ServerInspection): Promise<{ address: DrillServerAddress; db: Connection }> {
+  const { blockSize } = server.control;
+  const users = superusersIn(await catalog(scratch.data, 'pg_authid'), blockSize);
+  const databases = databasesIn(await catalog(scratch.data, 'pg_database'), blockSize);
+  let reason: unknown;
+  for (const user of users) {
+    const address = { socketDirectory: scratch.sockets, port: drillServerPort, user };
+    for (const database of new Set(['postgres', 'template1', ...databases])) {
+      try {
+        return { address, db: await openAsSuperuser(address, database, major) };
+      } catch (error) {
+        reason ??= error;
+      }
+    }
+  }
+  throw new HoldfastError('failed', `nobody can connect to what was recovered: ${messageOf(reason)}`, {
+    code: 'no_connection',
+    hint: 'it needs a superuser that may log in, and the locales of its databases on this host',
+    cause: reason,
+  });
+}
+
+async function catalog(dataDirectory: string, name: 'pg_authid' | 'pg_database'): Promise<Buffer> {
+  const global = join(dataDirectory, 'global');
+  return readFile(join(global, sharedFile(await readFile(join(global, 'pg_filenode.map')), name)));
+}
+
+/** With the pages that were damaged already when the backup was made. */
+async function checksums(
+  { scratch, server, backup, signal }: ServerInspection,
+  db: Connection,
+): Promise<DrillCheck> {
+  return timed({ check: 'checksums' }, async () => {
+    if (!server.control.checksums)
+      return { detail: 'not checked: the cluster has none', problems: [], skipped: true };
+    await writeCheckpoint(db);
+    const { pages, damaged, problems } = await checkPages(scratch.data, server.control, signal);
+    const known = backup.description.damagedPages.length;
+    const before = known === 0 ? '' : `; ${known} were damaged when the backup was made`;
+    return { detail: `${pages} pages, ${damaged} damaged${before}`, problems };
+  });
+}

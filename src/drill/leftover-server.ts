@@ -1,0 +1,66 @@
+/**
+ * Ends the server that a killed drill left running. It is taken for ours only where the system itself says that it
+ * works in that very directory, which nobody but the drill has made: a number in postmaster.pid may be anybody's.
+ */
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError } from '../errors.ts';
+
+/** Milliseconds for a server to end by itself before it is killed, and for the system to let it go. */
+const patience = 15_000;
+
+/** The postmaster's process id; undefined: none ran there. */
+export async function endServer(dataDirectory: string): Promise<number | undefined> {
+  const first = await serversIn(dataDirectory);
+  if (first.length === 0) return undefined;
+  const postmaster = await notedPostmaster(dataDirectory);
+  if (postmaster !== undefined && first.includes(postmaster)) {
+    // At once, without a checkpoint: what it would write is removed anyway.
+    signal(postmaster, 'SIGQUIT');
+    await untilNone(dataDirectory);
+  }
+  for (const pid of await serversIn(dataDirectory)) signal(pid, 'SIGKILL');
+  if (!(await untilNone(dataDirectory))) {
+    throw new HoldfastError('failed', `the server in "${dataDirectory}" does not end`, {
+      code: 'stray_server',
+      hint: `end it by hand, then remove the directory: process ${first.join(', ')}`,
+    });
+  }
+  return postmaster ?? first[0];
+}
+
+async function untilNone(dataDirectory: string): Promise<boolean> {
+  for (const until = Date.now() + patience; Date.now() < until; await sleep(50))
+    if ((await serversIn(dataDirectory)).length === 0) return true;
+  return false;
+}
+
+/** The processes named postgres that work in this directory, which must be one itself and no link to another. */
+async function serversIn(dataDirectory: string): Promise<number[]> {
+  const ours = await lstat(dataDirectory).catch(() => undefined);
+  if (ours === undefined || !ours.isDirectory()) return [];
+  const found: number[] = [];
+  for (const name of await readdir('/proc').catch(() => [])) {
+    if (!/^\d+$/.test(name)) continue;
+    const command = await readFile(`/proc/${name}/comm`, 'utf8').catch(() => '');
+    const works = await stat(`/proc/${name}/cwd`).catch(() => undefined);
+    if (command.trim() === 'postgres' && works?.dev === ours.dev && works.ino === ours.ino)
+      found.push(Number(name));
+  }
+  return found;
+}
+
+async function notedPostmaster(dataDirectory: string): Promise<number | undefined> {
+  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '');
+  const pid = Number.parseInt(text, 10);
+  return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * A restore drill: a backup is restored into a directory of its own, a private PostgreSQL recovers it, everything in
+ * it is looked at, and all of it is removed. Whatever goes wrong on the way is the drill's result.
+ */
+import { hostname } from 'node:os';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { DrillCheck, DrillRecord } from '../control/drill-records.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
+import { withReaderLock } from '../system/file-lock.ts';
+import { resolveBackup, type RestorePlan } from '../recovery/resolve-backup.ts';
+import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
+import { restoreBackup } from '../restore/restore-backup.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
+import {
+  formatRecoveryTarget,
+  type RecoveryTarget,
+  type RecoveryTargetTimeline,
+} from '../recovery/recovery-target.ts';
+import { readAssertions, type Assertion } from './assertions.ts';
+import type { DrillReport } from './drill-report.ts';
+import { failedChecks } from './failed-checks.ts';
+import { inspectServer } from './inspect-server.ts';
+import { removeAbandoned } from './abandoned-drills.ts';
+import { DrillServer } from './drill-server.ts';
+import { findPrograms } from './server-programs.ts';
+import { expectedBytes, requireDrillSpace } from './drill-space.ts';
+import { refuseUnsafeDirectory } from './safe-directory.ts';
+import { withScratch, type ScratchDirectory } from './scratch.ts';
+import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
+
+export interface DrillOptions {
+  cluster: string;
+  clusterDirectory: string;
+  /** An id, a name or a directory; undefined: the newest that leads to the target. */
+  which: string | undefined;
+  target: RecoveryTarget;
+  timeline: RecoveryTargetTimeline;
+  drillDirectory: string;
+  /** The directory of PostgreSQL's programs; undefined: they are looked for. */
+  programs: string | undefined;
+  /** shared_preload_libraries that recovery needs. */
+  preload: string;
+  /** A file of SQL; undefined: none. */
+  assertions: string | undefined;
+  /** Milliseconds. */
+  assertionTimeout: number;
+  /** Milliseconds for all of it. */
+  timeout: number;
+  restoreCommand: string;
+  jobs: number;
+  /** Who runs it; undefined: this host's name. */
+  worker: string | undefined;
+  signal: AbortSignal;
+  report: DrillReport;
+}
+
+export interface DrilledServer extends DrillRecord {
+  /** Of the failure, where there is one. */
+  error: HoldfastError | undefined;
+}
+
+/** @throws where it is interrupted from outside, and nothing else */
+export async function runDrill(options: DrillOptions): Promise<DrilledServer> {
+  const record = newRecord(options);
+  const timeUp = AbortSignal.timeout(Math.min(options.timeout, longestTimer));
+  const signal = AbortSignal.any([options.signal, timeUp]);
+  let error: HoldfastError | undefined;
+  try {
+    await rehearse({ ...options, signal }, record);
+    error = failedChecks(record);
+  } catch (thrown) {
+    options.signal.throwIfAborted();
+    error = timeUp.aborted ? tookTooLong(options.timeout) : asFailure(thrown);
+  }
+  const failure = error && { code: error.code, message: error.message, hint: error.hint };
+  return { ...record, finishedAt: new Date(), failure, error };
+}
+
+const longestTimer = 2 ** 31 - 1;
+
+async function rehearse(options: DrillOptions, record: DrillRecord): Promise<void> {
+  const { drillDirectory, report } = options;
+  const assertions = await readAssertions(options.assertions);
+  for (const leftover of await removeAbandoned(drillDirectory)) report.removed(leftover);
+  const choice = await resolveBackup({ ...options, despiteMissingWal: false });
+  // Recovery fetches WAL that might expire with the backup.
+  await withReaderLock(choice.backup.meta, () => rehearseWith(choice, assertions, options, record));
+}
+
+async function rehearseWith(
+  choice: RestorePlan,
+  assertions: readonly Assertion[],
+  options: DrillOptions,
+  record: DrillRecord,
+): Promise<void> {
+  const { drillDirectory, report } = options;
+  const { description, directory } = choice.backup;
+  const name = basename(directory);
+  record.backup = { ...description, name };
+  const programs = await findPrograms(choice.backup, options.programs);
+  await refuseUnsafeDirectory(drillDirectory); // to read the WAL may take hours
+
+  const { clusterDirectory, target, signal } = options;
+  report.phase('reading', `the WAL since ${description.startLsn}`);
+  const limit = await findWalLimit({ choice, clusterDirectory, target, signal, onSegment: report.segment });
+  const recovery = recoveryOf(options, choice, limit);
+
+  const expected = expectedBytes(description);
+  const what = { cluster: options.cluster, backup: name, expected };
+  await withScratch(drillDirectory, what, async (scratch) => {
+    try {
+      await requireDrillSpace(drillDirectory, scratch.directory, expected);
+      await restoreInto(scratch, choice, recovery, options, record);
+      const plan = { programs, recovery, assertions, required: limit.required };
+      await recover(scratch, choice.backup, plan, options, record).catch((error: unknown) => {
+        throw limit.tablespace === undefined ? error : endedEarly(error, limit.tablespace);
+      });
+      if (limit.tablespace !== undefined) record.checks.push(leftOut(limit.tablespace));
+    } finally {
+      report.phase('removing', scratch.directory);
+      await scratch.remove();
+    }
+  });
+}
+
+async function restoreInto(
+  scratch: ScratchDirectory,
+  { backup, fromBackup }: RestorePlan,
+  recovery: RecoveryChoice,
+  options: DrillOptions,
+  record: DrillRecord,
+): Promise<void> {
+  const { signal, report, jobs } = options;
+  const began = performance.now();
+  report.phase('restoring', String(record.backup?.name));
+  await restoreBackup({
+    lease: undefined,
+    backup,
+    directory: scratch.data,
+    moved: await tablespacesInto(scratch, backup),
+    asWere: false,
+    recovery,
+    fromBackup,
+    jobs,
+    onProgress(done, expected) {
+      signal.throwIfAborted();
+      report.progress(done, expected);
+    },
+  });
+  record.restoreSeconds = secondsSince(began);
+}
+
+/** All of them: where they were, the cluster itself may have them still. */
+async function tablespacesInto(
+  scratch: ScratchDirectory,
+  backup: StoredBackup,
+): Promise<ReadonlyMap<string, string>> {
+  const map = await readFile(join(backup.meta, 'tablespace_map')).catch(() => Buffer.alloc(0));
+  return new Map(parseTablespaceMap(map, majorOf(backup)).map(({ oid }) => [oid, scratch.tablespace(oid)]));
+}
+
+interface RecoveryPlan {
+  programs: string;
+  recovery: RecoveryChoice;
+  assertions: readonly Assertion[];
+  required: WalLimit['required'];
+}
+
+async function recover(
+  scratch: ScratchDirectory,
+  backup: StoredBackup,
+  { assertions, ...plan }: RecoveryPlan,
+  options: DrillOptions,
+  record: DrillRecord,
+): Promise<void> {
+  const { signal, report, preload } = options;
+  signal.throwIfAborted();
+  const major = majorOf(backup);
+  report.phase('recovering', `to ${record.target}, with PostgreSQL ${major}`);
+  const server = await DrillServer.prepare({
+    ...plan,
+    scratch,
+    major,
+    preload,
+    signal,
+    onSegment: report.segment,
+  });
+  // What waits for an answer of the server fails as soon as that ends.
+  const end = () => void server.end().catch(() => undefined);
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    const began = performance.now();
+    await server.start();
+    record.recoverySeconds = secondsSince(began);
+    await inspectServer({ ...options, scratch, server, major, backup, assertions }, record);
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener('abort', end);
+    await server.end();
+  }
+}
+
+/** To the end of the timeline that was chosen, and of the WAL that was read. */
+function recoveryOf(
+  { target, timeline, restoreCommand }: DrillOptions,
+  { path, lacksHistory }: RestorePlan,
+  { last }: WalLimit,
+): RecoveryChoice {
+  const fetch = lacksHistory ? `HOLDFAST_DESPITE_MISSING_WAL=1 ${restoreCommand}` : restoreCommand;
+  return {
+    target,
+    timeline: path.at(-1)?.timeline ?? timeline,
+    action: 'promote',
+    standby: false,
+    restoreCommand: limitedTo(last, fetch),
+    endCommand: '',
+    noArchiving: true,
+  };
+}
+
+function leftOut({ location, lsn }: CreatedTablespace): DrillCheck {
+  const detail = `not from ${lsn} on, where a tablespace was created in "${location}"`;
+  return { check: 'all WAL replayed', ok: true, skipped: true, detail, problems: [], seconds: 0 };
+}
+
+/** The codes of a recovery that has met the end of the WAL. */
+const tooEarly = ['recovery_failed', 'target_not_reached'];
+
+function endedEarly(thrown: unknown, { location, lsn }: CreatedTablespace): unknown {
+  if (!(thrown instanceof HoldfastError) || !tooEarly.includes(thrown.code ?? '')) return thrown;
+  return new HoldfastError(
+    'failed',
+    `${thrown.message}; WAL was replayed up to ${lsn} only, where a tablespace was created in "${location}"`,
+    { code: 'tablespace_created', hint: 'drill a backup that was made since, which has it', cause: thrown },
+  );
+}
+
+function newRecord({ cluster, target, timeline, worker }: DrillOptions): DrillRecord {
+  const where = timeline === 'latest' ? '' : `, timeline ${timeline}`;
+  return {
+    cluster,
+    backup: undefined,
+    worker: worker ?? hostname(),
+    startedAt: new Date(),
+    finishedAt: new Date(),
+    target: `${formatRecoveryTarget(target)}${where}`,
+    serverVersion: null,
+    restoreSeconds: null,
+    recoverySeconds: null,
+    bytes: null,
+    recoveredTo: null,
+    lastTransactionAt: null,
+    checks: [],
+    failure: undefined,
+  };
+}
+
+function tookTooLong(timeout: number): HoldfastError {
+  return new HoldfastError('failed', `the drill was not over after ${timeout / 1000} s`, {
+    code: 'drill_timeout',
+    hint: 'drill_timeout of the cluster is how long one may take',
+  });
+}
+
+function asFailure(thrown: unknown): HoldfastError {
+  if (thrown instanceof HoldfastError) return thrown;
+  return new HoldfastError('failed', messageOf(thrown), { code: 'drill_failed', cause: thrown });
+}
+
+function majorOf({ description }: StoredBackup): number {
+  return Number.parseInt(description.serverVersion, 10);
+}
+
+function secondsSince(began: number): number {
+  return Math.round(performance.now() - began) / 1000;
+}

@@ -1,0 +1,69 @@
+/** Why a private server did not get through recovery, from what it said. Pure. */
+import { HoldfastError } from '../errors.ts';
+
+interface Explanation {
+  says: RegExp;
+  code: string;
+  hint: string;
+}
+
+const unreached = {
+  code: 'target_not_reached',
+  hint: 'the archive ends before the target, or the target never was',
+};
+
+const explanations: Explanation[] = [
+  {
+    says: /No space left on device|could not (?:extend|write).*only wrote/,
+    code: 'no_room',
+    hint: 'replay needs more room than was expected: make room, or choose another drill_directory',
+  },
+  {
+    says: /resource manager with ID \d+ not registered/,
+    code: 'recovery_failed',
+    hint: 'an extension has written this WAL: name its library in drill_preload of the cluster',
+  },
+  {
+    says: /could not (?:load library|access file)/,
+    code: 'recovery_failed',
+    hint: 'the libraries in drill_preload of the cluster have to be installed here',
+  },
+  {
+    says: /recovery ended before configured recovery target was reached/,
+    ...unreached,
+  },
+  {
+    says: /WAL ends before (?:end of online backup|consistent recovery point)|could not locate required checkpoint record/,
+    code: 'recovery_failed',
+    hint: 'WAL that the backup needs could not be had: see what "holdfast wal fetch" said, and whether the user that owns the restored files may read the repository',
+  },
+  {
+    says: /could not (?:map anonymous shared memory|create shared memory segment)|out of shared memory/,
+    code: 'recovery_failed',
+    hint: 'this host has too little memory for a small server, or too many prepared transactions were to be recovered',
+  },
+];
+
+const mostSaid = 6;
+
+/** `log`: in English. */
+export function explainServer(log: string): HoldfastError {
+  const lines = log.trimEnd().split('\n');
+  const fatal = lines.filter((line) => /\b(?:FATAL|PANIC):/.test(line));
+  // What restore_command says has neither a time nor a process of its own.
+  const fetched = lines.findLast((line) => line.startsWith('holdfast: '));
+  const why = fatal.map((line) => line.replace(/^.*?\b(?:FATAL|PANIC):\s*/, '')).at(0);
+  const said = why ?? lines.slice(-mostSaid).join('; ');
+  const known = explanations.find(({ says }) => says.test(fatal.length > 0 ? fatal.join('\n') : log));
+  const fetchFailed = fetched === undefined ? '' : `; ${fetched}`;
+  return new HoldfastError('failed', `PostgreSQL does not get through recovery: ${said}${fetchFailed}`, {
+    code: known?.code ?? 'recovery_failed',
+    hint: known?.hint ?? 'restore it by hand ("holdfast restore --to DIR") and see what the server says',
+  });
+}
+
+/** Up to 12 a server that does not get to its target opens all the same. @throws HoldfastError `target_not_reached` */
+export function refuseUnreached(log: string): void {
+  if (!/\bLOG: {2}recovery stopping /.test(log))
+    throw new HoldfastError('failed', 'recovery ended before the target was reached', unreached);
+}

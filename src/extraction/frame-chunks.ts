@@ -1,0 +1,55 @@
+/** What is in one frame of a tar: directories, and pieces of files. Pure. */
+import type { FrameEntry } from '../repository/frame-index.ts';
+import { parseHeader, tarPadding, type TarMember } from '../repository/tar.ts';
+
+export interface ExtractedChunk {
+  name: string;
+  /** Of the whole file, bytes. */
+  size: number;
+  /** Where in the file this piece belongs. */
+  at: number;
+  data: Buffer;
+  mode: number;
+  /** The member's header, where it is in this frame. */
+  header: TarMember | undefined;
+}
+
+export interface FrameContents {
+  directories: TarMember[];
+  pieces: ExtractedChunk[];
+}
+
+/** `bytes`: the frame, decompressed. @throws RangeError saying what is wrong with it */
+export function contentsOf(bytes: Buffer, { continues }: Pick<FrameEntry, 'continues'>): FrameContents {
+  const contents: FrameContents = { directories: [], pieces: [] };
+  let at = 0;
+  if (continues !== undefined) {
+    const { name, left, size, mode } = continues;
+    if (continues.at + left !== size) throw new RangeError(`the index contradicts itself about "${name}"`);
+    const data = bytes.subarray(0, left);
+    contents.pieces.push({ name, size, at: continues.at, data, mode, header: undefined });
+    at = left > bytes.length ? bytes.length : left + tarPadding(size);
+  }
+  while (at < bytes.length) {
+    const { member, dataAt } = parseHeader(bytes, at);
+    if (member === undefined) {
+      refuseRest(bytes.subarray(dataAt));
+      break;
+    }
+    const { name, size, mode } = member;
+    if (name.endsWith('/')) {
+      contents.directories.push(member);
+      at = dataAt;
+      continue;
+    }
+    const data = bytes.subarray(dataAt, dataAt + size);
+    contents.pieces.push({ name, size, at: 0, data, mode, header: member });
+    at = dataAt + size + tarPadding(size);
+  }
+  return contents;
+}
+
+/** After the archive's end there are only zeros. */
+function refuseRest(bytes: Buffer): void {
+  if (bytes.some((byte) => byte !== 0)) throw new RangeError('something follows the end of the tar archive');
+}

@@ -1,0 +1,44 @@
+/** Reads frames of a stored tar and decompresses them; zstd checks their content checksums on the way. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { decompressHere } from '../repository/compressed-here.ts';
+import type { FrameEntry } from '../repository/frame-index.ts';
+import { firstFrame } from '../repository/zstd-frames.ts';
+
+/** With one file open, as frames come in the order of the tars. */
+export class FrameFiles {
+  readonly #directory: string;
+  #open: { tar: string; fd: number } | undefined;
+  #compressed = Buffer.alloc(0);
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** @throws Error saying what is wrong with it */
+  read({ tar, offset, length, size }: FrameEntry): Buffer {
+    const fd = this.#fileOf(tar);
+    if (this.#compressed.length < length) this.#compressed = Buffer.allocUnsafeSlow(length);
+    const compressed = this.#compressed.subarray(0, length);
+    const read = readSync(fd, compressed, 0, length, offset);
+    if (read < length) throw new RangeError(`the file ends after ${fstatSync(fd).size} bytes`);
+    // What the frame says of itself decides how much memory zstd takes.
+    const frame = firstFrame(compressed);
+    if (frame?.length !== length || frame.size !== size)
+      throw new RangeError('the zstd frame is not the one of the index');
+    return decompressHere(compressed, size);
+  }
+
+  close(): void {
+    if (this.#open !== undefined) closeSync(this.#open.fd);
+    this.#open = undefined;
+  }
+
+  #fileOf(tar: string): number {
+    if (this.#open?.tar !== tar) {
+      this.close();
+      this.#open = { tar, fd: openSync(join(this.#directory, tar), 'r') };
+    }
+    return this.#open.fd;
+  }
+}

@@ -1,0 +1,29 @@
+/** What a monitoring system should know of who this control database is, and of its repositories. */
+import type { Finding, HealthInput } from './findings.ts';
+
+export function identityFindings(
+  { identity, repositories, missing }: Pick<HealthInput, 'identity' | 'repositories' | 'missing'>,
+  age: (seconds: number) => string,
+): Finding[] {
+  const findings: Finding[] = [];
+  if (identity?.confirmed === false)
+    findings.push({
+      severity: 'critical',
+      object: 'control database',
+      message: `it rests: it is a restored copy or a promoted standby of the one in charge (origin ${identity.origin}, not ${identity.confirmedOrigin}); run "holdfast adopt" if it is in charge from now on`,
+    });
+  for (const { name, problem } of repositories)
+    if (problem !== null)
+      findings.push({
+        severity: 'critical',
+        object: `cluster ${name}`,
+        message: `nothing is written to its repository: ${problem}`,
+      });
+  for (const { id, cluster, ago } of missing)
+    findings.push({
+      severity: 'critical',
+      object: `cluster ${cluster}`,
+      message: `backup ${id} is complete and has not expired, but is not in the repository (missed for ${age(ago)}); if it is gone for good, run "SELECT forget_copy(${id}, 'why')" as an operator`,
+    });
+  return findings;
+}

@@ -1,0 +1,186 @@
+/**
+ * Puts a backup's label and map into a data directory that somebody else's copy restored, once they are known to
+ * belong together. Without the label PostgreSQL would recover such a copy wrongly and not notice.
+ */
+import { access, readFile, rm, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseBackupLabel } from '../postgres/backup-label.ts';
+import { parseControlFile } from '../postgres/pg-control.ts';
+import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
+import type { LabelledBackup } from './labelled-backup.ts';
+import { labelMismatch, type CopyToMatch } from '../repository/label-match.ts';
+import { addToAutoConf } from '../recovery/auto-conf.ts';
+import type { Creation } from '../recovery/created-tablespaces.ts';
+import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
+import { lookAheadOfCopy } from './look-ahead-of-copy.ts';
+import { targetSettings } from '../recovery/recovery-settings.ts';
+import { serverLock } from '../postgres/postmaster.ts';
+import { refuseOthers, writeLabelFiles, type Ownership } from './write-label.ts';
+
+export interface PlacedLabel {
+  /** The files that are in place now. */
+  files: string[];
+  /** A postmaster.pid that came along with the copy, and is removed. */
+  removed: string | undefined;
+  /** Where recovery is going to look for the tablespaces: copies of them have to be there by then. */
+  tablespaces: { oid: string; location: string; exists: boolean }[];
+  /** Those that recovery is going to create; one character a byte. */
+  created: Creation[];
+  /** How far the WAL has been looked through for those; undefined: up to where recovery ends. */
+  lookedTo: string | undefined;
+}
+
+export interface PlaceOptions {
+  /** Of the cluster, in a repository that may have its WAL. */
+  clusterDirectory?: string | undefined;
+  /** Where recovery is to end, just before it. */
+  stopBefore?: bigint | undefined;
+}
+
+/** @throws HoldfastError, and then nothing has been changed */
+export async function placeLabel(
+  backup: LabelledBackup,
+  dataDirectory: string,
+  { clusterDirectory, stopBefore }: PlaceOptions = {},
+): Promise<PlacedLabel> {
+  const ownership = ownershipIn(dataDirectory, await directoryStats(dataDirectory));
+  const lock = await refuseServer(dataDirectory);
+  const copy = await readCopy(dataDirectory);
+  refuseMismatch(copy, backup, dataDirectory);
+  await refuseOthers(dataDirectory, backup);
+  const tablespaces = await lookAtTablespaces(backup);
+  const { walSegmentSize } = copy.control;
+  const { created, lookedTo, toTarget } = await lookAheadOfCopy({
+    backup,
+    directory: dataDirectory,
+    walSegmentSize,
+    clusterDirectory,
+    stopBefore,
+  });
+
+  if (stopBefore !== undefined) await setStop(dataDirectory, stopBefore, ownership);
+  const files = await writeLabelFiles(dataDirectory, backup, ownership);
+  const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
+  if (removed !== undefined) await rm(removed, { force: true });
+  return { files, removed, tablespaces, created, lookedTo: toTarget ? undefined : lookedTo };
+}
+
+/** Recovery ends there, whatever the copy's own configuration says of targets. */
+async function setStop(directory: string, lsn: bigint, { mode, owner }: Ownership): Promise<void> {
+  const settings = targetSettings({
+    target: { kind: 'lsn', lsn, exclusive: true },
+    timeline: undefined,
+    action: 'promote',
+  });
+  const comment = 'holdfast place';
+  const owned: FileOwnership = { owner, fileMode: mode, directoryMode: 0o700 };
+  await addToAutoConf({ directory, settings, comment, owned });
+  await writeOwned(join(directory, 'recovery.signal'), Buffer.alloc(0), owned, { sync: true });
+}
+
+async function directoryStats(dataDirectory: string): Promise<Stats> {
+  const stats = await stat(dataDirectory).catch((error: unknown) => {
+    throw notADataDirectory(dataDirectory, messageOf(error));
+  });
+  if (!stats.isDirectory()) throw notADataDirectory(dataDirectory, 'it is a file');
+  return stats;
+}
+
+async function readCopy(dataDirectory: string): Promise<CopyToMatch> {
+  const read = (name: string) =>
+    readFile(join(dataDirectory, name)).catch((error: unknown) => {
+      throw notADataDirectory(dataDirectory, messageOf(error));
+    });
+  const major = Number.parseInt((await read('PG_VERSION')).toString('latin1'), 10);
+  const bytes = await read('global/pg_control');
+  try {
+    return { major, control: parseControlFile(bytes) };
+  } catch (error) {
+    throw new HoldfastError(
+      'failed',
+      `"${join(dataDirectory, 'global/pg_control')}" cannot be used: ${messageOf(error)}`,
+      {
+        code: 'copy_unusable',
+        hint: 'restore the copy again, or take it from another backup',
+        cause: error,
+      },
+    );
+  }
+}
+
+function refuseMismatch(copy: CopyToMatch, backup: LabelledBackup, dataDirectory: string): void {
+  const { id, label } = backup.description;
+  const reason = labelMismatch(copy, backup.description, parseBackupLabel(backup.label));
+  if (reason === undefined) return;
+  throw new HoldfastError(
+    'failed',
+    `"${dataDirectory}" is not a copy of backup ${id} "${label}": ${reason}`,
+    {
+      code: 'copy_mismatch',
+      hint: 'find the backup that was running while the copy was made: "holdfast status --all", or the label directory',
+    },
+  );
+}
+
+async function refuseServer(dataDirectory: string): Promise<'none' | 'stale'> {
+  const lock = await serverLock(dataDirectory);
+  switch (lock.state) {
+    case 'none':
+    case 'stale':
+      return lock.state;
+    case 'running':
+      throw new HoldfastError('failed', `a server is running on "${dataDirectory}" (process ${lock.pid})`, {
+        code: 'server_running',
+        hint: 'a label belongs into a restored copy that has not been started yet',
+      });
+    case 'unclear':
+      throw new HoldfastError(
+        'failed',
+        `"${dataDirectory}" has a postmaster.pid of process ${lock.pid}, which ${lock.alive ? 'is alive' : 'may run in another container'}`,
+        {
+          code: 'server_running',
+          hint: 'make sure that it is no server on this directory, remove postmaster.pid, and try again',
+        },
+      );
+  }
+}
+
+async function lookAtTablespaces({
+  description,
+  tablespaceMap,
+}: LabelledBackup): Promise<PlacedLabel['tablespaces']> {
+  const mapped =
+    tablespaceMap === null
+      ? []
+      : parseTablespaceMap(tablespaceMap, Number.parseInt(description.serverVersion, 10));
+  return Promise.all(
+    mapped.map(async ({ oid, location }) => {
+      const exists = await access(location).then(
+        () => true,
+        () => false,
+      );
+      return { oid, location: location.toString(), exists };
+    }),
+  );
+}
+
+/** As PostgreSQL's own files there: the directory's owner, and readable by its group where the directory is. */
+function ownershipIn(dataDirectory: string, { uid, gid, mode }: Stats): Ownership {
+  const us = process.getuid?.();
+  if (us !== undefined && us !== 0 && us !== uid) {
+    throw new HoldfastError('failed', `"${dataDirectory}" belongs to another user (${uid})`, {
+      code: 'wrong_user',
+      hint: 'run this as that user, or as root: the server must be able to read what is put there',
+    });
+  }
+  return { mode: (mode & 0o050) === 0o050 ? 0o640 : 0o600, owner: us === 0 ? { uid, gid } : undefined };
+}
+
+function notADataDirectory(path: string, reason: string): HoldfastError {
+  return new HoldfastError('failed', `"${path}" is not a PostgreSQL data directory: ${reason}`, {
+    code: 'not_a_data_directory',
+    hint: 'give the directory that the copy was restored to, with PG_VERSION and global/pg_control in it',
+  });
+}

@@ -1,0 +1,112 @@
+/** Puts backup_label and tablespace_map into a directory: byte for byte, durably, and never over other ones. */
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { temporaryName } from '../system/temporary-files.ts';
+import { fsyncDirectory } from '../system/durable-files.ts';
+import type { LabelEntry } from '../repository/label-entry.ts';
+
+export type LabelFiles = Pick<LabelEntry, 'label' | 'tablespaceMap'>;
+
+export interface Ownership {
+  mode: number;
+  /** undefined: ourselves. */
+  owner: { uid: number; gid: number } | undefined;
+}
+
+/** The directory itself, but not its parents: a mistyped path is not made true. */
+export async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return;
+    throw new HoldfastError('failed', `the directory "${path}" cannot be made: ${messageOf(error)}`, {
+      cause: error,
+    });
+  });
+}
+
+/** Returns the paths; identical files that are there already are left alone. */
+export async function writeLabelFiles(
+  directory: string,
+  files: LabelFiles,
+  ownership: Ownership = { mode: 0o600, owner: undefined },
+): Promise<string[]> {
+  await refuseOthers(directory, files);
+  const paths = [join(directory, 'backup_label')];
+  // The map first: without it a label would send recovery into the wrong tablespaces.
+  if (files.tablespaceMap !== null) {
+    const map = join(directory, 'tablespace_map');
+    paths.push(map);
+    await writeOnce(map, files.tablespaceMap, ownership);
+  }
+  await writeOnce(join(directory, 'backup_label'), files.label, ownership);
+  await fsyncDirectory(directory);
+  return paths;
+}
+
+/** @throws HoldfastError `other_label_present` */
+export async function refuseOthers(directory: string, files: LabelFiles): Promise<void> {
+  for (const [name, wanted] of [
+    ['backup_label', files.label],
+    ['tablespace_map', files.tablespaceMap],
+  ] as const) {
+    const path = join(directory, name);
+    const present = await contentOf(path);
+    if (present === undefined || (wanted !== null && present.equals(wanted))) continue;
+    throw otherLabel(
+      path,
+      wanted === null ? 'exists, and this backup has none' : 'exists already and is different',
+    );
+  }
+}
+
+async function contentOf(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function otherLabel(path: string, how: string): HoldfastError {
+  return new HoldfastError('failed', `"${path}" ${how}`, {
+    code: 'other_label_present',
+    hint: 'it belongs to another backup: choose another directory, or make sure that this is the right one and remove the file',
+  });
+}
+
+/** The whole file or none, also after a crash: written under another name first, then linked to its own. */
+async function writeOnce(path: string, bytes: Buffer, { mode, owner }: Ownership): Promise<void> {
+  if ((await contentOf(path))?.equals(bytes) === true) return;
+  // PostgreSQL's tools pass over such a name, should this process be killed.
+  const temporary = join(dirname(path), temporaryName(`pgsql_tmp.${basename(path)}`));
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(bytes);
+      if (owner !== undefined) await file.chown(owner.uid, owner.gid);
+      await file.chmod(mode);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await linkTo(temporary, path);
+  } catch (error) {
+    if (error instanceof HoldfastError) throw error;
+    throw new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, { cause: error });
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+/** Unlike rename, link never replaces a file; where the file system has no links, rename has to do. */
+async function linkTo(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw otherLabel(to, 'has been written by somebody else at this moment');
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS' && code !== 'EOPNOTSUPP') throw error;
+    await rename(from, to);
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Runs the program that sends files off-site. It is never run twice at a time, not even after its starter was killed:
+ * it inherits a lock of its own, and what limits its time, timeout(1), lives as long as it does.
+ */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { beside, canHold, linkRefused, noFollow, within } from '../system/held-directory.ts';
+import { makeLock } from '../repository/repository-owner.ts';
+import { withoutSecrets } from '../system/program-environment.ts';
+
+export interface SyncProgram {
+  /** The program and its first arguments. */
+  command: readonly string[];
+  /** Added to them. */
+  args: readonly string[];
+  /** Its working directory. */
+  directory: string;
+  /** Where its lock and its output are. */
+  place: string;
+  /** Milliseconds; 0: no limit. */
+  timeout: number;
+  signal: AbortSignal | undefined;
+}
+
+/** Seconds from the first signal to SIGKILL. */
+const grace = 10;
+/** timeout(1) when it ran out, and where it had to use SIGKILL, of which it dies itself. */
+const ranOut = [124, 137, 'SIGKILL'];
+/** Bytes of what it said last. */
+const tail = 2000;
+
+/** @throws HoldfastError `sync_failed`, `sync_timeout` */
+export async function runSyncProgram(program: SyncProgram): Promise<void> {
+  const output = await openOutput(join(program.place, 'output'));
+  try {
+    const began = performance.now();
+    const status = await runLocked(program, output);
+    if (status === 0) return;
+    program.signal?.throwIfAborted();
+    const [name] = program.command;
+    const said = await lastLine(join(program.place, 'output'));
+    const took = performance.now() - began;
+    if (program.timeout > 0 && took >= program.timeout && ranOut.includes(status ?? '')) {
+      throw new HoldfastError(
+        'failed',
+        `the sync program "${name}" took longer than ${program.timeout / 1000} s${said}`,
+        {
+          code: 'sync_timeout',
+          hint: 'it was ended: see why it hangs, or give it more time (sync_timeout of the cluster)',
+        },
+      );
+    }
+    throw new HoldfastError('failed', `the sync program "${name}" ended with ${status}${said}`, {
+      code: 'sync_failed',
+      hint: `all that it said is in "${join(program.place, 'output')}"`,
+    });
+  } finally {
+    await output.close();
+  }
+}
+
+function openOutput(path: string): Promise<FileHandle> {
+  const { O_WRONLY, O_CREAT, O_TRUNC } = constants;
+  return beside(path, (file) => open(file, O_WRONLY | O_CREAT | O_TRUNC | noFollow, 0o600)).catch(
+    (error: unknown) => {
+      throw linkRefused(error, path);
+    },
+  );
+}
+
+/** As root, the lock and the working directory are those that are open here, whatever is put in their places. */
+async function runLocked(program: SyncProgram, output: FileHandle): Promise<number | string | null> {
+  const lock = join(program.place, 'program');
+  if (!canHold()) return run(program, { output, lock });
+  const held = await beside(lock, async (file) => {
+    await makeLock(file);
+    return open(file, constants.O_RDONLY | noFollow);
+  });
+  try {
+    return await within(program.directory, (directory) =>
+      run({ ...program, directory }, { output, lock: '/proc/self/fd/3', held }),
+    );
+  } finally {
+    await held.close();
+  }
+}
+
+function run(
+  { command, args, directory, timeout, signal }: SyncProgram,
+  { output, lock, held }: { output: FileHandle; lock: string; held?: FileHandle },
+): Promise<number | string | null> {
+  // Without a fork the program itself is what timeout(1) waits for, also where it ignores the first signal.
+  const limited = [`--kill-after=${grace}`, String(timeout / 1000), 'flock', '--no-fork', lock];
+  return new Promise((resolve, reject) => {
+    const child = spawn('timeout', [...limited, ...command, ...args], {
+      cwd: directory,
+      env: withoutSecrets(process.env),
+      stdio: ['ignore', output.fd, output.fd, ...(held === undefined ? [] : [held.fd])],
+    });
+    const end = () => child.kill('SIGTERM');
+    signal?.addEventListener('abort', end, { once: true });
+    if (signal?.aborted === true) end();
+    child.once('error', (error) => {
+      signal?.removeEventListener('abort', end);
+      reject(
+        new HoldfastError('failed', `timeout(1) cannot be run: ${messageOf(error)}`, {
+          code: 'sync_failed',
+          hint: 'it is part of coreutils, and flock(1) of util-linux: both have to be on the PATH',
+        }),
+      );
+    });
+    child.once('exit', (status, killedBy) => {
+      signal?.removeEventListener('abort', end);
+      const wasEnded = ranOut.includes(status ?? '') || signal?.aborted === true;
+      void (wasEnded ? endGroup(Number(child.pid)) : Promise.resolve()).then(() =>
+        resolve(status ?? killedBy),
+      );
+    });
+  });
+}
+
+/** timeout(1) waits for the program alone; what that has started is in the same group, and has as long to end. */
+async function endGroup(group: number): Promise<void> {
+  const deadline = performance.now() + grace * 1000;
+  while (performance.now() < deadline) {
+    if (!reaches(group, 0)) return;
+    await sleep(100);
+  }
+  reaches(group, 'SIGKILL');
+}
+
+function reaches(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-group, signal);
+  } catch {
+    return false;
+  }
+}
+async function lastLine(file: string): Promise<string> {
+  const text = (await readFile(file)).subarray(-tail).toString('utf8');
+  const line = text.trimEnd().split('\n').at(-1)?.trim() ?? '';
+  return line === '' ? '' : `: ${line}`;
+}

@@ -1,0 +1,69 @@
+/** Whether label, pg_control and description of a backup belong together, once all of it has been read. */
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseBackupLabel, type BackupLabel } from '../postgres/backup-label.ts';
+import { parseLsn } from '../postgres/lsn.ts';
+import { parseControlFile } from '../postgres/pg-control.ts';
+import type { Manifest } from '../postgres/read-manifest.ts';
+import { parseTablespaceMap, type MappedTablespace } from '../postgres/tablespace-map.ts';
+import { parseSegmentName } from '../postgres/wal-segment.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { labelMismatch } from '../repository/label-match.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
+
+/** `files`: PG_VERSION, global/pg_control, backup_label, and tablespace_map where there is one. @throws HoldfastError `backup_damaged` */
+export function refuseWrongFiles(
+  files: ReadonlyMap<string, Buffer>,
+  manifest: Manifest,
+  backup: StoredBackup,
+): void {
+  const reason = wrongFiles(files, manifest, backup);
+  if (reason === undefined) return;
+  throw new HoldfastError('failed', `"${backup.directory}" cannot be restored: ${reason}`, {
+    code: 'backup_damaged',
+    hint: 'restore another backup: "holdfast verify --all" says which ones are sound',
+  });
+}
+
+/** Why they do not belong together; undefined when they do. */
+export function wrongFiles(
+  files: ReadonlyMap<string, Buffer>,
+  manifest: Manifest | undefined,
+  { description }: StoredBackup,
+): string | undefined {
+  const file = (name: string) => files.get(name) ?? Buffer.alloc(0);
+  try {
+    const major = Number.parseInt(file('PG_VERSION').toString('latin1'), 10);
+    const control = parseControlFile(file('global/pg_control'));
+    const label = parseBackupLabel(file('backup_label'));
+    return (
+      labelMismatch({ major, control }, description, label) ??
+      wrongDescription(description, label, manifest) ??
+      strayTar(description, parseTablespaceMap(file('tablespace_map'), major))
+    );
+  } catch (error) {
+    return `of pg_control, backup_label and tablespace_map, one does not make sense: ${messageOf(error)}`;
+  }
+}
+
+/** What recovery depends on is said in more than one place: all of them have to agree. */
+function wrongDescription(
+  { startWal, stopWal, stopLsn, timeline, walSegmentSize }: RepositoryBackup,
+  label: BackupLabel,
+  manifest: Manifest | undefined,
+): string | undefined {
+  const contradiction = (what: string) => `backup.json contradicts ${what}: one of them is damaged`;
+  if (label.startWal !== startWal || label.startTimeline !== timeline) return contradiction('backup_label');
+  const range = manifest?.walRanges.at(-1);
+  if (range !== undefined && range.end !== stopLsn) return contradiction('backup_manifest');
+  // A stop at the very beginning of a segment is the end of the one before.
+  const number = (parseLsn(stopLsn) - 1n) / BigInt(walSegmentSize);
+  if (parseSegmentName(stopWal, walSegmentSize).number !== number) return contradiction('itself');
+  return undefined;
+}
+
+/** Nothing says where its files belong. */
+function strayTar({ tars }: RepositoryBackup, mapped: readonly MappedTablespace[]): string | undefined {
+  const expected = ['base.tar.zst', ...mapped.map(({ oid }) => `${oid}.tar.zst`)];
+  const stray = tars.find(({ name }) => !expected.includes(name));
+  return stray && `${stray.name} is of no tablespace that is in tablespace_map`;
+}

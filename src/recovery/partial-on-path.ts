@@ -1,0 +1,53 @@
+/** A segment that recovery lacks, and that the archive has as .partial only. */
+import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
+import { continuationsOf, isPartialOnly, type PartialOnly } from '../repository/partial-segment.ts';
+import type { RequiredWal } from './required-wal.ts';
+import type { ArchiveContents, WalSpan } from './wal-path.ts';
+
+/** Behind the last segment of those that follow each other; undefined: there is none, or the target is before it. */
+export async function partialOnWay(
+  clusterDirectory: string,
+  needs: RequiredWal,
+  { histories }: ArchiveContents,
+): Promise<PartialOnly | undefined> {
+  if (!isWanted(needs)) return undefined;
+  const names = namesOf(needs);
+  if (names.some((name) => needs.segments.has(name))) return undefined;
+  for (const segment of names) {
+    if (!(await isPartialOnly(clusterDirectory, segment))) continue;
+    const later = continuationsOf(segment, histories, needs.backup.walSegmentSize).map((one) => ({
+      ...one,
+      isThere: needs.segments.has(one.segment),
+    }));
+    return { segment, clusterDirectory, continuation: later.find(({ isThere }) => isThere) ?? later[0] };
+  }
+  return undefined;
+}
+
+function nextNumber({ backup: { stopWal, walSegmentSize }, coverage: { last } }: RequiredWal): bigint {
+  return last === undefined
+    ? parseSegmentName(stopWal, walSegmentSize).number
+    : parseSegmentName(last, walSegmentSize).number + 1n;
+}
+
+/** As recovery asks for them, that of the newest timeline first. */
+function namesOf(needs: RequiredWal): string[] {
+  const { walSegmentSize } = needs.backup;
+  const number = nextNumber(needs);
+  const begin = number * BigInt(walSegmentSize);
+  const has = (span: WalSpan) =>
+    span.begin < begin + BigInt(walSegmentSize) && (span.end === undefined || span.end > begin);
+  return needs.path
+    .filter(has)
+    .map(({ timeline }) => segmentName({ timeline, number }, walSegmentSize))
+    .toReversed();
+}
+
+function isWanted(needs: RequiredWal): boolean {
+  const { backup, target, coverage, archivedAt } = needs;
+  if (coverage.last === undefined) return true; // the backup needs it
+  if (target.kind === 'immediate') return false;
+  if (target.kind === 'lsn') return (target.lsn - 1n) / BigInt(backup.walSegmentSize) >= nextNumber(needs);
+  if (target.kind !== 'time' || archivedAt === undefined) return true;
+  return BigInt(archivedAt.getTime()) * 1000n < target.at.microseconds;
+}

@@ -1,0 +1,74 @@
+/** Whether the WAL that a restore needs is there. Pure, but for the times of files that it is given. */
+import { formatLsn } from '../postgres/lsn.ts';
+import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { formatTime, type RecoveryTarget } from './recovery-target.ts';
+import { fileFor, type Coverage, type WalSpan } from './wal-path.ts';
+
+export interface RequiredWal {
+  backup: Pick<RepositoryBackup, 'id' | 'startWal' | 'stopWal' | 'walSegmentSize'>;
+  target: RecoveryTarget;
+  /** The timelines of recovery, oldest first. */
+  path: readonly WalSpan[];
+  /** What there is, in the archive or beside the backup. */
+  segments: ReadonlySet<string>;
+  /** From the last segment of the backup on. */
+  coverage: Coverage;
+  /** When the last of those was archived, where it was. */
+  archivedAt: Date | undefined;
+}
+
+/** What is in the way of the target; undefined: nothing that can be known before. */
+export function missingWal(needs: RequiredWal): string | undefined {
+  const { backup, target, segments, coverage, archivedAt } = needs;
+  const { startWal, stopWal, walSegmentSize } = backup;
+  const absent = segmentRange(startWal, stopWal, walSegmentSize).find(
+    (name) => !segments.has(name) && !segments.has(onPath(name, needs)),
+  );
+  if (absent !== undefined)
+    return `backup ${backup.id} needs the WAL from ${startWal} to ${stopWal}, and ${absent} is not there`;
+  if (target.kind === 'immediate') return undefined;
+
+  const { last, hole } = coverage;
+  if (target.kind === 'lsn') {
+    const reached = last === undefined ? -1n : parseSegmentName(last, walSegmentSize).number;
+    if ((target.lsn - 1n) / BigInt(walSegmentSize) <= reached) return undefined;
+    const where = hole === undefined ? `the archive ends with ${last}` : `${hole} is missing in the archive`;
+    return `${where}, before ${formatLsn(target.lsn)}`;
+  }
+  if (hole === undefined) return undefined;
+  if (target.kind !== 'time') return `${hole} is missing in the archive: recovery would end there`;
+  // A transaction that ended before a segment was archived may still be in the next one, but not the other way round.
+  if (archivedAt !== undefined && BigInt(archivedAt.getTime()) * 1000n >= target.at.microseconds)
+    return undefined;
+  return `${hole} is missing in the archive, before ${formatTime(target.at)}`;
+}
+
+/** The segment that recovery reads there: where the timeline was left within it, that of the next one. */
+function onPath(name: string, { backup: { walSegmentSize }, path }: RequiredWal): string {
+  return fileFor(parseSegmentName(name, walSegmentSize).number, path, walSegmentSize);
+}
+
+/** Why the target may not be reached, although nothing is missing; undefined: it will be, as far as can be known. */
+export function doubtAbout(needs: RequiredWal & { archived: ReadonlySet<string> }): string | undefined {
+  const { backup, target, coverage, archivedAt, archived } = needs;
+  if (target.kind === 'immediate' || target.kind === 'lsn') return undefined;
+  // What the backup brought itself may lead to the archive's first segment, where archiving came later.
+  if (coverage.last === undefined || !archived.has(coverage.last))
+    return `the archive has no WAL from the end of backup ${backup.id} on: recovery ends there`;
+  if (target.kind !== 'time' || archivedAt === undefined) return undefined;
+  if (BigInt(archivedAt.getTime()) * 1000n >= target.at.microseconds) return undefined;
+  return `the archive ends with ${coverage.last}, archived at ${archivedAt.toISOString()}, before ${formatTime(target.at)}: where nothing was committed after that time, and archived by then, PostgreSQL ends the recovery with an error`;
+}
+
+/** Those of the backup's own segments that the archive does not have. */
+export function notArchived({
+  backup,
+  archived,
+}: {
+  backup: RequiredWal['backup'];
+  archived: ReadonlySet<string>;
+}): string[] {
+  const { startWal, stopWal, walSegmentSize } = backup;
+  return segmentRange(startWal, stopWal, walSegmentSize).filter((name) => !archived.has(name));
+}

@@ -1,0 +1,146 @@
+/**
+ * Which backup to restore for a target: the newest one that had ended before it, on a timeline that leads to the
+ * target's. Which one is the newest, its place in the WAL says before its date does. Pure: from what the repository has.
+ */
+import { endsOf, newestFirst, type OrderedBackup } from '../postgres/backup-order.ts';
+import { isOnWay, spansTo } from '../postgres/timeline-history.ts';
+import { HoldfastError } from '../errors.ts';
+import { formatLsn, parseLsn } from '../postgres/lsn.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { formatTime, type RecoveryTarget, type RecoveryTargetTimeline } from './recovery-target.ts';
+import { newestTimeline, type ArchiveContents, type WalSpan } from './wal-path.ts';
+
+export type BackupCandidate = Pick<
+  RepositoryBackup,
+  'id' | 'timeline' | 'startedAt' | 'stoppedAt' | 'startLsn' | 'stopLsn'
+> &
+  Partial<Pick<RepositoryBackup, 'systemIdentifier'>>;
+
+export interface SelectionCriteria {
+  target: RecoveryTarget;
+  timeline: RecoveryTargetTimeline;
+}
+
+export interface SelectedBackup<T> {
+  backup: T;
+  /** The timelines of recovery, oldest first. */
+  path: WalSpan[];
+  /** Newer backups that lie on other timelines. */
+  passedOver: T[];
+}
+
+/** @throws HoldfastError `no_backup_for_target` saying why none of them will do */
+export function selectBackup<T extends BackupCandidate>(
+  backups: readonly T[],
+  wish: SelectionCriteria,
+  histories: ArchiveContents['histories'],
+): SelectedBackup<T> {
+  const inOrder = inTheirOrder(backups, histories);
+  const ended = endsIn(backups, histories);
+  const passedOver: T[] = [];
+  for (const backup of inOrder) {
+    const path = pathFrom(backup, wish.timeline, histories);
+    if (reasonAgainst(backup, path, wish, ended(backup)) === undefined) return { backup, path, passedOver };
+    if (!leadsThrough(path, backup)) passedOver.push(backup);
+  }
+  const nearest = inOrder.at(-1);
+  const why =
+    nearest && reasonAgainst(nearest, pathFrom(nearest, wish.timeline, histories), wish, ended(nearest));
+  throw new HoldfastError('failed', explain(nearest, why), {
+    code: 'no_backup_for_target',
+    hint: 'choose a later target, another --target-timeline, or see what there is: "holdfast restore --list"; a copy that others made is restored by hand',
+  });
+}
+
+/**
+ * Why this backup cannot reach the target; undefined: it can, as far as its own place is concerned. `ended`: when, as
+ * endsIn() says; undefined: nobody knows.
+ */
+export function reasonAgainst(
+  backup: BackupCandidate,
+  path: readonly WalSpan[],
+  { target }: SelectionCriteria,
+  ended: Date | undefined,
+): string | undefined {
+  if (!leadsThrough(path, backup)) {
+    const last = path.at(-1)?.timeline;
+    return `it ends at ${backup.stopLsn} on timeline ${backup.timeline}, which is not on the way to timeline ${last}`;
+  }
+  if (target.kind === 'time') {
+    if (ended === undefined)
+      return `it is dated ${backup.stoppedAt}, before others that lie before it: the clock was behind, and nothing tells when it ended`;
+    if (BigInt(ended.getTime()) * 1000n > target.at.microseconds)
+      return `it ended at ${ended.toISOString()}, after ${formatTime(target.at)}`;
+  }
+  if (target.kind === 'lsn' && parseLsn(backup.stopLsn) > target.lsn)
+    return `it ended at ${backup.stopLsn}, after ${formatLsn(target.lsn)}`;
+  return undefined;
+}
+
+/** The timelines that recovery of this backup goes through, oldest first. */
+export function pathFrom(
+  backup: BackupCandidate,
+  timeline: RecoveryTargetTimeline,
+  histories: ArchiveContents['histories'],
+): WalSpan[] {
+  if (timeline === 'current') return spansTo(backup.timeline, histories);
+  return spansTo(timeline === 'latest' ? newestTimeline(backup.timeline, histories) : timeline, histories);
+}
+
+/** Whether the backup had ended before its timeline was left. */
+export function leadsThrough(path: readonly WalSpan[], backup: BackupCandidate): boolean {
+  return isOnWay({ timeline: backup.timeline, stopLsn: parseLsn(backup.stopLsn) }, path);
+}
+
+function explain(nearest: BackupCandidate | undefined, reason: string | undefined): string {
+  if (nearest === undefined) return 'the repository has no backup of this cluster';
+  return `no backup will do for this target; of the oldest one, ${nearest.id}: ${reason}`;
+}
+
+/** Newest first. */
+function inTheirOrder<T extends BackupCandidate>(
+  backups: readonly T[],
+  histories: ArchiveContents['histories'],
+): T[] {
+  const { ordered, systemIdentifier } = orderable(backups);
+  return newestFirst(ordered, { histories, systemIdentifier }).map(({ backup }) => backup);
+}
+
+/**
+ * When each of them had ended. undefined: it is dated before one began that lies before it, so the clock was behind, and
+ * it may bring a recovery to a time what came after that time.
+ */
+export function endsIn<T extends BackupCandidate>(
+  backups: readonly T[],
+  histories: ArchiveContents['histories'],
+): (backup: T) => Date | undefined {
+  const { ordered, systemIdentifier } = orderable(backups);
+  const begun = ordered.map((one) => ({ ...one, stoppedAt: new Date(one.backup.startedAt) }));
+  const lastBegin = endsOf(begun, { histories, systemIdentifier });
+  const ends = new Map(
+    begun.map((one) => {
+      const end = new Date(one.backup.stoppedAt);
+      return [one.backup, lastBegin(one) > end ? undefined : end];
+    }),
+  );
+  return (backup) => ends.get(backup);
+}
+
+interface Orderable<T> {
+  ordered: (OrderedBackup & { backup: T; isAhead: boolean })[];
+  systemIdentifier: string | undefined;
+}
+
+function orderable<T extends BackupCandidate>(backups: readonly T[]): Orderable<T> {
+  const now = Date.now();
+  const ordered = backups.map((backup) => ({
+    backup,
+    id: backup.id,
+    systemIdentifier: backup.systemIdentifier ?? '',
+    timeline: backup.timeline,
+    stopLsn: parseLsn(backup.stopLsn),
+    stoppedAt: new Date(backup.stoppedAt),
+    isAhead: Date.parse(backup.stoppedAt) > now,
+  }));
+  return { ordered, systemIdentifier: ordered.at(-1)?.systemIdentifier };
+}

@@ -1,0 +1,46 @@
+/** Whether a copy of a data directory was made during a backup: pure, from what both say. */
+import { formatLsn, parseLsn } from '../postgres/lsn.ts';
+import type { BackupLabel } from '../postgres/backup-label.ts';
+import type { ControlFile } from '../postgres/pg-control.ts';
+import type { BackupDescription } from './label-entry.ts';
+
+export interface CopyToMatch {
+  /** What PG_VERSION says. */
+  major: number;
+  control: ControlFile;
+}
+
+/** Why they do not belong together; undefined when they do. */
+export function labelMismatch(
+  copy: CopyToMatch,
+  description: BackupDescription,
+  label: BackupLabel,
+): string | undefined {
+  const { control } = copy;
+  const major = Number.parseInt(description.serverVersion, 10);
+  const stopLsn = parseLsn(description.stopLsn);
+
+  if (copy.major !== major) return `the copy is of PostgreSQL ${copy.major}, the backup of ${major}`;
+  if (control.systemIdentifier !== description.systemIdentifier) {
+    return `the copy has the system identifier ${control.systemIdentifier}, the backup ${description.systemIdentifier}: they are of different clusters`;
+  }
+  if (label.startLsn !== parseLsn(description.startLsn)) {
+    return `backup_label begins at ${formatLsn(label.startLsn)}, but the backup at ${description.startLsn}`;
+  }
+  if (control.checkpointLsn < label.checkpointLsn) {
+    return `the copy's latest checkpoint is at ${formatLsn(control.checkpointLsn)}, before the backup's at ${formatLsn(label.checkpointLsn)}: it was made before this backup began`;
+  }
+  if (control.checkpointLsn > stopLsn) {
+    return `the copy's latest checkpoint is at ${formatLsn(control.checkpointLsn)}, after the backup's end at ${description.stopLsn}: it was made after this backup, or a server has run on it`;
+  }
+  // A standby goes over to its primary's new timeline during a backup; a primary has only one.
+  const mayBeLater = label.backupFrom === 'standby' && control.timeline > label.startTimeline;
+  if (control.timeline !== label.startTimeline && !mayBeLater) {
+    return `the copy is on timeline ${control.timeline}, the backup on ${label.startTimeline}`;
+  }
+  const expected = label.backupFrom === 'standby' ? 'in archive recovery' : 'in production';
+  if (control.state !== expected) {
+    return `the copy's server was "${control.state}", not "${expected}": it was not running then, or a server has run on the copy`;
+  }
+  return undefined;
+}

@@ -1,0 +1,194 @@
+/**
+ * Expires what a cluster's retention policy does not keep: backups first, then the WAL that only they needed. One
+ * expiry of a cluster at a time, on whatever host; one that was killed is finished by the next.
+ */
+import { join } from 'node:path';
+import { standing, useRepository } from '../chores/repository-use.ts';
+import { recordExpiringWal } from '../control/retention-rows.ts';
+import { HoldfastError } from '../errors.ts';
+import { makeDurableDirectory } from '../system/held-directory.ts';
+import { moveLatestAway } from '../repository/expired-backup.ts';
+import { removeLease } from '../repository/lease.ts';
+import { withLock } from '../system/file-lock.ts';
+import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
+import { removeArchived } from '../repository/wal-archive.ts';
+import type { ListedCandidate } from './expiry-candidates.ts';
+import { acceptTime } from './judge-clock.ts';
+import type { DecidedBackup } from './decide-backups.ts';
+import { finishEarlier, previewEarlier, type Relisted } from './finish-earlier.ts';
+import { bringHoldsTogether } from './hold-files.ts';
+import { isLeased } from './leases.ts';
+import { gatherAgain, gatherInput, planFor, type ExpiryPlan, type RetentionInput } from './expiry-plan.ts';
+import { removeOne, type ExpireOptions } from './remove-backup.ts';
+import { expiredRunsOf, type ExpiredRun } from './wal-runs.ts';
+
+export interface ExpiryResult {
+  cluster: string;
+  /** As JSON; undefined: there is none that is enabled, and nothing has been looked at. */
+  policy: string | undefined;
+  /** What has gone, or would go. */
+  gone: DecidedBackup<ListedCandidate>[];
+  stays: DecidedBackup<ListedCandidate>[];
+  wal: ExpiredRun[];
+  /** Backups that an earlier expiry had begun to remove. */
+  finished: string[];
+  /** Backups with which an earlier expiry had begun, and which are held by now. */
+  relisted: Relisted[];
+  bytes: number;
+  /** Copies that could not be removed. */
+  problems: string[];
+}
+
+/** @throws HoldfastError `locked` where another expiry is at work; whatever cannot be read, and then nothing goes */
+export async function expireCluster(options: ExpireOptions): Promise<ExpiryResult> {
+  const { cluster, clusterDirectory, control, dryRun } = options;
+  if (dryRun) return preview(options);
+  const seen = await control((db) => gatherInput(db, question(options)));
+  if (seen === undefined) return nothing(cluster);
+  const use = { cluster, clusterDirectory, control };
+  // Where nobody has a repository, there is only a place for the lock: without owner.json, it is none.
+  if ((await useRepository(use, `expiry of cluster ${cluster}`)) === 'unused')
+    await makeDurableDirectory(clusterDirectory);
+  return withLock(clusterDirectory, { shared: false, wait: 0 }, () => expireLocked(options)).catch(
+    (error: unknown) => {
+      if (!(error instanceof HoldfastError) || error.code !== 'locked') throw error;
+      throw new HoldfastError('failed', `another expiry of cluster ${cluster} is at work`, {
+        code: 'locked',
+        hint: 'wait for it: what it leaves, the next one removes',
+        cause: error,
+      });
+    },
+  );
+}
+
+async function preview(options: ExpireOptions): Promise<ExpiryResult> {
+  const seen = await options.control((db) => gatherInput(db, question(options)));
+  if (seen === undefined) return nothing(options.cluster);
+  const reading = new Set<string>();
+  for (const { backup } of going(planFor(seen)).filter(isStored))
+    if (await isRead(seen, backup.name)) reading.add(backup.name);
+  const plan = await planForWal(seen, reading);
+  return { ...outcome(seen, plan, []), ...(await previewEarlier(options)) };
+}
+
+async function expireLocked(options: ExpireOptions): Promise<ExpiryResult> {
+  const { control, clusterDirectory, log, signal } = options;
+  const lookNow = async () => {
+    await bringHoldsTogether(options);
+    return control((db) => gatherInput(db, question(options)));
+  };
+  const before = await lookNow();
+  if (before === undefined) return nothing(options.cluster);
+  await acceptTime(before, options);
+  for (const path of before.leases.over) await removeLease(path).catch(() => undefined); // it counts for nothing
+  const { finished, relisted, bytes: freed } = await finishEarlier(options);
+  const seen = relisted.length === 0 ? before : await lookNow();
+  if (seen === undefined) return { ...nothing(options.cluster), finished, relisted, bytes: freed };
+
+  const reading = new Set<string>();
+  const refused = new Map<string, string>();
+  const problems: string[] = [];
+  let bytes = freed;
+  const first = planFor(seen);
+  await moveLatestAway(clusterDirectory, new Set(going(first).map(({ backup }) => backup.name)));
+  for (const decided of going(first)) {
+    signal.throwIfAborted();
+    const result = await removeOne(decided, seen, options);
+    if (result.state === 'read') reading.add(decided.backup.name);
+    else if (result.state === 'refused') refused.set(decided.backup.name, result.reason);
+    else bytes += result.bytes;
+    if (result.state === 'refused' && result.failed) problems.push(result.reason);
+    log.info(result.state === 'gone' ? 'expired a backup' : 'left a backup', {
+      cluster: seen.cluster,
+      backup: decided.backup.name,
+      reason: result.state === 'refused' ? result.reason : decided.reasons.join('; '),
+    });
+  }
+
+  const latest = await control((db) => gatherAgain(db, seen));
+  const { wal } = await planForWal(latest, reading, refused);
+  const plan = { backups: planFor(seen, reading, refused).backups, wal };
+  signal.throwIfAborted();
+  bytes += await removeWal(plan, seen, options);
+  return { ...outcome(seen, plan, problems), finished, relisted, bytes };
+}
+
+/** Adds to `reading` what stays by itself, but is read at this moment while WAL after it would go. */
+async function planForWal(
+  seen: RetentionInput,
+  reading: Set<string>,
+  refused?: ReadonlyMap<string, string>,
+): Promise<ExpiryPlan> {
+  const { backups, wal } = planFor(seen, reading, refused);
+  const gone = wal.filter(({ goes, file }) => goes && !file.endsWith('.history'));
+  const last = gone.reduce((latest, { file }) => (file.slice(8) > latest ? file.slice(8) : latest), '');
+  const isFollowed = ({ stopWal }: ListedCandidate) => stopWal.slice(8) < last;
+  for (const { backup } of backups.filter((one) => !one.goes && isStored(one) && isFollowed(one.backup)))
+    // A restore leaves its lease before it ends.
+    if (
+      (await isRead(seen, backup.name)) ||
+      (await isLeased(seen.clusterDirectory, backup.name, seen.leases))
+    )
+      reading.add(backup.name);
+  return planFor(seen, reading, refused);
+}
+
+/** Each timeline's from its beginning on, so that a killed expiry leaves no hole; histories last. */
+async function removeWal(
+  plan: ExpiryPlan,
+  { cluster, clusterDirectory }: RetentionInput,
+  options: ExpireOptions,
+): Promise<number> {
+  const files = plan.wal.filter(({ goes }) => goes).map(({ file }) => file);
+  if (files.length === 0) return 0;
+  await standing(options);
+  const runs = expiredRunsOf(plan.wal).filter(({ goes }) => goes);
+  await options.control((db) =>
+    recordExpiringWal(
+      db,
+      runs.map((run) => ({ cluster, ...run })),
+    ),
+  );
+  const [histories, others] = [true, false].map((wanted) =>
+    files.filter((file) => file.endsWith('.history') === wanted),
+  );
+  const bytes = await removeArchived(clusterDirectory, [...(others ?? []), ...(histories ?? [])]);
+  options.log.info('expired WAL', { cluster, files: files.length, bytes });
+  return bytes;
+}
+
+async function isRead({ clusterDirectory }: RetentionInput, name: string): Promise<boolean> {
+  const meta = metaDirectory(join(backupsDirectory(clusterDirectory), name));
+  return withLock(meta, { shared: false, wait: 0 }, async () => false).catch((error: unknown) => {
+    if (error instanceof HoldfastError && error.code === 'locked') return true;
+    throw error;
+  });
+}
+
+function question({ cluster, clusterDirectory, unknown, clockIsRight, deleteCommand }: ExpireOptions) {
+  return { cluster, clusterDirectory, unknown, clockIsRight, deletes: deleteCommand !== undefined };
+}
+
+function going({ backups }: ExpiryPlan): DecidedBackup<ListedCandidate>[] {
+  return backups.filter(({ goes }) => goes);
+}
+
+function isStored({ backup }: DecidedBackup<ListedCandidate>): boolean {
+  return backup.method === 'copy';
+}
+
+function outcome({ cluster, policy }: RetentionInput, plan: ExpiryPlan, problems: string[]): ExpiryResult {
+  return {
+    ...nothing(cluster),
+    policy: policy.definition,
+    gone: going(plan),
+    stays: plan.backups.filter(({ goes }) => !goes),
+    wal: expiredRunsOf(plan.wal),
+    problems,
+  };
+}
+
+function nothing(cluster: string): ExpiryResult {
+  const found = { gone: [], stays: [], wal: [], finished: [], relisted: [] };
+  return { cluster, policy: undefined, ...found, bytes: 0, problems: [] };
+}

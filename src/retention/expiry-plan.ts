@@ -1,0 +1,251 @@
+/**
+ * What would expire now, and why everything else stays: read from the control database and the repository, decided,
+ * and nothing done. Whatever cannot be read is an error, and then nothing expires.
+ */
+import type { Connection } from '../database/connection.ts';
+import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';
+import {
+  damagedBackups,
+  knownBackups,
+  retentionOf,
+  startingBackups,
+  type KnownBackup,
+  type RetentionPolicy,
+} from '../control/retention-rows.ts';
+import { HoldfastError } from '../errors.ts';
+import { parseLsn } from '../postgres/lsn.ts';
+import { entryName } from '../repository/label-entry.ts';
+import { findLeftovers } from '../repository/unfinished-backup.ts';
+import {
+  isElsewhere,
+  isUnderWay,
+  otherCandidate,
+  storedCandidate,
+  unlessAhead,
+  type ListedCandidate,
+  type ExpiryInput,
+  type StoredCopy,
+} from './expiry-candidates.ts';
+import { decideBackups, type DecidedBackup } from './decide-backups.ts';
+import { leapOf, refuseLeap, windowsOf } from './judge-clock.ts';
+import { clocksDiffer, type DatedEvidence } from './clock-leap.ts';
+import { decideWal, type OldestNeededWal, type DecidedWalFile } from './decide-wal.ts';
+import { unknownHolds } from './hold-files.ts';
+import { leasedBeginnings, leaseLasts, lookAtLeases, type LeasedWal } from './leases.ts';
+import { timelinesToReach } from './timelines-to-reach.ts';
+import { listAllBackups, readArchivedFiles, type ArchiveContent } from './repository-content.ts';
+
+/** What was read, in one go. */
+export interface RetentionInput {
+  cluster: string;
+  clusterDirectory: string;
+  /** On the database's clock. */
+  now: Date;
+  /** For how long the rules keep what is younger, in milliseconds. */
+  windows: number[];
+  policy: RetentionPolicy;
+  candidates: ListedCandidate[];
+  archive: ArchiveContent | undefined;
+  underWay: OldestNeededWal[];
+  /** Of restored servers. */
+  leases: LeasedWal;
+  /** Why no WAL may go at this moment. */
+  walMustWait: string | undefined;
+}
+
+export interface ExpiryPlan {
+  backups: DecidedBackup<ListedCandidate>[];
+  wal: DecidedWalFile[];
+}
+
+/** undefined: there is no policy, or none that is enabled. @throws HoldfastError for whatever cannot be read */
+export async function gatherInput(
+  db: Connection,
+  question: ExpiryInput,
+): Promise<RetentionInput | undefined> {
+  const { cluster, clusterDirectory } = question;
+  const { now, policy: written } = await retentionOf(db, cluster);
+  if (written === undefined) return undefined;
+  refuseOtherClock(now);
+  const windows = windowsOf(written, now);
+  const policy = { ...written, recoverSince: earlier(written.recoverSince) };
+  // What is starting moves on to what is known, so it comes before that. The database comes before the repository: what
+  // is published meanwhile is no candidate, and newer than all that are.
+  const starting = await startingBackups(db, cluster);
+  const known = await knownBackups(db, cluster);
+  const damaged = await damagedBackups(db, cluster);
+  const held = await heldRequests(db, cluster);
+  const stored = await listAllBackups(clusterDirectory);
+  const archive = await readArchivedFiles(clusterDirectory);
+  refuseMissing(clusterDirectory, known, archive);
+  const clock = { cluster, clusterDirectory, now, windows, stored: stored.map(stopOf), archive };
+  if (!question.clockIsRight) await refuseLeap(db, clock);
+  const trusted = async () =>
+    question.clockIsRight ||
+    (await leapOf(db, { ...clock, windows: [...windows, leaseLasts] })) === undefined;
+  const leases = await lookAtLeases(clusterDirectory, now, trusted);
+  const candidates = [
+    ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
+    ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
+  ].map((candidate) => unlessAhead(candidate, now));
+  return {
+    cluster,
+    clusterDirectory,
+    now,
+    windows,
+    policy,
+    candidates: await Promise.all(
+      candidates.map(async (one) => withLeases(await withUnknownHolds(one, clusterDirectory, held), leases)),
+    ),
+    archive,
+    leases,
+    underWay: [
+      ...beginningsOf(
+        known.filter(({ state }) => isUnderWay(state)),
+        archive,
+      ),
+      ...leasedBeginnings(leases, archive?.identity.systemIdentifier, candidates),
+    ],
+    walMustWait: leases.unknown ?? (await whyWait(clusterDirectory, starting, known)),
+  };
+}
+
+function stopOf({ description }: StoredCopy): DatedEvidence {
+  return { at: new Date(description.stoppedAt), what: `the end of backup ${entryName(description)}` };
+}
+
+async function withUnknownHolds(
+  candidate: ListedCandidate,
+  clusterDirectory: string,
+  held: readonly HeldRequest[],
+): Promise<ListedCandidate> {
+  const backup = { ...candidate, startLsn: candidate.startText };
+  return { ...candidate, held: [...candidate.held, ...(await unknownHolds(clusterDirectory, backup, held))] };
+}
+
+/** What is recovered from it reads the WAL after it. */
+function withLeases(candidate: ListedCandidate, { valid }: LeasedWal): ListedCandidate {
+  const reasons = valid
+    .filter(({ lease }) => candidate.method === 'copy' && lease.backup === candidate.name)
+    .map(({ reason }) => reason);
+  if (reasons.length === 0) return candidate;
+  return { ...candidate, held: [...candidate.held, ...reasons], isRead: true };
+}
+
+/** The same, with what has begun since then: removing backups takes its time. */
+export async function gatherAgain(db: Connection, seen: RetentionInput): Promise<RetentionInput> {
+  const { cluster, clusterDirectory, archive, now } = seen;
+  const starting = await startingBackups(db, cluster);
+  const known = await knownBackups(db, cluster);
+  // A restore from a copy elsewhere has none of these locked.
+  const untrusted = () => Promise.resolve(false);
+  const leases = await lookAtLeases(clusterDirectory, now, untrusted, seen.leases.over);
+  const begun = known.filter(
+    ({ state, stoppedAt }) =>
+      isUnderWay(state) || (state === 'complete' && stoppedAt !== null && stoppedAt > now),
+  );
+  return {
+    ...seen,
+    underWay: [
+      ...seen.underWay,
+      ...beginningsOf(begun, archive),
+      // Whatever backup it is of: that may have gone since.
+      ...leasedBeginnings(leases, archive?.identity.systemIdentifier, []),
+    ],
+    walMustWait: leases.unknown ?? (await whyWait(clusterDirectory, starting, known)),
+  };
+}
+
+function beginningsOf(
+  requests: readonly KnownBackup[],
+  archive: ArchiveContent | undefined,
+): OldestNeededWal[] {
+  return requests
+    .filter(({ systemIdentifier }) => systemIdentifier === archive?.identity.systemIdentifier)
+    .map(({ id, timeline, startLsn }) => ({ id, timeline, startLsn: parseLsn(startLsn) }));
+}
+
+/** `reading`: the names of those that turned out to be read at this moment; `refused`: that the database keeps, and why. */
+export function planFor(
+  { candidates, policy, archive, underWay, walMustWait }: RetentionInput,
+  reading: ReadonlySet<string> = new Set(),
+  refused: ReadonlyMap<string, string> = new Map(),
+): ExpiryPlan {
+  const asFound = candidates.map((candidate) => {
+    const why = reading.has(candidate.name) ? 'it is being read' : refused.get(candidate.name);
+    if (why === undefined) return candidate;
+    return {
+      ...candidate,
+      held: [...candidate.held, why],
+      isRead: candidate.isRead || reading.has(candidate.name),
+    };
+  });
+  if (archive === undefined) return { backups: decideBackups(asFound, policy, []), wal: [] };
+  const { histories, files, archivedAt, identity } = archive;
+  const { systemIdentifier, walSegmentSize: segmentSize } = identity;
+  const ours = asFound.filter((candidate) => candidate.systemIdentifier === systemIdentifier);
+  const known = { files, histories, archivedAt, backups: ours, underWay };
+  const branches = timelinesToReach({ ...known, recoverSince: policy.recoverSince }).map((timeline) => ({
+    timeline,
+    histories,
+    systemIdentifier,
+  }));
+  const backups = decideBackups(asFound, policy, branches);
+  const staying = backups.filter(({ goes, backup }) => !goes && ours.includes(backup));
+  // What is read may be on its way to any timeline.
+  const recoverSince = ours.some(({ isRead }) => isRead) ? null : policy.recoverSince;
+  const timelines = timelinesToReach({ ...known, recoverSince });
+  const wal = decideWal({ files, histories, staying, underWay, timelines, segmentSize });
+  if (walMustWait === undefined) return { backups, wal };
+  return {
+    backups,
+    wal: wal.map((file) => (file.goes ? { ...file, goes: false, reason: walMustWait } : file)),
+  };
+}
+
+function refuseOtherClock(now: Date): void {
+  const difference = Math.abs(Date.now() - now.getTime());
+  if (difference <= clocksDiffer) return;
+  throw new HoldfastError(
+    'failed',
+    `the clocks differ by ${Math.round(difference / 60_000)} minutes: the database's says ${now.toISOString()}`,
+    { code: 'clocks_differ', hint: 'nothing expires until both clocks are right' },
+  );
+}
+
+/** What the clocks of servers and archives may be wrong by counts for the window. */
+function earlier(time: Date | null): Date | null {
+  return time && new Date(time.getTime() - clocksDiffer);
+}
+
+/** A file system that is not mounted looks like a repository with nothing in it. */
+function refuseMissing(
+  clusterDirectory: string,
+  known: readonly KnownBackup[],
+  archive: ArchiveContent | undefined,
+): void {
+  const copy = known.find(({ method, state }) => method === 'copy' && state === 'complete');
+  if (archive !== undefined || copy === undefined) return;
+  throw new HoldfastError(
+    'failed',
+    `"${clusterDirectory}" is no repository, and backup ${copy.id} was copied to one`,
+    {
+      code: 'repository_unreadable',
+      hint: 'name the right one with --repository or HOLDFAST_REPOSITORY, and see that its file system is mounted: until then nothing expires',
+    },
+  );
+}
+
+/** Where a backup begins has to be known before WAL goes that it might need. */
+async function whyWait(
+  clusterDirectory: string,
+  starting: readonly number[],
+  known: readonly KnownBackup[],
+): Promise<string | undefined> {
+  if (starting.length > 0) return `backup ${starting[0]} is starting: it is not known where it begins`;
+  const unfinished = (await findLeftovers(clusterDirectory)).filter(({ writerIsGone }) => !writerIsGone);
+  const stranger = unfinished.find(
+    ({ id }) => !known.some((request) => request.id === id && isUnderWay(request.state)),
+  );
+  return stranger && `backup ${stranger.name} is unfinished, and this database does not know it`;
+}

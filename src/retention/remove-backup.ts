@@ -1,0 +1,138 @@
+/**
+ * Removes one backup: noted in the control database first, then off every list for good, then its files. What a killed
+ * expiry has left is finished by the next (finish-earlier.ts).
+ */
+import { join } from 'node:path';
+import { standing } from '../chores/repository-use.ts';
+import type { Connection } from '../database/connection.ts';
+import { beginExpiry, endExpiry, type ExpiringBackup } from '../control/retention-rows.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { forgetBackup, removeFiles, unlistBackup } from '../repository/expired-backup.ts';
+import { withLock } from '../system/file-lock.ts';
+import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
+import { forgetElsewhere, storedHolds } from '../repository/stored-holds.ts';
+import { whyUnknownHolds } from './decide-holds.ts';
+import { isLeased } from './leases.ts';
+import type { DecidedBackup } from './decide-backups.ts';
+import { runDeleteCommand } from './delete-command.ts';
+import type { ListedCandidate } from './expiry-candidates.ts';
+import type { RetentionInput } from './expiry-plan.ts';
+
+export interface ExpireOptions {
+  cluster: string;
+  clusterDirectory: string;
+  control: <T>(work: (db: Connection) => Promise<T>) => Promise<T>;
+  /** Only say what would go. */
+  dryRun: boolean;
+  /** Also what is in the repository and this database knows nothing of. */
+  unknown: boolean;
+  /** Somebody says so. */
+  clockIsRight: boolean;
+  deleteCommand: readonly string[] | undefined;
+  log: Log;
+  signal: AbortSignal;
+}
+
+/** read: somebody is at it. refused: the database keeps it, or the delete command failed. */
+export type RemovalResult =
+  | { state: 'gone'; bytes: number }
+  | { state: 'read' }
+  | { state: 'refused'; reason: string; failed: boolean };
+
+/** @throws HoldfastError where another control database has taken the repository over meanwhile */
+export async function removeOne(
+  decided: DecidedBackup<ListedCandidate>,
+  seen: RetentionInput,
+  options: ExpireOptions,
+): Promise<RemovalResult> {
+  await standing(options);
+  const expiring = recordOf(decided, seen);
+  return decided.backup.method === 'copy'
+    ? removeStored(expiring, seen, options)
+    : removeElsewhere(decided.backup, seen, expiring, options);
+}
+
+async function removeStored(
+  expiring: ExpiringBackup,
+  seen: RetentionInput,
+  options: ExpireOptions,
+): Promise<RemovalResult> {
+  const { clusterDirectory } = seen;
+  const meta = metaDirectory(join(backupsDirectory(clusterDirectory), expiring.backup));
+  let refusal: string | undefined;
+  try {
+    await withLock(meta, { shared: false, wait: 0 }, async () => {
+      refusal = await heldMeanwhile(expiring, seen);
+      if (refusal !== undefined) return;
+      refusal = await options.control((db) => beginExpiry(db, expiring));
+      if (refusal === undefined) await unlistBackup(clusterDirectory, expiring.backup, expiring);
+    });
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'locked') return { state: 'read' };
+    throw error;
+  }
+  if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
+  return { state: 'gone', bytes: await finishExpiry(expiring, options) };
+}
+
+/** Whoever places a hold now, in whatever database, has to wait for us; what is over has been removed before. */
+async function heldMeanwhile(
+  expiring: ExpiringBackup,
+  { clusterDirectory, leases }: RetentionInput,
+): Promise<string | undefined> {
+  const [first] = await storedHolds(clusterDirectory, { ...expiring, name: expiring.backup });
+  if (first !== undefined) return whyUnknownHolds(first);
+  // A restore that has ended since then has left it while it had the backup's lock.
+  return (await isLeased(clusterDirectory, expiring.backup, leases))
+    ? 'it has just been restored'
+    : undefined;
+}
+
+/** Of one that is off the lists, and noted. */
+export async function finishExpiry(
+  expiring: ExpiringBackup,
+  { control, clusterDirectory }: Pick<ExpireOptions, 'control' | 'clusterDirectory'>,
+): Promise<number> {
+  const bytes = await removeFiles(clusterDirectory, expiring.backup);
+  await control((db) => endExpiry(db, expiring, { bytes, problem: null }));
+  await forgetBackup(clusterDirectory, expiring.backup);
+  return bytes;
+}
+
+async function removeElsewhere(
+  backup: ListedCandidate,
+  seen: RetentionInput,
+  expiring: ExpiringBackup,
+  { control, clusterDirectory, deleteCommand = [], cluster, signal }: ExpireOptions,
+): Promise<RemovalResult> {
+  const refusal = (await heldMeanwhile(expiring, seen)) ?? (await control((db) => beginExpiry(db, expiring)));
+  if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
+  try {
+    await runDeleteCommand(deleteCommand, cluster, backup, signal);
+  } catch (error) {
+    const problem = messageOf(error);
+    await control((db) => endExpiry(db, expiring, { bytes: null, problem }));
+    return { state: 'refused', reason: problem, failed: true };
+  }
+  await control((db) => endExpiry(db, expiring, { bytes: null, problem: null }));
+  await forgetElsewhere(clusterDirectory, { ...expiring, name: expiring.backup });
+  return { state: 'gone', bytes: 0 };
+}
+
+function recordOf(
+  { backup, reasons }: DecidedBackup<ListedCandidate>,
+  { cluster, policy }: RetentionInput,
+): ExpiringBackup {
+  return {
+    cluster,
+    backup: backup.name,
+    request: backup.request,
+    method: backup.method,
+    stoppedAt: backup.stoppedText,
+    systemIdentifier: backup.systemIdentifier,
+    startLsn: backup.startText,
+    reason: reasons.join('; '),
+    policy: policy.definition,
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * Verifies a backup in the repository: every frame, every file against the manifest, what describes it against each
+ * other, and every WAL segment that it needs. Whatever is wrong is listed; nothing is written.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import { withReaderLock } from '../system/file-lock.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { extract, type ExtractionOutcome } from '../extraction/extract.ts';
+import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from '../repository/catalog.ts';
+import { verifyWal } from './verify-wal.ts';
+import { wrongFiles } from '../recovery/backup-consistency.ts';
+
+export interface VerifyOptions {
+  backup: StoredBackup;
+  clusterDirectory: string;
+  jobs: number;
+  onProgress: (done: number, expected: number) => void;
+}
+
+export interface Verification {
+  startedAt: Date;
+  finishedAt: Date;
+  /** None: it can be restored. */
+  problems: string[];
+  /** Those that were whole. */
+  files: number;
+  bytes: number;
+  /** WAL segments that were looked at. */
+  segments: number;
+}
+
+const kept = ['PG_VERSION', 'global/pg_control', 'backup_label', 'tablespace_map'];
+
+/** @throws HoldfastError where the repository cannot be read: that says nothing about the backup */
+export async function verifyBackup(options: VerifyOptions): Promise<Verification> {
+  return withReaderLock(options.backup.meta, () => verifyLocked(options));
+}
+
+async function verifyLocked(options: VerifyOptions): Promise<Verification> {
+  const { backup, clusterDirectory } = options;
+  const problems = backup.description.damagedPages.map(damagedWhenCopied);
+  const found = { startedAt: new Date(), problems, files: 0, bytes: 0 };
+  const manifest = await orProblem(found.problems, readManifest(backup));
+  const frames = await orProblem(found.problems, readFrames(backup));
+  if (frames !== undefined) {
+    const outcome = await extract({
+      backup,
+      manifest,
+      frames,
+      jobs: options.jobs,
+      roots: undefined,
+      kept,
+      withheld: [],
+      owner: undefined,
+      onProgress: options.onProgress,
+      onPart: ({ length }, isComplete) => {
+        if (isComplete) found.files += 1;
+        found.bytes += length;
+      },
+      onProblem: (problem) => found.problems.push(problem),
+    });
+    const contradiction = wrongFiles(outcome.kept, manifest, backup);
+    if (contradiction !== undefined) found.problems.push(contradiction);
+    found.problems.push(...(await copiesThatDiffer(outcome, backup)));
+  }
+  const segments = await verifyWal(backup, clusterDirectory, found.problems);
+  return { ...found, segments, finishedAt: new Date() };
+}
+
+/** The files are what was copied, and what was copied is damaged. */
+function damagedWhenCopied({ file, block }: RepositoryBackup['damagedPages'][number]): string {
+  return `block ${block} of "${file}" was damaged when it was copied`;
+}
+
+async function orProblem<T>(problems: string[], reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'backup_damaged') throw error;
+    problems.push(error.message);
+    return undefined;
+  }
+}
+
+/** Label and map are beside the backup, too, where they can be had without the tar. */
+async function copiesThatDiffer(
+  { kept: files }: ExtractionOutcome,
+  { meta }: StoredBackup,
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const name of ['backup_label', 'tablespace_map']) {
+    const path = join(meta, name);
+    const copy = await readFile(path).catch((error: unknown) => refuseUnreadable(path, error));
+    const original = files.get(name);
+    if ((copy === undefined) !== (original === undefined) || copy?.equals(original ?? copy) === false)
+      problems.push(`"${path}" is not the one in the backup`);
+  }
+  return problems;
+}

@@ -1,0 +1,94 @@
+/** The chore that verifies a backup of the repository: the one that was named, or the newest; with the option all, all. */
+import { basename } from 'node:path';
+import type { Chore, ChoreContext } from '../chores/chore.ts';
+import { recordVerification } from '../control/verification-records.ts';
+import { HoldfastError } from '../errors.ts';
+import { findInRepository } from '../recovery/resolve-backup.ts';
+import { storedBackups, type ListedBackup, type StoredBackup } from '../repository/catalog.ts';
+import { verifyBackup } from './verify-backup.ts';
+
+interface Verified {
+  backup: string;
+  ok: boolean;
+  problems: string[];
+  files: number;
+  bytes: number;
+  segments: number;
+}
+
+/** How many problems of a backup the row has; backup_verification has more. */
+const problemsShown = 10;
+
+/** @throws HoldfastError `backup_damaged`, `no_such_backup` */
+export async function runVerifyChore(chore: Chore, context: ChoreContext): Promise<Record<string, unknown>> {
+  const { backups, damaged } = await chosen(chore, context.clusterDirectory);
+  const verified: Verified[] = damaged.map(({ name, problem }) => ({
+    backup: name,
+    ok: false,
+    problems: [problem],
+    files: 0,
+    bytes: 0,
+    segments: 0,
+  }));
+  for (const backup of backups) {
+    context.signal.throwIfAborted();
+    verified.push(await verifyOne(backup, context));
+    context.setResult({ backups: verified });
+  }
+  const broken = verified.filter(({ ok }) => !ok);
+  const [first] = broken;
+  if (first === undefined) return { backups: verified };
+  context.setResult({ backups: verified });
+  throw new HoldfastError(
+    'failed',
+    `${broken.map(({ backup }) => backup).join(', ')}: ${first.problems[0]}`,
+    {
+      code: 'backup_damaged',
+      hint: 'take a new backup, and look at the repository\'s disk; "holdfast verify" lists every problem',
+    },
+  );
+}
+
+async function chosen(
+  { backup, options }: Chore,
+  clusterDirectory: string,
+): Promise<{ backups: StoredBackup[]; damaged: ListedBackup['damaged'] }> {
+  if (backup !== null) return { backups: [await findInRepository(clusterDirectory, backup)], damaged: [] };
+  const { backups, damaged } = await storedBackups(clusterDirectory);
+  if (options['all'] === true) return { backups, damaged };
+  const newest = backups.at(-1);
+  if (newest !== undefined) {
+    const name = basename(newest.directory);
+    return { backups: [newest], damaged: damaged.filter((other) => other.name > name) };
+  }
+  if (damaged.length > 0) return { backups: [], damaged };
+  throw new HoldfastError('failed', `"${clusterDirectory}" has no backup to verify`, {
+    code: 'no_such_backup',
+    hint: 'only backups with method copy are in the repository',
+  });
+}
+
+async function verifyOne(
+  backup: StoredBackup,
+  { control, clusterDirectory, config, signal }: ChoreContext,
+): Promise<Verified> {
+  const name = basename(backup.directory);
+  const found = await verifyBackup({
+    backup,
+    clusterDirectory,
+    jobs: config.worker.jobs,
+    onProgress: () => signal.throwIfAborted(),
+  });
+  const { id, cluster, systemIdentifier, startLsn, timeline } = backup.description;
+  const record = { ...found, id, cluster, systemIdentifier, startLsn, timeline, backup: name };
+  await control.run((db) => recordVerification(db, record));
+  const { problems, files, bytes, segments } = found;
+  return {
+    backup: name,
+    ok: problems.length === 0,
+    problems: problems.slice(0, problemsShown),
+    files,
+    bytes,
+    segments,
+  };
+}

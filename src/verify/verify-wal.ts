@@ -1,0 +1,134 @@
+/** Verifies the WAL segments that a backup needs: each of them, and that they lead to each other. */
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '../errors.ts';
+import { parseLsn } from '../postgres/lsn.ts';
+import { findBreak, type SegmentFile } from '../postgres/segment-chain.ts';
+import { parseSegmentHeader } from '../postgres/wal-header.ts';
+import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
+import { readCompressed, readCompressedFile } from '../repository/compressed-file.ts';
+import {
+  continuationsOf,
+  howToUsePartial,
+  isPartialOnly,
+  whatIsPartial,
+} from '../repository/partial-segment.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { archivedPath } from '../repository/wal-archive.ts';
+import { readArchiveContents } from '../recovery/archive-content.ts';
+import { shellWord } from '../recovery/recovery-commands.ts';
+import { refuseUnreadable, type StoredBackup } from '../repository/catalog.ts';
+import type { ArchiveContents } from '../recovery/wal-path.ts';
+
+/** In the archive and beside the backup; one that is in both may be two links to one file. */
+export async function verifyWal(
+  { description, directory }: StoredBackup,
+  clusterDirectory: string,
+  problems: string[],
+): Promise<number> {
+  const { startWal, stopWal, walSegmentSize } = description;
+  let looked = 0;
+  const whole: SegmentFile[] = [];
+  let archive: Promise<ArchiveContents> | undefined; // only where something is missing
+  for (const name of segmentRange(startWal, stopWal, walSegmentSize)) {
+    const places = [archivedPath(clusterDirectory, name), join(directory, 'pg_wal', `${name}.zst`)];
+    const files = await differentFiles(places);
+    if (files.length === 0) {
+      archive ??= readArchiveContents(clusterDirectory);
+      const { problem, instead } = await lacking(name, description, clusterDirectory, await archive);
+      if (problem !== undefined) problems.push(problem);
+      files.push(...instead);
+    }
+    for (const path of files) {
+      looked += 1;
+      const problem = await segmentProblem(path, name, description);
+      if (problem !== undefined) problems.push(`"${path}": ${problem}`);
+      else if (whole.at(-1)?.name !== name) whole.push({ name, path });
+    }
+  }
+  problems.push(...(await brokenChain(whole, walSegmentSize)));
+  return looked;
+}
+
+/** A segment that is not there: where its timeline was left within it, that of the next one has what it had. */
+async function lacking(
+  name: string,
+  { stopLsn, walSegmentSize }: RepositoryBackup,
+  clusterDirectory: string,
+  { histories, segments }: ArchiveContents,
+): Promise<{ problem?: string; instead: string[] }> {
+  const later = continuationsOf(name, histories, walSegmentSize);
+  const [found = later[0]] = later.filter((one) => segments.has(one.segment));
+  const isEnough = found === undefined || parseLsn(stopLsn) <= found.lsn;
+  if (found !== undefined && isEnough && segments.has(found.segment))
+    return { instead: [archivedPath(clusterDirectory, found.segment)] };
+  const problem = `the WAL segment ${name} is missing`;
+  if (!isEnough || !(await isPartialOnly(clusterDirectory, name))) return { problem, instead: [] };
+  const continuation = found === undefined ? undefined : { ...found, isThere: false };
+  const partial = { segment: name, clusterDirectory, continuation };
+  const all = [problem, whatIsPartial(partial), howToUsePartial(partial, shellWord)];
+  return { problem: all.join('; '), instead: [] };
+}
+
+/** Where segments that are whole do not follow each other: they are of two servers. */
+async function brokenChain(files: readonly SegmentFile[], segmentSize: number): Promise<string[]> {
+  const numbers = files.map(({ name }) => parseSegmentName(name, segmentSize).number);
+  const hasHole = numbers.some((number, at) => at > 0 && number !== (numbers[at - 1] ?? 0n) + 1n);
+  if (hasHole) return []; // which is said already
+  try {
+    const found = await findBreak(files, { segmentSize, read: readCompressedFile });
+    return found === undefined ? [] : [found.reason];
+  } catch (error) {
+    return [messageOf(error)];
+  }
+}
+
+async function differentFiles(paths: readonly string[]): Promise<string[]> {
+  const byIdentity = new Map<string, string>();
+  for (const path of paths) {
+    const stats = await stat(path).catch((error: unknown) => refuseUnreadable(path, error));
+    if (stats) byIdentity.set(`${stats.dev}:${stats.ino}`, path);
+  }
+  return [...byIdentity.values()];
+}
+
+/** What is wrong with a stored segment; undefined: nothing. */
+async function segmentProblem(
+  path: string,
+  name: string,
+  description: RepositoryBackup,
+): Promise<string | undefined> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    return await contentProblem(file, name, description);
+  } catch (error) {
+    refuseUnreadable(path, error);
+    return messageOf(error);
+  } finally {
+    await file?.close();
+  }
+}
+
+async function contentProblem(
+  file: FileHandle,
+  name: string,
+  { walSegmentSize, systemIdentifier }: RepositoryBackup,
+): Promise<string | undefined> {
+  let size = 0;
+  let problem: string | undefined;
+  for await (const part of readCompressed(file, walSegmentSize)) {
+    if (size === 0) {
+      const header = parseSegmentHeader(part);
+      const begins = parseSegmentName(name, walSegmentSize).number * BigInt(walSegmentSize);
+      if (header.systemIdentifier !== systemIdentifier)
+        problem = `it is of the system ${header.systemIdentifier}, not of ${systemIdentifier}`;
+      else if (header.address !== begins) problem = 'it is another segment than its name says';
+      else if (header.segmentSize !== walSegmentSize) problem = `its header says ${header.segmentSize} bytes`;
+    }
+    size += part.length;
+  }
+  return (
+    problem ?? (size === walSegmentSize ? undefined : `it has ${size} bytes instead of ${walSegmentSize}`)
+  );
+}

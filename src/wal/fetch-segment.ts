@@ -1,0 +1,149 @@
+/**
+ * Fetches one file of the archive for restore_command. PostgreSQL asks for much that is not there, and takes that
+ * for the end of the WAL; so everything else that can go wrong is an error of its own, never "not there".
+ * A file appears under the name that was asked for only once it is whole and checked.
+ */
+import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseHistoryFile } from '../postgres/timeline-history.ts';
+import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.ts';
+import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
+import { writeFully } from '../repository/compressed-file.ts';
+import { readCompressedHere } from '../repository/compressed-here.ts';
+import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
+import { repositoryUnreadable } from '../repository/repository-errors.ts';
+import { writeAt } from '../system/write-at.ts';
+import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
+import { writtenAs } from './our-directories.ts';
+import type { SegmentExamination } from './examine-segment.ts';
+import { serverRuns } from './server-state.ts';
+import { checkSegment, notWal } from './source-file.ts';
+
+export interface FetchOptions {
+  /** As restore_command's %f. */
+  name: string;
+  /** As its %p. */
+  path: string;
+  clusterDirectory: string;
+  /** What looks at a segment before it is handed out; undefined: nobody does. */
+  look?: SegmentExamination | undefined;
+  /** Where that may have found something. @throws HoldfastError where it must not be handed out */
+  onSuspect?: ((identity: ClusterIdentity) => Promise<void>) | undefined;
+}
+
+/** false: the archive has no such file. @throws HoldfastError where it cannot be had, or nobody can know */
+export async function fetchWal(options: FetchOptions): Promise<boolean> {
+  const { name, path, clusterDirectory, look, onSuspect } = options;
+  const kind = walFileKind(name);
+  if (kind === undefined) throw notWal(name);
+  const identity = await requireIdentity(clusterDirectory);
+  const archived = archivedPath(clusterDirectory, name);
+  const source = await openArchived(archived);
+  if (source === undefined) return false;
+  try {
+    await writeWhole(path, async (target) => {
+      if (isCompressed(kind)) writeSegment(source.fd, target.fd, { name, archived, identity, look });
+      else await writePlain(target, archived, kind);
+      if (look?.isSuspect === true) await onSuspect?.(identity);
+    });
+  } finally {
+    await source.close();
+  }
+  return true;
+}
+
+/** Where nothing says whose archive it is, it may be a file system that is not mounted. */
+export async function requireIdentity(clusterDirectory: string): Promise<ClusterIdentity> {
+  const identity = await readIdentity(clusterDirectory);
+  if (identity !== undefined) return identity;
+  throw new HoldfastError('failed', `there is no WAL archive in "${clusterDirectory}"`, {
+    code: 'no_archive',
+    hint: 'see that its file system is mounted, and that repository and cluster are named as where the WAL was archived',
+  });
+}
+
+async function openArchived(archived: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(archived, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw repositoryUnreadable(archived, error);
+  }
+}
+
+/** Under another name in the same directory, until it is whole. */
+async function writeWhole(path: string, write: (target: FileHandle) => Promise<void>): Promise<void> {
+  const temporary = join(dirname(path), temporaryName(writtenAs(basename(path))));
+  try {
+    await removeLeftovers(path);
+    const target = await open(temporary, 'w', 0o600);
+    try {
+      await write(target);
+    } finally {
+      await target.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    if (error instanceof HoldfastError) throw error;
+    throw new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
+      code: 'fetch_failed',
+      hint: 'restore_command runs in the data directory, and %p is relative to it; see that its file system has room',
+      cause: error,
+    });
+  }
+}
+
+/** What fetches that were killed have left beside it: of a server's, not of pg_rewind, which has listed the files. */
+async function removeLeftovers(path: string): Promise<void> {
+  if (await serverRuns(dirname(dirname(path)))) await removeTemporaries(dirname(path), writtenAs(''));
+}
+
+interface Expected {
+  name: string;
+  archived: string;
+  identity: ClusterIdentity;
+  look?: SegmentExamination | undefined;
+}
+
+/** Every frame, the size and the header are checked; the thread is busy with it. */
+export function writeSegment(
+  source: number,
+  target: number,
+  { name, archived, identity, look }: Expected,
+): void {
+  try {
+    let size = 0;
+    let header: Buffer | undefined;
+    for (const content of readCompressedHere(source, identity.walSegmentSize)) {
+      header ??= Buffer.from(content.subarray(0, segmentHeaderBytes));
+      writeAt(target, content, size);
+      look?.meet(content);
+      size += content.length;
+    }
+    checkFetched(name.slice(0, 24), size, header ?? Buffer.alloc(0), identity);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new HoldfastError('failed', `"${archived}" is damaged: ${error.message}`, {
+      code: 'archive_damaged',
+      hint: 'recovery must not end here as if the archive did: put a good copy of the file there, or recover to a time before it',
+      cause: error,
+    });
+  }
+}
+
+function checkFetched(name: string, size: number, bytes: Buffer, identity: ClusterIdentity): void {
+  if (size !== identity.walSegmentSize)
+    throw new RangeError(`it holds ${size} bytes, not ${identity.walSegmentSize}`);
+  const header = parseSegmentHeader(bytes);
+  checkSegment(name, size, header);
+  if (header.systemIdentifier !== identity.systemIdentifier)
+    throw new RangeError(`it is of the system ${header.systemIdentifier}, not ${identity.systemIdentifier}`);
+}
+
+async function writePlain(target: FileHandle, archived: string, kind: WalFileKind): Promise<void> {
+  const bytes = await readFile(archived);
+  if (kind === 'timeline history') parseHistoryFile(archived, bytes);
+  await writeFully(target, bytes);
+}

@@ -1,0 +1,284 @@
+/**
+ * Runs chores. The table says what there is to do: it is read when a notification hints at it, when a retry is due,
+ * and every quarter of a minute. A chore is put into the queue, begun when the queue gives it out, and taken out of
+ * the queue together with the writing of its outcome. One whose worker is gone is given back to the queue.
+ */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isWorthRetrying, retryPolicy, type Chore, type ChoreContext } from '../chores/chore.ts';
+import type { Config } from '../config/config.ts';
+import { ChoreQueue } from '../control/chore-queue.ts';
+import {
+  beginChore,
+  completeChore,
+  failChore,
+  holdChore,
+  liveChores,
+  refuseChores,
+  retryChore,
+  RowLocked,
+  type ChoreFailure,
+  type ChoreResult,
+  type LiveChore,
+} from '../control/chore-rows.ts';
+import type { ControlLink } from '../control/control-link.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { choreRunners } from './chore-runners.ts';
+import { PeriodicTask } from './periodic-task.ts';
+
+export interface ChoresOptions {
+  control: ControlLink;
+  instance: string;
+  config: Config;
+  log: Log;
+}
+
+/** Milliseconds. */
+const lookEvery = 15_000;
+/** A session is missed at two looks before its chores are somebody else's: its worker may be connecting again. */
+const lookAgainAfter = 2000;
+const stoppingTakes = 5000;
+/** Between two attempts to write an outcome into a row that somebody has locked. */
+const whileLocked = 500;
+
+export class Chores {
+  readonly #options: ChoresOptions;
+  readonly #clusters: string[];
+  readonly #look: PeriodicTask;
+  readonly #stopping = new AbortController();
+  /** By cluster and kind. */
+  readonly #running = new Map<string, { id: number; ended: Promise<void> }>();
+  #missed = new Map<number, number>();
+  #queue: ChoreQueue | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: ChoresOptions) {
+    this.#options = options;
+    this.#clusters = options.config.clusters.map(({ name }) => name);
+    this.#look = new PeriodicTask(lookEvery, () => this.#takeAll(), options.log);
+  }
+
+  start(): void {
+    this.#look.start();
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    this.#look.now();
+  }
+
+  /** Takes nothing more; what runs is told to end, and is run again by the next worker. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    clearTimeout(this.#timer);
+    const ended = Promise.all([this.#look.stop(), ...[...this.#running.values()].map((one) => one.ended)]);
+    await Promise.race([ended, sleep(stoppingTakes, undefined, { ref: false })]);
+    await this.#queue?.close();
+  }
+
+  async #takeAll(): Promise<void> {
+    const { control } = this.#options;
+    clearTimeout(this.#timer);
+    const live = await control.run((db) => liveChores(db, this.#clusters));
+    if (live.length === 0 || this.#stopping.signal.aborted) return;
+    const queue = await this.#openQueue(live);
+    if (queue === undefined) return;
+    const abandoned = this.#abandoned(live);
+    for (const chore of abandoned) await this.#giveBack(queue, chore);
+    for (const chore of live.filter(({ state }) => state !== 'running')) await this.#send(queue, chore);
+    for (const { cluster, kind } of firstOfEach(live)) await this.#take(queue, cluster, kind);
+    this.#lookAgain(abandoned.length > 0 ? [] : live);
+  }
+
+  /** Where there is no queue, the chores say why. */
+  async #openQueue(live: readonly LiveChore[]): Promise<ChoreQueue | undefined> {
+    const { control, config, log } = this.#options;
+    try {
+      this.#queue ??= await ChoreQueue.open(control, config.control.schema, log);
+      return this.#queue;
+    } catch (error) {
+      const waiting = live.filter(({ state }) => state !== 'running').map(({ id }) => id);
+      const failure = failureOf(error);
+      const refused = await control.run((db) => refuseChores(db, waiting, failure));
+      if (refused.length > 0)
+        log.warning('chores failed', { chores: refused.join(' '), reason: failure.message });
+      return undefined;
+    }
+  }
+
+  #abandoned(live: readonly LiveChore[]): LiveChore[] {
+    const now = performance.now();
+    const { instance } = this.#options;
+    const ours = ({ id, cluster, kind }: LiveChore) => this.#running.get(place({ cluster, kind }))?.id === id;
+    const missing = live.filter(
+      (chore) =>
+        chore.state === 'running' && (chore.workerGone || (chore.instance === instance && !ours(chore))),
+    );
+    this.#missed = new Map(missing.map(({ id }) => [id, this.#missed.get(id) ?? now]));
+    return missing.filter(({ id }) => now - (this.#missed.get(id) ?? now) >= lookAgainAfter);
+  }
+
+  async #giveBack(queue: ChoreQueue, chore: LiveChore): Promise<void> {
+    const failure = {
+      code: 'worker_lost',
+      message: 'the worker that ran it is gone',
+      hint: 'it is run again; if that kills workers, their logs say how',
+    };
+    const { id, attempts: attempt } = chore;
+    const given = await queue
+      .transaction(async (db) => {
+        const instance = chore.instance ?? '';
+        if (!(await holdChore(db, { id, instance, attempt }))) return false;
+        const at = await queue.tryAgain(chore);
+        if (at === undefined) await failChore(db, id, failure, null);
+        else await retryChore(db, { id, at, attempts: attempt }, failure, null);
+        return true;
+      })
+      .catch(unlessLocked);
+    if (given === true)
+      this.#options.log.warning('gave back a chore whose worker is gone', { chore: id, kind: chore.kind });
+  }
+
+  async #send(queue: ChoreQueue, chore: LiveChore): Promise<void> {
+    const { attempts, delay, longestDelay } = retryPolicy(chore.kind);
+    const limit = Math.max(0, attempts - chore.attempts - 1);
+    await queue.send(chore, { limit, delay, longestDelay });
+  }
+
+  async #take(queue: ChoreQueue, cluster: string, kind: string): Promise<void> {
+    const where = place({ cluster, kind });
+    if (this.#running.has(where) || this.#stopping.signal.aborted) return;
+    const { control, instance } = this.#options;
+    const begun = await queue
+      .transaction(async (db) => {
+        const id = await queue.next({ cluster, kind });
+        if (id === undefined) return undefined;
+        const chore = await beginChore(db, id, control.name, instance);
+        if (chore === undefined) await queue.remove({ id, cluster, kind });
+        return chore;
+      })
+      .catch(unlessLocked);
+    if (begun === undefined) return;
+    const ended = this.#run(queue, begun).finally(() => {
+      this.#running.delete(where);
+      this.wake();
+    });
+    this.#running.set(where, { id: begun.id, ended });
+  }
+
+  async #run(queue: ChoreQueue, chore: Chore): Promise<void> {
+    const { log } = this.#options;
+    const about = { chore: chore.id, kind: chore.kind, cluster: chore.cluster };
+    log.info('began a chore', { ...about, attempt: chore.attempt });
+    let result: ChoreResult = null;
+    try {
+      const runner = choreRunners[chore.kind];
+      if (runner === undefined)
+        throw new HoldfastError('usage', `this worker knows no chores of kind "${chore.kind}"`);
+      result = await runner(
+        chore,
+        this.#contextFor(chore, (known) => (result = known)),
+      );
+      const found = result;
+      const done = await this.#end(queue, chore, async (db) => {
+        await queue.remove(chore);
+        await completeChore(db, chore.id, found);
+      });
+      if (done) log.info('completed a chore', about);
+    } catch (error) {
+      await this.#failed(queue, chore, error, result).catch((reason: unknown) =>
+        log.error('the outcome of a chore was not written', { ...about, reason: messageOf(reason) }),
+      );
+    }
+  }
+
+  async #failed(queue: ChoreQueue, chore: Chore, error: unknown, result: ChoreResult): Promise<void> {
+    const { log } = this.#options;
+    if (this.#stopping.signal.aborted) return this.#leave(queue, chore, result);
+    const failure = failureOf(error);
+    let again: Date | undefined;
+    const written = await this.#end(queue, chore, async (db) => {
+      again = isWorthRetrying(error) ? await queue.tryAgain(chore) : undefined;
+      if (again === undefined) {
+        await queue.remove(chore);
+        await failChore(db, chore.id, failure, result);
+      } else await retryChore(db, { id: chore.id, at: again, attempts: chore.attempt }, failure, result);
+    });
+    if (written)
+      log.warning('a chore failed', {
+        chore: chore.id,
+        kind: chore.kind,
+        cluster: chore.cluster,
+        attempt: chore.attempt,
+        reason: failure.message,
+        again: again?.toISOString(),
+      });
+  }
+
+  /** An attempt that was cut short by our own end does not count. */
+  async #leave(queue: ChoreQueue, chore: Chore, result: ChoreResult): Promise<void> {
+    const failure = { code: 'worker_stopped', message: 'the worker was stopped while it ran it', hint: null };
+    await this.#end(queue, chore, async (db) => {
+      await queue.remove(chore);
+      const left = { id: chore.id, at: new Date(), attempts: chore.attempt - 1 };
+      await retryChore(db, left, failure, result);
+    });
+  }
+
+  /** Writes the outcome of an attempt that is still ours; false: it is somebody else's by now. */
+  async #end(
+    queue: ChoreQueue,
+    { id, attempt }: Chore,
+    write: (db: Parameters<typeof holdChore>[0]) => Promise<void>,
+  ): Promise<boolean> {
+    const { instance } = this.#options;
+    for (;;) {
+      const ended = await queue
+        .transaction(async (db) => {
+          const ours = await holdChore(db, { id, instance, attempt });
+          if (ours) await write(db);
+          return ours;
+        })
+        .catch(unlessLocked);
+      if (ended !== undefined) return ended;
+      await sleep(whileLocked);
+    }
+  }
+
+  #contextFor(chore: Chore, setResult: ChoreContext['setResult']): ChoreContext {
+    const { control, config, log } = this.#options;
+    const { repository } = config.worker;
+    const clusterDirectory = join(repository, chore.cluster);
+    return { control, repository, clusterDirectory, config, log, signal: this.#stopping.signal, setResult };
+  }
+
+  /** When the next retry is due, or a session that was missed may be back. */
+  #lookAgain(live: readonly LiveChore[]): void {
+    const due = live.flatMap(({ dueIn }) => (dueIn === null ? [] : [dueIn + 10]));
+    const soon = Math.min(...due, this.#missed.size > 0 ? lookAgainAfter : Infinity);
+    if (soon >= lookEvery || this.#stopping.signal.aborted) return;
+    this.#timer = setTimeout(() => this.wake(), Math.max(soon, 50));
+    this.#timer.unref();
+  }
+}
+
+/** Somebody has the row locked: the next look sees to it, and the other chores are not kept waiting. */
+function unlessLocked(error: unknown): undefined {
+  if (error instanceof RowLocked) return undefined;
+  throw error;
+}
+
+function place({ cluster, kind }: { cluster: string; kind: string }): string {
+  return `${cluster} ${kind}`;
+}
+
+function firstOfEach(live: readonly LiveChore[]): LiveChore[] {
+  return [...new Map(live.toReversed().map((chore) => [place(chore), chore])).values()];
+}
+
+function failureOf(error: unknown): ChoreFailure {
+  const code = error instanceof HoldfastError ? error.code : 'failed';
+  const hint = error instanceof HoldfastError ? (error.hint ?? null) : null;
+  return { code, message: messageOf(error), hint };
+}

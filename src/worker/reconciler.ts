@@ -1,0 +1,133 @@
+/**
+ * Looks at the table every two seconds, at once after a reconnect: notifications are hints, the table is
+ * the truth. Tells jobs what became of their rows, wakes the dispatcher, ends what nobody waits for and what
+ * a restored database brought along, and takes over what dead workers left.
+ */
+import type { Connection } from '../database/connection.ts';
+import type { ControlLink } from '../control/control-link.ts';
+import {
+  failRestored,
+  unfinishedRequests,
+  markFailed,
+  stateOf,
+  type UnfinishedRequest,
+} from '../control/backup-requests.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { MissingCallers } from './missing-callers.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { ActiveRuns } from './active-runs.ts';
+import type { Rescuer } from './rescuer.ts';
+
+export interface ReconcilerOptions {
+  control: ControlLink;
+  instance: string;
+  clusters: ReadonlySet<string>;
+  jobs: ActiveRuns;
+  dispatcher: Dispatcher;
+  takeOver: Rescuer;
+  log: Log;
+}
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #asking = new Set<number>();
+  readonly #deserted = new MissingCallers();
+  #leaving = false;
+  #restoredSeen = false;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  async look(): Promise<void> {
+    const { control, jobs, dispatcher, clusters } = this.#options;
+    const mine = jobs.ids();
+    const live = await control.run(unfinishedRequests);
+    await this.#tellJobs(mine, live);
+    if (
+      live.some(({ state, cluster, restored }) => state === 'requested' && !restored && clusters.has(cluster))
+    ) {
+      dispatcher.wake();
+    }
+    this.#endDeserted(live);
+    await this.#endRestored(live);
+    for (const request of live) this.#takeCareOf(request);
+  }
+
+  #endDeserted(live: UnfinishedRequest[]): void {
+    const missing = live.filter(({ callerGone }) => callerGone).map(({ id }) => id);
+    for (const id of this.#deserted.look(missing)) {
+      const reason = 'the start_backup that requested it ended without returning';
+      this.#options.jobs.get(id)?.endWindow(
+        new HoldfastError('failed', reason, {
+          code: 'caller_gone',
+          hint: 'call start_backup again; an INSERT leaves the backup running when its client goes',
+        }),
+      );
+    }
+  }
+
+  /** At the second look that finds some: after a failover, workers are given the time to come back. */
+  async #endRestored(live: UnfinishedRequest[]): Promise<void> {
+    const { control, log } = this.#options;
+    const seenBefore = this.#restoredSeen;
+    this.#restoredSeen = live.some(({ restored, workerAlive }) => restored && !workerAlive);
+    if (!seenBefore || !this.#restoredSeen) return;
+    const failed = await control.run(failRestored);
+    if (failed.length > 0) {
+      log.warning('ended requests from before the control database was restored', {
+        requests: failed.join(' '),
+      });
+    }
+  }
+
+  /** A notification: believed in nothing but that this row is worth a look. Any number of them wait for one. */
+  async lookAt(id: number): Promise<void> {
+    const job = this.#options.jobs.get(id);
+    if (job === undefined || this.#asking.has(id)) return;
+    this.#asking.add(id);
+    const ask = (db: Connection) => {
+      this.#asking.delete(id); // what is notified from now on, this answer may not know
+      return stateOf(db, id);
+    };
+    job.observe(await this.#options.control.run(ask));
+  }
+
+  /** From now on, a row of ours without a job is one that we leave to the next worker. */
+  leave(): void {
+    this.#leaving = true;
+  }
+
+  async #tellJobs(mine: number[], live: UnfinishedRequest[]): Promise<void> {
+    const states = new Map(live.map(({ id, state }) => [id, state]));
+    for (const id of mine) {
+      const job = this.#options.jobs.get(id);
+      const state = states.get(id);
+      if (state !== undefined) job?.observe(state);
+      else if (job) await this.lookAt(id);
+    }
+  }
+
+  #takeCareOf({ id, state, instance, workerAlive, restored }: UnfinishedRequest): void {
+    const { jobs, takeOver } = this.#options;
+    if (workerAlive) takeOver.forget(id);
+    if (this.#leaving || state === 'requested' || restored || jobs.get(id)) return;
+    if (instance === this.#options.instance) this.#failUnheld(id);
+    else if (!workerAlive) takeOver.consider(id);
+  }
+
+  /** A row of ours without a job: its claim went unanswered, or its failure could not be written. Tried once a look. */
+  #failUnheld(id: number): void {
+    const { control, log } = this.#options;
+    const failure = {
+      code: 'session_lost',
+      message: 'the worker does not hold it, since its connections broke',
+      hint: 'the copy is not a backup: throw it away and start again',
+    };
+    void control
+      .tryOnce((db) => markFailed(db, id, failure))
+      .then((failed) => failed && log.warning('failed a request that is not held', { request: id }))
+      .catch((error: unknown) => log.debug('will look again', { request: id, reason: messageOf(error) }));
+  }
+}

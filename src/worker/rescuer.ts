@@ -1,0 +1,241 @@
+/**
+ * What dead workers left behind. A request whose session is gone as well has failed; unless it was being
+ * stopped: then its label may be in the label directory, or in the server's backup history file; a copy of ours
+ * counts only if it is whole in the repository. One whose label is stored only needs somebody to watch the archiver.
+ */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RequestRun, recordFailure, type RunContext } from '../backup/request-run.ts';
+import { storeLabel } from '../backup/store-label.ts';
+import { findEntryOf } from '../repository/label-entries.ts';
+import type { BackupDescription } from '../repository/label-entry.ts';
+import { recordDamage } from '../backup/record-damage.ts';
+import { recoverBackupStop } from '../backup/recover-label.ts';
+import { removeLeftoversOf, storedCopyStop } from '../backup/copy/recover-stored-copy.ts';
+import { complete } from '../backup/run-backup.ts';
+import type { ClusterServer } from '../server/cluster-server.ts';
+import type { ControlLink } from '../control/control-link.ts';
+import {
+  abandonedRequest,
+  adoptRequest,
+  lockIsHeldHere,
+  markFailed,
+  type AbandonedRequest,
+  type BackupStop,
+} from '../control/backup-requests.ts';
+import { terminateSession } from '../database/terminate-session.ts';
+import { sessionIsThere } from '../server/server-queries.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { ActiveRuns } from './active-runs.ts';
+
+export interface RescuerOptions {
+  control: ControlLink;
+  instance: string;
+  targets: ReadonlyMap<string, ClusterServer>;
+  jobs: ActiveRuns;
+  contextFor: (target: ClusterServer) => RunContext;
+  labels: string;
+  repository: string;
+  log: Log;
+}
+
+/**
+ * Milliseconds that a worker may be away before what it may still have in hand is taken from it: the label of a
+ * backup that it has stopped, its watch of the archiver. A reconnect takes less.
+ */
+const grace = 1500;
+
+export class Rescuer {
+  readonly #options: RescuerOptions;
+  readonly #considering = new Set<number>();
+  readonly #firstSeen = new Map<number, number>();
+
+  constructor(options: RescuerOptions) {
+    this.#options = options;
+  }
+
+  /** In the background: a server that does not answer holds up nothing else. */
+  consider(id: number): void {
+    if (this.#considering.has(id)) return;
+    this.#considering.add(id);
+    void this.#consider(id)
+      .catch((error: unknown) => {
+        this.#options.log.warning('cannot take over a request yet', {
+          request: id,
+          reason: messageOf(error),
+        });
+      })
+      .finally(() => this.#considering.delete(id));
+  }
+
+  async #consider(id: number): Promise<void> {
+    const { control, targets } = this.#options;
+    const request = await control.run((db) => abandonedRequest(db, id));
+    if (request === undefined) return;
+    const target = targets.get(request.cluster);
+    if (request.state === 'archiving' || request.state === 'done') {
+      const left = grace - this.#awayFor(id);
+      if (left > 0) return this.#considerIn(left, id);
+    }
+    if (request.state === 'archiving') {
+      if (target) await this.#adopt(request, target);
+    } else if ((await this.#sessionIsGone(request, target)) && (target || request.state !== 'done')) {
+      await this.#settle(request, target);
+    }
+  }
+
+  /** Its worker is there: the next time that it is away counts anew. */
+  forget(id: number): void {
+    this.#firstSeen.delete(id);
+  }
+
+  #considerIn(milliseconds: number, id: number): void {
+    setTimeout(() => this.consider(id), milliseconds).unref();
+  }
+
+  #awayFor(id: number): number {
+    const since = this.#firstSeen.get(id) ?? Date.now();
+    this.#firstSeen.set(id, since);
+    return Date.now() - since;
+  }
+
+  /** As seen from the server where it lived. Not known counts as no. */
+  async #sessionIsGone(request: AbandonedRequest, target: ClusterServer | undefined): Promise<boolean> {
+    if (target === undefined && !request.here) return false;
+    const isThere = async () =>
+      target
+        ? sessionIsThere((await target.companion()).db, request.pid, request.lockKey, request.login)
+        : this.#options.control.run((db) => lockIsHeldHere(db, request.id));
+    if (!(await isThere())) return true;
+    if (target === undefined || !(await isDeadButBusy(request, target))) return false;
+    this.#options.log.info('ending the session that a dead worker left busy', {
+      request: request.id,
+      pid: request.pid,
+    });
+    await terminateSession((await target.companion()).db, request.pid, request.lockKey);
+    for (const deadline = Date.now() + 2000; Date.now() < deadline; await sleep(50)) {
+      if (!(await isThere())) return true;
+    }
+    return false;
+  }
+
+  async #settle(request: AbandonedRequest, target: ClusterServer | undefined): Promise<void> {
+    if (request.state === 'done' && target) return this.#adopt(request, target);
+    if (request.method === 'copy' && target)
+      await removeLeftoversOf(this.#clusterDirectory(request), request);
+    const { code, message, hint = null } = workerLost(request);
+    await this.#options.control.run((db) => markFailed(db, request.id, { code, message, hint }));
+    this.#options.log.warning('failed a request that a dead worker left', {
+      request: request.id,
+      state: request.state,
+    });
+  }
+
+  async #adopt(request: AbandonedRequest, target: ClusterServer): Promise<void> {
+    const { control, instance, jobs, contextFor, log } = this.#options;
+    this.#firstSeen.delete(request.id);
+    if (!(await control.run((db) => adoptRequest(db, request.id, control.name, instance)))) return;
+    log.info('took over a request from a dead worker', { request: request.id, state: request.state });
+    const job = new RequestRun(request.id, contextFor(target));
+    jobs.add(job, { requestedBy: '', requestedLogin: null }, this.#carryOn(job, request, target));
+  }
+
+  async #carryOn(job: RequestRun, request: AbandonedRequest, target: ClusterServer): Promise<void> {
+    try {
+      const window = request.state === 'archiving' ? request : await this.#recover(job, request, target);
+      const { startLsn, startWal, stopWal, systemIdentifier } = window;
+      if (startLsn === null || startWal === null || stopWal === null || systemIdentifier === null)
+        throw workerLost(request);
+      await complete(job, request, { startLsn, startWal, stopWal, systemIdentifier });
+    } catch (error) {
+      await recordFailure(job, error).catch((failed: unknown) => {
+        this.#options.log.error('a failure was not written', { request: job.id, reason: messageOf(failed) });
+      });
+    }
+  }
+
+  /** The label of a backup that was stopped, or was about to be, when its worker died. */
+  async #recover(
+    job: RequestRun,
+    request: AbandonedRequest,
+    target: ClusterServer,
+  ): Promise<AbandonedRequest> {
+    const { id, cluster, label, startLsn, startWal, systemIdentifier, tablespaces } = request;
+    if (startLsn === null || startWal === null || systemIdentifier === null) throw workerLost(request);
+    if (request.method === 'copy')
+      return this.#recoverCopy(job, request, { id, startLsn, systemIdentifier, timeline: request.timeline });
+    const kept = await findEntryOf(this.#options.labels, { id, cluster, systemIdentifier, startLsn });
+    const found: BackupStop | undefined = kept
+      ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
+      : await recoverBackupStop(target, { label, startLsn, startWal, tablespaces });
+    if (found === undefined) throw workerLost(request);
+    job.warn(
+      `the worker died between stop and write; backup_label was ${kept ? 'found in the label directory' : 'rebuilt from the backup history file'}`,
+    );
+    await storeLabel(job, found, kept ? null : describeRecovered(request, found));
+    return { ...request, stopWal: found.stopWal };
+  }
+
+  /** Its worker died after pg_backup_stop: with a whole backup in the repository only the row is behind. */
+  async #recoverCopy(
+    job: RequestRun,
+    request: AbandonedRequest,
+    backup: { id: number; startLsn: string; systemIdentifier: string; timeline: number | null },
+  ): Promise<AbandonedRequest> {
+    const directory = this.#clusterDirectory(request);
+    const ending = await storedCopyStop(directory, backup);
+    await removeLeftoversOf(directory, request);
+    if (ending === undefined) throw workerLost(request);
+    job.warn('the worker died after the backup was stored; its label was found in the repository');
+    await recordDamage(job, ending.damagedPages);
+    const kept = await findEntryOf(this.#options.labels, { ...backup, cluster: request.cluster });
+    await storeLabel(job, ending, kept ? null : describeRecovered(request, ending));
+    return { ...request, stopWal: ending.stopWal };
+  }
+
+  #clusterDirectory({ cluster }: AbandonedRequest): string {
+    return join(this.#options.repository, cluster);
+  }
+}
+
+/**
+ * A server notices a vanished client at once when it is idle, but not during a checkpoint (12 and 13 have
+ * no client_connection_check_interval). If the worker's second session there is gone too, so is the worker.
+ */
+async function isDeadButBusy(request: AbandonedRequest, target: ClusterServer): Promise<boolean> {
+  if (request.state === 'running' || request.companionPid === null || request.companionKey === null)
+    return false;
+  const { db } = await target.companion();
+  return !(await sessionIsThere(db, request.companionPid, request.companionKey, request.login));
+}
+
+function describeRecovered(request: AbandonedRequest, ending: BackupStop): BackupDescription {
+  const { id, cluster, label, startLsn, startWal, systemIdentifier, serverVersion, timeline, startedAt } =
+    request;
+  return {
+    id,
+    cluster,
+    label,
+    serverVersion: serverVersion ?? '',
+    systemIdentifier: systemIdentifier ?? '',
+    timeline: timeline ?? 0,
+    startedAt: (startedAt ?? new Date()).toISOString(),
+    stoppedAt: new Date().toISOString(),
+    startLsn: startLsn ?? '',
+    startWal: startWal ?? '',
+    stopLsn: ending.stopLsn,
+    stopWal: ending.stopWal,
+  };
+}
+
+function workerLost({ state }: AbandonedRequest): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `the worker and its backup session were gone while the request was ${state}`,
+    {
+      code: 'worker_lost',
+      hint: 'the copy is not a backup: throw it away and start again',
+    },
+  );
+}

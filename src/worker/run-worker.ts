@@ -1,0 +1,275 @@
+/**
+ * The worker: its services, and how they start and stop together. SIGTERM or SIGINT drains it: nothing new
+ * is taken, what is held is held until it ends, for drain_timeout at most. A second one ends what is held.
+ */
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LeftToNextWorker, type RunContext } from '../backup/request-run.ts';
+import { ClusterServer } from '../server/cluster-server.ts';
+import type { Config } from '../config/config.ts';
+import { ControlLink } from '../control/control-link.ts';
+import { schemaVersion } from '../control/schema-version.ts';
+import { Listener } from '../control/listener.ts';
+import { heartbeat, setCompanion, type WorkerIdentity } from '../control/worker-rows.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { onStopSignal } from '../system/stop-signals.ts';
+import { Reconciler } from './reconciler.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { PeriodicTask } from './periodic-task.ts';
+import { identifyWorker } from './worker-identity.ts';
+import { ActiveRuns } from './active-runs.ts';
+import { notifyServiceManager } from './service-manager.ts';
+import { Services } from './services.ts';
+import { Rescuer } from './rescuer.ts';
+
+/** Milliseconds. Together they are less than one query a second. */
+const lookEvery = 2000;
+const heartbeatEvery = 10_000;
+/** What it may take to end the held sessions, out of drain_timeout. */
+const endingTakes = 5000;
+const longestTimer = 2 ** 31 - 1;
+
+/** Resolves when the worker has drained. @throws HoldfastError when it cannot start, or had to stop */
+export async function runWorker(config: Config, log: Log): Promise<void> {
+  const worker = new Worker(config, log);
+  const ignoreSignals = onStopSignal(() => worker.stop());
+  try {
+    await worker.run();
+  } finally {
+    ignoreSignals();
+  }
+}
+
+class Worker {
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #identity: WorkerIdentity;
+  readonly #jobs = new ActiveRuns();
+  readonly #targets: ReadonlyMap<string, ClusterServer>;
+  readonly #control: ControlLink;
+  readonly #dispatcher: Dispatcher;
+  readonly #caretaker: Reconciler;
+  readonly #look: PeriodicTask;
+  readonly #services: Services;
+  readonly #stopping = new AbortController();
+  readonly #hurrying = new AbortController();
+  #toldToStop = false;
+  #whyStopped: HoldfastError | undefined;
+
+  constructor(config: Config, log: Log) {
+    this.#config = config;
+    this.#log = log;
+    this.#identity = identifyWorker(config);
+    this.#targets = new Map(config.clusters.map((cluster) => [cluster.name, this.#makeTarget(cluster)]));
+    this.#control = new ControlLink({
+      connect: { url: config.control.url, applicationName: 'holdfast worker' },
+      schema: config.control.schema,
+      identity: this.#identity,
+      log,
+      onReconnected: () => this.#readTables(),
+      onRefused: (error) => this.#stopBecause(error),
+    });
+    const shared = {
+      control: this.#control,
+      instance: this.#identity.instance,
+      targets: this.#targets,
+      jobs: this.#jobs,
+      contextFor: (target: ClusterServer) => this.#contextFor(target),
+      log,
+    };
+    const { maxHeld, maxHeldByOne, maxCopies } = config.worker;
+    this.#dispatcher = new Dispatcher({ ...shared, maxHeld, maxHeldByOne, maxCopies });
+    this.#caretaker = new Reconciler({
+      ...shared,
+      clusters: new Set(this.#targets.keys()),
+      dispatcher: this.#dispatcher,
+      takeOver: new Rescuer({
+        ...shared,
+        labels: config.worker.labels,
+        repository: config.worker.repository,
+      }),
+    });
+    this.#look = new PeriodicTask(lookEvery, () => this.#caretaker.look(), log);
+    this.#services = new Services({ ...shared, config });
+  }
+
+  /** Once: takes nothing more and lets what is held end. Again: ends what is held. */
+  stop(): void {
+    if (this.#toldToStop) this.#hurrying.abort();
+    this.#toldToStop = true;
+    this.#stopping.abort();
+  }
+
+  async run(): Promise<void> {
+    await this.#control.open();
+    const listener = this.#listener();
+    const pulse = new PeriodicTask(heartbeatEvery, () => this.#beat(), this.#log);
+    try {
+      for (const target of this.#targets.values()) target.prepare();
+      for (const service of [listener, this.#look, pulse, this.#services]) service.start();
+      const { signal } = this.#stopping;
+      if (!signal.aborted) await once(signal, 'abort');
+      await Promise.all([this.#drain(pulse), this.#services.drain()]);
+    } finally {
+      const services = [listener, this.#look, pulse, this.#services].map((service) => service.stop());
+      await this.#control.close(); // first, since a service may be waiting for a database that is down
+      await Promise.all([...services, ...[...this.#targets.values()].map((target) => target.close())]);
+      this.#log.info('stopped');
+    }
+    if (this.#whyStopped) throw this.#whyStopped;
+  }
+
+  #listener(): Listener {
+    const { schema, url } = this.#config.control;
+    let ready = false;
+    return new Listener({
+      connect: { url, applicationName: 'holdfast listener' },
+      serverVersion: this.#control.serverVersion,
+      channel: `${schema}_request`,
+      onNotification: (payload) => this.#onNotification(payload),
+      onConnected: () => {
+        this.#readTables();
+        if (ready) return;
+        ready = true;
+        this.#log.info('ready', {
+          worker: this.#control.name,
+          clusters: this.#identity.clusters.join(' '),
+          schema,
+        });
+        notifyServiceManager('READY=1');
+      },
+      log: this.#log,
+    });
+  }
+
+  /** What was notified meanwhile is lost. */
+  #readTables(): void {
+    this.#look.now();
+    this.#services.readTables();
+  }
+
+  #onNotification(payload: unknown): void {
+    const about = (payload ?? {}) as Record<string, unknown>;
+    const { id, cluster, state, adopted } = about;
+    const isOurs = adopted !== undefined || this.#targets.has(String(cluster));
+    if (adopted !== undefined) this.#look.now();
+    if (isOurs && this.#services.notified(about)) return;
+    if (state === 'requested') {
+      if (isOurs) this.#dispatcher.wake();
+    } else if (typeof id === 'number' && this.#jobs.get(id)) {
+      void this.#caretaker.lookAt(id).catch((error: unknown) => {
+        this.#log.debug('will look again', { request: id, reason: messageOf(error) });
+      });
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const version = await this.#control.run((db) =>
+      heartbeat(db, this.#identity.instance, this.#control.draining),
+    );
+    if (version === undefined || version === schemaVersion()) return;
+    this.#stopBecause(
+      new HoldfastError('usage', `the schema has version ${version} by now, not ${schemaVersion()}`, {
+        code: 'schema_changed',
+        hint: 'start a worker of the release that upgraded it',
+      }),
+    );
+  }
+
+  #stopBecause(reason: HoldfastError): void {
+    if (this.#whyStopped) return;
+    this.#whyStopped = reason;
+    this.#log.error(reason.message, { hint: reason.hint });
+    this.#stopping.abort();
+  }
+
+  async #drain(pulse: PeriodicTask): Promise<void> {
+    const { drainTimeout } = this.#config.worker;
+    this.#control.draining = true;
+    pulse.now();
+    notifyServiceManager('STOPPING=1', 'EXTEND_TIMEOUT_USEC=30000000');
+    const extending = setInterval(() => notifyServiceManager('EXTEND_TIMEOUT_USEC=30000000'), 10_000);
+    try {
+      this.#dispatcher.stop();
+      this.#log.info('draining', { held: this.#jobs.held().length, seconds: drainTimeout / 1000 });
+      const timesUp = sleep(Math.min(longestTimer, Math.max(0, drainTimeout - endingTakes)), undefined, {
+        signal: this.#hurrying.signal,
+        ref: false,
+      });
+      const over = await Promise.race([
+        this.#nothingIsHeld().then(() => true),
+        timesUp.catch(() => undefined).then(() => false),
+      ]);
+      if (over) await this.#letArchivingEnd();
+      else await this.#endWhatIsHeld();
+      this.#caretaker.leave();
+      for (const job of this.#jobs.all()) job.end(new LeftToNextWorker('the worker is stopping'));
+      await Promise.race([this.#jobs.ended(), sleep(endingTakes, undefined, { ref: false })]);
+    } finally {
+      clearInterval(extending);
+    }
+  }
+
+  async #nothingIsHeld(): Promise<void> {
+    while (this.#jobs.held().length > 0) await sleep(50);
+  }
+
+  /** Where the archiver works, that takes a moment; where it does not, the next worker watches on. */
+  async #letArchivingEnd(): Promise<void> {
+    const { signal } = this.#hurrying;
+    const timesUp = sleep(endingTakes, undefined, { signal, ref: false }).catch(() => undefined);
+    await Promise.race([this.#jobs.ended(), timesUp]);
+  }
+
+  async #endWhatIsHeld(): Promise<void> {
+    for (const job of this.#jobs.all()) {
+      job.endWindow(
+        new HoldfastError('failed', 'the worker was stopped while it held the backup', {
+          code: 'worker_stopped',
+          hint: 'the copy is not a backup: throw it away and start again; drain_timeout is how long a worker waits',
+        }),
+      );
+    }
+    await Promise.race([this.#nothingIsHeld(), sleep(endingTakes, undefined, { ref: false })]);
+  }
+
+  #makeTarget(cluster: Config['clusters'][number]): ClusterServer {
+    const { name, url, dataDirectory, archiveDirectory } = cluster;
+    const { instance } = this.#identity;
+    return new ClusterServer({
+      name,
+      connect: { url: url ?? this.#config.control.url },
+      dataDirectory,
+      archiveDirectory,
+      onCompanion: ({ identity: { pid }, lockKey }) => {
+        if (this.#jobs.held().length === 0) return;
+        void this.#control
+          .run((db) => setCompanion(db, instance, name, { pid, lockKey }))
+          .catch((error: unknown) =>
+            this.#log.debug('the companion was not recorded', { cluster: name, reason: messageOf(error) }),
+          );
+      },
+      log: this.#log,
+    });
+  }
+
+  #contextFor(target: ClusterServer): RunContext {
+    const { labels, repository, jobs, compressLevel, walReserve, holdTimeout, maxHoldTimeout } =
+      this.#config.worker;
+    return {
+      control: this.#control,
+      target,
+      labels,
+      repository,
+      copyJobs: jobs,
+      compressLevel,
+      onDamagedPage: this.#config.cluster(target.name).onDamagedPage,
+      walReserve,
+      holdTimeout,
+      maxHoldTimeout,
+      onSessionReleased: () => this.#dispatcher.wake(),
+      log: this.#log,
+    };
+  }
+}

@@ -1,0 +1,123 @@
+import test from 'ava';
+import { spansTo } from '../../src/postgres/timeline-history.ts';
+import { parseLsn } from '../../src/postgres/lsn.ts';
+import { segmentRange } from '../../src/postgres/wal-segment.ts';
+import { parseTime, type RecoveryTarget } from '../../src/recovery/recovery-target.ts';
+import { doubtAbout, missingWal } from '../../src/recovery/required-wal.ts';
+import { coverageFrom, fileFor, newestTimeline } from '../../src/recovery/wal-path.ts';
+
+const size = 16 * 1024 * 1024;
+const backup = {
+  id: 7,
+  startWal: '000000010000000000000003',
+  stopWal: '000000010000000000000004',
+  walSegmentSize: size,
+};
+const range = (first: string, last: string) => segmentRange(first, last, size);
+const whole = range('000000010000000000000002', '000000010000000000000009');
+const without = (...missing: string[]) => new Set(whole.filter((name) => !missing.includes(name)));
+const path = spansTo(1, new Map());
+const lsn = (text: string): RecoveryTarget => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
+const archivedAt = new Date('2026-03-14T12:00:00Z');
+const needs = (segments: Set<string>, target: RecoveryTarget) => ({
+  backup,
+  target,
+  path,
+  segments,
+  coverage: coverageFrom(backup.stopWal, path, segments, size),
+  archivedAt,
+});
+
+function problem(segments: Set<string>, target: RecoveryTarget) {
+  return missingWal(needs(segments, target));
+}
+
+test('nothing is in the way where all segments are there', (t) => {
+  t.is(problem(without(), { kind: 'latest' }), undefined);
+  t.is(problem(without(), lsn('0/9000100')), undefined);
+});
+
+test('a hole within the backup is in the way of every target', (t) => {
+  for (const target of [{ kind: 'immediate' }, { kind: 'latest' }, lsn('0/4000100')] as RecoveryTarget[])
+    t.regex(
+      String(problem(without('000000010000000000000004'), target)),
+      /000000010000000000000004 is not there/,
+    );
+});
+
+test('a hole behind the backup is in the way of what lies beyond it', (t) => {
+  const holey = without('000000010000000000000006');
+  t.is(problem(holey, { kind: 'immediate' }), undefined);
+  t.is(problem(holey, lsn('0/5FFFFFF')), undefined);
+  t.regex(
+    String(problem(holey, lsn('0/6000001'))),
+    /000000010000000000000006 is missing in the archive, before/,
+  );
+  t.regex(String(problem(holey, { kind: 'latest' })), /recovery would end there/);
+  t.regex(String(problem(holey, { kind: 'xid', xid: '1', exclusive: false })), /recovery would end there/);
+});
+
+test('a time is beyond a hole when the segment before it was archived earlier', (t) => {
+  const holey = without('000000010000000000000006');
+  const at = (text: string): RecoveryTarget => ({ kind: 'time', at: parseTime(text), exclusive: false });
+  t.is(problem(holey, at('2026-03-14 12:00:00Z')), undefined);
+  t.regex(
+    String(problem(holey, at('2026-03-14 12:00:01Z'))),
+    /is missing in the archive, before 2026-03-14 12:00:01/,
+  );
+});
+
+test('an LSN beyond the end of the archive is in no segment', (t) => {
+  t.regex(String(problem(without(), lsn('0/B000000'))), /the archive ends with 000000010000000000000009/);
+});
+
+test('recovery reads each segment on the newest timeline that had begun by then', (t) => {
+  const histories = new Map([[2, [{ timeline: 1, end: parseLsn('0/5400000') }]]]);
+  const both = spansTo(2, histories);
+  t.is(fileFor(4n, both, size), '000000010000000000000004');
+  t.is(fileFor(5n, both, size), '000000020000000000000005');
+  const segments = new Set([
+    ...range('000000010000000000000003', '000000010000000000000004'),
+    ...range('000000020000000000000005', '000000020000000000000006'),
+    '000000010000000000000007',
+  ]);
+  t.deepEqual(coverageFrom('000000010000000000000003', both, segments, size), {
+    last: '000000020000000000000006',
+    hole: undefined,
+  });
+});
+
+test('the newest timeline is found as the server finds it: one after the other', (t) => {
+  const histories = new Map([
+    [2, []],
+    [3, []],
+    [5, []],
+  ]);
+  t.is(newestTimeline(1, histories), 3);
+  t.is(newestTimeline(5, histories), 5);
+  t.is(newestTimeline(1, new Map()), 1);
+});
+
+test('a target behind the end of the archive is doubtful, and so is all where there is no archive', (t) => {
+  const segments = without();
+  const at = (text: string): RecoveryTarget => ({ kind: 'time', at: parseTime(text), exclusive: false });
+  const doubt = (target: RecoveryTarget, archived: Set<string> = segments) =>
+    doubtAbout({ ...needs(segments, target), archived });
+  t.is(doubt(at('2026-03-14 12:00:00Z')), undefined);
+  t.regex(
+    String(doubt(at('2026-03-14 12:00:01Z'))),
+    /ends with 000000010000000000000009, archived at 2026-03-14T12/,
+  );
+  t.is(doubt({ kind: 'latest' }), undefined);
+  for (const target of [{ kind: 'latest' }, at('2026-03-14 11:00:00Z')] as RecoveryTarget[])
+    t.regex(String(doubt(target, new Set())), /no WAL from the end of backup 7 on: recovery ends there/);
+  t.is(doubt({ kind: 'immediate' }, new Set()), undefined);
+});
+
+test('a segment of the backup may be that of the next timeline, where the old one was left within it', (t) => {
+  const stop = '000000010000000000000004';
+  const histories = new Map([[2, [{ timeline: 1, end: parseLsn('0/4000100') }]]]);
+  const of = needs(new Set(['000000010000000000000003', '000000020000000000000004']), { kind: 'immediate' });
+  t.is(missingWal({ ...of, path: spansTo(2, histories) }), undefined);
+  t.true(missingWal(of)?.endsWith(`and ${stop} is not there`));
+});
