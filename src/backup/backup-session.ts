@@ -33,12 +33,12 @@ export class BackupSession {
   readonly db: Connection;
   readonly lockKey: string;
   readonly identity: SessionIdentity;
-  readonly #target: ClusterServer;
+  readonly #server: ClusterServer;
   readonly #watch: NodeJS.Timeout;
   #looking = false;
 
-  private constructor(target: ClusterServer, { db, lockKey, identity }: ServerSession) {
-    this.#target = target;
+  private constructor(server: ClusterServer, { db, lockKey, identity }: ServerSession) {
+    this.#server = server;
     this.db = db;
     this.lockKey = lockKey;
     this.identity = identity;
@@ -46,8 +46,8 @@ export class BackupSession {
     db.onLost(() => clearInterval(this.#watch));
   }
 
-  static async open(target: ClusterServer): Promise<BackupSession> {
-    return new BackupSession(target, await target.takeSession());
+  static async open(server: ClusterServer): Promise<BackupSession> {
+    return new BackupSession(server, await server.takeSession());
   }
 
   onLost(listener: (reason: Error) => void): void {
@@ -86,7 +86,7 @@ export class BackupSession {
   /** Ends it now, whatever it is doing: the server would notice a vanished client only after its checkpoint. */
   async #terminateSession(): Promise<void> {
     try {
-      const { db } = await this.#target.companion();
+      const { db } = await this.#server.companion();
       await terminateSession(db, this.identity.pid, this.lockKey);
     } catch {
       // The server is out of reach: it ends the session when it notices that we are gone.
@@ -109,7 +109,7 @@ export class BackupSession {
   }
 
   async #isThere(): Promise<boolean> {
-    const { db } = await this.#target.companion();
+    const { db } = await this.#server.companion();
     return sessionIsThere(db, this.identity.pid, this.lockKey, this.identity.login);
   }
 }

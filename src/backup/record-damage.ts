@@ -4,11 +4,11 @@ import { messageOf } from '../errors.ts';
 import type { RequestRun } from './request-run.ts';
 
 /** Before the request is complete: whoever sees it complete sees its damage. The repository has the list, too. */
-export async function recordDamage(job: RequestRun, pages: { file: string; block: number }[]): Promise<void> {
+export async function recordDamage(run: RequestRun, pages: { file: string; block: number }[]): Promise<void> {
   if (pages.length === 0) return;
   try {
-    await job.context.control.run((db) => recordDamagedPages(db, job.id, pages));
+    await run.context.control.run((db) => recordDamagedPages(db, run.id, pages));
   } catch (error) {
-    job.warn(`the damaged pages were not recorded in the control database: ${messageOf(error)}`);
+    run.warn(`the damaged pages were not recorded in the control database: ${messageOf(error)}`);
   }
 }

@@ -25,25 +25,25 @@ const patience = 30_000;
 
 /** undefined where there is no history file: then the backup had not been stopped, or nobody can read it. */
 export async function recoverBackupStop(
-  target: ClusterServer,
+  server: ClusterServer,
   backup: BackupToRecover,
 ): Promise<BackupStop | undefined> {
-  const segmentSize = await untilReachable(() => target.segmentSize());
+  const segmentSize = await untilReachable(() => server.segmentSize());
   if (segmentSize === undefined) return undefined;
   const name = backupHistoryFileName(backup.startWal, parseLsn(backup.startLsn), segmentSize);
-  for (const read of sources(target, name)) {
+  for (const read of sources(server, name)) {
     const bytes = await read().catch(() => undefined);
-    const ending = bytes && endingFrom(bytes, backup, segmentSize);
-    if (ending) return ending;
+    const stop = bytes && endingFrom(bytes, backup, segmentSize);
+    if (stop) return stop;
   }
   return undefined;
 }
 
-function sources(target: ClusterServer, name: string): (() => Promise<Buffer | undefined>)[] {
+function sources(server: ClusterServer, name: string): (() => Promise<Buffer | undefined>)[] {
   return [
-    async () => target.archiveDirectory && readFile(join(target.archiveDirectory, name)),
-    async () => readBackupHistoryFile((await target.companion()).db, name),
-    async () => readFile(join(await target.dataDirectory(), 'pg_wal', name)),
+    async () => server.archiveDirectory && readFile(join(server.archiveDirectory, name)),
+    async () => readBackupHistoryFile((await server.companion()).db, name),
+    async () => readFile(join(await server.dataDirectory(), 'pg_wal', name)),
   ].map((read) => async () => (await read()) || undefined);
 }
 

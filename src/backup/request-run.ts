@@ -18,7 +18,7 @@ export interface RunContext {
   /** A backup session has been let go: there is room for another. */
   onSessionReleased: () => void;
   control: ControlLink;
-  target: ClusterServer;
+  server: ClusterServer;
   /** The label directory. */
   labels: string;
   /** The repository's directory. */
@@ -105,16 +105,16 @@ export class RequestRun {
   }
 
   /** The row has been seen in this state. */
-  observe(state: BackupState | undefined): void {
+  onRowState(state: BackupState | undefined): void {
     this.#seen = state;
     if (state === undefined || state === 'cancelled' || state === 'failed')
       this.end(new EndedElsewhere(this.id, state));
     for (const waiter of this.#waiting) if (waiter.wanted === state) waiter.resolve();
   }
 
-  /** Resolves when the row has been seen in that state; rejects when the job is ended. */
-  async untilRowIs(wanted: BackupState): Promise<void> {
-    await this.unlessEnded(
+  /** Resolves when the row has been seen in that state; rejects when the run is ended. */
+  async waitForState(wanted: BackupState): Promise<void> {
+    await this.raceAbort(
       new Promise<void>((resolve) => {
         const waiter = { wanted, resolve };
         this.#waiting.add(waiter);
@@ -125,7 +125,7 @@ export class RequestRun {
 
   /** The promise's outcome, or the reason why the job was ended first. */
   async unlessEnded<T>(promise: Promise<T>): Promise<T> {
-    // Its failure has nobody to hear of it once the job is ended, and would end the worker.
+    // Its failure has nobody to hear of it once the run is ended, and would end the worker.
     promise.catch(() => undefined);
     this.signal.throwIfAborted();
     let onAbort: (() => void) | undefined;
@@ -198,25 +198,25 @@ function explainRefusal(id: number) {
 }
 
 /** Fails the request, unless somebody else has ended it or is to go on with it. */
-export async function recordFailure(job: RequestRun, error: unknown): Promise<void> {
-  const { control, log } = job.context;
+export async function recordFailure(run: RequestRun, error: unknown): Promise<void> {
+  const { control, log } = run.context;
   if (error instanceof EndedElsewhere) {
     const by = error.state === undefined ? 'another worker' : 'the client';
-    log.info(`backup ended by ${by}`, { request: job.id, state: error.state });
+    log.info(`backup ended by ${by}`, { request: run.id, state: error.state });
   } else if (error instanceof LeftToNextWorker) {
-    log.info('backup left to the next worker', { request: job.id });
+    log.info('backup left to the next worker', { request: run.id });
   } else {
     const failure = failureOf(error);
-    log.error('backup failed', { request: job.id, code: failure.code, reason: failure.message });
-    await control.run((db) => markFailed(db, job.id, failure)).catch(explainRefusal(job.id));
+    log.error('backup failed', { request: run.id, code: failure.code, reason: failure.message });
+    await control.run((db) => markFailed(db, run.id, failure)).catch(explainRefusal(run.id));
   }
 }
 
 /** Fails a request that could not be begun, unless another worker has taken it meanwhile. */
-export async function recordRefusal(job: RequestRun, error: HoldfastError): Promise<void> {
-  const { control, log } = job.context;
-  const failed = await control.run((db) => failWaiting(db, job.id, failureOf(error)));
-  if (failed) log.error('backup refused', { request: job.id, code: error.code, reason: error.message });
+export async function recordRefusal(run: RequestRun, error: HoldfastError): Promise<void> {
+  const { control, log } = run.context;
+  const failed = await control.run((db) => failWaiting(db, run.id, failureOf(error)));
+  if (failed) log.error('backup refused', { request: run.id, code: error.code, reason: error.message });
 }
 
 /** What goes into the row for an error. */

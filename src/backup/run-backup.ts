@@ -28,124 +28,120 @@ const failureKeepsSession = 10_000;
 
 /** What can be checked before is being checked already, during the claim: somebody waits for the start. */
 export async function runBackup(
-  job: RequestRun,
+  run: RequestRun,
   request: ClaimedRequest,
   session: BackupSession,
   checks: Promise<string[]>,
 ): Promise<void> {
-  job.takeSession();
+  run.takeSession();
   try {
-    const { source, ...beginning } = await begin(job, request, session, checks);
-    const transfer = await (source ? copy(job, request, beginning, source) : hold(job, request));
-    const ending = await end(job, request, session, beginning).catch(async (error: unknown) => {
+    const { source, ...beginning } = await begin(run, request, session, checks);
+    const transfer = await (source ? copy(run, request, beginning, source) : hold(run, request));
+    const stop = await end(run, request, session, beginning).catch(async (error: unknown) => {
       await transfer.abandon();
       throw error;
     });
-    const description = describe(request, beginning, ending);
-    await transfer.finish(description, ending);
-    await storeLabel(job, ending, description);
-    await letGo(job, session);
-    job.context.target.prepare();
-    await complete(job, request, { ...beginning, ...ending });
+    const description = describe(request, beginning, stop);
+    await transfer.finish(description, stop);
+    await storeLabel(run, stop, description);
+    await release(run, session);
+    run.context.server.prepare();
+    await complete(run, request, { ...beginning, ...stop });
   } catch (error) {
-    const recorded = recordFailure(job, sessionIsLost(error, session) ? sessionLost(error) : error);
+    const recorded = recordFailure(run, sessionIsLost(error, session) ? sessionLost(error) : error);
     await Promise.race([recorded, sleep(failureKeepsSession, undefined, { ref: false })]);
-    await letGo(job, session);
+    await release(run, session);
     await recorded;
   } finally {
-    await letGo(job, session);
+    await release(run, session);
   }
 }
 
 /** What remains when the label is stored; a worker that takes over from a dead one begins here. */
 export async function complete(
-  job: RequestRun,
+  run: RequestRun,
   { waitForArchive: wait, method }: Pick<ClaimedRequest, 'waitForArchive' | 'method'>,
   needed: NeededWal,
 ): Promise<void> {
-  const isSaid = wait && (await waitForArchive(job, needed, { hasOwnWal: method === 'copy' }));
-  const archived = isSaid ? await seeArchive(job, needed) : notLookedFor;
-  await job.move('complete', (db) => markComplete(db, job.id, archived));
-  job.context.log.info('backup complete', { request: job.id, cluster: job.context.target.name });
+  const isSaid = wait && (await waitForArchive(run, needed, { hasOwnWal: method === 'copy' }));
+  const archived = isSaid ? await seeArchive(run, needed) : notLookedFor;
+  await run.move('complete', (db) => markComplete(db, run.id, archived));
+  run.context.log.info('backup complete', { request: run.id, cluster: run.context.server.name });
 }
 
 /** With what is to be copied, where the worker does that itself. */
 async function begin(
-  job: RequestRun,
+  run: RequestRun,
   request: ClaimedRequest,
   session: BackupSession,
   checks: Promise<string[]>,
 ): Promise<TimedBackupStart & { source: CopySource | undefined }> {
-  session.onLost((reason) => job.endWindow(sessionLost(reason)));
-  for (const warning of await job.unlessEnded(checks)) job.warn(warning);
-  const source = request.method === 'copy' ? await job.unlessEnded(prepareCopy(job, session)) : undefined;
-  const beginning = await job.unlessEnded(session.begin(request.label, request.fast));
-  await job.move('running', (db) => markRunning(db, job.id, beginning), job.signal);
-  job.context.log.info('backup running', {
-    request: job.id,
+  session.onLost((reason) => run.endWindow(sessionLost(reason)));
+  for (const warning of await run.raceAbort(checks)) run.warn(warning);
+  const source = request.method === 'copy' ? await run.raceAbort(prepareCopy(run, session)) : undefined;
+  const start = await run.raceAbort(session.begin(request.label, request.fast));
+  await run.move('running', (db) => markRunning(db, run.id, start), run.signal);
+  run.context.log.info('backup running', {
+    request: run.id,
     cluster: request.cluster,
-    start: beginning.startLsn,
+    start: start.startLsn,
   });
-  return { ...beginning, startedAt: new Date().toISOString(), source };
+  return { ...start, startedAt: new Date().toISOString(), source };
 }
 
 /** What can be seen to go wrong does so here. The server keeps the WAL that is not collected yet, if it lets us have it so. */
-async function prepareCopy(job: RequestRun, session: BackupSession): Promise<CopySource> {
-  const found = await findSource(job.context, session.db);
+async function prepareCopy(run: RequestRun, session: BackupSession): Promise<CopySource> {
+  const found = await findSource(run.context, session.db);
   const { clusterDirectory, dataDirectory } = found;
   const major = Math.floor(session.db.serverVersion / 10_000);
-  const bytes = await survey({ dataDirectory, major }, job.signal);
-  await requireFreeSpace(clusterDirectory, bytes, job.context.walReserve);
-  if (!(await keepWal(session.db, `holdfast_${job.id}_${session.identity.pid}`)))
-    job.context.log.debug('the server does not keep WAL for the copy', { request: job.id });
+  const bytes = await survey({ dataDirectory, major }, run.signal);
+  await requireFreeSpace(clusterDirectory, bytes, run.context.walReserve);
+  if (!(await keepWal(session.db, `holdfast_${run.id}_${session.identity.pid}`)))
+    run.context.log.debug('the server does not keep WAL for the copy', { request: run.id });
   return { ...found, bytes };
 }
 
 /** From here on nothing may keep the label from us but the loss of the session itself. */
 async function end(
-  job: RequestRun,
+  run: RequestRun,
   request: ClaimedRequest,
   session: BackupSession,
-  beginning: BackupStart,
+  start: BackupStart,
 ): Promise<BackupStop> {
-  job.closeWindow();
+  run.closeWindow();
   try {
     return await session.stop();
   } catch (error) {
-    const { target } = job.context;
+    const { server } = run.context;
     const recovered = sessionIsLost(error, session)
-      ? await recoverBackupStop(target, { ...beginning, label: request.label })
+      ? await recoverBackupStop(server, { ...start, label: request.label })
       : undefined;
     if (recovered === undefined) throw error;
-    job.warn('the session was lost while it stopped; backup_label was rebuilt from the backup history file');
+    run.warn('the session was lost while it stopped; backup_label was rebuilt from the backup history file');
     return recovered;
   }
 }
 
-async function letGo(job: RequestRun, session: BackupSession): Promise<void> {
+async function release(run: RequestRun, session: BackupSession): Promise<void> {
   await session.close();
-  job.releaseSession();
-  await job.context.control.dropWitness(job.id);
+  run.releaseSession();
+  await run.context.control.releaseProxyLock(run.id);
 }
 
-function describe(
-  request: ClaimedRequest,
-  beginning: TimedBackupStart,
-  ending: BackupStop,
-): BackupDescription {
+function describe(request: ClaimedRequest, start: TimedBackupStart, stop: BackupStop): BackupDescription {
   return {
     id: request.id,
     cluster: request.cluster,
     label: request.label,
-    serverVersion: beginning.serverVersion,
-    systemIdentifier: beginning.systemIdentifier,
-    timeline: beginning.timeline,
-    startedAt: beginning.startedAt,
+    serverVersion: start.serverVersion,
+    systemIdentifier: start.systemIdentifier,
+    timeline: start.timeline,
+    startedAt: start.startedAt,
     stoppedAt: new Date().toISOString(),
-    startLsn: beginning.startLsn,
-    startWal: beginning.startWal,
-    stopLsn: ending.stopLsn,
-    stopWal: ending.stopWal,
+    startLsn: start.startLsn,
+    startWal: start.startWal,
+    stopLsn: stop.stopLsn,
+    stopWal: stop.stopWal,
   };
 }
 

@@ -30,22 +30,22 @@ const longestLook = 10_000;
 /** For a row that becomes complete without. */
 export const notLookedFor: Archived = { seen: null, warning: null };
 
-export async function seeArchive(job: RequestRun, needed: NeededWal): Promise<Archived> {
-  const { target, repository } = job.context;
-  const segments = segmentRange(needed.startWal, needed.stopWal, await target.segmentSize());
-  const settings = await settingsOf(job).catch(() => undefined);
+export async function seeArchive(run: RequestRun, needed: NeededWal): Promise<Archived> {
+  const { server, repository } = run.context;
+  const segments = segmentRange(needed.startWal, needed.stopWal, await server.segmentSize());
+  const settings = await settingsOf(run).catch(() => undefined);
   const places = archivePlaces({
-    clusterDirectory: join(repository, target.name),
-    archiveDirectory: target.archiveDirectory,
+    clusterDirectory: join(repository, server.name),
+    archiveDirectory: server.archiveDirectory,
     systemIdentifier: needed.systemIdentifier,
     archivesNothing: settings !== undefined && archivesNothing(settings),
   });
-  const onMissing = (missing: string, where: string) => job.describe(`${missing} to appear in ${where}`);
+  const onMissing = (missing: string, where: string) => run.describe(`${missing} to appear in ${where}`);
   const within = settings !== undefined && archivesNothing(settings) ? 0 : showsWithin;
-  const sight = await job.unlessEnded(lookFor(segments, places, { within, signal: job.signal, onMissing }));
+  const sight = await run.raceAbort(lookFor(segments, places, { within, signal: run.signal, onMissing }));
   if (sight.seen !== false) return { seen: sight.seen, warning: null };
-  const warning = explain(sight, settings, target.archiveDirectory === undefined);
-  job.context.log.warning(warning, { request: job.id });
+  const warning = explain(sight, settings, server.archiveDirectory === undefined);
+  run.context.log.warning(warning, { request: run.id });
   return { seen: false, warning };
 }
 
@@ -92,8 +92,8 @@ async function look(segments: readonly string[], places: readonly ArchivePlace[]
   return { seen: false, missing: first, where: where.join(' or ') };
 }
 
-async function settingsOf(job: RequestRun): Promise<ArchiveSettings> {
-  return archiveSettings((await job.context.target.companion()).db);
+async function settingsOf(run: RequestRun): Promise<ArchiveSettings> {
+  return archiveSettings((await run.context.server.companion()).db);
 }
 
 function archivesNothing({ command, library }: ArchiveSettings): boolean {

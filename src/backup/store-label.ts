@@ -14,22 +14,22 @@ const lastChance = 10_000;
 
 /** Resolves when the row has the label. Without a description it is in the label directory already. */
 export async function storeLabel(
-  job: RequestRun,
-  ending: BackupStop,
+  run: RequestRun,
+  stop: BackupStop,
   description: BackupDescription | null,
 ): Promise<void> {
-  const { label, tablespaceMap } = ending;
+  const { label, tablespaceMap } = stop;
   let enough = false;
   const directory =
     description === null
       ? undefined
       : untilWritten(
-          job,
-          () => writeLabelEntry(job.context.labels, { description, label, tablespaceMap }),
+          run,
+          () => writeLabelEntry(run.context.labels, { description, label, tablespaceMap }),
           () => enough,
         );
   try {
-    await job.move('archiving', (db) => markArchiving(db, job.id, ending));
+    await run.move('archiving', (db) => markArchiving(db, run.id, stop));
   } catch (error) {
     await Promise.race([directory, sleep(lastChance, undefined, { ref: false })]);
     throw error;
@@ -37,9 +37,9 @@ export async function storeLabel(
     enough = true;
   }
   const failure = await directory;
-  if (failure !== undefined) job.warn(`the label directory could not be written: ${failure}`);
+  if (failure !== undefined) run.warn(`the label directory could not be written: ${failure}`);
   if (!isText(label) || (tablespaceMap !== null && !isText(tablespaceMap))) {
-    job.warn(
+    run.warn(
       'backup_label or tablespace_map is not valid UTF-8: a client may not be able to read it; get the bytes with "holdfast label" or from the label directory',
     );
   }
@@ -47,18 +47,18 @@ export async function storeLabel(
 
 /** Tries until it works, or until that is no longer needed: then the last failure. */
 async function untilWritten(
-  job: RequestRun,
+  run: RequestRun,
   write: () => Promise<string>,
   enough: () => boolean,
 ): Promise<string | undefined> {
   for (;;) {
     try {
-      job.context.log.debug('label written', { request: job.id, directory: await write() });
+      run.context.log.debug('label written', { request: run.id, directory: await write() });
       return undefined;
     } catch (error) {
       if (enough()) return messageOf(error);
-      job.context.log.warning('the label directory cannot be written, trying again', {
-        request: job.id,
+      run.context.log.warning('the label directory cannot be written, trying again', {
+        request: run.id,
         reason: messageOf(error),
       });
     }

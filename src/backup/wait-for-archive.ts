@@ -14,45 +14,45 @@ const longestPoll = 1000;
  * and where that says nothing, there is nothing to wait for.
  */
 export async function waitForArchive(
-  job: RequestRun,
+  run: RequestRun,
   needed: NeededWal,
   { hasOwnWal }: { hasOwnWal: boolean },
 ): Promise<boolean> {
-  const { target } = job.context;
+  const { server } = run.context;
   let waiting: string[] | undefined;
   for (let poll = firstPoll; ; poll = Math.min(poll * 1.5, longestPoll)) {
-    job.signal.throwIfAborted();
+    run.signal.throwIfAborted();
     try {
-      waiting ??= neededWalFiles(needed, await target.segmentSize());
-      const { server, files } = await target.archive.look(waiting);
-      const otherwise = archiveStatusUnusable(server, needed);
+      waiting ??= neededWalFiles(needed, await server.segmentSize());
+      const { server: observed, files } = await server.archive.look(waiting);
+      const otherwise = archiveStatusUnusable(observed, needed);
       if (otherwise === undefined) {
         waiting = files.filter((file) => !walIsArchived(file)).map(({ name }) => name);
         if (waiting.length === 0) return true;
-        if (poll >= longestPoll) await describe(job, waiting);
+        if (poll >= longestPoll) await describe(run, waiting);
       } else if (hasOwnWal) {
         return false;
       } else {
-        job.warn(`whether the WAL is archived cannot be known: ${otherwise}`);
-        job.describe(
+        run.warn(`whether the WAL is archived cannot be known: ${otherwise}`);
+        run.describe(
           `an operator to look whether ${needed.startWal} to ${needed.stopWal} are in the archive: ${otherwise}`,
         );
       }
     } catch (error) {
-      job.describe(`cannot look at the archiver: ${messageOf(error)}`);
+      run.describe(`cannot look at the archiver: ${messageOf(error)}`);
     }
-    await sleep(poll, undefined, { signal: job.signal }).catch(() => undefined);
+    await sleep(poll, undefined, { signal: run.signal }).catch(() => undefined);
   }
 }
 
-async function describe(job: RequestRun, waiting: string[]): Promise<void> {
-  const { db } = await job.context.target.companion();
+async function describe(run: RequestRun, waiting: string[]): Promise<void> {
+  const { db } = await run.context.server.companion();
   const report = await archiver(db);
   const files = `${waiting.length === 1 ? '' : `${waiting.length} files, first `}${waiting[0]}`;
   if (report.archiverFailing) {
-    job.warn(`the archiver is failing: it could not archive ${report.lastFailedWal}`);
-    job.describe(`${files} to be archived: the archiver fails since ${report.lastFailedAt?.toISOString()}`);
+    run.warn(`the archiver is failing: it could not archive ${report.lastFailedWal}`);
+    run.describe(`${files} to be archived: the archiver fails since ${report.lastFailedAt?.toISOString()}`);
   } else {
-    job.describe(`${files} to be archived`);
+    run.describe(`${files} to be archived`);
   }
 }

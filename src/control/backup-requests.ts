@@ -139,15 +139,15 @@ export async function claimRequest(
 }
 
 /** Every move is made from one state only; false when the request was not (or no longer) in it. */
-export async function markRunning(db: Connection, id: number, beginning: BackupStart): Promise<boolean> {
+export async function markRunning(db: Connection, id: number, start: BackupStart): Promise<boolean> {
   const moved = await db.run('backup_request', 'mark_running', {
     id,
-    start_lsn: beginning.startLsn,
-    start_wal: beginning.startWal,
-    timeline: beginning.timeline,
-    system_identifier: beginning.systemIdentifier,
-    server_version: beginning.serverVersion,
-    tablespaces: beginning.tablespaces,
+    start_lsn: start.startLsn,
+    start_wal: start.startWal,
+    timeline: start.timeline,
+    system_identifier: start.systemIdentifier,
+    server_version: start.serverVersion,
+    tablespaces: start.tablespaces,
   });
   return moved.length > 0;
 }
@@ -167,13 +167,13 @@ export async function recordProgress(
   await db.run('backup_request', 'record_progress', { id, expected, done });
 }
 
-export async function markArchiving(db: Connection, id: number, ending: BackupStop): Promise<boolean> {
+export async function markArchiving(db: Connection, id: number, stop: BackupStop): Promise<boolean> {
   const moved = await db.run('backup_request', 'mark_archiving', {
     id,
-    stop_lsn: ending.stopLsn,
-    stop_wal: ending.stopWal,
-    backup_label: ending.label,
-    tablespace_map: ending.tablespaceMap,
+    stop_lsn: stop.stopLsn,
+    stop_wal: stop.stopWal,
+    backup_label: stop.label,
+    tablespace_map: stop.tablespaceMap,
   });
   return moved.length > 0;
 }

@@ -86,7 +86,7 @@ export class ControlLink {
     this.#witnesses.set(id, key);
   }
 
-  async dropWitness(id: number): Promise<void> {
+  async releaseProxyLock(id: number): Promise<void> {
     const key = this.#witnesses.get(id);
     this.#witnesses.delete(id);
     if (key !== undefined && this.isUp)
@@ -145,7 +145,7 @@ export class ControlLink {
     try {
       connection.limitStatements(statementLimit);
       await requireDirect(connection); // before anything is set: a pooler would leave that to others
-      await connection.makeLasting();
+      await connection.disableTimeouts();
       connection.prepareStatements();
       await connection.query(`set lock_timeout = ${lockLimit}`);
       await requireSchema(connection, schema);

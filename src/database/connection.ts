@@ -19,7 +19,7 @@ export interface ConnectOptions {
   schema?: string;
   /** Milliseconds. */
   connectTimeout?: number;
-  /** As makeLasting() says. */
+  /** As disableTimeouts() says. */
   lasting?: boolean;
   onNotice?: (notice: Notice) => void;
 }
@@ -78,7 +78,7 @@ export class Connection {
         timeout: options.connectTimeout ?? 10_000,
       });
       connection.serverVersion = Number(row?.server_version_num);
-      if (options.lasting) await connection.makeLasting();
+      if (options.lasting) await connection.disableTimeouts();
     } catch (error) {
       connection.cut();
       throw connectionError(error, client);
@@ -87,7 +87,7 @@ export class Connection {
   }
 
   /** Turns off every server setting that could end this session, and has both sides notice a dead peer. */
-  async makeLasting(): Promise<void> {
+  async disableTimeouts(): Promise<void> {
     await this.query(sessionSettings(this.serverVersion), [], { timeout: 10_000 });
   }
 

@@ -133,7 +133,7 @@ export class UnfinishedBackup {
   async #end(): Promise<void> {
     await this.#held?.release().catch(() => undefined);
     this.#held = undefined;
-    await this.#letGo();
+    await this.#release();
   }
 
   /** Removes all of it. A backup that has been published stays. */

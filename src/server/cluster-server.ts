@@ -151,7 +151,7 @@ export class ClusterServer {
     const db = await Connection.open({ ...this.#options.connect, applicationName: `holdfast ${purpose}` });
     try {
       await refuseToStay(db);
-      await db.makeLasting();
+      await db.disableTimeouts();
       db.prepareStatements();
       const lockKey = randomLockKey();
       return { db, lockKey, identity: await identifySession(db, lockKey) };

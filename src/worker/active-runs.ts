@@ -3,7 +3,7 @@ import type { RequestRun } from '../backup/request-run.ts';
 import type { RequestedBy } from './fairness.ts';
 
 interface Entry {
-  job: RequestRun;
+  run: RequestRun;
   requester: RequestedBy;
   ended: Promise<void>;
 }
@@ -12,17 +12,17 @@ export class ActiveRuns {
   readonly #entries = new Map<number, Entry>();
 
   /** Kept until `ended` resolves. */
-  add(job: RequestRun, requester: RequestedBy, ended: Promise<void>): void {
-    const entry = { job, requester, ended };
-    this.#entries.set(job.id, entry);
+  add(run: RequestRun, requester: RequestedBy, ended: Promise<void>): void {
+    const entry = { run, requester, ended };
+    this.#entries.set(run.id, entry);
     void ended.finally(() => {
-      job.releaseSession();
-      if (this.#entries.get(job.id) === entry) this.#entries.delete(job.id);
+      run.releaseSession();
+      if (this.#entries.get(run.id) === entry) this.#entries.delete(run.id);
     });
   }
 
   get(id: number): RequestRun | undefined {
-    return this.#entries.get(id)?.job;
+    return this.#entries.get(id)?.run;
   }
 
   ids(): number[] {
@@ -30,13 +30,13 @@ export class ActiveRuns {
   }
 
   all(): RequestRun[] {
-    return [...this.#entries.values()].map(({ job }) => job);
+    return [...this.#entries.values()].map(({ run }) => run);
   }
 
   /** Those for which a backup session is open, or being opened. */
   held(): RequestedBy[] {
     return [...this.#entries.values()]
-      .filter(({ job }) => job.holdsSession)
+      .filter(({ run }) => run.holdsSession)
       .map(({ requester }) => requester);
   }
 

@@ -8,20 +8,20 @@ import type { Log } from '../log.ts';
 
 export async function reportArchivers(
   control: ControlLink,
-  targets: Iterable<ClusterServer>,
+  servers: Iterable<ClusterServer>,
   log: Log,
 ): Promise<void> {
-  await Promise.all([...targets].map((target) => reportArchiver(control, target, log)));
+  await Promise.all([...servers].map((server) => reportArchiver(control, server, log)));
 }
 
-async function reportArchiver(control: ControlLink, target: ClusterServer, log: Log): Promise<void> {
+async function reportArchiver(control: ControlLink, server: ClusterServer, log: Log): Promise<void> {
   try {
-    const { db: server } = await target.companion();
-    const report = await archiver(server);
-    await control.run((db) => reportCluster(db, target.name, report));
+    const { db } = await server.companion();
+    const report = await archiver(db);
+    await control.run((tables) => reportCluster(tables, server.name, report));
   } catch (error) {
     log.warning('cannot look at the archiver of a cluster', {
-      cluster: target.name,
+      cluster: server.name,
       reason: messageOf(error),
     });
   }

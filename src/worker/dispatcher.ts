@@ -1,5 +1,5 @@
 /**
- * Takes waiting requests, one job each, for as long as sessions are free. Any number of workers may do so:
+ * Takes waiting requests, one run each, for as long as sessions are free. Any number of workers may do so:
  * the claim decides who gets a request, and the others' sessions are closed again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,14 +26,14 @@ import { Openings } from './opening-sessions.ts';
 export interface DispatcherOptions {
   control: ControlLink;
   instance: string;
-  targets: ReadonlyMap<string, ClusterServer>;
-  jobs: ActiveRuns;
+  servers: ReadonlyMap<string, ClusterServer>;
+  activeRuns: ActiveRuns;
   maxHeld: number;
   /** Copies of a cluster that a requester has under way at once. */
   maxCopies: number;
   /** By one requester; undefined: half of them. */
   maxHeldByOne: number | undefined;
-  contextFor: (target: ClusterServer) => RunContext;
+  contextOf: (server: ClusterServer) => RunContext;
   log: Log;
 }
 
@@ -85,14 +85,19 @@ export class Dispatcher {
   }
 
   async #takeAll(): Promise<void> {
-    const { control, jobs, targets, maxHeld, maxHeldByOne, maxCopies } = this.#options;
-    while (!this.#stopped && jobs.held().length < maxHeld) {
+    const { control, activeRuns, servers, maxHeld, maxHeldByOne, maxCopies } = this.#options;
+    while (!this.#stopped && activeRuns.held().length < maxHeld) {
       const waiting = await control.run((db) =>
-        waitingRequests(db, [...targets.keys()], [...jobs.ids(), ...this.#passedOver.keys()], maxCopies),
+        waitingRequests(
+          db,
+          [...servers.keys()],
+          [...activeRuns.ids(), ...this.#passedOver.keys()],
+          maxCopies,
+        ),
       );
       const next = chooseNext(
         waiting.filter((request) => !this.#isPassedOver(request)),
-        jobs.held(),
+        activeRuns.held(),
         maxHeld,
         this.#served,
         maxHeldByOne,
@@ -105,44 +110,44 @@ export class Dispatcher {
 
   /** Resolves when it is claimed, or was not to be had. */
   async #take(request: WaitingRequest): Promise<void> {
-    const { targets, jobs, contextFor, log } = this.#options;
-    const target = targets.get(request.cluster);
-    if (target === undefined) return;
-    const job = new RequestRun(request.id, contextFor(target));
-    job.takeSession();
+    const { servers, activeRuns, contextOf, log } = this.#options;
+    const server = servers.get(request.cluster);
+    if (server === undefined) return;
+    const run = new RequestRun(request.id, contextOf(server));
+    run.takeSession();
     for (const name of namesOf(request)) this.#served.set(name, performance.now());
     await new Promise<void>((onClaimed) => {
-      const running = this.#run(job, request, target, onClaimed).catch((error: unknown) => {
+      const running = this.#run(run, request, server, onClaimed).catch((error: unknown) => {
         log.error('a backup ended without its outcome being written', {
-          request: job.id,
+          request: run.id,
           reason: messageOf(error),
         });
       });
-      jobs.add(job, request, running);
+      activeRuns.add(run, request, running);
       void running.finally(onClaimed);
     });
   }
 
   async #run(
-    job: RequestRun,
+    run: RequestRun,
     request: WaitingRequest,
-    target: ClusterServer,
+    server: ClusterServer,
     onClaimed: () => void,
   ): Promise<void> {
-    const labelsTested = testLabelDirectory(job.context.labels, target.name);
+    const labelsTested = testLabelDirectory(run.context.labels, server.name);
     labelsTested.catch(() => undefined); // runBackup says what is wrong
-    const session = await this.#openings.open(job);
+    const session = await this.#openings.open(run);
     if (session === undefined) return;
     if (this.#stopped) return session.close();
     const checks = Promise.all([preflight(request, session), labelsTested]).then(([warnings]) => warnings);
     checks.catch(() => undefined);
-    const claimed = await this.#claim(job, target, session).catch(async (error: unknown) => {
+    const claimed = await this.#claim(run, server, session).catch(async (error: unknown) => {
       this.#passOver(request);
       await session.close();
       throw error;
     });
     onClaimed();
-    if (claimed !== undefined) return runBackup(job, claimed, session, checks);
+    if (claimed !== undefined) return runBackup(run, claimed, session, checks);
     this.#passOver(request);
     await session.close();
   }
@@ -162,15 +167,15 @@ export class Dispatcher {
   }
 
   async #claim(
-    job: RequestRun,
-    target: ClusterServer,
+    run: RequestRun,
+    server: ClusterServer,
     session: BackupSession,
   ): Promise<ClaimedRequest | undefined> {
     const { control, instance } = this.#options;
-    const companion = await target.companion();
+    const companion = await server.companion();
     const { pid, backendStart, login, database } = session.identity;
     const claimed = await control.run((db) =>
-      claimRequest(db, job.id, {
+      claimRequest(db, run.id, {
         worker: control.name,
         instance,
         pid,
@@ -183,7 +188,7 @@ export class Dispatcher {
         companionKey: companion.lockKey,
       }),
     );
-    if (claimed?.witnessKey) control.keepWitness(job.id, claimed.witnessKey);
+    if (claimed?.witnessKey) control.keepWitness(run.id, claimed.witnessKey);
     return claimed;
   }
 }

@@ -13,7 +13,7 @@ import { PeriodicTask } from './periodic-task.ts';
 
 export interface EveryClusterOptions {
   control: ControlLink;
-  targets: ReadonlyMap<string, ClusterServer>;
+  servers: ReadonlyMap<string, ClusterServer>;
   config: Config;
   log: Log;
 }
@@ -27,11 +27,11 @@ export interface ClusterLook {
 }
 
 export function everyCluster(
-  { control, targets, config, log }: EveryClusterOptions,
+  { control, servers, config, log }: EveryClusterOptions,
   { every, look, onFailure }: ClusterLook,
 ): PeriodicTask {
   const lookAtAll = async () => {
-    for (const cluster of targets.keys()) {
+    for (const cluster of servers.keys()) {
       const clusterDirectory = join(config.worker.repository, cluster);
       const use: RepositoryUse = { cluster, clusterDirectory, control: (work) => control.run(work) };
       try {

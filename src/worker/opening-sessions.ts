@@ -22,104 +22,104 @@ export class Openings {
   #stopped = false;
 
   /** undefined: the request has failed, or is not ours to take. */
-  async open(job: RequestRun): Promise<BackupSession | undefined> {
-    this.#jobs.add(job);
+  async open(run: RequestRun): Promise<BackupSession | undefined> {
+    this.#jobs.add(run);
     try {
-      return await this.#openOrWait(job);
+      return await this.#openOrWait(run);
     } catch (error) {
-      job.releaseSession();
+      run.releaseSession();
       if (error instanceof EndedElsewhere || error instanceof LeftToNextWorker)
-        job.context.log.debug('not taken', { request: job.id, reason: messageOf(error) });
-      else await recordRefusal(job, explained(job.context.target, error));
+        run.context.log.debug('not taken', { request: run.id, reason: messageOf(error) });
+      else await recordRefusal(run, explained(run.context.server, error));
       return undefined;
     } finally {
-      this.#jobs.delete(job);
+      this.#jobs.delete(run);
     }
   }
 
   /** Requests that wait are left as they are. */
   stop(): void {
     this.#stopped = true;
-    for (const job of this.#jobs) job.end(new LeftToNextWorker('the worker is stopping'));
+    for (const run of this.#jobs) run.end(new LeftToNextWorker('the worker is stopping'));
   }
 
-  async #openOrWait(job: RequestRun): Promise<BackupSession> {
-    const { target } = job.context;
-    if (this.#lines.has(target)) return this.#waitInLine(job);
+  async #openOrWait(run: RequestRun): Promise<BackupSession> {
+    const { server } = run.context;
+    if (this.#lines.has(server)) return this.#waitInLine(run);
     try {
-      return await this.#tryAgain(job);
+      return await this.#tryAgain(run);
     } catch (error) {
-      if (hasNoConnectionFree(error)) return this.#waitInLine(job, error);
+      if (hasNoConnectionFree(error)) return this.#waitInLine(run, error);
       throw error;
     }
   }
 
   /** A few times, where the cluster does not answer. */
-  async #tryAgain(job: RequestRun): Promise<BackupSession> {
+  async #tryAgain(run: RequestRun): Promise<BackupSession> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await connect(job.context.target);
+        return await connect(run.context.server);
       } catch (error) {
         const unreachable = !(error instanceof HoldfastError) || error.code === 'connection_failed';
         if (!unreachable || hasNoConnectionFree(error) || attempt === attempts) throw error;
-        await this.#pause(job);
+        await this.#pause(run);
       }
     }
   }
 
-  async #waitInLine(job: RequestRun, reason?: HoldfastError): Promise<BackupSession> {
-    const { target } = job.context;
-    const before = this.#lines.get(target) ?? Promise.resolve();
+  async #waitInLine(run: RequestRun, reason?: HoldfastError): Promise<BackupSession> {
+    const { server } = run.context;
+    const before = this.#lines.get(server) ?? Promise.resolve();
     const { promise: left, resolve: leave } = Promise.withResolvers<void>();
-    this.#lines.set(target, left);
+    this.#lines.set(server, left);
     try {
-      await job.unlessEnded(describe(job, reason));
-      await job.unlessEnded(before);
-      return await this.#untilFree(job);
+      await run.raceAbort(describe(run, reason));
+      await run.raceAbort(before);
+      return await this.#untilFree(run);
     } catch (error) {
-      await Promise.race([job.describeWait(null), sleep(noteTakes, undefined, { ref: false })]);
+      await Promise.race([run.describeWait(null), sleep(noteTakes, undefined, { ref: false })]);
       throw error;
     } finally {
       void before.then(() => {
-        if (this.#lines.get(target) === left) this.#lines.delete(target);
+        if (this.#lines.get(server) === left) this.#lines.delete(server);
         leave();
       });
     }
   }
 
-  async #untilFree(job: RequestRun): Promise<BackupSession> {
+  async #untilFree(run: RequestRun): Promise<BackupSession> {
     for (;;) {
       try {
-        return await this.#tryAgain(job);
+        return await this.#tryAgain(run);
       } catch (error) {
         if (!hasNoConnectionFree(error)) throw error;
-        await job.unlessEnded(describe(job, error));
-        await this.#pause(job);
+        await run.raceAbort(describe(run, error));
+        await this.#pause(run);
       }
     }
   }
 
-  async #pause(job: RequestRun): Promise<void> {
+  async #pause(run: RequestRun): Promise<void> {
     if (this.#stopped) throw new LeftToNextWorker('the worker is stopping');
-    await job.unlessEnded(sleep(pauseBetweenAttempts));
-    if (job.seen !== undefined && job.seen !== 'requested') throw new EndedElsewhere(job.id, job.seen);
+    await run.raceAbort(sleep(pauseBetweenAttempts));
+    if (run.seen !== undefined && run.seen !== 'requested') throw new EndedElsewhere(run.id, run.seen);
   }
 }
 
 /** The companion first: without it, a session would be held for nothing. */
-async function connect(target: ClusterServer): Promise<BackupSession> {
-  await target.companion();
-  return BackupSession.open(target);
+async function connect(server: ClusterServer): Promise<BackupSession> {
+  await server.companion();
+  return BackupSession.open(server);
 }
 
-async function describe(job: RequestRun, reason: HoldfastError | undefined): Promise<void> {
+async function describe(run: RequestRun, reason: HoldfastError | undefined): Promise<void> {
   const more = reason === undefined ? ', after other requests' : `: ${messageOf(reason.cause)}`;
-  await job.describeWait(`a free connection to its server${more}`);
+  await run.describeWait(`a free connection to its server${more}`);
 }
 
-function explained(target: ClusterServer, cause: unknown): HoldfastError {
+function explained(server: ClusterServer, cause: unknown): HoldfastError {
   if (cause instanceof HoldfastError && cause.code !== 'connection_failed') return cause;
-  return new HoldfastError('failed', `cluster "${target.name}" does not answer: ${messageOf(cause)}`, {
+  return new HoldfastError('failed', `cluster "${server.name}" does not answer: ${messageOf(cause)}`, {
     code: 'cluster_unreachable',
     hint: "see that its server runs and that the url of the cluster in the worker's configuration is right",
     cause,

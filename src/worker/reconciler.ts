@@ -1,6 +1,6 @@
 /**
  * Looks at the table every two seconds, at once after a reconnect: notifications are hints, the table is
- * the truth. Tells jobs what became of their rows, wakes the dispatcher, ends what nobody waits for and what
+ * the truth. Tells runs what became of their rows, wakes the dispatcher, ends what nobody waits for and what
  * a restored database brought along, and takes over what dead workers left.
  */
 import type { Connection } from '../database/connection.ts';
@@ -23,16 +23,16 @@ export interface ReconcilerOptions {
   control: ControlLink;
   instance: string;
   clusters: ReadonlySet<string>;
-  jobs: ActiveRuns;
+  activeRuns: ActiveRuns;
   dispatcher: Dispatcher;
-  takeOver: Rescuer;
+  rescuer: Rescuer;
   log: Log;
 }
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #asking = new Set<number>();
-  readonly #deserted = new MissingCallers();
+  readonly #missingCallers = new MissingCallers();
   #leaving = false;
   #restoredSeen = false;
 
@@ -41,25 +41,25 @@ export class Reconciler {
   }
 
   async look(): Promise<void> {
-    const { control, jobs, dispatcher, clusters } = this.#options;
-    const mine = jobs.ids();
+    const { control, activeRuns, dispatcher, clusters } = this.#options;
+    const mine = activeRuns.ids();
     const live = await control.run(unfinishedRequests);
-    await this.#tellJobs(mine, live);
+    await this.#tellRuns(mine, live);
     if (
       live.some(({ state, cluster, restored }) => state === 'requested' && !restored && clusters.has(cluster))
     ) {
       dispatcher.wake();
     }
-    this.#endDeserted(live);
+    this.#endWithoutCaller(live);
     await this.#endRestored(live);
-    for (const request of live) this.#takeCareOf(request);
+    for (const request of live) this.#reconcile(request);
   }
 
-  #endDeserted(live: UnfinishedRequest[]): void {
+  #endWithoutCaller(live: UnfinishedRequest[]): void {
     const missing = live.filter(({ callerGone }) => callerGone).map(({ id }) => id);
-    for (const id of this.#deserted.look(missing)) {
+    for (const id of this.#missingCallers.look(missing)) {
       const reason = 'the start_backup that requested it ended without returning';
-      this.#options.jobs.get(id)?.endWindow(
+      this.#options.activeRuns.get(id)?.endWindow(
         new HoldfastError('failed', reason, {
           code: 'caller_gone',
           hint: 'call start_backup again; an INSERT leaves the backup running when its client goes',
@@ -84,40 +84,40 @@ export class Reconciler {
 
   /** A notification: believed in nothing but that this row is worth a look. Any number of them wait for one. */
   async lookAt(id: number): Promise<void> {
-    const job = this.#options.jobs.get(id);
-    if (job === undefined || this.#asking.has(id)) return;
+    const run = this.#options.activeRuns.get(id);
+    if (run === undefined || this.#asking.has(id)) return;
     this.#asking.add(id);
     const ask = (db: Connection) => {
       this.#asking.delete(id); // what is notified from now on, this answer may not know
       return stateOf(db, id);
     };
-    job.observe(await this.#options.control.run(ask));
+    run.onRowState(await this.#options.control.run(ask));
   }
 
-  /** From now on, a row of ours without a job is one that we leave to the next worker. */
+  /** From now on, a row of ours without a run is one that we leave to the next worker. */
   leave(): void {
     this.#leaving = true;
   }
 
-  async #tellJobs(mine: number[], live: UnfinishedRequest[]): Promise<void> {
+  async #tellRuns(mine: number[], live: UnfinishedRequest[]): Promise<void> {
     const states = new Map(live.map(({ id, state }) => [id, state]));
     for (const id of mine) {
-      const job = this.#options.jobs.get(id);
+      const run = this.#options.activeRuns.get(id);
       const state = states.get(id);
-      if (state !== undefined) job?.observe(state);
-      else if (job) await this.lookAt(id);
+      if (state !== undefined) run?.onRowState(state);
+      else if (run) await this.lookAt(id);
     }
   }
 
-  #takeCareOf({ id, state, instance, workerAlive, restored }: UnfinishedRequest): void {
-    const { jobs, takeOver } = this.#options;
-    if (workerAlive) takeOver.forget(id);
-    if (this.#leaving || state === 'requested' || restored || jobs.get(id)) return;
+  #reconcile({ id, state, instance, workerAlive, restored }: UnfinishedRequest): void {
+    const { activeRuns, rescuer } = this.#options;
+    if (workerAlive) rescuer.forget(id);
+    if (this.#leaving || state === 'requested' || restored || activeRuns.get(id)) return;
     if (instance === this.#options.instance) this.#failUnheld(id);
-    else if (!workerAlive) takeOver.consider(id);
+    else if (!workerAlive) rescuer.consider(id);
   }
 
-  /** A row of ours without a job: its claim went unanswered, or its failure could not be written. Tried once a look. */
+  /** A row of ours without a run: its claim went unanswered, or its failure could not be written. Tried once a look. */
   #failUnheld(id: number): void {
     const { control, log } = this.#options;
     const failure = {

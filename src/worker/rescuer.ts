@@ -32,9 +32,9 @@ import type { ActiveRuns } from './active-runs.ts';
 export interface RescuerOptions {
   control: ControlLink;
   instance: string;
-  targets: ReadonlyMap<string, ClusterServer>;
-  jobs: ActiveRuns;
-  contextFor: (target: ClusterServer) => RunContext;
+  servers: ReadonlyMap<string, ClusterServer>;
+  activeRuns: ActiveRuns;
+  contextOf: (server: ClusterServer) => RunContext;
   labels: string;
   repository: string;
   log: Log;
@@ -70,18 +70,18 @@ export class Rescuer {
   }
 
   async #consider(id: number): Promise<void> {
-    const { control, targets } = this.#options;
+    const { control, servers } = this.#options;
     const request = await control.run((db) => abandonedRequest(db, id));
     if (request === undefined) return;
-    const target = targets.get(request.cluster);
+    const server = servers.get(request.cluster);
     if (request.state === 'archiving' || request.state === 'done') {
       const left = grace - this.#awayFor(id);
       if (left > 0) return this.#considerIn(left, id);
     }
     if (request.state === 'archiving') {
-      if (target) await this.#adopt(request, target);
-    } else if ((await this.#sessionIsGone(request, target)) && (target || request.state !== 'done')) {
-      await this.#settle(request, target);
+      if (server) await this.#adopt(request, server);
+    } else if ((await this.#sessionIsGone(request, server)) && (server || request.state !== 'done')) {
+      await this.#settle(request, server);
     }
   }
 
@@ -101,28 +101,28 @@ export class Rescuer {
   }
 
   /** As seen from the server where it lived. Not known counts as no. */
-  async #sessionIsGone(request: AbandonedRequest, target: ClusterServer | undefined): Promise<boolean> {
-    if (target === undefined && !request.here) return false;
+  async #sessionIsGone(request: AbandonedRequest, server: ClusterServer | undefined): Promise<boolean> {
+    if (server === undefined && !request.here) return false;
     const isThere = async () =>
-      target
-        ? sessionIsThere((await target.companion()).db, request.pid, request.lockKey, request.login)
+      server
+        ? sessionIsThere((await server.companion()).db, request.pid, request.lockKey, request.login)
         : this.#options.control.run((db) => lockIsHeldHere(db, request.id));
     if (!(await isThere())) return true;
-    if (target === undefined || !(await isDeadButBusy(request, target))) return false;
+    if (server === undefined || !(await isDeadButBusy(request, server))) return false;
     this.#options.log.info('ending the session that a dead worker left busy', {
       request: request.id,
       pid: request.pid,
     });
-    await terminateSession((await target.companion()).db, request.pid, request.lockKey);
+    await terminateSession((await server.companion()).db, request.pid, request.lockKey);
     for (const deadline = Date.now() + 2000; Date.now() < deadline; await sleep(50)) {
       if (!(await isThere())) return true;
     }
     return false;
   }
 
-  async #settle(request: AbandonedRequest, target: ClusterServer | undefined): Promise<void> {
-    if (request.state === 'done' && target) return this.#adopt(request, target);
-    if (request.method === 'copy' && target)
+  async #settle(request: AbandonedRequest, server: ClusterServer | undefined): Promise<void> {
+    if (request.state === 'done' && server) return this.#adopt(request, server);
+    if (request.method === 'copy' && server)
       await removeLeftoversOf(this.#clusterDirectory(request), request);
     const { code, message, hint = null } = workerLost(request);
     await this.#options.control.run((db) => markFailed(db, request.id, { code, message, hint }));
@@ -132,66 +132,66 @@ export class Rescuer {
     });
   }
 
-  async #adopt(request: AbandonedRequest, target: ClusterServer): Promise<void> {
-    const { control, instance, jobs, contextFor, log } = this.#options;
+  async #adopt(request: AbandonedRequest, server: ClusterServer): Promise<void> {
+    const { control, instance, activeRuns, contextOf, log } = this.#options;
     this.#firstSeen.delete(request.id);
     if (!(await control.run((db) => adoptRequest(db, request.id, control.name, instance)))) return;
     log.info('took over a request from a dead worker', { request: request.id, state: request.state });
-    const job = new RequestRun(request.id, contextFor(target));
-    jobs.add(job, { requestedBy: '', requestedLogin: null }, this.#carryOn(job, request, target));
+    const run = new RequestRun(request.id, contextOf(server));
+    activeRuns.add(run, { requestedBy: '', requestedLogin: null }, this.#carryOn(run, request, server));
   }
 
-  async #carryOn(job: RequestRun, request: AbandonedRequest, target: ClusterServer): Promise<void> {
+  async #carryOn(run: RequestRun, request: AbandonedRequest, server: ClusterServer): Promise<void> {
     try {
-      const window = request.state === 'archiving' ? request : await this.#recover(job, request, target);
+      const window = request.state === 'archiving' ? request : await this.#recover(run, request, server);
       const { startLsn, startWal, stopWal, systemIdentifier } = window;
       if (startLsn === null || startWal === null || stopWal === null || systemIdentifier === null)
         throw workerLost(request);
-      await complete(job, request, { startLsn, startWal, stopWal, systemIdentifier });
+      await complete(run, request, { startLsn, startWal, stopWal, systemIdentifier });
     } catch (error) {
-      await recordFailure(job, error).catch((failed: unknown) => {
-        this.#options.log.error('a failure was not written', { request: job.id, reason: messageOf(failed) });
+      await recordFailure(run, error).catch((failed: unknown) => {
+        this.#options.log.error('a failure was not written', { request: run.id, reason: messageOf(failed) });
       });
     }
   }
 
   /** The label of a backup that was stopped, or was about to be, when its worker died. */
   async #recover(
-    job: RequestRun,
+    run: RequestRun,
     request: AbandonedRequest,
-    target: ClusterServer,
+    server: ClusterServer,
   ): Promise<AbandonedRequest> {
     const { id, cluster, label, startLsn, startWal, systemIdentifier, tablespaces } = request;
     if (startLsn === null || startWal === null || systemIdentifier === null) throw workerLost(request);
     if (request.method === 'copy')
-      return this.#recoverCopy(job, request, { id, startLsn, systemIdentifier, timeline: request.timeline });
+      return this.#recoverCopy(run, request, { id, startLsn, systemIdentifier, timeline: request.timeline });
     const kept = await findEntryOf(this.#options.labels, { id, cluster, systemIdentifier, startLsn });
     const found: BackupStop | undefined = kept
       ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
-      : await recoverBackupStop(target, { label, startLsn, startWal, tablespaces });
+      : await recoverBackupStop(server, { label, startLsn, startWal, tablespaces });
     if (found === undefined) throw workerLost(request);
-    job.warn(
+    run.warn(
       `the worker died between stop and write; backup_label was ${kept ? 'found in the label directory' : 'rebuilt from the backup history file'}`,
     );
-    await storeLabel(job, found, kept ? null : describeRecovered(request, found));
+    await storeLabel(run, found, kept ? null : describeRecovered(request, found));
     return { ...request, stopWal: found.stopWal };
   }
 
   /** Its worker died after pg_backup_stop: with a whole backup in the repository only the row is behind. */
   async #recoverCopy(
-    job: RequestRun,
+    run: RequestRun,
     request: AbandonedRequest,
     backup: { id: number; startLsn: string; systemIdentifier: string; timeline: number | null },
   ): Promise<AbandonedRequest> {
     const directory = this.#clusterDirectory(request);
-    const ending = await storedCopyStop(directory, backup);
+    const stop = await storedCopyStop(directory, backup);
     await removeLeftoversOf(directory, request);
-    if (ending === undefined) throw workerLost(request);
-    job.warn('the worker died after the backup was stored; its label was found in the repository');
-    await recordDamage(job, ending.damagedPages);
+    if (stop === undefined) throw workerLost(request);
+    run.warn('the worker died after the backup was stored; its label was found in the repository');
+    await recordDamage(run, stop.damagedPages);
     const kept = await findEntryOf(this.#options.labels, { ...backup, cluster: request.cluster });
-    await storeLabel(job, ending, kept ? null : describeRecovered(request, ending));
-    return { ...request, stopWal: ending.stopWal };
+    await storeLabel(run, stop, kept ? null : describeRecovered(request, stop));
+    return { ...request, stopWal: stop.stopWal };
   }
 
   #clusterDirectory({ cluster }: AbandonedRequest): string {
@@ -203,14 +203,14 @@ export class Rescuer {
  * A server notices a vanished client at once when it is idle, but not during a checkpoint (12 and 13 have
  * no client_connection_check_interval). If the worker's second session there is gone too, so is the worker.
  */
-async function isDeadButBusy(request: AbandonedRequest, target: ClusterServer): Promise<boolean> {
+async function isDeadButBusy(request: AbandonedRequest, server: ClusterServer): Promise<boolean> {
   if (request.state === 'running' || request.companionPid === null || request.companionKey === null)
     return false;
-  const { db } = await target.companion();
+  const { db } = await server.companion();
   return !(await sessionIsThere(db, request.companionPid, request.companionKey, request.login));
 }
 
-function describeRecovered(request: AbandonedRequest, ending: BackupStop): BackupDescription {
+function describeRecovered(request: AbandonedRequest, stop: BackupStop): BackupDescription {
   const { id, cluster, label, startLsn, startWal, systemIdentifier, serverVersion, timeline, startedAt } =
     request;
   return {
@@ -224,8 +224,8 @@ function describeRecovered(request: AbandonedRequest, ending: BackupStop): Backu
     stoppedAt: new Date().toISOString(),
     startLsn: startLsn ?? '',
     startWal: startWal ?? '',
-    stopLsn: ending.stopLsn,
-    stopWal: ending.stopWal,
+    stopLsn: stop.stopLsn,
+    stopWal: stop.stopWal,
   };
 }
 

@@ -45,11 +45,11 @@ class Worker {
   readonly #config: Config;
   readonly #log: Log;
   readonly #identity: WorkerIdentity;
-  readonly #jobs = new ActiveRuns();
-  readonly #targets: ReadonlyMap<string, ClusterServer>;
+  readonly #activeRuns = new ActiveRuns();
+  readonly #servers: ReadonlyMap<string, ClusterServer>;
   readonly #control: ControlLink;
   readonly #dispatcher: Dispatcher;
-  readonly #caretaker: Reconciler;
+  readonly #reconciler: Reconciler;
   readonly #look: PeriodicTask;
   readonly #services: Services;
   readonly #stopping = new AbortController();
@@ -61,7 +61,7 @@ class Worker {
     this.#config = config;
     this.#log = log;
     this.#identity = identifyWorker(config);
-    this.#targets = new Map(config.clusters.map((cluster) => [cluster.name, this.#makeTarget(cluster)]));
+    this.#servers = new Map(config.clusters.map((cluster) => [cluster.name, this.#connectTo(cluster)]));
     this.#control = new ControlLink({
       connect: { url: config.control.url, applicationName: 'holdfast worker' },
       schema: config.control.schema,
@@ -73,24 +73,24 @@ class Worker {
     const shared = {
       control: this.#control,
       instance: this.#identity.instance,
-      targets: this.#targets,
-      jobs: this.#jobs,
-      contextFor: (target: ClusterServer) => this.#contextFor(target),
+      servers: this.#servers,
+      activeRuns: this.#activeRuns,
+      contextOf: (server: ClusterServer) => this.#contextOf(server),
       log,
     };
     const { maxHeld, maxHeldByOne, maxCopies } = config.worker;
     this.#dispatcher = new Dispatcher({ ...shared, maxHeld, maxHeldByOne, maxCopies });
-    this.#caretaker = new Reconciler({
+    this.#reconciler = new Reconciler({
       ...shared,
-      clusters: new Set(this.#targets.keys()),
+      clusters: new Set(this.#servers.keys()),
       dispatcher: this.#dispatcher,
-      takeOver: new Rescuer({
+      rescuer: new Rescuer({
         ...shared,
         labels: config.worker.labels,
         repository: config.worker.repository,
       }),
     });
-    this.#look = new PeriodicTask(lookEvery, () => this.#caretaker.look(), log);
+    this.#look = new PeriodicTask(lookEvery, () => this.#reconciler.look(), log);
     this.#services = new Services({ ...shared, config });
   }
 
@@ -106,7 +106,7 @@ class Worker {
     const listener = this.#listener();
     const pulse = new PeriodicTask(heartbeatEvery, () => this.#beat(), this.#log);
     try {
-      for (const target of this.#targets.values()) target.prepare();
+      for (const server of this.#servers.values()) server.prepare();
       for (const service of [listener, this.#look, pulse, this.#services]) service.start();
       const { signal } = this.#stopping;
       if (!signal.aborted) await once(signal, 'abort');
@@ -114,7 +114,7 @@ class Worker {
     } finally {
       const services = [listener, this.#look, pulse, this.#services].map((service) => service.stop());
       await this.#control.close(); // first, since a service may be waiting for a database that is down
-      await Promise.all([...services, ...[...this.#targets.values()].map((target) => target.close())]);
+      await Promise.all([...services, ...[...this.#servers.values()].map((server) => server.close())]);
       this.#log.info('stopped');
     }
     if (this.#whyStopped) throw this.#whyStopped;
@@ -152,13 +152,13 @@ class Worker {
   #onNotification(payload: unknown): void {
     const about = (payload ?? {}) as Record<string, unknown>;
     const { id, cluster, state, adopted } = about;
-    const isOurs = adopted !== undefined || this.#targets.has(String(cluster));
+    const isOurs = adopted !== undefined || this.#servers.has(String(cluster));
     if (adopted !== undefined) this.#look.now();
     if (isOurs && this.#services.notified(about)) return;
     if (state === 'requested') {
       if (isOurs) this.#dispatcher.wake();
-    } else if (typeof id === 'number' && this.#jobs.get(id)) {
-      void this.#caretaker.lookAt(id).catch((error: unknown) => {
+    } else if (typeof id === 'number' && this.#activeRuns.get(id)) {
+      void this.#reconciler.lookAt(id).catch((error: unknown) => {
         this.#log.debug('will look again', { request: id, reason: messageOf(error) });
       });
     }
@@ -192,7 +192,7 @@ class Worker {
     const extending = setInterval(() => notifyServiceManager('EXTEND_TIMEOUT_USEC=30000000'), 10_000);
     try {
       this.#dispatcher.stop();
-      this.#log.info('draining', { held: this.#jobs.held().length, seconds: drainTimeout / 1000 });
+      this.#log.info('draining', { held: this.#activeRuns.held().length, seconds: drainTimeout / 1000 });
       const timesUp = sleep(Math.min(longestTimer, Math.max(0, drainTimeout - endingTakes)), undefined, {
         signal: this.#hurrying.signal,
         ref: false,
@@ -203,28 +203,28 @@ class Worker {
       ]);
       if (over) await this.#letArchivingEnd();
       else await this.#endWhatIsHeld();
-      this.#caretaker.leave();
-      for (const job of this.#jobs.all()) job.end(new LeftToNextWorker('the worker is stopping'));
-      await Promise.race([this.#jobs.ended(), sleep(endingTakes, undefined, { ref: false })]);
+      this.#reconciler.leave();
+      for (const run of this.#activeRuns.all()) run.end(new LeftToNextWorker('the worker is stopping'));
+      await Promise.race([this.#activeRuns.ended(), sleep(endingTakes, undefined, { ref: false })]);
     } finally {
       clearInterval(extending);
     }
   }
 
   async #nothingIsHeld(): Promise<void> {
-    while (this.#jobs.held().length > 0) await sleep(50);
+    while (this.#activeRuns.held().length > 0) await sleep(50);
   }
 
   /** Where the archiver works, that takes a moment; where it does not, the next worker watches on. */
   async #letArchivingEnd(): Promise<void> {
     const { signal } = this.#hurrying;
     const timesUp = sleep(endingTakes, undefined, { signal, ref: false }).catch(() => undefined);
-    await Promise.race([this.#jobs.ended(), timesUp]);
+    await Promise.race([this.#activeRuns.ended(), timesUp]);
   }
 
   async #endWhatIsHeld(): Promise<void> {
-    for (const job of this.#jobs.all()) {
-      job.endWindow(
+    for (const run of this.#activeRuns.all()) {
+      run.endWindow(
         new HoldfastError('failed', 'the worker was stopped while it held the backup', {
           code: 'worker_stopped',
           hint: 'the copy is not a backup: throw it away and start again; drain_timeout is how long a worker waits',
@@ -234,7 +234,7 @@ class Worker {
     await Promise.race([this.#nothingIsHeld(), sleep(endingTakes, undefined, { ref: false })]);
   }
 
-  #makeTarget(cluster: Config['clusters'][number]): ClusterServer {
+  #connectTo(cluster: Config['clusters'][number]): ClusterServer {
     const { name, url, dataDirectory, archiveDirectory } = cluster;
     const { instance } = this.#identity;
     return new ClusterServer({
@@ -243,7 +243,7 @@ class Worker {
       dataDirectory,
       archiveDirectory,
       onCompanion: ({ identity: { pid }, lockKey }) => {
-        if (this.#jobs.held().length === 0) return;
+        if (this.#activeRuns.held().length === 0) return;
         void this.#control
           .run((db) => setCompanion(db, instance, name, { pid, lockKey }))
           .catch((error: unknown) =>
@@ -254,17 +254,17 @@ class Worker {
     });
   }
 
-  #contextFor(target: ClusterServer): RunContext {
+  #contextOf(server: ClusterServer): RunContext {
     const { labels, repository, jobs, compressLevel, walReserve, holdTimeout, maxHoldTimeout } =
       this.#config.worker;
     return {
       control: this.#control,
-      target,
+      server,
       labels,
       repository,
       copyJobs: jobs,
       compressLevel,
-      onDamagedPage: this.#config.cluster(target.name).onDamagedPage,
+      onDamagedPage: this.#config.cluster(server.name).onDamagedPage,
       walReserve,
       holdTimeout,
       maxHoldTimeout,

@@ -17,7 +17,7 @@ import { WalServices } from './wal-services.ts';
 export interface ServicesOptions {
   control: ControlLink;
   instance: string;
-  targets: ReadonlyMap<string, ClusterServer>;
+  servers: ReadonlyMap<string, ClusterServer>;
   config: Config;
   log: Log;
 }
@@ -37,9 +37,9 @@ export class Services {
   readonly #clock: PeriodicTask;
 
   constructor(options: ServicesOptions) {
-    const { control, targets, log } = options;
+    const { control, servers, log } = options;
     this.#options = options;
-    this.#report = new PeriodicTask(reportEvery, () => reportArchivers(control, targets.values(), log), log);
+    this.#report = new PeriodicTask(reportEvery, () => reportArchivers(control, servers.values(), log), log);
     const { repository } = options.config.worker;
     this.#repositories = new Repositories({
       ...options,
@@ -49,7 +49,7 @@ export class Services {
       },
     });
     this.#wal = new WalServices(options);
-    this.#scheduler = new Scheduler({ control, clusters: [...targets.keys()], log });
+    this.#scheduler = new Scheduler({ control, clusters: [...servers.keys()], log });
     this.#chores = new Chores(options);
     this.#sync = new SyncService(options);
     this.#holds = holdsService(options);

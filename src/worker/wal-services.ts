@@ -18,7 +18,7 @@ const surveyEvery = 5000;
 
 export interface WalServicesOptions {
   control: ControlLink;
-  targets: ReadonlyMap<string, ClusterServer>;
+  servers: ReadonlyMap<string, ClusterServer>;
   config: Config;
   log: Log;
 }
@@ -27,17 +27,17 @@ export class WalServices {
   readonly #services: PeriodicTask[];
   readonly #aheads: Ahead[];
 
-  constructor({ control, targets, config, log }: WalServicesOptions) {
+  constructor({ control, servers, config, log }: WalServicesOptions) {
     const directory = (cluster: string) => join(config.worker.repository, cluster);
-    const all = [...targets.values()];
+    const all = [...servers.values()];
     const { pushAhead: segments } = config.wal;
     this.#aheads =
       segments === 0
         ? []
         : all.map(
-            (target) => new Ahead(target, directory(target.name), config.worker.compressLevel, segments, log),
+            (server) => new Ahead(server, directory(server.name), config.worker.compressLevel, segments, log),
           );
-    const surveys = all.map((target) => new Survey(target, directory(target.name), control, log));
+    const surveys = all.map((server) => new Survey(server, directory(server.name), control, log));
     const survey = new PeriodicTask(
       surveyEvery,
       async () => {
@@ -60,24 +60,24 @@ export class WalServices {
 
 /** Notes what the archive of a cluster holds. Where something is in the way, the next look tries again. */
 class Survey {
-  readonly #target: ClusterServer;
+  readonly #server: ClusterServer;
   readonly #archive: ArchiveSurvey;
   readonly #control: ControlLink;
   readonly #complaint: Complaint;
 
-  constructor(target: ClusterServer, clusterDirectory: string, control: ControlLink, log: Log) {
-    this.#target = target;
+  constructor(server: ClusterServer, clusterDirectory: string, control: ControlLink, log: Log) {
+    this.#server = server;
     this.#archive = new ArchiveSurvey(clusterDirectory);
     this.#control = control;
-    this.#complaint = new Complaint(log, 'cannot note all that the archive of a cluster holds', target.name);
+    this.#complaint = new Complaint(log, 'cannot note all that the archive of a cluster holds', server.name);
   }
 
   async look(): Promise<void> {
-    const cluster = this.#target.name;
+    const cluster = this.#server.name;
     try {
       const found = await this.#archive.look();
       const isOurs =
-        found === undefined || found.systemIdentifier === (await this.#target.systemIdentifier());
+        found === undefined || found.systemIdentifier === (await this.#server.systemIdentifier());
       if (found !== undefined)
         await this.#control.run((db) => recordArchivedWal(db, cluster, isOurs ? found.runs : []));
       this.#complaint.about(
@@ -116,7 +116,7 @@ class Complaint {
 /** Of one cluster, where its data directory is on this host and is ours to write to. */
 class Ahead {
   readonly service: PeriodicTask;
-  readonly #target: ClusterServer;
+  readonly #server: ClusterServer;
   readonly #clusterDirectory: string;
   readonly #compressLevel: number;
   readonly #segments: number;
@@ -126,17 +126,17 @@ class Ahead {
   #closed = false;
 
   constructor(
-    target: ClusterServer,
+    server: ClusterServer,
     clusterDirectory: string,
     compressLevel: number,
     segments: number,
     log: Log,
   ) {
-    this.#target = target;
+    this.#server = server;
     this.#clusterDirectory = clusterDirectory;
     this.#compressLevel = compressLevel;
     this.#segments = segments;
-    this.#complaint = new Complaint(log, 'cannot archive ahead of the archiver', target.name);
+    this.#complaint = new Complaint(log, 'cannot archive ahead of the archiver', server.name);
     this.service = new PeriodicTask(lookAheadEvery, () => this.#look(), log);
   }
 
@@ -147,7 +147,7 @@ class Ahead {
 
   async #look(): Promise<void> {
     try {
-      this.#data ??= await this.#target.dataDirectory();
+      this.#data ??= await this.#server.dataDirectory();
       const data = this.#data;
       const status = join(data, 'pg_wal', 'archive_status');
       if (!existsSync(status) || !(await this.#hasServer(data))) return;
@@ -170,7 +170,7 @@ class Ahead {
   /** A pid of another container cannot be seen; the server can be asked. */
   async #hasServer(data: string): Promise<boolean> {
     if ((await serverPid(data)) === undefined) return false;
-    return (await serverRuns(data)) || (await this.#target.answers());
+    return (await serverRuns(data)) || (await this.#server.answers());
   }
 
   #watch(directory: string): void {

@@ -5,11 +5,11 @@ import { RequestRun, type RunContext } from '../../src/backup/request-run.ts';
 test('what fails after its request was ended is of no account, whenever that was', async (t) => {
   const reason = new Error('cancelled');
   for (const endsFirst of [true, false]) {
-    const job = new RequestRun(1, {} as RunContext);
+    const run = new RequestRun(1, {} as RunContext);
     const { promise, reject } = Promise.withResolvers<never>();
-    if (endsFirst) job.end(reason);
-    const waiting = job.unlessEnded(promise);
-    job.end(reason);
+    if (endsFirst) run.end(reason);
+    const waiting = run.raceAbort(promise);
+    run.end(reason);
     t.is(await t.throwsAsync(waiting), reason);
     reject(new Error('the copy was stopped'));
     await new Promise(setImmediate);

@@ -186,7 +186,7 @@ for (const [what, text] of [
     for (const path of paths) await utimes(path, longAgo, longAgo);
     const letGo = await holdLock(t, `${place}.owner`);
     t.false(await isGone(), 'it has its lock');
-    await letGo();
+    await release();
     t.true(await isGone());
   });
 }

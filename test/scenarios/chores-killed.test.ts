@@ -22,7 +22,7 @@ test('a verification whose worker is killed is done again by the next one', asyn
   t.like(await chore(operator, id), { state: 'running', attempts: 1 });
   scene.worker.kill('SIGKILL');
   await scene.worker.exited;
-  await held.letGo();
+  await held.release();
 
   await scene.startWorker({ env: scene.drillEnv });
   const done = await untilChore(operator, id, 'complete');

@@ -61,7 +61,7 @@ test('what is being restored, verified or drilled stays with its WAL, and goes w
     ],
   );
 
-  await restored?.letGo();
+  await restored?.release();
   t.is((await restoring.exited).status, 0, restoring.output());
   t.deepEqual(await expire(), { goes: [], read: [2, 3] }, 'the restored server still has to recover');
   await rm(join(to, 'recovery.signal'));
@@ -74,7 +74,7 @@ test('what is being restored, verified or drilled stays with its WAL, and goes w
     ],
   );
 
-  await verified?.letGo();
+  await verified?.release();
   t.is((await verifying.exited).status, 0, verifying.output());
   t.deepEqual(await expire(), { goes: [2], read: [3] });
   t.deepEqual(

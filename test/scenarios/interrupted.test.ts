@@ -129,7 +129,7 @@ testWhen(noOwnCluster, noPsql)(
     const letGo = await heldInPoll(t, client, db.url, 'ctrl-c');
     psql.kill('SIGINT');
     t.regex((await psql.exited).stderr, caught);
-    await letGo();
+    await release();
     const caller = await connect(t, db.url);
     await t.throwsAsync(caller.query(`call holdfast.stop_backup('own', timeout => '300 ms')`), {
       message: /timed out/,

@@ -32,7 +32,7 @@ export async function holdFile(t: ExecutionContext, path: string): Promise<HeldF
   });
   return {
     opened,
-    async letGo() {
+    async release() {
       const { pipe, writer } = await putBack();
       await pipe.close();
       // Its reader may have been killed.

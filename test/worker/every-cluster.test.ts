@@ -28,7 +28,7 @@ test('the worker of a control database that is refused leaves the holds and the 
   const db = await Connection.open({ url: stage.db.url, schema: 'holdfast' });
   const options: EveryClusterOptions = {
     control: { run: <T>(work: (of: Connection) => Promise<T>) => work(db) } as ControlLink,
-    targets: new Map([['main', {} as ClusterServer]]),
+    servers: new Map([['main', {} as ClusterServer]]),
     config: { worker: { repository: stage.repository } } as Config,
     log: createLog(),
   };

@@ -12,13 +12,13 @@ export interface CopiedBytes {
 }
 
 export class CopyProgress {
-  readonly #job: RequestRun;
+  readonly #run: RequestRun;
   #latest: CopiedBytes | undefined;
   #writing: Promise<void> | undefined;
   #writtenAt = -Infinity;
 
-  constructor(job: RequestRun) {
-    this.#job = job;
+  constructor(run: RequestRun) {
+    this.#run = run;
   }
 
   note(bytes: CopiedBytes): void {
@@ -34,14 +34,14 @@ export class CopyProgress {
   }
 
   #write(): void {
-    const { control, log } = this.#job.context;
+    const { control, log } = this.#run.context;
     const bytes = this.#latest;
     if (bytes === undefined) return;
     this.#writtenAt = performance.now();
     this.#writing = control
-      .tryOnce((db) => recordProgress(db, this.#job.id, bytes))
+      .tryOnce((db) => recordProgress(db, this.#run.id, bytes))
       .catch((error: unknown) =>
-        log.debug('progress was not written', { request: this.#job.id, reason: messageOf(error) }),
+        log.debug('progress was not written', { request: this.#run.id, reason: messageOf(error) }),
       )
       .finally(() => (this.#writing = undefined));
   }

@@ -38,27 +38,27 @@ export interface CopySource {
 
 /** @throws HoldfastError saying why not, and what to change */
 export async function findSource(context: RunContext, db: Connection): Promise<Omit<CopySource, 'bytes'>> {
-  const { target, repository } = context;
-  const server = await sourceOf(db);
-  const dataDirectory = await target.dataDirectory();
+  const { server, repository } = context;
+  const source = await sourceOf(db);
+  const dataDirectory = await server.dataDirectory();
   const control = await readControl(dataDirectory);
-  if (control.systemIdentifier !== server.systemIdentifier) {
+  if (control.systemIdentifier !== source.systemIdentifier) {
     throw otherDirectory(
       dataDirectory,
-      `belongs to the system ${control.systemIdentifier}, and the server to ${server.systemIdentifier}`,
+      `belongs to the system ${control.systemIdentifier}, and the server to ${source.systemIdentifier}`,
     );
   }
   if (control.state !== 'in production')
     throw otherDirectory(dataDirectory, `is of a server that is ${control.state}: perhaps a standby's`);
-  const clusterDirectory = join(repository, target.name);
+  const clusterDirectory = join(repository, server.name);
   await requireSeparateDirectories(dataDirectory, { clusterDirectory, labels: context.labels });
   const { systemIdentifier, walSegmentSize } = control;
   const use = {
-    cluster: target.name,
+    cluster: server.name,
     clusterDirectory,
     control: <T>(work: (db: Connection) => Promise<T>) => context.control.run(work),
   };
-  await useOrCreateRepository(use, `a copy of cluster ${target.name}`);
+  await useOrCreateRepository(use, `a copy of cluster ${server.name}`);
   await testRepository(clusterDirectory, { systemIdentifier, walSegmentSize });
   return {
     dataDirectory,

@@ -22,18 +22,18 @@ import { holdLimit, limitWindow } from './hold-transfer.ts';
 import type { DataTransfer } from './data-transfer.ts';
 
 export async function copy(
-  job: RequestRun,
+  run: RequestRun,
   request: ClaimedRequest,
-  beginning: TimedBackupStart,
+  start: TimedBackupStart,
   source: CopySource,
 ): Promise<DataTransfer> {
-  await requireStarted(source, beginning.startLsn);
-  const level = request.compressLevel ?? job.context.compressLevel;
+  await requireStarted(source, start.startLsn);
+  const level = request.compressLevel ?? run.context.compressLevel;
   const unfinished = await UnfinishedBackup.create(source.clusterDirectory, {
-    id: job.id,
-    startedAt: beginning.startedAt,
+    id: run.id,
+    startedAt: start.startedAt,
   });
-  const making = new Making(job, request, beginning, source, level, unfinished);
+  const making = new Making(run, request, start, source, level, unfinished);
   try {
     await making.copy();
   } catch (error) {
@@ -41,9 +41,9 @@ export async function copy(
     throw error;
   }
   return {
-    async finish(description, ending) {
+    async finish(description, stop) {
       try {
-        await making.finish(description, ending);
+        await making.finish(description, stop);
       } catch (error) {
         await making.abandon();
         throw error;
@@ -55,7 +55,7 @@ export async function copy(
 
 /** A backup that is being made. */
 class Making {
-  readonly #job: RequestRun;
+  readonly #run: RequestRun;
   readonly #request: ClaimedRequest;
   readonly #beginning: TimedBackupStart;
   readonly #source: CopySource;
@@ -66,36 +66,36 @@ class Making {
   readonly #progress: CopyProgress;
 
   constructor(
-    job: RequestRun,
+    run: RequestRun,
     request: ClaimedRequest,
-    beginning: TimedBackupStart,
+    start: TimedBackupStart,
     source: CopySource,
     level: number,
     unfinished: UnfinishedBackup,
   ) {
-    this.#job = job;
+    this.#run = run;
     this.#request = request;
-    this.#beginning = beginning;
+    this.#beginning = start;
     this.#source = source;
     this.#level = level;
     this.#unfinished = unfinished;
-    this.#progress = new CopyProgress(job);
+    this.#progress = new CopyProgress(run);
     const { dataDirectory, clusterDirectory, systemIdentifier, walSegmentSize } = source;
     this.#engine = new CopyEngine(
       {
         dataDirectory,
         output: unfinished.directory,
         outputShown: unfinished.shown,
-        major: Number.parseInt(beginning.serverVersion, 10),
+        major: Number.parseInt(start.serverVersion, 10),
         systemIdentifier,
-        startLsn: beginning.startLsn,
+        startLsn: start.startLsn,
         expectedBytes: source.bytes,
-        jobs: job.context.copyJobs,
+        jobs: run.context.copyJobs,
         level,
         rateLimit: request.rateLimit ?? undefined,
-        onDamagedPage: job.context.onDamagedPage,
+        onDamagedPage: run.context.onDamagedPage,
       },
-      { onProgress: (bytes) => this.#progress.note(bytes), onWarning: (text) => job.warn(text) },
+      { onProgress: (bytes) => this.#progress.note(bytes), onWarning: (text) => run.warn(text) },
     );
     this.#wal = new WalCollector({
       clusterDirectory,
@@ -103,37 +103,37 @@ class Making {
       segmentSize: walSegmentSize,
       level,
       systemIdentifier,
-      startWal: beginning.startWal,
+      startWal: start.startWal,
       backup: unfinished.directory,
     });
   }
 
   /** As long as it takes, unless its requester said otherwise; then the row is done. */
   async copy(): Promise<void> {
-    const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#job.context);
-    const stopTimer = limitWindow(this.#job, limit, copiedTooLong);
-    const room = watchFreeSpace(this.#source.clusterDirectory, this.#job.context.walReserve);
+    const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#run.context);
+    const stopTimer = limitWindow(this.#run, limit, copiedTooLong);
+    const room = watchFreeSpace(this.#source.clusterDirectory, this.#run.context.walReserve);
     try {
-      await this.#job.unlessEnded(Promise.race([this.#engine.copied, this.#wal.failed, room.short]));
+      await this.#run.raceAbort(Promise.race([this.#engine.copied, this.#wal.failed, room.short]));
     } finally {
       room.stop();
       stopTimer();
     }
     await this.#progress.end();
-    await this.#job.move('done', (db) => markDone(db, this.#job.id), this.#job.signal);
+    await this.#run.move('done', (db) => markDone(db, this.#run.id), this.#run.signal);
   }
 
-  async finish(description: BackupDescription, ending: BackupStop): Promise<void> {
-    const { label, tablespaceMap, stopLsn, stopWal } = ending;
+  async finish(description: BackupDescription, stop: BackupStop): Promise<void> {
+    const { label, tablespaceMap, stopLsn, stopWal } = stop;
     const { timeline } = this.#beginning;
     const summary = await this.#engine.finish({ label, tablespaceMap, timeline, stopLsn });
     await this.#wal.finish(stopWal);
     const backup = describe(description, this.#source, this.#level, summary);
-    const directory = await this.#unfinished.publish(backup, ending, (text) => this.#job.warn(text));
+    const directory = await this.#unfinished.publish(backup, stop, (text) => this.#run.warn(text));
     await this.#engine.stop();
-    await recordDamage(this.#job, backup.damagedPages);
-    this.#job.context.log.info('backup stored', {
-      request: this.#job.id,
+    await recordDamage(this.#run, backup.damagedPages);
+    this.#run.context.log.info('backup stored', {
+      request: this.#run.id,
       directory,
       bytes: backup.bytes,
       stored: backup.storedBytes,

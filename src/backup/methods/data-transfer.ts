@@ -4,7 +4,7 @@ import type { BackupDescription } from '../../repository/label-entry.ts';
 
 export interface DataTransfer {
   /** With the label; before the row says that it is stored. */
-  finish(description: BackupDescription, ending: BackupStop): Promise<void>;
+  finish(description: BackupDescription, stop: BackupStop): Promise<void>;
   /** Instead of that, when there will be no label: leaves nothing behind. */
   abandon(): Promise<void>;
 }

@@ -4,10 +4,10 @@ import { HoldfastError } from '../../errors.ts';
 import type { RequestRun, RunContext } from '../request-run.ts';
 import type { DataTransfer } from './data-transfer.ts';
 
-export async function hold(job: RequestRun, request: ClaimedRequest): Promise<DataTransfer> {
-  const stopTimer = limitWindow(job, holdLimit(request.holdTimeout, job.context), heldTooLong);
+export async function hold(run: RequestRun, request: ClaimedRequest): Promise<DataTransfer> {
+  const stopTimer = limitWindow(run, holdLimit(request.holdTimeout, run.context), heldTooLong);
   try {
-    await job.untilRowIs('done');
+    await run.waitForState('done');
   } finally {
     stopTimer();
   }
@@ -16,11 +16,11 @@ export async function hold(job: RequestRun, request: ClaimedRequest): Promise<Da
 
 /** Ends the request when its window has been open for that long (milliseconds; 0: no limit); returns how to stop that. */
 export function limitWindow(
-  job: RequestRun,
+  run: RequestRun,
   limit: number,
   why: (limit: number) => HoldfastError,
 ): () => void {
-  return limit === 0 ? () => undefined : after(limit, () => job.endWindow(why(limit)));
+  return limit === 0 ? () => undefined : after(limit, () => run.endWindow(why(limit)));
 }
 
 /** A timer that may run for longer than the 24.8 days that Node's can. Returns how to stop it. */
