@@ -124,7 +124,7 @@ export class RequestRun {
   }
 
   /** The promise's outcome, or the reason why the job was ended first. */
-  async unlessEnded<T>(promise: Promise<T>): Promise<T> {
+  async raceAbort<T>(promise: Promise<T>): Promise<T> {
     // Its failure has nobody to hear of it once the run is ended, and would end the worker.
     promise.catch(() => undefined);
     this.signal.throwIfAborted();

@@ -37,7 +37,7 @@ export class UnfinishedBackup {
   readonly #clusterDirectory: string;
   readonly #name: string;
 
-  #letGo: () => Promise<void> = async () => undefined;
+  #release: () => Promise<void> = async () => undefined;
   #held: HeldDirectory | undefined;
 
   private constructor(clusterDirectory: string, name: string) {
@@ -56,7 +56,7 @@ export class UnfinishedBackup {
       const parent = backupsDirectory(clusterDirectory);
       await makeDurableDirectory(parent);
       await within(parent, (at) => giveToOwnerOf(clusterDirectory, `${at}/.`)); // root's, of an earlier release
-      unfinished.#letGo = await claimAsOwner(ownerFile(unfinished.#place));
+      unfinished.#release = await claimAsOwner(ownerFile(unfinished.#place));
       await beside(directory, async (at) => {
         await mkdir(at, { mode: directoryMode });
         await giveToOwnerOf(clusterDirectory, at);

@@ -184,7 +184,7 @@ for (const [what, text] of [
     t.false(await isGone(), 'it has written just now');
     const longAgo = Date.now() / 1000 - 3700;
     for (const path of paths) await utimes(path, longAgo, longAgo);
-    const letGo = await holdLock(t, `${place}.owner`);
+    const release = await holdLock(t, `${place}.owner`);
     t.false(await isGone(), 'it has its lock');
     await release();
     t.true(await isGone());

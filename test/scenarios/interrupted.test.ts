@@ -126,7 +126,7 @@ testWhen(noOwnCluster, noPsql)(
     await cluster.archiving.fail();
 
     const psql = await startPsql(t, db.url, ['-c', `call holdfast.stop_backup('ctrl-c')`]);
-    const letGo = await heldInPoll(t, client, db.url, 'ctrl-c');
+    const release = await heldInPoll(t, client, db.url, 'ctrl-c');
     psql.kill('SIGINT');
     t.regex((await psql.exited).stderr, caught);
     await release();

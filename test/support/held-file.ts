@@ -8,7 +8,7 @@ export interface HeldFile {
   /** Somebody has opened it, and waits. */
   opened: Promise<unknown>;
   /** The file is back in its place, and whoever waits gets what is in it. */
-  letGo: () => Promise<void>;
+  release: () => Promise<void>;
 }
 
 export async function holdFile(t: ExecutionContext, path: string): Promise<HeldFile> {
