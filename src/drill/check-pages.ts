@@ -5,7 +5,7 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControlFile } from '../postgres/pg-control.ts';
-import { pageChecksum } from '../postgres/page-checksum.ts';
+import { isSound } from '../postgres/page-checksum.ts';
 
 const chunkBytes = 1 << 20;
 const mostProblems = 50;
@@ -77,10 +77,4 @@ async function checkFile(
   } finally {
     await file.close();
   }
-}
-
-/** Of a page that is new there is none: pd_upper is 0 (src/include/storage/bufpage.h). */
-function isSound(words: Int32Array, from: number, blockSize: number, block: number): boolean {
-  if ((words[from + 3] ?? 0) >>> 16 === 0) return true;
-  return pageChecksum(words, from, blockSize, block) === ((words[from + 2] ?? 0) & 0xffff);
 }

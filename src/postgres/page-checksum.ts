@@ -47,10 +47,14 @@ const offsets = Int32Array.of(
   0x959bd756,
 );
 
+/** Bytes of WAL that nobody writes within a backup: what is dated further behind its start is not a date. */
+const mostInBackup = 1n << 44n;
+
 /**
- * Which of the pages at `words[from]` and behind it look damaged, counted from the first: those that are not new
- * (pd_upper is 0), were not written since the backup began, and do not match their checksum
- * (src/backend/backup/basebackup.c: verify_page_checksum). Read while they were being written, sound ones do, too.
+ * Which of the pages at `words[from]` and behind it look damaged, counted from the first: those that are not new, were
+ * not written since the backup began, and do not match their checksum (src/backend/backup/basebackup.c:
+ * verify_page_checksum). Read while they were being written, sound ones do, too. What stands in its header is not
+ * believed of a page that is damaged: a new one is all zeros, and one written since is not of the far future.
  */
 export function damagedPages(
   words: Int32Array,
@@ -60,17 +64,35 @@ export function damagedPages(
 ): number[] {
   const startHigh = Number(startLsn >> 32n);
   const startLow = Number(startLsn & 0xffffffffn);
+  const latestHigh = Number((startLsn + mostInBackup) >> 32n);
   const damaged: number[] = [];
   for (let page = 0; page < pages; page += 1) {
     const at = from + (page * blockSize) / 4;
-    const isNew = word(words, at + 3) >>> 16 === 0;
     const high = word(words, at) >>> 0;
     const isOlder = high < startHigh || (high === startHigh && word(words, at + 1) >>> 0 < startLow);
-    if (isNew || !isOlder) continue;
-    const expected = word(words, at + checksumWord) & 0xffff;
-    if (pageChecksum(words, at, blockSize, firstBlock + page) !== expected) damaged.push(page);
+    const isSince = !isOlder && high <= latestHigh && !saysNew(words, at);
+    if (!isSince && !isSound(words, at, blockSize, firstBlock + page)) damaged.push(page);
   }
   return damaged;
+}
+
+/**
+ * Whether the page at `words[from]` is what a server takes for one: of a new page, all is zero
+ * (src/backend/storage/page/bufpage.c: PageIsVerified).
+ */
+export function isSound(words: Int32Array, from: number, blockSize: number, block: number): boolean {
+  if (saysNew(words, from)) return isZero(words, from, from + blockSize / 4);
+  return pageChecksum(words, from, blockSize, block) === (word(words, from + checksumWord) & 0xffff);
+}
+
+/** pd_upper is 0 (src/include/storage/bufpage.h: PageIsNew). */
+function saysNew(words: Int32Array, from: number): boolean {
+  return word(words, from + 3) >>> 16 === 0;
+}
+
+function isZero(words: Int32Array, from: number, end: number): boolean {
+  for (let at = from; at < end; at += 1) if (words[at] !== 0) return false;
+  return true;
 }
 
 /** Where pd_checksum is (src/include/storage/bufpage.h: PageHeaderData): in the lower half of that word. */

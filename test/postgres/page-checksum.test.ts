@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { damagedPages, pageChecksum, type PageRules } from '../../src/postgres/page-checksum.ts';
+import { parseLsn } from '../../src/postgres/lsn.ts';
 import { noServerFiles, ownCluster } from '../support/cluster.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
@@ -45,6 +46,14 @@ test('one flipped bit is found, wherever it is', async (t) => {
   }
   t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, rules), [3, 7, 11]);
   t.deepEqual(damagedPages(words, 7 * 2048, { pages: 1, firstBlock: 7 }, rules), [0]);
+});
+
+test('a page is not new, nor written since, because its damaged header says so', async (t) => {
+  const { words, pages, lsn } = await pagesOfServer(t);
+  const startLsn = parseLsn(lsn);
+  words.fill(0, 3 * 2048, 3 * 2048 + 128); // a sector that was never written
+  words.fill(0x20676f6c, 7 * 2048, 8 * 2048); // another file's text
+  t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, { blockSize: 8192, startLsn }), [3, 7]);
 });
 
 test('a new page, and one written since the backup began, are not looked at', async (t) => {

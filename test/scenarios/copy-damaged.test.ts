@@ -26,22 +26,31 @@ async function flip(file: string, at: number): Promise<void> {
   await handle.close();
 }
 
+async function put(file: string, bytes: Buffer, at: number): Promise<void> {
+  const handle = await open(file, 'r+');
+  await handle.write(bytes, 0, bytes.length, at);
+  await handle.close();
+}
+
 test('damaged pages make a warning that names file and block, and mark the backup', async (t) => {
   const scene = await sceneWithTable(t, true);
   const { client: requester, cluster, copy, db, file, path, startCopier } = scene;
   await flip(file, 3 * 8192 + 5000);
   await flip(file, 7 * 8192 + 100);
+  // What is left of the header says that the page is new, or was written since.
+  await put(file, Buffer.alloc(512), 11 * 8192);
+  await put(file, Buffer.alloc(8192, 'lines of a log\n'), 15 * 8192);
   await startCopier();
   const backup = await copy();
-  t.deepEqual(backup.row.warnings, [`the file "${path}" has 2 damaged pages: block 3, 7`]);
+  t.deepEqual(backup.row.warnings, [`the file "${path}" has 4 damaged pages: block 3, 7, 11, 15`]);
   t.true(backup.description.checksums);
   t.deepEqual(
     backup.description.damagedPages,
-    [3, 7].map((block) => ({ file: path, block })),
+    [3, 7, 11, 15].map((block) => ({ file: path, block })),
   );
   t.deepEqual(
     await requester.query('select request_id, file, block from holdfast.damaged_page order by block'),
-    ['3', '7'].map((block) => ({ request_id: backup.row.id, file: path, block })),
+    ['3', '7', '11', '15'].map((block) => ({ request_id: backup.row.id, file: path, block })),
     'whoever sees the request sees them',
   );
   const client = await started(t, await extracted(t, backup, cluster.version), db.name);
