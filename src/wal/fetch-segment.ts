@@ -18,7 +18,7 @@ import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../re
 import { writtenAs } from './our-directories.ts';
 import type { SegmentExamination } from './examine-segment.ts';
 import { serverRuns } from './server-state.ts';
-import { checkSegment, notWal } from './source-file.ts';
+import { checkSegment, notWal, systemAround } from './source-file.ts';
 
 export interface FetchOptions {
   /** As restore_command's %f. */
@@ -38,6 +38,7 @@ export async function fetchWal(options: FetchOptions): Promise<boolean> {
   const kind = walFileKind(name);
   if (kind === undefined) throw notWal(name);
   const identity = await requireIdentity(clusterDirectory);
+  await refuseOtherSystem(path, clusterDirectory, identity);
   const archived = archivedPath(clusterDirectory, name);
   const source = await openArchived(archived);
   if (source === undefined) return false;
@@ -61,6 +62,24 @@ export async function requireIdentity(clusterDirectory: string): Promise<Cluster
     code: 'no_archive',
     hint: 'see that its file system is mounted, and that repository and cluster are named as where the WAL was archived',
   });
+}
+
+/** What the archive of another one has or lacks says nothing: neither its histories nor its end are this server's. */
+async function refuseOtherSystem(
+  path: string,
+  clusterDirectory: string,
+  { systemIdentifier }: ClusterIdentity,
+): Promise<void> {
+  const asking = await systemAround(path);
+  if (asking === undefined || asking === systemIdentifier) return;
+  throw new HoldfastError(
+    'failed',
+    `"${clusterDirectory}" has the WAL of the system ${systemIdentifier}, and this server is ${asking}`,
+    {
+      code: 'other_system',
+      hint: 'name the cluster and the repository that this server has archived to, with HOLDFAST_CLUSTER and HOLDFAST_REPOSITORY in restore_command',
+    },
+  );
 }
 
 async function openArchived(archived: string): Promise<FileHandle | undefined> {

@@ -1,4 +1,4 @@
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { temporaryName } from '../../src/system/temporary-files.ts';
@@ -28,6 +28,25 @@ test('what is not in the archive is 1, without a word, and nothing is left behin
     t.like(await scene.fetch(name), { status: 1, stdout: '', stderr: '' }, name);
   }
   t.deepEqual(await inWal(scene), [segment1]);
+});
+
+test('a server is given nothing of the archive of another system, and is not told that it ends', async (t) => {
+  const scene = await archivedScene(t);
+  await mkdir(join(scene.dataDirectory, 'global'));
+  const control = Buffer.alloc(8192);
+  control.writeBigUInt64LE(7_000_000_000_000_000_001n);
+  await writeFile(join(scene.dataDirectory, 'global', 'pg_control'), control);
+  for (const name of [segment1, segment2, '00000002.history']) {
+    const { status, stderr } = await scene.fetch(name);
+    t.is(status, 200, name);
+    t.regex(
+      stderr,
+      /has the WAL of the system 7412345678901234567, and this server is 7000000000000000001\n {2}hint: name/,
+    );
+  }
+  control.writeBigUInt64LE(7_412_345_678_901_234_567n);
+  await writeFile(join(scene.dataDirectory, 'global', 'pg_control'), control);
+  t.is((await scene.fetch(segment1)).status, 0);
 });
 
 test('an archive that is not there is no archive without that segment', async (t) => {
