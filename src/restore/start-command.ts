@@ -27,10 +27,9 @@ export async function startCommand(options: StartOptions): Promise<string> {
   const port = await portFor(directory, backup.dataDirectory);
   const configuration = configurationFile(directory, backup.dataDirectory);
   const all = [
-    // Where configuration files are elsewhere, as on Debian, they name the data directory that was backed up.
-    ...(configuration === 'inside'
-      ? []
-      : [`config_file=${shellWord(configuration ?? 'FILE')}`, `data_directory=${shellWord(directory)}`]),
+    ...(configuration === 'inside' ? [] : [`config_file=${shellWord(configuration ?? 'FILE')}`]),
+    // Wherever the configuration is, it may name the data directory that was backed up, which would be started.
+    `data_directory=${shellWord(directory)}`,
     // The server writes this file at its start, and removes it at its end; one without a name is an error in its log.
     'external_pid_file=external.pid',
     'log_directory=log',

@@ -1,5 +1,5 @@
 // The settings of a restored server: what it needs on the way, and what is left of them once recovery is over.
-import { existsSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { chmod, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createCluster, type Major } from '../../dev/embedded/cluster.ts';
@@ -92,6 +92,9 @@ test('the printed commands start a copy beside the old server, which keeps its f
   const { admin, archiveAll, backup, cluster, db, restore } = await repositoryScene(t, {
     settings: ofServer,
   });
+  // It would have the old server started with -D of another directory, too.
+  const old = String(cluster.dataDirectory);
+  appendFileSync(join(old, 'postgresql.conf'), `data_directory = '${old}'\n`);
   await admin.query('create table kept as select 1 n');
   await backup();
   await admin.query('insert into kept values (2)');
