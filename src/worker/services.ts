@@ -3,7 +3,7 @@ import type { ClusterServer } from '../server/cluster-server.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import type { Log } from '../log.ts';
-import { reportArchivers } from './archiver-report.ts';
+import { reportArchivers } from './report-archivers.ts';
 import { Chores } from './chore-service.ts';
 import { clockService } from './clock-service.ts';
 import { PeriodicTask } from './periodic-task.ts';

@@ -35,11 +35,15 @@ test('a command that comes to no end of its own has failed, whatever Node makes 
   const installed = await temporaryDirectory(t);
   await cp(new URL('bin/', root), join(installed, 'bin'), { recursive: true });
   await writeFile(join(installed, 'package.json'), '{ "type": "module" }');
-  await mkdir(join(installed, 'dist', 'cli'), { recursive: true });
-  for (const name of ['main', 'wal-push', 'wal-fetch'])
+  await mkdir(join(installed, 'dist', 'cli', 'wal'), { recursive: true });
+  for (const [file, name] of [
+    ['main', 'main'],
+    ['wal/wal-push', 'walPush'],
+    ['wal/wal-fetch', 'walFetch'],
+  ] as const)
     await writeFile(
-      join(installed, 'dist', 'cli', `${name}.js`),
-      'export const main = () => new Promise(() => {});',
+      join(installed, 'dist', 'cli', `${file}.js`),
+      `export const ${name} = () => new Promise(() => {});`,
     );
   for (const [args, expected] of [
     [['sync'], 1],

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { TaskThread } from '../../src/system/thread-tasks.ts';
 
-const busy = new URL('./support/any.ts', import.meta.url).href;
+const busy = new URL('../support/any.ts', import.meta.url).href;
 
 test('a thread that is ended does what it has begun, and no more', async (t) => {
   const thread = new TaskThread<number>(busy, 'busy-thread', undefined);
