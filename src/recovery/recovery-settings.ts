@@ -40,6 +40,8 @@ export function recoverySettings(recovery: RecoveryChoice): [string, string][] {
   const settings: [string, string][] = [['restore_command', restoreCommand], ...targetSettings(recovery)];
   // What the old cluster would run at its failover is not for the new one.
   settings.push(['recovery_end_command', endCommand]);
+  // Of a promoted standby they lead to its former primary; its slot may be another standby's by now.
+  settings.push(['primary_conninfo', ''], ['primary_slot_name', '']);
   // Those of a standby would clean up the archive behind the recovery, or delay it.
   if (!standby) settings.push(['archive_cleanup_command', ''], ['recovery_min_apply_delay', '0']);
   if (noArchiving) settings.push(['archive_mode', 'off']);

@@ -1,6 +1,6 @@
 // The settings of a restored server: what it needs on the way, and what is left of them once recovery is over.
 import { appendFileSync, existsSync } from 'node:fs';
-import { chmod, readdir, readFile } from 'node:fs/promises';
+import { appendFile, chmod, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -139,4 +139,55 @@ test('the printed commands start a copy beside the old server, which keeps its f
   t.deepEqual(await files(), before);
   const names = await readdir(copy.dataDirectory);
   t.true(names.includes('restore.log') && names.includes('log') && !names.includes('external.pid'));
+});
+
+test('the printed command starts the copy, and not the server that was backed up, where data_directory is configured', async (t) => {
+  const { admin, archiveAll, backup, cluster, restore } = await repositoryScene(t);
+  const data = String(cluster.dataDirectory);
+  await appendFile(join(data, 'postgresql.conf'), `\ndata_directory = '${data}'\n`);
+  await backup();
+  await admin.query('create table later ()');
+  await archiveAll();
+  const copy = await createCluster({ version: cluster.version as Major, empty: true });
+  t.teardown(() => copy.remove());
+  const { status, stdout, stderr } = await restore(
+    copy.dataDirectory,
+    '--no-archiving',
+    '--pg-bin',
+    dirname(copy.bin('pg_ctl')),
+  );
+  t.is(status, 0, stderr);
+  const run = (command: string) =>
+    copy.asServerUser.run('sh', ['-c', `${command} > "${copy.archiveDirectory}/out" 2>&1 || true`]);
+  t.teardown(() => run(`${copy.bin('pg_ctl')} stop -m immediate -D ${copy.dataDirectory}`));
+  await cluster.stop('fast');
+  const [command = ''] = stdout.match(/\S*pg_ctl\S* start .*/g) ?? [];
+  await run(command);
+  const [, port = ''] = /-p (\d+) /.exec(command) ?? [];
+  const url = `postgres://postgres@localhost:${port}/postgres`;
+  const reached = () =>
+    withClient(url, (client) => client.value<string>('show data_directory')).catch(() => '');
+  await eventually('it is open', async () => (await reached()) !== '');
+  t.is(await reached(), copy.dataDirectory);
+  t.false(existsSync(join(data, 'postmaster.pid')));
+  await run(`${copy.bin('pg_ctl')} stop -m fast -w -D ${copy.dataDirectory}`);
+  // For what the scene takes down.
+  await cluster.start();
+});
+
+test('a restored standby does not take the slot that the old server had as a standby', async (t) => {
+  const { admin, archiveAll, backup, db, restored } = await repositoryScene(t);
+  const { port } = new URL(db.url);
+  const conninfo = `host=localhost port=${port} user=postgres`;
+  await admin.query(`alter system set primary_slot_name = 'node_b'`);
+  await admin.query(`alter system set primary_conninfo = '${conninfo} application_name=node_b'`);
+  await backup();
+  await admin.query(`select pg_create_physical_replication_slot('node_b', true)`);
+  await archiveAll();
+  const standby = await restored('--as-standby', '--no-archiving');
+  await standby.appendSettings({ primary_conninfo: conninfo });
+  await standby.start();
+  await eventually('it streams', () => admin.value('select exists (select from pg_stat_replication)'));
+  const slots = 'select slot_name, active from pg_replication_slots';
+  t.deepEqual(await admin.query(slots), [{ slot_name: 'node_b', active: false }]);
 });
