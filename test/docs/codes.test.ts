@@ -52,9 +52,9 @@ test('every channel is documented', (t) => {
   for (const suffix of suffixes) t.true(read('docs/sql-api.md').includes(`\`holdfast${suffix}\``), suffix);
 });
 
-test('every command is in the table of README.md, and no other', (t) => {
+test('every command is in the table of docs/cli.md, and no other', (t) => {
   const commands = found(textOf('src/cli'), /\.command\('([a-z ]+)'/g);
-  t.deepEqual(firstColumn(section('README.md', 'Command line')), commands);
+  t.deepEqual(firstColumn(section('docs/cli.md', 'Commands')), commands);
 });
 
 function found(text: string, pattern: RegExp): string[] {
