@@ -86,9 +86,9 @@ begin
       new.state := 'failed';
       new.error_code := 'session_lost';
       new.error := 'the backup session was gone when the client finished';
-      new.hint := 'The copy is not a backup: throw it away and start again.';
+      new.hint := 'Throw the copy away and start again: it is not a backup.';
       raise warning 'backup request % has failed: its backup session is gone', old.id
-        using hint = 'The copy is not a backup: throw it away and start again.';
+        using hint = 'Throw the copy away and start again: it is not a backup.';
     elsif session = 'orphaned' then
       raise warning 'no worker holds backup request % at the moment', old.id
         using hint = 'Its outcome is written when a worker is back: wait for it before trusting the copy.';

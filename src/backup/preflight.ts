@@ -51,7 +51,7 @@ function requireSupportedVersion(version: number): void {
   if (version >= oldestSupported && version <= newestSupported) return;
   throw new HoldfastError('failed', `PostgreSQL ${Math.floor(version / 10_000)} is not supported`, {
     code: 'unsupported_version',
-    hint: 'Holdfast backs up PostgreSQL 12 to 18',
+    hint: 'use Holdfast with PostgreSQL 12 to 18',
   });
 }
 

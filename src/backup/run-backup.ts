@@ -154,7 +154,7 @@ function sessionIsLost(error: unknown, session: BackupSession): boolean {
 function sessionLost(reason: unknown): HoldfastError {
   return new HoldfastError('failed', `the backup session was lost: ${messageOf(reason)}`, {
     code: 'session_lost',
-    hint: 'the copy is not a backup: throw it away and start again',
+    hint: 'throw the copy away and start again: it is not a backup',
     cause: reason,
   });
 }

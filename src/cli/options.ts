@@ -111,6 +111,6 @@ export function exactlyOne(label: string | undefined, requestId: number | undefi
   if ((label === undefined) !== (requestId === undefined)) return;
   throw new HoldfastError('usage', 'give either the id or the label of a backup request', {
     code: 'which_backup',
-    hint: '"holdfast status" shows both',
+    hint: 'see both with "holdfast status"',
   });
 }

@@ -35,7 +35,7 @@ function parsed(file: string): Table {
     const reason = error.message.split('\n', 1)[0]?.replace('Invalid TOML document: ', '');
     throw new HoldfastError('usage', `${file}, line ${error.line}, column ${error.column}: ${reason}`, {
       code: 'bad_configuration',
-      hint: 'the file is in TOML: text is in quotation marks, [worker] begins a table',
+      hint: 'write it in TOML: put text in quotation marks, and begin a table with a line such as [worker]',
     });
   }
 }

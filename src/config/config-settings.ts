@@ -23,7 +23,7 @@ export function parseSetting<T>(key: ConfigKey<T>, { value, from }: ConfigSettin
     const given = shown === undefined ? path : `${path} = ${shown}`;
     throw new HoldfastError('usage', `${given} (from ${from}) ${error.message}`, {
       code: 'bad_configuration',
-      hint: `accepted: ${key.format.accepts}`,
+      hint: `give ${key.format.accepts}`,
     });
   }
 }

@@ -49,7 +49,7 @@ function clusterNamed(capitals: string, inFile: readonly string[], variable: str
   } catch {
     throw new HoldfastError('usage', `${variable} names the cluster "${name}", which is no name for one`, {
       code: 'bad_configuration',
-      hint: `accepted: ${clusterName.accepts}`,
+      hint: `give ${clusterName.accepts}`,
     });
   }
 }

@@ -188,7 +188,7 @@ async function refuseForeign(db: Connection, schema: string): Promise<void> {
   if (found === undefined || found.ours === true) return;
   throw new HoldfastError('failed', `schema "${schema}" belongs to role "${found.owner}"`, {
     code: 'insufficient_privilege',
-    hint: 'the queue of chores needs a schema of that name for itself: have it renamed or dropped',
+    hint: 'have it renamed or dropped: the queue of chores needs a schema of that name for itself',
   });
 }
 

@@ -85,7 +85,7 @@ function checkSchemaName(schema: string): void {
   if (bytes >= 1 && bytes <= 40 && !schema.startsWith('pg_') && !schema.includes('\0')) return;
   throw new HoldfastError('usage', `schema name "${schema}" cannot be used`, {
     code: 'bad_schema_name',
-    hint: 'a schema name has 1 to 40 bytes (role and channel names follow it) and does not start with pg_',
+    hint: 'give 1 to 40 bytes (role and channel names follow it) that do not start with pg_',
   });
 }
 

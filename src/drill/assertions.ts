@@ -20,7 +20,7 @@ export async function readAssertions(file: string | undefined): Promise<Assertio
   } catch (error) {
     throw new HoldfastError('usage', `the assertions in "${file}" cannot be used: ${messageOf(error)}`, {
       code: 'bad_assertions',
-      hint: 'each begins with a line "-- name: what must be true", perhaps "-- database: shop", then one SELECT',
+      hint: 'begin each with a line "-- name: what must be true", perhaps "-- database: shop", and let one SELECT follow',
       cause: error,
     });
   }

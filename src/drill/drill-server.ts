@@ -126,7 +126,7 @@ export class DrillServer {
       await once(child, 'spawn').catch((error: unknown) => {
         throw new HoldfastError('failed', `"${program}" cannot be started: ${messageOf(error)}`, {
           code: 'no_server_programs',
-          hint: 'the user that owns the restored files has to be able to run it, and to enter the drill directory',
+          hint: 'let the user that owns the restored files run it, and enter the drill directory',
           cause: error,
         });
       });

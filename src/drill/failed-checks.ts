@@ -14,11 +14,11 @@ export function failedChecks({ checks }: Pick<DrillRecord, 'checks'>): HoldfastE
   if (failed.every(({ check }) => check.startsWith('assertion: '))) {
     return new HoldfastError('failed', message, {
       code: 'assertion_failed',
-      hint: 'backup_drill.checks has every assertion: see whether the data or what is asserted is wrong',
+      hint: 'see in backup_drill.checks whether the data or what is asserted is wrong',
     });
   }
   return new HoldfastError('failed', message, {
     code: 'recovered_data_damaged',
-    hint: 'backup_drill.checks has all that was found: check the running cluster for the same (pg_amcheck), and drill an older backup',
+    hint: 'check the running cluster for the same (pg_amcheck), and drill an older backup: backup_drill.checks has all that was found',
   });
 }

@@ -80,7 +80,7 @@ async function connect({
   }
   throw new HoldfastError('failed', `nobody can connect to what was recovered: ${messageOf(reason)}`, {
     code: 'no_connection',
-    hint: 'it needs a superuser that may log in, and the locales of its databases on this host',
+    hint: 'see that the backup has a superuser that may log in, and that this host has the locales of its databases',
     cause: reason,
   });
 }

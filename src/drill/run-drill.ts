@@ -260,7 +260,7 @@ function newRecord({ cluster, target, timeline, worker }: DrillOptions): DrillRe
 function tookTooLong(timeout: number): HoldfastError {
   return new HoldfastError('failed', `the drill was not over after ${timeout / 1000} s`, {
     code: 'drill_timeout',
-    hint: 'drill_timeout of the cluster is how long one may take',
+    hint: 'set drill_timeout of the cluster to let a drill take longer',
   });
 }
 

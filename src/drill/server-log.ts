@@ -9,24 +9,24 @@ interface Explanation {
 
 const unreached = {
   code: 'target_not_reached',
-  hint: 'the archive ends before the target, or the target never was',
+  hint: 'choose an earlier target: the archive ends before this one, or it never was',
 };
 
 const explanations: Explanation[] = [
   {
     says: /No space left on device|could not (?:extend|write).*only wrote/,
     code: 'no_room',
-    hint: 'replay needs more room than was expected: make room, or choose another drill_directory',
+    hint: 'make room, or choose another drill_directory: replay needs more than was expected',
   },
   {
     says: /resource manager with ID \d+ not registered/,
     code: 'recovery_failed',
-    hint: 'an extension has written this WAL: name its library in drill_preload of the cluster',
+    hint: 'name the library of the extension that has written this WAL in drill_preload of the cluster',
   },
   {
     says: /could not (?:load library|access file)/,
     code: 'recovery_failed',
-    hint: 'the libraries in drill_preload of the cluster have to be installed here',
+    hint: 'install the libraries in drill_preload of the cluster on this host',
   },
   {
     says: /recovery ended before configured recovery target was reached/,
@@ -35,12 +35,12 @@ const explanations: Explanation[] = [
   {
     says: /WAL ends before (?:end of online backup|consistent recovery point)|could not locate required checkpoint record/,
     code: 'recovery_failed',
-    hint: 'WAL that the backup needs could not be had: see what "holdfast wal fetch" said, and whether the user that owns the restored files may read the repository',
+    hint: 'see what "holdfast wal fetch" said, and whether the user that owns the restored files may read the repository: WAL that the backup needs could not be had',
   },
   {
     says: /could not (?:map anonymous shared memory|create shared memory segment)|out of shared memory/,
     code: 'recovery_failed',
-    hint: 'this host has too little memory for a small server, or too many prepared transactions were to be recovered',
+    hint: 'drill on a host with more memory: this one has too little for a small server, or too many prepared transactions were to be recovered',
   },
 ];
 

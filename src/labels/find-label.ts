@@ -45,7 +45,7 @@ export async function findLabel(id: number, where: LabelSources): Promise<Labell
   if (entries.length > 1 && !where.latest) {
     throw new HoldfastError('failed', `${entries.length} backups have the id ${id}: ${entries.join(', ')}`, {
       code: 'label_ambiguous',
-      hint: 'ids repeat after the control database was restored: give --cluster or --latest, or "holdfast place" the directory itself',
+      hint: 'give --cluster or --latest, or "holdfast place" the directory itself: ids repeat after the control database was restored',
     });
   }
   return labelIn(newest);

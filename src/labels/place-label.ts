@@ -133,7 +133,7 @@ async function refuseServer(dataDirectory: string): Promise<'none' | 'stale'> {
     case 'running':
       throw new HoldfastError('failed', `a server is running on "${dataDirectory}" (process ${lock.pid})`, {
         code: 'server_running',
-        hint: 'a label belongs into a restored copy that has not been started yet',
+        hint: 'restore the copy again, and put the label into it before it is started',
       });
     case 'unclear':
       throw new HoldfastError(

@@ -71,7 +71,7 @@ async function contentOf(path: string): Promise<Buffer | undefined> {
 function otherLabel(path: string, how: string): HoldfastError {
   return new HoldfastError('failed', `"${path}" ${how}`, {
     code: 'other_label_present',
-    hint: 'it belongs to another backup: choose another directory, or make sure that this is the right one and remove the file',
+    hint: 'choose another directory, or make sure that this is the right one and remove the file: it belongs to another backup',
   });
 }
 

@@ -50,13 +50,13 @@ export async function runSyncProgram(program: SyncProgram): Promise<void> {
         `the sync program "${name}" took longer than ${program.timeout / 1000} s${said}`,
         {
           code: 'sync_timeout',
-          hint: 'it was ended: see why it hangs, or give it more time (sync_timeout of the cluster)',
+          hint: 'see why it hangs, or give it more time (sync_timeout of the cluster)',
         },
       );
     }
     throw new HoldfastError('failed', `the sync program "${name}" ended with ${status}${said}`, {
       code: 'sync_failed',
-      hint: `all that it said is in "${join(program.place, 'output')}"`,
+      hint: `read all that it said in "${join(program.place, 'output')}"`,
     });
   } finally {
     await output.close();
@@ -109,7 +109,7 @@ function run(
       reject(
         new HoldfastError('failed', `timeout(1) cannot be run: ${messageOf(error)}`, {
           code: 'sync_failed',
-          hint: 'it is part of coreutils, and flock(1) of util-linux: both have to be on the PATH',
+          hint: 'install coreutils, and util-linux for flock(1): both have to be on the PATH',
         }),
       );
     });

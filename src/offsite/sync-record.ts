@@ -75,6 +75,6 @@ function expanded(timestamp: string): string {
 function damaged(file: string, reason: string): HoldfastError {
   return new HoldfastError('failed', `"${file}" cannot be read: ${reason}`, {
     code: 'sync_record_damaged',
-    hint: 'it says what has been sent off-site: move it away, and everything is sent again',
+    hint: 'move it away, and everything is sent again: it says what has been sent off-site',
   });
 }

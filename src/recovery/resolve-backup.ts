@@ -194,7 +194,7 @@ export async function findInRepository(clusterDirectory: string, which: string):
   const names = fits.map(({ directory }) => basename(directory)).join(', ');
   throw new HoldfastError('failed', `${fits.length} backups have the id ${which}: ${names}`, {
     code: 'backup_ambiguous',
-    hint: 'ids repeat after the control database was restored: give the name',
+    hint: 'give the name: ids repeat after the control database was restored',
   });
 }
 

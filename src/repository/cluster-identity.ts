@@ -44,7 +44,7 @@ export async function claimRepository(directory: string, identity: ClusterIdenti
       `the WAL in "${directory}" is in segments of ${found.walSegmentSize} bytes, not of ${identity.walSegmentSize}`,
       {
         code: 'other_segment_size',
-        hint: 'after pg_resetwal --wal-segsize, archive to another repository or under another cluster name',
+        hint: 'archive to another repository or under another cluster name after pg_resetwal --wal-segsize',
       },
     );
   }
@@ -61,7 +61,7 @@ function parseIdentity(file: string, text: string): ClusterIdentity {
   const refuse = (reason: string) =>
     new HoldfastError('failed', `"${file}" ${reason}`, {
       code: 'repository_unreadable',
-      hint: 'it says which system the directory belongs to: {"version":1,"systemIdentifier":"…","walSegmentSize":16777216}',
+      hint: 'write into it which system the directory belongs to: {"version":1,"systemIdentifier":"…","walSegmentSize":16777216}',
     });
   let found: Partial<ClusterIdentity & { version: number }> | null;
   try {

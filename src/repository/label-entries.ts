@@ -66,7 +66,7 @@ async function readPart(directory: string, name: string): Promise<Buffer> {
       `"${directory}" is not an entry of a label directory: ${messageOf(error)}`,
       {
         code: 'label_not_found',
-        hint: 'it has to hold backup_label and backup.json, and tablespace_map where the backup has one',
+        hint: 'put backup_label and backup.json there, and tablespace_map where the backup has one',
         cause: error,
       },
     );

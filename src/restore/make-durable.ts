@@ -41,7 +41,7 @@ export class Flusher {
     } catch (error) {
       throw new HoldfastError('failed', `what was restored cannot be made durable: ${messageOf(error)}`, {
         code: 'not_durable',
-        hint: 'the disk may be failing or full: restore again, to another one',
+        hint: 'restore again, to another disk: this one may be failing or full',
         cause: error,
       });
     }

@@ -23,7 +23,7 @@ export async function refuseOtherVersion(
     `backup ${id} is of PostgreSQL ${major}, and "${programs?.directory ?? directory}" is for PostgreSQL ${found}`,
     {
       code: 'other_version',
-      hint: `only PostgreSQL ${major} can use its files: restore it elsewhere, or name that server's programs (--pg-bin DIR)`,
+      hint: `restore it elsewhere, or name the programs of PostgreSQL ${major} (--pg-bin DIR): only that can use its files`,
     },
   );
 }

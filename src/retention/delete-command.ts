@@ -79,6 +79,6 @@ function endGroup(pid: number): void {
 function failed({ id, label }: ListedCandidate, reason: string): HoldfastError {
   return new HoldfastError('failed', `the delete_command failed for backup ${id} "${label}": ${reason}`, {
     code: 'delete_failed',
-    hint: 'the next expiry runs it again; it has to succeed for a copy that is gone already',
+    hint: 'mend it: the next expiry runs it again, and it has to succeed for a copy that is gone already',
   });
 }

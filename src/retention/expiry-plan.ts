@@ -209,7 +209,7 @@ function refuseOtherClock(now: Date): void {
   throw new HoldfastError(
     'failed',
     `the clocks differ by ${Math.round(difference / 60_000)} minutes: the database's says ${now.toISOString()}`,
-    { code: 'clocks_differ', hint: 'nothing expires until both clocks are right' },
+    { code: 'clocks_differ', hint: 'set both clocks right: nothing expires until then' },
   );
 }
 

@@ -43,7 +43,7 @@ export async function listAllBackups(clusterDirectory: string): Promise<StoredCo
     const repair = 'repair it, or move that backup with its .meta directory away';
     throw new HoldfastError('failed', `a backup's description cannot be read: ${messageOf(error)}`, {
       code: 'repository_unreadable',
-      hint: `nothing expires until it can: ${(isUnreadable(error) ? error.hint : undefined) ?? repair}`,
+      hint: `${(isUnreadable(error) ? error.hint : undefined) ?? repair}; nothing expires until then`,
       cause: error,
     });
   }
@@ -62,7 +62,7 @@ export async function readArchivedFiles(clusterDirectory: string): Promise<Archi
       `the WAL archive in "${clusterDirectory}" cannot be read: ${messageOf(error)}`,
       {
         code: 'repository_unreadable',
-        hint: 'nothing expires until it can',
+        hint: 'make it readable for this user: nothing expires until then',
         cause: error,
       },
     );

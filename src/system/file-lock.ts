@@ -164,14 +164,14 @@ function gone(path: string): HoldfastError {
 function unsupported(path: string, complaint: string): HoldfastError {
   return new HoldfastError('failed', `"${path}" cannot be locked: ${complaint}`, {
     code: 'lock_unsupported',
-    hint: 'it takes a file system with locks',
+    hint: 'use a file system with locks',
   });
 }
 
 function failed(path: string, reason: string, cause?: unknown): HoldfastError {
   return new HoldfastError('failed', `"${path}" cannot be locked: ${reason}`, {
     code: 'lock_failed',
-    hint: 'it takes flock(1), of util-linux, and the right to read what is locked',
+    hint: 'install util-linux for flock(1), and give this user the right to read what is locked',
     cause,
   });
 }

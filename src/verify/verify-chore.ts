@@ -64,7 +64,7 @@ async function chosen(
   if (damaged.length > 0) return { backups: [], damaged };
   throw new HoldfastError('failed', `"${clusterDirectory}" has no backup to verify`, {
     code: 'no_such_backup',
-    hint: 'only backups with method copy are in the repository',
+    hint: 'name a backup with method copy: only those are in the repository',
   });
 }
 

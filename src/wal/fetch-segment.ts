@@ -108,7 +108,7 @@ async function writeWhole(path: string, write: (target: FileHandle) => Promise<v
     if (error instanceof HoldfastError) throw error;
     throw new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
       code: 'fetch_failed',
-      hint: 'restore_command runs in the data directory, and %p is relative to it; see that its file system has room',
+      hint: 'see that the file system of the data directory has room, and pass %p on as it is: restore_command runs in the data directory',
       cause: error,
     });
   }
@@ -146,7 +146,7 @@ export function writeSegment(
     if (!(error instanceof RangeError)) throw error;
     throw new HoldfastError('failed', `"${archived}" is damaged: ${error.message}`, {
       code: 'archive_damaged',
-      hint: 'recovery must not end here as if the archive did: put a good copy of the file there, or recover to a time before it',
+      hint: 'put a good copy of the file there, or recover to a time before it: recovery must not end here as if the archive did',
       cause: error,
     });
   }

@@ -172,7 +172,7 @@ function differs(source: SourceFile, archived: string): HoldfastError {
     `"${source.path}" is different from "${archived}", which is archived already`,
     {
       code: 'archived_differently',
-      hint: `two servers archive ${basename(source.path)} to the same place: give a copy of a server a repository or a cluster name of its own`,
+      hint: `give a copy of a server a repository or a cluster name of its own: two servers archive ${basename(source.path)} to the same place`,
     },
   );
 }
@@ -180,6 +180,6 @@ function differs(source: SourceFile, archived: string): HoldfastError {
 function vanished(archived: string): HoldfastError {
   return new HoldfastError('failed', `"${archived}" was there, and is gone`, {
     code: 'repository_unwritable',
-    hint: 'nothing but Holdfast may remove files from the repository',
+    hint: 'see what else removes files from the repository: only Holdfast may',
   });
 }

@@ -47,7 +47,7 @@ function walUnreadable(path: string, cause: unknown): HoldfastError {
 export function notWal(name: string): HoldfastError {
   return new HoldfastError('usage', `"${name}" is not the name of a WAL file`, {
     code: 'not_wal',
-    hint: 'in archive_command write holdfast wal push "%p", in restore_command holdfast wal fetch "%f" "%p"',
+    hint: 'write holdfast wal push "%p" into archive_command, and holdfast wal fetch "%f" "%p" into restore_command',
   });
 }
 
@@ -67,7 +67,7 @@ async function checkedHeader(
     if (!(error instanceof RangeError)) throw error;
     throw new HoldfastError('failed', `"${path}" is not the WAL segment ${name}: ${error.message}`, {
       code: 'not_that_segment',
-      hint: 'PostgreSQL writes no such file: see where it comes from',
+      hint: 'see where it comes from: PostgreSQL does not write such a file',
       cause: error,
     });
   }

@@ -123,7 +123,7 @@ export class Chores {
     const failure = {
       code: 'worker_lost',
       message: 'the worker that ran it is gone',
-      hint: 'it is run again; if that kills workers, their logs say how',
+      hint: 'wait, as it is run again; where that kills workers, read their logs',
     };
     const { id, attempts: attempt } = chore;
     const given = await queue

@@ -123,7 +123,7 @@ export class Reconciler {
     const failure = {
       code: 'session_lost',
       message: 'the worker does not hold it, since its connections broke',
-      hint: 'the copy is not a backup: throw it away and start again',
+      hint: 'throw the copy away and start again: it is not a backup',
     };
     void control
       .tryOnce((db) => markFailed(db, id, failure))

@@ -235,7 +235,7 @@ function workerLost({ state }: AbandonedRequest): HoldfastError {
     `the worker and its backup session were gone while the request was ${state}`,
     {
       code: 'worker_lost',
-      hint: 'the copy is not a backup: throw it away and start again',
+      hint: 'throw the copy away and start again: it is not a backup',
     },
   );
 }

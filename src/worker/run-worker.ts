@@ -227,7 +227,7 @@ class Worker {
       run.endWindow(
         new HoldfastError('failed', 'the worker was stopped while it held the backup', {
           code: 'worker_stopped',
-          hint: 'the copy is not a backup: throw it away and start again; drain_timeout is how long a worker waits',
+          hint: 'throw the copy away and start again: it is not a backup; set drain_timeout to let a worker wait longer',
         }),
       );
     }

@@ -147,7 +147,7 @@ for (const [toml, message] of [
 test('the error names the variable or the option that a bad value came from', async (t) => {
   const ofVariable = await refusal(t, '', { env: { HOLDFAST_MAX_HELD: 'many' } });
   t.is(ofVariable.message, 'worker.max_held = "many" (from HOLDFAST_MAX_HELD) is not a whole number');
-  t.is(ofVariable.hint, 'accepted: a whole number from 1 to 10000');
+  t.is(ofVariable.hint, 'give a whole number from 1 to 10000');
   const ofOption = await refusal(t, '', { schema: 'x'.repeat(41) });
   t.regex(ofOption.message, /\(from --schema\) has 41 bytes$/);
 });

@@ -21,7 +21,7 @@ for (const [who, dies] of Object.entries({ 'a living worker': false, 'no worker 
       state: 'failed',
       error_code: 'session_lost',
       error: 'the backup session was gone when the client finished',
-      hint: 'The copy is not a backup: throw it away and start again.',
+      hint: 'Throw the copy away and start again: it is not a backup.',
       backup_label: null,
       done_at: null,
       over: true,

@@ -154,7 +154,7 @@ for (const name of [
   test(`what is not the name of a WAL file is refused: ${name}`, async (t) => {
     const { status, stderr } = await (await walScene(t)).push(name);
     t.is(status, 2);
-    t.regex(stderr, /is not the name of a WAL file\n {2}hint: in archive_command write/);
+    t.regex(stderr, /is not the name of a WAL file\n {2}hint: write holdfast wal push/);
   });
 }
 

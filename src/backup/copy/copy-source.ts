@@ -91,7 +91,7 @@ async function readControl(dataDirectory: string): Promise<ControlFile> {
       `the data directory "${dataDirectory}" cannot be read here: ${messageOf(error)}`,
       {
         code: 'data_directory_unreadable',
-        hint: 'method copy needs a worker on the host of the server, that runs as its user; where the directory has another path here, set data_directory of the cluster; or use method hold',
+        hint: 'run the worker on the host of the server, as the user of the server; where the directory has another path here, set data_directory of the cluster; or use method hold',
         cause: error,
       },
     );

@@ -85,7 +85,7 @@ async function run(which: string | undefined, options: Options, repository: stri
   if (options.to === undefined) {
     throw new HoldfastError('usage', 'give the directory to restore to', {
       code: 'no_destination',
-      hint: '--to DIR, which is empty or not there yet',
+      hint: 'give --to DIR, which is empty or not there yet',
     });
   }
   const directory = resolve(options.to);

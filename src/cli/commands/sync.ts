@@ -66,7 +66,7 @@ async function waitFor(
     if (!timesUp.aborted && !isLocked) throw error;
     throw new HoldfastError('timeout', `not everything was sent within ${seconds} s`, {
       code: 'timeout',
-      hint: 'it is sent on by a worker, or by the next "holdfast sync" or "wait"',
+      hint: 'wait for a worker to send it on, or run "holdfast sync" or "holdfast wait"',
       cause: error,
     });
   }

@@ -49,6 +49,6 @@ export function parseWalArguments(
 
 function wrong(message: string): HoldfastError {
   return new HoldfastError('usage', message, {
-    hint: 'in archive_command write holdfast wal push "%p", in restore_command holdfast wal fetch "%f" "%p"',
+    hint: 'write holdfast wal push "%p" into archive_command, and holdfast wal fetch "%f" "%p" into restore_command',
   });
 }
