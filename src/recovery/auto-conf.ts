@@ -1,8 +1,9 @@
 /** postgresql.auto.conf of a data directory on which no server runs: what stands there beats every other file. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { configurationLines, valuesIn } from './configuration-files.ts';
 import { writeOwned, type FileOwnership } from './owned-files.ts';
-import { settingIn, withSettings } from './recovery-settings.ts';
+import { withSettings } from './recovery-settings.ts';
 
 export interface Addition {
   /** The data directory. */
@@ -24,15 +25,14 @@ export async function readAutoConf(directory: string): Promise<Buffer> {
   });
 }
 
-/** What the configuration files in a data directory say of a setting; undefined: nothing, or it is elsewhere. */
+/**
+ * What the configuration files in a data directory say of a setting, with what they include; undefined: nothing, or it is
+ * elsewhere.
+ */
 export async function configuredIn(directory: string): Promise<(name: string) => string | undefined> {
-  const main = await readFile(join(directory, 'postgresql.conf')).catch(() => Buffer.alloc(0));
-  const lines = Buffer.concat([main, Buffer.from('\n'), await readAutoConf(directory)]);
-  const values = new Map<string, string>();
-  for (const line of lines.toString('latin1').split('\n')) {
-    const [, value] = /^\s*[\w.]+\s*=?\s*'?([^'#\s]*)/.exec(line) ?? [];
-    if (value !== undefined) values.set(settingIn(line), value);
-  }
+  const lines = await configurationLines(directory, join(directory, 'postgresql.conf'));
+  const auto = (await readAutoConf(directory)).toString('latin1').split('\n');
+  const values = valuesIn([...lines, ...auto]);
   return (name) => values.get(name);
 }
 

@@ -1,0 +1,57 @@
+/** What the configuration files in a data directory say, in the order in which a server reads them. */
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
+import { settingIn } from './recovery-settings.ts';
+
+/** src/backend/utils/misc/guc-file.l: CONF_FILE_MAX_DEPTH */
+const deepest = 10;
+/** Bytes. */
+const largest = 1 << 20;
+
+/** Whether `path` is a file, or a directory, of the data directory: what lies elsewhere is not the backup's to name. */
+async function liesIn(directory: string, path: string): Promise<boolean> {
+  const [real, root] = await Promise.all([realpath(path), realpath(directory)]).catch(() => ['', '']);
+  return root !== '' && real.startsWith(root + sep);
+}
+
+/**
+ * The lines of `file` and of what it includes (include, include_if_exists, include_dir), but for files that lie outside
+ * of the data directory or cannot be read.
+ */
+export async function configurationLines(directory: string, file: string, depth = 0): Promise<string[]> {
+  if (depth > deepest || !(await liesIn(directory, file))) return [];
+  const found = await stat(file);
+  if (!found.isFile() || found.size > largest) return [];
+  const text = await readFile(file, 'latin1').catch(() => '');
+  const lines: string[] = [];
+  for (const line of text.split('\n')) {
+    const [, kind, path = ''] =
+      /^\s*(include(?:_if_exists|_dir)?)\s*=?\s*'?([^'#]*?)'?\s*(?:#.*)?$/i.exec(line) ?? [];
+    if (kind === undefined) lines.push(line);
+    else
+      for (const included of await filesOf(directory, kind.toLowerCase(), resolve(dirname(file), path)))
+        lines.push(...(await configurationLines(directory, included, depth + 1)));
+  }
+  return lines;
+}
+
+/** src/common/conffiles.c: GetConfFilesInDir */
+async function filesOf(directory: string, kind: string, path: string): Promise<string[]> {
+  if (kind !== 'include_dir') return [path];
+  if (!(await liesIn(directory, path))) return [];
+  const names = await readdir(path).catch((): string[] => []);
+  return names
+    .filter((name) => name.endsWith('.conf') && !name.startsWith('.'))
+    .sort()
+    .map((name) => join(path, name));
+}
+
+/** The last value of each setting, by its name in lower case. */
+export function valuesIn(lines: readonly string[]): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const line of lines) {
+    const [, value] = /^\s*[\w.]+\s*=?\s*'?([^'#\s]*)/.exec(line) ?? [];
+    if (value !== undefined) values.set(settingIn(line), value);
+  }
+  return values;
+}
