@@ -1,4 +1,6 @@
-/** What the WAL archive of a cluster has, as recovery would find it. */
+/**
+ * Reads which WAL segments and timeline history files recovery would find in the WAL archive of a cluster.
+ */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -6,7 +8,11 @@ import { archivedHistories } from '../repository/archived-histories.ts';
 import { archivedSegments } from '../repository/wal-archive.ts';
 import type { ArchiveContents } from './wal-path.ts';
 
-/** Empty where there is no archive. @throws HoldfastError where it cannot be read */
+/**
+ * Reads the names of the archived segments and the timeline histories. Both are empty if the cluster has no
+ * WAL archive.
+ * @throws HoldfastError where the archive cannot be read
+ */
 export async function readArchiveContents(clusterDirectory: string): Promise<ArchiveContents> {
   try {
     const histories = await archivedHistories(clusterDirectory);
@@ -25,7 +31,7 @@ export async function readArchiveContents(clusterDirectory: string): Promise<Arc
   }
 }
 
-/** The segments that a backup has with it, in its own pg_wal. */
+/** The names of the segments that a backup stores in a pg_wal directory of its own. */
 export async function ownSegments(backupDirectory: string): Promise<Set<string>> {
   const names = await readdir(join(backupDirectory, 'pg_wal')).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];

@@ -1,4 +1,7 @@
-/** Whether label, pg_control and description of a backup belong together, once all of it has been read. */
+/**
+ * Checks whether backup_label, pg_control, tablespace_map, backup_manifest and backup.json of a backup belong
+ * together. The check runs after all files of the backup have been read.
+ */
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseBackupLabel, type BackupLabel } from '../postgres/backup-label.ts';
 import { parseLsn } from '../postgres/lsn.ts';
@@ -10,7 +13,11 @@ import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { labelMismatch } from '../repository/label-match.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 
-/** `files`: PG_VERSION, global/pg_control, backup_label, and tablespace_map where there is one. @throws HoldfastError `backup_damaged` */
+/**
+ * Refuses a backup whose files contradict each other. `files` holds PG_VERSION, global/pg_control,
+ * backup_label, and tablespace_map if the backup has one.
+ * @throws HoldfastError `backup_damaged`
+ */
 export function refuseWrongFiles(
   files: ReadonlyMap<string, Buffer>,
   manifest: Manifest,
@@ -24,7 +31,7 @@ export function refuseWrongFiles(
   });
 }
 
-/** Why they do not belong together; undefined when they do. */
+/** Why the files do not belong together; undefined if the files do. */
 export function wrongFiles(
   files: ReadonlyMap<string, Buffer>,
   manifest: Manifest | undefined,
@@ -45,7 +52,10 @@ export function wrongFiles(
   }
 }
 
-/** What recovery depends on is said in more than one place: all of them have to agree. */
+/**
+ * Compares backup.json with backup_label and backup_manifest, because each states values that recovery
+ * depends on.
+ */
 function wrongDescription(
   { startWal, stopWal, stopLsn, timeline, walSegmentSize }: RepositoryBackup,
   label: BackupLabel,
@@ -55,13 +65,15 @@ function wrongDescription(
   if (label.startWal !== startWal || label.startTimeline !== timeline) return contradiction('backup_label');
   const range = manifest?.walRanges.at(-1);
   if (range !== undefined && range.end !== stopLsn) return contradiction('backup_manifest');
-  // A stop at the very beginning of a segment is the end of the one before.
+  // A stop LSN at the first byte of a segment is the end of the segment before.
   const number = (parseLsn(stopLsn) - 1n) / BigInt(walSegmentSize);
   if (parseSegmentName(stopWal, walSegmentSize).number !== number) return contradiction('itself');
   return undefined;
 }
 
-/** Nothing says where its files belong. */
+/**
+ * Finds a tar of a tablespace that tablespace_map does not list: the files of such a tar have no location.
+ */
 function strayTar({ tars }: RepositoryBackup, mapped: readonly MappedTablespace[]): string | undefined {
   const expected = ['base.tar.zst', ...mapped.map(({ oid }) => `${oid}.tar.zst`)];
   const stray = tars.find(({ name }) => !expected.includes(name));

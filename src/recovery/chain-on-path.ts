@@ -1,4 +1,7 @@
-/** The WAL segments that a restore reads on its way to the target, each held against the one before it. */
+/**
+ * Checks the WAL segments that a recovery reads on the way to its target: each segment has to continue the
+ * segment before.
+ */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
@@ -11,17 +14,20 @@ import type { StoredBackup } from '../repository/catalog.ts';
 import type { RecoveryTarget } from './recovery-target.ts';
 import { fileFor, type ArchiveContents, type WalSpan } from './wal-path.ts';
 
+/** The backup, the timelines and the segments of the recovery that is checked. */
 export interface ChainOnPath {
   backup: StoredBackup;
   clusterDirectory: string;
+  /** The timelines of recovery, oldest first. */
   path: readonly WalSpan[];
   target: RecoveryTarget;
+  /** Names of the segments in the WAL archive. */
   archived: ArchiveContents['segments'];
-  /** Beside the backup. */
+  /** Names of the segments in the pg_wal directory of the backup. */
   own: ReadonlySet<string>;
 }
 
-/** Why recovery would end on the way; undefined: the WAL holds together. */
+/** Why recovery would end before the target; undefined if the WAL is continuous. */
 export async function brokenChainOnPath(way: ChainOnPath): Promise<HoldfastError | undefined> {
   const { walSegmentSize } = way.backup.description;
   const files = await filesOn(way);
@@ -47,7 +53,10 @@ export async function brokenChainOnPath(way: ChainOnPath): Promise<HoldfastError
   }
 }
 
-/** As far as they follow each other, and as the target needs them. */
+/**
+ * The consecutive segments from the start of the backup to the target, or to the first segment that is
+ * missing.
+ */
 async function filesOn(way: ChainOnPath): Promise<SegmentFile[]> {
   const { backup, clusterDirectory, path, archived, own } = way;
   const { startWal, stopWal, walSegmentSize } = backup.description;
@@ -66,7 +75,7 @@ async function filesOn(way: ChainOnPath): Promise<SegmentFile[]> {
   }
 }
 
-/** Whether a target is reached with that segment for certain. */
+/** Whether this segment certainly contains the target. */
 async function reaches(
   target: RecoveryTarget,
   number: bigint,

@@ -1,22 +1,25 @@
-/** What the configuration files in a data directory say, in the order in which a server reads them. */
+/** Reads the configuration files in a data directory in the order in which a server reads the files. */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { settingIn } from './recovery-settings.ts';
 
 /** src/backend/utils/misc/guc-file.l: CONF_FILE_MAX_DEPTH */
 const deepest = 10;
-/** Bytes. */
+/** Bytes. Larger files are ignored. */
 const largest = 1 << 20;
 
-/** Whether `path` is a file, or a directory, of the data directory: what lies elsewhere is not the backup's to name. */
+/**
+ * Whether `path` is below the data directory once symbolic links are resolved. A backup must not make a
+ * restore read files elsewhere.
+ */
 async function liesIn(directory: string, path: string): Promise<boolean> {
   const [real, root] = await Promise.all([realpath(path), realpath(directory)]).catch(() => ['', '']);
   return root !== '' && real.startsWith(root + sep);
 }
 
 /**
- * The lines of `file` and of what it includes (include, include_if_exists, include_dir), but for files that lie outside
- * of the data directory or cannot be read.
+ * The lines of `file` and of the files included by `file` (include, include_if_exists, include_dir). Files
+ * outside of the data directory and files that cannot be read are left out.
  */
 export async function configurationLines(directory: string, file: string, depth = 0): Promise<string[]> {
   if (depth > deepest || !(await liesIn(directory, file))) return [];

@@ -1,10 +1,13 @@
-/** Where the recovery of a data directory is to end, as its postgresql.auto.conf says. */
+/** Reads the recovery target from postgresql.auto.conf of a restored data directory. */
 import { parseLsn } from '../postgres/lsn.ts';
 import { readAutoConf } from './auto-conf.ts';
 import { settingIn, targets } from './recovery-settings.ts';
 import { parseTime, type RecoveryTarget } from './recovery-target.ts';
 
-/** Nowhere, where it says nothing, or in another way than a restore writes it. */
+/**
+ * The recovery target of a data directory. `latest` if the file sets no target, or if the target is not in
+ * the form that a restore writes.
+ */
 export async function targetIn(directory: string): Promise<RecoveryTarget> {
   try {
     return targetOf(await readAutoConf(directory));
@@ -13,7 +16,10 @@ export async function targetIn(directory: string): Promise<RecoveryTarget> {
   }
 }
 
-/** @throws RangeError */
+/**
+ * The recovery target in the content of a postgresql.auto.conf.
+ * @throws RangeError where a value is not valid
+ */
 export function targetOf(file: Buffer): RecoveryTarget {
   const values = new Map<string, string>();
   for (const line of file.toString('utf8').split('\n')) {

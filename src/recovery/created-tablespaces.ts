@@ -1,7 +1,8 @@
 /**
- * Tablespaces that recovery creates. A backup's own are put where the operator says; one that was created since is made
- * at the place that the WAL names, and what is there already is emptied or taken over: on the host of the old cluster,
- * the files of the old cluster (src/backend/commands/tablespace.c: create_tablespace_directories).
+ * Decides whether recovery may create a tablespace. The operator chooses the locations of the tablespaces
+ * that are in the backup. Replay of CREATE TABLESPACE uses the location in the WAL record, and removes or
+ * reuses what is in the location: on the host of the old cluster, the files of the old cluster
+ * (src/backend/commands/tablespace.c: create_tablespace_directories).
  */
 import { readdir } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
@@ -11,20 +12,26 @@ import { bytePathBelow } from '../system/byte-path.ts';
 import { formatTime } from './recovery-target.ts';
 import type { WalEvent } from './wal-events.ts';
 
+/** A WAL record that creates a tablespace. */
 export type Creation = Extract<WalEvent, { kind: 'tablespace' }>;
 
-/** What is at its place on this host. */
+/**
+ * What the location of the tablespace holds on this host. `free` is a directory without files of this major
+ * version, `absent` a directory that does not exist, `taken` a directory with files of this major version,
+ * `unknown` a directory that cannot be read.
+ */
 type Place = 'free' | 'absent' | 'taken' | 'unknown';
 
+/** The circumstances in which a tablespace is judged. */
 export interface Judging {
   backup: Pick<RepositoryBackup, 'serverVersion' | 'stopLsn'>;
-  /** What to type so that recovery ends before an LSN; undefined: nothing ends it. */
+  /** The option that ends recovery before an LSN, for the hint; undefined if recovery never ends. */
   stopBefore: ((lsn: string) => string) | undefined;
-  /** Whether the operator has said that places which cannot be seen here will be right. */
+  /** Whether the operator has confirmed the locations that are absent or cannot be read on this host. */
   asWere: boolean;
 }
 
-/** Why recovery must not come to it; undefined: it may. */
+/** Why recovery must not replay this creation of a tablespace; undefined if recovery may. */
 export async function refusalOf(creation: Creation, judging: Judging): Promise<HoldfastError | undefined> {
   const place = await lookAt(creation.location, Number.parseInt(judging.backup.serverVersion, 10));
   if (place === 'free' || (place !== 'taken' && judging.asWere)) return undefined;
@@ -59,7 +66,7 @@ function whatHappens(creation: Creation, place: Place): string {
   }
 }
 
-/** How recovery does not come to it. */
+/** How to keep recovery from reaching the record. */
 function waysRound({ lsn }: Creation, { backup, stopBefore }: Judging): string[] {
   const isOfBackup = lsn < parseLsn(backup.stopLsn);
   return [
@@ -68,7 +75,7 @@ function waysRound({ lsn }: Creation, { backup, stopBefore }: Judging): string[]
   ];
 }
 
-/** How it may come to it. */
+/** How to make the location acceptable. */
 function waysThrough({ location }: Creation, place: Place): string[] {
   const where = `"${bytePathBelow(location, '').toString()}"`;
   if (place === 'taken')

@@ -1,7 +1,7 @@
 /**
- * What a segment does that came into the archive after the restore had looked through it: where it creates a tablespace
- * in the place of another server's, replay would take that over, and the segment is not handed out. Of damaged or odd
- * WAL nothing is said here: replay does.
+ * Checks a WAL segment that was archived after the restore had examined the WAL. If the segment creates a
+ * tablespace where another server has files, the segment is not handed out, because replay would take these
+ * files over. Damaged WAL is not reported here, because replay reports damaged WAL.
  */
 import { readFile, readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -15,18 +15,22 @@ import { refusalOf, type Creation } from './created-tablespaces.ts';
 import { targetIn } from './configured-target.ts';
 import { walOfCopy, type WalEvent } from './wal-events.ts';
 
+/** A segment that restore_command is about to hand out. */
 export interface FetchedSegment {
   name: string;
-  /** Of the server. */
+  /** pg_wal of the restored server. */
   walDirectory: string;
   clusterDirectory: string;
   /** Bytes. */
   walSegmentSize: number;
-  /** Whether its server never ends its recovery. */
+  /** Whether the server is a standby, whose recovery has no end. */
   standby: boolean;
 }
 
-/** @throws HoldfastError `tablespace_created` */
+/**
+ * Refuses a segment that creates a tablespace in the location of another server.
+ * @throws HoldfastError `tablespace_created`
+ */
 export async function refuseTablespaces(segment: FetchedSegment): Promise<void> {
   const directory = dirname(segment.walDirectory);
   const events = await eventsOf(segment, directory).catch(() => []);
@@ -40,7 +44,7 @@ export async function refuseTablespaces(segment: FetchedSegment): Promise<void> 
       stopBefore: segment.standby
         ? undefined
         : (lsn) => `restore again and stop before it: --target-lsn ${lsn} --target-exclusive`,
-      // Where there is no such directory, replay ends by itself, and goes on from there once it has been made.
+      // If the directory is missing, replay stops by itself, and continues once the directory exists.
       asWere: true,
     });
     if (refusal !== undefined) throw refusal;
@@ -49,7 +53,10 @@ export async function refuseTablespaces(segment: FetchedSegment): Promise<void> 
 
 type Seen = WalEvent & { isFetched: boolean };
 
-/** Of the segment and the one before: a record may begin there, and a target be reached. */
+/**
+ * Reads the events of the segment and of the segment before. A record of this segment may begin in the one
+ * before, and a recovery target may be reached there.
+ */
 async function eventsOf(
   { name, clusterDirectory, walSegmentSize }: FetchedSegment,
   directory: string,
@@ -82,12 +89,12 @@ async function eventsOf(
       seen.push({ ...event, isFetched });
     }
   } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error; // damaged: what comes before it counts
+    if (!(error instanceof HoldfastError)) throw error; // events before the damage count
   }
   return seen;
 }
 
-/** Whether replay has been there, in this directory: it goes on from where it was, again and again. */
+/** Whether this server has already replayed the creation. A restarted recovery replays records again. */
 async function isOwn(
   { oid, location }: Creation,
   directory: string,

@@ -1,6 +1,6 @@
 /**
- * Backups that another control database has put into the repository, as a restored copy of it may have done: the
- * newest one of all is then not what its user means. Pure.
+ * Detects backups of another control database in the repository. A restored copy of the control database may
+ * have written these backups, and then the newest backup may not be the one that the user expects. Pure.
  */
 import { HoldfastError } from '../errors.ts';
 import { isSameOrigin } from '../repository/control-origin.ts';
@@ -9,11 +9,15 @@ import type { RepositoryOwner } from '../repository/repository-owner.ts';
 interface Made {
   id: number;
   startedAt: string;
-  /** Of the control database; undefined: an older release did not note it. */
+  /** The origin of the control database; undefined if an older release wrote the backup. */
   controlOrigin?: string;
 }
 
-/** `chosen`: without a name. @throws HoldfastError `backup_of_other_origin` naming both */
+/**
+ * Refuses a backup that was chosen as the newest while a second control database was writing to the
+ * repository. `chosen` is a backup that the user did not name.
+ * @throws HoldfastError `backup_of_other_origin` naming both backups
+ */
 export function refuseStranger<T extends Made>(
   chosen: T,
   backups: readonly T[],
@@ -40,7 +44,7 @@ export function refuseStranger<T extends Made>(
   );
 }
 
-/** One database in charge after the other is as it should be; two at the same time are not. */
+/** Two control databases in charge one after the other are normal; two at the same time are not. */
 function isDoubtful<T extends Made>(
   chosen: T,
   other: T,

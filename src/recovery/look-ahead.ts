@@ -1,4 +1,7 @@
-/** What a restore has to know of the WAL that the restored server is going to replay. */
+/**
+ * Examines the WAL that a restored server is going to replay: created tablespaces, and settings that a
+ * standby needs.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
@@ -10,30 +13,41 @@ import type { StoredBackup } from '../repository/catalog.ts';
 import { placeTablespaces } from './tablespace-placement.ts';
 import { walAhead, type WalAheadOptions, type WalEvent } from './wal-events.ts';
 
+/** The restore whose WAL is examined. */
 export interface LookAheadOptions extends WalAheadOptions {
   /** The new data directory, absolute. */
   directory: string;
-  /** Tablespaces of the backup that go elsewhere, by OID. */
+  /** New locations of the tablespaces that are moved, by OID. */
   moved: ReadonlyMap<string, string>;
-  /** Whether recovery goes on for ever: no target ends it before. */
+  /**
+   * Whether the server is a standby: recovery continues without end, so that no target keeps a record from
+   * replay.
+   */
   standby: boolean;
+  /** Whether the operator has confirmed the locations of tablespaces that cannot be seen on this host. */
   asWere: Judging['asWere'];
-  /** Whether a segment that is damaged has been accepted as the end. */
+  /** Whether the operator accepts that recovery ends at a damaged segment. */
   despiteMissingWal: boolean;
 }
 
+/** The findings of an examination. */
 export interface AheadFindings {
-  /** Tablespaces that recovery creates where it may. */
+  /** Tablespaces that recovery creates in acceptable locations. */
   created: Creation[];
-  /** The most that the primary had on the way; undefined: nothing has changed since the backup. */
+  /** The largest settings of the primary in the WAL; undefined if no setting has changed since the backup. */
   required: RequiredParameters | undefined;
-  /** The last segment that has been looked through as a whole, as looked-to.ts has it. */
+  /** The last segment that has been examined completely, in the form of examined-wal.ts. */
   lookedTo: string;
-  /** Whether replay ends within what has been looked at, as long as its target stays. */
+  /**
+   * Whether the target is within the examined WAL. The answer is valid as long as the target does not change.
+   */
   toTarget: boolean;
 }
 
-/** @throws HoldfastError `tablespace_created`, `archive_damaged` */
+/**
+ * Examines the WAL from the start of the chosen backup to the recovery target.
+ * @throws HoldfastError `tablespace_created`, `archive_damaged`
+ */
 export async function lookAhead(options: LookAheadOptions): Promise<AheadFindings> {
   const { choice, asWere, standby, despiteMissingWal } = options;
   const own = await ownPlaces(choice.backup, options);
@@ -47,15 +61,19 @@ export async function lookAhead(options: LookAheadOptions): Promise<AheadFinding
   });
 }
 
+/** How the WAL events are judged. */
 export interface AheadJudge {
-  /** Whether such a tablespace is where one of the backup's is going to be. */
+  /** Whether the tablespace is in the location where the restore puts a tablespace of the backup. */
   isOwn: (creation: Creation) => boolean;
   judging: Judging;
-  /** Whether a segment that is damaged has been accepted as the end. */
+  /** Whether the operator accepts that recovery ends at a damaged segment. */
   despiteDamage: boolean;
 }
 
-/** @throws HoldfastError `tablespace_created`, `archive_damaged` */
+/**
+ * Judges WAL events, and collects the findings.
+ * @throws HoldfastError `tablespace_created`, `archive_damaged`
+ */
 export async function judged(
   events: AsyncIterable<WalEvent>,
   { isOwn, judging, despiteDamage }: AheadJudge,
@@ -82,8 +100,8 @@ export async function judged(
 }
 
 /**
- * Where tablespaces of the backup are going to be, if that is where they were: one that was created just before the
- * copy began is in the backup and in its WAL.
+ * The tablespaces of the backup that keep their old locations, by OID. A tablespace that was created just
+ * before the copy began is in the backup and in the WAL of the backup.
  */
 async function ownPlaces(
   { meta, description }: StoredBackup,

@@ -1,16 +1,23 @@
-/** Files that are added to what was extracted: they belong to whom PostgreSQL's own files belong to. */
+/**
+ * Writes files that a restore adds to the extracted files, with the owner and the mode of PostgreSQL's own
+ * files.
+ */
 import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
 
+/** Owner and modes of the files of a data directory. */
 export interface FileOwnership {
-  /** undefined: ourselves. */
+  /** undefined: the user of this process. */
   owner: { uid: number; gid: number } | undefined;
   fileMode: number;
   directoryMode: number;
 }
 
-/** As a file of PostgreSQL's has it; its group may read all or nothing. */
+/**
+ * The owner and modes to use for files beside `file`, which PostgreSQL wrote. Group access is either read or
+ * none.
+ */
 export async function ownershipOf(file: string): Promise<FileOwnership> {
   const { uid, gid, mode } = await stat(file);
   const group = (mode & 0o040) !== 0;
@@ -21,7 +28,7 @@ export async function ownershipOf(file: string): Promise<FileOwnership> {
   };
 }
 
-/** The whole file, in place of whatever it was before. */
+/** Replaces the content of a file. `sync` flushes the file to disk. */
 export async function writeOwned(
   path: string,
   content: Buffer | AsyncIterable<Buffer>,
@@ -40,7 +47,10 @@ export async function writeOwned(
   }
 }
 
-/** What root writes and gives away is no file that somebody else has put a link to: it would be his from then on. */
+/**
+ * Opens a file for writing. Root does not write to a link that another user has made: the target of the link
+ * would belong to the other user afterwards.
+ */
 async function openToReplace(path: string, mode: number, isRoot: boolean): Promise<FileHandle> {
   const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
   if (!isRoot) return open(path, 'w', mode);

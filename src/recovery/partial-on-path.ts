@@ -1,10 +1,13 @@
-/** A segment that recovery lacks, and that the archive has as .partial only. */
+/** Finds a WAL segment that recovery needs and that the archive has only as a .partial file. */
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { continuationsOf, isPartialOnly, type PartialOnly } from '../repository/partial-segment.ts';
 import type { RequiredWal } from './required-wal.ts';
 import type { ArchiveContents, WalSpan } from './wal-path.ts';
 
-/** Behind the last segment of those that follow each other; undefined: there is none, or the target is before it. */
+/**
+ * The .partial file after the last of the consecutive segments. undefined if the archive has no such file, or
+ * if recovery reaches the target before.
+ */
 export async function partialOnWay(
   clusterDirectory: string,
   needs: RequiredWal,
@@ -30,7 +33,7 @@ function nextNumber({ backup: { stopWal, walSegmentSize }, coverage: { last } }:
     : parseSegmentName(last, walSegmentSize).number + 1n;
 }
 
-/** As recovery asks for them, that of the newest timeline first. */
+/** The names of the segment in the order in which recovery asks for the files: newest timeline first. */
 function namesOf(needs: RequiredWal): string[] {
   const { walSegmentSize } = needs.backup;
   const number = nextNumber(needs);
@@ -45,7 +48,7 @@ function namesOf(needs: RequiredWal): string[] {
 
 function isWanted(needs: RequiredWal): boolean {
   const { backup, target, coverage, archivedAt } = needs;
-  if (coverage.last === undefined) return true; // the backup needs it
+  if (coverage.last === undefined) return true; // the backup needs this segment
   if (target.kind === 'immediate') return false;
   if (target.kind === 'lsn') return (target.lsn - 1n) / BigInt(backup.walSegmentSize) >= nextNumber(needs);
   if (target.kind !== 'time' || archivedAt === undefined) return true;

@@ -1,23 +1,32 @@
-/** The commands of ours that PostgreSQL runs in a restored server. Pure. */
+/** Builds the commands of Holdfast that PostgreSQL runs in a restored server. Pure. */
 import { lookedToVariable } from '../repository/examined-wal.ts';
 import { leaseVariable } from '../repository/renew-lease.ts';
 
+/** The parts of a restore_command. */
 export interface FetchCommand {
-  /** bin/holdfast-wal, which does without Node for what the read-ahead has ready. */
+  /** The path of bin/holdfast-wal, which hands out prefetched segments without starting Node. */
   script: string;
-  /** The directory of the Node to start where it cannot. */
+  /** The directory of the Node program that bin/holdfast-wal starts if a segment has not been prefetched. */
   nodeDirectory: string;
   repository: string;
   cluster: string;
-  /** Whether recovery may end at a hole in the archive: it is known, and behind the target or accepted. */
+  /**
+   * Whether recovery may end at a missing segment: the segment is after the target, or the operator accepts
+   * the end.
+   */
   despiteMissingWal?: boolean;
-  /** The lease to renew. */
+  /** The name of the lease that the command renews. */
   lease?: string | undefined;
-  /** How far the WAL has been looked through (looked-to.ts); undefined: there is nothing to look for. */
+  /**
+   * The last segment that has been examined (examined-wal.ts); undefined: fetched segments are not examined.
+   */
   lookedTo?: string | undefined;
 }
 
-/** For the shell, with PostgreSQL's placeholders: a percent sign of our own is doubled. */
+/**
+ * The value of restore_command, for the shell, with the placeholders %f and %p. Other percent signs are
+ * doubled.
+ */
 export function fetchCommand(fetch: FetchCommand): string {
   const { script, nodeDirectory, repository, cluster, despiteMissingWal = false, lease, lookedTo } = fetch;
   const variables = [
@@ -32,8 +41,9 @@ export function fetchCommand(fetch: FetchCommand): string {
 }
 
 /**
- * For recovery_end_command. Its failure is no more than a warning of PostgreSQL's, but above 125, as where there is no
- * such program, the server would end (src/backend/access/transam/xlogarchive.c: ExecuteRecoveryCommand).
+ * The value of recovery_end_command. PostgreSQL only warns about a failure, but ends the server if the exit
+ * status is above 125, as when the program does not exist (src/backend/access/transam/xlogarchive.c:
+ * ExecuteRecoveryCommand).
  */
 export function endCommand({
   script,
@@ -46,7 +56,7 @@ function word(text: string): string {
   return shellWord(text).replaceAll('%', '%%');
 }
 
-/** One word for the shell. */
+/** Quotes text as one word for the shell. */
 export function shellWord(text: string): string {
   return /^[A-Za-z0-9_./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,6 +1,6 @@
 /**
- * The settings of a recovery, for postgresql.auto.conf: there they beat postgresql.conf, wherever that is. Pure.
- * (The PostgreSQL manual, "Write Ahead Log": Archive Recovery, Recovery Target.)
+ * Builds the recovery settings for postgresql.auto.conf, where settings override those of postgresql.conf.
+ * Pure. (The PostgreSQL manual, "Write Ahead Log": Archive Recovery, Recovery Target.)
  */
 import { formatLsn } from '../postgres/lsn.ts';
 import {
@@ -10,22 +10,25 @@ import {
   type RecoveryTargetTimeline,
 } from './recovery-target.ts';
 
+/** The recovery that the user asked for. */
 export interface RecoveryChoice {
   target: RecoveryTarget;
-  /** undefined: PostgreSQL's own, latest. */
+  /** undefined: PostgreSQL's default, latest. */
   timeline: RecoveryTargetTimeline | undefined;
   action: RecoveryTargetAction;
+  /** Whether the restored server becomes a standby. */
   standby: boolean;
   restoreCommand: string;
-  /** What PostgreSQL runs once recovery is over; empty: nothing. */
+  /** The value of recovery_end_command; an empty string disables the command. */
   endCommand: string;
-  /** Turns archiving off. */
+  /** Whether archive_mode is turned off. */
   noArchiving: boolean;
 }
 
 /**
- * Every target there is: more than one set is an error at the start, and postgresql.conf may have one. Unset ones come
- * first, as setting one to nothing afterwards would unset the other (xlogrecovery.c: assign_recovery_target).
+ * All recovery target settings. PostgreSQL refuses to start if more than one target is set, and
+ * postgresql.conf may set one. Unset targets are written first, because an empty value written later would
+ * unset the chosen target (xlogrecovery.c: assign_recovery_target).
  */
 export const targets = [
   'recovery_target',
@@ -35,19 +38,21 @@ export const targets = [
   'recovery_target_lsn',
 ] as const;
 
+/** All settings of a recovery, as names and values. */
 export function recoverySettings(recovery: RecoveryChoice): [string, string][] {
   const { standby, restoreCommand, endCommand, noArchiving } = recovery;
   const settings: [string, string][] = [['restore_command', restoreCommand], ...targetSettings(recovery)];
-  // What the old cluster would run at its failover is not for the new one.
+  // A command that the old cluster would run after a failover is not meant for the restored server.
   settings.push(['recovery_end_command', endCommand]);
-  // Of a promoted standby they lead to its former primary; its slot may be another standby's by now.
+  // On a promoted standby, both settings point to the former primary. Another standby may use the slot now.
   settings.push(['primary_conninfo', ''], ['primary_slot_name', '']);
-  // Those of a standby would clean up the archive behind the recovery, or delay it.
+  // The settings of a standby would remove archived WAL behind the recovery, or delay the recovery.
   if (!standby) settings.push(['archive_cleanup_command', ''], ['recovery_min_apply_delay', '0']);
   if (noArchiving) settings.push(['archive_mode', 'off']);
   return settings;
 }
 
+/** The settings that select the recovery target. */
 export function targetSettings({
   target,
   timeline,
@@ -80,15 +85,18 @@ function targetSetting(target: RecoveryTarget): [(typeof targets)[number], strin
   }
 }
 
-/** Lines of a configuration file. */
+/** Formats settings as lines of a configuration file. */
 export function settingLines(settings: readonly [string, string][]): string {
   return settings.map(([name, value]) => `${name} = ${quoted(value)}\n`).join('');
 }
 
-/** The file with these settings at its end; earlier ones of the same names become comments. */
+/**
+ * Appends settings to the content of a configuration file; earlier settings of the same names become
+ * comments.
+ */
 export function withSettings(file: Buffer, settings: readonly [string, string][], comment: string): Buffer {
   const names = new Set(settings.map(([name]) => name));
-  // Byte by byte: the file may have text in any encoding.
+  // latin1 keeps every byte: the file may contain text in any encoding.
   const before = file
     .toString('latin1')
     .split('\n')
@@ -101,11 +109,18 @@ export function withSettings(file: Buffer, settings: readonly [string, string][]
   ]);
 }
 
+/**
+ * The name of the parameter that a line of a configuration file sets, in lower case; an empty string if the
+ * line sets none.
+ */
 export function settingIn(line: string): string {
   return /^\s*([A-Za-z_][\w.]*)/.exec(line)?.[1]?.toLowerCase() ?? '';
 }
 
-/** src/backend/utils/misc/guc-file.l: a quote is doubled, a backslash escapes. */
+/**
+ * Quotes a value for a configuration file. A quote is doubled, and a backslash escapes
+ * (src/backend/utils/misc/guc-file.l).
+ */
 export function quoted(value: string): string {
   return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }

@@ -1,4 +1,4 @@
-/** From what somebody asks for to one target: on the command line, or in the options of a chore. */
+/** Turns the options of a command line or of a request into one recovery target. */
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import {
@@ -11,6 +11,7 @@ import {
   type RecoveryTargetTimeline,
 } from './recovery-target.ts';
 
+/** The recovery target options. At most one target may be given; none means the end of the WAL archive. */
 export interface RecoveryTargetOptions {
   targetTime?: RecoveryPointInTime;
   targetLsn?: bigint;
@@ -20,7 +21,7 @@ export interface RecoveryTargetOptions {
   targetExclusive?: boolean;
 }
 
-/** @throws HoldfastError of kind `usage` where there are two */
+/** @throws HoldfastError of kind `usage` where more than one target is given */
 export function recoveryTargetFrom(wish: RecoveryTargetOptions): RecoveryTarget {
   const { targetTime, targetLsn, targetXid, targetName, targetImmediate } = wish;
   const exclusive = wish.targetExclusive === true;
@@ -48,7 +49,7 @@ function usage(message: string, hint: string): HoldfastError {
 
 type Reader = (value: string) => RecoveryTargetOptions & { targetTimeline?: RecoveryTargetTimeline };
 
-/** In JSON as on the command line. */
+/** The options of a request in JSON. The values have the form that the command line has. */
 const readers: Record<string, Reader> = {
   target_time: (value) => ({ targetTime: parseTime(value) }),
   target_lsn: (value) => ({ targetLsn: parseLsn(value) }),
@@ -59,7 +60,10 @@ const readers: Record<string, Reader> = {
   target_timeline: (value) => ({ targetTimeline: parseTimeline(value) }),
 };
 
-/** @throws HoldfastError of kind `usage` for what is no such option */
+/**
+ * Reads the recovery target from the options of a request.
+ * @throws HoldfastError of kind `usage` where an option is unknown or not valid
+ */
 export function readTarget(options: Readonly<Record<string, unknown>>): {
   target: RecoveryTarget;
   timeline: RecoveryTargetTimeline;

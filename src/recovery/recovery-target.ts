@@ -1,29 +1,33 @@
-/** How far a restore is to go: PostgreSQL's recovery targets (the manual, "Recovery Target"). */
+/** Recovery targets: parsing and formatting (the PostgreSQL manual, "Recovery Target"). */
 import { formatLsn } from '../postgres/lsn.ts';
 
+/** Where recovery ends. */
 export type RecoveryTarget =
-  /** To the end of the archive. */
+  /** The end of the WAL archive. */
   | { kind: 'latest' }
-  /** As soon as the backup is consistent. */
+  /** The point at which the backup is consistent. */
   | { kind: 'immediate' }
   | { kind: 'time'; at: RecoveryPointInTime; exclusive: boolean }
   | { kind: 'lsn'; lsn: bigint; exclusive: boolean }
   | { kind: 'xid'; xid: string; exclusive: boolean }
   | { kind: 'name'; name: string };
 
+/** A point in time. */
 export interface RecoveryPointInTime {
-  /** Microseconds since 1970, as PostgreSQL's times have them. */
+  /** Microseconds since 1970-01-01 00:00:00 UTC. */
   microseconds: bigint;
 }
 
-/** Where recovery follows the WAL to, when there are several timelines. */
+/** The timeline that recovery follows if the archive has several (recovery_target_timeline). */
 export type RecoveryTargetTimeline = 'latest' | 'current' | number;
 
+/** What the server does once the target is reached (recovery_target_action). */
 export type RecoveryTargetAction = 'pause' | 'promote' | 'shutdown';
 
 /**
- * A date and a time with its offset from UTC: without one it would mean whatever the server's time zone is.
- * @throws RangeError
+ * Parses a date and time with an offset from UTC. Without an offset, the meaning would depend on the time
+ * zone of the server.
+ * @throws RangeError where the text is not a valid time
  */
 export function parseTime(text: string): RecoveryPointInTime {
   const pattern =
@@ -35,26 +39,36 @@ export function parseTime(text: string): RecoveryPointInTime {
     match;
   const local = `${year}-${month}-${day}T${hour}:${minute}:${second}Z`;
   const milliseconds = Date.parse(local);
-  // Date takes the 31st of February for the 3rd of March.
+  // Date.parse turns 31 February into 3 March.
   if (Number.isNaN(milliseconds) || new Date(milliseconds).toISOString().slice(8, 10) !== day)
     throw new RangeError('is a time that there never was');
   const offset = (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1);
   return { microseconds: BigInt(milliseconds - offset) * 1000n + BigInt(fraction.padEnd(6, '0')) };
 }
 
-/** @throws RangeError */
+/**
+ * Checks a transaction ID.
+ * @throws RangeError where the text is not a transaction ID
+ */
 export function parseXid(text: string): string {
   if (/^\d{1,20}$/.test(text) && text !== '0') return text;
   throw new RangeError('is not the number of a transaction');
 }
 
-/** src/include/catalog/pg_control.h: MAXFNAMELEN. @throws RangeError */
+/**
+ * Checks the name of a restore point, which has 1 to 63 bytes (src/include/catalog/pg_control.h:
+ * MAXFNAMELEN).
+ * @throws RangeError where the length is not valid
+ */
 export function parsePointName(text: string): string {
   if (text !== '' && Buffer.byteLength(text) < 64) return text;
   throw new RangeError('is not the name of a restore point, which has 1 to 63 bytes');
 }
 
-/** @throws RangeError */
+/**
+ * Parses a recovery target timeline.
+ * @throws RangeError where the text is neither `latest`, `current` nor a number
+ */
 export function parseTimeline(text: string): RecoveryTargetTimeline {
   if (text === 'latest' || text === 'current') return text;
   const number = Number(text);
@@ -62,7 +76,7 @@ export function parseTimeline(text: string): RecoveryTargetTimeline {
   throw new RangeError('is not "latest", "current" or a number');
 }
 
-/** For people. */
+/** Describes a recovery target in messages. */
 export function formatRecoveryTarget(target: RecoveryTarget): string {
   const just = 'exclusive' in target && target.exclusive ? 'just before ' : '';
   switch (target.kind) {
@@ -80,7 +94,9 @@ export function formatRecoveryTarget(target: RecoveryTarget): string {
   }
 }
 
-/** In UTC, to the microsecond, in a form that every PostgreSQL reads whatever its DateStyle. */
+/**
+ * Formats a time in UTC, in microseconds, in a form that every PostgreSQL server reads with any DateStyle.
+ */
 export function formatTime({ microseconds }: RecoveryPointInTime): string {
   const fraction = ((microseconds % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const iso = new Date(Number((microseconds - fraction) / 1000n)).toISOString();

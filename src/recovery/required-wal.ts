@@ -1,24 +1,31 @@
-/** Whether the WAL that a restore needs is there. Pure, but for the times of files that it is given. */
+/** Checks whether the WAL that a restore needs is available. Pure. */
 import { formatLsn } from '../postgres/lsn.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { formatTime, type RecoveryTarget } from './recovery-target.ts';
 import { fileFor, type Coverage, type WalSpan } from './wal-path.ts';
 
+/** The WAL that a restore needs, and the WAL that is available. */
 export interface RequiredWal {
   backup: Pick<RepositoryBackup, 'id' | 'startWal' | 'stopWal' | 'walSegmentSize'>;
   target: RecoveryTarget;
   /** The timelines of recovery, oldest first. */
   path: readonly WalSpan[];
-  /** What there is, in the archive or beside the backup. */
+  /** Names of the segments in the WAL archive and in the pg_wal directory of the backup. */
   segments: ReadonlySet<string>;
-  /** From the last segment of the backup on. */
+  /** The consecutive segments, from the last segment of the backup on. */
   coverage: Coverage;
-  /** When the last of those was archived, where it was. */
+  /**
+   * When the last of the consecutive segments was archived; undefined if the archive does not have the
+   * segment.
+   */
   archivedAt: Date | undefined;
 }
 
-/** What is in the way of the target; undefined: nothing that can be known before. */
+/**
+ * The missing WAL that keeps recovery from reaching the target; undefined if no such WAL is known to be
+ * missing.
+ */
 export function missingWal(needs: RequiredWal): string | undefined {
   const { backup, target, segments, coverage, archivedAt } = needs;
   const { startWal, stopWal, walSegmentSize } = backup;
@@ -38,22 +45,29 @@ export function missingWal(needs: RequiredWal): string | undefined {
   }
   if (hole === undefined) return undefined;
   if (target.kind !== 'time') return `${hole} is missing in the archive: recovery would end there`;
-  // A transaction that ended before a segment was archived may still be in the next one, but not the other way round.
+  // A transaction that ended before a segment was archived may be in the next segment. A transaction that
+  // ended after a segment was archived is never in the segment.
   if (archivedAt !== undefined && BigInt(archivedAt.getTime()) * 1000n >= target.at.microseconds)
     return undefined;
   return `${hole} is missing in the archive, before ${formatTime(target.at)}`;
 }
 
-/** The segment that recovery reads there: where the timeline was left within it, that of the next one. */
+/**
+ * The segment that recovery reads in place of `name`. If the timeline was left within the segment, recovery
+ * reads the segment of the next timeline.
+ */
 function onPath(name: string, { backup: { walSegmentSize }, path }: RequiredWal): string {
   return fileFor(parseSegmentName(name, walSegmentSize).number, path, walSegmentSize);
 }
 
-/** Why the target may not be reached, although nothing is missing; undefined: it will be, as far as can be known. */
+/**
+ * Why the target may not be reached although no WAL is missing; undefined if recovery is expected to reach
+ * the target.
+ */
 export function doubtAbout(needs: RequiredWal & { archived: ReadonlySet<string> }): string | undefined {
   const { backup, target, coverage, archivedAt, archived } = needs;
   if (target.kind === 'immediate' || target.kind === 'lsn') return undefined;
-  // What the backup brought itself may lead to the archive's first segment, where archiving came later.
+  // The backup's own WAL may lead to the first segment of the archive if archiving was set up later.
   if (coverage.last === undefined || !archived.has(coverage.last))
     return `the archive has no WAL from the end of backup ${backup.id} on: recovery ends there`;
   if (target.kind !== 'time' || archivedAt === undefined) return undefined;
@@ -61,7 +75,7 @@ export function doubtAbout(needs: RequiredWal & { archived: ReadonlySet<string> 
   return `the archive ends with ${coverage.last}, archived at ${archivedAt.toISOString()}, before ${formatTime(target.at)}: where nothing was committed after that time, and archived by then, PostgreSQL ends the recovery with an error`;
 }
 
-/** Those of the backup's own segments that the archive does not have. */
+/** The segments of the backup that the WAL archive does not have. */
 export function notArchived({
   backup,
   archived,

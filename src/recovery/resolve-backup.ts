@@ -1,4 +1,7 @@
-/** From what a user asks for to the backup that is restored, with the WAL that it needs. No database is asked. */
+/**
+ * Finds the backup that a user asks to restore, and the WAL that recovery needs. Uses the repository only,
+ * without a database.
+ */
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
@@ -32,33 +35,43 @@ import {
 } from './target-timeline.ts';
 import { refuseStranger } from './foreign-repository.ts';
 
+/** What the user asks to restore. */
 export interface RestoreRequest extends SelectionCriteria {
   clusterDirectory: string;
-  /** An id, a name, or a directory; undefined: the best one for the target. */
+  /** The ID, the name or the directory of a backup; undefined: the best backup for the target. */
   which: string | undefined;
-  /** Go on where WAL is missing. */
+  /** Whether the restore continues if WAL is missing. */
   despiteMissingWal: boolean;
-  /** Whether WAL comes from elsewhere, too: from a primary, or by another restore_command. */
+  /** Whether the server has another source of WAL: a primary, or another restore_command. */
   hasOtherWal?: boolean;
 }
 
+/** The backup to restore, and the WAL of the recovery. */
 export interface RestorePlan {
   backup: StoredBackup;
+  /** The timelines of recovery, oldest first. */
   path: WalSpan[];
-  /** Segments of the backup that only it has itself. */
+  /** Segments that only the backup has, in its own pg_wal directory. */
   fromBackup: string[];
-  /** Whether WAL is missing behind the target, where recovery looks, too, as it reads ahead (recovery_prefetch). */
+  /**
+   * Whether WAL after the target is missing. Recovery asks for this WAL, too, because recovery_prefetch reads
+   * ahead.
+   */
   hasHole: boolean;
-  /** Whether the server asks for history files that are lost, and is to go on without them. */
+  /**
+   * Whether the server asks for timeline history files that are lost, and has to continue without these
+   * files.
+   */
   lacksHistory: boolean;
-  /** The timeline that the restored server begins. */
+  /** The ID of the timeline that the restored server begins. */
   nextTimeline: number;
   warnings: string[];
 }
 
 /**
+ * Resolves a request to one backup and its WAL.
  * @throws HoldfastError `no_such_backup`, `backup_ambiguous`, `no_backup_for_target`, `which_timeline`,
- * `history_missing`, `wal_missing`, `wal_chain_broken`
+ * `history_missing`, `wal_missing`, `wal_chain_broken`, `backup_of_other_origin`
  */
 export async function resolveBackup(question: RestoreRequest): Promise<RestorePlan> {
   const archive = await readArchiveContents(question.clusterDirectory);
@@ -103,8 +116,9 @@ export async function resolveBackup(question: RestoreRequest): Promise<RestorePl
 }
 
 /**
- * That recovery follows the one that is meant. A standby, or another restore_command, has histories from elsewhere.
- * Returns whether some are lost that the server asks for nevertheless.
+ * Checks that recovery follows the timeline that the user means. A standby and a server with another
+ * restore_command get timeline history files from elsewhere. Returns whether history files are lost that the
+ * server asks for.
  */
 async function requireTimeline(
   { clusterDirectory, hasOtherWal, ...wish }: RestoreRequest,
@@ -132,9 +146,9 @@ async function choose(
   if (which !== undefined) {
     const backup = await findInRepository(clusterDirectory, which);
     const path = pathFrom(backup.description, wish.timeline, histories);
-    const isForTime = wish.target.kind === 'time'; // only then the others matter
+    const isForTime = wish.target.kind === 'time'; // other backups matter for a target time only
     const others = isForTime ? (await storedBackups(clusterDirectory)).backups : [];
-    // It may be a copy elsewhere, which the list does not have.
+    // The backup may be a copy outside of the repository, which the list does not include.
     const known = [...others.map(({ description }) => description), backup.description];
     const reason = reasonAgainst(
       backup.description,
@@ -172,7 +186,10 @@ async function choose(
 
 const what = { xid: 'transaction', name: 'restore point' };
 
-/** By its id, its name or its directory. */
+/**
+ * Finds a backup by its ID, its name or its directory.
+ * @throws HoldfastError `no_such_backup`, `backup_ambiguous`, `backup_damaged`
+ */
 export async function findInRepository(clusterDirectory: string, which: string): Promise<StoredBackup> {
   if (which.includes('/')) return backupAt(which);
   const { backups, damaged } = await storedBackups(clusterDirectory);

@@ -1,6 +1,6 @@
 /**
- * Which backup to restore for a target: the newest one that had ended before it, on a timeline that leads to the
- * target's. Which one is the newest, its place in the WAL says before its date does. Pure: from what the repository has.
+ * Selects the backup for a recovery target: the newest backup that ended before the target, on a timeline
+ * that leads to the target. The order of backups follows their LSNs first and their dates second. Pure.
  */
 import { endsOf, newestFirst, type OrderedBackup } from '../postgres/backup-order.ts';
 import { isOnWay, spansTo } from '../postgres/timeline-history.ts';
@@ -10,26 +10,32 @@ import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { formatTime, type RecoveryTarget, type RecoveryTargetTimeline } from './recovery-target.ts';
 import { newestTimeline, type ArchiveContents, type WalSpan } from './wal-path.ts';
 
+/** The fields of a backup that the selection uses. */
 export type BackupCandidate = Pick<
   RepositoryBackup,
   'id' | 'timeline' | 'startedAt' | 'stoppedAt' | 'startLsn' | 'stopLsn'
 > &
   Partial<Pick<RepositoryBackup, 'systemIdentifier'>>;
 
+/** The target and the timeline that the user asks for. */
 export interface SelectionCriteria {
   target: RecoveryTarget;
   timeline: RecoveryTargetTimeline;
 }
 
+/** The result of the selection. */
 export interface SelectedBackup<T> {
   backup: T;
   /** The timelines of recovery, oldest first. */
   path: WalSpan[];
-  /** Newer backups that lie on other timelines. */
+  /** Newer backups that are on other timelines. */
   passedOver: T[];
 }
 
-/** @throws HoldfastError `no_backup_for_target` saying why none of them will do */
+/**
+ * Selects the newest backup that can reach the target.
+ * @throws HoldfastError `no_backup_for_target` saying why no backup can reach the target
+ */
 export function selectBackup<T extends BackupCandidate>(
   backups: readonly T[],
   wish: SelectionCriteria,
@@ -53,8 +59,8 @@ export function selectBackup<T extends BackupCandidate>(
 }
 
 /**
- * Why this backup cannot reach the target; undefined: it can, as far as its own place is concerned. `ended`: when, as
- * endsIn() says; undefined: nobody knows.
+ * Why this backup cannot reach the target; undefined if the LSN and the end time of the backup allow the
+ * target. `ended` is the end time according to endsIn(); undefined if the end time is unknown.
  */
 export function reasonAgainst(
   backup: BackupCandidate,
@@ -77,7 +83,7 @@ export function reasonAgainst(
   return undefined;
 }
 
-/** The timelines that recovery of this backup goes through, oldest first. */
+/** The timelines of the recovery of this backup, oldest first. */
 export function pathFrom(
   backup: BackupCandidate,
   timeline: RecoveryTargetTimeline,
@@ -87,7 +93,7 @@ export function pathFrom(
   return spansTo(timeline === 'latest' ? newestTimeline(backup.timeline, histories) : timeline, histories);
 }
 
-/** Whether the backup had ended before its timeline was left. */
+/** Whether the backup ended before its timeline was left. */
 export function leadsThrough(path: readonly WalSpan[], backup: BackupCandidate): boolean {
   return isOnWay({ timeline: backup.timeline, stopLsn: parseLsn(backup.stopLsn) }, path);
 }
@@ -97,7 +103,7 @@ function explain(nearest: BackupCandidate | undefined, reason: string | undefine
   return `no backup will do for this target; of the oldest one, ${nearest.id}: ${reason}`;
 }
 
-/** Newest first. */
+/** Sorts the backups, newest first. */
 function inTheirOrder<T extends BackupCandidate>(
   backups: readonly T[],
   histories: ArchiveContents['histories'],
@@ -107,8 +113,9 @@ function inTheirOrder<T extends BackupCandidate>(
 }
 
 /**
- * When each of them had ended. undefined: it is dated before one began that lies before it, so the clock was behind, and
- * it may bring a recovery to a time what came after that time.
+ * Returns a function that tells when a backup ended. The result is undefined if the backup has an end time
+ * before the start of another backup with a smaller LSN. In this case the clock was behind, and a recovery to
+ * a point in time might include changes made after this time.
  */
 export function endsIn<T extends BackupCandidate>(
   backups: readonly T[],

@@ -1,25 +1,34 @@
-/** Where the tablespaces of a restored cluster go. Pure. */
+/** Decides the locations of the tablespaces of a restored cluster. Pure. */
 import { HoldfastError } from '../errors.ts';
 import type { MappedTablespace } from '../postgres/tablespace-map.ts';
 
+/** A tablespace and its location after the restore. */
 export interface PlacedTablespace {
   oid: string;
-  /** One character a byte. */
+  /** Absolute path, one character per byte. */
   location: string;
-  /** Whether it is below the new data directory. */
+  /** Whether the location is below the new data directory. */
   inside: boolean;
 }
 
+/** What placeTablespaces() works from. */
 export interface Placement {
+  /** The entries of tablespace_map. */
   mapped: readonly MappedTablespace[];
-  /** Where the data directory was, and is to be; absolute. */
+  /** The old data directory, absolute. */
   from: string;
+  /** The new data directory, absolute. */
   to: string;
-  /** Where some are to go instead, absolute, by OID. */
+  /** Locations that the user chose, absolute, by OID. */
   moved: ReadonlyMap<string, string>;
 }
 
-/** @throws HoldfastError of kind `usage` for an OID that the backup does not have; `backup_damaged`, `tablespace_overlaps` */
+/**
+ * Decides the location of each tablespace. A location below the old data directory moves with the data
+ * directory.
+ * @throws HoldfastError of kind `usage` where the user names an OID that the backup does not have;
+ * `backup_damaged`, `tablespace_overlaps`
+ */
 export function placeTablespaces({ mapped, from, to, moved }: Placement): PlacedTablespace[] {
   const oids = mapped.map(({ oid }) => oid);
   const unknown = [...moved.keys()].find((oid) => !oids.includes(oid));
@@ -43,7 +52,10 @@ export function placeTablespaces({ mapped, from, to, moved }: Placement): Placed
   return placed;
 }
 
-/** As PostgreSQL has them: it makes every path a plain one before it links to it. */
+/**
+ * Refuses a location that is not an absolute path without `.` and `..`. PostgreSQL canonicalizes every
+ * location before linking to the location, so that another path is a sign of damage.
+ */
 function refuseWinding(oid: string, location: Buffer): void {
   const path = location.toString('latin1');
   if (path.startsWith('/') && !path.split('/').some((part) => part === '.' || part === '..')) return;
@@ -53,7 +65,10 @@ function refuseWinding(oid: string, location: Buffer): void {
   });
 }
 
-/** Files of two tablespaces, or of one and the data directory, would lie among each other. */
+/**
+ * Refuses locations that overlap: the files of two tablespaces, or of a tablespace and the data directory,
+ * would be mixed.
+ */
 function refuseOverlap(placed: readonly PlacedTablespace[], to: string): void {
   const paths = placed.map(({ oid, location }) => ({ oid, path: `${location.replace(/\/+$/, '')}/` }));
   for (const { oid, path } of paths) {
@@ -63,6 +78,7 @@ function refuseOverlap(placed: readonly PlacedTablespace[], to: string): void {
   }
 }
 
+/** The error about a tablespace that overlaps with `what`. */
 export function tablespaceOverlaps(oid: string, what: string): HoldfastError {
   return new HoldfastError('failed', `tablespace ${oid} and ${what} would lie one in the other`, {
     code: 'tablespace_overlaps',
@@ -71,8 +87,9 @@ export function tablespaceOverlaps(oid: string, what: string): HoldfastError {
 }
 
 /**
- * For root, who can write everywhere: where files go outside of the target is for the operator to say, not for a
- * repository that others can write.
+ * Refuses locations outside of the data directory that only the backup names, if the restore runs as root.
+ * Root can write everywhere, and other users may be able to write to the repository, so the operator has to
+ * confirm such locations.
  * @throws HoldfastError `tablespace_unasked`
  */
 export function refuseUnasked(

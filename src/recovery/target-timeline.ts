@@ -1,7 +1,8 @@
 /**
- * Whether the timeline that recovery would follow is the one that is meant. PostgreSQL takes the newest that it finds,
- * looking for the histories of the next ones, one after the other: where one is missing it stops before it, and where
- * the newest is an accident (a restored copy that was promoted, and archived once) it follows that.
+ * Checks whether recovery would follow the timeline that the user means. PostgreSQL asks for the history
+ * files of the next timelines one after the other, and follows the newest timeline found. A missing history
+ * file ends this search too early. The newest timeline may also be an accident: a restored copy that was
+ * promoted, and archived once.
  */
 import { stat } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
@@ -12,18 +13,23 @@ import { archivedPath } from '../repository/wal-archive.ts';
 import { leadsThrough, type BackupCandidate, type SelectionCriteria } from './select-backup.ts';
 import { newestTimeline, type ArchiveContents, type WalSpan } from './wal-path.ts';
 
+/** The restore whose timeline is checked. */
 export interface TimelineQuestion {
   wish: SelectionCriteria;
-  /** The backup that is to be restored, and the timelines of its recovery. */
+  /** The backup that is restored. */
   backup: BackupCandidate & { walSegmentSize: number };
+  /** The timelines of recovery, oldest first. */
   path: readonly WalSpan[];
   archive: ArchiveContents;
-  /** All that there are. */
+  /** All backups of the cluster. */
   backups: readonly BackupCandidate[];
   clusterDirectory: string;
 }
 
-/** Of a timeline that is asked for by its number. @throws HoldfastError `history_missing` */
+/**
+ * Requires the history file of a timeline that the user asks for by number.
+ * @throws HoldfastError `history_missing`
+ */
 export function requireHistory({ timeline }: SelectionCriteria, { histories }: ArchiveContents): void {
   if (typeof timeline !== 'number' || timeline === 1 || histories.has(timeline)) return;
   throw new HoldfastError('failed', `the archive does not have ${historyFile(timeline)}`, {
@@ -32,7 +38,9 @@ export function requireHistory({ timeline }: SelectionCriteria, { histories }: A
   });
 }
 
-/** What the archive has of later timelines that recovery would not find; undefined: nothing. */
+/**
+ * An error about archived files of later timelines that recovery would not find; undefined if there are none.
+ */
 export function unreachable({ wish, path, archive }: TimelineQuestion): HoldfastError | undefined {
   if (wish.timeline !== 'latest' || wish.target.kind === 'immediate') return undefined;
   const reached = path.at(-1)?.timeline ?? 0;
@@ -49,12 +57,18 @@ export function unreachable({ wish, path, archive }: TimelineQuestion): Holdfast
   );
 }
 
-/** The number that the restored server gives to the timeline that it begins: as it finds it, one after the other. */
+/**
+ * The ID of the timeline that the restored server begins. The server takes the first ID without a history
+ * file.
+ */
 export function nextTimeline({ path, archive }: Pick<TimelineQuestion, 'path' | 'archive'>): number {
   return newestTimeline(path.at(-1)?.timeline ?? 0, archive.histories) + 1;
 }
 
-/** What the archive has of timelines whose history files the server asks for in vain, up to the one that it begins. */
+/**
+ * Reports archived files of timelines whose history files are lost, although the server asks for these files.
+ * Timelines after the one that the server begins are not considered.
+ */
 export function lostTimelines({ backup, path, archive }: TimelineQuestion): string[] {
   const next = nextTimeline({ path, archive });
   const lost: string[] = [];
@@ -68,7 +82,10 @@ export function lostTimelines({ backup, path, archive }: TimelineQuestion): stri
   return lost;
 }
 
-/** Timelines that left the way behind the backup: other copies of it, or standbys that were promoted. */
+/**
+ * Reports timelines that branched off the path of recovery after the backup: other restored copies, or
+ * promoted standbys.
+ */
 export function branchesOff({ backup, path, archive }: TimelineQuestion): string[] {
   const branches = [...archive.histories].flatMap(([timeline, ancestors]) => {
     const parent = ancestors.at(-1);
@@ -97,7 +114,7 @@ function filesBeyond(
     .sort((a, b) => a.timeline - b.timeline || (a.file < b.file ? 1 : -1));
 }
 
-/** Another timeline that has newer data than the newest one; undefined: there is none. */
+/** An error about another timeline with newer data than the newest timeline; undefined if there is none. */
 export async function rival(question: TimelineQuestion): Promise<HoldfastError | undefined> {
   const { wish, path } = question;
   const newest = path.at(-1);
@@ -131,7 +148,10 @@ function newerBackup({ wish, path, backups }: TimelineQuestion): Other | undefin
   };
 }
 
-/** A timeline whose WAL, past where it was left, was archived later than the last of the newest one. */
+/**
+ * Finds a timeline with WAL after the branch point that was archived later than the last WAL of the newest
+ * timeline.
+ */
 async function laterWal(
   { wish, path, archive, clusterDirectory, backup }: TimelineQuestion,
   newest: number,
@@ -156,7 +176,7 @@ async function laterWal(
   return undefined;
 }
 
-/** Up to where the two part, both have the same. */
+/** Whether the target is an LSN before the branch point, where both timelines have the same WAL. */
 function isCommonGround({ wish: { target }, path }: TimelineQuestion, other: number): boolean {
   const end = path.find(({ timeline }) => timeline === other)?.end;
   return target.kind === 'lsn' && end !== undefined && target.lsn <= end;

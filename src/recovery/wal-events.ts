@@ -1,6 +1,7 @@
 /**
- * The WAL that a recovery is going to replay, read before it is: from a backup along the chosen timelines, up to where
- * PostgreSQL stops (src/backend/access/transam/xlogrecovery.c: recoveryStopsBefore, recoveryStopsAfter).
+ * Reads the WAL that a recovery is going to replay, from the start of a backup along the chosen timelines to
+ * the point where PostgreSQL stops (src/backend/access/transam/xlogrecovery.c: recoveryStopsBefore,
+ * recoveryStopsAfter).
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,15 +27,23 @@ import type { RestorePlan } from './resolve-backup.ts';
 import type { RecoveryTarget } from './recovery-target.ts';
 import { fileFor, type WalSpan } from './wal-path.ts';
 
+/** What replay would meet in the WAL. */
 export type WalEvent =
-  /** It is read from here on. */
+  /** Records after this event are in the segment `name`. */
   | { kind: 'segment'; name: string }
+  /**
+   * Creation of a tablespace. `after` is the time of the last commit or abort before (microseconds since
+   * 1970), undefined if there was none.
+   */
   | ({ kind: 'tablespace'; lsn: bigint; after: bigint | undefined } & TablespaceCreation)
+  /** Removal of a tablespace. */
   | { kind: 'dropped'; oid: string }
+  /** Changed settings of the primary. */
   | { kind: 'parameters'; required: RequiredParameters }
-  /** Nothing after this is replayed. */
+  /** Recovery ends here. */
   | { kind: 'target' };
 
+/** The recovery of a backup in the repository. */
 export interface WalAheadOptions {
   choice: Pick<RestorePlan, 'backup' | 'path'>;
   clusterDirectory: string;
@@ -42,8 +51,10 @@ export interface WalAheadOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** The recovery of any base backup. */
 export interface WalOfCopy {
   backup: Pick<RepositoryBackup, 'startWal' | 'stopWal' | 'startLsn' | 'stopLsn' | 'walSegmentSize'>;
+  /** The timelines of recovery, oldest first. */
   path: readonly WalSpan[];
   target: RecoveryTarget;
   /** In the order in which recovery would look for a segment. */
@@ -51,13 +62,16 @@ export interface WalOfCopy {
   signal?: AbortSignal | undefined;
 }
 
-/** Where a segment is looked for. */
+/** A place that may have a segment, and how to read the segment. */
 export interface WalEventSource {
   pathOf: (name: string) => string;
   read: (file: FileHandle, size: number) => AsyncIterable<Buffer>;
 }
 
-/** What replay meets. Ends with the WAL, or at the target. @throws HoldfastError `archive_damaged` */
+/**
+ * The events in the WAL of a backup in the repository, until the WAL ends or the target is reached.
+ * @throws HoldfastError `archive_damaged`
+ */
 export function walAhead({ choice, clusterDirectory, ...rest }: WalAheadOptions): AsyncGenerator<WalEvent> {
   const { description, directory } = choice.backup;
   const own = { pathOf: (name: string) => join(directory, 'pg_wal', `${name}.zst`), read: readCompressed };
@@ -69,11 +83,15 @@ export function walAhead({ choice, clusterDirectory, ...rest }: WalAheadOptions)
   });
 }
 
+/** The WAL archive of a cluster as a source of segments. */
 export function archiveIn(clusterDirectory: string): WalEventSource {
   return { pathOf: (name) => archivedPath(clusterDirectory, name), read: readCompressed };
 }
 
-/** The same, of a copy that others made. @throws HoldfastError `archive_damaged` */
+/**
+ * The events in the WAL of any base backup, including one that another tool made.
+ * @throws HoldfastError `archive_damaged`
+ */
 export async function* walOfCopy(options: WalOfCopy): AsyncGenerator<WalEvent> {
   const { backup, path, target, sources, signal } = options;
   const { startWal, stopWal, startLsn, stopLsn, walSegmentSize } = backup;
@@ -100,8 +118,9 @@ export async function* walOfCopy(options: WalOfCopy): AsyncGenerator<WalEvent> {
 interface Reading {
   records: WalRecords;
   replay: Replay;
-  /** Where the segment begins. */
+  /** LSN of the first byte of the segment. */
   at: bigint;
+  /** Bytes. */
   size: number;
 }
 
@@ -129,7 +148,7 @@ async function* eventsIn(
   }
 }
 
-/** What is done with each record, and after which one no more of them are. */
+/** Follows the records as replay would, and tells when recovery ends. */
 class Replay {
   readonly #target: RecoveryTarget;
   readonly #from: bigint;
@@ -173,7 +192,10 @@ class Replay {
   }
 }
 
-/** Nothing else is between the two sides of a transaction's end, so exclusive or not is the same here. */
+/**
+ * Whether the end of this transaction is the target. Only the record of the transaction's end is between
+ * inclusive and exclusive, so `exclusive` does not matter for a transaction ID.
+ */
 function isReached(target: RecoveryTarget, { xid, at }: EndedTransaction): boolean {
   if (target.kind === 'xid') return BigInt(xid) === BigInt.asUintN(32, BigInt(target.xid));
   if (target.kind !== 'time') return false;

@@ -1,39 +1,44 @@
 /**
- * Which WAL segments recovery reads: from a backup along the timelines that lead to the target's. Pure.
+ * Tells which WAL segments recovery reads, from a backup along the timelines to the target. Pure.
  * (src/backend/access/transam/xlogrecovery.c: XLogFileReadAnyTLI)
  */
 import type { Ancestor, TimelineSpan } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 
-/** What the archive has: its segments' names, and how each timeline came about. */
+/** The content of a WAL archive: the names of the segments, and the ancestors of each timeline. */
 export interface ArchiveContents {
   segments: ReadonlySet<string>;
   histories: ReadonlyMap<number, readonly Ancestor[]>;
 }
 
+/** A part of a timeline on the path of recovery. */
 export type WalSpan = TimelineSpan;
 
-/** As the server finds it: it looks for the history files of the next timelines, one after the other. */
+/**
+ * The newest timeline as the server finds it: the server asks for the history files of the next timelines one
+ * by one.
+ */
 export function newestTimeline(from: number, histories: ArchiveContents['histories']): number {
   let newest = from;
   while (histories.has(newest + 1)) newest += 1;
   return newest;
 }
 
-/** The file that recovery needs for a segment: that of the newest timeline that had begun by then. */
+/** The name of the segment that recovery reads: the segment of the newest timeline that had begun by then. */
 export function fileFor(number: bigint, path: readonly WalSpan[], segmentSize: number): string {
   const span = path.findLast(({ begin }) => begin / BigInt(segmentSize) <= number);
   return segmentName({ timeline: span?.timeline ?? 0, number }, segmentSize);
 }
 
+/** How far consecutive segments reach. */
 export interface Coverage {
-  /** The last segment of those that follow each other without a hole; undefined: not even the first is there. */
+  /** The last consecutive segment; undefined if the first segment is missing. */
   last: string | undefined;
-  /** The first one that is missing although later ones are there. */
+  /** The first missing segment that is followed by an existing one; undefined if there is no such segment. */
   hole: string | undefined;
 }
 
-/** How far the archive reaches from one segment on. */
+/** How far the archive reaches without a missing segment, from the segment `first` on. */
 export function coverageFrom(
   first: string,
   path: readonly WalSpan[],
@@ -53,7 +58,7 @@ export function coverageFrom(
   };
 }
 
-/** Whether there is any segment on the path after this one. */
+/** Whether the archive has a segment on the path after the segment `after`. */
 function goesOn(
   after: bigint,
   path: readonly WalSpan[],
