@@ -1,4 +1,7 @@
-/** What a restore adds to what it extracted: WAL, the manifest, the settings of the recovery, and pg_control at last. */
+/**
+ * Adds files to an extracted backup: WAL segments, backup_manifest, the recovery settings, and pg_control
+ * last.
+ */
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,26 +18,33 @@ import { recoverySettings, type RecoveryChoice } from '../recovery/recovery-sett
 import { serverSettings } from './server-settings.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 
+/** Path below the data directory. */
 export const controlFile = 'global/pg_control';
 
-/** Into what is restored. */
+/** An extracted backup, and what a restore adds to the extracted files. */
 export interface RestoredFiles {
   backup: StoredBackup;
-  /** The data directory, by which we write. */
+  /** The path under which the data directory is written. */
   directory: string;
-  /** Where pg_wal is, if not in the data directory. */
+  /** The path under which pg_wal is written; undefined if pg_wal is in the data directory. */
   wal: string | undefined;
-  /** Segments that are taken from beside the backup. */
+  /** Segments that are copied from the pg_wal directory of the backup. */
   fromBackup: readonly string[];
   recovery: RecoveryChoice;
+  /** Settings of the primary in the WAL after the backup; undefined if no setting has changed since. */
   required?: RequiredParameters | undefined;
 }
 
+/**
+ * Decompresses the backup's own WAL segments into pg_wal.
+ * @throws HoldfastError `backup_damaged`
+ */
 export async function addBackupWal(
   { backup, directory, wal, fromBackup }: RestoredFiles,
   owned: FileOwnership,
 ): Promise<void> {
-  // Never through the link: whoever owns what is above its place could lead it elsewhere.
+  // Never through the symbolic link pg_wal: the owner of a directory above the target could redirect the
+  // link.
   const to = wal ?? join(directory, 'pg_wal');
   for (const name of fromBackup) {
     const path = join(backup.directory, 'pg_wal', `${name}.zst`);
@@ -49,7 +59,11 @@ export async function addBackupWal(
   }
 }
 
-/** The one that the files were held against: what is in the repository may be another one by now. */
+/**
+ * Copies backup_manifest, and checks that the manifest is the one that the files were checked against. The
+ * file in the repository may have been replaced meanwhile.
+ * @throws HoldfastError `backup_damaged`
+ */
 export async function addManifest({ backup, directory }: RestoredFiles, owned: FileOwnership): Promise<void> {
   const from = join(backup.directory, 'backup_manifest');
   let checksum = 0;
@@ -75,6 +89,7 @@ async function decompressTo(to: string, from: string, size: number, owned: FileO
   }
 }
 
+/** Appends the recovery settings to postgresql.auto.conf, and creates recovery.signal or standby.signal. */
 export async function addSettings(
   { backup, directory, recovery, required }: RestoredFiles,
   control: Buffer | undefined,
@@ -93,6 +108,7 @@ export async function addSettings(
   await writeOwned(join(directory, signal), Buffer.alloc(0), owned);
 }
 
+/** Writes pg_control durably. A server can start on the data directory from then on. */
 export async function addControlFile(
   directory: string,
   bytes: Buffer | undefined,

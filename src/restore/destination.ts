@@ -1,6 +1,6 @@
 /**
- * Where a restore goes: directories that are empty or not there yet. While it is under way, a note lies in the data
- * directory, and pg_control does not: no server starts on such a directory.
+ * Checks the directories that a restore writes to: each has to be empty or missing. During a restore, the
+ * data directory contains a note and no pg_control, so that no server starts on the directory.
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,20 +12,24 @@ import { tablespaceOverlaps } from '../recovery/tablespace-placement.ts';
 import { unwritableHint } from './take-directory.ts';
 import { refuseWalDirectory } from './wal-directory.ts';
 
+/** The name of the note in a data directory whose restore is not finished. */
 export const noteName = 'holdfast-restore-unfinished';
 
+/** The directories of a restore. */
 export interface Destination {
   /** The new data directory, absolute. */
   directory: string;
-  /** Those that go elsewhere; their locations have one character a byte. */
+  /** Tablespaces outside of the data directory; a location has one character per byte. */
   tablespaces: readonly { oid: string; location: string }[];
-  /** Where pg_wal goes, absolute; undefined: into the data directory. */
+  /** The directory for pg_wal, absolute; undefined: in the data directory. */
   walDirectory?: string | undefined;
 }
 
 /**
- * @throws HoldfastError `directory_not_empty`, `directory_of_server`, `tablespace_overlaps`, `wal_directory_overlaps`,
- * `directory_unwritable`; nothing is changed
+ * Refuses directories that cannot be restored to. Changes nothing. `uid` is the owner that the restored files
+ * get; undefined: the user of this process.
+ * @throws HoldfastError `directory_not_empty`, `directory_of_server`, `tablespace_overlaps`,
+ * `wal_directory_overlaps`, `directory_unwritable`
  */
 export async function refuseDestination(
   { directory, tablespaces, walDirectory }: Destination,
@@ -56,7 +60,10 @@ export async function refuseDestination(
   );
 }
 
-/** What is there is backups and WAL only. @throws HoldfastError `in_the_repository` */
+/**
+ * Refuses directories inside of the repository, which holds backups and WAL only.
+ * @throws HoldfastError `in_the_repository`
+ */
 export async function refuseInRepository(
   directories: readonly (string | undefined)[],
   repository: string,
@@ -71,7 +78,10 @@ export async function refuseInRepository(
   }
 }
 
-/** By where links lead: files of two would lie among each other, or in the backups of another server. */
+/**
+ * Refuses overlapping directories, and directories inside of another server's. Paths are compared after
+ * symbolic links are resolved. Otherwise the files of two tablespaces, or of two servers, would be mixed.
+ */
 async function refuseOverlaps(directory: string, tablespaces: Destination['tablespaces']): Promise<void> {
   const data = await realPathOf(directory);
   refuseWithin(directory, data, 'give --to a directory apart from it');
@@ -95,7 +105,9 @@ function refuseWithin(named: string, place: string, hint: string): void {
   });
 }
 
-/** `written`: by which path the data directory is written. */
+/**
+ * Writes the note. `written` is the path under which the data directory is written; `what` names the restore.
+ */
 export async function writeNote(
   { directory, tablespaces, walDirectory }: Destination,
   { written, what }: { written: string; what: string },
@@ -111,20 +123,24 @@ export async function writeNote(
   await fsyncDirectory(written);
 }
 
-/** The restore is finished. */
+/** Removes the note of a finished restore. */
 export async function removeNote({ directory }: Pick<Destination, 'directory'>): Promise<void> {
   await rm(join(directory, noteName));
 }
 
 /**
- * What a fresh file system brings: lost+found, or the snapshots of an appliance (src/port/pgcheckdir.c). CREATE
- * TABLESPACE takes such a directory, which holds one directory of each server's; initdb does not.
+ * Whether a name in a directory belongs to the file system: lost+found, or the snapshots of a storage
+ * appliance (src/port/pgcheckdir.c). CREATE TABLESPACE accepts a directory with such names, because each
+ * server adds a directory of its own; initdb does not.
  */
 export function isOfFileSystem(name: string): boolean {
   return name === 'lost+found' || name.startsWith('.');
 }
 
-/** `hintForMount`: where nothing is in it but that; undefined: then it may be used. */
+/**
+ * Refuses a directory that is not empty. `hintForMount` is the hint for a directory with names of the file
+ * system only; undefined: such a directory is accepted.
+ */
 async function refuseFull(
   path: Buffer,
   dataDirectory: string,

@@ -1,6 +1,7 @@
 /**
- * Once a recovery is over, its target is a trap: a standby that is made of the server later would stop there, and
- * promote itself. So it leaves postgresql.auto.conf, and what else was meant for the recovery alone.
+ * Removes the recovery target from postgresql.auto.conf once recovery is over. A standby made from the server
+ * later would otherwise stop at the target, and promote itself. Other settings for the recovery are removed,
+ * too.
  */
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,19 +11,20 @@ import { autoConfIn, readAutoConf } from '../recovery/auto-conf.ts';
 import { ownershipOf, writeOwned } from '../recovery/owned-files.ts';
 import { settingIn, settingLines, targets } from '../recovery/recovery-settings.ts';
 
-/** Empty targets stay: postgresql.conf, wherever it is, may have one. */
+/** Settings that are reset instead of removed, because a postgresql.conf in any place may set a target. */
 const emptied = new Map<string, string>([
   ...targets.map((name) => [name, ''] as const),
   ['recovery_target_timeline', 'latest'],
   ['recovery_end_command', ''],
 ]);
+/** Settings that are removed. */
 const dropped = ['recovery_target_inclusive', 'recovery_target_action', 'hot_standby'];
 
-/** What a restore writes into its restore_command. */
+/** The variables that a restore writes into restore_command. */
 const variables =
   /(?<=[ '])(?:HOLDFAST_DESPITE_MISSING_WAL=1|HOLDFAST_LEASE=[0-9A-Za-z-]+|HOLDFAST_LOOKED_TO=[0-9A-Za-z]+) /g;
 
-/** The file without them, and everything else byte for byte. */
+/** The content of postgresql.auto.conf without the target; all other bytes stay the same. */
 export function withoutTarget(file: Buffer): Buffer {
   const lines = file
     .toString('latin1')
@@ -37,18 +39,21 @@ export function withoutTarget(file: Buffer): Buffer {
   return Buffer.from(lines.join('\n'), 'latin1');
 }
 
-/** Of a server's data directory, by the server's user. */
+/**
+ * Removes the target from postgresql.auto.conf in the data directory of a server. Runs as the server's user.
+ * @throws Error where the file was changed at the same time
+ */
 export async function forgetTarget(directory: string): Promise<void> {
   const before = await readAutoConf(directory);
   const after = withoutTarget(before);
   if (after.equals(before)) return;
   const path = autoConfIn(directory);
   const owned = await ownershipOf(path);
-  // PostgreSQL's tools pass over what begins so.
+  // pg_basebackup and other PostgreSQL tools skip file names that begin with pgsql_tmp.
   const temporary = join(directory, temporaryName('pgsql_tmp.holdfast'));
   try {
     await writeOwned(temporary, after, owned, { sync: true });
-    // Whoever has used ALTER SYSTEM meanwhile comes first; "holdfast check" says that the target is there.
+    // A concurrent ALTER SYSTEM takes precedence; "holdfast check" then reports the target.
     if (!(await readFile(path)).equals(before)) throw new Error(`"${path}" has just been changed`);
     await rename(temporary, path);
   } finally {

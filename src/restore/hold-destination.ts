@@ -1,7 +1,8 @@
 /**
- * Keeps everybody else out of the directories that root restores into. Whoever owns them, or one above them, could
- * otherwise put a symbolic link where the next file is about to be written, or the directory itself somewhere else. So
- * they are root's while the restore is under way, and are reached by what is open here instead of by their paths.
+ * Locks other users out of the directories that root restores into. The owner of such a directory, or of a
+ * directory above, could otherwise replace the next file by a symbolic link, or move the directory. So root
+ * owns the directories during the restore, and reaches the directories by open file descriptors instead of
+ * paths.
  */
 import { existsSync } from 'node:fs';
 import { readdir, rm, rmdir } from 'node:fs/promises';
@@ -10,25 +11,29 @@ import { toBytePath, bytePathBelow } from '../system/byte-path.ts';
 import { isOfFileSystem, type Destination } from './destination.ts';
 import { takeAsRoot, takeByName, type TakenDirectory } from './take-directory.ts';
 
+/** The directories of a restore, taken by takeAsRoot() or takeByName(). */
 export interface HeldDestination {
-  /** By which path the data directory is written. */
+  /** The path under which the data directory is written. */
   directory: string;
-  /** And the tablespaces of the destination, by OID; one character a byte. */
+  /** The paths under which the tablespaces of the destination are written, by OID; one character per byte. */
   locations: ReadonlyMap<string, string>;
-  /** And where pg_wal goes, if not into the data directory. */
+  /** The path under which pg_wal is written; undefined if pg_wal is in the data directory. */
   wal: string | undefined;
   release: () => Promise<void>;
-  /** Makes the directory for WAL as it was found: the restore has failed, and put these files there. */
+  /**
+   * Removes `files` from the WAL directory after a failed restore, and resets owner and mode of the
+   * directory.
+   */
   giveWalBack: (files: readonly string[]) => Promise<void>;
 }
 
 /**
- * Makes the directories that are not there.
- * @throws HoldfastError `link_in_the_way`, `directory_not_empty`, `directory_unwritable`, and then nothing is changed
+ * Takes the directories of a restore; creates the missing ones. Changes nothing in case of an error.
+ * @throws HoldfastError `link_in_the_way`, `directory_not_empty`, `directory_unwritable`
  */
 export async function holdDestination(destination: Destination): Promise<HeldDestination> {
   const { directory, tablespaces, walDirectory } = destination;
-  // Where the system has no such paths, what is written goes by name.
+  // A system without /proc has no paths for open file descriptors: files are then written by path.
   const isRoot = process.getuid?.() === 0 && existsSync(`/proc/${process.pid}/fd`);
   const taken: TakenDirectory[] = [];
   const release = async () => {
@@ -64,7 +69,7 @@ export async function holdDestination(destination: Destination): Promise<HeldDes
   }
 }
 
-/** Of what a restore puts there: directories with nothing in them, and segments. */
+/** Removes what a restore puts into the WAL directory: empty directories, and segments. */
 async function emptied(wal: TakenDirectory, files: readonly string[]): Promise<void> {
   const directory = bytePathBelow(wal.written, '');
   for (const entry of await readdir(directory, { withFileTypes: true })) {

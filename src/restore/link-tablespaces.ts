@@ -1,4 +1,4 @@
-/** Tablespaces of a restored data directory: their map, and the links that lead to them. */
+/** Writes tablespace_map of a restored data directory, and creates the symbolic links in pg_tblspc. */
 import { lchown, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -7,7 +7,11 @@ import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
 import { bytePathBelow } from '../system/byte-path.ts';
 import type { PlacedTablespace } from '../recovery/tablespace-placement.ts';
 
-/** As the server would make them from the map, which says where they are now. */
+/**
+ * Writes tablespace_map with the new locations, and creates the links that the server would create from the
+ * map.
+ * @throws HoldfastError `directory_unwritable`
+ */
 export async function linkTablespaces(
   { directory, major }: { directory: string; major: number },
   tablespaces: readonly PlacedTablespace[],
@@ -23,7 +27,7 @@ export async function linkTablespaces(
   }
 }
 
-/** PostgreSQL has no other way to tablespaces. */
+/** PostgreSQL supports tablespaces by symbolic links only. */
 function explainLink(link: string) {
   return (error: unknown): never => {
     throw new HoldfastError('failed', `the symbolic link "${link}" cannot be created: ${messageOf(error)}`, {

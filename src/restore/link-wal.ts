@@ -1,10 +1,14 @@
-/** pg_wal in a place of its own, behind a symbolic link, as initdb --waldir makes it. */
+/** Places pg_wal outside of the data directory, behind a symbolic link, as initdb --waldir does. */
 import { chmod, chown, lchown, lstat, mkdir, readdir, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { FileOwnership } from '../recovery/owned-files.ts';
 
-/** `written`: by which path we write there; `location`: what the server is told. */
+/**
+ * Replaces pg_wal by a symbolic link. `written` is the path under which the WAL directory is written;
+ * `location` is the target of the link.
+ * @throws HoldfastError `directory_unwritable`
+ */
 export async function linkWal(
   directory: string,
   { written, location }: { written: string; location: string },
@@ -12,7 +16,7 @@ export async function linkWal(
 ): Promise<void> {
   const link = join(directory, 'pg_wal');
   try {
-    // A copy has nothing in it but empty directories.
+    // pg_wal of a base backup contains empty directories only.
     for (const name of await readdir(link)) {
       const { mode } = await lstat(join(link, name));
       await rmdir(join(link, name));

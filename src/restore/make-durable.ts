@@ -1,4 +1,4 @@
-/** What is restored has to be there after a power cut, too; the disk begins to write while there is more to extract. */
+/** Flushes restored files to disk. Flushing starts while other files are still being extracted. */
 import { execFile } from 'node:child_process';
 import { open, readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -7,18 +7,25 @@ import { fsyncDirectory } from '../system/durable-files.ts';
 import { bytePathBelow } from '../system/byte-path.ts';
 import type { FileChunk } from '../extraction/extraction-messages.ts';
 
-/** Smaller files are left to the end: each would cost a write of the file system's journal. */
+/**
+ * Bytes. Smaller files are flushed at the end, because each flush costs a write to the file system's journal.
+ */
 const worthwhile = 1 << 20;
-/** Bytes of one file; a disk that gets a large one only when it is complete is idle until then. */
+/**
+ * Bytes of one file between two flushes. Without these flushes, the disk would be idle until a large file is
+ * complete.
+ */
 const syncEvery = 32 << 20;
+/** Number of files that are flushed at the same time. */
 const atOnce = 2;
 
+/** Flushes files in the background. */
 export class Flusher {
   readonly #waiting: Buffer[] = [];
   #running: Promise<void>[] = [];
   #failure: Error | undefined;
 
-  /** Part of a file has been written; `placeOf`: where that file is. */
+  /** Reports that a part of a file has been written. `placeOf` returns the path of the file. */
   wrote({ size, at, length }: FileChunk, isComplete: boolean, placeOf: () => Buffer): void {
     if (size < worthwhile) return;
     const before = Math.floor(at / syncEvery);
@@ -28,7 +35,10 @@ export class Flusher {
     if (this.#running.length < atOnce) this.#running.push(this.#work());
   }
 
-  /** Makes all files below these directories durable, the small ones too. */
+  /**
+   * Flushes all files below the directories, including small files.
+   * @throws HoldfastError `not_durable`
+   */
   async finish(directories: readonly string[]): Promise<void> {
     while (this.#running.length > 0) {
       const running = this.#running;
@@ -55,7 +65,9 @@ export class Flusher {
   }
 }
 
-/** The whole file system at once (syncfs), as coreutils do it; file by file where they are not there. */
+/**
+ * Flushes the whole file system with `sync -f` (syncfs); flushes file by file if coreutils is not installed.
+ */
 async function syncBelow(directory: string): Promise<void> {
   const path = bytePathBelow(directory, '').toString();
   const whole = await promisify(execFile)('sync', ['-f', path]).then(

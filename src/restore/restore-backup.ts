@@ -1,6 +1,6 @@
 /**
- * Restores a backup into an empty directory. What makes a data directory of it, pg_control, comes last, after every
- * file has been held against the manifest and is durable: what is damaged or unfinished never starts.
+ * Restores a backup into an empty directory. pg_control is written last, after every file has been compared
+ * with the manifest and flushed to disk. So a server never starts on a damaged or unfinished restore.
  */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -29,39 +29,50 @@ import { readInventory, type BackupInventory, type StoredBackup } from '../repos
 import { placeTablespaces, refuseUnasked, type PlacedTablespace } from '../recovery/tablespace-placement.ts';
 import { refuseWrongFiles } from '../recovery/backup-consistency.ts';
 
+/** The backup to restore, the directories, and the recovery of the restored server. */
 export interface RestoreOptions {
   backup: StoredBackup;
   /** The new data directory, absolute. */
   directory: string;
-  /** Tablespaces that go elsewhere, by OID; absolute. */
+  /** New locations of tablespaces, absolute, by OID. */
   moved: ReadonlyMap<string, string>;
-  /** The others go where they were, even as root. */
+  /** Whether the other tablespaces keep their locations if the restore runs as root. */
   asWere: boolean;
-  /** Where pg_wal goes, absolute; undefined: into the data directory. */
+  /** The directory for pg_wal, absolute; undefined: in the data directory. */
   walDirectory?: string | undefined;
   recovery: RecoveryChoice;
-  /** What a server needs on the way beyond what it needed when the backup was made. */
+  /** Settings of the primary in the WAL after the backup; undefined if no setting has changed since. */
   required?: RequiredParameters | undefined;
-  /** WAL segments that are taken from beside the backup, as the archive does not have them. */
+  /** WAL segments that only the backup has, in its own pg_wal directory. */
   fromBackup: readonly string[];
+  /** Number of extraction threads. */
   jobs: number;
-  /** The lease that it leaves, so that expiry lets the WAL be that the server will read: where that is, and its name. */
+  /**
+   * The lease that the restore creates, so that expiry keeps the WAL that the server will read; undefined: no
+   * lease.
+   */
   lease: { clusterDirectory: string; name: string } | undefined;
+  /** Reports the number of bytes done and expected. */
   onProgress: (done: number, expected: number) => void;
 }
 
+/** The result of a restore. */
 export interface Restored {
-  /** Why there is no lease, though there should be. */
+  /** Why the lease could not be written; undefined if the lease was written or not wanted. */
   leaseProblem: string | undefined;
   tablespaces: PlacedTablespace[];
   files: number;
-  /** Of the files. */
+  /** Total size of the files. */
   bytes: number;
 }
 
+/** Files whose content is kept in memory during extraction. */
 const kept = [controlFile, 'PG_VERSION', 'backup_label', 'tablespace_map'];
 
-/** @throws HoldfastError; what has been written by then is no data directory */
+/**
+ * Restores a backup. After an error, the files written so far are not a data directory.
+ * @throws HoldfastError
+ */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
   return withReaderLock(options.backup.meta, () => restoreLocked(options));
 }
@@ -97,17 +108,24 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
   }
 }
 
-/** The lock of the backup keeps an expiry from WAL where both are in one repository. */
+/**
+ * Whether the backup is outside of the repository that gets the lease. Within the same repository, the lock
+ * of the backup keeps expiry from removing WAL.
+ */
 function isElsewhere({ backup, lease }: RestoreOptions): boolean {
   return lease !== undefined && resolve(backup.directory, '../..') !== resolve(lease.clusterDirectory);
 }
 
 async function giveUpLease({ lease }: RestoreOptions): Promise<void> {
   if (lease === undefined) return;
-  await removeLease(leaseFile(lease.clusterDirectory, lease.name)).catch(() => undefined); // it is over in a week
+  /** // A lease that is left behind ends after a week. */
+  await removeLease(leaseFile(lease.clusterDirectory, lease.name)).catch(() => undefined);
 }
 
-/** A repository that cannot be written to stops no restore. */
+/**
+ * Writes the lease. Returns the problem instead of an error, because a restore does not fail if the
+ * repository is not writable.
+ */
 async function leave(
   { backup, directory, recovery, lease: wanted }: RestoreOptions,
   held: HeldDestination,
@@ -123,18 +141,18 @@ async function leave(
   return writeLease(clusterDirectory, place, lease).then(() => undefined, messageOf);
 }
 
-/** The paths are those by which we write. */
+/** A restore in progress. Paths are those under which the directories are written. */
 interface Filling extends RestoreOptions {
-  /** The data directory, as the user knows it. */
+  /** The data directory as the user named the directory. */
   named: string;
-  /** Where pg_wal is, if not in the data directory. */
+  /** The path under which pg_wal is written; undefined if pg_wal is in the data directory. */
   wal: string | undefined;
   owner: FileOwner | undefined;
   inventory: BackupInventory;
 }
 
 type Place = PlacedTablespace & {
-  /** By which path; one character a byte. */
+  /** The path under which the tablespace is written; one character per byte. */
   written: string;
 };
 
@@ -169,7 +187,10 @@ async function fill(filling: Filling, places: readonly Place[]): Promise<{ files
   return { files, bytes };
 }
 
-/** From the map beside the backup: the one inside of it comes too late. The manifest knows both. */
+/**
+ * Decides the locations of the tablespaces. Uses tablespace_map beside the backup, because the copy inside of
+ * the backup is extracted too late. backup_manifest has a checksum for both.
+ */
 async function planTablespaces(
   { backup, directory, moved, asWere }: RestoreOptions,
   { manifest }: BackupInventory,
@@ -188,7 +209,7 @@ async function planTablespaces(
   return placed;
 }
 
-/** Where the contents of each tar go. */
+/** The directory for the content of each tar. */
 function rootsOf({ directory }: Filling, places: readonly Place[]): Record<string, string> {
   const ofTablespaces = places.map(({ oid, written }) => [`${oid}.tar.zst`, written]);
   return Object.fromEntries([['base.tar.zst', toBytePath(directory)], ...ofTablespaces]) as Record<

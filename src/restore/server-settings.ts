@@ -1,16 +1,18 @@
-/** What a restored server needs beside the settings of its recovery. Pure. */
+/** Decides the settings that a restored server needs in addition to the recovery settings. Pure. */
 import { requiredParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
 
+/** What the settings depend on. */
 export interface ServerNeeds {
+  /** Major version of the server. */
   major: number;
-  /** The least that a server needs on the way. */
+  /** The minimum values that replay needs. */
   required: RequiredParameters;
-  /** What its own configuration says; undefined: it is not known, or says nothing. */
+  /** The value in the server's configuration; undefined if the value is not set or not known. */
   configured: (name: string) => string | undefined;
 }
 
-/** PostgreSQL's own, from 12 to 19. */
+/** Defaults of PostgreSQL 12 to 19. */
 const defaults: RequiredParameters = {
   max_connections: 100,
   max_worker_processes: 8,
@@ -18,10 +20,10 @@ const defaults: RequiredParameters = {
   max_prepared_transactions: 0,
   max_locks_per_transaction: 64,
 };
-/** Replay makes use of these. The others count for those who look at it. */
+/** Settings that replay itself uses. The other settings matter to hot standby only. */
 const forReplay = ['max_prepared_transactions', 'max_locks_per_transaction'];
 
-/** What keeps recovery from pausing, or ending, where the primary has had more of something. */
+/** Settings that keep recovery from pausing or ending because a setting of the primary was larger. */
 export function serverSettings(
   recovery: RecoveryChoice,
   { major, required, configured }: ServerNeeds,
@@ -33,12 +35,12 @@ export function serverSettings(
   });
   const settings = short.map((name): [string, string] => [name, String(required[name])]);
   if (!isSeen) settings.push(['hot_standby', 'off']);
-  // A file that the old cluster was promoted by may still be there.
+  // The file that promoted the old cluster may still exist.
   if (!recovery.standby && major < 16) settings.push(['promote_trigger_file', '']);
   return settings;
 }
 
-/** Whether somebody is to look at the server while it recovers. */
+/** Whether users will query the server during recovery (hot standby). */
 function isLookedAt({ standby, target, action }: RecoveryChoice): boolean {
   return standby || (target.kind !== 'latest' && action === 'pause');
 }

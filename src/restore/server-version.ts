@@ -1,6 +1,6 @@
 /**
- * Refuses a restore for a server of another major version, where it can be told: by the programs that are named, or
- * by a directory that distributions name after a version (/var/lib/postgresql/15/main, /var/lib/pgsql/15/data).
+ * Refuses a restore to a server of another major version. The version comes from the server's programs, or
+ * from the name of the directory (/var/lib/postgresql/15/main, /var/lib/pgsql/15/data).
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -8,7 +8,11 @@ import { promisify } from 'node:util';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 
-/** `programs`: where the server's own are. @throws HoldfastError `other_version` */
+/**
+ * Refuses a directory or programs of another major version. `programs` is the directory of the server's
+ * programs; undefined: only the name of the directory is checked.
+ * @throws HoldfastError `other_version`, `no_server_programs`
+ */
 export async function refuseOtherVersion(
   { id, serverVersion }: Pick<RepositoryBackup, 'id' | 'serverVersion'>,
   directory: string,
@@ -28,12 +32,13 @@ export async function refuseOtherVersion(
   );
 }
 
+/** The major version in the name of a directory; undefined if the name contains none. */
 export function versionInPath(directory: string): number | undefined {
   const [, major] = /\/(?:postgresql|pgsql)\/(\d\d)(?:\/|$)/.exec(directory) ?? [];
   return major === undefined ? undefined : Number(major);
 }
 
-/** As whom PostgreSQL's programs run. */
+/** The operating system user that runs PostgreSQL's programs. */
 export interface ServerUser {
   uid: number;
   gid: number;
@@ -43,8 +48,9 @@ export interface ServerUser {
 const patience = 20_000;
 
 /**
- * The major version of the server in that directory. `user`: as whom it is asked, where we are root; undefined: as
- * ourselves. @throws HoldfastError `no_server_programs`
+ * The major version of the server whose programs are in the directory `programs`. `user` runs the program if
+ * this process is root; undefined: the user of this process.
+ * @throws HoldfastError `no_server_programs`
  */
 export async function versionOf(programs: string, user: ServerUser | undefined): Promise<number> {
   const program = join(programs, 'postgres');

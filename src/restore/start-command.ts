@@ -1,6 +1,6 @@
 /**
- * How a restored server is started beside the one that was backed up, which may run on this host: what its
- * configuration shares with that one is turned away on the command line, where it beats every file.
+ * Builds the command that starts a restored server beside the original server, which may run on the same
+ * host. Options on the command line override the settings that both servers would share.
  */
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -10,17 +10,23 @@ import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { configuredIn } from '../recovery/auto-conf.ts';
 import { shellWord } from '../recovery/recovery-commands.ts';
 
+/** What the command depends on. */
 export interface StartOptions {
   /** The new data directory, absolute. */
   directory: string;
   backup: Pick<RepositoryBackup, 'dataDirectory' | 'serverVersion'>;
-  /** Further settings. */
+  /** Additional settings for the command line. */
   settings?: readonly string[];
-  /** Where the server's programs are. The one on the PATH may be of any version. */
+  /**
+   * The directory of the server's programs; undefined: pg_ctl on the PATH, which may be of another version.
+   */
   programs?: string | undefined;
 }
 
-/** For the shell; FILE is for the user to fill in, see `configurationIsMissing`. */
+/**
+ * The command for the shell. The command may contain FILE, which the user has to fill in
+ * (configurationIsMissing()).
+ */
 export async function startCommand(options: StartOptions): Promise<string> {
   const { directory, backup, settings = [], programs } = options;
   const major = Number.parseInt(backup.serverVersion, 10);
@@ -28,31 +34,36 @@ export async function startCommand(options: StartOptions): Promise<string> {
   const configuration = configurationFile(directory, backup.dataDirectory);
   const all = [
     ...(configuration === 'inside' ? [] : [`config_file=${shellWord(configuration ?? 'FILE')}`]),
-    // Wherever the configuration is, it may name the data directory that was backed up, which would be started.
+    // A configuration file outside of the data directory may set data_directory to the original data
+    // directory.
     `data_directory=${shellWord(directory)}`,
-    // The server writes this file at its start, and removes it at its end; one without a name is an error in its log.
+    // The server writes this file at the start, and removes the file at shutdown. An empty name causes an
+    // error in the log.
     'external_pid_file=external.pid',
     'log_directory=log',
-    // Its subscriptions have the slots of the old server's: it would take their changes from them.
+    // The subscriptions share the replication slots of the original server, and would consume its changes.
     'max_logical_replication_workers=0',
-    // It is emptied at the start. There is no such setting from 15 on.
+    // The server empties this directory at the start. The setting was removed in PostgreSQL 15.
     ...(major < 15 ? ['stats_temp_directory=pg_stat_tmp'] : []),
     ...settings,
   ];
   const serverOptions = [`-p ${port}`, ...all.map((setting) => `-c ${setting}`)].join(' ');
-  // The shell takes it apart a second time: pg_ctl starts the server with one.
+  // Quoted a second time, because pg_ctl starts the server with a shell.
   const quoted = /["$`\\!]/.test(serverOptions) ? shellWord(serverOptions) : `"${serverOptions}"`;
   const pgCtl = programs === undefined ? 'pg_ctl' : join(resolve(programs), 'pg_ctl');
   const log = shellWord(join(directory, 'restore.log'));
   return `${shellWord(pgCtl)} start -D ${shellWord(directory)} -l ${log} -o ${quoted}`;
 }
 
-/** Whether the command has FILE where the user is to name postgresql.conf. */
+/** Whether the command contains FILE in place of the path of postgresql.conf. */
 export function configurationIsMissing({ directory, backup }: StartOptions): boolean {
   return configurationFile(directory, backup.dataDirectory) === undefined;
 }
 
-/** undefined: it is somewhere else, and nobody knows where. Debian names its directory after the data directory. */
+/**
+ * The path of postgresql.conf; `inside` if the file is in the data directory. undefined if the path is
+ * unknown. Debian names the directory of the file after the data directory.
+ */
 function configurationFile(directory: string, dataDirectory: string): string | undefined {
   if (existsSync(join(directory, 'postgresql.conf'))) return 'inside';
   const [, cluster] = /^\/var\/lib\/postgresql\/(\d+\/[^/]+)\/?$/.exec(dataDirectory) ?? [];
@@ -60,7 +71,10 @@ function configurationFile(directory: string, dataDirectory: string): string | u
   return cluster !== undefined && existsSync(file) ? file : undefined;
 }
 
-/** A free one, and not the port of a server that is only down: its clients would come to the restored one. */
+/**
+ * A free port. The port of an original server that is not running is avoided, because its clients would
+ * connect to the restored server.
+ */
 async function portFor(directory: string, dataDirectory: string): Promise<number> {
   const configured = Number((await configuredIn(directory))('port') ?? 5432) || 5432;
   const isBeside = dataDirectory !== directory && existsSync(join(dataDirectory, 'PG_VERSION'));

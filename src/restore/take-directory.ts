@@ -1,6 +1,7 @@
 /**
- * Directories that a restore writes into, made where they are not there. As root they are reached step by step by what
- * is open instead of by their paths: whoever owns a directory above could otherwise put a symbolic link in the way.
+ * Opens or creates the directories that a restore writes to. Root opens every directory on the path step by
+ * step, and uses open file descriptors instead of paths. The owner of a directory above could otherwise
+ * insert a symbolic link.
  */
 import { chmod, lstat, mkdir, open, readdir, readlink, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { constants } from 'node:fs';
@@ -8,18 +9,26 @@ import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { bytePathBelow } from '../system/byte-path.ts';
 
+/** A directory that a restore writes to. */
 export interface TakenDirectory {
-  /** By which path it is written; one character a byte. */
+  /** The path under which the directory is written; one character per byte. */
   written: string;
   release: () => Promise<void>;
-  /** Makes it as it was, or removes it where it was not there, if it is empty; before the release. */
+  /**
+   * Resets the directory to its former owner and mode, or removes an empty directory that the restore has
+   * created. Has to be called before release().
+   */
   giveBack: () => Promise<void>;
 }
 
 export const unwritableHint =
   'run this as a user who may write there, or name a directory below one that belongs to the user who runs it';
 
-/** `path`: absolute, one character a byte. @throws HoldfastError `directory_unwritable`, and then nothing is changed */
+/**
+ * Takes a directory by its path. `path` is absolute, with one character per byte. Changes nothing in case of
+ * an error.
+ * @throws HoldfastError `directory_unwritable`
+ */
 export async function takeByName(path: string): Promise<TakenDirectory> {
   const made: Buffer[] = [];
   try {
@@ -39,7 +48,10 @@ export async function takeByName(path: string): Promise<TakenDirectory> {
   }
 }
 
-/** Nobody else gets in until it is given away. @throws HoldfastError `link_in_the_way`, `directory_unwritable` */
+/**
+ * Takes a directory as root. Other users have no access until the directory is handed over.
+ * @throws HoldfastError `link_in_the_way`, `directory_unwritable`
+ */
 export async function takeAsRoot(path: string): Promise<TakenDirectory> {
   const made: Buffer[] = [];
   const file = await openAlong(path, made).catch(async (error: unknown) => {
@@ -67,7 +79,10 @@ export async function takeAsRoot(path: string): Promise<TakenDirectory> {
   }
 }
 
-/** The parents as everybody's: only the directory itself is for the server alone. */
+/**
+ * Creates a directory and its missing parents. Parents are open to other users, as far as the umask allows;
+ * the directory itself is for the server's user only.
+ */
 async function makeByName(path: string, mode: number, made: Buffer[]): Promise<void> {
   const makeThis = async () => {
     await mkdir(bytePathBelow(path, ''), { mode });
@@ -94,16 +109,19 @@ function notMade(path: string, error: unknown): HoldfastError {
   });
 }
 
-/** Good for the processes that we start, too. */
+/** A path of the open file that child processes can use, too. */
 function pathOf(file: FileHandle): string {
   return `/proc/${process.pid}/fd/${file.fd}`;
 }
 
 const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-/** As many links in a path as the kernel follows. */
+/** The maximum number of symbolic links that Linux follows in one path. */
 const mostLinks = 40;
 
-/** Step by step from the root: only root's own links are followed. What is not there is made. */
+/**
+ * Opens a path step by step from the root directory, and creates missing directories. Symbolic links are
+ * followed only if root owns the links.
+ */
 async function openAlong(path: string, made: Buffer[]): Promise<FileHandle> {
   let parts = partsOf(path);
   let at = await open('/', flags);
@@ -134,7 +152,10 @@ async function openAlong(path: string, made: Buffer[]): Promise<FileHandle> {
   }
 }
 
-/** A parent belongs to whom the one above it belongs to, and lets the server's user through whatever root's umask is. */
+/**
+ * Creates one directory. A parent directory gets the owner of the directory above, and lets the server's user
+ * pass through with any umask of root.
+ */
 async function make(
   path: Buffer,
   { parent, isLast, made }: { parent: FileHandle; isLast: boolean; made: Buffer[] },
@@ -144,7 +165,7 @@ async function make(
   try {
     made.push(await readlink(pathOf(file), { encoding: 'buffer' }));
     const { uid, mode } = await file.stat();
-    // Another one may have been put in its place: that one is not given away.
+    // Another user may have replaced the new directory; a replaced directory keeps its owner.
     const isOurs = uid === 0 && (await readdir(pathOf(file))).length === 0;
     if (isLast || !isOurs) return file;
     const above = await parent.stat();
@@ -161,7 +182,10 @@ function partsOf(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
 }
 
-/** `link`: where a symbolic link leads. @throws HoldfastError `link_in_the_way` */
+/**
+ * Examines one name on the path. `link` is the target of a symbolic link.
+ * @throws HoldfastError `link_in_the_way`
+ */
 async function lookAt(path: Buffer, whole: string): Promise<{ isThere: boolean; link?: string }> {
   const stats = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;

@@ -1,18 +1,22 @@
-/** Whether pg_wal can have that directory to itself. */
+/** Checks whether a directory can be used for pg_wal alone. */
 import { stat } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
 import { isBelowPath, realPathOf, serverAround } from './real-path.ts';
 
+/** The directory that a user wants for pg_wal. */
 export interface WantedWal {
   /** Absolute. */
   walDirectory: string;
   /** The data directory and the tablespaces, absolute. */
   others: readonly string[];
-  /** Whom the restored files are going to belong to; undefined: ourselves. */
+  /** The owner that the restored files get; undefined: the user of this process. */
   uid: number | undefined;
 }
 
-/** @throws HoldfastError `wal_directory_overlaps`, `directory_unwritable` */
+/**
+ * Refuses a directory that overlaps with others, is inside of a server's directory, or has another owner.
+ * @throws HoldfastError `wal_directory_overlaps`, `directory_unwritable`
+ */
 export async function refuseWalDirectory({ walDirectory, others, uid }: WantedWal): Promise<void> {
   const wal = await realPathOf(walDirectory);
   for (const other of others) {
@@ -25,7 +29,10 @@ export async function refuseWalDirectory({ walDirectory, others, uid }: WantedWa
   await refuseAnothers(walDirectory, uid);
 }
 
-/** The server sets its mode at the next start: it has to be its own. */
+/**
+ * Refuses a directory of another user. The server sets the mode of pg_wal at the start, and has to own the
+ * directory.
+ */
 async function refuseAnothers(path: string, uid: number | undefined): Promise<void> {
   const stats = await stat(path).catch(() => undefined);
   const own = process.getuid?.();
