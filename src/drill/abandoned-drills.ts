@@ -1,7 +1,7 @@
 /**
- * The drills that are below a drill directory, and what killed ones have left there. A drill is over when its lock is
- * free, which the kernel sees to, in whatever pid namespace it ran; where it had none, when its process is gone. What
- * cannot be known is left alone.
+ * Finds the scratch directories in a drill directory, and removes those of killed drills. A drill has ended
+ * if the lock of its owner.json is free: the kernel releases the lock in every PID namespace. Without a lock,
+ * a drill has ended if its process is gone. A scratch directory is kept if the state of its drill is unknown.
  */
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,19 +14,20 @@ import { endServer } from './leftover-server.ts';
 
 const namePattern = /^holdfast-drill-[0-9a-f]{8}$/;
 const unnamedPattern = /^holdfast-drill-[0-9a-f]{8}\.new$/;
-/** Milliseconds after which a directory that never got its name was left by a killed drill. */
+/** Milliseconds after which a directory that was never renamed belongs to a killed drill. */
 const unnamedFor = 600_000;
-/** Milliseconds: somebody else may look whether it is free in this moment. */
+/** Milliseconds to wait for a lock, because another process may be testing the lock. */
 const patience = 2000;
 
+/** A scratch directory in the drill directory. */
 export interface FoundScratch {
   directory: string;
   owner: ScratchOwner;
-  /** undefined: nobody can tell from here. */
+  /** Whether the drill is running; undefined if this host cannot tell. */
   alive: boolean | undefined;
 }
 
-/** Every drill of this user that is below this directory, under way or left behind. */
+/** All scratch directories of this user in the drill directory, of running drills and of killed drills. */
 export async function findScratches(drillDirectory: string): Promise<FoundScratch[]> {
   const names = await readdir(drillDirectory).catch((): string[] => []);
   const found: FoundScratch[] = [];
@@ -38,14 +39,17 @@ export async function findScratches(drillDirectory: string): Promise<FoundScratc
   return found;
 }
 
-/** undefined: it is none of ours. In a directory that many may write to, anybody may make one that looks like it. */
+/**
+ * The content of owner.json; undefined if the directory is not a scratch directory of this user. In a drill
+ * directory that is open to other users, other users may create similar directories.
+ */
 async function readOwner(directory: string): Promise<ScratchOwner | undefined> {
   try {
     const file = join(directory, 'owner.json');
     const [above, stats] = [await lstat(directory), await lstat(file)];
     if (!above.isDirectory() || !stats.isFile() || stats.nlink !== 1) return undefined;
     if (stats.uid !== (process.getuid?.() ?? stats.uid)) return undefined;
-    // What root runs, it gives to the server's user in the end.
+    // A drill that runs as root gives the directory to the server's user, but not owner.json.
     if (stats.uid !== 0 && above.uid !== stats.uid) return undefined;
     const owner = JSON.parse(await readFile(file, 'utf8')) as ScratchOwner;
     const its = parseProcess(owner.process);
@@ -66,12 +70,13 @@ async function isRunning(
   const free = await isFree(join(directory, 'owner.json'));
   if (free === undefined) return byProcess;
   if (!free) return true;
-  // The locks of some file systems do not reach other hosts; ours, as it was before a restart, has the same name.
+  // Locks of some network file systems do not reach other hosts. After a restart, this host has the same
+  // name.
   const here = thisProcess();
   return its.boot === here.boot || its.host === here.host ? false : undefined;
 }
 
-/** undefined: it cannot be locked from here. */
+/** Whether the lock is free; undefined if the file cannot be locked from this host. */
 async function isFree(file: string): Promise<boolean | undefined> {
   try {
     await withLock(file, { shared: true, wait: 0 }, () => Promise.resolve());
@@ -81,14 +86,17 @@ async function isFree(file: string): Promise<boolean | undefined> {
   }
 }
 
+/** The scratch directory of a killed drill, after its removal. */
 export interface RemovedDrill {
   directory: string;
   owner: ScratchOwner;
-  /** The server that still ran on it. */
+  /** The process ID of the server that was still running in the directory; undefined if none was. */
   server: number | undefined;
 }
 
-/** Ends and removes what killed drills have left below it. Those that are under way are not touched. */
+/**
+ * Ends the servers of killed drills, and removes their scratch directories. Running drills are not touched.
+ */
 export async function removeAbandoned(drillDirectory: string): Promise<RemovedDrill[]> {
   const removed: RemovedDrill[] = [];
   for (const { directory, owner, alive } of await findScratches(drillDirectory)) {
@@ -106,7 +114,7 @@ export async function removeAbandoned(drillDirectory: string): Promise<RemovedDr
   return removed;
 }
 
-/** Another drill is about to remove it, or has. */
+/** Another drill is removing the directory, or has removed the directory. */
 function ifTaken(error: unknown): void {
   if (error instanceof HoldfastError && ['locked', 'lock_gone'].includes(error.code ?? '')) return;
   throw error;

@@ -1,6 +1,7 @@
 /**
- * One database, as thoroughly as PostgreSQL can look at itself: this server has nobody to keep waiting, so every
- * B-tree is checked from parents to children with all rows of its table, which a server at work cannot afford.
+ * Checks one database as thoroughly as PostgreSQL can. No other session needs the private server, so every
+ * B-tree is checked from parent to child pages and against all rows of its table. The locks of this check are
+ * too strong for a production server.
  */
 import type { Connection } from '../database/connection.ts';
 import {
@@ -15,15 +16,22 @@ import {
 } from './drill-server-queries.ts';
 import { messageOf } from '../errors.ts';
 
+/** Number of problems that are recorded. */
 const mostProblems = 50;
 
+/** The result for one database. */
 export interface CheckedRelations {
+  /** The number of checked relations, for people. */
   detail: string;
   problems: string[];
+  /** Whether amcheck is not available, so that rows and indexes are not verified. */
   skipped?: boolean;
 }
 
-/** @throws only where the connection is lost */
+/**
+ * Checks all tables and indexes of the database.
+ * @throws only where the connection is lost
+ */
 export async function checkDatabase(db: Connection, major: number): Promise<CheckedRelations> {
   const available = await installAmcheck(db);
   const problems: string[] = [];
@@ -55,7 +63,10 @@ function checkable(major: number) {
   return ({ method }: CheckedIndex) => method === 'btree' || (method === 'gin' && major >= 18);
 }
 
-/** Where nothing verifies rows, all of them are read at least, with what is stored out of line. */
+/**
+ * Checks the rows of a table. If amcheck cannot verify rows, all rows are read instead, including TOAST
+ * values.
+ */
 async function checkTable(
   db: Connection,
   table: CheckedTable,

@@ -1,18 +1,22 @@
 /**
- * What must be true of the recovered databases: statements of a SQL file, each under a line "-- name: …", and where
- * it is not to run in the database postgres, a line "-- database: …". Each has to return one row whose first column
- * is true.
+ * Reads assertions about the recovered databases from a SQL file. Each statement follows a line "-- name: …".
+ * A line "-- database: …" selects another database than postgres. A statement has to return one row whose
+ * first column is true.
  */
 import { readFile } from 'node:fs/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
 
+/** One statement that has to return true. */
 export interface Assertion {
   name: string;
   database: string;
   sql: string;
 }
 
-/** @throws HoldfastError of kind `usage`, `bad_assertions` */
+/**
+ * Reads a file of assertions; undefined means no assertions.
+ * @throws HoldfastError of kind `usage`, `bad_assertions`
+ */
 export async function readAssertions(file: string | undefined): Promise<Assertion[]> {
   if (file === undefined) return [];
   try {
@@ -26,7 +30,10 @@ export async function readAssertions(file: string | undefined): Promise<Assertio
   }
 }
 
-/** @throws RangeError */
+/**
+ * Parses the text of a file of assertions.
+ * @throws RangeError where the text is not valid
+ */
 export function parseAssertions(text: string): Assertion[] {
   const [before = '', ...blocks] = text.split(/^--[ \t]*name:/m);
   if (isStatement(before)) throw new RangeError('what comes before the first name belongs to none');
@@ -45,7 +52,7 @@ export function parseAssertions(text: string): Assertion[] {
   });
 }
 
-/** Whether there is anything but comments. */
+/** Whether the text contains anything but comments. */
 function isStatement(sql: string): boolean {
   return sql.replaceAll(/--[^\n]*/g, '').trim() !== '';
 }

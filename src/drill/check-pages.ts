@@ -1,33 +1,42 @@
 /**
- * Every page of the recovered cluster against its checksum, on the disk after a checkpoint: amcheck reads tables and
- * B-trees only, and a file that no query of these touches may be damaged, too.
+ * Verifies the checksum of every page of a recovered cluster, in the files on disk after a checkpoint.
+ * amcheck reads tables and B-trees only, and other files may be damaged, too.
  */
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControlFile } from '../postgres/pg-control.ts';
 import { isSound } from '../postgres/page-checksum.ts';
 
+/** Bytes that are read at once. */
 const chunkBytes = 1 << 20;
+/** Number of problems that are recorded. */
 const mostProblems = 50;
-/** As pg_checksums: forks have them, init forks too; maps of relations and the like do not. */
+/**
+ * Names of files with checksums, as in pg_checksums: all forks including init forks, but not pg_filenode.map
+ * and similar files.
+ */
 const relationPattern = /^(\d+)(?:_(?:fsm|vm|init))?(?:\.(\d+))?$/;
 
+/** The result for all pages. */
 export interface PagesRead {
   pages: number;
-  /** By file and block, the first ones. */
+  /** The first damaged pages, by file and block. */
   problems: string[];
+  /** Number of damaged pages. */
   damaged: number;
 }
 
 type Layout = Pick<ControlFile, 'blockSize' | 'relationSegmentBlocks'>;
 
+/** Verifies the checksums of all pages below a data directory, including the tablespaces. */
 export async function checkPages(
   dataDirectory: string,
   layout: Layout,
   signal: AbortSignal,
 ): Promise<PagesRead> {
   const found: PagesRead = { pages: 0, problems: [], damaged: 0 };
-  // One for all: most of a thousand files have a few pages, and memory that is new is zeroed first.
+  // One buffer for all files: most files have a few pages only, and a new buffer would have to be zeroed
+  // first.
   const words = new Int32Array(chunkBytes / 4);
   for (const directory of await directoriesOfRelations(dataDirectory)) {
     for (const name of await readdir(join(dataDirectory, directory))) {

@@ -1,4 +1,4 @@
-/** What a drill looks at on the recovered server; what is wrong is a finding, and the next check goes on. */
+/** Runs the checks of a drill on the recovered server. A problem is recorded, and the next check follows. */
 import type { DrillCheck } from '../control/drill-records.ts';
 import { ServerError } from '../database/connection.ts';
 import {
@@ -12,6 +12,7 @@ import { messageOf } from '../errors.ts';
 import { checkDatabase } from './amcheck.ts';
 import type { Assertion } from './assertions.ts';
 
+/** The server and the checks. */
 export interface DrillChecks {
   address: DrillServerAddress;
   major: number;
@@ -19,12 +20,16 @@ export interface DrillChecks {
   assertions: readonly Assertion[];
   /** Milliseconds for each assertion. */
   assertionTimeout: number;
-  /** Aborted: whatever is under way fails, as its server ends. */
+  /** An abort ends the server, so that the current check fails. */
   signal: AbortSignal;
+  /** Reports the check that begins. */
   onCheck: (what: string) => void;
 }
 
-/** Amcheck in every database, then the assertions. @throws only where it is aborted */
+/**
+ * Runs amcheck in every database, and then the assertions.
+ * @throws only where the signal is aborted
+ */
 export async function checkServer(checks: DrillChecks): Promise<DrillCheck[]> {
   const found: DrillCheck[] = [];
   for (const database of checks.databases) {
@@ -53,7 +58,10 @@ async function amcheck({ address, major, assertions }: DrillChecks, database: st
   });
 }
 
-/** As a role that may only read: what it names may be a trap, set by whoever may create anything in the cluster. */
+/**
+ * Runs one assertion as a role that can only read: an object named in the assertion may be a trap of any role
+ * with the privilege to create objects in the cluster.
+ */
 async function assert(
   { address, assertionTimeout }: DrillChecks,
   { name, database, sql }: Assertion,
@@ -61,10 +69,10 @@ async function assert(
   return timed({ check: `assertion: ${name}`, database }, async () => {
     const db = await openForReading(address, database);
     try {
-      // As for any client: what it names is where that finds it.
+      // The search path of ordinary clients, because an assertion names objects as a client does.
       await db.query(`set statement_timeout = ${assertionTimeout}; reset search_path`);
       await db.query('begin');
-      // Should the statement itself have turned the server's time-out off.
+      // A second timeout, because the statement may turn statement_timeout off.
       const rows = await db.query(sql, [], { timeout: assertionTimeout + 5000 });
       return { detail: '', problems: wrongAnswer(rows) };
     } catch (error) {
@@ -83,7 +91,7 @@ function assertionFailed(error: unknown, timeout: number): string {
   return `it failed: ${messageOf(error)}`;
 }
 
-/** Of several statements at once there is no answer. */
+/** Why the result is not true; several statements at once have no result. */
 function wrongAnswer(rows: Record<string, unknown>[] | undefined): string[] {
   if (rows === undefined) return ['it is more than one statement'];
   if (rows.length !== 1) return [`it returned ${rows.length} rows instead of one`];
@@ -91,7 +99,7 @@ function wrongAnswer(rows: Record<string, unknown>[] | undefined): string[] {
   return value === true ? [] : [`it returned ${JSON.stringify(value ?? null)} instead of true`];
 }
 
-/** With the time that it took; what it throws is a problem. */
+/** Runs a check and measures its time. An error becomes a problem of the check. */
 export async function timed(
   what: Pick<DrillCheck, 'check' | 'database'>,
   work: () => Promise<{ detail: string; problems: string[]; skipped?: boolean }>,

@@ -1,4 +1,7 @@
-/** A drill as a chore of the worker: asked for by a row, and recorded in SQL whatever comes of it. */
+/**
+ * Runs a drill that was requested by a row in SQL, and records the result in the control database in any
+ * case.
+ */
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { recordDrill } from '../control/drill-records.ts';
@@ -9,13 +12,16 @@ import { type DrillReport } from './drill-report.ts';
 import { runDrill, type DrilledServer } from './run-drill.ts';
 import { planDrill } from './drill-plan.ts';
 
+/** The request. */
 export interface DrillChore {
   cluster: string;
-  /** Its name in the repository; null: the newest. */
+  /** The ID or the name of the backup in the repository; null: the newest backup. */
+  /** The recovery target options of the request, see readTarget(). */
   backup: string | null;
   options: Record<string, unknown>;
 }
 
+/** The parts of the worker that a drill uses. */
 export interface DrillContext {
   control: Pick<ControlLink, 'run' | 'name'>;
   repository: string;
@@ -25,7 +31,10 @@ export interface DrillContext {
   setResult: (result: Record<string, unknown>) => void;
 }
 
-/** @throws HoldfastError where the backup is not proven restorable */
+/**
+ * Runs a drill and returns its result.
+ * @throws HoldfastError where the backup is not proven restorable
+ */
 export async function runDrillChore(
   { cluster, backup, options }: DrillChore,
   { control, repository, config, log, signal, setResult }: DrillContext,

@@ -1,4 +1,4 @@
-/** What a drill of a cluster is made with, from the configuration. */
+/** Builds the options of a drill from the configuration of a cluster. */
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,18 +8,28 @@ import { HoldfastError } from '../errors.ts';
 import { fetchCommand } from '../recovery/recovery-commands.ts';
 import type { DrillOptions } from './run-drill.ts';
 
+/** Options that override the configuration. */
 export interface DrillOverrides {
   repository: string;
+  /** undefined: drill_directory of the cluster. */
   drillDirectory?: string | undefined;
+  /** The directory of PostgreSQL's programs; undefined: pg_bin of the cluster. */
   programs?: string | undefined;
+  /** The file of assertions; undefined: drill_assertions of the cluster. */
   assertions?: string | undefined;
+  /** Milliseconds; undefined: drill_timeout of the cluster. */
   timeout?: number | undefined;
+  /** undefined: the jobs of the worker, at most the number of processors. */
   jobs?: number | undefined;
 }
 
+/** The options of a drill that do not depend on the request. */
 export type DrillPlan = Omit<DrillOptions, 'which' | 'target' | 'timeline' | 'worker' | 'signal' | 'report'>;
 
-/** @throws HoldfastError of kind `usage`, `no_drill_directory` */
+/**
+ * Builds the options of a drill.
+ * @throws HoldfastError of kind `usage`, `no_drill_directory`
+ */
 export function planDrill(config: Config, cluster: string, overrides: DrillOverrides): DrillPlan {
   const configured = config.cluster(cluster);
   const drillDirectory = overrides.drillDirectory ?? configured.drillDirectory;

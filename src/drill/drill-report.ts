@@ -1,15 +1,16 @@
-/** What a drill says while it runs. */
+/** The events that a running drill reports. */
 import type { RemovedDrill } from './abandoned-drills.ts';
 
+/** The phases of a drill. */
 export type DrillPhase = 'reading' | 'restoring' | 'recovering' | 'checking' | 'removing';
 
-/** What there is to say on the way. */
+/** Receives the events of a drill. */
 export interface DrillReport {
   phase: (phase: DrillPhase, detail: string) => void;
-  /** Of the restore, in bytes. */
+  /** Bytes that have been restored, and bytes expected. */
   progress: (done: number, expected: number) => void;
-  /** The last segment of WAL that recovery has got. */
+  /** The last WAL segment that has been read or restored. */
   segment: (name: string) => void;
-  /** A drill that was killed had left this. */
+  /** The scratch directory of a killed drill has been removed. */
   removed: (leftover: RemovedDrill) => void;
 }

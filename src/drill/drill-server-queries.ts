@@ -1,53 +1,70 @@
-/** The private server of a drill, in the one database that a connection is to: one typed function per statement. */
+/**
+ * The statements for the private server of a drill, with one typed function per statement. Most statements
+ * concern the database of the connection only.
+ */
 import { randomBytes } from 'node:crypto';
 import { Connection } from '../database/connection.ts';
 
 /**
- * The schema that amcheck is put into, whoever had it elsewhere, and the role that reads: nobody in the cluster can
- * have had either before.
+ * The name of the schema for amcheck and of the role that reads. The random name cannot exist in the cluster,
+ * even if amcheck is installed in another schema.
  */
 const ownName = `holdfast_drill_${randomBytes(8).toString('hex')}`;
 
+/** The address of the private server, and the role for superuser connections. */
 export interface DrillServerAddress {
   socketDirectory: string;
   port: number;
   user: string;
 }
 
+/** Facts about the recovered server. */
 export interface RecoveredFacts {
   version: string;
+  /** LSN at which recovery ended. */
   recoveredTo: string;
+  /** The time of the last replayed commit or abort; null if there was none. */
   lastTransactionAt: Date | null;
+  /** Total size of the databases. */
   bytes: number;
 }
 
-/** What prepared transactions keep from others, which nobody will end here; all: not even reading is possible. */
+/**
+ * What the locks of prepared transactions keep other sessions from. A drill does not end prepared
+ * transactions. `all`: not even reading is possible.
+ */
 type Held = 'nothing' | 'writes' | 'all';
 
+/** An index of the current database. */
 export interface CheckedIndex {
   oid: number;
   name: string;
-  /** btree, gin, … */
+  /** The access method: btree, gin, … */
   method: string;
   held: Held;
 }
 
+/** A table of the current database. */
 export interface CheckedTable {
   oid: number;
   name: string;
-  /** r: table, m: materialized view, t: TOAST. */
+  /** pg_class.relkind. r: table, m: materialized view, t: TOAST table. */
   kind: string;
   /** The statement that reads every row. */
   readAll: string;
   held: Held;
 }
 
-/** What a role or a database has set for its sessions must not load programs of its own into ours, nor run any. */
+/**
+ * Options for all connections. Settings of roles and databases in the cluster must not load libraries into a
+ * session or change the role.
+ */
 const anybodysOptions = ['-c local_preload_libraries=', '-c role=none'];
 
 /**
- * What only a superuser may say. The configuration does not do: what is set for a role or a database beats it, until
- * forgetPlacesOfCode() has dropped that. Libraries and extensions are found where the server's own are.
+ * Options for superuser connections. A configuration file cannot set these options, because settings of a
+ * role or a database take precedence until forgetPlacesOfCode() has removed such settings. Libraries and
+ * extensions come from the server's own directories.
  */
 function superusersOptions(major: number): string[] {
   return [
@@ -60,6 +77,7 @@ function superusersOptions(major: number): string[] {
   ];
 }
 
+/** Connects to a database as a superuser. */
 export function openAsSuperuser(
   address: DrillServerAddress,
   database: string,
@@ -68,7 +86,10 @@ export function openAsSuperuser(
   return open(address, database, [...anybodysOptions, ...superusersOptions(major)]);
 }
 
-/** As the role of makeReader(), from the login on: there is nobody more powerful to go back to. */
+/**
+ * Connects as the role of makeReader(). The session user is that role, too, so that RESET ROLE gains no
+ * privileges.
+ */
 export function openForReading(address: DrillServerAddress, database: string): Promise<Connection> {
   return open({ ...address, user: ownName }, database, anybodysOptions);
 }
@@ -92,6 +113,7 @@ function open(
   });
 }
 
+/** Reads facts about the recovered server. */
 export async function recoveredFacts(db: Connection): Promise<RecoveredFacts> {
   const [row] = await db.run<RecoveredFacts>('private_server', 'facts');
   if (row === undefined) throw new Error('the server answered nothing');
@@ -99,22 +121,28 @@ export async function recoveredFacts(db: Connection): Promise<RecoveredFacts> {
 }
 
 /**
- * From now on no session takes libraries, extensions or programs from where a role or a database of the cluster has set,
- * by whatever settings this build of PostgreSQL has for that.
+ * Removes all settings of roles and databases that name places of libraries, extensions or programs. The
+ * statement finds the settings that this build of PostgreSQL has.
  */
 export async function forgetPlacesOfCode(db: Connection): Promise<void> {
   await db.run('private_server', 'drop_settings_of_places_alone');
   await db.run('private_server', 'drop_settings_of_places');
 }
 
-/** Every database from now on, template0 too; but not those whose DROP was interrupted. */
+/**
+ * Allows connections to every database, including template0, and returns the names of the databases.
+ * Databases whose DROP DATABASE was interrupted are left out.
+ */
 export async function admitEverywhere(db: Connection): Promise<string[]> {
   await db.run('private_server', 'admit_everywhere');
   const rows = await db.run<{ name: string }>('private_server', 'databases');
   return rows.map(({ name }) => name);
 }
 
-/** For openForReading(): it may connect everywhere; from 14 on it may read everything, before that letReadHere() says. */
+/**
+ * Creates the role for openForReading(), and allows the role to connect to every database. From PostgreSQL 14
+ * on, the role can read everything; before 14, letReadHere() grants the privileges.
+ */
 export async function makeReader(db: Connection, major: number): Promise<void> {
   await db.run('private_server', 'make_reader');
   await db.run('private_server', 'reader_without_libraries');
@@ -123,7 +151,10 @@ export async function makeReader(db: Connection, major: number): Promise<void> {
   for (const { statement } of await grants(db, 'admit_reader')) await db.query(statement);
 }
 
-/** The tables of this one database; without those that a prepared transaction is changing. */
+/**
+ * Grants the privileges to read the tables of the current database. Tables that a prepared transaction is
+ * changing are left out.
+ */
 export async function letReadHere(db: Connection): Promise<void> {
   await db.query(`set lock_timeout = '5s'`);
   for (const { statement } of await grants(db, 'let_read_here'))
@@ -137,16 +168,20 @@ function grants(db: Connection, name: string): Promise<{ statement: string }[]> 
   return db.run<{ statement: string }>('private_server', name);
 }
 
-/** Before 17, where no setting does it: those that fire ALWAYS, or on a REPLICA, would fire in our sessions, too. */
+/**
+ * Disables the event triggers before PostgreSQL 17, which has a setting for that. Triggers that fire ALWAYS
+ * or in REPLICA mode would fire in the sessions of a drill.
+ */
 export async function disableEventTriggers(db: Connection): Promise<void> {
   await db.run('private_server', 'disable_event_triggers');
 }
 
+/** Runs CHECKPOINT. */
 export async function writeCheckpoint(db: Connection): Promise<void> {
   await db.run('private_server', 'checkpoint');
 }
 
-/** Makes amcheck callable; false: these programs came without it. */
+/** Makes amcheck callable. Returns false if the extension is not installed on this host. */
 export async function installAmcheck(db: Connection): Promise<boolean> {
   const [row] = await db.run<{ installed: string | null; available: string | null }>(
     'private_server',
@@ -162,29 +197,35 @@ export async function installAmcheck(db: Connection): Promise<boolean> {
   return true;
 }
 
+/** The indexes of the current database. */
 export function indexesHere(db: Connection): Promise<CheckedIndex[]> {
   return db.run<CheckedIndex>('private_server', 'indexes');
 }
 
+/** The tables of the current database. */
 export function tablesHere(db: Connection): Promise<CheckedTable[]> {
   return db.run<CheckedTable>('private_server', 'tables');
 }
 
 /**
- * With every row of its table, and from parents to children; without these where somebody might write, as that takes a
- * lock against it. @throws what is wrong with it
+ * Checks a B-tree from parent to child pages and against all rows of its table. If a prepared transaction may
+ * write to the table, the check is weaker, because the strong check needs a conflicting lock.
+ * @throws the problem that amcheck reports
  */
 export async function checkBtree(db: Connection, { oid, held }: CheckedIndex, major: number): Promise<void> {
   const thorough = major >= 17 ? 'check_unique_btree' : 'check_btree';
   await db.run('private_server', held === 'nothing' ? thorough : 'check_btree_at_work', { index: oid });
 }
 
-/** From 18 on. @throws what is wrong with it */
+/**
+ * Checks a GIN index; from PostgreSQL 18 on.
+ * @throws the problem that amcheck reports
+ */
 export async function checkGin(db: Connection, { oid }: CheckedIndex): Promise<void> {
   await db.run('private_server', 'check_gin', { index: oid });
 }
 
-/** From 14 on: what is wrong with a table's rows, with their TOAST. */
+/** The problems in the rows of a table, including TOAST values; from PostgreSQL 14 on. */
 export async function checkHeap(db: Connection, { oid }: CheckedTable): Promise<string[]> {
   const rows = await db.run<{ problem: string }>('private_server', 'check_heap', { table: oid });
   return rows.map(({ problem }) => problem);

@@ -1,31 +1,38 @@
 /**
- * How the private server of a drill is set up: its configuration is ours alone, nothing of the restored cluster's
- * counts. It reaches nobody and nobody reaches it, and of what is in the databases nothing runs by itself. Pure.
+ * Builds the configuration of the private server of a drill. The configuration of the restored cluster is not
+ * used. The private server has no connections to other hosts, and runs nothing from the databases by itself.
+ * Pure.
  */
 import type { ControlFile } from '../postgres/pg-control.ts';
 import type { RequiredParameters } from '../postgres/required-parameters.ts';
 import { mostWal } from './drill-space.ts';
 
-/** Part of the socket's name only. */
+/** The port is a part of the name of the socket only. */
 export const drillServerPort = 5432;
 
+/** What the configuration depends on. */
 export interface DrillServerSettings {
   major: number;
   control: Pick<ControlFile, 'walSegmentSize'>;
-  /** The most that the primary had on the way. */
+  /** The largest settings of the primary in the WAL. */
   required: RequiredParameters;
+  /** The directory of the socket. */
   sockets: string;
   hbaFile: string;
   identFile: string;
-  /** shared_preload_libraries, where recovery itself needs some. */
+  /** shared_preload_libraries; only libraries that recovery needs. */
   preload: string;
 }
 
+/** All settings of the private server, as names and values. */
 export function drillServerSettings(wanted: DrillServerSettings): [string, string][] {
   return [...seclusion(wanted), ...size(wanted), ...recovery(wanted), ...output];
 }
 
-/** No way in but the socket, no way out, and no worker of any extension, schedule or subscription. */
+/**
+ * Allows connections through the socket only, and starts no background workers of extensions, schedulers or
+ * subscriptions.
+ */
 function seclusion({ sockets, hbaFile, identFile, preload }: DrillServerSettings): [string, string][] {
   return [
     ['listen_addresses', ''],
@@ -37,13 +44,13 @@ function seclusion({ sockets, hbaFile, identFile, preload }: DrillServerSettings
     ['ssl', 'off'],
     ['archive_mode', 'off'],
     ['max_wal_senders', '0'],
-    // A library that is preloaded registers its workers, and none of them is started.
+    // A preloaded library may register background workers, and none of the workers is started.
     ['shared_preload_libraries', preload],
     ['max_worker_processes', '0'],
     ['max_logical_replication_workers', '0'],
     ['autovacuum', 'off'],
     ['restart_after_crash', 'off'],
-    // It would compile what is in the databases, with a library of its own.
+    // JIT would compile code from the databases, and load a library.
     ['jit', 'off'],
   ];
 }
@@ -61,7 +68,7 @@ function size({ control }: DrillServerSettings): [string, string][] {
 }
 
 /**
- * Without a hot standby, replay demands none of the primary's settings but room for what the WAL may hold: prepared
+ * Settings of recovery. Without hot standby, replay needs only room for the content of the WAL: prepared
  * transactions, their locks, and the progress of subscriptions (src/backend/replication/logical/origin.c).
  */
 function recovery({ major, required }: DrillServerSettings): [string, string][] {
@@ -80,9 +87,12 @@ const output: [string, string][] = [
   ['log_line_prefix', '%m [%p] '],
   ['log_timezone', 'UTC'],
   ['timezone', 'UTC'],
-  // What it says is read by a program.
+  // Holdfast parses the messages of the server.
   ['lc_messages', 'C'],
 ];
 
-/** The private server's pg_hba.conf: through the socket only, in a directory that nobody else can enter. */
+/**
+ * The pg_hba.conf of the private server. Only the socket is open, in a directory that other users cannot
+ * enter.
+ */
 export const drillServerHba = 'local all all trust\n';

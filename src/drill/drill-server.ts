@@ -1,6 +1,6 @@
 /**
- * The PostgreSQL that a drill starts on what it restored. It is ours from the first process to the last, and is
- * ended at once, without a checkpoint, since nothing of it is kept.
+ * The private PostgreSQL server that a drill starts on the restored files. The server is shut down
+ * immediately, without a checkpoint, because the files are removed afterwards.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,21 +18,26 @@ import type { ScratchIdentity, ScratchDirectory } from './scratch.ts';
 import { drillServerHba, drillServerSettings } from './drill-server-settings.ts';
 import { endServer } from './leftover-server.ts';
 
+/** The restored files and the recovery of the server. */
 export interface DrillServerOptions {
   scratch: ScratchDirectory;
-  /** The directory with `postgres` in it. */
+  /** The directory that contains `postgres`. */
   programs: string;
   major: number;
   recovery: RecoveryChoice;
   preload: string;
-  /** What a standby would need beyond what it needed when the backup was made. */
+  /**
+   * The largest settings of the primary in the WAL after the backup; undefined if no setting has changed
+   * since.
+   */
   required: RequiredParameters | undefined;
-  /** Ends the wait, and then the server. */
+  /** An abort ends the wait for recovery. The caller ends the server. */
   signal: AbortSignal;
-  /** How far recovery is: the last segment that it has got. */
+  /** Reports the last segment that recovery has restored. */
   onSegment: (segment: string) => void;
 }
 
+/** A private server and its process. */
 export class DrillServer {
   readonly #options: DrillServerOptions;
   readonly control: ControlFile;
@@ -50,7 +55,10 @@ export class DrillServer {
     this.#identity = identity;
   }
 
-  /** Sets it up on the restored files; it does not run yet. @throws HoldfastError `server_owner_is_root` */
+  /**
+   * Configures the server on the restored files, without starting the server.
+   * @throws HoldfastError `server_owner_is_root`
+   */
   static async prepare(options: DrillServerOptions): Promise<DrillServer> {
     const { scratch, major, preload, recovery } = options;
     const control = parseControlFile(await readFile(join(scratch.data, 'global/pg_control')));
@@ -68,17 +76,20 @@ export class DrillServer {
     });
     await writeOwned(files.hbaFile, Buffer.from(drillServerHba), owned);
     await writeOwned(configFile(scratch), Buffer.from(settingLines(settings)), owned);
-    // What ALTER SYSTEM had left there would beat all of that.
+    // Replaces postgresql.auto.conf, because settings of ALTER SYSTEM would override the configuration.
     const ofRecovery = settingLines(recoverySettings(recovery));
     await writeOwned(join(scratch.data, 'postgresql.auto.conf'), Buffer.from(ofRecovery), owned);
     await rm(join(scratch.data, 'standby.signal'), { force: true });
     await writeOwned(scratch.log, Buffer.alloc(0), { ...owned, fileMode: 0o600 });
-    // Nothing is written there as root from now on: what others own, they could turn into a link.
+    // Root writes no file in the directory from now on: the server's user could replace a file by a link.
     await scratch.giveTo(owned.owner);
     return new DrillServer(options, control, owned.owner);
   }
 
-  /** Resolves when recovery has ended and it takes connections. @throws HoldfastError `recovery_failed`, … */
+  /**
+   * Starts the server. Resolves when recovery has ended and the server accepts connections.
+   * @throws HoldfastError `recovery_failed`, `target_not_reached`, `no_room`, `no_server_programs`
+   */
   async start(): Promise<void> {
     const { signal, scratch, recovery } = this.#options;
     await this.#spawn();
@@ -92,7 +103,7 @@ export class DrillServer {
     if (recovery.target.kind !== 'latest') refuseUnreached(await this.log());
   }
 
-  /** Everything that it has said. */
+  /** The content of the server's log. */
   log(): Promise<string> {
     return this.#said(this.#options.scratch.log, (file) => file.readFile('utf8'));
   }
@@ -103,6 +114,7 @@ export class DrillServer {
     );
   }
 
+  /** Shuts the server down immediately. */
   async end(): Promise<void> {
     if (!this.#hasEnded) this.#process?.kill('SIGQUIT');
     await Promise.race([this.#ended, sleep(10_000, undefined, { ref: false })]);
@@ -117,7 +129,7 @@ export class DrillServer {
       const child = spawn(program, ['-D', scratch.data, '-c', `config_file=${configFile(scratch)}`], {
         cwd: scratch.directory,
         env: environment(),
-        // Ctrl-C is for us; the server ends when we say so.
+        // Ctrl-C must reach Holdfast only, which ends the server.
         detached: true,
         stdio: ['ignore', log.fd, log.fd],
         ...this.#identity,
@@ -136,7 +148,10 @@ export class DrillServer {
     }
   }
 
-  /** What the server's user has turned into something else, such as a link to what only root may read, says nothing. */
+  /**
+   * Reads a file that the server wrote. The result is empty if the file does not belong to the server's user,
+   * or is a link: the server's user might have linked to a file that only root may read.
+   */
   async #said(path: string, read: (file: FileHandle) => Promise<string>): Promise<string> {
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
     const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => undefined);
@@ -155,7 +170,7 @@ export class DrillServer {
     return this.#identity?.uid ?? process.geteuid?.() ?? 0;
   }
 
-  /** The server says so itself, in the eighth line of its lock file. */
+  /** The state of the server in line 8 of postmaster.pid. */
   async #status(): Promise<string> {
     const path = join(this.#options.scratch.data, 'postmaster.pid');
     const file = await this.#said(path, (opened) => opened.readFile('utf8'));
@@ -168,12 +183,16 @@ function configFile(scratch: ScratchDirectory): string {
   return join(scratch.directory, 'postgresql.conf');
 }
 
-/** Nothing in it leads to another server, nor to our own service manager. */
+/**
+ * The environment of the server, without variables that lead to another server or to the service manager of
+ * the worker.
+ */
 function environment(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(PG|HOLDFAST_|DATABASE_URL$|NOTIFY_SOCKET$|WATCHDOG_|LISTEN_|LC_|LANG)/.test(name),
   );
-  // For "holdfast wal fetch", which is told all it needs: a file of root's could not be read by the server's user.
+  // For "holdfast wal fetch", which gets all options from the command. The server's user may not be able to
+  // read the configuration file of root.
   return { ...Object.fromEntries(inherited), LC_ALL: 'C', HOLDFAST_CONFIG: '/dev/null' };
 }
 

@@ -1,4 +1,7 @@
-/** Whether a drill has room: asked before anything is written, as a full disk is somebody else's trouble, too. */
+/**
+ * Checks whether a drill has enough free disk space. The check comes before anything is restored, because a
+ * full disk affects other programs, too.
+ */
 import { lstat, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
@@ -6,12 +9,12 @@ import { segmentRange } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { findScratches } from './abandoned-drills.ts';
 
-/** Bytes of WAL that the private server keeps while it recovers, at most. */
+/** Bytes of WAL that the private server keeps during recovery, at most. */
 export function mostWal(walSegmentSize: number): number {
   return Math.max(512 << 20, 8 * walSegmentSize);
 }
 
-/** Bytes: the files, and the WAL beside them. What replay adds to the files nobody knows before. */
+/** Bytes of the files and of the WAL. The growth of files during replay is not known in advance. */
 export function expectedBytes(backup: RepositoryBackup): number {
   const { bytes, startWal, stopWal, walSegmentSize } = backup;
   const own = segmentRange(startWal, stopWal, walSegmentSize).length * walSegmentSize;
@@ -19,7 +22,8 @@ export function expectedBytes(backup: RepositoryBackup): number {
 }
 
 /**
- * Drills that began earlier may still take what they expect; of two at once, the later one gives way.
+ * Requires `expected` bytes of free space in the drill directory, beyond the space that earlier drills still
+ * expect to use. Of two drills at the same time, the later drill fails.
  * @throws HoldfastError `no_room`
  */
 export async function requireDrillSpace(
@@ -61,7 +65,7 @@ function isEarlier(
   return me === undefined || `${createdAt} ${directory}` < `${me.owner.createdAt} ${me.directory}`;
 }
 
-/** Bytes on the disk. */
+/** Bytes on disk. */
 async function takenBy(path: string): Promise<number> {
   const stats = await lstat(path).catch(() => undefined);
   if (stats === undefined) return 0;

@@ -1,8 +1,8 @@
-/** What the checks of a drill come to, in one error. Pure. */
+/** Summarizes the failed checks of a drill in one error. Pure. */
 import type { DrillRecord } from '../control/drill-records.ts';
 import { HoldfastError } from '../errors.ts';
 
-/** undefined: all of them held. */
+/** The error about all failed checks; undefined if no check failed. */
 export function failedChecks({ checks }: Pick<DrillRecord, 'checks'>): HoldfastError | undefined {
   const failed = checks.filter(({ ok }) => !ok);
   const [first] = failed;

@@ -1,4 +1,4 @@
-/** Everything that is looked at on a recovered server, and what is noted of it. */
+/** Runs all checks on a recovered server, and adds the results to the record of the drill. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../database/connection.ts';
@@ -23,18 +23,23 @@ import type { DrillServer } from './drill-server.ts';
 import type { ScratchDirectory } from './scratch.ts';
 import { drillServerPort } from './drill-server-settings.ts';
 
+/** The recovered server, and what is checked. */
 export interface ServerInspection {
   scratch: ScratchDirectory;
   server: DrillServer;
   major: number;
   backup: StoredBackup;
   assertions: readonly Assertion[];
+  /** Milliseconds for each assertion. */
   assertionTimeout: number;
   signal: AbortSignal;
   report: DrillReport;
 }
 
-/** @throws where it is aborted, or nobody can connect */
+/**
+ * Checks the server and fills the record in.
+ * @throws where the signal is aborted, or where no superuser can connect
+ */
 export async function inspectServer(inspection: ServerInspection, record: DrillRecord): Promise<void> {
   const { signal, report } = inspection;
   const { address, db } = await connect(inspection);
@@ -58,7 +63,10 @@ export async function inspectServer(inspection: ServerInspection, record: DrillR
   }
 }
 
-/** As whichever of its superusers may log in, to whichever database lets it: nobody can ask it before. */
+/**
+ * Connects as the first superuser that may log in, to the first database that accepts the connection. The
+ * names come from the files of the shared catalogs, because no connection is open yet.
+ */
 async function connect({
   scratch,
   server,
@@ -90,7 +98,10 @@ async function catalog(dataDirectory: string, name: 'pg_authid' | 'pg_database')
   return readFile(join(global, sharedFile(await readFile(join(global, 'pg_filenode.map')), name)));
 }
 
-/** With the pages that were damaged already when the backup was made. */
+/**
+ * Verifies the checksums of all pages. The detail mentions the pages that were already damaged during the
+ * backup.
+ */
 async function checksums(
   { scratch, server, backup, signal }: ServerInspection,
   db: Connection,

@@ -1,22 +1,27 @@
 /**
- * Ends the server that a killed drill left running. It is taken for ours only where the system itself says that it
- * works in that very directory, which nobody but the drill has made: a number in postmaster.pid may be anybody's.
+ * Ends the server that a killed drill left running. A process counts as this server only if its working
+ * directory is the data directory of the drill. A process ID in postmaster.pid may belong to any other
+ * process.
  */
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../errors.ts';
 
-/** Milliseconds for a server to end by itself before it is killed, and for the system to let it go. */
+/** Milliseconds to wait for a server to end, once after SIGQUIT and once after SIGKILL. */
 const patience = 15_000;
 
-/** The postmaster's process id; undefined: none ran there. */
+/**
+ * Ends the server in a data directory. Returns the process ID of the postmaster; undefined if no server was
+ * running.
+ * @throws HoldfastError `stray_server` where the server does not end
+ */
 export async function endServer(dataDirectory: string): Promise<number | undefined> {
   const first = await serversIn(dataDirectory);
   if (first.length === 0) return undefined;
   const postmaster = await notedPostmaster(dataDirectory);
   if (postmaster !== undefined && first.includes(postmaster)) {
-    // At once, without a checkpoint: what it would write is removed anyway.
+    // Immediate shutdown, without a checkpoint: the files are removed afterwards.
     signal(postmaster, 'SIGQUIT');
     await untilNone(dataDirectory);
   }
@@ -36,7 +41,10 @@ async function untilNone(dataDirectory: string): Promise<boolean> {
   return false;
 }
 
-/** The processes named postgres that work in this directory, which must be one itself and no link to another. */
+/**
+ * The processes named postgres whose working directory is this directory. A symbolic link to a directory does
+ * not count.
+ */
 async function serversIn(dataDirectory: string): Promise<number[]> {
   const ours = await lstat(dataDirectory).catch(() => undefined);
   if (ours === undefined || !ours.isDirectory()) return [];

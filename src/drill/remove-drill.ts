@@ -1,8 +1,11 @@
-/** Removes a drill's directory with all that is in it. */
+/** Removes the scratch directory of a drill. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { removeTree } from '../system/remove-tree.ts';
 
-/** What reads WAL ahead for recovery ends by itself, and may write a last file meanwhile. */
+/**
+ * Removes a scratch directory, with up to 20 attempts. The prefetch of WAL segments ends by itself, and may
+ * still write a file meanwhile.
+ */
 export async function removeDrill(directory: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -1,21 +1,28 @@
-/** Whether root alone can decide what a program does: nobody else can write it, or put another one in its place. */
+/** Checks whether only root can change a program, or replace the program by another. */
 import { lstat, realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 const othersMayWrite = 0o022;
 const sticky = 0o1000;
 
-/** `path`: without links, as realpath(3) has it. */
+/**
+ * Whether only root can write `path` and all directories above. `path` contains no symbolic links
+ * (realpath(3)).
+ */
 export async function rootAloneWrites(path: string): Promise<boolean> {
   const { uid, mode } = await lstat(path);
   if (uid !== 0) return false;
-  // In a sticky directory nobody moves what is root's, which it is, as that was looked at first.
+  // In a sticky directory, only root can rename or remove a file of root. The caller has already checked that
+  // root owns the file in this directory.
   if ((mode & othersMayWrite) !== 0 && (mode & sticky) === 0) return false;
   const above = dirname(path);
   return above === path || rootAloneWrites(above);
 }
 
-/** What is really run; undefined: not there, or not root's alone. */
+/**
+ * The path of the program with symbolic links resolved; undefined if the program does not exist, or if other
+ * users can change the program.
+ */
 export async function rootsProgram(path: string): Promise<string | undefined> {
   try {
     const real = await realpath(path);

@@ -1,6 +1,7 @@
 /**
- * A restore drill: a backup is restored into a directory of its own, a private PostgreSQL recovers it, everything in
- * it is looked at, and all of it is removed. Whatever goes wrong on the way is the drill's result.
+ * Runs a restore drill: restores a backup into a scratch directory, recovers the backup with a private
+ * PostgreSQL server, checks everything, and removes the directory. A failure of any step is the result of the
+ * drill.
  */
 import { hostname } from 'node:os';
 import { readFile } from 'node:fs/promises';
@@ -30,38 +31,44 @@ import { refuseUnsafeDirectory } from './safe-directory.ts';
 import { withScratch, type ScratchDirectory } from './scratch.ts';
 import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
 
+/** What a drill restores, and how. */
 export interface DrillOptions {
   cluster: string;
   clusterDirectory: string;
-  /** An id, a name or a directory; undefined: the newest that leads to the target. */
+  /** The ID, the name or the directory of a backup; undefined: the newest backup that leads to the target. */
   which: string | undefined;
   target: RecoveryTarget;
   timeline: RecoveryTargetTimeline;
   drillDirectory: string;
-  /** The directory of PostgreSQL's programs; undefined: they are looked for. */
+  /** The directory of PostgreSQL's programs; undefined: Holdfast searches for the programs. */
   programs: string | undefined;
   /** shared_preload_libraries that recovery needs. */
   preload: string;
-  /** A file of SQL; undefined: none. */
+  /** The file of assertions; undefined: no assertions. */
   assertions: string | undefined;
-  /** Milliseconds. */
+  /** Milliseconds for each assertion. */
   assertionTimeout: number;
-  /** Milliseconds for all of it. */
+  /** Milliseconds for the whole drill. */
   timeout: number;
   restoreCommand: string;
+  /** Number of extraction threads. */
   jobs: number;
-  /** Who runs it; undefined: this host's name. */
+  /** The name of the worker; undefined: the host name. */
   worker: string | undefined;
   signal: AbortSignal;
   report: DrillReport;
 }
 
+/** The result of a drill. */
 export interface DrilledServer extends DrillRecord {
-  /** Of the failure, where there is one. */
+  /** The failure; undefined if the drill succeeded. */
   error: HoldfastError | undefined;
 }
 
-/** @throws where it is interrupted from outside, and nothing else */
+/**
+ * Runs a drill. A failure of the drill is a part of the result.
+ * @throws only where `signal` of the options is aborted
+ */
 export async function runDrill(options: DrillOptions): Promise<DrilledServer> {
   const record = newRecord(options);
   const timeUp = AbortSignal.timeout(Math.min(options.timeout, longestTimer));
@@ -78,6 +85,7 @@ export async function runDrill(options: DrillOptions): Promise<DrilledServer> {
   return { ...record, finishedAt: new Date(), failure, error };
 }
 
+/** Milliseconds. Timers cannot be longer. */
 const longestTimer = 2 ** 31 - 1;
 
 async function rehearse(options: DrillOptions, record: DrillRecord): Promise<void> {
@@ -85,7 +93,7 @@ async function rehearse(options: DrillOptions, record: DrillRecord): Promise<voi
   const assertions = await readAssertions(options.assertions);
   for (const leftover of await removeAbandoned(drillDirectory)) report.removed(leftover);
   const choice = await resolveBackup({ ...options, despiteMissingWal: false });
-  // Recovery fetches WAL that might expire with the backup.
+  // Keeps the backup from expiring, and with the backup the WAL that recovery fetches.
   await withReaderLock(choice.backup.meta, () => rehearseWith(choice, assertions, options, record));
 }
 
@@ -100,7 +108,7 @@ async function rehearseWith(
   const name = basename(directory);
   record.backup = { ...description, name };
   const programs = await findPrograms(choice.backup, options.programs);
-  await refuseUnsafeDirectory(drillDirectory); // to read the WAL may take hours
+  await refuseUnsafeDirectory(drillDirectory); // checked before the WAL is read, which may take hours
 
   const { clusterDirectory, target, signal } = options;
   report.phase('reading', `the WAL since ${description.startLsn}`);
@@ -152,7 +160,7 @@ async function restoreInto(
   record.restoreSeconds = secondsSince(began);
 }
 
-/** All of them: where they were, the cluster itself may have them still. */
+/** New locations for all tablespaces: the cluster may still use the old locations. */
 async function tablespacesInto(
   scratch: ScratchDirectory,
   backup: StoredBackup,
@@ -187,7 +195,7 @@ async function recover(
     signal,
     onSegment: report.segment,
   });
-  // What waits for an answer of the server fails as soon as that ends.
+  // An abort ends the server, so that a query that waits for the server fails at once.
   const end = () => void server.end().catch(() => undefined);
   signal.addEventListener('abort', end, { once: true });
   try {
@@ -202,7 +210,9 @@ async function recover(
   }
 }
 
-/** To the end of the timeline that was chosen, and of the WAL that was read. */
+/**
+ * The recovery of a drill: to the end of the chosen timeline, and of the WAL that findWalLimit() has read.
+ */
 function recoveryOf(
   { target, timeline, restoreCommand }: DrillOptions,
   { path, lacksHistory }: RestorePlan,
@@ -225,7 +235,7 @@ function leftOut({ location, lsn }: CreatedTablespace): DrillCheck {
   return { check: 'all WAL replayed', ok: true, skipped: true, detail, problems: [], seconds: 0 };
 }
 
-/** The codes of a recovery that has met the end of the WAL. */
+/** Error codes of a recovery that ended with the WAL. */
 const tooEarly = ['recovery_failed', 'target_not_reached'];
 
 function endedEarly(thrown: unknown, { location, lsn }: CreatedTablespace): unknown {

@@ -1,4 +1,4 @@
-/** Whether a drill may work below its drill directory: nobody else must be able to put anything in place of its own. */
+/** Checks whether a drill directory is safe: other users must not be able to replace the files of a drill. */
 import { constants, type Stats } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -9,7 +9,10 @@ import { rootAloneWrites } from './root-alone.ts';
 const everybodyWrites = 0o002;
 const sticky = 0o1000;
 
-/** @throws HoldfastError `drill_directory_unusable` */
+/**
+ * Refuses a drill directory that cannot be written to, or that is not safe.
+ * @throws HoldfastError `drill_directory_unusable`
+ */
 export async function refuseUnsafeDirectory(directory: string): Promise<void> {
   const { mode } = await usable(directory).catch((error: unknown) => {
     throw unusable(directory, messageOf(error), howToUse(directory, error));
@@ -33,7 +36,10 @@ async function usable(directory: string): Promise<Stats> {
   return stat(directory);
 }
 
-/** Of one that is there, nobody is told to change owner and mode: it may be everybody's. */
+/**
+ * A hint for a drill directory that cannot be used. The hint does not suggest changing owner or mode of an
+ * existing directory, because other users may depend on the directory.
+ */
 export function howToUse(directory: string, error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT')

@@ -1,6 +1,7 @@
 /**
- * The directory of one drill, below the drill directory: restored files, socket and log, and owner.json, which says
- * whose it is. It appears under its name together with that file, whose lock the drill has for as long as it runs.
+ * The scratch directory of a drill, in the drill directory: restored files, socket, log, and owner.json,
+ * which names the drill. The directory gets its name when owner.json is complete and locked. The drill holds
+ * the lock until the end.
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -11,39 +12,51 @@ import { withLock } from '../system/file-lock.ts';
 import { howToUse, refuseUnsafeDirectory } from './safe-directory.ts';
 import { removeDrill } from './remove-drill.ts';
 
-/** What the address of a socket has room for (struct sockaddr_un), with the socket's own name. */
+/** Bytes. The length limit of a socket address (struct sockaddr_un), including the name of the socket. */
 const longestSocket = 103;
 
+/** The content of owner.json. */
 export interface ScratchOwner {
   kind: 'holdfast drill';
   process: ProcessIdentity;
-  /** Whether that process has the lock of this file for as long as it runs. */
+  /** Whether the process holds the lock of owner.json for as long as the drill runs. */
   locked: boolean;
   createdAt: string;
   cluster: string;
   backup: string;
-  /** Bytes that it may come to take. */
+  /** Bytes that the drill may use. */
   expected: number;
 }
 
+/** The user that a scratch directory is given to. */
 export interface ScratchIdentity {
   uid: number;
   gid: number;
 }
 
+/** The paths of a scratch directory. */
 export interface ScratchDirectory {
   directory: string;
+  /** The data directory. */
   data: string;
+  /** The directory of the socket. */
   sockets: string;
+  /** The log of the private server. */
   log: string;
-  /** Of one tablespace. */
+  /** The location of a tablespace. */
   tablespace: (oid: string) => string;
-  /** For nobody but this user from now on; undefined: we are that user. */
+  /**
+   * Gives the directory to the user, and locks other users out; undefined: the current user keeps the
+   * directory.
+   */
   giveTo: (identity: ScratchIdentity | undefined) => Promise<void>;
   remove: () => Promise<void>;
 }
 
-/** Does the work in a directory of its own, which it has to remove. @throws HoldfastError `drill_directory_unusable` */
+/**
+ * Creates a scratch directory and does the work. The work has to remove the directory.
+ * @throws HoldfastError `drill_directory_unusable`
+ */
 export async function withScratch<T>(
   drillDirectory: string,
   what: Pick<ScratchOwner, 'cluster' | 'backup' | 'expected'>,
@@ -65,7 +78,7 @@ export async function withScratch<T>(
     await rename(unnamed, directory).catch(giveUp);
     return work(scratch);
   };
-  // Its owner is known only once it is restored; until then, nothing in it is to be seen.
+  // The owner of the restored files is not known before the restore. Other users have no access until then.
   await mkdir(unnamed, { mode: 0o700 }).catch(giveUp);
   try {
     for (const name of ['s', 't']) await mkdir(join(unnamed, name), { mode: 0o700 });
@@ -82,7 +95,10 @@ function ownerText(what: Pick<ScratchOwner, 'cluster' | 'backup' | 'expected'>, 
   return JSON.stringify(owner);
 }
 
-/** The lock is on the file, whatever that is called meanwhile. `without`: there are no locks here. */
+/**
+ * Does the work with a lock on owner.json. A lock belongs to the file, and survives the renaming of the
+ * directory. `without` is called if the file system does not support locks.
+ */
 async function withOwnLock<T>(
   path: string,
   work: () => Promise<T>,

@@ -1,4 +1,4 @@
-/** Why a private server did not get through recovery, from what it said. Pure. */
+/** Explains from the log of a private server why recovery failed. Pure. */
 import { HoldfastError } from '../errors.ts';
 
 interface Explanation {
@@ -44,13 +44,14 @@ const explanations: Explanation[] = [
   },
 ];
 
+/** Number of lines of the log in an error. */
 const mostSaid = 6;
 
-/** `log`: in English. */
+/** An error that explains a log. The log is in English. */
 export function explainServer(log: string): HoldfastError {
   const lines = log.trimEnd().split('\n');
   const fatal = lines.filter((line) => /\b(?:FATAL|PANIC):/.test(line));
-  // What restore_command says has neither a time nor a process of its own.
+  // Lines of restore_command have no time and no process ID.
   const fetched = lines.findLast((line) => line.startsWith('holdfast: '));
   const why = fatal.map((line) => line.replace(/^.*?\b(?:FATAL|PANIC):\s*/, '')).at(0);
   const said = why ?? lines.slice(-mostSaid).join('; ');
@@ -62,7 +63,11 @@ export function explainServer(log: string): HoldfastError {
   });
 }
 
-/** Up to 12 a server that does not get to its target opens all the same. @throws HoldfastError `target_not_reached` */
+/**
+ * Refuses a server whose recovery did not reach the target. PostgreSQL 12 opens such a server without an
+ * error.
+ * @throws HoldfastError `target_not_reached`
+ */
 export function refuseUnreached(log: string): void {
   if (!/\bLOG: {2}recovery stopping /.test(log))
     throw new HoldfastError('failed', 'recovery ended before the target was reached', unreached);

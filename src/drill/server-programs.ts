@@ -1,4 +1,4 @@
-/** Where the programs of a PostgreSQL of some major version are on this host. */
+/** Finds the programs of a major version of PostgreSQL on this host. */
 import { existsSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { versionOf, type ServerUser } from '../restore/server-version.ts';
 import { readFrames, type StoredBackup } from '../repository/catalog.ts';
 import { rootsProgram } from './root-alone.ts';
 
-/** As packages and installers have them. */
+/** The directories of common packages and installers. */
 const usualPlaces = (major: number) => [
   `/usr/lib/postgresql/${major}/bin`,
   `/usr/pgsql-${major}/bin`,
@@ -20,8 +20,9 @@ const usualPlaces = (major: number) => [
 ];
 
 /**
- * The directory with `postgres` in it. `configured`: that one or none. Whoever is root runs nothing as root, and of what
- * is only found here nothing that somebody else could have put there: it is run as the owner of the restored files.
+ * The directory that contains `postgres`. `configured` is the only directory that is considered, if given.
+ * Root runs no program as root: programs run as the owner of the restored files. Root does not use programs
+ * found by search that another user could have changed.
  * @throws HoldfastError `no_server_programs`, `other_version`, `server_owner_is_root`
  */
 export async function findPrograms(backup: StoredBackup, configured: string | undefined): Promise<string> {
@@ -49,7 +50,10 @@ export async function findPrograms(backup: StoredBackup, configured: string | un
   });
 }
 
-/** `passedOver`: for an error, what was found and is not to be trusted. `user`: see `versionOf`. */
+/**
+ * Searches for the programs. `passedOver` names programs that were found and are not safe, for an error
+ * message. `user` runs the programs, see versionOf().
+ */
 async function lookForPrograms(
   major: number,
   user: ServerUser | undefined,
@@ -68,7 +72,7 @@ async function lookForPrograms(
   return { directory: undefined, passedOver };
 }
 
-/** Where the servers that run here have their programs, as far as this user may see. */
+/** The directories of the programs of running servers, as far as this user can read /proc. */
 async function runningServers(): Promise<string[]> {
   const processes = await readdir('/proc').catch(() => []);
   const found = new Set<string>();

@@ -1,8 +1,9 @@
 /**
- * How far a drill may replay. Where WAL creates a tablespace, replay makes its directory at that very place, or takes
- * over what is there: on the host of the cluster, the cluster's own files
- * (src/backend/commands/tablespace.c: create_tablespace_directories). A backup's tablespaces are put elsewhere; those
- * created since cannot be. So all WAL is read before any is replayed, and replay ends before the first of them.
+ * Decides how much WAL a drill may replay. Replay of CREATE TABLESPACE creates a directory in the location in
+ * the WAL record, or takes over the existing files: on the host of the cluster, the files of the cluster
+ * (src/backend/commands/tablespace.c: create_tablespace_directories). A drill moves the tablespaces of the
+ * backup, but cannot move tablespaces created later. So a drill reads all WAL before the replay, and stops
+ * before the first of these records.
  */
 import { HoldfastError } from '../errors.ts';
 import { formatLsn } from '../postgres/lsn.ts';
@@ -10,26 +11,35 @@ import { greaterParameters, type RequiredParameters } from '../postgres/required
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { walAhead, type WalAheadOptions } from '../recovery/wal-events.ts';
 
+/** The WAL that a drill may replay. */
 export interface WalLimit {
   /** The last segment that may be replayed. */
   last: string;
-  /** Why no more; undefined: there was no more, or the target needs no more. */
+  /**
+   * The tablespace that limits the replay; undefined if replay goes to the target, or to the end of the WAL.
+   */
   tablespace: CreatedTablespace | undefined;
-  /** The most that a standby would need on the way; undefined: what it needed when the backup was made. */
+  /** The largest settings of the primary in the WAL; undefined if no setting has changed since the backup. */
   required: RequiredParameters | undefined;
 }
 
+/** A tablespace that was created after the start of the backup. */
 export interface CreatedTablespace {
-  /** Where it was created, one character a byte. */
+  /** Absolute path, one character per byte. */
   location: string;
   lsn: string;
 }
 
+/** How to read the WAL. */
 export interface WalLimitOptions extends WalAheadOptions {
+  /** Reports the segment that is being read. */
   onSegment: (name: string) => void;
 }
 
-/** @throws HoldfastError `tablespace_created` where the backup is not consistent without it */
+/**
+ * Reads the WAL from the start of the backup to the target.
+ * @throws HoldfastError `tablespace_created` where a tablespace was created before the backup ended
+ */
 export async function findWalLimit(options: WalLimitOptions): Promise<WalLimit> {
   const { startWal, stopWal, stopLsn, walSegmentSize } = options.choice.backup.description;
   const numberOf = (name: string) => parseSegmentName(name, walSegmentSize).number;
@@ -61,8 +71,8 @@ function createdMeanwhile({ location, lsn }: CreatedTablespace, stopLsn: string)
 }
 
 /**
- * The same restore_command, which has nothing behind the last segment: for PostgreSQL the WAL ends there. Names are
- * compared without their timeline.
+ * A restore_command that does not find any segment after `last`, so that the WAL ends there for PostgreSQL.
+ * Segment names are compared without the timeline.
  */
 export function limitedTo(last: string, restoreCommand: string): string {
   const beyond = `expr "x\${f#????????}" \\> x${last.slice(8)} > /dev/null && exit 1`;

@@ -118,7 +118,7 @@ function isElsewhere({ backup, lease }: RestoreOptions): boolean {
 
 async function giveUpLease({ lease }: RestoreOptions): Promise<void> {
   if (lease === undefined) return;
-  /** // A lease that is left behind ends after a week. */
+  // A lease that is left behind ends after a week.
   await removeLease(leaseFile(lease.clusterDirectory, lease.name)).catch(() => undefined);
 }
 
