@@ -1,22 +1,26 @@
 /**
- * The backups that are not in the repository, by who requested them. Pure.
+ * Groups the backups that are not in the repository by requester. Pure.
  *
- * Whoever has requested none for long is not counted apart: one that somebody made once would stay for ever, and with it
- * all WAL since.
+ * A requester without a recent backup gets no group of its own. Otherwise a single old backup would stay
+ * forever, together with all WAL since.
  */
 import type { ExpiryCandidate } from './expiry-candidate.ts';
 
+/** The backups of one requester. */
 export interface RequesterGroup<T> {
   requester: string;
   /** In the order in which they are given. */
   backups: T[];
 }
 
-/** Milliseconds: somebody may have one made each month. And so many windows. */
+/** Milliseconds. A requester may take one backup per month. */
 const countsFor = 32 * 86_400_000;
+/** Number of recovery windows. */
 const countsForWindows = 4;
 
-/** `newestFirst`: the newest of all says what is long ago. */
+/**
+ * Groups the backups by requester. The newest backup of all requesters decides which requesters are recent.
+ */
 export function byRequester<T extends ExpiryCandidate>(
   newestFirst: readonly T[],
   recoverSince: Date | null,
@@ -32,6 +36,7 @@ export function byRequester<T extends ExpiryCandidate>(
     .filter(({ backups }) => (backups[0]?.stoppedAt.getTime() ?? 0) >= since);
 }
 
+/** Whether Holdfast has copied the backup, so that the backup is in the repository. */
 export function isCopy({ method }: ExpiryCandidate): boolean {
   return method === 'copy';
 }

@@ -1,7 +1,12 @@
-/** The day, week and month of a moment in a time zone. */
+/**
+ * The day, week and month of a time in a time zone, for the rules keep_daily, keep_weekly and keep_monthly.
+ */
 import { HoldfastError } from '../errors.ts';
 
-/** Such as 2026-11-21. @throws HoldfastError `bad_time_zone` */
+/**
+ * The day, such as 2026-11-21.
+ * @throws HoldfastError `bad_time_zone`
+ */
 export function dayOf(moment: Date, timeZone: string): string {
   const parts = new Map(
     formatter(timeZone)
@@ -11,12 +16,18 @@ export function dayOf(moment: Date, timeZone: string): string {
   return `${parts.get('year')?.padStart(4, '0')}-${parts.get('month')}-${parts.get('day')}`;
 }
 
-/** Such as 2026-11. */
+/**
+ * The month, such as 2026-11.
+ * @throws HoldfastError `bad_time_zone`
+ */
 export function monthOf(moment: Date, timeZone: string): string {
   return dayOf(moment, timeZone).slice(0, 7);
 }
 
-/** By its Monday, such as 2026-11-16. */
+/**
+ * The Monday of the week, such as 2026-11-16.
+ * @throws HoldfastError `bad_time_zone`
+ */
 export function weekOf(moment: Date, timeZone: string): string {
   const day = new Date(`${dayOf(moment, timeZone)}T00:00:00Z`);
   day.setUTCDate(day.getUTCDate() - ((day.getUTCDay() + 6) % 7));

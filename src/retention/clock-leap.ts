@@ -1,40 +1,45 @@
 /**
- * Whether the clock may have leapt ahead, so that backups look older than they are. Pure.
+ * Detects whether the clock may have jumped ahead, which makes backups look older than the backups are. Pure.
  *
- * A clock that leaps leaves a time of which nothing is dated: no backup, no segment, no sign of life of a worker. Times
- * that were written after the leap do not prove the clock, as they were read from it. So all that is dated has to lead
- * from the last accepted time to now, or from now back for as long as the longest rule reaches, in steps that are short
- * beside the rules of the policy.
+ * A jump of the clock leaves a gap between dated events: no backup, no segment and no activity of a worker
+ * has a date in the gap. Events after the jump do not prove the clock, because their dates come from the same
+ * clock. So dated events have to lead from the last accepted time to now. Alternatively, dated events have to
+ * lead from now back to the longest period of the retention rules. The gaps between the events have to be
+ * short in comparison with the periods of the rules.
  */
 
-/** Milliseconds that clocks may differ: times of this host's, the servers' and the database's are compared. */
+/** Milliseconds by which the clocks of this host, of the servers and of the database may differ. */
 export const clocksDiffer = 600_000;
 
-/** Something that has a date. */
+/** An event that has a date. */
 export interface DatedEvidence {
+  /** A description of the event, for people. */
   at: Date;
   what: string;
 }
 
+/** What the detection works from. */
 export interface ClockQuestion {
   now: Date;
-  /** The last time that was accepted as the present; undefined: none yet. */
+  /** The last time that was accepted as the present; undefined if no time has been accepted yet. */
   accepted: DatedEvidence | undefined;
   evidence: readonly DatedEvidence[];
-  /** Milliseconds for which the rules keep what is younger. None: no rule asks the clock. */
+  /**
+   * Milliseconds: the periods of the rules that keep recent backups. Empty if no rule depends on the clock.
+   */
   windows: readonly number[];
 }
 
-/** Nothing is dated between these two. */
+/** A gap: no event has a date between these two events. */
 export interface ClockLeap {
   from: DatedEvidence;
   to: DatedEvidence;
 }
 
-/** Milliseconds: a server may be switched off over a weekend. */
+/** Milliseconds. A server may be off for a weekend. */
 const leastStep = 3 * 86_400_000;
 
-/** The latest leap that matters to the rules. */
+/** Finds the latest gap that matters to the rules; undefined if there is none. */
 export function findLeap({ now, accepted, evidence, windows }: ClockQuestion): ClockLeap | undefined {
   if (windows.length === 0) return undefined;
   const longest = Math.max(...windows);
@@ -42,7 +47,7 @@ export function findLeap({ now, accepted, evidence, windows }: ClockQuestion): C
   const backwards = evidence.filter(isLater).sort((a, b) => b.at.getTime() - a.at.getTime());
   let to: DatedEvidence = { at: now, what: 'the clock' };
   for (const from of accepted === undefined ? backwards : [...backwards, accepted]) {
-    // What is on the other side of a leap is older than every rule reaches even without it.
+    // Events before the gap are older than the longest period even if the clock has not jumped.
     if (now.getTime() - to.at.getTime() >= longest) return undefined;
     if (to.at.getTime() - from.at.getTime() > longestStep(windows)) return { from, to };
     to = from;
@@ -50,7 +55,7 @@ export function findLeap({ now, accepted, evidence, windows }: ClockQuestion): C
   return undefined;
 }
 
-/** Milliseconds. By no more than that anything may go before its time. */
+/** Milliseconds: the longest gap that is accepted. Expiry can be early by this time at most. */
 export function longestStep(windows: readonly number[]): number {
   return Math.max(leastStep, Math.min(...windows) / 4);
 }

@@ -1,11 +1,12 @@
 /**
- * Which backups go, and why each other one stays. Pure.
+ * Decides which backups expire, and why every other backup stays. Pure.
  *
- * What any rule keeps stays. The rules that count (the last ones, the tiers, the newest) count sound backups only, so
- * that one which is known to be damaged takes no sound one's place; and those in the repository once more by themselves,
- * as of all others there is nothing but their requester's word. For the same reason the others are counted once more by
- * schedule or requester: nobody's word evicts what somebody else made. Where none is sound, none goes: it may be found
- * wrong.
+ * A backup that any rule keeps stays. The rules that count backups (keep_last, the tiers, the newest backup)
+ * count sound backups only, so that a backup known to be damaged does not take the place of a sound backup.
+ * Backups in the repository are counted a second time without the other backups, because the other backups
+ * are known from their requesters only. For the same reason, the other backups are counted once more by
+ * schedule or requester: one requester cannot evict the backup of another. If no backup is sound, no backup
+ * expires, because a damage report may turn out to be wrong.
  */
 import { endsOf, newestFirst } from '../postgres/backup-order.ts';
 import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
@@ -14,33 +15,43 @@ import type { ExpiryCandidate } from './expiry-candidate.ts';
 import { isUnknown, mayLeadTo } from './unknown-histories.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
 
+/** The rules of a retention policy. null: the policy does not have the rule. */
 export interface RetentionRules {
+  /** Number of backups. */
   keepLast: number | null;
+  /** Number of days; keepWeekly and keepMonthly count weeks and months. */
   keepDaily: number | null;
   keepWeekly: number | null;
   keepMonthly: number | null;
+  /** The time zone of days, weeks and months. */
   timeZone: string;
+  /** Backups that ended later stay (keep_within). */
   keepSince: Date | null;
+  /** Recovery to any later time stays possible (recovery_window). */
   recoverSince: Date | null;
 }
 
-/** A timeline that leads to what is to be restorable. */
+/** A timeline to which recovery has to stay possible. */
 export interface ExpiryBranch {
   timeline: number;
   histories: Histories;
   systemIdentifier: string;
 }
 
+/** The decision about one backup. */
 export interface DecidedBackup<T extends ExpiryCandidate = ExpiryCandidate> {
   backup: T;
   goes: boolean;
-  /** Why it stays, or why nothing keeps it. */
+  /** Why the backup stays; or why no rule keeps the backup. */
   reasons: string[];
-  /** Recovery to any later moment may begin with it, so the WAL after it is needed, too. */
+  /**
+   * Whether recovery to any later time may begin with this backup. The WAL after such a backup is needed,
+   * too.
+   */
   rollsForward: boolean;
 }
 
-/** In the order in which they are given. */
+/** Decides about each backup. The result has the order of `backups`. */
 export function decideBackups<T extends ExpiryCandidate>(
   backups: readonly T[],
   rules: RetentionRules,
@@ -58,7 +69,8 @@ export function decideBackups<T extends ExpiryCandidate>(
   const [endOfCopy, endOfOther] = [backups.filter(isCopy), backups].map((among) =>
     endsOf(among, { histories, systemIdentifier }),
   ) as [(backup: T) => Date, (backup: T) => Date];
-  // Of what is not in the repository there is only a word: no copy's age goes by it.
+  // The end time of a copy in the repository does not depend on backups that are known from their requesters
+  // only.
   const endOf = (backup: T) => (isCopy(backup) ? endOfCopy(backup) : endOfOther(backup));
 
   const groups = byRequester(sound, rules.recoverSince);
@@ -90,7 +102,7 @@ export function decideBackups<T extends ExpiryCandidate>(
   });
 }
 
-/** They stay whatever the rules are. */
+/** The newest backups, which stay under all rules. */
 function* newestOnes<T extends ExpiryCandidate>(
   inOrder: readonly T[],
   sound: readonly T[],
@@ -106,7 +118,7 @@ function* newestOnes<T extends ExpiryCandidate>(
     yield { backup: backups[0], reason: `it is the newest of ${requester}`, rolls: copy === undefined };
 }
 
-/** Nothing is counted on that an expiry has begun with, unless there is nothing else. */
+/** Leaves out the backups whose removal an expiry has begun, unless no sound backup remains. */
 function whole<T extends ExpiryCandidate>(backups: readonly T[]): readonly T[] {
   const others = backups.filter(({ isBegun, held }) => !isBegun || held.length > 0);
   return others.some(({ isSound }) => isSound) ? others : backups;
@@ -116,11 +128,14 @@ interface Question<T> {
   groups: readonly RequesterGroup<T>[];
   rules: RetentionRules;
   branches: readonly ExpiryBranch[];
-  /** At the earliest. */
+  /** The earliest time at which the backup can have ended. */
   endOf: (backup: T) => Date;
 }
 
-/** For each branch the newest backup from which all of it can be reached, and that from which the window begins. */
+/**
+ * For each branch, the newest backup that leads to all of the timeline, and the backup with which the
+ * recovery window begins.
+ */
 function* startingPoints<T extends ExpiryCandidate>(
   sound: readonly T[],
   { groups, rules: { recoverSince }, branches, endOf }: Question<T>,
@@ -129,7 +144,7 @@ function* startingPoints<T extends ExpiryCandidate>(
     recoverSince === null ? undefined : among.find((backup) => endOf(backup) <= recoverSince);
   for (const { timeline, histories, systemIdentifier } of branches) {
     const way = spansTo(timeline, histories);
-    // On one way positions are in the order of time, whatever the clocks were.
+    // LSNs along one path are in the order of time, even if clocks were wrong.
     const onWay = sound
       .filter((backup) => backup.systemIdentifier === systemIdentifier && isOnWay(backup, way))
       .sort((a, b) => compareLsns(b, a) || b.id - a.id);
@@ -139,7 +154,7 @@ function* startingPoints<T extends ExpiryCandidate>(
     const copies = onWay.filter(isCopy);
     const leads = (among: T[]) => (recoverSince === null ? among[0] : firstOf(among)) !== undefined;
     const points = [
-      // Copies that somebody else made count, but "holdfast restore" restores those in the repository.
+      // Backups outside of the repository count here, but "holdfast restore" needs a copy in the repository.
       { newest: onWay[0], first: firstOf(onWay), mayLead: leads(onWay) ? [] : older, by: '' },
       {
         newest: copies[0],
@@ -147,7 +162,8 @@ function* startingPoints<T extends ExpiryCandidate>(
         mayLead: leads(copies) ? [] : older.filter(isCopy),
         by: '',
       },
-      // Where one of those leads there, it takes nobody's word.
+      // A backup outside of the repository is a starting point of its requester only if no copy in the
+      // repository leads to the timeline.
       ...groups.map(({ requester, backups }) => {
         const own = onWay.filter((backup) => backups.includes(backup));
         return {
@@ -208,7 +224,7 @@ function* counted<T extends ExpiryCandidate>(
   }
 }
 
-/** All, where none is sound; those in the repository, where none of them is. */
+/** All backups if no backup is sound; the copies in the repository if no copy is sound. */
 function irreplaceable<T extends ExpiryCandidate>(backups: readonly T[], sound: readonly T[]): readonly T[] {
   if (sound.length === 0) return backups;
   return sound.some(isCopy) ? [] : backups.filter(isCopy);

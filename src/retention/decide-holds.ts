@@ -1,21 +1,26 @@
 /**
- * What becomes of the holds and keeps that lie beside a backup. Pure.
+ * Decides what happens to the hold files beside a backup. Hold files store legal holds and keep flags. Pure.
  *
- * The database that placed one says when it is over: by a hold of the same moment that is released, or by a keep that
- * was taken back later. A database that does not know one was restored to a time before it, and says nothing.
+ * The control database that placed a hold decides when the hold is over: the hold is released, or the keep
+ * flag was cleared later. A control database that does not know a hold was restored to a time before the
+ * hold, and cannot end the hold.
  */
 import type { HeldRequest } from '../control/legal-holds.ts';
 import type { FoundHold, HeldBackup, StoredHold } from '../repository/stored-holds.ts';
 
+/** The changes to the hold files of one backup. */
 export interface HoldsDecided {
   write: StoredHold[];
-  /** Over. */
+  /** Hold files whose holds are over. */
   remove: FoundHold[];
-  /** This database does not know them: they hold. */
+  /** Hold files that the control database does not know. Such a hold stays valid. */
   unknown: FoundHold[];
 }
 
-/** `known`: what the database says of that very backup; undefined: nothing. */
+/**
+ * Decides about the hold files `found` of a backup. `known` is the record of the same backup in the control
+ * database; undefined if the control database does not know the backup.
+ */
 export function decideHolds(
   backup: HeldBackup,
   known: HeldRequest | undefined,
@@ -34,7 +39,7 @@ export function decideHolds(
   return { write: valid.filter((one) => !isThere(one)), remove, unknown };
 }
 
-/** Why a backup with these stays. */
+/** Why a backup with such a hold file stays. */
 export function whyUnknownHolds({ path, hold }: FoundHold): string {
   if (hold === undefined) return `"${path}" holds it, and cannot be read`;
   const what = hold.kind === 'keep' ? 'keep is set' : `it is under legal hold: ${hold.reason}`;
@@ -58,7 +63,7 @@ function isSame(a: StoredHold, b: Pick<StoredHold, 'kind' | 'reason' | 'at'>): b
 }
 
 function isOver({ kind, reason, at }: StoredHold, { keepChangedAt, holds }: HeldRequest): boolean {
-  // A keep that is set again later lies there by itself.
+  // A keep flag that was set again later has a hold file of its own.
   if (kind === 'keep') return keepChangedAt !== null && at < keepChangedAt;
   return holds.some((hold) => hold.released && hold.at === at && hold.reason === reason);
 }

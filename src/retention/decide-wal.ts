@@ -1,8 +1,8 @@
 /**
- * Which files of a WAL archive go, and why each other one stays. Pure.
+ * Decides which files of a WAL archive expire, and why every other file stays. Pure.
  *
- * A backup that stays needs the WAL from its start to its stop. One with which recovery to a later moment may begin
- * needs all that follows, too, along every timeline that is to be reached. Everything else goes.
+ * A backup that stays needs the WAL from its start to its stop. If recovery to a later time may begin with
+ * the backup, all later WAL on the way to every needed timeline stays, too. All other WAL expires.
  */
 import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
@@ -10,43 +10,47 @@ import type { ExpiryCandidate } from './expiry-candidate.ts';
 import type { DecidedBackup } from './decide-backups.ts';
 import { isUnknown, mayLeadTo } from './unknown-histories.ts';
 
-/** A backup that is being taken. */
+/** WAL that is needed from one LSN on: by a running backup, or by a restored server. */
 export interface OldestNeededWal {
   id: number;
   timeline: number;
   startLsn: bigint;
-  /** Why it needs what follows; without one, it is being taken. */
+  /** Why the WAL is needed; undefined: a backup is running. */
   reason?: string;
 }
 
+/** What the decision works from. */
 export interface WalQuestion {
-  /** As PostgreSQL knows the files: segments, .partial, .backup, .history. */
+  /** Names of the archived files: segments, .partial, .backup and .history files. */
   files: readonly string[];
   histories: Histories;
-  /** Of this system. */
+  /** Backups of this system identifier that stay. */
   staying: readonly DecidedBackup[];
   underWay: readonly OldestNeededWal[];
-  /** The timelines that are to be reached; the newest one comes last. */
+  /** The timelines to which recovery has to stay possible; the newest timeline is last. */
   timelines: readonly number[];
   /** Bytes. */
   segmentSize: number;
 }
 
+/** The decision about one file. */
 export interface DecidedWalFile {
   file: string;
   goes: boolean;
   reason: string;
 }
 
+/** A range of segments that has to stay. */
 interface Need {
   timeline: number;
+  /** Number of the first segment, see parseSegmentName(). */
   from: bigint;
-  /** Included; undefined: to the end. */
+  /** Number of the last segment, inclusive; undefined: without end. */
   to: bigint | undefined;
   reason: string;
 }
 
-/** In the order in which they are given. */
+/** Decides about each file. The result has the order of `files`. */
 export function decideWal(question: WalQuestion): DecidedWalFile[] {
   const { files, staying, segmentSize } = question;
   if (staying.length === 0)
@@ -96,7 +100,7 @@ function needsOf({ files, staying, underWay, timelines, histories, segmentSize }
       for (const begin of begins.filter((backup) => backup.timeline < timeline))
         needs.push(...onAnyWay(begin, timeline, { files, segmentSize }));
     const onWay = begins.filter((backup) => isOnWay(backup, way));
-    // The way from the first one passes all the others.
+    // The path from the first backup passes all other backups.
     const [first] = onWay.sort((a, b) => (a.startLsn < b.startLsn ? -1 : 1));
     if (first === undefined) {
       if (timeline === timelines.at(-1))
@@ -113,7 +117,8 @@ function needsOf({ files, staying, underWay, timelines, histories, segmentSize }
       needs.push({
         timeline: on,
         from: segment(begin > first.startLsn ? begin : first.startLsn),
-        // Where a timeline was left, both have that segment: the older one until the newer one is archived.
+        // Both timelines have the segment of the branch point. The segment of the older timeline is needed
+        // until the segment of the newer timeline has been archived.
         to: end === undefined ? undefined : segment(end),
         reason: `${first.reason} on timeline ${timeline}`,
       });
@@ -122,7 +127,10 @@ function needsOf({ files, staying, underWay, timelines, histories, segmentSize }
   return needs;
 }
 
-/** Where nobody knows which timelines lead to it: all from the backup's on, from where that begins. */
+/**
+ * WAL for a timeline whose history file is missing, so that its ancestors are unknown. All timelines between
+ * that of the backup and this timeline may be ancestors; their WAL stays from the start of the backup on.
+ */
 function onAnyWay(
   begin: { timeline: number; startLsn: bigint },
   to: number,
@@ -153,7 +161,10 @@ function isHistory(file: string): boolean {
   return file.endsWith('.history');
 }
 
-/** A server looks for the histories of the next timelines one after the other: the row must have no gap. */
+/**
+ * The first timeline whose history file stays. A server asks for the history files of the next timelines one
+ * after the other, so no history file after the first one may be missing.
+ */
 function firstTimeline(
   { staying, underWay }: WalQuestion,
   decided: ReadonlyMap<string, Need | undefined>,

@@ -1,16 +1,26 @@
-/** Has a configured program remove a copy that is not in the repository. It may be asked for the same one again. */
+/**
+ * Runs the configured delete_command, which removes a backup that is not in the repository. The command may
+ * run more than once for the same backup.
+ */
 import { spawn } from 'node:child_process';
 import { withoutSecrets } from '../system/program-environment.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { ListedCandidate } from './expiry-candidates.ts';
 
-/** Milliseconds after which it hangs. */
+/** Milliseconds after which the command is killed. */
 const hangsAfter = 3_600_000;
-/** Milliseconds that its output is waited for after its end: what it has left running may keep the pipes for ever. */
+/**
+ * Milliseconds to wait for output after the exit of the command. Background processes may keep the pipes open
+ * forever.
+ */
 const outputLasts = 1000;
+/** Number of characters of output in an error. */
 const mostOutput = 2000;
 
-/** @throws HoldfastError `delete_failed` with what it said */
+/**
+ * Runs the delete_command for one backup.
+ * @throws HoldfastError `delete_failed` with the output of the command
+ */
 export async function runDeleteCommand(
   [program = '', ...args]: readonly string[],
   cluster: string,
@@ -18,7 +28,7 @@ export async function runDeleteCommand(
   signal: AbortSignal,
 ): Promise<void> {
   const outcome = await new Promise<{ status: number | string | null; said: string }>((resolve, reject) => {
-    // In a group of its own, so that what it has started ends with it.
+    // In a process group of its own, so that child processes of the command can be killed, too.
     const child = spawn(program, args, {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,17 +1,18 @@
-/** Expiry as a chore: what it says of itself in SQL. */
+/** Runs an expiry that was requested in SQL, and reports the result in SQL. */
 import type { Config } from '../config/config.ts';
 import type { Connection } from '../database/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { expireCluster, type ExpiryResult } from './expire-cluster.ts';
 
-/** What it needs of a chore and of its worker. */
+/** The request. */
 export interface ExpireChore {
   cluster: string;
-  /** `dry_run`: only say what would go. */
+  /** `dry_run`: only report what would expire. */
   options: Record<string, unknown>;
 }
 
+/** The parts of the worker that an expiry uses. */
 export interface ExpireContext {
   control: { run<T>(work: (db: Connection) => Promise<T>, signal?: AbortSignal): Promise<T> };
   clusterDirectory: string;
@@ -21,6 +22,10 @@ export interface ExpireContext {
   setResult: (result: Record<string, unknown>) => void;
 }
 
+/**
+ * Runs an expiry and returns its result.
+ * @throws HoldfastError `delete_failed` where a delete_command failed, and the errors of expireCluster()
+ */
 export async function runExpiry(
   { cluster, options }: ExpireChore,
   { control, clusterDirectory, config, log, signal, setResult }: ExpireContext,

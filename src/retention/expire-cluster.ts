@@ -1,6 +1,7 @@
 /**
- * Expires what a cluster's retention policy does not keep: backups first, then the WAL that only they needed. One
- * expiry of a cluster at a time, on whatever host; one that was killed is finished by the next.
+ * Removes what the retention policy of a cluster does not keep: first backups, then WAL that only these
+ * backups needed. One expiry per cluster runs at a time, on any host. The next expiry finishes the work of a
+ * killed expiry.
  */
 import { join } from 'node:path';
 import { standing, useRepository } from '../chores/repository-use.ts';
@@ -22,31 +23,38 @@ import { gatherAgain, gatherInput, planFor, type ExpiryPlan, type RetentionInput
 import { removeOne, type ExpireOptions } from './remove-backup.ts';
 import { expiredRunsOf, type ExpiredRun } from './wal-runs.ts';
 
+/** The result of an expiry. */
 export interface ExpiryResult {
   cluster: string;
-  /** As JSON; undefined: there is none that is enabled, and nothing has been looked at. */
+  /** The policy in JSON; undefined if the cluster has no enabled policy, and nothing has been examined. */
   policy: string | undefined;
-  /** What has gone, or would go. */
+  /** Backups that have been removed; in a dry run, backups that would be removed. */
   gone: DecidedBackup<ListedCandidate>[];
   stays: DecidedBackup<ListedCandidate>[];
   wal: ExpiredRun[];
-  /** Backups that an earlier expiry had begun to remove. */
+  /** Backups whose removal an earlier expiry had begun. */
   finished: string[];
-  /** Backups with which an earlier expiry had begun, and which are held by now. */
+  /** Backups that an earlier expiry had unlisted, and that are held now. */
   relisted: Relisted[];
+  /** Bytes that have been freed. */
   bytes: number;
-  /** Copies that could not be removed. */
+  /** Errors of delete commands. */
   problems: string[];
 }
 
-/** @throws HoldfastError `locked` where another expiry is at work; whatever cannot be read, and then nothing goes */
+/**
+ * Runs an expiry of one cluster.
+ * @throws HoldfastError `locked` where another expiry is running; an error also where anything cannot be
+ * read, and then nothing is removed
+ */
 export async function expireCluster(options: ExpireOptions): Promise<ExpiryResult> {
   const { cluster, clusterDirectory, control, dryRun } = options;
   if (dryRun) return preview(options);
   const seen = await control((db) => gatherInput(db, question(options)));
   if (seen === undefined) return nothing(cluster);
   const use = { cluster, clusterDirectory, control };
-  // Where nobody has a repository, there is only a place for the lock: without owner.json, it is none.
+  // If the cluster has no repository, this directory only serves the lock. A directory without owner.json is
+  // not a repository.
   if ((await useRepository(use, `expiry of cluster ${cluster}`)) === 'unused')
     await makeDurableDirectory(clusterDirectory);
   return withLock(clusterDirectory, { shared: false, wait: 0 }, () => expireLocked(options)).catch(
@@ -80,7 +88,8 @@ async function expireLocked(options: ExpireOptions): Promise<ExpiryResult> {
   const before = await lookNow();
   if (before === undefined) return nothing(options.cluster);
   await acceptTime(before, options);
-  for (const path of before.leases.over) await removeLease(path).catch(() => undefined); // it counts for nothing
+  // A lease that is over has no effect, so a file that cannot be removed does not matter.
+  for (const path of before.leases.over) await removeLease(path).catch(() => undefined);
   const { finished, relisted, bytes: freed } = await finishEarlier(options);
   const seen = relisted.length === 0 ? before : await lookNow();
   if (seen === undefined) return { ...nothing(options.cluster), finished, relisted, bytes: freed };
@@ -113,7 +122,10 @@ async function expireLocked(options: ExpireOptions): Promise<ExpiryResult> {
   return { ...outcome(seen, plan, problems), finished, relisted, bytes };
 }
 
-/** Adds to `reading` what stays by itself, but is read at this moment while WAL after it would go. */
+/**
+ * Plans the removal of WAL. A backup that stays may be read at this moment while WAL after the backup would
+ * be removed; such backups are added to `reading`.
+ */
 async function planForWal(
   seen: RetentionInput,
   reading: Set<string>,
@@ -124,7 +136,7 @@ async function planForWal(
   const last = gone.reduce((latest, { file }) => (file.slice(8) > latest ? file.slice(8) : latest), '');
   const isFollowed = ({ stopWal }: ListedCandidate) => stopWal.slice(8) < last;
   for (const { backup } of backups.filter((one) => !one.goes && isStored(one) && isFollowed(one.backup)))
-    // A restore leaves its lease before it ends.
+    // A restore creates its lease before the restore releases the lock of the backup.
     if (
       (await isRead(seen, backup.name)) ||
       (await isLeased(seen.clusterDirectory, backup.name, seen.leases))
@@ -133,7 +145,10 @@ async function planForWal(
   return planFor(seen, reading, refused);
 }
 
-/** Each timeline's from its beginning on, so that a killed expiry leaves no hole; histories last. */
+/**
+ * Removes WAL files. Each timeline is removed from its beginning on, so that a killed expiry does not leave a
+ * gap; timeline history files are last.
+ */
 async function removeWal(
   plan: ExpiryPlan,
   { cluster, clusterDirectory }: RetentionInput,

@@ -1,7 +1,8 @@
-/** A backup as the decision about its expiry sees it. */
+/** A backup with the facts that decide about its expiry. */
 
+/** A backup that may expire. */
 export interface ExpiryCandidate {
-  /** <UTC start>-<id>, which is its name in the repository. */
+  /** The name of the backup in the repository: <UTC start>-<id>. */
   name: string;
   id: number;
   method: string;
@@ -9,20 +10,26 @@ export interface ExpiryCandidate {
   timeline: number;
   startLsn: bigint;
   stopLsn: bigint;
-  /** The first and the last segment. */
+  /** Names of the first and the last segment. */
   startWal: string;
   stopWal: string;
   stoppedAt: Date;
-  /** That time has not come yet, so it says nothing of any other one. */
+  /** Whether stoppedAt is in the future. Such a backup says nothing about the age of other backups. */
   isAhead?: boolean;
-  /** Complete, and not found damaged; of one that brings no WAL, not found without WAL in the archive, either. */
+  /**
+   * Whether the backup is complete and not known to be damaged. A backup without WAL of its own is also not
+   * sound if its WAL was not found in the archive.
+   */
   isSound: boolean;
-  /** The schedule or the role that requested it: what is not in the repository is counted by that. */
+  /**
+   * The schedule or role that requested the backup. Backups outside of the repository are counted by
+   * requester.
+   */
   requester: string;
-  /** Why it stays whatever the rules say. */
+  /** Why the backup stays under all rules; empty if nothing holds the backup. */
   held: string[];
-  /** Recovery from it may follow. */
+  /** Whether the backup is being read, so that recovery from the backup may follow. */
   isRead: boolean;
-  /** It has been taken off the lists by an expiry that did not get to its end. */
+  /** Whether an earlier expiry has unlisted the backup without completing the removal. */
   isBegun: boolean;
 }

@@ -1,4 +1,7 @@
-/** The backups of a cluster that may expire: those in the repository, and those that only their requests know of. */
+/**
+ * Collects the backups of a cluster that may expire: backups in the repository, and backups that only the
+ * control database knows.
+ */
 import type { KnownBackup } from '../control/retention-rows.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { entryName } from '../repository/label-entry.ts';
@@ -6,23 +9,27 @@ import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { clocksDiffer } from './clock-leap.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';
 
+/** The options of an expiry that concern the candidates. */
 export interface ExpiryInput {
   cluster: string;
   clusterDirectory: string;
-  /** Also those in the repository that this database knows nothing of. */
+  /** Whether backups in the repository may expire that the control database does not know. */
   unknown: boolean;
-  /** Somebody says so: nothing is held against the clock. */
+  /** Whether the operator has confirmed the clock, so that the clock is not checked. */
   clockIsRight: boolean;
-  /** Whether there is anything that removes copies which are not in the repository. */
+  /** Whether a delete_command is configured, which removes backups outside of the repository. */
   deletes: boolean;
 }
 
+/** A candidate with its request. */
 export interface ListedCandidate extends ExpiryCandidate {
-  /** null: this database does not know it. */
+  /** The ID of the request; null if the control database does not know the backup. */
   request: number | null;
   label: string;
   startedAt: Date;
+  /** stoppedAt as text. */
   stoppedText: string;
+  /** startLsn as text. */
   startText: string;
 }
 
@@ -33,9 +40,10 @@ export interface StoredCopy {
 }
 
 /**
- * Ids repeat after the control database was restored, and a clone of the server has its system identifier and its
- * LSNs: timeline, start time, and all else that the label says have to fit, too. What this database does not know
- * takes no place of what it knows.
+ * A candidate from the repository, with its request if the control database knows the backup. IDs repeat
+ * after a restore of the control database, and a clone of a server has the same system identifier and LSNs.
+ * So the timeline and all of backup_label except the name have to match, too. A backup that the control
+ * database does not know does not take the place of a known backup.
  */
 export function storedCandidate(
   { description: backup, label }: StoredCopy,
@@ -70,7 +78,9 @@ export function storedCandidate(
   };
 }
 
-/** The label's own name may be in another encoding here and there. */
+/**
+ * Whether two backup labels agree. The line LABEL is ignored, because its text may be in another encoding.
+ */
 function samePoint(a: string, b: string): boolean {
   const lines = (text: string) => text.split('\n').filter((line) => !line.startsWith('LABEL:'));
   return lines(a).join('\n').trim() === lines(b).join('\n').trim();
@@ -97,7 +107,7 @@ function described({
 
 type Elsewhere = KnownBackup & { stopLsn: string; stopWal: string; stoppedAt: Date };
 
-/** A copy that somebody else made, or a command: only its request knows of it. */
+/** Whether the backup was copied by another tool or by a command, so that only its request is known. */
 export function isElsewhere(request: KnownBackup): request is Elsewhere {
   const { method, state, stopLsn, stopWal, stoppedAt } = request;
   return (
@@ -105,6 +115,7 @@ export function isElsewhere(request: KnownBackup): request is Elsewhere {
   );
 }
 
+/** A candidate that is not in the repository. */
 export function otherCandidate(request: Elsewhere, { deletes, cluster }: ExpiryInput): ListedCandidate {
   const { id, method, isBegun, startedAt, stoppedAt } = request;
   const stays = deletes ? [] : [`no delete_command is configured for cluster ${cluster}`];
@@ -124,8 +135,9 @@ export function otherCandidate(request: Elsewhere, { deletes, cluster }: ExpiryI
 }
 
 /**
- * One that is dated in the future was made while a clock was ahead, or the clock is behind now: nobody knows how old it
- * is, so it stays, and takes no other one's place.
+ * Holds a candidate that is dated in the future. The clock was ahead when the backup was made, or the clock
+ * is behind now. The age of such a backup is unknown, so the backup stays, and does not take the place of
+ * another backup.
  */
 export function unlessAhead<T extends ExpiryCandidate>(candidate: T, now: Date): T {
   const { stoppedAt, held } = candidate;
@@ -134,7 +146,7 @@ export function unlessAhead<T extends ExpiryCandidate>(candidate: T, now: Date):
   return { ...candidate, isSound: false, isAhead: true, held: [...held, why] };
 }
 
-/** By what the control database says of its request. */
+/** Why a backup stays according to its request in the control database. */
 export function whyHeld({ keep, holds, state }: Pick<KnownBackup, 'keep' | 'holds' | 'state'>): string[] {
   return [
     ...(keep ? ['keep is set'] : []),
@@ -143,6 +155,7 @@ export function whyHeld({ keep, holds, state }: Pick<KnownBackup, 'keep' | 'hold
   ];
 }
 
+/** Whether a request in this state is still running. */
 export function isUnderWay(state: string): boolean {
   return ['running', 'done', 'archiving'].includes(state);
 }

@@ -1,6 +1,6 @@
 /**
- * What would expire now, and why everything else stays: read from the control database and the repository, decided,
- * and nothing done. Whatever cannot be read is an error, and then nothing expires.
+ * Plans an expiry: reads the control database and the repository, and decides what would expire now, and why
+ * all else stays. Changes nothing. Anything that cannot be read is an error, and then nothing expires.
  */
 import type { Connection } from '../database/connection.ts';
 import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';
@@ -35,30 +35,36 @@ import { leasedBeginnings, leaseLasts, lookAtLeases, type LeasedWal } from './le
 import { timelinesToReach } from './timelines-to-reach.ts';
 import { listAllBackups, readArchivedFiles, type ArchiveContent } from './repository-content.ts';
 
-/** What was read, in one go. */
+/** The facts that a plan is made from. */
 export interface RetentionInput {
   cluster: string;
   clusterDirectory: string;
-  /** On the database's clock. */
+  /** The present on the clock of the database. */
   now: Date;
-  /** For how long the rules keep what is younger, in milliseconds. */
+  /** Milliseconds: the periods of the rules that keep recent backups. */
   windows: number[];
   policy: RetentionPolicy;
   candidates: ListedCandidate[];
+  /** undefined: the cluster has no repository. */
   archive: ArchiveContent | undefined;
+  /** WAL that running backups and restored servers need. */
   underWay: OldestNeededWal[];
-  /** Of restored servers. */
+  /** Leases of restored servers. */
   leases: LeasedWal;
-  /** Why no WAL may go at this moment. */
+  /** Why no WAL may be removed now; undefined if WAL may be removed. */
   walMustWait: string | undefined;
 }
 
+/** What would expire, and what would stay. */
 export interface ExpiryPlan {
   backups: DecidedBackup<ListedCandidate>[];
   wal: DecidedWalFile[];
 }
 
-/** undefined: there is no policy, or none that is enabled. @throws HoldfastError for whatever cannot be read */
+/**
+ * Reads everything that a plan needs. undefined if the cluster has no enabled policy.
+ * @throws HoldfastError where anything cannot be read
+ */
 export async function gatherInput(
   db: Connection,
   question: ExpiryInput,
@@ -69,8 +75,9 @@ export async function gatherInput(
   refuseOtherClock(now);
   const windows = windowsOf(written, now);
   const policy = { ...written, recoverSince: earlier(written.recoverSince) };
-  // What is starting moves on to what is known, so it comes before that. The database comes before the repository: what
-  // is published meanwhile is no candidate, and newer than all that are.
+  // Starting backups are read first, because a starting backup may become a known backup meanwhile. The
+  // control database is read before the repository: a backup that is published in between is not a candidate,
+  // and is newer than all candidates.
   const starting = await startingBackups(db, cluster);
   const known = await knownBackups(db, cluster);
   const damaged = await damagedBackups(db, cluster);
@@ -123,7 +130,10 @@ async function withUnknownHolds(
   return { ...candidate, held: [...candidate.held, ...(await unknownHolds(clusterDirectory, backup, held))] };
 }
 
-/** What is recovered from it reads the WAL after it. */
+/**
+ * Holds the backups that leases name, because a server that recovers from such a backup reads the WAL after
+ * it.
+ */
 function withLeases(candidate: ListedCandidate, { valid }: LeasedWal): ListedCandidate {
   const reasons = valid
     .filter(({ lease }) => candidate.method === 'copy' && lease.backup === candidate.name)
@@ -132,12 +142,14 @@ function withLeases(candidate: ListedCandidate, { valid }: LeasedWal): ListedCan
   return { ...candidate, held: [...candidate.held, ...reasons], isRead: true };
 }
 
-/** The same, with what has begun since then: removing backups takes its time. */
+/**
+ * Adds the backups and leases that have begun since gatherInput(), because the removal of backups takes time.
+ */
 export async function gatherAgain(db: Connection, seen: RetentionInput): Promise<RetentionInput> {
   const { cluster, clusterDirectory, archive, now } = seen;
   const starting = await startingBackups(db, cluster);
   const known = await knownBackups(db, cluster);
-  // A restore from a copy elsewhere has none of these locked.
+  // A restore from a copy elsewhere does not lock the backup in this repository.
   const untrusted = () => Promise.resolve(false);
   const leases = await lookAtLeases(clusterDirectory, now, untrusted, seen.leases.over);
   const begun = known.filter(
@@ -149,7 +161,7 @@ export async function gatherAgain(db: Connection, seen: RetentionInput): Promise
     underWay: [
       ...seen.underWay,
       ...beginningsOf(begun, archive),
-      // Whatever backup it is of: that may have gone since.
+      // Leases of all backups count, because the expiry may have removed the backup of a lease.
       ...leasedBeginnings(leases, archive?.identity.systemIdentifier, []),
     ],
     walMustWait: leases.unknown ?? (await whyWait(clusterDirectory, starting, known)),
@@ -165,7 +177,10 @@ function beginningsOf(
     .map(({ id, timeline, startLsn }) => ({ id, timeline, startLsn: parseLsn(startLsn) }));
 }
 
-/** `reading`: the names of those that turned out to be read at this moment; `refused`: that the database keeps, and why. */
+/**
+ * Decides about all backups and WAL files. `reading` has the names of backups that are being read at this
+ * moment; `refused` has the names of backups that the control database keeps, with the reasons.
+ */
 export function planFor(
   { candidates, policy, archive, underWay, walMustWait }: RetentionInput,
   reading: ReadonlySet<string> = new Set(),
@@ -192,7 +207,7 @@ export function planFor(
   }));
   const backups = decideBackups(asFound, policy, branches);
   const staying = backups.filter(({ goes, backup }) => !goes && ours.includes(backup));
-  // What is read may be on its way to any timeline.
+  // A server that recovers from a backup may be on the way to any timeline.
   const recoverSince = ours.some(({ isRead }) => isRead) ? null : policy.recoverSince;
   const timelines = timelinesToReach({ ...known, recoverSince });
   const wal = decideWal({ files, histories, staying, underWay, timelines, segmentSize });
@@ -213,12 +228,15 @@ function refuseOtherClock(now: Date): void {
   );
 }
 
-/** What the clocks of servers and archives may be wrong by counts for the window. */
+/** Extends the recovery window by the possible error of the clocks of servers and archives. */
 function earlier(time: Date | null): Date | null {
   return time && new Date(time.getTime() - clocksDiffer);
 }
 
-/** A file system that is not mounted looks like a repository with nothing in it. */
+/**
+ * Refuses an empty repository if the control database knows backups in the repository. A file system that is
+ * not mounted looks like an empty repository.
+ */
 function refuseMissing(
   clusterDirectory: string,
   known: readonly KnownBackup[],
@@ -236,7 +254,7 @@ function refuseMissing(
   );
 }
 
-/** Where a backup begins has to be known before WAL goes that it might need. */
+/** Why the removal of WAL has to wait: the start of a backup has to be known before WAL is removed. */
 async function whyWait(
   clusterDirectory: string,
   starting: readonly number[],

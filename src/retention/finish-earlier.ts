@@ -1,7 +1,7 @@
 /**
- * What an expiry that was killed has taken off the lists: it is removed, unless something holds it by now and it is
- * whole. The control database may have been restored since then, to a time before it knew of the removal, and have
- * accepted a hold.
+ * Finishes the removal of backups that a killed expiry has unlisted. A backup that is complete and held by
+ * now is listed again: the control database may have been restored to a time before the removal, and may have
+ * accepted a hold since.
  */
 import { standing } from '../chores/repository-use.ts';
 import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';
@@ -29,19 +29,23 @@ import { finishExpiry, type ExpireOptions } from './remove-backup.ts';
 
 type Scene = Pick<ExpireOptions, 'cluster' | 'clusterDirectory' | 'control' | 'log'>;
 
+/** A backup that is listed again, and why. */
 export interface Relisted {
   backup: string;
   reasons: string[];
 }
 
+/** The result of finishEarlier() or previewEarlier(). */
 export interface EarlierExpiry {
-  /** The names of those that are gone, or would be. */
+  /** Names of backups that have been removed, or would be removed. */
   finished: string[];
-  /** Those that are back on the lists, or would be, and why. */
+  /** Backups that are listed again, or would be. */
   relisted: Relisted[];
+  /** Bytes that have been freed. */
   bytes: number;
 }
 
+/** Removes or relists the backups of a killed expiry. */
 export async function finishEarlier(scene: Scene): Promise<EarlierExpiry> {
   const done: EarlierExpiry = { finished: [], relisted: [], bytes: 0 };
   for (const one of await lookAtEarlier(scene)) {
@@ -59,7 +63,7 @@ export async function finishEarlier(scene: Scene): Promise<EarlierExpiry> {
   return done;
 }
 
-/** The same, of which nothing is done. */
+/** Reports what finishEarlier() would do. */
 export async function previewEarlier(scene: Scene): Promise<Pick<EarlierExpiry, 'finished' | 'relisted'>> {
   const found = await lookAtEarlier(scene);
   const stays = ({ reasons, isWhole }: FoundEarlier) => reasons.length > 0 && isWhole;
@@ -71,9 +75,9 @@ export async function previewEarlier(scene: Scene): Promise<Pick<EarlierExpiry, 
 
 interface FoundEarlier extends Unlisted {
   expiring: ExpiringBackup | undefined;
-  /** Its request; undefined: this database does not know it. */
+  /** The request; undefined if the control database does not know the backup. */
   known: KnownBackup | undefined;
-  /** What holds it. */
+  /** Why the backup is held; empty if nothing holds the backup. */
   reasons: string[];
 }
 
@@ -111,7 +115,10 @@ async function judged(
   return { ...unlisted, expiring, known: request, reasons };
 }
 
-/** Whoever places a hold at this moment fails, or is seen. Returns why it must not go. */
+/**
+ * Marks the backup as expiring in the control database. A hold placed at the same time either fails, or is
+ * the reason that is returned.
+ */
 async function begin({ expiring, known }: FoundEarlier, { control }: Scene): Promise<string[]> {
   if (expiring === undefined) return [];
   const refusal = await control((db) => beginExpiry(db, { ...expiring, request: known?.id ?? null }));
@@ -130,7 +137,7 @@ async function relist(
   });
 }
 
-/** Nobody can restore what is left of it. */
+/** Removes a held backup whose files are incomplete, because an incomplete backup cannot be restored. */
 async function giveUp(
   { name, expiring }: FoundEarlier,
   reasons: string[],

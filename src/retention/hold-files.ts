@@ -1,6 +1,7 @@
 /**
- * Brings the holds and keeps of the control database and those beside the backups together: what the database has is
- * written, what it has released is removed, and what it does not know, as it was restored, it is told.
+ * Synchronizes the holds in the control database with the hold files beside the backups. Holds of the control
+ * database are written, released holds are removed, and holds that a restored control database does not know
+ * are added to the control database.
  */
 import { join } from 'node:path';
 import { heldRequests, recallHold, type HeldRequest } from '../control/legal-holds.ts';
@@ -25,6 +26,7 @@ import {
 } from '../repository/stored-holds.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
 
+/** What the synchronization works on. */
 export interface HoldsOptions {
   cluster: string;
   clusterDirectory: string;
@@ -32,25 +34,29 @@ export interface HoldsOptions {
   log: Log;
 }
 
-/** Each that fails is tried again the next time; until then, what the database says counts as well. */
+/**
+ * Synchronizes the holds of all backups of a cluster. A hold that fails is tried again the next time; until
+ * then, the holds of the control database count as well.
+ */
 export async function bringHoldsTogether(options: HoldsOptions): Promise<void> {
   const { cluster, clusterDirectory, control } = options;
   const known = await control((db) => heldRequests(db, cluster));
   const here = (await namesIn(clusterDirectory)).length > 0;
   if (!here) return;
-  // A copy of the control database that nobody has put in charge speaks for no backup.
+  // A copy of the control database that no operator has confirmed must not decide about holds.
   const { confirmed } = await control(controlIdentity);
   if (!confirmed) return;
   for (const backup of await heldHere(clusterDirectory, known)) await bringTogether(backup, known, options);
 }
 
+/** A backup that may have holds. */
 export interface HeldBackups extends HeldBackup {
   id: number;
 }
 
-/** The backups in the repository, and those elsewhere that something is or is to be written of. */
+/** The backups in the repository, and the backups elsewhere that have hold files or holds. */
 async function heldHere(clusterDirectory: string, known: readonly HeldRequest[]): Promise<HeldBackups[]> {
-  // One whose description is damaged keeps what lies beside it.
+  // A backup with a damaged description keeps its hold files.
   const stored = await listBackupNames(clusterDirectory, () => undefined);
   const elsewhere = [
     ...known.filter(({ method }) => method !== 'copy').map(heldBackupOf),
@@ -103,7 +109,10 @@ async function bringTogether(
   }
 }
 
-/** An expiry that is about to remove it has looked for holds either after this, or before and then this fails. */
+/**
+ * Does the work while the backup stays in place. A concurrent expiry looks for hold files after the work; or
+ * the expiry has looked before, and the work fails.
+ */
 function whileStaying(
   backup: HeldBackups,
   clusterDirectory: string,
@@ -113,7 +122,7 @@ function whileStaying(
   return withReaderLock(metaDirectory(join(backupsDirectory(clusterDirectory), backup.name)), work);
 }
 
-/** Why a backup stays by what lies beside it, where the database does not say the same. */
+/** Why a backup stays according to hold files that the control database does not know. */
 export async function unknownHolds(
   clusterDirectory: string,
   backup: HeldBackups,
@@ -123,7 +132,7 @@ export async function unknownHolds(
   return decideHolds(backup, heldRequestOf(backup, known), found).unknown.map(whyUnknownHolds);
 }
 
-/** What a database says of that very backup. */
+/** The record of the same backup in the control database; undefined if there is none. */
 export function heldRequestOf(
   backup: Omit<HeldBackups, 'name' | 'method'>,
   known: readonly HeldRequest[],

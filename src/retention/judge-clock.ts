@@ -1,6 +1,6 @@
 /**
- * "Now" is held against what is dated before anything expires: the clock may be ahead. What an expiry or a worker has
- * found to be the present is noted beside the backups (clock.json), and the next one goes on from there.
+ * Checks the clock against dated events before anything expires, because the clock may be ahead. An accepted
+ * time is stored in clock.json beside the backups, and is the starting point of the next check.
  */
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -16,25 +16,30 @@ import { clocksDiffer, findLeap, longestStep, type DatedEvidence, type ClockLeap
 
 const day = 86_400_000;
 
+/** What a check works from. */
 export interface ClockToJudge {
   cluster: string;
   clusterDirectory: string;
-  /** On the database's clock. */
+  /** The present on the clock of the database. */
   now: Date;
-  /** Milliseconds for which rules keep what is younger. */
+  /** Milliseconds: the periods of the rules that keep recent backups. */
   windows: readonly number[];
-  /** The backups in the repository. */
+  /** The end times of the backups in the repository. */
   stored: readonly DatedEvidence[];
+  /** undefined: the cluster has no repository. */
   archive: { files: readonly string[] } | undefined;
 }
 
-/** Milliseconds for which the rules keep what is younger; none: they only count. */
+/** Milliseconds: the periods of the rules that keep recent backups. Empty if the rules only count backups. */
 export function windowsOf({ keepSince, recoverSince }: RetentionPolicy, now: Date): number[] {
   const since = [keepSince, recoverSince].filter((time) => time !== null);
   return since.map((time) => now.getTime() - time.getTime());
 }
 
-/** @throws HoldfastError `clock_ahead` */
+/**
+ * Refuses to continue if the clock may be ahead.
+ * @throws HoldfastError `clock_ahead`
+ */
 export async function refuseLeap(db: Connection, clock: ClockToJudge): Promise<void> {
   const leap = await leapOf(db, clock);
   if (leap === undefined) return;
@@ -54,8 +59,8 @@ export async function refuseLeap(db: Connection, clock: ClockToJudge): Promise<v
 type Moment = Pick<ClockToJudge, 'clusterDirectory' | 'now'>;
 
 /**
- * The last time that was accepted. `ignored`: it has not come yet, so it was accepted while the clock was ahead, and would
- * have each leap up to it believed.
+ * The last accepted time. `ignored` is an accepted time in the future: the clock was ahead when the time was
+ * accepted. Such a time must not be used, because any jump of the clock up to this time would be accepted.
  */
 async function lastAccepted({ clusterDirectory, now }: Moment): Promise<{ time?: Date; ignored?: Date }> {
   const time = await readAcceptedTime(clusterDirectory);
@@ -67,6 +72,7 @@ function saidOfIgnored(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z, which was accepted as the present before, is in the future and counts for nothing`;
 }
 
+/** Finds a gap between dated events that matters to the rules; undefined if there is none. */
 export async function leapOf(db: Connection, clock: ClockToJudge): Promise<ClockLeap | undefined> {
   const { clusterDirectory, now, windows, stored, archive } = clock;
   if (windows.length === 0) return undefined;
@@ -90,14 +96,18 @@ async function datedSegments(clusterDirectory: string, files: readonly string[])
   return dated;
 }
 
-/** After an expiry's look. Where that cannot be written, as on a full disk, expiry goes on, and makes room. */
+/**
+ * Stores the present as accepted, after an expiry has checked the clock. An error, such as on a full disk, is
+ * only logged, so that the expiry can free space.
+ */
 export async function acceptTime(
   { clusterDirectory, now, windows }: Pick<ClockToJudge, 'clusterDirectory' | 'now' | 'windows'>,
   { cluster, clockIsRight, log }: { cluster: string; clockIsRight: boolean; log: Log },
 ): Promise<void> {
-  // A rule that hardly looks back proves nothing of the clock.
+  // A rule with a short period proves nothing about the clock.
   if (!clockIsRight && Math.max(0, ...windows) < day) return;
-  const { ignored } = await lastAccepted({ clusterDirectory, now }).catch(() => ({ ignored: undefined })); // it may make no sense
+  // clock.json may be damaged; the next write replaces the file.
+  const { ignored } = await lastAccepted({ clusterDirectory, now }).catch(() => ({ ignored: undefined }));
   if (ignored !== undefined) log.warning(`the clock was ahead: ${saidOfIgnored(ignored)}`, { cluster });
   await writeAcceptedTime(clusterDirectory, now).catch((error: unknown) =>
     log.warning('cannot note what time it is', { cluster, reason: messageOf(error) }),
@@ -108,7 +118,11 @@ export async function acceptTime(
 const notedEvery = 3_600_000;
 const workersWindow = 7 * day;
 
-/** A worker that lives through quiet times notes them, so that an idle cluster is not taken for a leap of the clock. */
+/**
+ * Stores the present as accepted while a worker is running, so that an idle cluster does not look like a jump
+ * of the clock.
+ * @throws HoldfastError `clock_ahead`
+ */
 export async function followClock(options: {
   cluster: string;
   clusterDirectory: string;

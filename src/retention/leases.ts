@@ -1,4 +1,4 @@
-/** The leases of restored servers that may still read WAL, as expiry sees them. */
+/** Examines the leases of restored servers, which may still read WAL. */
 import { stat } from 'node:fs/promises';
 import { parseLsn } from '../postgres/lsn.ts';
 import { hasRecovered, readLeases, type FoundLease, type Lease } from '../repository/lease.ts';
@@ -8,18 +8,22 @@ import type { OldestNeededWal } from './decide-wal.ts';
 /** Milliseconds without a renewal after which a lease is over. */
 export const leaseLasts = 7 * 86_400_000;
 
+/** The leases of a cluster. */
 export interface LeasedWal {
+  /** Leases that are valid, with the reason why WAL stays. */
   valid: { lease: Lease; reason: string }[];
-  /** Of those that are over. */
+  /** Paths of leases that are over. */
   over: string[];
-  /** Why no WAL may go. */
+  /** Why no WAL may be removed; undefined if all leases can be read. */
   unknown: string | undefined;
 }
 
 /**
- * Leases have the time of the repository's file system, whose clock may be behind ours: on it, it was at least as late
- * as owner.json says, which every expiry and every minute of a worker writes. `trusted`: whether the clock says how old
- * they are; otherwise none is over by its age. `except`: those that are over already.
+ * Examines all leases of a cluster. The time of a renewal is from the clock of the repository's file system,
+ * which may be behind the clock of this host. The modification time of owner.json is a lower bound for the
+ * file system's clock, because every expiry and, each minute, every worker writes owner.json. `trusted`
+ * returns whether the clock is reliable; if not, no lease is over because of its age. `except` has the paths
+ * of leases that are known to be over.
  */
 export async function lookAtLeases(
   clusterDirectory: string,
@@ -42,7 +46,9 @@ export async function lookAtLeases(
   return leases;
 }
 
-/** At this moment. `over`: leases that are known to be over. */
+/**
+ * Whether a lease names the backup at this moment. `over` has the paths of leases that are known to be over.
+ */
 export async function isLeased(
   clusterDirectory: string,
   backup: string,
@@ -63,7 +69,7 @@ function ageOf(milliseconds: number): string {
   return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / (24 * 60))} d`;
 }
 
-/** Of backups that are not there any more: their servers need the WAL all the same. */
+/** The WAL that the leases of removed backups need: their servers still read the WAL. */
 export function leasedBeginnings(
   { valid }: LeasedWal,
   systemIdentifier: string | undefined,

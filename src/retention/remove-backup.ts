@@ -1,6 +1,6 @@
 /**
- * Removes one backup: noted in the control database first, then off every list for good, then its files. What a killed
- * expiry has left is finished by the next (finish-earlier.ts).
+ * Removes one backup: first a record in the control database, then the removal from all lists, then the
+ * files. The next expiry finishes the work of a killed expiry (finish-earlier.ts).
  */
 import { join } from 'node:path';
 import { standing } from '../chores/repository-use.ts';
@@ -19,28 +19,39 @@ import { runDeleteCommand } from './delete-command.ts';
 import type { ListedCandidate } from './expiry-candidates.ts';
 import type { RetentionInput } from './expiry-plan.ts';
 
+/** The options of an expiry. */
 export interface ExpireOptions {
   cluster: string;
   clusterDirectory: string;
   control: <T>(work: (db: Connection) => Promise<T>) => Promise<T>;
-  /** Only say what would go. */
+  /** Only report what would expire. */
   dryRun: boolean;
-  /** Also what is in the repository and this database knows nothing of. */
+  /** Whether backups in the repository may expire that the control database does not know. */
   unknown: boolean;
-  /** Somebody says so. */
+  /** Whether the operator has confirmed the clock. */
   clockIsRight: boolean;
+  /**
+   * The program and arguments that remove a backup outside of the repository; undefined if none is
+   * configured.
+   */
   deleteCommand: readonly string[] | undefined;
   log: Log;
   signal: AbortSignal;
 }
 
-/** read: somebody is at it. refused: the database keeps it, or the delete command failed. */
+/**
+ * The result for one backup. `read`: the backup is being read. `refused`: the control database keeps the
+ * backup, the backup is held, or the delete_command failed (`failed`).
+ */
 export type RemovalResult =
   | { state: 'gone'; bytes: number }
   | { state: 'read' }
   | { state: 'refused'; reason: string; failed: boolean };
 
-/** @throws HoldfastError where another control database has taken the repository over meanwhile */
+/**
+ * Removes one backup.
+ * @throws HoldfastError where another control database has taken the repository over meanwhile
+ */
 export async function removeOne(
   decided: DecidedBackup<ListedCandidate>,
   seen: RetentionInput,
@@ -76,20 +87,25 @@ async function removeStored(
   return { state: 'gone', bytes: await finishExpiry(expiring, options) };
 }
 
-/** Whoever places a hold now, in whatever database, has to wait for us; what is over has been removed before. */
+/**
+ * Why the backup has to stay after all; undefined if nothing holds the backup. The lock of the backup keeps
+ * other control databases from placing a hold now; hold files of released holds have been removed before.
+ */
 async function heldMeanwhile(
   expiring: ExpiringBackup,
   { clusterDirectory, leases }: RetentionInput,
 ): Promise<string | undefined> {
   const [first] = await storedHolds(clusterDirectory, { ...expiring, name: expiring.backup });
   if (first !== undefined) return whyUnknownHolds(first);
-  // A restore that has ended since then has left it while it had the backup's lock.
+  // A restore that has ended meanwhile created its lease while the restore had the lock of the backup.
   return (await isLeased(clusterDirectory, expiring.backup, leases))
     ? 'it has just been restored'
     : undefined;
 }
 
-/** Of one that is off the lists, and noted. */
+/**
+ * Removes the files of a backup that has been recorded and unlisted. Returns the bytes that have been freed.
+ */
 export async function finishExpiry(
   expiring: ExpiringBackup,
   { control, clusterDirectory }: Pick<ExpireOptions, 'control' | 'clusterDirectory'>,

@@ -1,4 +1,7 @@
-/** What is in a cluster's repository. Whatever cannot be read is an error, and then nothing expires. */
+/**
+ * Reads the content of the repository of a cluster. Anything that cannot be read is an error, and then
+ * nothing expires.
+ */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -16,15 +19,20 @@ import { isUnreadable } from '../repository/repository-errors.ts';
 import { archivedFiles, archivedPath } from '../repository/wal-archive.ts';
 import type { StoredCopy } from './expiry-candidates.ts';
 
+/** The WAL archive of a cluster. */
 export interface ArchiveContent {
   identity: ClusterIdentity;
   files: string[];
   histories: Map<number, Ancestor[]>;
-  /** When a timeline's newest file was archived, where there are several. */
+  /** When the newest file of each timeline was archived; empty if the archive has one timeline only. */
   archivedAt: Map<number, Date>;
 }
 
-/** @throws HoldfastError where the description of any of them cannot be read */
+/**
+ * Lists all backups in the repository.
+ * @throws HoldfastError `repository_unreadable` where the description of a backup is missing or cannot be
+ * read
+ */
 export async function listAllBackups(clusterDirectory: string): Promise<StoredCopy[]> {
   const parent = backupsDirectory(clusterDirectory);
   const names = new Set(await namesIn(parent));
@@ -49,6 +57,11 @@ export async function listAllBackups(clusterDirectory: string): Promise<StoredCo
   }
 }
 
+/**
+ * Reads the names and times of the archived files; undefined if the directory is not a repository of a
+ * cluster.
+ * @throws HoldfastError `repository_unreadable`
+ */
 export async function readArchivedFiles(clusterDirectory: string): Promise<ArchiveContent | undefined> {
   const identity = await readIdentity(clusterDirectory);
   if (identity === undefined) return undefined;

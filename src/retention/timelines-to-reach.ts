@@ -1,23 +1,27 @@
-/** The timelines to which recovery is to be possible. Pure. */
+/** Decides to which timelines recovery has to stay possible. Pure. */
 import { newestFirst } from '../postgres/backup-order.ts';
 import type { Histories } from '../postgres/timeline-history.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';
 import type { OldestNeededWal } from './decide-wal.ts';
 
+/** What the decision works from. */
 export interface KnownHistories {
-  /** Of the archive. */
+  /** Names of the archived files. */
   files: readonly string[];
   histories: Histories;
-  /** When a timeline's newest file was archived. */
+  /** When the newest file of each timeline was archived. */
   archivedAt: ReadonlyMap<number, Date>;
-  /** Of one system. */
+  /** Backups of one system identifier. */
   backups: readonly ExpiryCandidate[];
   underWay: readonly OldestNeededWal[];
-  /** null: all that there are. */
+  /** The start of the recovery window; null: all timelines are needed. */
   recoverSince: Date | null;
 }
 
-/** In order: those that were written to since then, and those that may still be. */
+/**
+ * The needed timelines in ascending order: timelines that were written to in the recovery window, and
+ * timelines that may still be written to.
+ */
 export function timelinesToReach({
   files,
   histories,

@@ -1,20 +1,24 @@
-/** The files of an archive put together: those that follow each other, with the same fate for the same reason. Pure. */
+/** Combines decisions about consecutive WAL files that have the same result for the same reason. Pure. */
 import type { DecidedWalFile } from './decide-wal.ts';
 
+/** A run of consecutive files with the same decision. */
 export interface ExpiredRun {
   goes: boolean;
   reason: string;
   timeline: number;
-  /** The first and the last segment. */
+  /** Names of the first and the last segment. */
   startWal: string;
   endWal: string;
-  /** Segments, and what is beside them: the history files of backups, partial segments. */
+  /** Number of files: segments, backup history files and partial segments. */
   files: number;
-  /** Of those, the segments themselves. */
+  /** Number of segments. */
   segments: number;
 }
 
-/** Without the timeline histories. Where a segment is missing, the run goes on: nothing that stays lies in between. */
+/**
+ * Combines the decisions, without timeline history files. A missing segment does not end a run, because no
+ * file with another decision is in between.
+ */
 export function expiredRunsOf(files: readonly DecidedWalFile[]): ExpiredRun[] {
   const runs: ExpiredRun[] = [];
   for (const { file, goes, reason } of files) {
