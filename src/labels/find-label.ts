@@ -1,4 +1,6 @@
-/** Finds a backup's label: in the control database, or without it in the label directory or the repository. */
+/**
+ * Finds the backup label of a backup: in the control database, in the label directory, or in the repository.
+ */
 import { basename } from 'node:path';
 import { storedLabel, withControl, type StoredLabel } from '../control/control-client.ts';
 import type { ConnectOptions } from '../database/connection.ts';
@@ -9,19 +11,24 @@ import type { BackupDescription } from '../repository/label-entry.ts';
 import { withReaderLock } from '../system/file-lock.ts';
 import type { LabelledBackup } from './labelled-backup.ts';
 
+/** Where to look for a label. */
 export interface LabelSources {
-  /** undefined: the database is not asked. */
+  /** undefined: the control database is not used. */
   control: ConnectOptions | undefined;
-  /** The label directory; undefined: it is not asked. */
+  /** The label directory; undefined: no label directory is used. */
   labels: string | undefined;
-  /** undefined: it is not asked. */
+  /** undefined: no repository is used. */
   repository?: string | undefined;
-  /** To tell apart the entries that have the same id. */
+  /** The cluster, to distinguish entries with the same ID; undefined: any cluster. */
   cluster: string | undefined;
+  /** Whether the newest of several entries with the same ID is taken. */
   latest: boolean;
 }
 
-/** @throws HoldfastError `label_not_found`, `label_ambiguous` */
+/**
+ * Finds the label of the backup with this ID.
+ * @throws HoldfastError `label_not_found`, `label_ambiguous`
+ */
 export async function findLabel(id: number, where: LabelSources): Promise<LabelledBackup> {
   let reason = 'the database was not asked';
   if (where.control !== undefined) {
@@ -51,7 +58,10 @@ export async function findLabel(id: number, where: LabelSources): Promise<Labell
   return labelIn(newest);
 }
 
-/** A backup that the worker has copied itself is in the repository as well: it counts once. */
+/**
+ * All entries with this ID. A backup that the worker has copied is in the label directory and in the
+ * repository, and counts once.
+ */
 async function findAll(id: number, { labels, repository, cluster }: LabelSources): Promise<string[]> {
   const inLabels = labels === undefined ? [] : await findEntries(labels, id, cluster);
   const known = new Set(inLabels.map((entry) => entry.split('/').slice(-2).join('/')));
@@ -68,7 +78,10 @@ function whoHasNone({ labels, repository }: LabelSources): string {
   return places.length === 1 ? `${places[0]} has no entry` : `neither ${places.join(' nor ')} has an entry`;
 }
 
-/** What an entry of a label directory holds, or what is beside a backup of a repository, wherever it is now. */
+/**
+ * Reads a label from a directory: from an entry of a label directory, or from a backup in a repository. The
+ * directory may have been moved.
+ */
 export async function labelIn(directory: string): Promise<LabelledBackup> {
   const entry = (await entryOfBackup(directory)) ?? directory;
   const read = () => readEntry(entry);
@@ -76,7 +89,7 @@ export async function labelIn(directory: string): Promise<LabelledBackup> {
   return { ...found, state: undefined, source: entry };
 }
 
-/** The backup, or why the database has nothing to offer. */
+/** The backup; or the reason why the control database does not have the label. */
 async function askControl(id: number, control: ConnectOptions): Promise<LabelledBackup | string> {
   let row: StoredLabel | undefined;
   try {

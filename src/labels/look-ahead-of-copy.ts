@@ -1,4 +1,7 @@
-/** What recovery is going to meet in a copy that others made, as far as its WAL can be seen from here. */
+/**
+ * Examines the WAL that recovery of a copy made by another tool is going to replay, as far as the WAL is
+ * available.
+ */
 import { join } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
@@ -12,19 +15,26 @@ import type { RecoveryTarget } from '../recovery/recovery-target.ts';
 import { archiveIn, walOfCopy, type WalEventSource } from '../recovery/wal-events.ts';
 import type { ArchiveContents } from '../recovery/wal-path.ts';
 
+/** The copy whose WAL is examined. */
 export interface CopyAhead {
   backup: LabelledBackup;
-  /** The copy's data directory. */
+  /** The data directory of the copy. */
   directory: string;
   /** Bytes. */
   walSegmentSize: number;
-  /** Of the cluster, in a repository that may have its WAL; undefined: the copy's own pg_wal is all there is. */
+  /**
+   * The directory of the cluster in a repository that may have the WAL; undefined: only pg_wal of the copy is
+   * examined.
+   */
   clusterDirectory: string | undefined;
-  /** Where recovery is told to end, just before it; undefined: nothing is known of that. */
+  /** Recovery ends just before this LSN; undefined: the recovery target is not known. */
   stopBefore: bigint | undefined;
 }
 
-/** @throws HoldfastError `tablespace_created`, `archive_damaged` */
+/**
+ * Examines the WAL from the start of the backup on.
+ * @throws HoldfastError `tablespace_created`, `archive_damaged`
+ */
 export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> {
   const { backup, directory, walSegmentSize, stopBefore } = ahead;
   const { description, tablespaceMap } = backup;
@@ -44,7 +54,8 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> 
     ],
   });
   return judged(events, {
-    // The map leads recovery there in any case: a copy of the files is to be there.
+    // tablespace_map leads recovery to this location anyway, and the operator has to place a copy of the
+    // tablespace there.
     isOwn: ({ location }) => places.has(location),
     judging: {
       backup: description,
@@ -55,7 +66,7 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> 
   });
 }
 
-/** undefined: there is none of this system. */
+/** The WAL archive; undefined if the repository has no archive of this system identifier and segment size. */
 async function archiveOf({
   backup,
   walSegmentSize,

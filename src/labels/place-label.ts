@@ -1,6 +1,7 @@
 /**
- * Puts a backup's label and map into a data directory that somebody else's copy restored, once they are known to
- * belong together. Without the label PostgreSQL would recover such a copy wrongly and not notice.
+ * Writes backup_label and tablespace_map into a data directory that another tool has copied, after a check
+ * that the files belong to the copy. Without backup_label, PostgreSQL would silently recover such a copy to a
+ * wrong state.
  */
 import { access, readFile, rm, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
@@ -19,27 +20,44 @@ import { targetSettings } from '../recovery/recovery-settings.ts';
 import { serverLock } from '../postgres/postmaster.ts';
 import { refuseOthers, writeLabelFiles, type Ownership } from './write-label.ts';
 
+/** The result of placeLabel(). */
 export interface PlacedLabel {
-  /** The files that are in place now. */
+  /** Paths of the files that are in place now. */
   files: string[];
-  /** A postmaster.pid that came along with the copy, and is removed. */
+  /**
+   * The path of a stale postmaster.pid that was in the copy and has been removed; undefined if there was
+   * none.
+   */
   removed: string | undefined;
-  /** Where recovery is going to look for the tablespaces: copies of them have to be there by then. */
+  /**
+   * The locations where recovery expects the tablespaces. Copies of the tablespaces have to be in these
+   * locations before the start of the server.
+   */
   tablespaces: { oid: string; location: string; exists: boolean }[];
-  /** Those that recovery is going to create; one character a byte. */
+  /** Tablespaces that recovery is going to create. */
   created: Creation[];
-  /** How far the WAL has been looked through for those; undefined: up to where recovery ends. */
+  /**
+   * The last WAL segment that has been examined for created tablespaces; undefined if all WAL up to the
+   * recovery target has been examined.
+   */
   lookedTo: string | undefined;
 }
 
+/** Options of placeLabel(). */
 export interface PlaceOptions {
-  /** Of the cluster, in a repository that may have its WAL. */
+  /**
+   * The directory of the cluster in a repository that may have the WAL; undefined: only pg_wal of the copy is
+   * examined.
+   */
   clusterDirectory?: string | undefined;
-  /** Where recovery is to end, just before it. */
+  /** Recovery ends just before this LSN; undefined: the configuration of the copy decides. */
   stopBefore?: bigint | undefined;
 }
 
-/** @throws HoldfastError, and then nothing has been changed */
+/**
+ * Checks the copy, and writes the label files. All checks come before the first change.
+ * @throws HoldfastError
+ */
 export async function placeLabel(
   backup: LabelledBackup,
   dataDirectory: string,
@@ -67,7 +85,10 @@ export async function placeLabel(
   return { files, removed, tablespaces, created, lookedTo: toTarget ? undefined : lookedTo };
 }
 
-/** Recovery ends there, whatever the copy's own configuration says of targets. */
+/**
+ * Sets a recovery target in postgresql.auto.conf, which overrides the targets in the configuration of the
+ * copy.
+ */
 async function setStop(directory: string, lsn: bigint, { mode, owner }: Ownership): Promise<void> {
   const settings = targetSettings({
     target: { kind: 'lsn', lsn, exclusive: true },
@@ -166,7 +187,10 @@ async function lookAtTablespaces({
   );
 }
 
-/** As PostgreSQL's own files there: the directory's owner, and readable by its group where the directory is. */
+/**
+ * Owner and mode for the new files: the owner of the directory, and group access if the directory has group
+ * access.
+ */
 function ownershipIn(dataDirectory: string, { uid, gid, mode }: Stats): Ownership {
   const us = process.getuid?.();
   if (us !== undefined && us !== 0 && us !== uid) {

@@ -1,4 +1,7 @@
-/** Puts backup_label and tablespace_map into a directory: byte for byte, durably, and never over other ones. */
+/**
+ * Writes backup_label and tablespace_map into a directory: byte for byte, durably, and without replacing
+ * different files.
+ */
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -6,15 +9,20 @@ import { temporaryName } from '../system/temporary-files.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import type { LabelEntry } from '../repository/label-entry.ts';
 
+/** The content of backup_label and tablespace_map. */
 export type LabelFiles = Pick<LabelEntry, 'label' | 'tablespaceMap'>;
 
+/** Mode and owner of the new files. */
 export interface Ownership {
   mode: number;
-  /** undefined: ourselves. */
+  /** undefined: the user of this process. */
   owner: { uid: number; gid: number } | undefined;
 }
 
-/** The directory itself, but not its parents: a mistyped path is not made true. */
+/**
+ * Creates the directory, but not missing parents, because a missing parent may be a typing error.
+ * @throws HoldfastError where the directory cannot be created
+ */
 export async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') return;
@@ -24,7 +32,10 @@ export async function makeDirectory(path: string): Promise<void> {
   });
 }
 
-/** Returns the paths; identical files that are there already are left alone. */
+/**
+ * Writes the files and returns their paths. Identical files that already exist are not touched.
+ * @throws HoldfastError `other_label_present`
+ */
 export async function writeLabelFiles(
   directory: string,
   files: LabelFiles,
@@ -32,7 +43,8 @@ export async function writeLabelFiles(
 ): Promise<string[]> {
   await refuseOthers(directory, files);
   const paths = [join(directory, 'backup_label')];
-  // The map first: without it a label would send recovery into the wrong tablespaces.
+  // tablespace_map comes first: with backup_label alone, recovery would use the wrong locations of
+  // tablespaces.
   if (files.tablespaceMap !== null) {
     const map = join(directory, 'tablespace_map');
     paths.push(map);
@@ -43,7 +55,10 @@ export async function writeLabelFiles(
   return paths;
 }
 
-/** @throws HoldfastError `other_label_present` */
+/**
+ * Refuses a directory that has different label files.
+ * @throws HoldfastError `other_label_present`
+ */
 export async function refuseOthers(directory: string, files: LabelFiles): Promise<void> {
   for (const [name, wanted] of [
     ['backup_label', files.label],
@@ -75,10 +90,13 @@ function otherLabel(path: string, how: string): HoldfastError {
   });
 }
 
-/** The whole file or none, also after a crash: written under another name first, then linked to its own. */
+/**
+ * Writes a complete file, or no file, even in a crash: the file is written under a temporary name, and then
+ * linked to its name.
+ */
 async function writeOnce(path: string, bytes: Buffer, { mode, owner }: Ownership): Promise<void> {
   if ((await contentOf(path))?.equals(bytes) === true) return;
-  // PostgreSQL's tools pass over such a name, should this process be killed.
+  // PostgreSQL's tools skip this temporary name, should this process be killed.
   const temporary = join(dirname(path), temporaryName(`pgsql_tmp.${basename(path)}`));
   try {
     const file = await open(temporary, 'wx', mode);
@@ -99,7 +117,10 @@ async function writeOnce(path: string, bytes: Buffer, { mode, owner }: Ownership
   }
 }
 
-/** Unlike rename, link never replaces a file; where the file system has no links, rename has to do. */
+/**
+ * Gives a file its name. In contrast to rename, link never replaces a file; rename is used if the file system
+ * does not support links.
+ */
 async function linkTo(from: string, to: string): Promise<void> {
   try {
     await link(from, to);

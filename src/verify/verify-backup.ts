@@ -1,6 +1,7 @@
 /**
- * Verifies a backup in the repository: every frame, every file against the manifest, what describes it against each
- * other, and every WAL segment that it needs. Whatever is wrong is listed; nothing is written.
+ * Verifies a backup in the repository: every frame, every file against backup_manifest, the descriptions of
+ * the backup against each other, and every WAL segment that the backup needs. Reports all problems, and
+ * writes nothing.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,28 +13,37 @@ import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from '.
 import { verifyWal } from './verify-wal.ts';
 import { wrongFiles } from '../recovery/backup-consistency.ts';
 
+/** What is verified. */
 export interface VerifyOptions {
   backup: StoredBackup;
   clusterDirectory: string;
+  /** Number of extraction threads. */
   jobs: number;
+  /** Reports the number of bytes done and expected. */
   onProgress: (done: number, expected: number) => void;
 }
 
+/** The result of a verification. */
 export interface Verification {
   startedAt: Date;
   finishedAt: Date;
-  /** None: it can be restored. */
+  /** Empty if the backup can be restored. */
   problems: string[];
-  /** Those that were whole. */
+  /** Number of intact files. */
   files: number;
+  /** Bytes of file content that have been verified. */
   bytes: number;
-  /** WAL segments that were looked at. */
+  /** Number of WAL segment files that have been verified. */
   segments: number;
 }
 
+/** Files whose content is kept in memory during extraction. */
 const kept = ['PG_VERSION', 'global/pg_control', 'backup_label', 'tablespace_map'];
 
-/** @throws HoldfastError where the repository cannot be read: that says nothing about the backup */
+/**
+ * Verifies one backup. Problems of the backup are a part of the result.
+ * @throws HoldfastError where the repository cannot be read; the state of the backup is then unknown
+ */
 export async function verifyBackup(options: VerifyOptions): Promise<Verification> {
   return withReaderLock(options.backup.meta, () => verifyLocked(options));
 }
@@ -69,7 +79,10 @@ async function verifyLocked(options: VerifyOptions): Promise<Verification> {
   return { ...found, segments, finishedAt: new Date() };
 }
 
-/** The files are what was copied, and what was copied is damaged. */
+/**
+ * The problem of a page that was already damaged on the server. The backup contains exactly these damaged
+ * bytes.
+ */
 function damagedWhenCopied({ file, block }: RepositoryBackup['damagedPages'][number]): string {
   return `block ${block} of "${file}" was damaged when it was copied`;
 }
@@ -84,7 +97,10 @@ async function orProblem<T>(problems: string[], reading: Promise<T>): Promise<T 
   }
 }
 
-/** Label and map are beside the backup, too, where they can be had without the tar. */
+/**
+ * Compares backup_label and tablespace_map in the backup with the copies beside the backup, which are
+ * available without extraction.
+ */
 async function copiesThatDiffer(
   { kept: files }: ExtractionOutcome,
   { meta }: StoredBackup,

@@ -1,4 +1,4 @@
-/** The chore that verifies a backup of the repository: the one that was named, or the newest; with the option all, all. */
+/** Verifies backups on request: the named backup, the newest backup, or all backups with the option `all`. */
 import { basename } from 'node:path';
 import type { Chore, ChoreContext } from '../chores/chore.ts';
 import { recordVerification } from '../control/verification-records.ts';
@@ -16,10 +16,13 @@ interface Verified {
   segments: number;
 }
 
-/** How many problems of a backup the row has; backup_verification has more. */
+/** Number of problems of a backup in the result of the request; backup_verification has all problems. */
 const problemsShown = 10;
 
-/** @throws HoldfastError `backup_damaged`, `no_such_backup` */
+/**
+ * Verifies the requested backups, and returns the results.
+ * @throws HoldfastError `backup_damaged`, `no_such_backup`
+ */
 export async function runVerifyChore(chore: Chore, context: ChoreContext): Promise<Record<string, unknown>> {
   const { backups, damaged } = await chosen(chore, context.clusterDirectory);
   const verified: Verified[] = damaged.map(({ name, problem }) => ({

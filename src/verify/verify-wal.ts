@@ -1,4 +1,7 @@
-/** Verifies the WAL segments that a backup needs: each of them, and that they lead to each other. */
+/**
+ * Verifies the WAL segments that a backup needs: each segment, and that each segment continues the segment
+ * before.
+ */
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../errors.ts';
@@ -20,7 +23,11 @@ import { shellWord } from '../recovery/recovery-commands.ts';
 import { refuseUnreadable, type StoredBackup } from '../repository/catalog.ts';
 import type { ArchiveContents } from '../recovery/wal-path.ts';
 
-/** In the archive and beside the backup; one that is in both may be two links to one file. */
+/**
+ * Verifies the segments in the WAL archive and in the pg_wal directory of the backup, and adds the problems
+ * to `problems`. Two links to the same file are verified once. Returns the number of files verified.
+ * @throws HoldfastError where a file cannot be read
+ */
 export async function verifyWal(
   { description, directory }: StoredBackup,
   clusterDirectory: string,
@@ -29,7 +36,7 @@ export async function verifyWal(
   const { startWal, stopWal, walSegmentSize } = description;
   let looked = 0;
   const whole: SegmentFile[] = [];
-  let archive: Promise<ArchiveContents> | undefined; // only where something is missing
+  let archive: Promise<ArchiveContents> | undefined; // read only if a segment is missing
   for (const name of segmentRange(startWal, stopWal, walSegmentSize)) {
     const places = [archivedPath(clusterDirectory, name), join(directory, 'pg_wal', `${name}.zst`)];
     const files = await differentFiles(places);
@@ -50,7 +57,10 @@ export async function verifyWal(
   return looked;
 }
 
-/** A segment that is not there: where its timeline was left within it, that of the next one has what it had. */
+/**
+ * Handles a missing segment. If the timeline was left within the segment, the segment of the next timeline
+ * contains the same WAL, and is returned in `instead`.
+ */
 async function lacking(
   name: string,
   { stopLsn, walSegmentSize }: RepositoryBackup,
@@ -70,11 +80,11 @@ async function lacking(
   return { problem: all.join('; '), instead: [] };
 }
 
-/** Where segments that are whole do not follow each other: they are of two servers. */
+/** Finds intact segments that do not continue the segment before, and so are from different servers. */
 async function brokenChain(files: readonly SegmentFile[], segmentSize: number): Promise<string[]> {
   const numbers = files.map(({ name }) => parseSegmentName(name, segmentSize).number);
   const hasHole = numbers.some((number, at) => at > 0 && number !== (numbers[at - 1] ?? 0n) + 1n);
-  if (hasHole) return []; // which is said already
+  if (hasHole) return []; // missing segments have been reported
   try {
     const found = await findBreak(files, { segmentSize, read: readCompressedFile });
     return found === undefined ? [] : [found.reason];
@@ -92,7 +102,7 @@ async function differentFiles(paths: readonly string[]): Promise<string[]> {
   return [...byIdentity.values()];
 }
 
-/** What is wrong with a stored segment; undefined: nothing. */
+/** The problem of a stored segment; undefined if the segment is intact. */
 async function segmentProblem(
   path: string,
   name: string,
