@@ -1,7 +1,8 @@
 /**
- * Finds the scratch directories in a drill directory, and removes those of killed drills. A drill has ended
- * if the lock of its owner.json is free: the kernel releases the lock in every PID namespace. Without a lock,
- * a drill has ended if its process is gone. A scratch directory is kept if the state of its drill is unknown.
+ * Finds the scratch directories in a drill directory, and removes the scratch directories of killed drills. A
+ * drill has ended if the lock of its owner.json is free: the kernel releases the lock in every PID namespace.
+ * Without a lock, a drill has ended if its process is gone. A scratch directory is kept if the state of its
+ * drill is unknown.
  */
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

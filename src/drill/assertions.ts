@@ -1,7 +1,7 @@
 /**
  * Reads assertions about the recovered databases from a SQL file. Each statement follows a line "-- name: …".
- * A line "-- database: …" selects another database than postgres. A statement has to return one row whose
- * first column is true.
+ * A statement runs in the database postgres, unless a line "-- database: …" names another database. A
+ * statement has to return one row whose first column is true.
  */
 import { readFile } from 'node:fs/promises';
 import { HoldfastError, messageOf } from '../errors.ts';

@@ -30,7 +30,7 @@ export interface RecoveredFacts {
 }
 
 /**
- * What the locks of prepared transactions keep other sessions from. A drill does not end prepared
+ * The access that locks of prepared transactions deny to other sessions. A drill does not end prepared
  * transactions. `all`: not even reading is possible.
  */
 type Held = 'nothing' | 'writes' | 'all';

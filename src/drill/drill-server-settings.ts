@@ -10,7 +10,7 @@ import { mostWal } from './drill-space.ts';
 /** The port is a part of the name of the socket only. */
 export const drillServerPort = 5432;
 
-/** What the configuration depends on. */
+/** The input of drillServerSettings(). */
 export interface DrillServerSettings {
   major: number;
   control: Pick<ControlFile, 'walSegmentSize'>;

@@ -23,7 +23,7 @@ import type { DrillServer } from './drill-server.ts';
 import type { ScratchDirectory } from './scratch.ts';
 import { drillServerPort } from './drill-server-settings.ts';
 
-/** The recovered server, and what is checked. */
+/** The recovered server, and the options of the checks. */
 export interface ServerInspection {
   scratch: ScratchDirectory;
   server: DrillServer;

@@ -31,7 +31,7 @@ import { refuseUnsafeDirectory } from './safe-directory.ts';
 import { withScratch, type ScratchDirectory } from './scratch.ts';
 import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
 
-/** What a drill restores, and how. */
+/** The options of runDrill(). */
 export interface DrillOptions {
   cluster: string;
   clusterDirectory: string;

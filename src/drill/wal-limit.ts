@@ -38,7 +38,8 @@ export interface WalLimitOptions extends WalAheadOptions {
 
 /**
  * Reads the WAL from the start of the backup to the target.
- * @throws HoldfastError `tablespace_created` where a tablespace was created before the backup ended
+ * @throws HoldfastError `archive_damaged`; `tablespace_created` where a tablespace was created before the
+ * backup ended
  */
 export async function findWalLimit(options: WalLimitOptions): Promise<WalLimit> {
   const { startWal, stopWal, stopLsn, walSegmentSize } = options.choice.backup.description;

@@ -43,7 +43,7 @@ export interface PlacedLabel {
   lookedTo: string | undefined;
 }
 
-/** Options of placeLabel(). */
+/** The options of placeLabel(). */
 export interface PlaceOptions {
   /**
    * The directory of the cluster in a repository that may have the WAL; undefined: only pg_wal of the copy is

@@ -1,7 +1,7 @@
 /**
  * Decides whether recovery may create a tablespace. The operator chooses the locations of the tablespaces
  * that are in the backup. Replay of CREATE TABLESPACE uses the location in the WAL record, and removes or
- * reuses what is in the location: on the host of the old cluster, the files of the old cluster
+ * reuses existing files there: on the host of the old cluster, the files of the old cluster
  * (src/backend/commands/tablespace.c: create_tablespace_directories).
  */
 import { readdir } from 'node:fs/promises';
@@ -16,13 +16,13 @@ import type { WalEvent } from './wal-events.ts';
 export type Creation = Extract<WalEvent, { kind: 'tablespace' }>;
 
 /**
- * What the location of the tablespace holds on this host. `free` is a directory without files of this major
- * version, `absent` a directory that does not exist, `taken` a directory with files of this major version,
- * `unknown` a directory that cannot be read.
+ * The state of the location on this host. `free` is a directory without files of this major version, `absent`
+ * a directory that does not exist, `taken` a directory with files of this major version, `unknown` a
+ * directory that cannot be read.
  */
 type Place = 'free' | 'absent' | 'taken' | 'unknown';
 
-/** The circumstances in which a tablespace is judged. */
+/** The input of refusalOf(). */
 export interface Judging {
   backup: Pick<RepositoryBackup, 'serverVersion' | 'stopLsn'>;
   /** The option that ends recovery before an LSN, for the hint; undefined if recovery never ends. */

@@ -21,7 +21,7 @@ export interface RecoveryPointInTime {
 /** The timeline that recovery follows if the archive has several (recovery_target_timeline). */
 export type RecoveryTargetTimeline = 'latest' | 'current' | number;
 
-/** What the server does once the target is reached (recovery_target_action). */
+/** The action of the server once the target is reached (recovery_target_action). */
 export type RecoveryTargetAction = 'pause' | 'promote' | 'shutdown';
 
 /**

@@ -35,7 +35,7 @@ import {
 } from './target-timeline.ts';
 import { refuseStranger } from './foreign-repository.ts';
 
-/** What the user asks to restore. */
+/** A request to restore a backup. */
 export interface RestoreRequest extends SelectionCriteria {
   clusterDirectory: string;
   /** The ID, the name or the directory of a backup; undefined: the best backup for the target. */

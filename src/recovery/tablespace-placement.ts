@@ -11,7 +11,7 @@ export interface PlacedTablespace {
   inside: boolean;
 }
 
-/** What placeTablespaces() works from. */
+/** The input of placeTablespaces(). */
 export interface Placement {
   /** The entries of tablespace_map. */
   mapped: readonly MappedTablespace[];
@@ -78,7 +78,7 @@ function refuseOverlap(placed: readonly PlacedTablespace[], to: string): void {
   }
 }
 
-/** The error about a tablespace that overlaps with `what`. */
+/** The error about a tablespace that overlaps with another directory. `what` describes the other directory. */
 export function tablespaceOverlaps(oid: string, what: string): HoldfastError {
   return new HoldfastError('failed', `tablespace ${oid} and ${what} would lie one in the other`, {
     code: 'tablespace_overlaps',

@@ -27,7 +27,7 @@ import type { RestorePlan } from './resolve-backup.ts';
 import type { RecoveryTarget } from './recovery-target.ts';
 import { fileFor, type WalSpan } from './wal-path.ts';
 
-/** What replay would meet in the WAL. */
+/** An event that replay would meet in the WAL. */
 export type WalEvent =
   /** Records after this event are in the segment `name`. */
   | { kind: 'segment'; name: string }
@@ -193,8 +193,8 @@ class Replay {
 }
 
 /**
- * Whether the end of this transaction is the target. Only the record of the transaction's end is between
- * inclusive and exclusive, so `exclusive` does not matter for a transaction ID.
+ * Whether the end of this transaction is the target. For a transaction ID, inclusive and exclusive give the
+ * same result, because the two stopping points differ only by the commit or abort record itself.
  */
 function isReached(target: RecoveryTarget, { xid, at }: EndedTransaction): boolean {
   if (target.kind === 'xid') return BigInt(xid) === BigInt.asUintN(32, BigInt(target.xid));

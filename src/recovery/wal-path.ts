@@ -34,7 +34,7 @@ export function fileFor(number: bigint, path: readonly WalSpan[], segmentSize: n
 export interface Coverage {
   /** The last consecutive segment; undefined if the first segment is missing. */
   last: string | undefined;
-  /** The first missing segment that is followed by an existing one; undefined if there is no such segment. */
+  /** The first missing segment before an existing segment; undefined if there is no such segment. */
   hole: string | undefined;
 }
 

@@ -21,7 +21,7 @@ import type { StoredBackup } from '../repository/catalog.ts';
 /** Path below the data directory. */
 export const controlFile = 'global/pg_control';
 
-/** An extracted backup, and what a restore adds to the extracted files. */
+/** An extracted backup, and the files that a restore adds. */
 export interface RestoredFiles {
   backup: StoredBackup;
   /** The path under which the data directory is written. */

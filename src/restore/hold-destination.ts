@@ -69,7 +69,7 @@ export async function holdDestination(destination: Destination): Promise<HeldDes
   }
 }
 
-/** Removes what a restore puts into the WAL directory: empty directories, and segments. */
+/** Removes the files of a restore from the WAL directory: empty directories, and segments. */
 async function emptied(wal: TakenDirectory, files: readonly string[]): Promise<void> {
   const directory = bytePathBelow(wal.written, '');
   for (const entry of await readdir(directory, { withFileTypes: true })) {

@@ -2,7 +2,7 @@
 import { requiredParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
 
-/** What the settings depend on. */
+/** The input of serverSettings(). */
 export interface ServerNeeds {
   /** Major version of the server. */
   major: number;

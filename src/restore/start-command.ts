@@ -10,7 +10,7 @@ import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { configuredIn } from '../recovery/auto-conf.ts';
 import { shellWord } from '../recovery/recovery-commands.ts';
 
-/** What the command depends on. */
+/** The input of startCommand(). */
 export interface StartOptions {
   /** The new data directory, absolute. */
   directory: string;

@@ -9,7 +9,7 @@ import type { ExpiryCandidate } from './expiry-candidate.ts';
 /** The backups of one requester. */
 export interface RequesterGroup<T> {
   requester: string;
-  /** In the order in which they are given. */
+  /** In the order of the input. */
   backups: T[];
 }
 

@@ -18,7 +18,7 @@ export interface DatedEvidence {
   what: string;
 }
 
-/** What the detection works from. */
+/** The input of findLeap(). */
 export interface ClockQuestion {
   now: Date;
   /** The last time that was accepted as the present; undefined if no time has been accepted yet. */

@@ -1,5 +1,6 @@
 /**
- * Decides what happens to the hold files beside a backup. Hold files store legal holds and keep flags. Pure.
+ * Decides which hold files beside a backup are written or removed. Hold files store legal holds and keep
+ * flags. Pure.
  *
  * The control database that placed a hold decides when the hold is over: the hold is released, or the keep
  * flag was cleared later. A control database that does not know a hold was restored to a time before the

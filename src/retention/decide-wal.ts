@@ -19,7 +19,7 @@ export interface OldestNeededWal {
   reason?: string;
 }
 
-/** What the decision works from. */
+/** The input of decideWal(). */
 export interface WalQuestion {
   /** Names of the archived files: segments, .partial, .backup and .history files. */
   files: readonly string[];

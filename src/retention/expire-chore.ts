@@ -8,7 +8,7 @@ import { expireCluster, type ExpiryResult } from './expire-cluster.ts';
 /** The request. */
 export interface ExpireChore {
   cluster: string;
-  /** `dry_run`: only report what would expire. */
+  /** `dry_run`: only report, and remove nothing. */
   options: Record<string, unknown>;
 }
 

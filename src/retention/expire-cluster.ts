@@ -1,7 +1,7 @@
 /**
- * Removes what the retention policy of a cluster does not keep: first backups, then WAL that only these
- * backups needed. One expiry per cluster runs at a time, on any host. The next expiry finishes the work of a
- * killed expiry.
+ * Removes backups that the retention policy of a cluster does not keep, and then WAL that only these backups
+ * needed. One expiry per cluster runs at a time, on any host. The next expiry finishes the work of a killed
+ * expiry.
  */
 import { join } from 'node:path';
 import { standing, useRepository } from '../chores/repository-use.ts';

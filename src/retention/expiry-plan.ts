@@ -1,6 +1,6 @@
 /**
- * Plans an expiry: reads the control database and the repository, and decides what would expire now, and why
- * all else stays. Changes nothing. Anything that cannot be read is an error, and then nothing expires.
+ * Plans an expiry: reads the control database and the repository, and decides which backups and WAL files
+ * expire. Changes nothing. An unreadable file is an error, and then nothing expires.
  */
 import type { Connection } from '../database/connection.ts';
 import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';
@@ -55,7 +55,7 @@ export interface RetentionInput {
   walMustWait: string | undefined;
 }
 
-/** What would expire, and what would stay. */
+/** The decisions about all backups and WAL files. */
 export interface ExpiryPlan {
   backups: DecidedBackup<ListedCandidate>[];
   wal: DecidedWalFile[];
@@ -131,8 +131,8 @@ async function withUnknownHolds(
 }
 
 /**
- * Holds the backups that leases name, because a server that recovers from such a backup reads the WAL after
- * it.
+ * Holds every backup that a lease names. A server that recovers from such a backup reads the WAL after the
+ * backup.
  */
 function withLeases(candidate: ListedCandidate, { valid }: LeasedWal): ListedCandidate {
   const reasons = valid

@@ -63,7 +63,7 @@ export async function finishEarlier(scene: Scene): Promise<EarlierExpiry> {
   return done;
 }
 
-/** Reports what finishEarlier() would do. */
+/** Reports the backups that finishEarlier() would remove or relist. */
 export async function previewEarlier(scene: Scene): Promise<Pick<EarlierExpiry, 'finished' | 'relisted'>> {
   const found = await lookAtEarlier(scene);
   const stays = ({ reasons, isWhole }: FoundEarlier) => reasons.length > 0 && isWhole;

@@ -26,7 +26,7 @@ import {
 } from '../repository/stored-holds.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
 
-/** What the synchronization works on. */
+/** The options of bringHoldsTogether(). */
 export interface HoldsOptions {
   cluster: string;
   clusterDirectory: string;

@@ -16,7 +16,7 @@ import { clocksDiffer, findLeap, longestStep, type DatedEvidence, type ClockLeap
 
 const day = 86_400_000;
 
-/** What a check works from. */
+/** The input of refuseLeap() and leapOf(). */
 export interface ClockToJudge {
   cluster: string;
   clusterDirectory: string;

@@ -24,7 +24,7 @@ export interface ExpireOptions {
   cluster: string;
   clusterDirectory: string;
   control: <T>(work: (db: Connection) => Promise<T>) => Promise<T>;
-  /** Only report what would expire. */
+  /** Whether the expiry only reports, and removes nothing. */
   dryRun: boolean;
   /** Whether backups in the repository may expire that the control database does not know. */
   unknown: boolean;

@@ -4,7 +4,7 @@ import type { Histories } from '../postgres/timeline-history.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';
 import type { OldestNeededWal } from './decide-wal.ts';
 
-/** What the decision works from. */
+/** The input of timelinesToReach(). */
 export interface KnownHistories {
   /** Names of the archived files. */
   files: readonly string[];

@@ -13,7 +13,7 @@ import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from '.
 import { verifyWal } from './verify-wal.ts';
 import { wrongFiles } from '../recovery/backup-consistency.ts';
 
-/** What is verified. */
+/** The options of verifyBackup(). */
 export interface VerifyOptions {
   backup: StoredBackup;
   clusterDirectory: string;
