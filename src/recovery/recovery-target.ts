@@ -14,7 +14,7 @@ export type RecoveryTarget =
 
 /** A point in time. */
 export interface RecoveryPointInTime {
-  /** Microseconds since 1970-01-01 00:00:00 UTC. */
+  /** Microseconds since 1970-01-01 00:00:00 UTC. PostgreSQL stores times in microseconds, too. */
   microseconds: bigint;
 }
 
@@ -95,7 +95,7 @@ export function formatRecoveryTarget(target: RecoveryTarget): string {
 }
 
 /**
- * Formats a time in UTC, in microseconds, in a form that every PostgreSQL server reads with any DateStyle.
+ * Formats a time in UTC, with microseconds, in a form that every PostgreSQL server reads with any DateStyle.
  */
 export function formatTime({ microseconds }: RecoveryPointInTime): string {
   const fraction = ((microseconds % 1_000_000n) + 1_000_000n) % 1_000_000n;
