@@ -1,4 +1,4 @@
-/** The requests that this worker has in hand. */
+/** The requests that this worker is processing: those whose backup it runs or whose archiving it watches. */
 import type { RequestRun } from '../backup/request-run.ts';
 import type { RequestedBy } from './fairness.ts';
 
@@ -8,10 +8,11 @@ interface Entry {
   ended: Promise<void>;
 }
 
+/** The requests that this worker is processing, by id. */
 export class ActiveRuns {
   readonly #entries = new Map<number, Entry>();
 
-  /** Kept until `ended` resolves. */
+  /** Adds a run. The run is kept until `ended` resolves; its session is released then. */
   add(run: RequestRun, requester: RequestedBy, ended: Promise<void>): void {
     const entry = { run, requester, ended };
     this.#entries.set(run.id, entry);
@@ -21,6 +22,7 @@ export class ActiveRuns {
     });
   }
 
+  /** The run of request `id`; undefined if this worker does not process the request. */
   get(id: number): RequestRun | undefined {
     return this.#entries.get(id)?.run;
   }
@@ -33,13 +35,16 @@ export class ActiveRuns {
     return [...this.#entries.values()].map(({ run }) => run);
   }
 
-  /** Those for which a backup session is open, or being opened. */
+  /**
+   * The requesters of the runs for which a backup session is open or being opened, one element per session.
+   */
   held(): RequestedBy[] {
     return [...this.#entries.values()]
       .filter(({ run }) => run.holdsSession)
       .map(({ requester }) => requester);
   }
 
+  /** Resolves once every run that is active at the time of the call has ended. */
   async ended(): Promise<void> {
     await Promise.all([...this.#entries.values()].map(({ ended }) => ended));
   }

@@ -1,7 +1,8 @@
 /**
- * Runs chores. The table says what there is to do: it is read when a notification hints at it, when a retry is due,
- * and every quarter of a minute. A chore is put into the queue, begun when the queue gives it out, and taken out of
- * the queue together with the writing of its outcome. One whose worker is gone is given back to the queue.
+ * Runs chores. Table `backup_chore` is authoritative: the service reads the table when a notification
+ * arrives, when a retry is due, and every 15 seconds. A chore is sent to the queue and begins when the queue
+ * hands the chore out. The chore is removed from the queue in the transaction that writes the outcome. A
+ * chore whose worker is gone is returned to the queue.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,21 +35,27 @@ export interface ChoresOptions {
   log: Log;
 }
 
-/** Milliseconds. */
+/** Milliseconds between two reads of the table. */
 const lookEvery = 15_000;
-/** A session is missed at two looks before its chores are somebody else's: its worker may be connecting again. */
+/**
+ * Milliseconds for which a worker's session must be missing before its chores are returned to the queue. The
+ * worker may be reconnecting.
+ */
 const lookAgainAfter = 2000;
+/** Milliseconds that `stop` waits for running chores. */
 const stoppingTakes = 5000;
-/** Between two attempts to write an outcome into a row that somebody has locked. */
+/** Milliseconds between two attempts to write an outcome into a row that another session has locked. */
 const whileLocked = 500;
 
+/** The chores of one worker. At most one chore of each cluster and kind runs at a time. */
 export class Chores {
   readonly #options: ChoresOptions;
   readonly #clusters: string[];
   readonly #look: PeriodicTask;
   readonly #stopping = new AbortController();
-  /** By cluster and kind. */
+  /** The running chore of each cluster and kind (see `place`). */
   readonly #running = new Map<string, { id: number; ended: Promise<void> }>();
+  /** By chore id: when the session of the chore's worker was first missing. */
   #missed = new Map<number, number>();
   #queue: ChoreQueue | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -63,12 +70,12 @@ export class Chores {
     this.#look.start();
   }
 
-  /** There may be something to do. */
+  /** Reads the table now: a chore may have been added. */
   wake(): void {
     this.#look.now();
   }
 
-  /** Takes nothing more; what runs is told to end, and is run again by the next worker. */
+  /** Takes no more chores and aborts the running ones. The next worker runs the aborted chores again. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#timer);
@@ -91,7 +98,7 @@ export class Chores {
     this.#lookAgain(abandoned.length > 0 ? [] : live);
   }
 
-  /** Where there is no queue, the chores say why. */
+  /** Opens the queue. Without a queue, fails the chores that have not begun, and returns undefined. */
   async #openQueue(live: readonly LiveChore[]): Promise<ChoreQueue | undefined> {
     const { control, config, log } = this.#options;
     try {
@@ -107,6 +114,7 @@ export class Chores {
     }
   }
 
+  /** The running chores whose worker has been missing for `lookAgainAfter`. */
   #abandoned(live: readonly LiveChore[]): LiveChore[] {
     const now = performance.now();
     const { instance } = this.#options;
@@ -216,7 +224,7 @@ export class Chores {
       });
   }
 
-  /** An attempt that was cut short by our own end does not count. */
+  /** Plans a chore again that was aborted because this worker stops. The aborted attempt does not count. */
   async #leave(queue: ChoreQueue, chore: Chore, result: ChoreResult): Promise<void> {
     const failure = { code: 'worker_stopped', message: 'the worker was stopped while it ran it', hint: null };
     await this.#end(queue, chore, async (db) => {
@@ -226,7 +234,7 @@ export class Chores {
     });
   }
 
-  /** Writes the outcome of an attempt that is still ours; false: it is somebody else's by now. */
+  /** Writes the outcome of an attempt. Returns false if the attempt is no longer this worker's. */
   async #end(
     queue: ChoreQueue,
     { id, attempt }: Chore,
@@ -253,7 +261,7 @@ export class Chores {
     return { control, repository, clusterDirectory, config, log, signal: this.#stopping.signal, setResult };
   }
 
-  /** When the next retry is due, or a session that was missed may be back. */
+  /** Sets the timer for the next retry that is due, or for the next check of a missing worker. */
   #lookAgain(live: readonly LiveChore[]): void {
     const due = live.flatMap(({ dueIn }) => (dueIn === null ? [] : [dueIn + 10]));
     const soon = Math.min(...due, this.#missed.size > 0 ? lookAgainAfter : Infinity);
@@ -263,16 +271,18 @@ export class Chores {
   }
 }
 
-/** Somebody has the row locked: the next look sees to it, and the other chores are not kept waiting. */
+/** Ignores RowLocked: the next read of the table handles the row, and the other chores do not wait. */
 function unlessLocked(error: unknown): undefined {
   if (error instanceof RowLocked) return undefined;
   throw error;
 }
 
+/** The key of a cluster and kind in `#running`. */
 function place({ cluster, kind }: { cluster: string; kind: string }): string {
   return `${cluster} ${kind}`;
 }
 
+/** The oldest chore of each cluster and kind. */
 function firstOfEach(live: readonly LiveChore[]): LiveChore[] {
   return [...new Map(live.toReversed().map((chore) => [place(chore), chore])).values()];
 }

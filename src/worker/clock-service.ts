@@ -1,12 +1,18 @@
-/** Notes in the repositories of a worker's clusters that time goes by, against which expiry holds the clock. */
+/**
+ * Records in the repositories of a worker's clusters that time passes. Expiry compares the clock with these
+ * records.
+ */
 import { HoldfastError, messageOf } from '../errors.ts';
 import { followClock } from '../retention/judge-clock.ts';
 import { everyCluster, type EveryClusterOptions } from './every-cluster.ts';
 import type { PeriodicTask } from './periodic-task.ts';
 
-/** Milliseconds. */
+/** Milliseconds between two records. */
 const lookEvery = 1_800_000;
 
+/**
+ * The task that runs `followClock` for every cluster. A clock that is not accepted is logged as a warning.
+ */
 export function clockService(options: EveryClusterOptions): PeriodicTask {
   return everyCluster(options, {
     every: lookEvery,

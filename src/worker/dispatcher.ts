@@ -1,6 +1,7 @@
 /**
- * Takes waiting requests, one run each, for as long as sessions are free. Any number of workers may do so:
- * the claim decides who gets a request, and the others' sessions are closed again.
+ * Claims waiting requests, and runs one backup for each, while sessions are free. Any number of workers may
+ * do so: the claim decides which worker gets a request, and the other workers close the sessions that they
+ * have opened.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackupSession } from '../backup/backup-session.ts';
@@ -23,41 +24,55 @@ import { chooseNext, namesOf } from './fairness.ts';
 import type { ActiveRuns } from './active-runs.ts';
 import { Openings } from './opening-sessions.ts';
 
+/** What the dispatcher needs. */
 export interface DispatcherOptions {
   control: ControlLink;
   instance: string;
   servers: ReadonlyMap<string, ClusterServer>;
   activeRuns: ActiveRuns;
+  /** The most backup sessions of this worker at a time. */
   maxHeld: number;
-  /** Copies of a cluster that a requester has under way at once. */
+  /** The most copies of one cluster that one requester may have running at a time. */
   maxCopies: number;
-  /** By one requester; undefined: half of them. */
+  /** The most sessions that one requester may hold; undefined means half of `maxHeld`. */
   maxHeldByOne: number | undefined;
   contextOf: (server: ClusterServer) => RunContext;
   log: Log;
 }
 
-/** Milliseconds for the usual claim; the next look does not wait for a slower one. */
+/** Milliseconds that a claim usually takes. The next look does not wait for a slower claim. */
 const claimTakes = 10;
-/** Milliseconds for which a request is left alone that could not be claimed: another worker was quicker, or its row is locked. */
+/**
+ * Milliseconds for which a request is skipped after its claim has failed, because another worker was faster
+ * or because the row is locked.
+ */
 const passOverFor = 1000;
-/** This many of one role or login in one cluster, and all of theirs are left alone. */
+/**
+ * If this many requests of one role or login in one cluster are skipped, all requests of that role or login
+ * in the cluster are skipped.
+ */
 const passOverAll = 3;
 
+/** Gives free sessions to waiting requests. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #openings = new Openings();
   #stopped = false;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
+  /** The skipped requests, by id, each with its requester's names in its cluster (see `inCluster`). */
   readonly #passedOver = new Map<number, string[]>();
+  /**
+   * By name of a requester (see `namesOf`): when the requester was last given a session, from
+   * `performance.now()`.
+   */
   readonly #served = new Map<string, number>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
   }
 
-  /** There may be something to take. Any number of calls at once are one look, and one more. */
+  /** Looks for waiting requests. Calls during a look are combined into one more look. */
   wake(): void {
     if (this.#stopped) return;
     if (this.#looking) {
@@ -77,7 +92,7 @@ export class Dispatcher {
       });
   }
 
-  /** Takes nothing more. */
+  /** Takes no more requests. Requests that wait for a session stay as they are, for the next worker. */
   stop(): void {
     this.#stopped = true;
     this.#lookAgain = false;
@@ -103,12 +118,12 @@ export class Dispatcher {
         maxHeldByOne,
       );
       if (next === undefined || this.#stopped) return;
-      // The claim goes first, and the next look after it: somebody waits for this one.
+      // The claim goes before the next look: a caller is waiting for this request.
       await Promise.race([this.#take(next), sleep(claimTakes)]);
     }
   }
 
-  /** Resolves when it is claimed, or was not to be had. */
+  /** Resolves once the request is claimed, or once the claim has failed. */
   async #take(request: WaitingRequest): Promise<void> {
     const { servers, activeRuns, contextOf, log } = this.#options;
     const server = servers.get(request.cluster);
@@ -135,7 +150,7 @@ export class Dispatcher {
     onClaimed: () => void,
   ): Promise<void> {
     const labelsTested = testLabelDirectory(run.context.labels, server.name);
-    labelsTested.catch(() => undefined); // runBackup says what is wrong
+    labelsTested.catch(() => undefined); // runBackup reports the error
     const session = await this.#openings.open(run);
     if (session === undefined) return;
     if (this.#stopped) return session.close();
@@ -152,7 +167,10 @@ export class Dispatcher {
     await session.close();
   }
 
-  /** Whoever has their rows locked would otherwise keep us opening sessions for them. */
+  /**
+   * Skips a request for a moment. A requester who keeps their rows locked would otherwise keep this worker
+   * opening sessions for them.
+   */
   #passOver(request: WaitingRequest): void {
     const { id } = request;
     this.#passedOver.set(id, inCluster(request));
@@ -193,6 +211,7 @@ export class Dispatcher {
   }
 }
 
+/** The names of a request's requester, each prefixed with the cluster. */
 function inCluster(request: WaitingRequest): string[] {
   return namesOf(request).map((name) => `${request.cluster} ${name}`);
 }

@@ -1,6 +1,6 @@
 /**
- * Looks after the repositories of a worker's clusters, again and again; one that cannot be looked at leaves out no
- * other, and one that is not ours is left alone.
+ * Runs a periodic job on the repositories of a worker's clusters. An error in one repository does not affect
+ * the others, and a repository that this control database does not own is skipped.
  */
 import { join } from 'node:path';
 import { standing, type RepositoryUse } from '../chores/repository-use.ts';
@@ -11,6 +11,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
+/** What every service of this kind needs. */
 export interface EveryClusterOptions {
   control: ControlLink;
   servers: ReadonlyMap<string, ClusterServer>;
@@ -18,14 +19,17 @@ export interface EveryClusterOptions {
   log: Log;
 }
 
+/** The job. */
 export interface ClusterLook {
-  /** Milliseconds. */
+  /** Milliseconds between two runs. */
   every: number;
+  /** The job for one cluster. */
   look: (scene: RepositoryUse & { log: Log }) => Promise<unknown>;
-  /** Says so. */
+  /** Logs the error of one cluster. */
   onFailure: (cluster: string, error: unknown) => void;
 }
 
+/** A task that runs `look` for one cluster after the other. */
 export function everyCluster(
   { control, servers, config, log }: EveryClusterOptions,
   { every, look, onFailure }: ClusterLook,
@@ -44,7 +48,10 @@ export function everyCluster(
   return new PeriodicTask(every, lookAtAll, log);
 }
 
-/** What is wrong with one that is not ours is said by who looks for that: see repositories.ts. */
+/**
+ * Whether this control database owns the repository. A refusal counts as false here: repository-service.ts
+ * reports the reason.
+ */
 async function isOurs(use: RepositoryUse): Promise<boolean> {
   try {
     return (await standing(use)) === 'ours';

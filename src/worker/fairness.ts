@@ -1,21 +1,28 @@
 /**
- * Which waiting request gets the next session. Requesters take turns: whoever holds the fewest sessions
- * goes first, then whoever was served longest ago, then the oldest request. A tenth of the sessions is kept
- * for requesters who hold none, and nobody holds more than their cap, so that nobody can shut out the others by
- * requesting a lot. A requester is a role and a login: sessions of either count, since SET ROLE makes one of the other.
+ * Decides which waiting request gets the next session. The requester who holds the fewest sessions goes
+ * first, then the requester who was served longest ago, then the oldest request. A tenth of the sessions is
+ * reserved for requesters who hold none, and no requester holds more sessions than their cap: many requests
+ * of one requester cannot block the others. A requester is a role and a login. Sessions of either count,
+ * because SET ROLE turns one role into another.
  */
 import type { WaitingRequest } from '../control/backup-requests.ts';
 
-/** Of a schedule, which a worker's login fires, the owner's role alone. */
+/**
+ * The role and the login that made a request. For a schedule, which the login of a worker fires, only the
+ * owner's role is set and the login is null.
+ */
 export type RequestedBy = Pick<WaitingRequest, 'requestedBy' | 'requestedLogin'>;
 
+/**
+ * The request that gets the next session; undefined if no session is free for any of the waiting requests.
+ */
 export function chooseNext<Waiting extends RequestedBy & Pick<WaitingRequest, 'id'>>(
   waiting: readonly Waiting[],
   held: readonly RequestedBy[],
   maxHeld: number,
-  /** When each of namesOf() a requester was served last, in any unit. */
+  /** When each name of a requester (see `namesOf`) was last served, in any unit of time. */
   served: ReadonlyMap<string, number> = new Map(),
-  /** How many one requester holds at most. */
+  /** The most sessions of one requester. */
   cap: number = halfOf(maxHeld),
 ): Waiting | undefined {
   const free = maxHeld - held.length;
@@ -31,7 +38,7 @@ export function chooseNext<Waiting extends RequestedBy & Pick<WaitingRequest, 'i
     .sort((a, b) => a.holds - b.holds || a.served - b.served || a.request.id - b.request.id)[0]?.request;
 }
 
-/** What of a requester is counted. */
+/** The names under which the sessions of a requester are counted: the role, and the login if there is one. */
 export function namesOf({ requestedBy, requestedLogin }: RequestedBy): string[] {
   return [`role ${requestedBy}`, ...(requestedLogin === null ? [] : [`login ${requestedLogin}`])];
 }

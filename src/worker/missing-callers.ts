@@ -1,15 +1,20 @@
 /**
- * Requests that nobody waits for: the start_backup that made them was killed, or cancelled at a moment when
- * it could not catch that. A caller holds its advisory lock during each poll and not between two of them, so
- * one look in which it is missing says nothing; five in a row, over eight seconds, do.
+ * Finds requests without a caller: the `start_backup` that made such a request was killed, or was cancelled
+ * at a moment when the function could not catch the cancellation. A caller holds its advisory lock during
+ * each poll and not between two polls, so one look without the lock proves nothing. Five looks in a row, over
+ * eight seconds, do.
  */
 const looks = 5;
 const milliseconds = 8000;
 
+/** Counts, for each request, the looks at which its caller was missing. */
 export class MissingCallers {
   #missing = new Map<number, { since: number; looks: number }>();
 
-  /** Takes the requests whose caller is missing at this look; returns those that are deserted. */
+  /**
+   * Records the requests whose caller is missing at this look. Returns the requests whose caller is gone for
+   * good.
+   */
   look(missing: readonly number[], now = performance.now()): number[] {
     this.#missing = new Map(
       missing.map((id) => {

@@ -1,6 +1,7 @@
 /**
- * The sessions that are being opened for requests which nobody has claimed yet. Where the server answers, and has no
- * connection free, requests wait in a line of their cluster, of which the first one tries; who is cancelled leaves it.
+ * Opens the sessions for requests that no worker has claimed yet. If a server answers but has no free
+ * connection, the requests of that cluster queue up: the first one tries to connect, and a cancelled request
+ * leaves the queue.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackupSession } from '../backup/backup-session.ts';
@@ -9,19 +10,29 @@ import type { ClusterServer } from '../server/cluster-server.ts';
 import { hasNoConnectionFree } from '../database/connection-error.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 
-/** How often and how far apart (milliseconds) a cluster that does not answer is tried. */
+/** How many times a cluster that does not answer is tried. */
 const attempts = 5;
+/** Milliseconds. */
 const pauseBetweenAttempts = 1000;
-/** Milliseconds for a note: the control database may be away while the worker stops. */
+/**
+ * Milliseconds to wait until the wait description is cleared. The control database may be down while the
+ * worker stops.
+ */
 const noteTakes = 1000;
 
+/** The sessions that this worker is opening. */
 export class Openings {
   readonly #jobs = new Set<RequestRun>();
-  /** Of each cluster without a free connection: when all who wait there have left. */
+  /**
+   * Of each cluster without a free connection: resolves once all requests in the queue have left the queue.
+   */
   readonly #lines = new Map<ClusterServer, Promise<void>>();
   #stopped = false;
 
-  /** undefined: the request has failed, or is not ours to take. */
+  /**
+   * Opens a session for a request. Returns undefined if the request has failed, or if this worker must not
+   * take the request.
+   */
   async open(run: RequestRun): Promise<BackupSession | undefined> {
     this.#jobs.add(run);
     try {
@@ -37,7 +48,7 @@ export class Openings {
     }
   }
 
-  /** Requests that wait are left as they are. */
+  /** Ends all attempts. Requests that wait stay as they are, for the next worker. */
   stop(): void {
     this.#stopped = true;
     for (const run of this.#jobs) run.end(new LeftToNextWorker('the worker is stopping'));
@@ -54,7 +65,7 @@ export class Openings {
     }
   }
 
-  /** A few times, where the cluster does not answer. */
+  /** Connects, with up to `attempts` attempts if the cluster does not answer. */
   async #tryAgain(run: RequestRun): Promise<BackupSession> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -106,7 +117,7 @@ export class Openings {
   }
 }
 
-/** The companion first: without it, a session would be held for nothing. */
+/** Opens the monitor session first: a backup session without a monitor session would be held in vain. */
 async function connect(server: ClusterServer): Promise<BackupSession> {
   await server.companion();
   return BackupSession.open(server);

@@ -1,8 +1,12 @@
-/** Does something again and again, never twice at once; a failure is logged and is no reason to stop. */
+/**
+ * Runs a function periodically and never twice at once. An error of the function is logged and does not stop
+ * the task.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 
+/** A function that runs every so many milliseconds, counted from the end of the last run, and on demand. */
 export class PeriodicTask {
   readonly #milliseconds: number;
   readonly #work: () => Promise<void>;
@@ -21,12 +25,15 @@ export class PeriodicTask {
     this.#running ??= this.#loop();
   }
 
-  /** Does not wait for the next time. */
+  /**
+   * Ends the current pause: the function runs now. If the function is running, it runs once more afterwards.
+   */
   now(): void {
     this.#hurry?.();
     this.#hurry = undefined;
   }
 
+  /** Resolves once the current run of the function has ended. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.now();

@@ -1,7 +1,8 @@
 /**
- * Looks at the table every two seconds, at once after a reconnect: notifications are hints, the table is
- * the truth. Tells runs what became of their rows, wakes the dispatcher, ends what nobody waits for and what
- * a restored database brought along, and takes over what dead workers left.
+ * Reads the unfinished requests every two seconds, and right after a reconnect: notifications are hints, and
+ * the table is authoritative. The reconciler tells runs the state of their rows, wakes the dispatcher, ends
+ * requests without a caller and requests that came with a restored database, and takes over the requests of
+ * dead workers.
  */
 import type { Connection } from '../database/connection.ts';
 import type { ControlLink } from '../control/control-link.ts';
@@ -19,6 +20,7 @@ import type { Dispatcher } from './dispatcher.ts';
 import type { ActiveRuns } from './active-runs.ts';
 import type { Rescuer } from './rescuer.ts';
 
+/** What the reconciler needs. */
 export interface ReconcilerOptions {
   control: ControlLink;
   instance: string;
@@ -31,15 +33,18 @@ export interface ReconcilerOptions {
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
+  /** The requests whose state is about to be read (see `lookAt`). */
   readonly #asking = new Set<number>();
   readonly #missingCallers = new MissingCallers();
   #leaving = false;
+  /** Whether the last look saw requests that came with a restored database and have no living worker. */
   #restoredSeen = false;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
   }
 
+  /** Reads all unfinished requests and acts on each of them. */
   async look(): Promise<void> {
     const { control, activeRuns, dispatcher, clusters } = this.#options;
     const mine = activeRuns.ids();
@@ -68,7 +73,10 @@ export class Reconciler {
     }
   }
 
-  /** At the second look that finds some: after a failover, workers are given the time to come back. */
+  /**
+   * Ends requests that came with a restored database, at the second look that sees such requests. After a
+   * failover, workers get the time to reconnect.
+   */
   async #endRestored(live: UnfinishedRequest[]): Promise<void> {
     const { control, log } = this.#options;
     const seenBefore = this.#restoredSeen;
@@ -82,19 +90,22 @@ export class Reconciler {
     }
   }
 
-  /** A notification: believed in nothing but that this row is worth a look. Any number of them wait for one. */
+  /**
+   * Reads the state of one request, because a notification named the request. The notification's own content
+   * is not trusted. Any number of notifications wait for one read.
+   */
   async lookAt(id: number): Promise<void> {
     const run = this.#options.activeRuns.get(id);
     if (run === undefined || this.#asking.has(id)) return;
     this.#asking.add(id);
     const ask = (db: Connection) => {
-      this.#asking.delete(id); // what is notified from now on, this answer may not know
+      this.#asking.delete(id); // a later notification needs a new read: this one may miss its change
       return stateOf(db, id);
     };
     run.onRowState(await this.#options.control.run(ask));
   }
 
-  /** From now on, a row of ours without a run is one that we leave to the next worker. */
+  /** From now on, a row of this worker without a run is left to the next worker. */
   leave(): void {
     this.#leaving = true;
   }
@@ -117,7 +128,10 @@ export class Reconciler {
     else if (!workerAlive) rescuer.consider(id);
   }
 
-  /** A row of ours without a run: its claim went unanswered, or its failure could not be written. Tried once a look. */
+  /**
+   * Fails a row of this worker that has no run: the answer to its claim was lost, or its failure could not be
+   * written. Each look tries once.
+   */
   #failUnheld(id: number): void {
     const { control, log } = this.#options;
     const failure = {

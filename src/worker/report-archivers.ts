@@ -1,4 +1,7 @@
-/** Notes how each cluster's archiver is doing, and what a recovery has left in its configuration, for "holdfast check" and for everybody who reads table cluster. */
+/**
+ * Records the state of each cluster's archiver, and the settings that a recovery has left in the
+ * configuration, for `holdfast check` and for readers of table `cluster`.
+ */
 import type { ClusterServer } from '../server/cluster-server.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { archiver } from '../server/server-queries.ts';
@@ -6,6 +9,7 @@ import { reportCluster } from '../control/worker-rows.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 
+/** Records the state of all clusters. A cluster that cannot be read is logged as a warning. */
 export async function reportArchivers(
   control: ControlLink,
   servers: Iterable<ClusterServer>,

@@ -1,8 +1,9 @@
 /**
- * Sees to it that this worker writes to the repository of its own control database only: says so when it begins and
- * when somebody has adopted the database, looks again every few seconds, says so anew every minute, so that a snapshot
- * of the database is soon one that is not ours, and notes in the cluster's row what is wrong, and which backups are
- * missing.
+ * Makes sure that this worker writes only to repositories of its own control database. The service claims a
+ * repository when the worker starts and when the control database is adopted, checks the repository every ten
+ * seconds, and renews the claim every minute, so that a snapshot of the control database soon no longer owns
+ * the repository. The service also records in the cluster's row the reason for a refusal, and which backups
+ * are missing.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,22 +23,30 @@ import { backupsDirectory, namesIn } from '../repository/repository-backup.ts';
 import { howToMake, requireUsable } from '../repository/require-usable.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
+/** What the service needs. */
 export interface RepositoriesOptions {
   control: ControlLink;
   config: Config;
   log: Log;
-  /** The first time that a cluster's repository is found to be ours. */
+  /**
+   * Called when the repository of a cluster is found to be owned by this control database: at the first
+   * check, and again after a refusal or an adoption.
+   */
   onOurs: (cluster: string) => void;
 }
 
-/** Milliseconds. */
+/** Milliseconds between two checks. */
 const lookEvery = 10_000;
 
+/** The repositories of a worker's clusters. */
 export class Repositories {
   readonly #options: RepositoriesOptions;
   readonly #service: PeriodicTask;
+  /** The clusters whose repository this worker has claimed. */
   readonly #begun = new Set<string>();
+  /** The reason that was recorded last for each cluster; null for none. */
   readonly #complaints = new Map<string, string | null>();
+  /** By cluster: the error that was logged last when the claim could not be renewed. */
   readonly #notRenewed = new Map<string, string>();
   #rested = false;
   #missed = false;
@@ -51,7 +60,7 @@ export class Repositories {
     this.#service.start();
   }
 
-  /** Somebody has adopted the control database. */
+  /** Checks the repositories now: the control database has been adopted. */
   wake(): void {
     this.#service.now();
   }
@@ -77,7 +86,10 @@ export class Repositories {
     for (const { name } of config.clusters) await this.#lookAt(name);
   }
 
-  /** One that was named: a worker that only holds sessions names none. The first copy makes it, where it can. */
+  /**
+   * Checks a repository that the configuration names. A worker that only holds sessions names none. The first
+   * copy creates the repository if the directory allows.
+   */
   async #requireUsable(): Promise<void> {
     const { config, log } = this.#options;
     const { repository } = config.worker;
@@ -105,7 +117,7 @@ export class Repositories {
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       this.#begun.delete(cluster);
-      // A worker that only holds sessions has no repository at all.
+      // A worker that only holds sessions has no repository.
       const isElsewhere = error.code === 'no_repository' && !isNamed && !existsSync(repository);
       if (!isElsewhere) await this.#complain(cluster, messageOf(error), error.hint);
     }
@@ -124,7 +136,10 @@ export class Repositories {
     return true;
   }
 
-  /** Where it cannot be written to for the present, as on a full disk, it is ours all the same. */
+  /**
+   * Renews the claim. If the repository cannot be written to, because the disk is full for example, this
+   * control database still owns the repository.
+   */
   async #renew(use: RepositoryUse): Promise<void> {
     try {
       await useRepository(use, whatUses(use));
@@ -151,7 +166,10 @@ export class Repositories {
     await control.run((db) => complainOfRepository(db, cluster, complaint));
   }
 
-  /** The rows come first: what is complete by then has been published. */
+  /**
+   * Records which backups are missing. The rows are read before the directory: a copy that is complete in its
+   * row has been published by then.
+   */
   async #noteMissing({ cluster, clusterDirectory, control }: RepositoryUse): Promise<void> {
     const ids = await control((db) => completeCopies(db, cluster));
     const names = await namesIn(backupsDirectory(clusterDirectory));

@@ -1,7 +1,8 @@
 /**
- * What dead workers left behind. A request whose session is gone as well has failed; unless it was being
- * stopped: then its label may be in the label directory, or in the server's backup history file; a copy of ours
- * counts only if it is whole in the repository. One whose label is stored only needs somebody to watch the archiver.
+ * Takes over the requests of dead workers. A request whose backup session is gone has failed, unless the
+ * backup was being stopped: then its label may be in the label directory or in the server's backup history
+ * file. A copy made by Holdfast counts only if the copy is whole in the repository. For a request whose label
+ * is stored, a worker only has to watch the archiver.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,33 +30,38 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ActiveRuns } from './active-runs.ts';
 
+/** What the rescuer needs. */
 export interface RescuerOptions {
   control: ControlLink;
   instance: string;
   servers: ReadonlyMap<string, ClusterServer>;
   activeRuns: ActiveRuns;
   contextOf: (server: ClusterServer) => RunContext;
+  /** The label directory. */
   labels: string;
   repository: string;
   log: Log;
 }
 
 /**
- * Milliseconds that a worker may be away before what it may still have in hand is taken from it: the label of a
- * backup that it has stopped, its watch of the archiver. A reconnect takes less.
+ * Milliseconds for which a worker may be gone before another worker takes over its request in state `done` or
+ * `archiving`. The worker may still hold the label of a stopped backup, or watch the archiver. A reconnect
+ * takes less.
  */
 const grace = 1500;
 
+/** Decides what happens to the requests of dead workers. */
 export class Rescuer {
   readonly #options: RescuerOptions;
   readonly #considering = new Set<number>();
+  /** By request: when its worker was first seen missing. Milliseconds of `Date.now()`. */
   readonly #firstSeen = new Map<number, number>();
 
   constructor(options: RescuerOptions) {
     this.#options = options;
   }
 
-  /** In the background: a server that does not answer holds up nothing else. */
+  /** Handles one request in the background: a server that does not answer delays nothing else. */
   consider(id: number): void {
     if (this.#considering.has(id)) return;
     this.#considering.add(id);
@@ -85,7 +91,7 @@ export class Rescuer {
     }
   }
 
-  /** Its worker is there: the next time that it is away counts anew. */
+  /** The worker of the request is alive: its next absence is measured from zero. */
   forget(id: number): void {
     this.#firstSeen.delete(id);
   }
@@ -94,13 +100,17 @@ export class Rescuer {
     setTimeout(() => this.consider(id), milliseconds).unref();
   }
 
+  /** Milliseconds since the worker of a request was first seen missing. */
   #awayFor(id: number): number {
     const since = this.#firstSeen.get(id) ?? Date.now();
     this.#firstSeen.set(id, since);
     return Date.now() - since;
   }
 
-  /** As seen from the server where it lived. Not known counts as no. */
+  /**
+   * Whether the backup session is gone, as seen from the server of the session. An unknown state counts as
+   * false.
+   */
   async #sessionIsGone(request: AbandonedRequest, server: ClusterServer | undefined): Promise<boolean> {
     if (server === undefined && !request.here) return false;
     const isThere = async () =>
@@ -155,7 +165,7 @@ export class Rescuer {
     }
   }
 
-  /** The label of a backup that was stopped, or was about to be, when its worker died. */
+  /** Recovers the label of a backup whose worker died while, or shortly before, the backup was stopped. */
   async #recover(
     run: RequestRun,
     request: AbandonedRequest,
@@ -177,7 +187,10 @@ export class Rescuer {
     return { ...request, stopWal: found.stopWal };
   }
 
-  /** Its worker died after pg_backup_stop: with a whole backup in the repository only the row is behind. */
+  /**
+   * Completes a copy whose worker died after `pg_backup_stop`: if the backup is whole in the repository, only
+   * the row is out of date.
+   */
   async #recoverCopy(
     run: RequestRun,
     request: AbandonedRequest,
@@ -200,8 +213,9 @@ export class Rescuer {
 }
 
 /**
- * A server notices a vanished client at once when it is idle, but not during a checkpoint (12 and 13 have
- * no client_connection_check_interval). If the worker's second session there is gone too, so is the worker.
+ * Whether the worker of a busy session is dead. A server notices a vanished client at once when the session
+ * is idle, but not during a checkpoint (PostgreSQL 12 and 13 have no `client_connection_check_interval`). If
+ * the worker's monitor session is gone too, the worker is dead.
  */
 async function isDeadButBusy(request: AbandonedRequest, server: ClusterServer): Promise<boolean> {
   if (request.state === 'running' || request.companionPid === null || request.companionKey === null)

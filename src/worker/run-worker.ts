@@ -1,6 +1,6 @@
 /**
- * The worker: its services, and how they start and stop together. SIGTERM or SIGINT drains it: nothing new
- * is taken, what is held is held until it ends, for drain_timeout at most. A second one ends what is held.
+ * The worker: its services, and how they start and stop together. SIGTERM or SIGINT drains the worker: no new
+ * request is taken, and held backups may end within `drain_timeout`. A second signal ends the held backups.
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,14 +23,18 @@ import { notifyServiceManager } from './service-manager.ts';
 import { Services } from './services.ts';
 import { Rescuer } from './rescuer.ts';
 
-/** Milliseconds. Together they are less than one query a second. */
+/** Milliseconds. Both periods together make less than one query per second. */
 const lookEvery = 2000;
 const heartbeatEvery = 10_000;
-/** What it may take to end the held sessions, out of drain_timeout. */
+/** Milliseconds of `drain_timeout` that are reserved for ending the held sessions. */
 const endingTakes = 5000;
+/** Milliseconds. The longest delay of a timer in Node. */
 const longestTimer = 2 ** 31 - 1;
 
-/** Resolves when the worker has drained. @throws HoldfastError when it cannot start, or had to stop */
+/**
+ * Runs a worker. Resolves when the worker has drained. @throws HoldfastError where the worker cannot start,
+ * or has to stop
+ */
 export async function runWorker(config: Config, log: Log): Promise<void> {
   const worker = new Worker(config, log);
   const ignoreSignals = onStopSignal(() => worker.stop());
@@ -94,7 +98,7 @@ class Worker {
     this.#services = new Services({ ...shared, config });
   }
 
-  /** Once: takes nothing more and lets what is held end. Again: ends what is held. */
+  /** The first call takes no more requests and lets held backups end. The second call ends held backups. */
   stop(): void {
     if (this.#toldToStop) this.#hurrying.abort();
     this.#toldToStop = true;
@@ -113,7 +117,7 @@ class Worker {
       await Promise.all([this.#drain(pulse), this.#services.drain()]);
     } finally {
       const services = [listener, this.#look, pulse, this.#services].map((service) => service.stop());
-      await this.#control.close(); // first, since a service may be waiting for a database that is down
+      await this.#control.close(); // before the services: one may be waiting for a database that is down
       await Promise.all([...services, ...[...this.#servers.values()].map((server) => server.close())]);
       this.#log.info('stopped');
     }
@@ -143,7 +147,7 @@ class Worker {
     });
   }
 
-  /** What was notified meanwhile is lost. */
+  /** Reads all tables after a reconnect: notifications that were sent in the meantime are lost. */
   #readTables(): void {
     this.#look.now();
     this.#services.readTables();
@@ -215,7 +219,10 @@ class Worker {
     while (this.#activeRuns.held().length > 0) await sleep(50);
   }
 
-  /** Where the archiver works, that takes a moment; where it does not, the next worker watches on. */
+  /**
+   * Waits up to `endingTakes` for archiving. A working archiver needs a moment; otherwise the next worker
+   * watches the archiver.
+   */
   async #letArchivingEnd(): Promise<void> {
     const { signal } = this.#hurrying;
     const timesUp = sleep(endingTakes, undefined, { signal, ref: false }).catch(() => undefined);

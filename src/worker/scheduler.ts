@@ -1,7 +1,8 @@
 /**
- * Requests what schedules say when it is due. The table is the truth: it is read at every notification of a change,
- * after a reconnect, every ten seconds, and when something is due by what was read last. Every step is one
- * transaction that only one of any number of workers can make; what one leaves behind, another finds.
+ * Makes the requests of schedules when they are due. The table is authoritative: the scheduler reads the
+ * table at every notification of a change, after a reconnect, every ten seconds, and when the earliest known
+ * run is due. Every step is one transaction, and only one of any number of workers can make it. A step that a
+ * dead worker has not made is made by another worker.
  */
 import type { ControlLink } from '../control/control-link.ts';
 import {
@@ -16,25 +17,30 @@ import type { Log } from '../log.ts';
 import { decideSchedule, type ScheduleStep } from '../schedules/decide-schedule.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
+/** What the scheduler needs. */
 export interface SchedulerOptions {
   control: ControlLink;
   clusters: readonly string[];
   log: Log;
 }
 
-/** Milliseconds: a tenth of a query a second. */
+/** Milliseconds between two looks: a tenth of a query per second. */
 const lookEvery = 10_000;
-/** Between two looks that notifications ask for, which anybody can send. */
+/** Milliseconds between two looks that notifications ask for. Any role can send notifications. */
 const pause = 100;
-/** Until a schedule is tried again that somebody has locked. */
+/** Milliseconds until a schedule is tried again whose row another session has locked. */
 const tryAgain = 1000;
-/** A run is planned, fired and tended, one look each; more at once is left to the next time. */
+/**
+ * Looks in a row. A run is planned, fired and advanced in one look each; further steps wait for the timer.
+ */
 const looksAtOnce = 5;
 
+/** The schedules of a worker's clusters. */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #service: PeriodicTask;
   #timer: NodeJS.Timeout | undefined;
+  /** From `performance.now()`. */
   #lookedAt = -Infinity;
   #stopped = false;
 
@@ -47,7 +53,7 @@ export class Scheduler {
     this.#service.start();
   }
 
-  /** Something may have changed. */
+  /** Looks now, or after `pause`: a schedule may have changed. */
   wake(): void {
     if (this.#stopped) return;
     const since = performance.now() - this.#lookedAt;
@@ -82,7 +88,7 @@ export class Scheduler {
     if (soonest !== undefined && soonest < lookEvery) this.#wakeIn(soonest);
   }
 
-  /** In how many milliseconds to look again: at once where it is done. */
+  /** Makes one step of a schedule. Returns the milliseconds until the next look; 0 if the step was made. */
   async #take(step: Exclude<ScheduleStep, { step: 'wait' }>, schedule: Schedule): Promise<number> {
     const { control, log } = this.#options;
     if (this.#stopped) return tryAgain;
@@ -106,7 +112,10 @@ export class Scheduler {
   }
 }
 
-/** A moment after it is due: its clock is the database's, and timers may be early. */
+/**
+ * Milliseconds until a schedule is due, plus one: the clock is that of the control database, and timers may
+ * fire early. undefined if no run is planned.
+ */
 function untilThen(
   { until }: Extract<ScheduleStep, { step: 'wait' }>,
   { now }: Schedule,

@@ -1,4 +1,4 @@
-/** What a worker does besides holding backups: how its services start, are woken, and stop together. */
+/** The services that a worker runs besides holding backups: how they start, wake up and stop together. */
 import type { ClusterServer } from '../server/cluster-server.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
@@ -14,6 +14,7 @@ import { Scheduler } from './scheduler.ts';
 import { SyncService } from './sync-service.ts';
 import { WalServices } from './wal-services.ts';
 
+/** What the services need. */
 export interface ServicesOptions {
   control: ControlLink;
   instance: string;
@@ -22,9 +23,10 @@ export interface ServicesOptions {
   log: Log;
 }
 
-/** Milliseconds. */
+/** Milliseconds between two reports about the archivers. */
 const reportEvery = 30_000;
 
+/** The services of a worker. */
 export class Services {
   readonly #options: ServicesOptions;
   readonly #report: PeriodicTask;
@@ -72,14 +74,14 @@ export class Services {
     void removeAbandonedDrills(config.clusters, log);
   }
 
-  /** What was notified while a connection was away is lost. */
+  /** Reads the tables after a reconnect: notifications that were sent in the meantime are lost. */
   readTables(): void {
     this.#scheduler.wake();
     this.#chores.wake();
     this.#holds.now();
   }
 
-  /** Whether a notification was meant for one of them. */
+  /** Passes a notification on. Returns whether the notification was for one of the services. */
   notified({ chore, schedule, adopted, held }: Record<string, unknown>): boolean {
     if (adopted !== undefined) {
       this.#repositories.wake();
@@ -91,7 +93,10 @@ export class Services {
     return [chore, schedule, adopted, held].some((about) => about !== undefined);
   }
 
-  /** Begins nothing more, and gives back what runs. The WAL of backups that are held is seen to until the end. */
+  /**
+   * Begins no more chores and returns the running ones to the queue. The WAL services run until `stop`,
+   * because held backups need their WAL archived.
+   */
   async drain(): Promise<void> {
     void this.#scheduler.stop();
     await Promise.all([this.#chores.stop(), this.#sync.stop()]);

@@ -1,6 +1,6 @@
 /**
- * Removes from the repository what workers that were killed left unfinished: of requests that no living worker holds,
- * and whose writer is known to be gone. Never a backup that is listed.
+ * Removes from the repository the unfinished backups of killed workers. Only a backup whose request no living
+ * worker holds, and whose writer is known to be gone, is removed. A listed backup is never removed.
  */
 import { join } from 'node:path';
 import type { ClusterConfig } from '../config/config.ts';
@@ -11,6 +11,7 @@ import type { Log } from '../log.ts';
 import { removeAbandoned } from '../drill/abandoned-drills.ts';
 import { findLeftovers, removeLeftover } from '../repository/unfinished-backup.ts';
 
+/** Removes the unfinished backups of some clusters. An error in one cluster is logged as a warning. */
 export async function cleanUpAtStart(
   control: ControlLink,
   repository: string,
@@ -24,7 +25,7 @@ export async function cleanUpAtStart(
   }
 }
 
-/** Of drills: their directories, and the servers that may still run on them. */
+/** Removes the directories of killed drills, and ends the servers that may still run there. */
 export async function removeAbandonedDrills(clusters: readonly ClusterConfig[], log: Log): Promise<void> {
   const directories = clusters.flatMap(({ drillDirectory }) =>
     drillDirectory === undefined ? [] : [drillDirectory],

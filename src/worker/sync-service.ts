@@ -1,6 +1,7 @@
 /**
- * Asks for a sync as soon as there is something unsent in a repository. While the control database is away, or has no
- * chores, it sends by itself: the last segments of a server are archived when that has shut down.
+ * Requests a sync as soon as a repository has unsent files. While the control database is down, or has no
+ * chores, the service sends the files itself: the last segments of a server are archived when that server has
+ * shut down.
  */
 import { join } from 'node:path';
 import { findUnsent, syncRepository } from '../offsite/sync-repository.ts';
@@ -11,20 +12,23 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
+/** What the service needs. */
 export interface SyncServiceOptions {
   control: ControlLink;
   config: Config;
   log: Log;
 }
 
-/** Milliseconds. The look costs no query. */
+/** Milliseconds between two looks. A look makes no query. */
 const lookEvery = 3000;
-/** What was asked for is asked for again when it has not been done by then. */
+/** Milliseconds after which a sync is requested again if the files are still unsent. */
 const askEvery = 60_000;
+/** Milliseconds. The longest pause between two failed syncs without the queue. */
 const longestPause = 600_000;
-/** The oldest server with chores. */
+/** The oldest `server_version_num` with chores. */
 const withChores = 130_000;
 
+/** The syncs of all clusters that have a `sync_command`. */
 export class SyncService {
   readonly #syncs: Sync[];
 
@@ -43,7 +47,7 @@ export class SyncService {
   }
 }
 
-/** Of one cluster. */
+/** The syncs of one cluster. */
 class Sync {
   readonly service: PeriodicTask;
   readonly #cluster: ClusterConfig;
@@ -51,10 +55,15 @@ class Sync {
   readonly #control: ControlLink;
   readonly #log: Log;
   readonly #stopping = new AbortController();
+  /** When a sync was requested last, from `performance.now()`. */
   #asked = -Infinity;
+  /** `since` of the unsent files for which a sync was requested. */
   #askedSince: string | undefined;
+  /** Whether the control database was down at the last look. */
   #awayAtLastLook = false;
+  /** Milliseconds until the next sync after a failure; 0 after a success. */
   #pause = 0;
+  /** When the next sync may begin, from `performance.now()`. */
   #notBefore = 0;
 
   constructor(cluster: ClusterConfig, clusterDirectory: string, control: ControlLink, log: Log) {
@@ -86,11 +95,11 @@ class Sync {
     const now = performance.now();
     if (now - this.#asked < askEvery) return;
     const isNew = await this.#control.tryOnce((db) => requestChore(db, this.#cluster.name, 'sync'));
-    // One that is under way may have begun before the newest came: that is asked for after it.
+    // A running sync may have begun before the newest file came: another sync is requested after it.
     if (isNew) this.#asked = now;
   }
 
-  /** With pauses that grow, as the queue has them. */
+  /** Sends without the queue. Pauses after failures double, as in the queue. */
   async #send(): Promise<void> {
     if (performance.now() < this.#notBefore) return;
     const { name, syncCommand: command = [], syncTimeout: timeout } = this.#cluster;

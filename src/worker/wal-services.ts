@@ -1,4 +1,7 @@
-/** What a worker does for the WAL of its clusters: archives it ahead of the archiver, and notes what is archived. */
+/**
+ * The WAL services of a worker: one archives WAL ahead of the archiver, the other records which WAL is
+ * archived.
+ */
 import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterServer } from '../server/cluster-server.ts';
@@ -12,10 +15,12 @@ import { pushAhead } from '../wal/push-ahead.ts';
 import { serverPid, serverRuns } from '../wal/server-state.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
-/** Milliseconds. A notification of the file system is quicker than the look. */
+/** Milliseconds. A notification of the file system starts a look at once. */
 const lookAheadEvery = 2000;
+/** Milliseconds. */
 const surveyEvery = 5000;
 
+/** What the WAL services need. */
 export interface WalServicesOptions {
   control: ControlLink;
   servers: ReadonlyMap<string, ClusterServer>;
@@ -23,6 +28,7 @@ export interface WalServicesOptions {
   log: Log;
 }
 
+/** The WAL services of all clusters of a worker. */
 export class WalServices {
   readonly #services: PeriodicTask[];
   readonly #aheads: Ahead[];
@@ -58,7 +64,7 @@ export class WalServices {
   }
 }
 
-/** Notes what the archive of a cluster holds. Where something is in the way, the next look tries again. */
+/** Records which WAL the archive of one cluster holds. After an error, the next look tries again. */
 class Survey {
   readonly #server: ClusterServer;
   readonly #archive: ArchiveSurvey;
@@ -92,7 +98,7 @@ class Survey {
   }
 }
 
-/** Says what is wrong once, and again only when it is something else. */
+/** Logs a problem once, and again only when the reason changes. */
 class Complaint {
   readonly #log: Log;
   readonly #what: string;
@@ -105,7 +111,7 @@ class Complaint {
     this.#cluster = cluster;
   }
 
-  /** '': nothing. */
+  /** Logs `reason` if the reason is new. An empty string means that there is no problem. */
   about(reason: string): void {
     if (reason !== '' && reason !== this.#last)
       this.#log.warning(this.#what, { cluster: this.#cluster, reason });
@@ -113,7 +119,7 @@ class Complaint {
   }
 }
 
-/** Of one cluster, where its data directory is on this host and is ours to write to. */
+/** Archives WAL of one cluster ahead of the archiver, if the data directory is on this host and writable. */
 class Ahead {
   readonly service: PeriodicTask;
   readonly #server: ClusterServer;
@@ -121,6 +127,7 @@ class Ahead {
   readonly #compressLevel: number;
   readonly #segments: number;
   readonly #complaint: Complaint;
+  /** The data directory; undefined until the server has been asked. */
   #data: string | undefined;
   #watcher: FSWatcher | undefined;
   #closed = false;
@@ -162,12 +169,15 @@ class Ahead {
       });
       this.#complaint.about('');
     } catch (error) {
-      // The archiver meets the same, and says so in the server's log.
+      // The archiver fails for the same reason, and reports it in the server's log.
       this.#complaint.about(messageOf(error));
     }
   }
 
-  /** A pid of another container cannot be seen; the server can be asked. */
+  /**
+   * Whether the server runs. The process of a server in another container is not visible here, so the server
+   * is asked.
+   */
   async #hasServer(data: string): Promise<boolean> {
     if ((await serverPid(data)) === undefined) return false;
     return (await serverRuns(data)) || (await this.#server.answers());
