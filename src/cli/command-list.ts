@@ -1,4 +1,4 @@
-/** The commands, in the order in which the help has them. What one of them needs is loaded when it is asked for. */
+/** The commands, in the order of the help. The modules of a command are loaded when the command is used. */
 import type { Command } from 'commander';
 
 type Adding = (program: Command) => void;
@@ -23,11 +23,12 @@ const commands = {
   wait: async () => (await import('./commands/sync.ts')).addWait,
 } satisfies Record<string, () => Promise<Adding>>;
 
+/** The name of a command, as in `holdfast start`. */
 export type CommandName = keyof typeof commands;
 
 export const commandNames = Object.keys(commands) as CommandName[];
 
-/** What adds it to the program. */
+/** Loads a command. Resolves with the function that adds the command to the program. */
 export function commandOf(name: CommandName): Promise<Adding> {
   return commands[name]();
 }

@@ -1,6 +1,10 @@
-/** What each command's help ends with: one or two examples, and what more there is to know. */
+/** The end of each command's help: one or more examples, and notes for some commands. */
 import type { CommandName } from './command-list.ts';
 
+/**
+ * The examples of each command. A command line appears in full, and an archive or restore command as its
+ * setting.
+ */
 export const examples: Record<CommandName, readonly string[]> = {
   install: ['holdfast install', 'holdfast install --repository /srv/backup'],
   adopt: ['holdfast adopt', 'holdfast adopt --yes --json'],
@@ -37,7 +41,7 @@ that failed. And at the version of the schema, clocks that are wrong, and a
 control database that rests until "holdfast adopt".`,
 };
 
-/** Below the options. */
+/** The text below the options of a command. */
 export function helpAfter(name: CommandName): string {
   const note = notes[name];
   const lines = ['', 'Examples:', ...examples[name].map((example) => `  ${example}`)];

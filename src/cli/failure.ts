@@ -1,21 +1,25 @@
-/** What went wrong, on standard error: what, to what, and what to do; and the exit status for it. */
+/** Error reports of the command line on standard error: message, detail and hint, and the exit status. */
 import { CommanderError } from 'commander';
 import { ServerError, type Notice } from '../database/connection.ts';
 import { exitStatusOf, HoldfastError, messageOf } from '../errors.ts';
 import { plain } from '../plain.ts';
 import { redactIn } from '../redact.ts';
 
+/** An error, as a command reports it. */
 export interface CommandFailure {
   exitStatus: number;
+  /** The error code: of Holdfast, the SQLSTATE, or the code of commander. */
   code: string;
   message: string;
+  /** DETAIL of an error of the server; undefined for other errors. */
   detail: string | undefined;
   hint: string | undefined;
 }
 
-/** SQLSTATEs of Holdfast's procedures. */
+/** The SQLSTATE of a timeout in a procedure of Holdfast. */
 const timedOut = 'HF012';
 
+/** The report of any error. Passwords in URLs are removed. */
 export function commandFailureOf(error: unknown): CommandFailure {
   if (error instanceof HoldfastError) {
     const { exitStatus, code, message, hint } = error;
@@ -42,7 +46,7 @@ export function commandFailureOf(error: unknown): CommandFailure {
   };
 }
 
-/** Commander's "error: unknown option '--x'\n(Did you mean --y?)", in our form. */
+/** Commander's "error: unknown option '--x'\n(Did you mean --y?)", in the form of Holdfast. */
 function usageFailure(error: CommanderError): CommandFailure {
   const [first = '', second] = error.message.split('\n');
   const suggestion = /^\((Did you mean .*)\)$/.exec(second ?? '')?.[1];
@@ -55,12 +59,18 @@ function usageFailure(error: CommanderError): CommandFailure {
   };
 }
 
-/** Of an option that nobody knows, the value may be anything: a misspelt "--database-url=…" has a password. */
+/**
+ * Removes the value of an unknown option, because the value may be secret: a misspelt `--database-url=…`
+ * contains a password.
+ */
 function withoutValue(message: string): string {
   return message.replace(/^(unknown option '--?[^=']+=).*$/s, "$1…'");
 }
 
-/** Commander makes two sentences of it: what is invalid, and why, which has to begin with "it" or with the value. */
+/**
+ * Combines the two sentences of commander, the invalid argument and the reason, into one. The reason has to
+ * begin with "it" or with the value.
+ */
 function argumentProblem({ message }: CommanderError): string | undefined {
   const [, ofOption, flags = '', option = '', argument = '', name = '', why = ''] =
     /^error: (?:(option) '(.*?)' argument '([^]*?)' is invalid|command-argument value '([^]*?)' is invalid for argument '(.*?)')\. ([^]*)$/.exec(
@@ -75,19 +85,26 @@ function argumentProblem({ message }: CommanderError): string | undefined {
   return /^(is|has|does) /.test(problem) ? `${what} ${problem}` : `${what}: ${problem}`;
 }
 
-/** Commander quotes arguments as they came: somebody forgets "--database-url", or misspells it. */
+/**
+ * Removes secrets from a message in which commander quotes arguments, such as a URL without `--database-url`
+ * before it.
+ */
 export function withoutSecretArguments(failure: CommandFailure, args: readonly string[]): CommandFailure {
   let { message } = failure;
   for (const word of args) if (redactIn(word) !== word) message = message.replaceAll(word, beginningOf(word));
   return { ...failure, message: redactIn(message) };
 }
 
-/** Up to a blank: a password may have one, and where the rest of it begins, nobody can tell. */
+/**
+ * The argument up to the first blank. A password may contain a blank, and the end of the password cannot be
+ * determined.
+ */
 function beginningOf(word: string): string {
   const [first = '', ...rest] = redactIn(word).split(/\s/);
   return rest.length > 0 ? `${first}…` : first;
 }
 
+/** Writes the failure to standard error, as JSON on one line if `json` is set. */
 export function reportFailure(failure: CommandFailure, json: boolean): void {
   const { exitStatus, code, message, detail, hint } = failure;
   if (json)
@@ -97,14 +114,17 @@ export function reportFailure(failure: CommandFailure, json: boolean): void {
   else process.stderr.write(paragraph(message, detail, hint));
 }
 
-/** Warnings of the server, such as that no worker is alive, as they come. */
+/**
+ * Writes a WARNING of the server to standard error at once, such as the warning that no worker is alive.
+ * Other notices are ignored.
+ */
 export function reportNotice({ severity, message, detail, hint }: Notice): void {
   if (severity === 'WARNING') process.stderr.write(paragraph(`warning: ${redactIn(message)}`, detail, hint));
 }
 
 function paragraph(message: string, detail: string | undefined, hint: string | undefined): string {
   const lines = [`holdfast: ${plain(message)}`];
-  // What a server says in detail may have several lines.
+  // The detail of a server may have several lines.
   if (detail !== undefined) lines.push(`  detail: ${detail.split('\n').map(plain).join('\n')}`);
   if (hint !== undefined) lines.push(`  hint: ${plain(hint)}`);
   return `${lines.join('\n')}\n`;

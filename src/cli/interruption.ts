@@ -1,6 +1,10 @@
+/** Interruption of a command by a signal. */
 import { onStopSignal } from '../system/stop-signals.ts';
 
-/** Ctrl-C and SIGTERM while the server is waited for: the first is passed on, a second one ends the program. */
+/**
+ * Runs `work`. The first SIGINT or SIGTERM aborts the signal that `work` gets, with an Error of message
+ * `reason`. A second one ends the program.
+ */
 export async function untilInterrupted<T>(
   work: (signal: AbortSignal) => Promise<T>,
   reason = 'interrupted',
@@ -16,10 +20,13 @@ export async function untilInterrupted<T>(
     ignoreSignals();
   }
 
-  /** As if nobody had listened: process.exit() would terminate threads in the middle of their work (system/threads.ts). */
+  /**
+   * Ends the program as if no handler were installed. `process.exit()` would terminate threads in the middle
+   * of their work (system/threads.ts).
+   */
   function endAtOnce(): void {
     ignoreSignals();
     process.kill(process.pid, 'SIGTERM');
-    process.exit(1); // the first process of a container is not ended by a signal
+    process.exit(1); // a signal does not end the first process of a container
   }
 }

@@ -1,4 +1,4 @@
-/** The program: its commands, and what it says and returns when one fails. */
+/** The program: builds the command line, runs one command, and reports its error. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../database/statements.ts';
@@ -10,7 +10,10 @@ import { commandFailureOf, reportFailure, withoutSecretArguments } from './failu
 import { addGlobalOptions } from './options.ts';
 import { tolerateClosedPipes } from './render/output.ts';
 
-/** Runs one command; the exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 timed out. */
+/**
+ * Runs one command. Returns the exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 timed out;
+ * for `holdfast check`, see check-failed.ts.
+ */
 export async function main(args: readonly string[]): Promise<number> {
   tolerateClosedPipes();
   const program = await buildProgram(wanted(args));
@@ -27,12 +30,13 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** One command needs little of what all of them do. Where it does not come first, any may be meant, and help has all. */
+/** The commands to load: the one that comes first, or all of them if the first argument is not a command. */
 function wanted([first]: readonly string[]): readonly CommandName[] {
   const found = commandNames.find((name) => name === first);
   return found === undefined ? commandNames : [found];
 }
 
+/** The program with the given commands. */
 export async function buildProgram(names: readonly CommandName[]): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as {
     version: string;

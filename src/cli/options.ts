@@ -1,4 +1,7 @@
-/** Options that every command has, and parsers of those that several have. */
+/**
+ * The options that all commands have, and the parsers of options that several commands have. A parser throws
+ * InvalidArgumentError.
+ */
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { loadConfig, type Config } from '../config/config.ts';
@@ -7,6 +10,7 @@ import type { ConnectOptions } from '../database/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import { reportNotice } from './failure.ts';
 
+/** The options of every command, as commander returns them. */
 export interface GlobalOptions {
   config?: string;
   databaseUrl?: string;
@@ -14,6 +18,7 @@ export interface GlobalOptions {
   json?: boolean;
 }
 
+/** Adds the options of every command. */
 export function addGlobalOptions(program: Command): Command {
   return program
     .option('--config <file>', 'the configuration file (default: HOLDFAST_CONFIG, then /etc/holdfast.toml)')
@@ -27,22 +32,27 @@ export function addGlobalOptions(program: Command): Command {
 
 const whichOne = 'default: HOLDFAST_CLUSTER, then the only cluster configured, then main';
 
-/** For a command that is about one cluster; ofOneCluster() says which. */
+/** Option `--cluster` of a command for one cluster. `ofOneCluster` fills in the default. */
 export function clusterOption(what: string): [flags: string, description: string] {
   return ['--cluster <name>', `${what} (${whichOne})`];
 }
 
+/**
+ * The options with the cluster filled in. @throws HoldfastError where the configuration is wrong, or does not
+ * say which cluster
+ */
 export function ofOneCluster<Of extends GlobalOptions & { cluster?: string }>(
   options: Of,
 ): Of & { cluster: string } {
   return { ...options, cluster: configFrom(options).whichCluster(options.cluster) };
 }
 
+/** The configuration that these options select. @throws HoldfastError where the configuration is wrong */
 export function configFrom({ config, databaseUrl, schema }: GlobalOptions): Config {
   return loadConfig({ file: config, env: process.env, databaseUrl, schema });
 }
 
-/** How to reach the control database; the server's warnings go to standard error. */
+/** The connection to the control database. Warnings of the server go to standard error. */
 export function controlFrom({ control }: Config, command: string): ConnectOptions & { schema: string } {
   return {
     url: control.url,
@@ -52,13 +62,14 @@ export function controlFrom({ control }: Config, command: string): ConnectOption
   };
 }
 
+/** The id of a backup request. */
 export function idOption(text: string): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(number)) return number;
   throw new InvalidArgumentError("it is not a backup request's id, which is a number");
 }
 
-/** Milliseconds. */
+/** A duration in milliseconds; 0 is allowed. */
 export function durationOption(text: string): number {
   try {
     return parseDuration(text);
@@ -67,13 +78,14 @@ export function durationOption(text: string): number {
   }
 }
 
+/** A duration in milliseconds, longer than 0. */
 export function positiveDurationOption(text: string): number {
   const milliseconds = durationOption(text);
   if (milliseconds > 0) return milliseconds;
   throw new InvalidArgumentError('it has to be longer than 0');
 }
 
-/** How many threads. */
+/** Adds option `--jobs`, the number of threads. */
 export function addJobsOption(command: Command): Command {
   return command.addOption(
     new Option('--jobs <number>', 'threads')
@@ -88,7 +100,7 @@ function jobsOption(text: string): number {
   throw new InvalidArgumentError('it is not a number from 1 to 64');
 }
 
-/** Bytes, as `bytes()` shows them: 1 kB is 1024. */
+/** A size in bytes, in the units that `bytes()` prints: 1 kB is 1024 bytes. */
 export function sizeOption(text: string): number {
   const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kMGT]?)i?B?$/i.exec(text) ?? [];
   const power = ['', 'K', 'M', 'G', 'T'].indexOf(unit.toUpperCase());
@@ -97,6 +109,7 @@ export function sizeOption(text: string): number {
   throw new InvalidArgumentError('it is not a size, such as 500kB, 50MB or 1GB');
 }
 
+/** A JSON text, unchanged. */
 export function jsonOption(text: string): string {
   try {
     JSON.parse(text);
@@ -106,7 +119,7 @@ export function jsonOption(text: string): string {
   }
 }
 
-/** A backup is named either by its id or by its label. */
+/** Requires the id or the label of a backup request, but not both. @throws HoldfastError `which_backup` */
 export function exactlyOne(label: string | undefined, requestId: number | undefined): void {
   if ((label === undefined) !== (requestId === undefined)) return;
   throw new HoldfastError('usage', 'give either the id or the label of a backup request', {

@@ -1,4 +1,4 @@
-/** Options of `holdfast restore` that say how far to go, as PostgreSQL's recovery targets. */
+/** The options of `holdfast restore` and `holdfast drill` for PostgreSQL's recovery target. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { parseLsn } from '../postgres/lsn.ts';
 import {
@@ -11,14 +11,17 @@ import {
 } from '../recovery/recovery-target.ts';
 import type { RecoveryTargetOptions } from '../recovery/recovery-target-options.ts';
 
+/** The recovery target and the timeline. */
 export interface TargetPointOptions extends RecoveryTargetOptions {
   targetTimeline: RecoveryTargetTimeline;
 }
 
+/** The recovery target, the timeline and the action at the target. */
 export interface TargetCommandOptions extends TargetPointOptions {
   targetAction: RecoveryTargetAction;
 }
 
+/** Adds the options for the recovery target and for the action at the target. */
 export function addTargetOptions(command: Command): void {
   addPointOptions(command);
   command.addOption(
@@ -28,7 +31,7 @@ export function addTargetOptions(command: Command): void {
   );
 }
 
-/** How far, without what happens there. */
+/** Adds the options for the recovery target without the action. */
 export function addPointOptions(command: Command): void {
   command
     .option(
@@ -52,7 +55,7 @@ export function addPointOptions(command: Command): void {
     );
 }
 
-/** What it refuses is wrong usage. */
+/** Turns the RangeError of a parser into commander's error for a wrong argument. */
 export function refusing<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {

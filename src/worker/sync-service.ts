@@ -57,7 +57,10 @@ class Sync {
   readonly #stopping = new AbortController();
   /** When a sync was requested last, from `performance.now()`. */
   #asked = -Infinity;
-  /** `since` of the unsent files for which a sync was requested. */
+  /**
+   * When the last successful sync ended, as of the last request. A new value means that the request has been
+   * served.
+   */
   #askedSince: string | undefined;
   /** Whether the control database was down at the last look. */
   #awayAtLastLook = false;

@@ -1,4 +1,4 @@
-/** `holdfast adopt`: says that this control database is the one in charge, after it has said what follows. */
+/** `holdfast adopt`: puts this control database in charge. The command shows the consequences first. */
 import { createInterface } from 'node:readline/promises';
 import { InvalidArgumentError, type Command } from 'commander';
 import { withControl } from '../../control/control-client.ts';
@@ -30,11 +30,13 @@ interface Options extends GlobalOptions {
 interface Consequences {
   identity: DatabaseOrigin;
   schedules: (WaitingSchedule & { nextRun: Date | null })[];
+  /** The clusters with a retention policy that is enabled. */
   policies: string[];
-  /** `given`: by the command, as the one that the cluster has from now on. */
+  /** `given` means that `--repository-id` names this repository as the cluster's from now on. */
   repositories: { name: string; id: string | null; problem: string | null; given: boolean }[];
 }
 
+/** Adds `holdfast adopt` to the program. */
 export function addAdopt(program: Command): void {
   program
     .command('adopt')
@@ -110,7 +112,7 @@ function whenNext({ cron, timeZone }: WaitingSchedule, now: Date): Date | null {
     const next = nextRun(cron, timeZone, now.getTime());
     return next === undefined ? null : new Date(next);
   } catch {
-    return null; // what is wrong with it, the schedule says itself
+    return null; // the schedule itself shows the error
   }
 }
 
@@ -141,7 +143,10 @@ function linesAbout({ identity, schedules, policies, repositories }: Consequence
   ];
 }
 
-/** A question would be in the midst of the JSON. */
+/**
+ * Asks the user to confirm. With `--json` there is no question, because a question would be in the middle of
+ * the JSON. @throws HoldfastError `not_confirmed`
+ */
 async function askForYes(isJson: boolean): Promise<void> {
   if (isJson || !process.stdin.isTTY || !process.stdout.isTTY) {
     const why = isJson ? 'nobody is asked for a yes with --json' : 'there is no terminal to ask for a yes';

@@ -1,3 +1,4 @@
+/** `holdfast cancel`: cancels a backup request. */
 import type { Command } from 'commander';
 import { cancelBackup, withControl } from '../../control/control-client.ts';
 import {
@@ -15,9 +16,11 @@ import { printJson, printLines } from '../render/output.ts';
 interface Options extends GlobalOptions {
   label?: string;
   cluster: string;
+  /** Milliseconds. */
   timeout?: number;
 }
 
+/** Adds `holdfast cancel` to the program. */
 export function addCancel(program: Command): void {
   program
     .command('cancel')

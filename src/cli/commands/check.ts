@@ -1,4 +1,7 @@
-/** A plugin for monitoring systems: one line in the style of Nagios, then the details; 0 ok, 1 warning, 2 critical, 3 unknown. */
+/**
+ * `holdfast check`: a plugin for monitoring systems. The output is one line in the style of Nagios, then the
+ * details; the exit status is 0 ok, 1 warning, 2 critical, 3 unknown.
+ */
 import { Option, type Command } from 'commander';
 import { restoreWindows } from '../../control/archived-wal.ts';
 import { withConnection } from '../../control/control-client.ts';
@@ -27,10 +30,12 @@ import { configFrom, controlFrom, positiveDurationOption, type GlobalOptions } f
 import { asSql, printJson, printLines } from '../render/output.ts';
 
 interface Options extends GlobalOptions {
+  /** Milliseconds. */
   maxAge: number;
   cluster?: string[];
 }
 
+/** Adds `holdfast check` to the program. */
 export function addCheck(program: Command): void {
   program
     .command('check')
@@ -71,7 +76,7 @@ async function observe(options: Options): Promise<HealthInput> {
 }
 
 async function look(db: Connection, installed: number): Promise<Omit<HealthInput, 'schema'>> {
-  // An older schema has not all of the views.
+  // An older schema does not have all views.
   const isCurrent = installed >= schemaVersion();
   const unlessOlder = async <T>(read: (connection: Connection) => Promise<T[]>) =>
     isCurrent ? read(db) : [];
@@ -92,7 +97,10 @@ async function look(db: Connection, installed: number): Promise<Omit<HealthInput
   };
 }
 
-/** A cluster that is asked for by name counts, whether anybody uses it or not. */
+/**
+ * Selects the clusters that `--cluster` names. A named cluster counts as used. @throws HoldfastError
+ * `no_such_cluster`
+ */
 function only(names: string[] | undefined, seen: Omit<HealthInput, 'schema'>): Omit<HealthInput, 'schema'> {
   if (names === undefined) return seen;
   const unknown = names.filter((name) => !seen.clusters.some((cluster) => cluster.name === name));

@@ -1,3 +1,7 @@
+/**
+ * `holdfast drill`: restores a backup, recovers it in a private server, checks the data, and removes the
+ * server.
+ */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
@@ -31,11 +35,13 @@ interface Options extends GlobalOptions, TargetPointOptions {
   directory?: string;
   pgBin?: string;
   assertions?: string;
+  /** Milliseconds. */
   timeout?: number;
   jobs: number;
   record: boolean;
 }
 
+/** Adds `holdfast drill` to the program. */
 export function addDrill(program: Command): void {
   const command = program
     .command('drill')
@@ -66,7 +72,7 @@ async function run(which: string | undefined, options: Options): Promise<void> {
     await withControl(controlFrom(config, 'drill'), (db) => requireConfirmedOrigin(db, 'a drill')).catch(
       (error: unknown) => {
         if (error instanceof HoldfastError && error.code === 'origin_not_confirmed') throw error;
-      }, // whether it can be recorded, is said when it is
+      }, // an unreachable control database is reported when the drill is recorded
     );
   const { directory, pgBin, assertions, timeout, jobs } = options;
   const plan = planDrill(config, options.cluster, {
@@ -97,7 +103,10 @@ async function run(which: string | undefined, options: Options): Promise<void> {
   if (drilled.error !== undefined) process.exitCode = 1;
 }
 
-/** The drill's id; undefined: the control database does not have it. */
+/**
+ * Records the drill. Returns the drill's id; undefined, after a warning, if the control database could not be
+ * written.
+ */
 async function recorded(drilled: DrilledServer, config: Config): Promise<number | undefined> {
   try {
     return await withControl(controlFrom(config, 'drill'), (db) => recordDrill(db, drilled));
@@ -109,7 +118,7 @@ async function recorded(drilled: DrilledServer, config: Config): Promise<number 
   }
 }
 
-/** One line for each thing that is begun, and on a terminal how far it is. */
+/** Reports each phase on a line of its own, and the progress of the restore on a terminal. */
 function reporter(json: boolean): { report: DrillReport; end: () => void } {
   let progress: ProgressLine | undefined;
   const say = (line: string) => {

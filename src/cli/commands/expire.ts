@@ -1,3 +1,4 @@
+/** `holdfast expire`: removes expired backups and their WAL, and shows the reason for each. */
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
@@ -19,6 +20,7 @@ interface Options extends GlobalOptions {
   clockIsRight: boolean;
 }
 
+/** Adds `holdfast expire` to the program. */
 export function addExpire(program: Command): void {
   program
     .command('expire')
@@ -106,7 +108,7 @@ function runLine({ startWal, endWal, files, segments, reason }: ExpiryResult['wa
   return `WAL ${range} (${parts}): ${plain(reason)}`;
 }
 
-/** Nothing where there is none. */
+/** The number and its noun, or nothing for zero. */
 function some(number: number, what: string): string[] {
   return number === 0 ? [] : [count(number, what)];
 }

@@ -1,3 +1,4 @@
+/** `holdfast install`: installs or upgrades the schema, and creates the repository of each cluster. */
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { standing } from '../../chores/repository-use.ts';
@@ -14,6 +15,7 @@ interface Options extends GlobalOptions {
   repository?: string;
 }
 
+/** Adds `holdfast install` to the program. */
 export function addInstall(program: Command): void {
   program
     .command('install')
@@ -38,7 +40,10 @@ export function addInstall(program: Command): void {
     });
 }
 
-/** Where one is configured. Returns those that are new. */
+/**
+ * Creates the repositories, if a repository is configured. Returns the new directories. A repository that
+ * cannot be created is a warning on standard error.
+ */
 async function makeRepositories(
   db: Connection,
   given: string | undefined,

@@ -1,3 +1,4 @@
+/** `holdfast label`: writes backup_label and tablespace_map of a backup into a directory. */
 import type { Command } from 'commander';
 import { findLabel } from '../../labels/find-label.ts';
 import type { LabelledBackup } from '../../labels/labelled-backup.ts';
@@ -5,8 +6,11 @@ import { makeDirectory, writeLabelFiles } from '../../labels/write-label.ts';
 import { configFrom, controlFrom, idOption, type GlobalOptions } from '../options.ts';
 import { printJson, printLines } from '../render/output.ts';
 
+/** The options that select where a label is read from. */
 export interface WhereOptions extends GlobalOptions {
+  /** The only label directory to search. */
   fromLabels?: string;
+  /** The only repository to search. */
   fromRepository?: string;
   cluster?: string;
   latest: boolean;
@@ -16,6 +20,7 @@ interface Options extends WhereOptions {
   to: string;
 }
 
+/** Adds `holdfast label` to the program. */
 export function addLabel(program: Command): void {
   const command = program
     .command('label')
@@ -47,7 +52,7 @@ export function addLabel(program: Command): void {
   addWhere(command);
 }
 
-/** Where a backup that is named by its id is looked for. */
+/** Adds the options that select where the label of a backup with a given id is read from. */
 export function addWhere(command: Command): void {
   command
     .option('--from-labels <directory>', 'ask this label directory, and not the control database')
@@ -56,6 +61,10 @@ export function addWhere(command: Command): void {
     .option('--latest', 'likewise: the latest one', false);
 }
 
+/**
+ * Finds a backup by the id of its request: in the control database, the label directory and the repository,
+ * or only where the options say. Warns on standard error if the backup is not complete.
+ */
 export async function backupById(requestId: number, options: WhereOptions): Promise<LabelledBackup> {
   const config = configFrom(options);
   const chosen = options.fromLabels !== undefined || options.fromRepository !== undefined;

@@ -1,3 +1,4 @@
+/** `holdfast place`: puts the label of a backup into a restored copy of the data directory. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { LabelledBackup } from '../../labels/labelled-backup.ts';
@@ -18,6 +19,7 @@ interface Options extends WhereOptions {
   stopBefore?: bigint;
 }
 
+/** Adds `holdfast place` to the program. */
 export function addPlace(program: Command): void {
   const command = program
     .command('place')
@@ -102,7 +104,10 @@ function described(
   ];
 }
 
-/** Its restore_command is the operator's own. */
+/**
+ * How far the WAL was searched for tablespaces that recovery creates. The operator's own restore_command does
+ * not examine the WAL after that point.
+ */
 function looked(lookedTo: string | undefined): string[] {
   if (lookedTo === undefined)
     return ['looked through for tablespaces that recovery creates: the WAL up to where it ends'];

@@ -1,3 +1,6 @@
+/**
+ * `holdfast restore`: restores a backup of the repository into an empty directory, and prepares its recovery.
+ */
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option, type Command } from 'commander';
@@ -30,6 +33,7 @@ interface Options extends GlobalOptions, TargetCommandOptions {
   list: boolean;
   cluster: string;
   repository?: string;
+  /** The new directories of tablespaces, by OID. */
   tablespace: Map<string, string>;
   tablespacesAsTheyWere: boolean;
   walDirectory?: string;
@@ -41,6 +45,7 @@ interface Options extends GlobalOptions, TargetCommandOptions {
   jobs: number;
 }
 
+/** Adds `holdfast restore` to the program. */
 export function addRestore(program: Command): void {
   const command = program
     .command('restore')
@@ -133,12 +138,15 @@ async function run(which: string | undefined, options: Options, repository: stri
   else await printLines(await describeBackup(report));
 }
 
-/** The server reads WAL where our restore_command does; of another one nobody knows. The backup may be a copy elsewhere. */
+/**
+ * The directory of the cluster whose WAL the server will fetch. With another restore_command, that directory
+ * is unknown: the lease is then on the repository that contains the backup, which may be a copy elsewhere.
+ */
 function leasedIn({ restoreCommand, cluster }: Options, repository: string, { backup }: RestorePlan): string {
   return restoreCommand === undefined ? join(repository, cluster) : dirname(dirname(backup.directory));
 }
 
-/** Before anything is written: what recovery is going to do elsewhere on this host. */
+/** Finds out, before any file is written, what recovery is going to do outside the data directory. */
 async function aheadOf(
   options: Options & { to: string },
   repository: string,
@@ -159,7 +167,7 @@ async function aheadOf(
   );
 }
 
-/** Root asks them as the user that is to run them. */
+/** The programs of `--pg-bin`. Root runs these programs as the user that will run the server. */
 async function programsFrom({ pgBin }: Options, { backup }: RestorePlan) {
   if (pgBin === undefined) return undefined;
   const user = process.getuid?.() === 0 ? clusterOwner(backup, await readFrames(backup)) : undefined;
@@ -191,7 +199,7 @@ function recoveryFrom(
     repository,
     cluster: options.cluster,
     despiteMissingWal: choice.hasHole || choice.lacksHistory || options.despiteMissingWal,
-    // A standby never ends its recovery: its lease is over after a week.
+    // A standby never ends its recovery: its lease expires after a week.
     lease: options.asStandby ? undefined : lease,
     lookedTo,
   });
@@ -206,7 +214,7 @@ function recoveryFrom(
   };
 }
 
-/** `OID=DIR`, any number of times. */
+/** Parses `OID=DIRECTORY`. The option may be repeated. */
 function tablespaceOption(text: string, before: Map<string, string>): Map<string, string> {
   const [, oid, directory] = /^(\d+)=(.+)$/s.exec(text) ?? [];
   if (oid === undefined || directory === undefined)

@@ -1,3 +1,4 @@
+/** `holdfast start`: starts a backup, and returns once the data directory may be copied. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
   cancelBackup,
@@ -29,16 +30,20 @@ interface Options extends GlobalOptions {
   cluster: string;
   method: 'hold' | 'copy';
   wait: boolean;
+  /** Bytes per second. */
   rateLimit?: number;
   compressLevel?: number;
   fast: boolean;
   waitForArchive: boolean;
+  /** Milliseconds; 0 means no limit. */
   holdTimeout?: number;
   keep: boolean;
   annotations?: string;
+  /** Milliseconds. */
   timeout?: number;
 }
 
+/** Adds `holdfast start` to the program. */
 export function addStart(program: Command): void {
   program
     .command('start')
@@ -90,7 +95,7 @@ export function addStart(program: Command): void {
     });
 }
 
-/** Milliseconds after which who waits is told what for. */
+/** Milliseconds after which a waiting user is told the reason for the wait. */
 const patience = 5000;
 const checkpointHint =
   'waiting for the checkpoint that a backup begins with: spread, it may take minutes; with --fast it is done at once';
@@ -105,7 +110,10 @@ async function print({ id, startLsn }: Started, { json, wait }: Options): Promis
   else await printLines([`id ${id}`, `start_lsn ${startLsn}`, ...(wait ? ['complete'] : [])]);
 }
 
-/** Interrupted, it cancels the request, also when that comes too late for the server to do it. */
+/**
+ * Requests the backup, and waits for the copy if `wait` is set. An interruption cancels the request, even if
+ * the interruption comes too late for the server to cancel.
+ */
 function start(control: ConnectOptions, request: StartRequest, wait: boolean): Promise<Started> {
   const deadline = request.timeout === null ? undefined : Date.now() + request.timeout;
   return untilInterrupted((signal) =>
@@ -121,7 +129,10 @@ function start(control: ConnectOptions, request: StartRequest, wait: boolean): P
   );
 }
 
-/** Where the procedure could not catch an interruption, its request is there still: then that is what was started. */
+/**
+ * Calls `start_backup`. If the procedure could not catch an interruption, its request still exists, and is
+ * returned with an empty LSN.
+ */
 async function requestBackup(
   db: Connection,
   control: ConnectOptions,
@@ -142,7 +153,10 @@ async function requestBackup(
   }
 }
 
-/** Nobody is left who waits for it: it is cancelled, unless it is past that. */
+/**
+ * Waits until the backup is complete. If the wait fails, the request is cancelled, unless the request is past
+ * cancelling: no client waits for the backup any more.
+ */
 async function completed(
   db: Connection,
   control: ConnectOptions,

@@ -1,3 +1,4 @@
+/** `holdfast status`: shows all requests, clusters and workers, or one request in detail. */
 import type { Command } from 'commander';
 import { withControl } from '../../control/control-client.ts';
 import type { Connection, ConnectOptions } from '../../database/connection.ts';
@@ -15,12 +16,15 @@ import { finishedLines, statusLines, type StatusRendering } from '../render/stat
 import { watch, type WatchView } from '../render/watch.ts';
 
 interface Options extends GlobalOptions {
+  /** Milliseconds; true means the default interval. */
   watch?: number | true;
   all: boolean;
 }
 
+/** How many finished requests are shown without `--all`. */
 const finishedShown = 10;
 
+/** Adds `holdfast status` to the program. */
 export function addStatus(program: Command): void {
   program
     .command('status')
@@ -48,7 +52,7 @@ export function addStatus(program: Command): void {
     });
 }
 
-/** Seconds, where it has no unit. */
+/** Parses the interval of `--watch`. A number without a unit is in seconds. */
 function every(text: string): number {
   return positiveDurationOption(/^\d+(\.\d+)?$/.test(text) ? `${text} s` : text);
 }
@@ -70,7 +74,7 @@ async function view(db: Connection, requestId: number | undefined): Promise<Watc
 async function overviewView(db: Connection): Promise<WatchView> {
   const overview = await readOverview(db);
   const live = new Set(overview.requests.map(({ id }) => id));
-  // What has ended between the two looks is shown as it was at the first one.
+  // A request that has ended between the two queries is shown as the first query saw the request.
   const finished = (await status.newestFinished(db, finishedShown)).filter(({ id }) => !live.has(id));
   return {
     lines: (width) => statusLines(overview, finished, width),
@@ -162,7 +166,7 @@ function overviewData(overview: StatusRendering) {
   };
 }
 
-/** Page by page: there may be millions. */
+/** Prints the finished requests page by page: there may be millions of requests. */
 async function printAll(db: Connection, json: boolean): Promise<void> {
   const overview = await readOverview(db);
   if (!json) {

@@ -1,3 +1,4 @@
+/** `holdfast stop`: finishes a backup, and prints or writes its label once the backup is complete. */
 import { access, constants } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
@@ -27,10 +28,13 @@ import { print, printJson, printLines } from '../render/output.ts';
 interface Options extends GlobalOptions {
   id?: number;
   cluster: string;
+  /** Milliseconds. */
   timeout?: number;
+  /** The directory for backup_label and tablespace_map. */
   to?: string;
 }
 
+/** Adds `holdfast stop` to the program. */
 export function addStop(program: Command): void {
   program
     .command('stop')
@@ -60,6 +64,7 @@ export function addStop(program: Command): void {
     });
 }
 
+/** A complete backup with the bytes of its label. */
 type Stopped = StoredLabel & { bytes: Buffer };
 
 function stop(control: ConnectOptions, which: WhichBackup): Promise<Stopped> {
@@ -82,7 +87,7 @@ function stop(control: ConnectOptions, which: WhichBackup): Promise<Stopped> {
   );
 }
 
-/** Before the stop, so that a mistyped directory costs nothing. */
+/** Checks the directory before the backup is stopped, so that a typing error does no harm. */
 async function prepare(directory: string): Promise<void> {
   await makeDirectory(directory);
   await access(directory, constants.W_OK).catch((error: unknown) => {
@@ -121,7 +126,7 @@ function asJson(stopped: Stopped, files: string[] | undefined): object {
   };
 }
 
-/** As text, or, where it is none, in base64. */
+/** The bytes as text, or in base64 if the bytes are not valid UTF-8. */
 function encoded(name: string, bytes: Buffer | null): Record<string, string | null> {
   if (bytes === null) return { [name]: null };
   const text = bytes.toString('utf8');

@@ -1,4 +1,7 @@
-/** `holdfast sync` and `holdfast wait`: they work while the database is down, too. */
+/**
+ * `holdfast sync` and `holdfast wait`: send the repository off-site. Both commands work without the control
+ * database.
+ */
 import { InvalidArgumentError, type Command } from 'commander';
 import { join } from 'node:path';
 import { syncRepository } from '../../offsite/sync-repository.ts';
@@ -19,12 +22,15 @@ interface Options extends GlobalOptions {
   force?: boolean;
 }
 
+/** The result for one cluster. */
 interface Synced {
   cluster: string;
   runs: number;
+  /** The last run that sent files; undefined if there was none. */
   sent: SyncAttempt | undefined;
 }
 
+/** Adds `holdfast sync` to the program. */
 export function addSync(program: Command): void {
   program
     .command('sync')
@@ -37,6 +43,7 @@ export function addSync(program: Command): void {
     });
 }
 
+/** Adds `holdfast wait` to the program. */
 export function addWait(program: Command): void {
   program
     .command('wait')
@@ -51,7 +58,10 @@ export function addWait(program: Command): void {
     });
 }
 
-/** Within the time: an end of it ends the program that sends, too. */
+/**
+ * Syncs within `seconds`. At the end of that time, the program that sends is ended, too. @throws
+ * HoldfastError `timeout`
+ */
 async function waitFor(
   options: Options,
   seconds: number | undefined,
@@ -94,7 +104,10 @@ async function syncAll(options: Options, wait: number | undefined, signal: Abort
   return done;
 }
 
-/** Where the control database can be asked; what is archived while it is down has to be sent all the same. */
+/**
+ * Refuses to sync if the control database answers and is not in charge. If the control database is down, WAL
+ * that is archived in the meantime must still be sent. @throws HoldfastError `origin_not_confirmed`
+ */
 async function refuseUnconfirmed(config: Config): Promise<void> {
   try {
     await withControl(controlFrom(config, 'sync'), (db) => requireConfirmedOrigin(db, 'sync'));

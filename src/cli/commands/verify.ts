@@ -1,3 +1,4 @@
+/** `holdfast verify`: reads backups of the repository completely, with the WAL that they need. */
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
@@ -31,12 +32,14 @@ interface Options extends GlobalOptions {
 
 interface Verified {
   name: string;
+  /** The id of the request; undefined if the backup's description cannot be read. */
   id: number | undefined;
   result: Verification;
-  /** Whether it is in the database, too. */
+  /** Whether the control database has the result. */
   recorded: boolean;
 }
 
+/** Adds `holdfast verify` to the program. */
 export function addVerify(program: Command): void {
   const command = program
     .command('verify')
@@ -107,7 +110,7 @@ async function verifyOne(
   return { name, id, result, recorded: options.record && unrecorded === undefined };
 }
 
-/** A backup that cannot even be listed is damaged, too. */
+/** The result for a backup that cannot be listed: damaged. */
 function damagedDescription({ name, problem }: ListedBackup['damaged'][number]): Verified {
   const now = new Date();
   const result = { startedAt: now, finishedAt: now, problems: [problem], files: 0, bytes: 0, segments: 0 };

@@ -1,6 +1,6 @@
 /**
- * `holdfast wal push`, `fetch` and `init`, as the help shows them, and for those who put options before the command. For
- * the rest bin/wal.js runs the first two without all this.
+ * `holdfast wal push`, `fetch` and `init`, for the help and for callers who put options before the command.
+ * In all other cases bin/wal.js runs `push` and `fetch` without loading commander.
  */
 import type { Command } from 'commander';
 import { walFetch as fetch } from '../wal/wal-fetch.ts';
@@ -14,9 +14,10 @@ interface Options extends GlobalOptions {
   dataDirectory?: string;
 }
 
-/** It has no operands. */
+/** The only one of the commands without operands. */
 const initName = 'init';
 
+/** Adds `holdfast wal` and its commands to the program. */
 export function addWalCommand(program: Command): void {
   const wal = program
     .command('wal')

@@ -1,9 +1,11 @@
+/** `holdfast worker`: runs a worker until the worker has drained. */
 import type { Command } from 'commander';
 import { configurationHelp } from '../../config/config-help.ts';
 import { createLog } from '../../log.ts';
 import { runWorker } from '../../worker/run-worker.ts';
 import { configFrom, type GlobalOptions } from '../options.ts';
 
+/** Adds `holdfast worker` to the program. */
 export function addWorker(program: Command): void {
   program
     .command('worker')

@@ -1,4 +1,4 @@
-/** What `holdfast restore --list` shows: the backups in the repository, without any database. */
+/** The output of `holdfast restore --list`: the backups in the repository. No database is needed. */
 import { listedBackups } from '../../repository/catalog.ts';
 import { entryName } from '../../repository/label-entry.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
@@ -9,7 +9,7 @@ import { asSql, printJson, printLines } from './output.ts';
 import { table, type TableColumn } from './table.ts';
 
 interface ListedBackup extends RepositoryBackup {
-  /** What lies beside it: keep, hold. */
+  /** The keeps and holds that are stored next to the backup. */
   held: FoundHold[];
 }
 
@@ -26,6 +26,7 @@ const columns: TableColumn<ListedBackup>[] = [
   { title: 'NOTE', value: noteOf },
 ];
 
+/** Prints the backups of a cluster. Backups that cannot be listed are warnings on standard error. */
 export async function printBackupList(clusterDirectory: string, json: boolean): Promise<void> {
   const listed = await listedBackups(clusterDirectory);
   for (const { problem } of listed.damaged) process.stderr.write(`holdfast: warning: ${plain(problem)}\n`);

@@ -1,4 +1,4 @@
-/** What `holdfast drill` says at its end. */
+/** The output of `holdfast drill`. */
 import type { DrillCheck } from '../../control/drill-records.ts';
 import type { DrilledServer } from '../../drill/run-drill.ts';
 import { plain } from '../../plain.ts';
@@ -6,7 +6,7 @@ import { bytes, seconds, time } from './format.ts';
 import { asSql } from './output.ts';
 import { paint } from './paint.ts';
 
-/** `id`: in backup_drill, where it is there. */
+/** The result as text. `id` is the drill's id in `backup_drill`; undefined if the drill is not recorded. */
 export function drillLines(drilled: DrilledServer, id: number | undefined): string[] {
   const { backup, cluster, error, checks } = drilled;
   const what = backup === undefined ? `cluster ${cluster}` : `backup ${backup.name} of cluster ${cluster}`;
@@ -48,6 +48,7 @@ function checkLines({ check, database, ok, skipped, detail, problems, seconds: t
   ];
 }
 
+/** The result for `--json`; `id` as in `drillLines`. */
 export function drillAsJson(drilled: DrilledServer, id: number | undefined): object {
   const { backup, failure, error: _, ...rest } = drilled;
   return {

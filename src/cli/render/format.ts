@@ -1,6 +1,6 @@
-/** Values as people read them. */
+/** Values in a readable form. */
 
-/** Two units at most: `4 s`, `2 min 3 s`, `3 h 12 min`, `2 d 4 h`. */
+/** Seconds in at most two units: `4 s`, `2 min 3 s`, `3 h 12 min`, `2 d 4 h`. */
 export function seconds(value: number): string {
   if (value < 10) return `${Math.max(0, Math.round(value * 10) / 10)} s`;
   const whole = Math.round(value);
@@ -17,6 +17,7 @@ export function seconds(value: number): string {
   return next === undefined || rest === 0 ? first : `${first} ${rest} ${next[0]}`;
 }
 
+/** Bytes in units of 1024, as `pg_size_pretty` names them: `512 bytes`, `1.5 MB`. */
 export function bytes(value: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
   const at = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log(value) / Math.log(1024)));
@@ -24,7 +25,7 @@ export function bytes(value: number): string {
   return `${at === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[at]}`;
 }
 
-/** In UTC, to the second. */
+/** A time in UTC, to the second. */
 export function time(value: Date): string {
   return value
     .toISOString()
@@ -32,7 +33,7 @@ export function time(value: Date): string {
     .replace(/\.\d+Z$/, ' UTC');
 }
 
-/** `1 file`, `2 files`. */
+/** A number and its noun: `1 file`, `2 files`. */
 export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }

@@ -1,8 +1,10 @@
-/** A line on a terminal that says how far something is, drawn anew a few times a second. */
+/** A progress line on a terminal, redrawn up to five times per second. */
 import { bytes, seconds } from './format.ts';
 
+/** Milliseconds between two draws. */
 const pauseMs = 200;
 
+/** A progress line on standard error. Nothing is drawn if standard error is not a terminal. */
 export class ProgressLine {
   readonly #what: string;
   readonly #began = performance.now();
@@ -12,7 +14,7 @@ export class ProgressLine {
     this.#what = what;
   }
 
-  /** Bytes. */
+  /** Draws the progress. Both values are bytes. */
   show(done: number, expected: number): void {
     const now = performance.now();
     if (!process.stderr.isTTY || (now - this.#drawn < pauseMs && done < expected)) return;
@@ -26,6 +28,7 @@ export class ProgressLine {
     );
   }
 
+  /** Clears the line. */
   end(): void {
     if (this.#drawn > 0) process.stderr.write('\r\u001b[K');
   }

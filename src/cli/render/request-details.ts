@@ -1,4 +1,4 @@
-/** What `holdfast status ID` shows: everything about one request. */
+/** The output of `holdfast status ID`: all data of one request. */
 import type { Proof } from '../../control/drill-records.ts';
 import type { RequestEvent, RequestDetails, RequestStage } from '../../control/status-queries.ts';
 import { plain } from '../../plain.ts';
@@ -6,14 +6,16 @@ import { bytes, seconds, time } from './format.ts';
 import { paint } from './paint.ts';
 import { table, type TableColumn } from './table.ts';
 
+/** The data to show. */
 export interface RequestRendering {
   request: RequestDetails;
   stages: RequestStage[];
   events: RequestEvent[];
-  /** undefined: it is not complete. */
+  /** undefined if the request is not complete. */
   proof: Proof | undefined;
 }
 
+/** The lines of the output. `width` is the width of the terminal, in columns. */
 export function requestDetailLines(
   { request, stages, events, proof }: RequestRendering,
   width: number,
@@ -39,7 +41,7 @@ function file(text: string | null): string[] {
   return text === null ? [] : text.trimEnd().split('\n').map(plain);
 }
 
-/** Those that there are, in the order in which they came about. */
+/** The facts that are known, in chronological order. */
 function facts(request: RequestDetails): [string, string][] {
   const { requestedBy, requestedLogin } = request;
   const who = requestedBy === requestedLogin ? requestedBy : `${requestedBy} (login ${requestedLogin})`;
@@ -75,7 +77,7 @@ function facts(request: RequestDetails): [string, string][] {
   );
 }
 
-/** Whether it can be restored, as far as anybody has tried. */
+/** The last successful drill of the backup, and the last drill if it failed. */
 function proofFacts(proof: Proof | undefined): [string, string][] {
   if (proof === undefined) return [];
   const { provenAt, restoreSeconds, recoverySeconds, drilledAt, drillOk, drillError } = proof;

@@ -1,4 +1,4 @@
-/** What `holdfast restore` says when it has restored: where all is, and what to do next. */
+/** The output of `holdfast restore` after a restore: the location of the files, and the next steps. */
 import { join } from 'node:path';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { entryName } from '../../repository/label-entry.ts';
@@ -11,18 +11,20 @@ import { configurationIsMissing, startCommand, type StartOptions } from '../../r
 import { plain } from '../../plain.ts';
 import { bytes, count } from './format.ts';
 
+/** The data to show. */
 export interface RestoreReport {
   choice: RestorePlan;
   restored: Restored;
   directory: string;
-  /** Where pg_wal is, if not in there. */
+  /** The directory of pg_wal; undefined if pg_wal is in the data directory. */
   wal: string | undefined;
-  /** The directory of PostgreSQL's programs, where it was given or found. */
+  /** The directory of PostgreSQL's programs; undefined if neither given nor found. */
   programs: string | undefined;
   recovery: RecoveryChoice;
   ahead: AheadFindings;
 }
 
+/** The report for `--json`. */
 export function restoreAsJson({ choice, restored, directory, wal }: RestoreReport): object {
   const { backup, warnings } = choice;
   const { tablespaces, ...amount } = restored;
@@ -44,6 +46,7 @@ export function restoreAsJson({ choice, restored, directory, wal }: RestoreRepor
   };
 }
 
+/** The report as text. */
 export async function describeBackup({
   choice,
   restored,
@@ -82,7 +85,9 @@ function creations({ created }: AheadFindings): string[] {
   );
 }
 
-/** A line where the backed-up server had it elsewhere, or this one has. */
+/**
+ * The location of pg_wal, if pg_wal of the backed-up server or of this server is outside the data directory.
+ */
 function whereWalIs({ walLinkedTo }: RepositoryBackup, wal: string | undefined): string[] {
   if (wal !== undefined) return [`pg_wal: ${plain(wal)}`];
   if (walLinkedTo === undefined) return [];
@@ -91,7 +96,10 @@ function whereWalIs({ walLinkedTo }: RepositoryBackup, wal: string | undefined):
   ];
 }
 
-/** Two servers that archive into one repository look like one to whoever restores from it. */
+/**
+ * Where the restored server will archive. A restore cannot tell the files of two servers in one repository
+ * apart.
+ */
 function whoArchives(noArchiving: boolean, timeline: number | undefined): string {
   if (noArchiving) return 'it archives nothing: archive_mode is off in its postgresql.auto.conf';
   const where = 'archives where the server did that was backed up, with the same archive_command';

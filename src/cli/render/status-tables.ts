@@ -1,4 +1,4 @@
-/** What `holdfast status` shows, as lines. */
+/** The output of `holdfast status` as text. */
 import { startWorker } from '../../health/advice.ts';
 import type { NewestDrill } from '../../control/drill-records.ts';
 import type { ScheduleStatus } from '../../control/schedule-rows.ts';
@@ -15,8 +15,9 @@ import { bytes, seconds, time } from './format.ts';
 import { paint, type TextStyle } from './paint.ts';
 import { table, type TableColumn } from './table.ts';
 
+/** The data to show. */
 export interface StatusRendering {
-  /** Of the control database and its repositories. */
+  /** Problems of the control database and of its repositories. */
   problems: string[];
   requests: LiveRequest[];
   workers: WorkerStatus[];
@@ -27,6 +28,7 @@ export interface StatusRendering {
   backlogs: WalBacklog[];
 }
 
+/** All sections of the output. `width` is the width of the terminal, in columns. */
 export function statusLines(
   { problems, requests, workers, clusters, schedules, chores, drills, backlogs }: StatusRendering,
   finished: FinishedRequest[],
@@ -78,6 +80,7 @@ const liveColumns: TableColumn<LiveRequest>[] = [
   { title: 'BY', value: ({ requestedBy }) => plain(requestedBy) },
 ];
 
+/** The style for the state of a session; null means that the request has none. */
 export function sessionStyle(session: string | null): TextStyle | undefined {
   if (session === 'gone') return 'red';
   return session === 'orphaned' ? 'yellow' : undefined;
@@ -95,12 +98,13 @@ function stageOf({ stage, stageAge, bytesDone, bytesExpected, bytesPerSecond }: 
 
 const barWidth = 16;
 
-/** `part`: 0 to 1. */
+/** A progress bar. `part` is from 0 to 1. */
 export function bar(part: number): string {
   const full = Math.floor(barWidth * part);
   return `[${'#'.repeat(full)}${'-'.repeat(barWidth - full)}]`;
 }
 
+/** The table of finished requests. */
 export function finishedLines(requests: FinishedRequest[], width: number): string[] {
   return table(finishedColumns, requests, width);
 }
@@ -203,7 +207,7 @@ function lastComplete({ completeId, completeAgo }: ClusterStatus): string {
   return completeId === null ? 'never' : `${completeId}, ${seconds(completeAgo ?? 0)} ago`;
 }
 
-/** Seconds. What waits for less is the archiver's daily work. */
+/** Seconds. A shorter wait for the archiver is normal and not shown. */
 const worthAWord = 60;
 
 function backlogOf(backlogs: WalBacklog[], name: string): string {

@@ -1,23 +1,27 @@
-/** Tables of text: columns as wide as what is in them, until the terminal's width makes some give way. */
+/** Text tables. A column is as wide as its content; flexible columns are shortened to fit the terminal. */
 import stringWidth from 'string-width';
 import { paint, type TextStyle } from './paint.ts';
 
+/** A column of a table. */
 export interface TableColumn<T> {
   title: string;
   value: (row: T) => string;
   style?: (row: T) => TextStyle | undefined;
   align?: 'right';
-  /** May be shortened where the line would be too long. */
+  /** Whether values may be shortened if the line would be too long. */
   flexible?: boolean;
 }
 
 const gap = '  ';
+/** The smallest width of a shortened column, in characters. */
 const narrowest = 8;
 
-/** The title line and one line per row; no line is wider than `width`, where the flexible columns can help it. */
+/**
+ * The title line and one line per row. Lines fit into `width` if shortening the flexible columns is enough.
+ */
 export function table<T>(columns: readonly TableColumn<T>[], rows: readonly T[], width = Infinity): string[] {
   const texts = rows.map((row) => columns.map((column) => column.value(row)));
-  // A column that is empty all the way down says nothing.
+  // A column without any value is not shown.
   const shown = columns.map((_, at) => at).filter((at) => texts.some((line) => line[at] !== ''));
   const widths = fit(
     shown.map((at) => ({
@@ -44,7 +48,7 @@ export function table<T>(columns: readonly TableColumn<T>[], rows: readonly T[],
   ];
 }
 
-/** Takes what is missing from the widest flexible column, again and again. */
+/** The widths of the columns. The widest flexible column shrinks by one until the line fits. */
 function fit(columns: readonly { width: number; flexible: boolean }[], available: number): number[] {
   const widths = columns.map(({ width }) => width);
   let excess = widths.reduce((sum, width) => sum + width, 0) + gap.length * (columns.length - 1) - available;
@@ -68,6 +72,7 @@ function padded(text: string, width: number, align: 'right' | undefined): string
 
 const graphemes = new Intl.Segmenter();
 
+/** The text, cut to `width` columns with an ellipsis at the end. */
 export function truncate(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let kept = '';

@@ -1,4 +1,6 @@
-/** `status --watch`: redraws a terminal; into a pipe it prints only what is new. */
+/**
+ * `holdfast status --watch`: redraws a terminal. If the output is a pipe or JSON, only changes are printed.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withControl } from '../../control/control-client.ts';
 import type { Connection, ConnectOptions } from '../../database/connection.ts';
@@ -9,17 +11,21 @@ import { paint } from './paint.ts';
 import { print, printLines } from './output.ts';
 import { truncate } from './table.ts';
 
+/** One state of the output. */
 export interface WatchView {
   lines: (width: number) => string[];
-  /** For programs. */
+  /** The output for `--json`. */
   data: object;
-  /** What changes only when something has happened: no ages. */
+  /** A text that changes only when an event has happened. The text contains no ages. */
   gist: string;
 }
 
 type Show = (db: Connection) => Promise<WatchView>;
 
-/** Until Ctrl-C. A lost connection is opened anew. */
+/**
+ * Shows the state every `every` milliseconds until Ctrl-C or SIGTERM. Reconnects after a lost connection.
+ * @throws HoldfastError where the request itself is wrong
+ */
 export async function watch(
   every: number,
   json: boolean,
@@ -38,7 +44,7 @@ export async function watch(
       }
     }).catch((error: unknown) => {
       const failure = commandFailureOf(error);
-      // What is wrong with the request does not pass; what is wrong with the connection may.
+      // An error of the request is permanent; an error of the connection may pass.
       if (error instanceof HoldfastError && failure.code !== 'connection_failed') throw error;
       screen.fail(failure);
     });
@@ -53,6 +59,7 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 
 type Failure = ReturnType<typeof commandFailureOf>;
 
+/** The output on a terminal. */
 class Screen {
   #view: WatchView | undefined;
   #failure: Failure | undefined;
@@ -78,7 +85,7 @@ class Screen {
     return print('\u001b[?25h');
   }
 
-  /** From the upper left corner, each line to its end, so that nothing flickers. */
+  /** Redraws from the upper left corner, each line to its end, so that the screen does not flicker. */
   #draw(): Promise<void> {
     const { columns, rows } = process.stdout;
     const head = `${time(new Date())}  Ctrl-C ends`;
@@ -93,6 +100,7 @@ class Screen {
   }
 }
 
+/** The output into a pipe, or as JSON lines. */
 class Journal {
   readonly #json: boolean;
   #gist: string | undefined;

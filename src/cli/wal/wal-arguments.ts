@@ -1,11 +1,16 @@
-/** The arguments of `holdfast wal push` and `holdfast wal fetch`, which are too quick to wait for commander. */
+/**
+ * The arguments of `holdfast wal push`, `fetch` and `init`. Loading commander would take too long for these
+ * commands.
+ */
 import { HoldfastError } from '../../errors.ts';
 
+/** The options of these commands; undefined if not given. */
 export interface WalOptions {
+  /** The configuration file. */
   file?: string;
   repository?: string;
   cluster?: string;
-  /** Of "wal init" only. */
+  /** For `wal init` only. */
   dataDirectory?: string;
 }
 
@@ -15,10 +20,13 @@ const names: Record<string, keyof WalOptions> = {
   '--cluster': 'cluster',
 };
 
-/** Of "wal init". */
+/** The options of `wal init`. */
 export const initNames: Record<string, keyof WalOptions> = { ...names, '--data-directory': 'dataDirectory' };
 
-/** `wanted`: what the operands are, one word each; `flags`: the options. @throws HoldfastError of kind `usage` */
+/**
+ * Parses the arguments. `wanted` names the operands, one word each; `flags` are the options. @throws
+ * HoldfastError of kind `usage`
+ */
 export function parseWalArguments(
   args: readonly string[],
   wanted: readonly string[],
@@ -32,7 +40,7 @@ export function parseWalArguments(
       operands.push(word);
       continue;
     }
-    if (word === '--json') continue; // failures only, which are told elsewhere
+    if (word === '--json') continue; // read by wal-failure.ts and wal-init.ts
     const [flag = '', ...joined] = word.split('=');
     const name = flags[flag];
     if (name === undefined) throw wrong(`unknown option '${flag}'`);

@@ -1,7 +1,10 @@
-/** What went wrong with a file of WAL, for PostgreSQL's log. */
+/** Error reports of the `holdfast wal` commands for PostgreSQL's log. */
 import { HoldfastError, messageOf } from '../../errors.ts';
 
-/** Says it on standard error, as every command does; returns the exit status: the error's own, or the one given. */
+/**
+ * Writes the error to standard error, as JSON with `--json`. Returns the exit status: `status` if given, else
+ * that of the error.
+ */
 export function tellFailure(error: unknown, args: readonly string[], status?: number): number {
   const known = error instanceof HoldfastError ? error : undefined;
   const exitStatus = status ?? known?.exitStatus ?? 1;

@@ -1,4 +1,4 @@
-/** `holdfast wal fetch`: what restore_command runs, for every file that recovery may need. */
+/** `holdfast wal fetch`: the program in restore_command, which runs for every file that recovery may need. */
 import { loadWalConfig } from '../../config/wal-config.ts';
 import { invocationOf } from '../../wal/invocation.ts';
 import { walFileKind } from '../../repository/wal-archive.ts';
@@ -19,15 +19,19 @@ import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 import { dirname } from 'node:path';
 
-/** The archive does not have it: PostgreSQL goes on without, and ends recovery or asks again. */
+/**
+ * The exit status if the archive does not have the file. PostgreSQL continues without the file: recovery
+ * ends, or asks again later.
+ */
 const notThere = 1;
 /**
- * Above 125 PostgreSQL stops recovery (src/backend/access/transam/xlogarchive.c: RestoreArchivedFile); what cannot
- * be read now must not look like the end of the archive, or a server would be promoted short of its data.
+ * The exit status for any other error. Above 125 PostgreSQL stops recovery
+ * (src/backend/access/transam/xlogarchive.c: RestoreArchivedFile). A file that cannot be read at the moment
+ * must not look like the end of the archive: the server would be promoted with data missing.
  */
 const stop = 200;
 
-/** Returns the exit status: 0 when the file is at its place. */
+/** Fetches a file. Returns the exit status: 0 if the file is at its destination. */
 export async function walFetch(args: readonly string[]): Promise<number> {
   const failed = statusOfFailure(args);
   process.exitCode = failed;
@@ -36,7 +40,8 @@ export async function walFetch(args: readonly string[]): Promise<number> {
     const { options, operands } = parseWalArguments(args, ['name', 'destination']);
     const [name = '', path = ''] = operands;
     const { clusterDirectory, fetchAhead } = await loadWalConfig({ ...options, env: process.env });
-    // Where no server runs, it is a tool that asks, and has listed what is in pg_wal: nothing there comes or goes.
+    // Without a server, a tool runs the command that has listed the files of pg_wal: no file may appear or
+    // vanish there.
     const isServer = isRecovering(dirname(path)) && (await serverRuns(dirname(dirname(path))));
     const ahead = isServer ? fetchAhead : 0;
     const wanted = { name, path, clusterDirectory };
@@ -52,8 +57,8 @@ export async function walFetch(args: readonly string[]): Promise<number> {
 }
 
 /**
- * A standby never ends its recovery by itself: it asks again, or streams from its primary meanwhile. To stop it would
- * take away a server that does without the archive.
+ * The exit status of an error. A standby never ends its recovery by itself: the standby asks again, or
+ * streams from its primary in the meantime. Status 200 would stop a server that can run without the archive.
  */
 function statusOfFailure(args: readonly string[]): number {
   const at = args.findIndex((arg) => walFileKind(arg) !== undefined);
@@ -61,7 +66,12 @@ function statusOfFailure(args: readonly string[]): number {
   return path !== undefined && isStandby(dirname(path)) ? notThere : stop;
 }
 
-/** Of a segment a standby asks again, or its primary; a recovery would be over. */
+/**
+ * Waits for a file that is missing although the archive has later WAL, or WAL of the file's timeline. Returns
+ * true once the file has been fetched. A standby does not wait for segments, because a standby asks again or
+ * streams from its primary; a recovery would end. @throws HoldfastError `wal_missing`, `history_missing`
+ * where the file does not appear
+ */
 async function comesLater(
   { name, path, clusterDirectory }: Fetch,
   fetch: () => Promise<boolean>,
@@ -78,7 +88,7 @@ async function comesLater(
   return appearsAfterGap(name, { walDirectory, clusterDirectory }, fetch);
 }
 
-/** Whoever restored the server has left a lease on the WAL that it needs. */
+/** Renews the lease that the restore of this server has left on the needed WAL. */
 async function renew(clusterDirectory: string): Promise<void> {
   const lease = process.env['HOLDFAST_LEASE'];
   if (lease === undefined) return;
@@ -86,8 +96,11 @@ async function renew(clusterDirectory: string): Promise<void> {
   await renewLease(clusterDirectory, lease);
 }
 
+/** One file to fetch. */
 interface Fetch {
+  /** The name of the file in the archive (`%f`). */
   name: string;
+  /** The destination (`%p`). */
   path: string;
   clusterDirectory: string;
 }
@@ -97,7 +110,10 @@ async function fetchDirectly(wanted: Fetch): Promise<boolean> {
   return fetchWal({ ...wanted, ...(await looking(wanted)) });
 }
 
-/** What a restored server replays is looked through, if not by the restore: it comes to lie in other servers' places. */
+/**
+ * The examination of fetched WAL in a restored server, beyond the WAL that the restore has examined. Replay
+ * may create tablespaces in directories of other servers on this host.
+ */
 async function looking({
   name,
   path,
@@ -130,7 +146,7 @@ async function fetchWithReadAhead(
   return true;
 }
 
-/** In a session of its own: PostgreSQL waits for nothing but us. */
+/** Starts the read-ahead process in a session of its own, so that PostgreSQL waits for this process only. */
 async function startReadAhead(
   spool: string,
   { name, ahead, clusterDirectory, invocation }: Fetch & { ahead: number; invocation: string | undefined },

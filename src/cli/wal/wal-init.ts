@@ -1,6 +1,6 @@
 /**
- * `holdfast wal init`: makes a directory a cluster's repository, on hosts that have no control database to install. With a
- * data directory, it is also the word of an operator that this repository takes the place of another one.
+ * `holdfast wal init`: makes a directory the repository of a cluster, on hosts without a control database.
+ * With `--data-directory`, the operator also declares that this repository replaces an earlier one.
  */
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { replaceKnownRepository } from '../../wal/known-repository.ts';
 import { initNames, parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
-/** Returns the exit status. */
+/** Creates the repository. Returns the exit status. */
 export async function walInit(args: readonly string[]): Promise<number> {
   try {
     const { options } = parseWalArguments(args, [], initNames);
@@ -32,7 +32,11 @@ export async function walInit(args: readonly string[]): Promise<number> {
   }
 }
 
-/** What root wrote there, the server could not read; and root follows no links of the server's user. */
+/**
+ * Requires a data directory of the current user. The server could not read files that root writes there, and
+ * root must not follow symbolic links of the server's user. @throws HoldfastError `not_a_data_directory`,
+ * `wrong_user`
+ */
 async function requireOurs(dataDirectory: string): Promise<void> {
   if (!existsSync(join(dataDirectory, 'pg_wal', 'archive_status')))
     throw new HoldfastError(

@@ -1,4 +1,7 @@
-/** `holdfast wal push`: what archive_command runs, once a segment. It loads nothing that it does not use. */
+/**
+ * `holdfast wal push`: the program in archive_command, which runs once for each file. Modules are loaded only
+ * when they are needed.
+ */
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { loadWalConfig, type WalConfig } from '../../config/wal-config.ts';
@@ -19,11 +22,12 @@ import { removeStaleSpool } from '../../wal/spool.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
-/** How many segments a push archives after its own, and for how many milliseconds it begins another one. */
+/** How many more files a push archives after its own. */
 const more = 12;
+/** Milliseconds during which a push begins another file. */
 const patience = 1000;
 
-/** Returns the exit status: 0 when the repository has the file on disk. */
+/** Archives a file. Returns the exit status: 0 if the repository has the file on disk. */
 export async function walPush(args: readonly string[]): Promise<number> {
   try {
     const { options, operands } = parseWalArguments(args, ['file']);
@@ -45,7 +49,10 @@ export async function walPush(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Where more waits, with a receipt: whoever goes ahead knows then that this one is in hand, and that it is archived. */
+/**
+ * Archives the file. If more files wait, a marker tells the processes that archive ahead that this file is
+ * being archived, and afterwards that the file is archived.
+ */
 async function push(path: string, target: ArchiveDestination, config: WalConfig): Promise<void> {
   const { clusterDirectory, compressLevel } = config;
   const { pushWal } = await import('../../wal/push-segment.ts');
@@ -60,12 +67,13 @@ async function push(path: string, target: ArchiveDestination, config: WalConfig)
     else await archive();
   } catch (error) {
     if (isArchived) return;
-    if (!(error instanceof HoldfastError)) return archive(); // receipts are a hint
+    if (!(error instanceof HoldfastError)) return archive(); // a marker is only a hint
     await recordRefusalOf(path);
     throw error;
   }
 }
 
+/** Whether a marker for this file would be of use to another process. */
 async function wouldHelp(
   path: string,
   { clusterDirectory, invocation }: ArchiveDestination,
@@ -78,8 +86,8 @@ async function wouldHelp(
 }
 
 /**
- * Where more waits than this, the next ones are archived before this process ends, which starts it once for several
- * and leaves receipts for them. Whatever goes wrong with them is said when their turn comes.
+ * Archives the next files if more than this file wait, and leaves markers for them. One process start then
+ * serves several files. An error is reported when `archive_command` runs for the file in question.
  */
 async function pushMore(
   path: string,
@@ -98,6 +106,7 @@ async function pushMore(
   }).catch(() => undefined);
 }
 
+/** Whether more than one file waits for the archiver. */
 async function isBehind(dataDirectory: string): Promise<boolean> {
   const names = await readdir(join(dataDirectory, 'pg_wal', 'archive_status')).catch((): string[] => []);
   return names.filter((name) => name.endsWith('.ready')).length > 1;

@@ -1,10 +1,16 @@
-/** What `holdfast wal fetch` leaves running while PostgreSQL recovers; nobody types it. */
+/**
+ * `holdfast wal read-ahead`: the background process that `holdfast wal fetch` starts during recovery. Users
+ * do not run this command.
+ */
 import { fetchAhead } from '../../wal/fetch-ahead.ts';
 
-/** The spool, the segment that replay has got, and how many to keep ready. */
+/**
+ * Fetches segments ahead. The operands are the spool, the segment that replay has, and how many segments to
+ * keep ready. Returns the exit status.
+ */
 export async function walReadAhead([spool = '', after = '', ahead = '']: readonly string[]): Promise<number> {
   return fetchAhead({ spool, after, ahead: Number(ahead) }).then(
     () => 0,
-    () => 1, // a fetch says what is wrong
+    () => 1, // the next "wal fetch" reports the error
   );
 }

@@ -1,14 +1,16 @@
 /**
- * `holdfast wal recovered`: what recovery_end_command runs in a restored server, in its data directory; nobody types
- * it. The server is told to read its configuration again, so that it shows what a restart would find.
+ * `holdfast wal recovered`: the program in recovery_end_command of a restored server, run in the data
+ * directory. Users do not run this command. The command removes the recovery target and makes the server
+ * reload its configuration, so that the server shows the settings that a restart would find.
  */
 import { messageOf } from '../../errors.ts';
 import { forgetTarget } from '../../restore/forget-target.ts';
 import { postmasterIn } from '../../postgres/postmaster.ts';
 
-/** Milliseconds. The server waits for us before it opens. */
+/** Milliseconds. The server accepts no connections until the command has ended. */
 const mostTime = 10_000;
 
+/** Removes the recovery target. Returns the exit status. */
 export async function walRecovered(): Promise<number> {
   setTimeout(() => process.exit(1), mostTime).unref();
   const directory = process.cwd();
