@@ -1,10 +1,14 @@
-/** The log: one line per event on standard error, for people or as JSON. */
+/** The log: one line per event on standard error, as text or as JSON. */
 import { plain } from './plain.ts';
 
+/** From the most to the least severe. */
 export const logLevels = ['error', 'warning', 'info', 'debug'] as const;
+/** The severity of an event. */
 export type LogLevel = (typeof logLevels)[number];
+/** Named values of an event. In the text format, undefined fields are omitted. */
 export type LogFields = Record<string, string | number | boolean | null | undefined>;
 
+/** Writes events. Events below the configured level are discarded. */
 export interface Log {
   error(message: string, fields?: LogFields): void;
   warning(message: string, fields?: LogFields): void;
@@ -12,12 +16,17 @@ export interface Log {
   debug(message: string, fields?: LogFields): void;
 }
 
+/** The options of a log. */
 export interface LogOptions {
+  /** The least severe level that is written; undefined means `info`. */
   level?: LogLevel;
+  /** Whether lines are JSON; undefined means text. */
   json?: boolean;
+  /** Receives each line; undefined means standard error. */
   write?: (line: string) => void;
 }
 
+/** Creates a log. */
 export function createLog(options: LogOptions = {}): Log {
   const { level = 'info', json = false, write = (line) => process.stderr.write(line) } = options;
   const shown = logLevels.indexOf(level);

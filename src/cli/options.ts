@@ -38,8 +38,8 @@ export function clusterOption(what: string): [flags: string, description: string
 }
 
 /**
- * The options with the cluster filled in. @throws HoldfastError where the configuration is wrong, or does not
- * say which cluster
+ * The options with the cluster filled in.
+ * @throws HoldfastError where the configuration is wrong, or does not say which cluster
  */
 export function ofOneCluster<Of extends GlobalOptions & { cluster?: string }>(
   options: Of,

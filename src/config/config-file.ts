@@ -1,4 +1,4 @@
-/** The configuration file. */
+/** Reads the configuration file. */
 import { existsSync, readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -9,7 +9,11 @@ import { didYouMean } from './suggest.ts';
 
 export const defaultFile = '/etc/holdfast.toml';
 
-/** What the named file says; without a name, the default file, if there is one. */
+/**
+ * The settings in the named file. Without a name, the settings in the default file, or none if that file does
+ * not exist.
+ * @throws HoldfastError `bad_configuration`
+ */
 export function readConfigFile(named: string | undefined): ConfigSettings {
   const file = named ?? (existsSync(defaultFile) ? defaultFile : undefined);
   return file === undefined ? { general: new Map(), clusters: new Map() } : settingsOf(parsed(file), file);
@@ -31,7 +35,7 @@ function parsed(file: string): Table {
     return parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    // The rest of its message quotes the file, which may hold a password.
+    // The rest of the error's message quotes the file, which may contain a password.
     const reason = error.message.split('\n', 1)[0]?.replace('Invalid TOML document: ', '');
     throw new HoldfastError('usage', `${file}, line ${error.line}, column ${error.column}: ${reason}`, {
       code: 'bad_configuration',
@@ -60,6 +64,7 @@ function settingsOf(document: Table, file: string): ConfigSettings {
   return { general, clusters };
 }
 
+/** The name of a cluster, as a key, so that `parseSetting` reports a wrong name. */
 const clusterBlock: ConfigKey<string> = {
   path: 'the name of a cluster',
   variable: '',

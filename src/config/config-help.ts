@@ -1,3 +1,4 @@
+/** The documentation of the configuration keys, generated from config-keys.ts. */
 import { allKeys } from './config-keys.ts';
 
 /** The keys as text, for `holdfast worker --help`. */
@@ -16,7 +17,7 @@ export function configurationHelp(): string {
   ].join('\n');
 }
 
-/** The same as a Markdown table. */
+/** The keys as a Markdown table. */
 export function configurationTable(): string {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
   const rows = allKeys.map(({ path, variable, format, default: standard, help }) =>

@@ -1,4 +1,4 @@
-/** Every key of the configuration, once: what reads it, what checks it, and what documents it. */
+/** All keys of the configuration. Each key is defined once, for reading, checking and documentation. */
 import { logLevels, type LogLevel } from '../log.ts';
 import {
   absolutePath,
@@ -17,18 +17,21 @@ import {
   type ValueFormat,
 } from './value-formats.ts';
 
+/** A key of the configuration. */
 export interface ConfigKey<T> {
-  /** In the file: table and key. */
+  /** The table and the key in the file. */
   path: string;
+  /** The environment variable. `<NAME>` stands for the name of a cluster. */
   variable: string;
-  /** On the command line. */
+  /** The option on the command line. */
   flag?: string;
   format: ValueFormat<T>;
-  /** As one would write it; undefined: none. */
+  /** The default, as a user would write it; undefined means that there is none. */
   default: string | undefined;
   help: string;
 }
 
+/** The keys outside the blocks of clusters. */
 export const keys = {
   controlUrl: {
     path: 'control.url',
@@ -169,7 +172,10 @@ export const keys = {
   } satisfies ConfigKey<'text' | 'json'>,
 };
 
-/** In a block [cluster.<name>] each; in a variable, the name is in capitals, with "_" for "." and "-". */
+/**
+ * The keys in a block `[cluster.<name>]`. In a variable, the name is in capitals, with `_` instead of `.` and
+ * `-`.
+ */
 export const clusterKeys = {
   url: {
     path: 'cluster.<name>.url',

@@ -1,19 +1,27 @@
-/** Values as they were found, each with where that was. */
+/** Settings as they were read, each with its source. */
 import { HoldfastError } from '../errors.ts';
 import type { ConfigKey } from './config-keys.ts';
 
+/** One setting. */
 export interface ConfigSetting {
   value: unknown;
-  /** Such as `/etc/holdfast.toml` or `HOLDFAST_LABELS`. */
+  /** The source, such as `/etc/holdfast.toml` or `HOLDFAST_LABELS`. */
   from: string;
 }
 
-/** What one source says, by the keys' paths; of clusters, by name and then by path. */
+/**
+ * The settings of one source, by the path of their key. The settings of clusters are by name and then by
+ * path.
+ */
 export interface ConfigSettings {
   general: Map<string, ConfigSetting>;
   clusters: Map<string, Map<string, ConfigSetting>>;
 }
 
+/**
+ * The checked value of a setting. `path` names the setting in an error.
+ * @throws HoldfastError `bad_configuration`
+ */
 export function parseSetting<T>(key: ConfigKey<T>, { value, from }: ConfigSetting, path = key.path): T {
   try {
     return key.format.parse(value);

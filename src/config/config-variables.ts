@@ -1,11 +1,14 @@
-/** The configuration in variables. An empty one counts as not set. */
+/** Reads the configuration from environment variables. An empty variable counts as not set. */
 import { HoldfastError } from '../errors.ts';
 import { clusterName } from './value-formats.ts';
 import { clusterKeys, keys } from './config-keys.ts';
 import type { ConfigSetting, ConfigSettings } from './config-settings.ts';
 import { suggestion } from './suggest.ts';
 
-/** `inFile`: the clusters whose names are known from the configuration file. */
+/**
+ * The settings in the environment. `inFile` are the clusters that the configuration file names.
+ * @throws HoldfastError `bad_configuration`
+ */
 export function readVariables(env: NodeJS.ProcessEnv, inFile: readonly string[]): ConfigSettings {
   const settings: ConfigSettings = { general: new Map(), clusters: new Map() };
   for (const [variable, value] of Object.entries(env)) {
@@ -35,6 +38,7 @@ function clusterVariable(variable: string): { name: string; path: string } | und
   return undefined;
 }
 
+/** The cluster that a variable means: one of the file, or else the name in lower case. */
 function clusterNamed(capitals: string, inFile: readonly string[], variable: string): string {
   const fitting = inFile.filter((name) => inCapitals(name) === capitals);
   if (fitting.length > 1) {
@@ -58,7 +62,10 @@ function inCapitals(name: string): string {
   return name.toUpperCase().replaceAll(/[.-]/g, '_');
 }
 
-/** Others may have variables that begin with HOLDFAST_ (container platforms set some): only a near miss is an error. */
+/**
+ * Refuses a variable that is nearly the name of a known one. Other unknown variables are ignored, because
+ * container platforms set variables that begin with HOLDFAST_.
+ */
 function refuseMisspelt(variable: string, inFile: readonly string[]): void {
   if (!variable.startsWith('HOLDFAST_')) return;
   const known = [

@@ -1,4 +1,4 @@
-/** The configuration: from options, variables and one file, checked here and nowhere else. */
+/** The configuration: read from options, variables and one file, and checked in this file only. */
 import { availableParallelism } from 'node:os';
 import type { LogLevel } from '../log.ts';
 import { readConfigFile } from './config-file.ts';
@@ -7,86 +7,100 @@ import { parseSetting, type ConfigSetting } from './config-settings.ts';
 import { readVariables } from './config-variables.ts';
 import { whichCluster } from './which-cluster.ts';
 
+/** The settings of one cluster. */
 export interface ClusterConfig {
   name: string;
-  /** undefined: the control database. */
+  /** The connection to the server of the backup sessions; undefined means the control database. */
   url: string | undefined;
+  /** The data directory as this host sees it; undefined means the directory that the server reports. */
   dataDirectory: string | undefined;
+  /** The directory with archived WAL, if this host can read it; undefined means none. */
   archiveDirectory: string | undefined;
-  /** A program and its first arguments; undefined: nothing is sent off-site. */
+  /** A program and its first arguments; undefined means that nothing is sent off-site. */
   syncCommand: string[] | undefined;
-  /** Milliseconds; 0: no limit. */
+  /** Milliseconds; 0 means no limit. */
   syncTimeout: number;
-  /** A program and its arguments. */
+  /** A program and its arguments; undefined means that expired copies outside the repository stay. */
   deleteCommand: string[] | undefined;
-  /** undefined: there are no drills. */
+  /** The directory to restore to; undefined means that there are no drills. */
   drillDirectory: string | undefined;
-  /** What becomes of a copy with a damaged page. */
+  /** Whether a copy with a damaged page is kept with a warning, or fails. */
   onDamagedPage: 'warn' | 'fail';
-  /** undefined: they are looked for. */
+  /** The directory of PostgreSQL's programs; undefined means that the directory is searched for. */
   pgBin: string | undefined;
-  /** undefined: none. */
+  /** A file of SQL; undefined means none. */
   drillAssertions: string | undefined;
   /** Milliseconds. */
   drillAssertionTimeout: number;
+  /** shared_preload_libraries of the server that a drill starts. */
   drillPreload: string;
   /** Milliseconds. */
   drillTimeout: number;
 }
 
+/** The whole configuration. */
 export interface Config {
   control: {
-    /** undefined: libpq's variables and .pgpass. */
+    /** undefined means libpq's variables and .pgpass. */
     url: string | undefined;
     schema: string;
   };
   worker: {
-    /** undefined: the host's, numbered when taken. */
+    /** The name of the worker; undefined means the name of the host, with a number if that name is taken. */
     name: string | undefined;
+    /** The label directory. */
     labels: string;
     repository: string;
-    /** Whether somebody has named it: it is not the default. */
+    /** Whether the repository is configured. false means the default. */
     repositoryIsNamed: boolean;
-    /** Milliseconds; 0: no limit. */
+    /** Milliseconds; 0 means no limit. */
     holdTimeout: number;
-    /** Milliseconds that no request's hold_timeout may exceed; 0: no cap. */
+    /** The largest hold_timeout of a request, in milliseconds; 0 means no cap. */
     maxHoldTimeout: number;
-    /** Backup sessions held at once. */
+    /** The most backup sessions at a time. */
     maxHeld: number;
-    /** By one requester; undefined: half of them. */
+    /** The most sessions of one requester; undefined means half of `maxHeld`. */
     maxHeldByOne: number | undefined;
     /** Milliseconds. */
     drainTimeout: number;
+    /** The zstd level of the repository. */
     compressLevel: number;
     /** Threads that copy and compress a backup. */
     jobs: number;
-    /** Copies of a cluster that a requester has under way at once. */
+    /** The most running copies of one cluster per requester. */
     maxCopies: number;
-    /** Bytes of the repository's disk that copies leave to WAL. */
+    /** Bytes of the repository's disk that copies leave free for WAL. */
     walReserve: number;
   };
   wal: {
-    /** Segments that a worker archives ahead of the archiver; 0: none. */
+    /** Segments that a worker archives ahead of the archiver; 0 means none. */
     pushAhead: number;
   };
   log: { level: LogLevel; format: 'text' | 'json' };
   /** At least one. */
   clusters: ClusterConfig[];
-  /** Also of one that has no block of its own. */
+  /** The settings of any cluster, also of a cluster without a block in the file. */
   cluster: (name: string) => ClusterConfig;
-  /** The one that a command is about; `option`: its --cluster. @throws HoldfastError of kind `usage` */
+  /**
+   * The cluster of a command that is for one cluster; `option` is `--cluster`.
+   * @throws HoldfastError of kind `usage`
+   */
   whichCluster: (option: string | undefined) => string;
 }
 
+/** The sources of the configuration. */
 export interface ConfigInput {
-  /** The configuration file; without one, HOLDFAST_CONFIG, then /etc/holdfast.toml where it exists. */
+  /** The configuration file; undefined means HOLDFAST_CONFIG, then /etc/holdfast.toml if that file exists. */
   file?: string | undefined;
   env: NodeJS.ProcessEnv;
   databaseUrl?: string | undefined;
   schema?: string | undefined;
 }
 
-/** An option beats a variable, a variable beats the file. @throws HoldfastError of kind `usage` */
+/**
+ * Loads the configuration. An option overrides a variable, and a variable overrides the file.
+ * @throws HoldfastError of kind `usage`
+ */
 export function loadConfig({ file, env, databaseUrl, schema }: ConfigInput): Config {
   const fromFile = readConfigFile(file ?? (env['HOLDFAST_CONFIG'] || undefined));
   const fromVariables = readVariables(env, [...fromFile.clusters.keys()]);

@@ -1,4 +1,4 @@
-/** Durations as people write them: `90s`, `30 min`, `12h`, `1d 6h`, and 0. */
+/** Durations in a readable form: `90s`, `30 min`, `12h`, `1d 6h`, and 0. */
 
 const millisecondsIn: Record<string, number> = {
   ms: 1,
@@ -18,9 +18,13 @@ const wordsFor: Record<string, string[]> = {
   w: ['w', 'week', 'weeks'],
 };
 
+/** Examples for help and errors. */
 export const durationExamples = '"90s", "30 min", "12h", "1d" or 0';
 
-/** Milliseconds. @throws RangeError saying what is wrong with it */
+/**
+ * The duration in milliseconds.
+ * @throws RangeError where the text is wrong; the message is a predicate, such as "has no unit"
+ */
 export function parseDuration(text: string): number {
   const trimmed = text.trim();
   if (trimmed === '0') return 0;

@@ -1,9 +1,13 @@
 /**
- * A URL of PostgreSQL, as the driver reads it. What the driver would read in another way than its writer meant it is
- * refused: there, a part of the password would become the port, the database or a parameter, and be shown with them.
+ * Checks a URL of PostgreSQL as the driver reads the URL. A URL that the driver would read in another way
+ * than intended is refused: a part of the password would become the port, the database or a parameter, and
+ * errors would show that part.
  */
 
-/** @throws RangeError with a predicate: "is not …" */
+/**
+ * The URL unchanged.
+ * @throws RangeError where the URL is wrong; the message is a predicate, such as "is not …"
+ */
 export function parsePostgresUrl(text: string): string {
   if (!/^postgres(ql)?:\/\//.test(text))
     throw new RangeError('does not begin with postgres:// or postgresql://');
@@ -16,14 +20,17 @@ export function parsePostgresUrl(text: string): string {
 }
 
 function isWellFormed(text: string): boolean {
-  // As pg itself does: an empty host after a user is the default one.
+  // The driver pg does the same: an empty host after a user is the default host.
   const filled = text.replace('@/', '@localhost/');
   if (!URL.canParse(filled) || text.includes('#')) return false;
   const { username, password, hostname, pathname, search } = new URL(filled);
   return [username, password, hostname, pathname].every(canBeDecoded) && !hasStrayAt(pathname, search);
 }
 
-/** An "@" behind the host ends a password that has a "/" or a "?" in it, unless it is in the value of a parameter. */
+/**
+ * Whether an "@" stands behind the host. Such an "@" ends a password that contains "/" or "?", unless the "@"
+ * is in the value of a parameter.
+ */
 function hasStrayAt(pathname: string, search: string): boolean {
   if (pathname.includes('@')) return true;
   const parameters = search.slice(1).split('&');

@@ -1,6 +1,10 @@
+/** Suggestions for misspelt names. */
 import { closest, distance } from 'fastest-levenshtein';
 
-/** The known name that was probably meant: nearly the same, or what this is the beginning of. */
+/**
+ * The known name that was probably meant: a nearly equal name, or a name that begins with `given`. undefined
+ * if there is none.
+ */
 export function suggestion(given: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
   const nearest = closest(given, known);
@@ -8,6 +12,7 @@ export function suggestion(given: string, known: readonly string[]): string | un
   return given.length < 3 ? undefined : known.find((name) => name.startsWith(given));
 }
 
+/** A hint: the suggestion, or all known names. */
 export function didYouMean(given: string, known: readonly string[]): string {
   const nearest = suggestion(given, known);
   return nearest === undefined ? `known are ${known.join(', ')}` : `did you mean "${nearest}"?`;

@@ -1,25 +1,34 @@
-/** What a value may look like: one parser for files and variables, and the words that describe it. */
+/**
+ * The formats of values. A format has one parser for files and variables, and the description for help and
+ * errors.
+ */
 import { isAbsolute, normalize } from 'node:path';
 import { durationExamples, parseDuration } from './duration.ts';
 import { redact } from '../redact.ts';
 import { parsePostgresUrl } from './postgres-url.ts';
 import { suggestion } from './suggest.ts';
 
+/** The format of a value. */
 export interface ValueFormat<T> {
-  /** What is accepted, for help and for errors. */
+  /** The accepted values, for help and for errors. */
   accepts: string;
-  /** @throws RangeError with a predicate: "is not …" */
+  /**
+   * The parsed value.
+   * @throws RangeError where the value is wrong; the message is a predicate, such as "is not …"
+   */
   parse(value: unknown): T;
-  /** The value as an error may show it; undefined: not at all. */
+  /** The value as an error may show it; undefined means that the value must not be shown. */
   show(value: unknown): string | undefined;
 }
 
+/** Milliseconds. */
 export const duration: ValueFormat<number> = {
   accepts: `a duration such as ${durationExamples}`,
   parse: (value) => parseDuration(textOf(value)),
   show,
 };
 
+/** Milliseconds, more than 0. */
 export const positiveDuration: ValueFormat<number> = {
   accepts: `a duration longer than 0, such as ${durationExamples.replace(' or 0', '')}`,
   parse(value) {
@@ -32,7 +41,7 @@ export const positiveDuration: ValueFormat<number> = {
 
 const units = { B: 1, kB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 };
 
-/** As PostgreSQL writes sizes. */
+/** Bytes, written as PostgreSQL writes sizes. */
 export const byteSize: ValueFormat<number> = {
   accepts: 'a size such as 512MB, 1GB, 2TB or 0',
   parse(value) {
@@ -44,6 +53,7 @@ export const byteSize: ValueFormat<number> = {
   show,
 };
 
+/** A list as in shared_preload_libraries. */
 export const libraries: ValueFormat<string> = {
   accepts: 'names of libraries with commas between them, or nothing',
   parse(value) {
@@ -53,6 +63,7 @@ export const libraries: ValueFormat<string> = {
   show,
 };
 
+/** An absolute path, normalized. */
 export const absolutePath: ValueFormat<string> = {
   accepts: 'an absolute path',
   parse(value) {
@@ -95,7 +106,7 @@ export function oneOf<T extends string>(words: readonly T[]): ValueFormat<T> {
   };
 }
 
-/** A host's name, or anything like it. */
+/** The name of a host, or a similar name. */
 export const name: ValueFormat<string> = {
   accepts: 'a letter or digit, then letters, digits, ".", "_" and "-", 63 in all',
   parse(value) {
@@ -114,6 +125,7 @@ export const clusterName: ValueFormat<string> = {
   show,
 };
 
+/** The name of a schema. The names of Holdfast's roles begin with the name of the schema. */
 export const schemaName: ValueFormat<string> = {
   accepts: '1 to 40 bytes, not beginning with "pg_"',
   parse(value) {
@@ -127,14 +139,14 @@ export const schemaName: ValueFormat<string> = {
   show,
 };
 
-/** Of one that is malformed, no more than its scheme is shown. */
+/** A URL of PostgreSQL. Of a malformed URL, an error shows the scheme at most. */
 export const postgresUrl: ValueFormat<string> = {
   accepts: 'postgres://[user[:password]@][host][:port][/database][?parameter=value]',
   parse: (value) => parsePostgresUrl(string(value)),
   show: (value) => (typeof value === 'string' && /^\w+:\/\//.test(value) ? show(value) : undefined),
 };
 
-/** A program and its arguments, which no shell takes apart. In a variable: as JSON. */
+/** A program and its arguments, run without a shell. In a variable, the list is written as JSON. */
 export const words: ValueFormat<string[]> = {
   accepts: 'a program and its arguments, such as ["/usr/local/bin/program", "argument"]',
   parse(value) {
@@ -145,7 +157,7 @@ export const words: ValueFormat<string[]> = {
     if (found.some((word) => word.includes('\0'))) throw new RangeError('has a zero byte in it');
     return found;
   },
-  // Which of the arguments is a password, only the program knows.
+  // Only the program knows which of its arguments is a password.
   show: () => undefined,
 };
 
@@ -157,7 +169,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** TOML has numbers, too. */
+/** The text of a value. TOML has numbers, too. */
 function textOf(value: unknown): string {
   return typeof value === 'number' ? String(value) : string(value);
 }

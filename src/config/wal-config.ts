@@ -1,6 +1,6 @@
 /**
- * The part of the configuration that `holdfast wal` needs. It is read for every segment, so what reads files in
- * TOML is loaded only where there is one.
+ * The part of the configuration that `holdfast wal` needs. The configuration is read for every segment, so
+ * the TOML parser is loaded only if there is a file.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,19 +9,23 @@ import { parseSetting, type ConfigSetting, type ConfigSettings } from './config-
 import { readVariables } from './config-variables.ts';
 import { whichCluster } from './which-cluster.ts';
 
+/** The settings of `holdfast wal`. */
 export interface WalConfig {
-  /** The configuration file, where one was read. */
+  /** The configuration file; undefined if none was read. */
   file: string | undefined;
   repository: string;
   cluster: string;
-  /** Its directory in the repository. */
+  /** The directory of the cluster in the repository. */
   clusterDirectory: string;
+  /** The zstd level. */
   compressLevel: number;
-  /** Segments; 0: none. */
+  /** Segments that are archived ahead of the archiver; 0 means none. */
   pushAhead: number;
+  /** Segments that are fetched ahead of replay; 0 means none. */
   fetchAhead: number;
 }
 
+/** The sources of the configuration. */
 export interface WalConfigInput {
   file?: string | undefined;
   env: NodeJS.ProcessEnv;
@@ -29,10 +33,13 @@ export interface WalConfigInput {
   cluster?: string | undefined;
 }
 
-/** As config/config-file.ts has it, which is not loaded for that. */
+/** The same as in config-file.ts. Loading that file for this constant would take too long. */
 const defaultFile = '/etc/holdfast.toml';
 
-/** An option beats a variable, a variable beats the file. @throws HoldfastError of kind `usage` */
+/**
+ * Loads the settings. An option overrides a variable, and a variable overrides the file.
+ * @throws HoldfastError of kind `usage`
+ */
 export async function loadWalConfig(input: WalConfigInput): Promise<WalConfig> {
   const { env } = input;
   const file = input.file ?? (env['HOLDFAST_CONFIG'] || (existsSync(defaultFile) ? defaultFile : undefined));

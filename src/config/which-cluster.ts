@@ -1,8 +1,11 @@
-/** Which cluster a command is about that works for one. */
+/** Selects the cluster of a command that is for one cluster. */
 import { keys } from './config-keys.ts';
 import { parseSetting, type ConfigSetting, type ConfigSettings } from './config-settings.ts';
 
-/** What names it, or else the only one that is configured, or else main. @throws HoldfastError of kind `usage` */
+/**
+ * The cluster in `named`, or else the only configured cluster, or else `main`.
+ * @throws HoldfastError of kind `usage`
+ */
 export function whichCluster(
   named: ConfigSetting | undefined,
   { clusters: some }: ConfigSettings,

@@ -1,4 +1,7 @@
-/** The chore that sends what is unsent; with the option force, once though nothing is. */
+/**
+ * The chore that sends unsent files off-site. With option `force`, the chore runs the program once even if no
+ * file is unsent.
+ */
 import type { Connection } from '../database/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import { requireRepository } from '../repository/repository-owner.ts';
@@ -6,9 +9,13 @@ import type { Chore, ChoreContext } from '../chores/chore.ts';
 import { useRepository } from '../chores/repository-use.ts';
 import { syncRepository } from './sync-repository.ts';
 
-/** Milliseconds for which another one may be sending: a worker elsewhere, or "holdfast sync". */
+/** Milliseconds to wait for another process that is sending: a worker elsewhere, or `holdfast sync`. */
 const patience = 600_000;
 
+/**
+ * Runs one attempt of the chore. Returns the last sync, and how many times the program ran.
+ * @throws HoldfastError `no_sync_command`, and those of `useRepository` and `syncRepository`
+ */
 export async function runSyncChore(chore: Chore, context: ChoreContext): Promise<Record<string, unknown>> {
   const { config, clusterDirectory, signal } = context;
   const cluster = config.clusters.find(({ name }) => name === chore.cluster);

@@ -1,11 +1,12 @@
 /**
- * What is to be sent off-site: the newest backup of a cluster and the WAL since its start, which is all that it takes
- * to restore it to now. It is laid out in a directory of its own, as a repository is, with hard links: what has been
- * laid out there stays as it is, whatever expires meanwhile, until another backup takes its place.
+ * The content of an off-site sync: the newest backup of a cluster and the WAL since its start, which is all
+ * that a restore to the present needs. The files are staged with hard links in a directory of their own,
+ * which has the layout of a repository. A staged file stays until the directory of another backup replaces
+ * the staged one, even if its source expires.
  *
  *   <cluster>/sync/<backup>/   backups/<backup>/ backups/<backup>.meta/ wal/ cluster.json
  *
- * A cluster without a backup here, since its copies go elsewhere, has its whole archive laid out.
+ * A cluster without a backup here, because its copies go elsewhere, has its whole archive staged.
  */
 import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
@@ -21,32 +22,35 @@ import {
 } from '../repository/repository-backup.ts';
 import { walDirectory, walFileKind } from '../repository/wal-archive.ts';
 
-/** Which backup, and which WAL goes with it. */
+/** A backup and the WAL that is sent with the backup. */
 export interface SyncScope {
-  /** The backup's name; null: there is none. */
+  /** The name of the backup; null means that there is none. */
   backup: string | null;
-  /** The first segment; null: all there is. */
+  /** The first segment; null means the whole archive. */
   from: string | null;
 }
 
-/** In place of a backup's name. */
+/** The name of the directory if there is no backup. */
 const none = 'none';
 
+/** The directory of all off-site data of a cluster. */
 export function directoryForSync(clusterDirectory: string): string {
   return join(clusterDirectory, 'sync');
 }
 
-/** Where a subject is laid out: the program's working directory. */
+/** The directory in which a scope is staged: the working directory of the program. */
 export function contentDirectory(clusterDirectory: string, { backup }: Pick<SyncScope, 'backup'>): string {
   return join(directoryForSync(clusterDirectory), backup ?? none);
 }
 
-/** As the program is told: when the backup began. */
+/** The first timestamp that the program gets: the start of the backup, or `none`. */
 export function timestampOf({ backup }: Pick<SyncScope, 'backup'>): string {
   return backup === null ? none : backup.slice(0, backup.indexOf('-'));
 }
 
-/** The newest backup in the repository. */
+/**
+ * The newest backup in the repository whose description can be read, or the whole archive without a backup.
+ */
 export async function newestScope(clusterDirectory: string): Promise<SyncScope> {
   const directory = backupsDirectory(clusterDirectory);
   const names = new Set(await namesIn(directory));
@@ -60,7 +64,9 @@ export async function newestScope(clusterDirectory: string): Promise<SyncScope> 
   return { backup: null, from: null };
 }
 
-/** One that has been laid out, which may be gone from the repository by now. */
+/**
+ * A staged backup, which may have expired from the repository. undefined if its description cannot be read.
+ */
 export async function stagedScope(
   clusterDirectory: string,
   backup: string | null,
@@ -71,7 +77,10 @@ export async function stagedScope(
   return from === undefined ? undefined : { backup, from };
 }
 
-/** undefined: it cannot be read, so that no restore could either. */
+/**
+ * The first segment of a backup; undefined if the description cannot be read. No restore could read such a
+ * backup either.
+ */
 async function startOf(backupDirectory: string): Promise<string | undefined> {
   const file = join(metaDirectory(backupDirectory), 'backup.json');
   try {
@@ -81,7 +90,7 @@ async function startOf(backupDirectory: string): Promise<string | undefined> {
   }
 }
 
-/** The archived files that go with it, relative to the cluster's directory. */
+/** The archived files of a scope, relative to the directory of the cluster. */
 export async function walOf(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
   const wal = walDirectory(clusterDirectory);
   const names = await namesIn(wal);
@@ -98,7 +107,9 @@ function isArchived(name: string): boolean {
   return walFileKind(name.replace(/\.zst$/, '')) !== undefined;
 }
 
-/** What a later timeline has is newer, wherever it branched off. */
+/**
+ * Whether a file is part of a scope. WAL of a later timeline is newer, wherever the timeline branched off.
+ */
 function belongs(name: string, { from }: SyncScope): boolean {
   if (from === null) return true;
   const [timeline, start] = [name.slice(0, 8), from.slice(0, 8)];
@@ -109,7 +120,7 @@ function hasAny(log: string, { from }: SyncScope): boolean {
   return from === null || log.slice(0, 8) > from.slice(0, 8) || log >= from.slice(0, 16);
 }
 
-/** All that is to be sent, relative to the cluster's directory. */
+/** All files of a scope, relative to the directory of the cluster. */
 export async function filesToSync(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
   const wal = await walOf(clusterDirectory, subject);
   const { backup } = subject;
@@ -120,19 +131,19 @@ export async function filesToSync(clusterDirectory: string, subject: SyncScope):
   return [...identity, ...own.flat(), ...wal];
 }
 
-/** Those that are laid out already. */
+/** The files of a scope that are staged, relative to the directory in which they are staged. */
 export function stagedFiles(clusterDirectory: string, subject: Pick<SyncScope, 'backup'>): Promise<string[]> {
   return filesBelow(contentDirectory(clusterDirectory, subject), '');
 }
 
-/** Tells one list of files from another. */
+/** A hash of a list of files, independent of the order. Only the names count, not the contents. */
 export function fingerprint(files: Iterable<string>): string {
   return createHash('sha256')
     .update([...files].sort().join('\n'))
     .digest('hex');
 }
 
-/** Adds what is missing or was cut short, and returns all that is there then. */
+/** Stages the files that are missing or incomplete. Returns all staged files. */
 export function stageFiles(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
   return within(clusterDirectory, (at) => layOutIn(at, subject));
 }
@@ -149,13 +160,13 @@ async function layOutIn(clusterDirectory: string, subject: SyncScope): Promise<s
     if (await place(from, to, unready)) there.add(file);
   }
   if (subject.backup !== null) return [...there];
-  // Nothing holds on to an archive without a backup: what has expired from it is let go.
+  // Without a backup, no file of the archive is needed any more after its expiry.
   const gone = [...there].filter((file) => !files.includes(file));
   for (const file of gone) await beside(join(directory, file), remove);
   return files.filter((file) => there.has(file));
 }
 
-/** Removes what is laid out of other backups. */
+/** Removes the staged files of other backups. */
 export async function clearOthers(clusterDirectory: string, subject: SyncScope): Promise<void> {
   const directory = directoryForSync(clusterDirectory);
   const stale = (await namesIn(directory)).filter(
@@ -167,7 +178,7 @@ export async function clearOthers(clusterDirectory: string, subject: SyncScope):
   });
 }
 
-/** Less of a file than there is of its source, where that has not expired. */
+/** Whether a staged file is shorter than its source. false if the source has expired. */
 async function isShort(path: string, source: string): Promise<boolean> {
   const [laid, whole] = await Promise.all([lstat(path), stat(source).catch(unlessThere)]);
   return whole !== undefined && laid.size < whole.size;
@@ -177,7 +188,10 @@ function unlessThere(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 
-/** It has its name only once it is whole, as `unready` is never sent. false: it has just expired. */
+/**
+ * Stages one file. The file gets its name once the file is complete; `unready` is never sent. Returns false
+ * if the source has just expired.
+ */
 async function place(from: string, to: string, unready: string): Promise<boolean> {
   await makeDurableDirectory(dirname(to));
   return beside(unready, async (aside) => {

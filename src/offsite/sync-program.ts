@@ -1,6 +1,7 @@
 /**
- * Runs the program that sends files off-site. It is never run twice at a time, not even after its starter was killed:
- * it inherits a lock of its own, and what limits its time, timeout(1), lives as long as it does.
+ * Runs the program that sends files off-site. The program never runs twice at a time, even if its starter was
+ * killed: the program inherits a lock of its own, and timeout(1), which limits the time, lives as long as the
+ * program.
  */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
@@ -12,28 +13,35 @@ import { beside, canHold, linkRefused, noFollow, within } from '../system/held-d
 import { makeLock } from '../repository/repository-owner.ts';
 import { withoutSecrets } from '../system/program-environment.ts';
 
+/** One run of the program. */
 export interface SyncProgram {
   /** The program and its first arguments. */
   command: readonly string[];
-  /** Added to them. */
+  /** Further arguments. */
   args: readonly string[];
-  /** Its working directory. */
+  /** The working directory. */
   directory: string;
-  /** Where its lock and its output are. */
+  /** The directory of the lock and of the output. */
   place: string;
-  /** Milliseconds; 0: no limit. */
+  /** Milliseconds; 0 means no limit. */
   timeout: number;
+  /** Aborts the run. undefined means never. */
   signal: AbortSignal | undefined;
 }
 
 /** Seconds from the first signal to SIGKILL. */
 const grace = 10;
-/** timeout(1) when it ran out, and where it had to use SIGKILL, of which it dies itself. */
+/**
+ * The exit statuses of timeout(1) after the time limit. After SIGKILL, timeout(1) dies of that signal, too.
+ */
 const ranOut = [124, 137, 'SIGKILL'];
-/** Bytes of what it said last. */
+/** Bytes at the end of the output that are searched for the last line. */
 const tail = 2000;
 
-/** @throws HoldfastError `sync_failed`, `sync_timeout` */
+/**
+ * Runs the program, and resolves if the program ends with status 0.
+ * @throws HoldfastError `sync_failed`, `sync_timeout`
+ */
 export async function runSyncProgram(program: SyncProgram): Promise<void> {
   const output = await openOutput(join(program.place, 'output'));
   try {
@@ -72,7 +80,10 @@ function openOutput(path: string): Promise<FileHandle> {
   );
 }
 
-/** As root, the lock and the working directory are those that are open here, whatever is put in their places. */
+/**
+ * Runs the program under its lock. As root, the lock and the working directory are passed as open files, so
+ * that no other user can replace them.
+ */
 async function runLocked(program: SyncProgram, output: FileHandle): Promise<number | string | null> {
   const lock = join(program.place, 'program');
   if (!canHold()) return run(program, { output, lock });
@@ -93,7 +104,7 @@ function run(
   { command, args, directory, timeout, signal }: SyncProgram,
   { output, lock, held }: { output: FileHandle; lock: string; held?: FileHandle },
 ): Promise<number | string | null> {
-  // Without a fork the program itself is what timeout(1) waits for, also where it ignores the first signal.
+  // With --no-fork, timeout(1) waits for the program itself, even if the program ignores the first signal.
   const limited = [`--kill-after=${grace}`, String(timeout / 1000), 'flock', '--no-fork', lock];
   return new Promise((resolve, reject) => {
     const child = spawn('timeout', [...limited, ...command, ...args], {
@@ -123,7 +134,10 @@ function run(
   });
 }
 
-/** timeout(1) waits for the program alone; what that has started is in the same group, and has as long to end. */
+/**
+ * Ends the processes that the program has started, which are in the same process group. timeout(1) waits for
+ * the program only, and the group gets the same grace.
+ */
 async function endGroup(group: number): Promise<void> {
   const deadline = performance.now() + grace * 1000;
   while (performance.now() < deadline) {
@@ -133,6 +147,7 @@ async function endGroup(group: number): Promise<void> {
   reaches(group, 'SIGKILL');
 }
 
+/** Sends a signal to a process group; 0 only tests for the group. Returns false if the group is gone. */
 function reaches(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-group, signal);

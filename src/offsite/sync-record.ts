@@ -1,34 +1,36 @@
 /**
- * What has been sent off-site, kept in the repository itself, so that it is known while no database is there:
- * `<cluster>/sync.json`, replaced as a whole, by whoever has the lock.
+ * The record of the files that have been sent off-site: `<cluster>/sync.json` in the repository, so that the
+ * record is readable without a database. The process that holds the lock replaces the file as a whole.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { replaceFile } from '../repository/repository-owner.ts';
 
-/** What the program was, or is, run with. */
+/** One run of the program. */
 export interface SyncAttempt {
-  /** A backup's name; null: there was none, only WAL. */
+  /** The name of the backup; null means that only WAL is sent. */
   backup: string | null;
-  /** The timestamp that the program was given besides the backup's. */
+  /** The second timestamp that the program gets. */
   present: string;
-  /** Of the files that it found. */
+  /** Of the list of files that the program finds. */
   fingerprint: string;
+  /** How many files the program finds. */
   files: number;
 }
 
+/** The content of the file. */
 export interface SyncRecord {
   version: 1;
-  /** The latest that went well. */
+  /** The last successful run; `at` is its end. */
   sent?: SyncAttempt & { at: string };
-  /** The one after it that has not, so far. */
+  /** The run after the last successful one that has not succeeded yet. */
   attempt?: SyncAttempt & { attempts: number };
 }
 
 const fileName = 'sync.json';
 
-/** @throws HoldfastError `sync_record_damaged` */
+/** The record; an empty one if there is no file. @throws HoldfastError `sync_record_damaged` */
 export async function readSyncRecord(clusterDirectory: string): Promise<SyncRecord> {
   const file = join(clusterDirectory, fileName);
   let text: string;
@@ -53,7 +55,10 @@ export async function writeSyncRecord(clusterDirectory: string, record: SyncReco
   await replaceFile({ path: file, text });
 }
 
-/** Later than any before, whatever the clock does: a program may keep one directory for each. */
+/**
+ * A timestamp later than all earlier ones, even if the clock went back: a program may use one directory per
+ * timestamp.
+ */
 export function nextTimestamp({ sent, attempt }: SyncRecord, now = new Date()): string {
   const latest = [sent?.present, attempt?.present]
     .filter((one) => one !== undefined)

@@ -1,8 +1,9 @@
 /**
- * Off-site sync: a configured program sends the newest backup and the WAL since, again whenever there is more of it.
- * It finds its files in its working directory, where none ever changes or disappears while the backup is the same,
- * and gets two arguments: when the backup began, and the present time, which is another one only where there is
- * something new to send. All of it is done under a lock in the repository, which ends with whoever has it.
+ * Off-site sync: a configured program sends the newest backup and the WAL since its start, and runs again
+ * whenever there is more WAL. The program finds the files in its working directory, where no file changes or
+ * disappears as long as the backup is the same. Its arguments are the start of the backup and the present
+ * time; the present time changes only if there are new files. The sync holds a lock in the repository, which
+ * ends with the process.
  */
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
@@ -32,23 +33,26 @@ import {
   type SyncRecord,
 } from './sync-record.ts';
 
+/** The options of a sync. */
 export interface SyncOptions {
   clusterDirectory: string;
+  /** The program and its first arguments. */
   command: readonly string[];
-  /** Milliseconds that the program may take; 0: no limit. */
+  /** Milliseconds that the program may take; 0 means no limit. */
   timeout: number;
-  /** Milliseconds to wait for whoever else is sending; undefined: as long as it takes. */
+  /** Milliseconds to wait for another process that is sending; undefined means no limit. */
   wait: number | undefined;
-  /** Once, though nothing is unsent. */
+  /** Whether the program runs once even if no file is unsent. */
   force: boolean;
   signal: AbortSignal | undefined;
+  /** Called after each successful run. */
   onSent: (sent: SyncAttempt) => void;
 }
 
-/** Milliseconds for one try at the lock, so that an abort does not wait for it. */
+/** Milliseconds of one attempt to get the lock. An abort does not wait longer. */
 const lockPatience = 2000;
 
-/** Sends until nothing is unsent; returns how often that took the program. @throws HoldfastError */
+/** Sends until no file is unsent. Returns how many times the program ran. @throws HoldfastError */
 export async function syncRepository(options: SyncOptions): Promise<number> {
   const { clusterDirectory } = options;
   if (!(await hasAnything(clusterDirectory))) return 0;
@@ -62,7 +66,10 @@ export async function syncRepository(options: SyncOptions): Promise<number> {
   });
 }
 
-/** Takes no lock. undefined: there is nothing to send. `since`: when the latest that was sent was through, as the record has it. */
+/**
+ * Whether files are unsent, without taking the lock. undefined means that all files are sent. `since` is the
+ * end of the last successful run; undefined if there was none.
+ */
 export async function findUnsent(
   clusterDirectory: string,
 ): Promise<{ since: string | undefined } | undefined> {
@@ -91,7 +98,7 @@ async function send(options: SyncOptions, record: SyncRecord, subject: SyncScope
   onSent(sent);
 }
 
-/** The same again where nothing new has come since the last attempt. */
+/** The next run. If no file is new since the last run, the run has the same timestamp again. */
 function attemptAt(
   record: SyncRecord,
   { backup }: SyncScope,
@@ -104,7 +111,10 @@ function attemptAt(
   return { ...now, present: before?.present ?? nextTimestamp(record), attempts };
 }
 
-/** The newest backup; first, where the one before it was sent, the rest of its WAL, or there would be a hole. */
+/**
+ * The scope of the next run: the newest backup. If an earlier backup was sent, the rest of its WAL is sent
+ * first, because the off-site WAL would have a gap otherwise.
+ */
 async function subjectAfter(clusterDirectory: string, { sent }: SyncRecord): Promise<SyncScope> {
   const newest = await newestScope(clusterDirectory);
   if (sent === undefined || sent.backup === newest.backup) return newest;
@@ -117,6 +127,7 @@ async function subjectAfter(clusterDirectory: string, { sent }: SyncRecord): Pro
   return rest.length > 0 ? previous : newest;
 }
 
+/** Whether the last successful run sent all files of a scope. */
 async function isSent(clusterDirectory: string, { sent }: SyncRecord, subject: SyncScope): Promise<boolean> {
   if (sent === undefined || sent.backup !== subject.backup) return false;
   const files = new Set(await filesToSync(clusterDirectory, subject));
@@ -125,12 +136,16 @@ async function isSent(clusterDirectory: string, { sent }: SyncRecord, subject: S
   return fingerprint(files) === sent.fingerprint;
 }
 
-/** Neither a backup nor WAL has ever been here. */
+/** Whether the repository has a backup or WAL of the cluster. */
 async function hasAnything(clusterDirectory: string): Promise<boolean> {
   const subject = await newestScope(clusterDirectory);
   return subject.backup !== null || (await walOf(clusterDirectory, subject)).length > 0;
 }
 
+/**
+ * Runs `work` under the lock of the sync.
+ * @throws HoldfastError `locked` where another process has the lock for longer than `wait`
+ */
 async function alone<T>({ clusterDirectory, wait, signal }: SyncOptions, work: () => Promise<T>): Promise<T> {
   const directory = directoryForSync(clusterDirectory);
   const file = join(directory, 'lock');

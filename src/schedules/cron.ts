@@ -1,23 +1,26 @@
 /**
- * Cron expressions, and the only importer of node-cron. Which expressions there are and which days they mean is
- * node-cron's to say; its own next run goes by this host's clock and leaves out a time that a change of the clocks
- * skips, so that is computed in next-run.ts.
+ * Cron expressions. This is the only file that imports node-cron. node-cron defines the valid expressions and
+ * the days that they fit. Its own next run uses the clock of this host and omits a time that a change to
+ * daylight-saving time skips, so next-run.ts computes the next run.
  */
 import { createTask, parse as fieldsOf, validate } from 'node-cron';
 
+/** A parsed expression. The lists are sorted. */
 export interface Cron {
   seconds: readonly number[];
   minutes: readonly number[];
   hours: readonly number[];
+  /** From 1. */
   months: ReadonlySet<number>;
-  /** Of the calendar, whatever the time zone; months count from 1. */
+  /** Whether the expression fits a day of the calendar, in any time zone. Months count from 1. */
   fitsDay(year: number, month: number, day: number): boolean;
 }
 
 const known = new Map<string, Cron>();
+/** The most parsed expressions that are kept. */
 const mostKnown = 1000;
 
-/** @throws Error saying what is wrong with it */
+/** Parses an expression. @throws Error where the expression is wrong */
 export function parseCron(expression: string): Cron {
   const cron = known.get(expression) ?? parse(expression);
   if (known.size >= mostKnown) known.clear();
@@ -25,6 +28,7 @@ export function parseCron(expression: string): Cron {
   return cron;
 }
 
+/** Whether an expression is valid. */
 export function isCron(expression: string): boolean {
   return validate(expression);
 }
@@ -33,7 +37,7 @@ function parse(expression: string): Cron {
   const { second, minute, hour, month } = fieldsOf(expression);
   const [seconds, minutes, hours] = [sorted(second), sorted(minute), sorted(hour)];
   const task = createTask(expression, () => undefined, { timezone: 'UTC' });
-  void task.destroy(); // it stays able to match, and is kept in no list
+  void task.destroy(); // removes the task from the list of node-cron; task.match() still works
   return {
     seconds,
     minutes,

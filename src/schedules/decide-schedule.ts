@@ -1,18 +1,22 @@
-/** What is to be done about a schedule at this moment: pure. */
+/** Decides the next step of a schedule. The functions are pure. */
 import type { DueRun, PlannedRun, Schedule } from '../control/schedule-rows.ts';
 import { messageOf } from '../errors.ts';
 import { latestRun, nextRun } from './next-run.ts';
 
+/**
+ * The next step of a schedule. `tend` records the runs that have ended, and starts the runs that can start.
+ */
 export type ScheduleStep =
   | { step: 'plan'; planned: PlannedRun }
   | { step: 'fire'; firing: DueRun }
   | { step: 'tend' }
-  /** Nothing, until that moment; undefined: until it changes. */
+  /** No step before `until`, in milliseconds since 1970; undefined means until the schedule changes. */
   | { step: 'wait'; until: number | undefined };
 
-/** Milliseconds. What is later than this was missed: see catch_up. */
+/** Milliseconds. A run that is later than this was missed: see `catch_up`. */
 export const scheduleGrace = 300_000;
 
+/** The next step of a schedule, at the time `schedule.now`. */
 export function decideSchedule(schedule: Schedule): ScheduleStep {
   const { enabled, nextRun: next, startAt, now, needsTending, problem } = schedule;
   if (enabled && next === null) {
@@ -25,7 +29,7 @@ export function decideSchedule(schedule: Schedule): ScheduleStep {
   return { step: 'wait', until: moments.length === 0 ? undefined : Math.min(...moments) };
 }
 
-/** The next run after that moment, or why there is none. */
+/** The next run after a moment, or the problem that prevents one. */
 function plan({ cron, timeZone }: Schedule, after: number): PlannedRun {
   try {
     const following = nextRun(cron, timeZone, after);
@@ -36,6 +40,7 @@ function plan({ cron, timeZone }: Schedule, after: number): PlannedRun {
   }
 }
 
+/** The run that is due now, and the next run. Of several missed runs, only the last one is due. */
 function fire(schedule: Schedule, planned: number): DueRun {
   const { cron, timeZone, now } = schedule;
   const following = plan(schedule, now);

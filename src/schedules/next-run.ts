@@ -1,21 +1,25 @@
 /**
- * When an expression is due next, on the clock of a time zone. Where the clocks are put forward over a due time, it
- * is due at that moment; where they are put back over one, it is due the first time only. An expression for every
- * hour goes on hourly through both instead. Times are milliseconds since 1970.
+ * Computes when an expression is due next, on the clock of a time zone. A due time that a change to
+ * daylight-saving time skips is due at the moment of the change. A due time that occurs twice is due the
+ * first time only. An expression for every hour is due every hour in both cases. Times are milliseconds since
+ * 1970.
  */
 import { parseCron, type Cron } from './cron.ts';
 import { changeBetween, offsetAt } from './time-zone.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;
-/** A 29 February on a given weekday may be that many years away. */
+/** Years. A 29 February on a given weekday may be that far away. */
 const years = 41;
 
-/** The first due time after that moment; undefined: never. @throws Error for what cannot be evaluated */
+/**
+ * The first due time after `after`; undefined means never.
+ * @throws Error where the expression or the time zone is wrong
+ */
 export function nextRun(expression: string, zone: string, after: number): number | undefined {
   const cron = parseCron(expression);
   const local = new Date(after + offsetAt(zone, after));
-  // From the day before: the clocks may have been put back over midnight.
+  // The search begins a day earlier: the clock may have been put back over midnight.
   let midnight = Date.UTC(local.getUTCFullYear(), local.getUTCMonth(), local.getUTCDate()) - day;
   const end = midnight + years * 366 * day;
   while (midnight < end) {
@@ -34,9 +38,10 @@ export function nextRun(expression: string, zone: string, after: number): number
   return undefined;
 }
 
-/** The last due time up to `now`, from `from` on, which is one. */
+/** The last due time up to `now`. `from` is a due time, and the earliest possible result. */
 export function latestRun(expression: string, zone: string, from: number, now: number): number {
-  // Backwards, in steps that grow: however often it was due, few of the times are looked at.
+  // The search goes backwards in growing steps, so that few due times are computed even after many missed
+  // ones.
   for (let span = 60_000; now - span > from; span *= 8) {
     const found = nextRun(expression, zone, now - span);
     if (found !== undefined && found <= now) return lastFrom(expression, zone, found, now);
@@ -44,6 +49,7 @@ export function latestRun(expression: string, zone: string, from: number, now: n
   return lastFrom(expression, zone, from, now);
 }
 
+/** The last due time up to `now`, found by going forward from the due time `from`. */
 function lastFrom(expression: string, zone: string, from: number, now: number): number {
   let last = from;
   for (;;) {
@@ -53,7 +59,10 @@ function lastFrom(expression: string, zone: string, from: number, now: number): 
   }
 }
 
-/** The first due time after that moment on the day with that midnight (as if of UTC). */
+/**
+ * The first due time after `after` on the day that begins at `midnight`. `midnight` is the local midnight, as
+ * if the zone were UTC.
+ */
 function firstOfDay(cron: Cron, zone: string, midnight: number, after: number): number | undefined {
   const around = offsetAt(zone, midnight - offsetAt(zone, midnight));
   const [from, to] = [midnight - around - 3 * hour, midnight + day - around + 3 * hour];
@@ -66,15 +75,17 @@ function firstOfDay(cron: Cron, zone: string, midnight: number, after: number): 
   return firstOfChange(cron, { midnight, before, since, change }, after);
 }
 
+/** A day on which the offset of the time zone changes. */
 interface Change {
   midnight: number;
-  /** The two offsets. */
+  /** The offsets before and since the change, in milliseconds. */
   before: number;
   since: number;
+  /** The moment of the change. */
   change: number;
 }
 
-/** On a day on which the clocks are changed, every time of the day is looked at. */
+/** The first due time on a day with a change of the offset. Every due time of the day is tried. */
 function firstOfChange(cron: Cron, on: Change, after: number): number | undefined {
   const everyHour = cron.hours.length === 24;
   let first: number | undefined;
@@ -85,7 +96,7 @@ function firstOfChange(cron: Cron, on: Change, after: number): number | undefine
   return first;
 }
 
-/** When the clock shows that time, on which the expression is due. */
+/** The moments at which the local time `local` is due. */
 function momentsOf(local: number, { before, since, change }: Change, everyHour: boolean): number[] {
   const early = local - before;
   const late = local - since;
@@ -94,7 +105,7 @@ function momentsOf(local: number, { before, since, change }: Change, everyHour: 
   return [shown[0] ?? change];
 }
 
-/** The first time of the day after that one, in milliseconds since midnight. */
+/** The first time of the day after `after`, in milliseconds since midnight; undefined if there is none. */
 function firstTime({ hours, minutes, seconds }: Cron, after: number): number | undefined {
   const least = Math.floor(after / 1000) + 1;
   for (const atHour of hours) {

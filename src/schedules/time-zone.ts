@@ -1,8 +1,13 @@
-/** What the clocks of a time zone show, and when they are put forward or back. Times are milliseconds since 1970. */
+/**
+ * The clocks of time zones: their offsets, and when the offsets change. Times are milliseconds since 1970.
+ */
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** How far the zone's clock is ahead of UTC at that moment, in milliseconds. @throws RangeError for an unknown zone */
+/**
+ * Milliseconds by which the clock of the zone is ahead of UTC at a moment.
+ * @throws RangeError for an unknown zone
+ */
 export function offsetAt(zone: string, moment: number): number {
   const part: Record<string, number> = {};
   for (const { type, value } of formatOf(zone).formatToParts(moment)) part[type] = Number(value);
@@ -10,7 +15,10 @@ export function offsetAt(zone: string, moment: number): number {
   return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(moment / 1000) * 1000;
 }
 
-/** The first moment in (from, to] at which the offset is that of `to`, of two moments with one change between them. */
+/**
+ * The first moment in (from, to] with the offset of `to`. There must be exactly one change between the two
+ * moments.
+ */
 export function changeBetween(zone: string, from: number, to: number): number {
   const after = offsetAt(zone, to);
   let [low, high] = [Math.floor(from / 1000), Math.ceil(to / 1000)];

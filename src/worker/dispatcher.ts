@@ -24,7 +24,7 @@ import { chooseNext, namesOf } from './fairness.ts';
 import type { ActiveRuns } from './active-runs.ts';
 import { Openings } from './opening-sessions.ts';
 
-/** What the dispatcher needs. */
+/** The options of the dispatcher. */
 export interface DispatcherOptions {
   control: ControlLink;
   instance: string;

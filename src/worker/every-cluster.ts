@@ -11,7 +11,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
-/** What every service of this kind needs. */
+/** The options that every such service needs. */
 export interface EveryClusterOptions {
   control: ControlLink;
   servers: ReadonlyMap<string, ClusterServer>;

@@ -20,7 +20,7 @@ import type { Dispatcher } from './dispatcher.ts';
 import type { ActiveRuns } from './active-runs.ts';
 import type { Rescuer } from './rescuer.ts';
 
-/** What the reconciler needs. */
+/** The options of the reconciler. */
 export interface ReconcilerOptions {
   control: ControlLink;
   instance: string;

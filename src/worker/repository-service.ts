@@ -23,7 +23,7 @@ import { backupsDirectory, namesIn } from '../repository/repository-backup.ts';
 import { howToMake, requireUsable } from '../repository/require-usable.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
-/** What the service needs. */
+/** The options of the service. */
 export interface RepositoriesOptions {
   control: ControlLink;
   config: Config;

@@ -30,7 +30,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ActiveRuns } from './active-runs.ts';
 
-/** What the rescuer needs. */
+/** The options of the rescuer. */
 export interface RescuerOptions {
   control: ControlLink;
   instance: string;

@@ -32,8 +32,8 @@ const endingTakes = 5000;
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * Runs a worker. Resolves when the worker has drained. @throws HoldfastError where the worker cannot start,
- * or has to stop
+ * Runs a worker. Resolves when the worker has drained.
+ * @throws HoldfastError where the worker cannot start, or has to stop
  */
 export async function runWorker(config: Config, log: Log): Promise<void> {
   const worker = new Worker(config, log);

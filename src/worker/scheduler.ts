@@ -17,7 +17,7 @@ import type { Log } from '../log.ts';
 import { decideSchedule, type ScheduleStep } from '../schedules/decide-schedule.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
-/** What the scheduler needs. */
+/** The options of the scheduler. */
 export interface SchedulerOptions {
   control: ControlLink;
   clusters: readonly string[];

@@ -14,7 +14,7 @@ import { Scheduler } from './scheduler.ts';
 import { SyncService } from './sync-service.ts';
 import { WalServices } from './wal-services.ts';
 
-/** What the services need. */
+/** The options of the services. */
 export interface ServicesOptions {
   control: ControlLink;
   instance: string;

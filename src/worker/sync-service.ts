@@ -12,7 +12,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
-/** What the service needs. */
+/** The options of the service. */
 export interface SyncServiceOptions {
   control: ControlLink;
   config: Config;

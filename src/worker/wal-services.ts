@@ -20,7 +20,7 @@ const lookAheadEvery = 2000;
 /** Milliseconds. */
 const surveyEvery = 5000;
 
-/** What the WAL services need. */
+/** The options of the WAL services. */
 export interface WalServicesOptions {
   control: ControlLink;
   servers: ReadonlyMap<string, ClusterServer>;

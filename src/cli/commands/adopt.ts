@@ -145,7 +145,8 @@ function linesAbout({ identity, schedules, policies, repositories }: Consequence
 
 /**
  * Asks the user to confirm. With `--json` there is no question, because a question would be in the middle of
- * the JSON. @throws HoldfastError `not_confirmed`
+ * the JSON.
+ * @throws HoldfastError `not_confirmed`
  */
 async function askForYes(isJson: boolean): Promise<void> {
   if (isJson || !process.stdin.isTTY || !process.stdout.isTTY) {

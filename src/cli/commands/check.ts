@@ -98,8 +98,8 @@ async function look(db: Connection, installed: number): Promise<Omit<HealthInput
 }
 
 /**
- * Selects the clusters that `--cluster` names. A named cluster counts as used. @throws HoldfastError
- * `no_such_cluster`
+ * Selects the clusters that `--cluster` names. A named cluster counts as used.
+ * @throws HoldfastError `no_such_cluster`
  */
 function only(names: string[] | undefined, seen: Omit<HealthInput, 'schema'>): Omit<HealthInput, 'schema'> {
   if (names === undefined) return seen;

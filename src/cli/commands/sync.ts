@@ -59,8 +59,8 @@ export function addWait(program: Command): void {
 }
 
 /**
- * Syncs within `seconds`. At the end of that time, the program that sends is ended, too. @throws
- * HoldfastError `timeout`
+ * Syncs within `seconds`. At the end of that time, the program that sends is ended, too.
+ * @throws HoldfastError `timeout`
  */
 async function waitFor(
   options: Options,
@@ -106,7 +106,8 @@ async function syncAll(options: Options, wait: number | undefined, signal: Abort
 
 /**
  * Refuses to sync if the control database answers and is not in charge. If the control database is down, WAL
- * that is archived in the meantime must still be sent. @throws HoldfastError `origin_not_confirmed`
+ * that is archived in the meantime must still be sent.
+ * @throws HoldfastError `origin_not_confirmed`
  */
 async function refuseUnconfirmed(config: Config): Promise<void> {
   try {

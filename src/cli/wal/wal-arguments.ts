@@ -24,8 +24,8 @@ const names: Record<string, keyof WalOptions> = {
 export const initNames: Record<string, keyof WalOptions> = { ...names, '--data-directory': 'dataDirectory' };
 
 /**
- * Parses the arguments. `wanted` names the operands, one word each; `flags` are the options. @throws
- * HoldfastError of kind `usage`
+ * Parses the arguments. `wanted` names the operands, one word each; `flags` are the options.
+ * @throws HoldfastError of kind `usage`
  */
 export function parseWalArguments(
   args: readonly string[],

@@ -69,8 +69,8 @@ function statusOfFailure(args: readonly string[]): number {
 /**
  * Waits for a file that is missing although the archive has later WAL, or WAL of the file's timeline. Returns
  * true once the file has been fetched. A standby does not wait for segments, because a standby asks again or
- * streams from its primary; a recovery would end. @throws HoldfastError `wal_missing`, `history_missing`
- * where the file does not appear
+ * streams from its primary; a recovery would end.
+ * @throws HoldfastError `wal_missing`, `history_missing` where the file does not appear
  */
 async function comesLater(
   { name, path, clusterDirectory }: Fetch,

@@ -34,8 +34,8 @@ export async function walInit(args: readonly string[]): Promise<number> {
 
 /**
  * Requires a data directory of the current user. The server could not read files that root writes there, and
- * root must not follow symbolic links of the server's user. @throws HoldfastError `not_a_data_directory`,
- * `wrong_user`
+ * root must not follow symbolic links of the server's user.
+ * @throws HoldfastError `not_a_data_directory`, `wrong_user`
  */
 async function requireOurs(dataDirectory: string): Promise<void> {
   if (!existsSync(join(dataDirectory, 'pg_wal', 'archive_status')))
