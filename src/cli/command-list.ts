@@ -26,6 +26,7 @@ const commands = {
 /** The name of a command, as in `holdfast start`. */
 export type CommandName = keyof typeof commands;
 
+/** All names, in the order of the help. */
 export const commandNames = Object.keys(commands) as CommandName[];
 
 /** Loads a command. Resolves with the function that adds the command to the program. */

@@ -1,10 +1,7 @@
 /** The end of each command's help: one or more examples, and notes for some commands. */
 import type { CommandName } from './command-list.ts';
 
-/**
- * The examples of each command. A command line appears in full, and an archive or restore command as its
- * setting.
- */
+/** The examples of each command, one per line. */
 export const examples: Record<CommandName, readonly string[]> = {
   install: ['holdfast install', 'holdfast install --repository /srv/backup'],
   adopt: ['holdfast adopt', 'holdfast adopt --yes --json'],

@@ -3,7 +3,7 @@ import { onStopSignal } from '../system/stop-signals.ts';
 
 /**
  * Runs `work`. The first SIGINT or SIGTERM aborts the signal that `work` gets, with an Error of message
- * `reason`. A second one ends the program.
+ * `reason`. A second SIGINT or SIGTERM ends the program.
  */
 export async function untilInterrupted<T>(
   work: (signal: AbortSignal) => Promise<T>,

@@ -39,7 +39,7 @@ export function clusterOption(what: string): [flags: string, description: string
 
 /**
  * The options with the cluster filled in.
- * @throws HoldfastError where the configuration is wrong, or does not say which cluster
+ * @throws HoldfastError of kind `usage` where the configuration or the name of the cluster is wrong
  */
 export function ofOneCluster<Of extends GlobalOptions & { cluster?: string }>(
   options: Of,

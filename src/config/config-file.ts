@@ -7,6 +7,7 @@ import { clusterKeys, keys, type ConfigKey } from './config-keys.ts';
 import { parseSetting, type ConfigSetting, type ConfigSettings } from './config-settings.ts';
 import { didYouMean } from './suggest.ts';
 
+/** The configuration file if neither `--config` nor HOLDFAST_CONFIG names one. */
 export const defaultFile = '/etc/holdfast.toml';
 
 /**

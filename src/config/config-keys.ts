@@ -270,4 +270,5 @@ export const clusterKeys = {
   } satisfies ConfigKey<number>,
 };
 
+/** All keys, in the order of the documentation. */
 export const allKeys: ConfigKey<unknown>[] = [...Object.values(keys), ...Object.values(clusterKeys)];

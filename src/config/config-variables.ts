@@ -63,8 +63,8 @@ function inCapitals(name: string): string {
 }
 
 /**
- * Refuses a variable that is nearly the name of a known one. Other unknown variables are ignored, because
- * container platforms set variables that begin with HOLDFAST_.
+ * Refuses a variable that is nearly the name of a known variable. Other unknown variables are ignored,
+ * because container platforms set variables that begin with HOLDFAST_.
  */
 function refuseMisspelt(variable: string, inFile: readonly string[]): void {
   if (!variable.startsWith('HOLDFAST_')) return;

@@ -75,10 +75,12 @@ export const absolutePath: ValueFormat<string> = {
   show,
 };
 
+/** A whole number from 1 to `max`. */
 export function positiveInteger(max: number): ValueFormat<number> {
   return wholeNumber(1, max);
 }
 
+/** A whole number from `min` to `max`. */
 export function wholeNumber(min: number, max: number): ValueFormat<number> {
   return {
     accepts: `a whole number from ${min} to ${max}`,
@@ -93,6 +95,7 @@ export function wholeNumber(min: number, max: number): ValueFormat<number> {
   };
 }
 
+/** One of the given words. An error suggests a similar word. */
 export function oneOf<T extends string>(words: readonly T[]): ValueFormat<T> {
   return {
     accepts: words.map((word) => `"${word}"`).join(', '),
@@ -116,6 +119,7 @@ export const name: ValueFormat<string> = {
   show,
 };
 
+/** The name of a cluster. */
 export const clusterName: ValueFormat<string> = {
   accepts: 'a lower-case letter or digit, then those, ".", "_" and "-", 63 in all',
   parse(value) {

@@ -104,7 +104,8 @@ function run(
   { command, args, directory, timeout, signal }: SyncProgram,
   { output, lock, held }: { output: FileHandle; lock: string; held?: FileHandle },
 ): Promise<number | string | null> {
-  // With --no-fork, timeout(1) waits for the program itself, even if the program ignores the first signal.
+  // With --no-fork of flock(1), timeout(1) waits for the program itself, even if the program ignores the
+  // first signal.
   const limited = [`--kill-after=${grace}`, String(timeout / 1000), 'flock', '--no-fork', lock];
   return new Promise((resolve, reject) => {
     const child = spawn('timeout', [...limited, ...command, ...args], {

@@ -49,6 +49,7 @@ export async function readSyncRecord(clusterDirectory: string): Promise<SyncReco
   throw damaged(file, 'it is not of version 1');
 }
 
+/** Replaces the record. The caller holds the lock of the sync. */
 export async function writeSyncRecord(clusterDirectory: string, record: SyncRecord): Promise<void> {
   const file = join(clusterDirectory, fileName);
   const text = `${JSON.stringify(record, null, 2)}\n`;

@@ -1,9 +1,9 @@
 /**
  * Off-site sync: a configured program sends the newest backup and the WAL since its start, and runs again
  * whenever there is more WAL. The program finds the files in its working directory, where no file changes or
- * disappears as long as the backup is the same. Its arguments are the start of the backup and the present
- * time; the present time changes only if there are new files. The sync holds a lock in the repository, which
- * ends with the process.
+ * disappears as long as the backup is the same. The arguments of the program are the start of the backup and
+ * the present time; the present time changes only if there are new files. The sync holds a lock in the
+ * repository, which ends with the process.
  */
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
@@ -67,7 +67,7 @@ export async function syncRepository(options: SyncOptions): Promise<number> {
 }
 
 /**
- * Whether files are unsent, without taking the lock. undefined means that all files are sent. `since` is the
+ * Whether files are unsent, without taking the lock. undefined means that no file is unsent. `since` is the
  * end of the last successful run; undefined if there was none.
  */
 export async function findUnsent(

@@ -1,7 +1,7 @@
 /**
- * Cron expressions. This is the only file that imports node-cron. node-cron defines the valid expressions and
- * the days that they fit. Its own next run uses the clock of this host and omits a time that a change to
- * daylight-saving time skips, so next-run.ts computes the next run.
+ * Cron expressions. No other file imports node-cron. node-cron defines the valid expressions and the days
+ * that they fit. The next run that node-cron computes uses the clock of this host and omits a time that a
+ * change to daylight-saving time skips, so next-run.ts computes the next run instead.
  */
 import { createTask, parse as fieldsOf, validate } from 'node-cron';
 

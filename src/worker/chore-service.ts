@@ -28,6 +28,7 @@ import type { Log } from '../log.ts';
 import { choreRunners } from './chore-runners.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
+/** The options of the service. */
 export interface ChoresOptions {
   control: ControlLink;
   instance: string;
@@ -224,7 +225,7 @@ export class Chores {
       });
   }
 
-  /** Plans a chore again that was aborted because this worker stops. The aborted attempt does not count. */
+  /** Reschedules a chore that was aborted because this worker stops. The aborted attempt does not count. */
   async #leave(queue: ChoreQueue, chore: Chore, result: ChoreResult): Promise<void> {
     const failure = { code: 'worker_stopped', message: 'the worker was stopped while it ran it', hint: null };
     await this.#end(queue, chore, async (db) => {

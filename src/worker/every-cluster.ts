@@ -11,7 +11,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
-/** The options that every such service needs. */
+/** The options of a periodic job. */
 export interface EveryClusterOptions {
   control: ControlLink;
   servers: ReadonlyMap<string, ClusterServer>;

@@ -1,8 +1,8 @@
 /**
  * Finds requests without a caller: the `start_backup` that made such a request was killed, or was cancelled
- * at a moment when the function could not catch the cancellation. A caller holds its advisory lock during
- * each poll and not between two polls, so one look without the lock proves nothing. Five looks in a row, over
- * eight seconds, do.
+ * at a moment when the procedure could not catch the cancellation. A caller holds its advisory lock during
+ * each poll and not between two polls, so one look without the lock proves nothing. Five such looks in a row,
+ * over eight seconds, prove that the caller is gone.
  */
 const looks = 5;
 const milliseconds = 8000;

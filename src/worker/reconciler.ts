@@ -31,6 +31,7 @@ export interface ReconcilerOptions {
   log: Log;
 }
 
+/** Compares the rows of unfinished requests with the runs of this worker. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   /** The requests whose state is about to be read (see `lookAt`). */

@@ -108,8 +108,8 @@ export class Rescuer {
   }
 
   /**
-   * Whether the backup session is gone, as seen from the server of the session. An unknown state counts as
-   * false.
+   * Whether the backup session is gone, as seen from the server of the session. Returns false if the state is
+   * unknown. A session that a dead worker left busy is terminated.
    */
   async #sessionIsGone(request: AbandonedRequest, server: ClusterServer | undefined): Promise<boolean> {
     if (server === undefined && !request.here) return false;

@@ -1,8 +1,8 @@
 /**
  * Makes the requests of schedules when they are due. The table is authoritative: the scheduler reads the
  * table at every notification of a change, after a reconnect, every ten seconds, and when the earliest known
- * run is due. Every step is one transaction, and only one of any number of workers can make it. A step that a
- * dead worker has not made is made by another worker.
+ * run is due. Every step is one transaction that only one of any number of workers can make. If a worker
+ * dies, another worker makes the remaining steps.
  */
 import type { ControlLink } from '../control/control-link.ts';
 import {

@@ -58,8 +58,8 @@ class Sync {
   /** When a sync was requested last, from `performance.now()`. */
   #asked = -Infinity;
   /**
-   * When the last successful sync ended, as of the last request. A new value means that the request has been
-   * served.
+   * The end of the last successful sync, as of the last look that found unsent files. A new value means that
+   * a sync has ended since then.
    */
   #askedSince: string | undefined;
   /** Whether the control database was down at the last look. */

@@ -106,7 +106,7 @@ function described(
 
 /**
  * How far the WAL was searched for tablespaces that recovery creates. The operator's own restore_command does
- * not examine the WAL after that point.
+ * not examine later WAL.
  */
 function looked(lookedTo: string | undefined): string[] {
   if (lookedTo === undefined)

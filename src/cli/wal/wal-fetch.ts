@@ -21,7 +21,7 @@ import { dirname } from 'node:path';
 
 /**
  * The exit status if the archive does not have the file. PostgreSQL continues without the file: recovery
- * ends, or asks again later.
+ * ends, or PostgreSQL asks again.
  */
 const notThere = 1;
 /**
@@ -40,7 +40,7 @@ export async function walFetch(args: readonly string[]): Promise<number> {
     const { options, operands } = parseWalArguments(args, ['name', 'destination']);
     const [name = '', path = ''] = operands;
     const { clusterDirectory, fetchAhead } = await loadWalConfig({ ...options, env: process.env });
-    // Without a server, a tool runs the command that has listed the files of pg_wal: no file may appear or
+    // If no server runs, the caller is a tool that has listed the files of pg_wal: no file may appear or
     // vanish there.
     const isServer = isRecovering(dirname(path)) && (await serverRuns(dirname(dirname(path))));
     const ahead = isServer ? fetchAhead : 0;

@@ -24,7 +24,7 @@ import { tellFailure } from './wal-failure.ts';
 
 /** How many more files a push archives after its own. */
 const more = 12;
-/** Milliseconds during which a push begins another file. */
+/** Milliseconds. A push that has run for longer begins no other file. */
 const patience = 1000;
 
 /** Archives a file. Returns the exit status: 0 if the repository has the file on disk. */

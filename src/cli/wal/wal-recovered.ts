@@ -7,7 +7,7 @@ import { messageOf } from '../../errors.ts';
 import { forgetTarget } from '../../restore/forget-target.ts';
 import { postmasterIn } from '../../postgres/postmaster.ts';
 
-/** Milliseconds. The server accepts no connections until the command has ended. */
+/** Milliseconds. The server waits for the command before recovery ends. */
 const mostTime = 10_000;
 
 /** Removes the recovery target. Returns the exit status. */
