@@ -1,6 +1,7 @@
 /**
- * Where archived WAL can be seen from here, and which segments are not there. What another program archived has names
- * of its own making: the segment's, with what compressed or checked it behind it, in one directory or in one per log.
+ * Finds the directories in which a worker can look for archived WAL, and the segments that are missing there.
+ * Another archiving program may add a suffix to the name of a segment (compression, checksum), and may use one
+ * directory or one directory per log file.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,23 +9,31 @@ import { readIdentity } from '../repository/cluster-identity.ts';
 import { readOwner } from '../repository/repository-owner.ts';
 import { segmentsIn, walDirectory, walLogs } from '../repository/wal-archive.ts';
 
+/** A directory that may be the archive of a server. */
 export interface ArchivePlace {
   directory: string;
-  /** Of these segments, those that are not there; undefined: the server archives elsewhere. @throws where that cannot be known */
+  /**
+   * Returns the given segments that are missing in the directory. undefined: the server archives elsewhere.
+   * @throws an error of the file system where the directory cannot be read
+   */
   missing: (segments: readonly string[]) => Promise<readonly string[] | undefined>;
 }
 
+/** The cluster and the settings for which archive directories are looked up. */
 export interface ArchiveQuestion {
-  /** The cluster's, in the repository. */
+  /** The directory of the cluster in the repository. */
   clusterDirectory: string;
-  /** The configured one. */
+  /** The setting archive_directory of the cluster; undefined: not set. */
   archiveDirectory: string | undefined;
   systemIdentifier: string;
-  /** It is known that the server archives nowhere, so nowhere else. */
+  /** True if archive_command is known to archive nothing, so that the server has no archive elsewhere. */
   archivesNothing: boolean;
 }
 
-/** The configured directory is the archive by the operator's word. */
+/**
+ * Returns the directories in which to look for segments. The configured directory always counts as an archive of
+ * the server; the repository counts only if the server archives to the repository.
+ */
 export function archivePlaces(question: ArchiveQuestion): ArchivePlace[] {
   const { clusterDirectory, archiveDirectory } = question;
   const repository: ArchivePlace = {
@@ -40,7 +49,10 @@ export function archivePlaces(question: ArchiveQuestion): ArchivePlace[] {
   return [configured, repository];
 }
 
-/** A repository without WAL of this system, such as one for copies only, is not its archive. */
+/**
+ * A repository without WAL of this system is not the archive of the server. An example is a repository that is
+ * used for copies only.
+ */
 async function isArchivedInto(question: ArchiveQuestion): Promise<boolean> {
   const { clusterDirectory, systemIdentifier, archivesNothing } = question;
   const identity = await readIdentity(clusterDirectory);
@@ -55,7 +67,10 @@ async function hasSegments(clusterDirectory: string): Promise<boolean> {
   return false;
 }
 
-/** By lists, since a network file system may remember for a while that a file was not there. */
+/**
+ * Reads directory listings instead of single files: a network file system may cache for a while that a file does
+ * not exist.
+ */
 async function missingFromRepository(
   clusterDirectory: string,
   segments: readonly string[],
@@ -87,7 +102,10 @@ async function missingFromDirectory(directory: string, segments: readonly string
   });
 }
 
-/** History files, unfinished ones, marks and checksums have a segment's name as well. */
+/**
+ * Whether a file with this name holds a whole WAL segment. The names of backup history files, partial segments,
+ * archive status files and checksum files begin with a segment name, too.
+ */
 export function holdsSegment(name: string): boolean {
   const suffix = /^[0-9A-F]{24}((?:[-.].*)?)$/.exec(name)?.[1];
   return (
@@ -96,7 +114,10 @@ export function holdsSegment(name: string): boolean {
   );
 }
 
-/** Whether a shell succeeds with it, whatever happens: what PostgreSQL's manual has for "archive nothing", and its like. */
+/**
+ * Whether an archive_command does nothing and succeeds for every segment, such as `/bin/true`. PostgreSQL's manual
+ * mentions such a command for disabling archiving.
+ */
 export function doesNothing(command: string): boolean {
   const program = /^\s*(["']?)(?:(?:\/usr)?\/bin\/)?(?:true|echo|:)\1(?:\s|$)|^\s*(?:exit\s+0|rem)(?:\s|$)/i;
   return program.test(command) && !/[;&|<>`$()\n]/.test(command);

@@ -1,8 +1,8 @@
 /**
- * The session that PostgreSQL's backup lives in: pg_backup_start and pg_backup_stop must be called in the
- * same one, and its end aborts the backup. It holds an advisory lock for as long as it lives, which is how
- * everybody else can tell that it does. An idle session is pinged; a busy one (start, stop) is watched from
- * the companion, since a ping would wait behind the call.
+ * The session in which pg_backup_start and pg_backup_stop are called. Both functions must be called in the same
+ * session, and the end of the session aborts the backup. The session holds an advisory lock, so that other workers
+ * can see whether the session is still there. An idle session is pinged; a busy session (start, stop) is looked up
+ * from the monitor session, since a ping would wait behind the call.
  */
 import type { Connection } from '../database/connection.ts';
 import type { BackupStart, BackupStop } from '../control/backup-requests.ts';
@@ -19,18 +19,24 @@ import { segmentBefore } from '../postgres/wal-segment.ts';
 import type { ClusterServer, ServerSession } from '../server/cluster-server.ts';
 import { backupFunctions } from '../server/backup-functions.ts';
 
-/** Milliseconds. */
+/** Milliseconds between two checks of the session. */
 const watchEvery = 3000;
-/** A server that is frozen for a snapshot is slow, not gone: this is when it has dropped us (tcp_user_timeout). */
+/**
+ * Milliseconds. A server that is frozen for a snapshot answers late but is not gone. After this time the server
+ * has dropped the connection (tcp_user_timeout).
+ */
 const pingWithin = 30_000;
 
-/** What pg_backup_start told, and when (ISO 8601). */
+/** What pg_backup_start returned, with the time of the return. */
 export interface TimedBackupStart extends BackupStart {
+  /** ISO 8601. */
   startedAt: string;
 }
 
+/** A backup session on the server. */
 export class BackupSession {
   readonly db: Connection;
+  /** The key of the advisory lock that the session holds. */
   readonly lockKey: string;
   readonly identity: SessionIdentity;
   readonly #server: ClusterServer;
@@ -46,15 +52,20 @@ export class BackupSession {
     db.onLost(() => clearInterval(this.#watch));
   }
 
+  /**
+   * Opens a session.
+   * @throws HoldfastError where the server cannot be reached or the connection must not be used
+   */
   static async open(server: ClusterServer): Promise<BackupSession> {
     return new BackupSession(server, await server.takeSession());
   }
 
+  /** Calls the listener once when the session is lost. */
   onLost(listener: (reason: Error) => void): void {
     this.db.onLost(listener);
   }
 
-  /** pg_backup_start: waits for the checkpoint. */
+  /** Calls pg_backup_start, which waits for a checkpoint. */
   async begin(label: string, fast: boolean): Promise<BackupStart> {
     const started = await startBackup(this.db, backupFunctions(this.db.serverVersion).start, label, fast);
     return {
@@ -64,7 +75,10 @@ export class BackupSession {
     };
   }
 
-  /** pg_backup_stop, without waiting for the archiver: a stuck one must not keep the label from us. */
+  /**
+   * Calls pg_backup_stop without waiting for the archiver: a stuck archiver must not keep the worker from reading
+   * backup_label.
+   */
   async stop(): Promise<BackupStop> {
     const { stop } = backupFunctions(this.db.serverVersion);
     const { stopLsn, timeline, segmentSize, label, tablespaceMap: map } = await stopBackup(this.db, stop);
@@ -76,20 +90,23 @@ export class BackupSession {
     };
   }
 
-  /** Ends it in good order; a backup that is still open is aborted by the server. */
+  /** Closes the session. The server aborts a backup that is still open. */
   async close(): Promise<void> {
     clearInterval(this.#watch);
     if (this.db.isBusy) await this.#terminateSession();
     else await this.db.close();
   }
 
-  /** Ends it now, whatever it is doing: the server would notice a vanished client only after its checkpoint. */
+  /**
+   * Terminates a busy session from the monitor session. Without pg_terminate_backend, the server would notice the
+   * closed connection only after the checkpoint.
+   */
   async #terminateSession(): Promise<void> {
     try {
       const { db } = await this.#server.companion();
       await terminateSession(db, this.identity.pid, this.lockKey);
     } catch {
-      // The server is out of reach: it ends the session when it notices that we are gone.
+      // The server cannot be reached. The server ends the session when the server notices that the client is gone.
     } finally {
       this.db.cut();
     }
@@ -102,7 +119,8 @@ export class BackupSession {
       if (!this.db.isBusy) await this.db.query('select 1', [], { timeout: pingWithin });
       else if (!(await this.#isThere())) this.db.cut(new Error('the session is no longer on the server'));
     } catch {
-      // A failed ping has cut the connection; a companion that cannot look says nothing about the session.
+      // A failed ping has closed the connection. A failed look from the monitor session says nothing about the
+      // backup session.
     } finally {
       this.#looking = false;
     }

@@ -1,13 +1,14 @@
-/** A file that is written from front to back, with its checksums kept on the way. */
+/** A file that is written sequentially. SHA-256 and CRC-32C are computed while writing. */
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { crc32c } from '../../postgres/crc32c.ts';
 import { CopyError } from './copy-error.ts';
 
-/** Characters that are gathered before they are written. */
+/** Characters that are buffered before a write; bytes that are read at once. */
 const gathered = 64 * 1024;
 
+/** A file that only grows. The file is created by the constructor and must not exist before. */
 export class AppendFile {
   #path: string;
   readonly #fd: number;
@@ -16,6 +17,7 @@ export class AppendFile {
   #bytes = 0;
   #crc32c = 0;
 
+  /** @throws CopyError where the file cannot be created */
   constructor(path: string) {
     this.#path = path;
     try {
@@ -25,18 +27,23 @@ export class AppendFile {
     }
   }
 
+  /** Appends text, which may stay in the buffer for now. @throws CopyError */
   append(text: string): void {
     this.#text += text;
     if (this.#text.length > gathered) this.#flush();
   }
 
-  /** In hexadecimal, of what has been appended so far. */
+  /** Hexadecimal SHA-256 of everything that has been appended so far. */
   sha256(): string {
     this.#flush();
     return this.#sha256.copy().digest('hex');
   }
 
-  /** The same without those lines, under the same name; this one is of no use any more. */
+  /**
+   * Rewrites the file without the unwanted lines and returns the new file, which has the same path. The old object
+   * must not be used afterwards.
+   * @throws CopyError
+   */
   without(unwanted: (line: string) => boolean): AppendFile {
     this.#flush();
     const kept = new AppendFile(`${this.#path}.kept`);
@@ -52,7 +59,7 @@ export class AppendFile {
     return kept;
   }
 
-  /** Makes it last. */
+  /** Flushes the file to disk and closes the file. `bytes`: the size of the file. @throws CopyError */
   close(): { bytes: number; crc32c: number } {
     this.#flush();
     try {
@@ -79,7 +86,7 @@ export class AppendFile {
   }
 }
 
-/** With their ends, which the last one may not have. */
+/** Yields the lines of a file with their newlines. The last line may have no newline. */
 function* linesOf(path: string): Generator<string> {
   const fd = openSync(path, 'r');
   const decoder = new StringDecoder('utf8');

@@ -1,6 +1,7 @@
 /**
- * Gathers the WAL that a copy needs while it is being made: what the archive in the repository has is linked; what
- * the server may overwrite before it gets there, since it is archived elsewhere or not at all, is taken from pg_wal.
+ * Collects the WAL that a copy needs while the copy runs. Segments in the archive of the repository are
+ * hard-linked. Segments that the server archives elsewhere, or not at all, are read from pg_wal before the server
+ * recycles them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../errors.ts';
@@ -9,25 +10,34 @@ import { parseSegmentName, segmentName, segmentRange } from '../../postgres/wal-
 import { BackupWal, type WalSource } from '../../repository/backup-wal.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
 
-/** Milliseconds. A server recycles a segment after a checkpoint at the earliest, unless it keeps WAL for us. */
+/**
+ * Milliseconds between two looks at pg_wal. A server recycles a segment only after a checkpoint, unless the server
+ * keeps WAL for the copy.
+ */
 const lookEvery = 200;
-/** Milliseconds for which the archiver is given the chance to bring the last ones itself. */
+/**
+ * Milliseconds for which the archiver has the chance to archive the last segments before they are read from
+ * pg_wal.
+ */
 const archiverMayTake = 5000;
+/** Milliseconds between two tries to get the last segments. */
 const shortPause = 50;
 
+/** The server whose WAL is collected, and the backup for which the WAL is collected. */
 export interface CollectOptions extends Omit<WalSource, 'belongs'> {
   systemIdentifier: string;
   startWal: string;
-  /** The backup's directory while it is being made. */
+  /** The directory of the unfinished backup. */
   backup: string;
 }
 
+/** Collects WAL from the creation of the object until `finish` or `stop`. */
 export class WalCollector {
   readonly #options: CollectOptions;
   readonly #wal: BackupWal;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
-  /** Rejects when it cannot go on. */
+  /** Rejects when WAL can no longer be collected. Never resolves. */
   readonly failed: Promise<never>;
   #next: string;
   readonly #left = new Set<string>();
@@ -47,12 +57,16 @@ export class WalCollector {
     );
   }
 
+  /** Stops collecting. Resolves when no segment is being written any more. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
   }
 
-  /** All of it, up to that segment, which the server has finished. @throws HoldfastError `wal_missing` */
+  /**
+   * Completes the WAL up to `stopWal`, a segment that the server has finished.
+   * @throws HoldfastError `wal_missing` where a segment is in neither the archive nor pg_wal
+   */
   async finish(stopWal: string): Promise<void> {
     await this.stop();
     const { startWal, segmentSize, backup } = this.#options;
@@ -76,13 +90,17 @@ export class WalCollector {
     return missing;
   }
 
-  /** From the archive, or from the server if it cannot wait. */
+  /**
+   * Links a segment from the archive, or copies the segment from pg_wal if the server may recycle the segment.
+   * Returns false if the segment has to be tried again.
+   */
   async #get(segment: string, now: boolean): Promise<boolean> {
     if (this.#wal.has(segment)) return true;
-    // Asked first: an archiver that is through with it by then has brought it here, if that is where it archives.
+    // isAtRisk comes before link: if the archiver has finished the segment by then and archives to this
+    // repository, the link succeeds.
     const mayTake = now || (await this.#wal.isAtRisk(segment));
     if (await this.#wal.link(segment)) return true;
-    // What has gone meanwhile has been archived meanwhile, and the last look may come between the two.
+    // The server may archive and remove the segment between link and take, so link is tried once more.
     return mayTake && ((await this.#wal.take(segment)) || (await this.#wal.link(segment)));
   }
 
@@ -94,7 +112,7 @@ export class WalCollector {
     }
   }
 
-  /** Finished ones only: those before one that has been begun. */
+  /** Looks at finished segments only. A segment is finished when the next segment has been begun. */
   async #look(): Promise<void> {
     for (let after = this.#following(this.#next); await this.#wal.hasBegun(after);) {
       this.#left.add(this.#next);
@@ -120,7 +138,7 @@ export class WalCollector {
       const address = parseSegmentName(segment, segmentSize).number * BigInt(segmentSize);
       return header.address === address && header.systemIdentifier === systemIdentifier;
     } catch {
-      return false; // made ready for later, or not begun
+      return false; // a segment that is preallocated or recycled for later use, or not begun
     }
   }
 }

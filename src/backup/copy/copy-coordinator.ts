@@ -1,6 +1,7 @@
 /**
- * The thread that runs a copy, so that nothing which waits for a disk holds up the worker: walks the trees, hands
- * frames to the threads that make them, and writes down what they made. Then it waits for the label.
+ * The thread that runs a copy: walks the data directory and the tablespaces, sends tasks to the frame threads, and
+ * records their results. After the copy, the thread waits for backup_label. A thread of its own keeps waiting for
+ * disks from blocking the worker.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { rmSync, statSync, type Stats } from 'node:fs';
@@ -23,11 +24,12 @@ import { readControlFile } from './read-control-file.ts';
 import { TarOutput } from './tar-output.ts';
 import { findTrees, walk, type WalkEntry, type DataLayout, type TarSource } from './walk.ts';
 
-/** Milliseconds. */
+/** Milliseconds between two progress messages. */
 const progressEvery = 250;
-/** Warnings of one kind; the rest is counted. */
+/** Warnings of one kind that are sent. Further warnings of that kind are only counted, or left out. */
 const mostWarnings = 20;
 
+/** One copy, from the first file to the finished summary. */
 class Coordinator {
   readonly #options: CopyOptions;
   readonly #control: ControlFile;
@@ -62,6 +64,7 @@ class Coordinator {
     this.#writer = new FrameWriter(this.#pool, this.#account, new RateLimiter(rateLimit));
   }
 
+  /** Copies everything but backup_label and tablespace_map, and reports progress. */
   async copy(): Promise<void> {
     const { expectedBytes: expected } = this.#options;
     const report = () => tell({ type: 'progress', expected, done: this.#account.bytesRead });
@@ -76,7 +79,7 @@ class Coordinator {
     tell({ type: 'copied' });
   }
 
-  /** The label, and the ends of all files. */
+  /** Adds backup_label and tablespace_map, ends all tars, and sends the summary. */
   async finish({ label, tablespaceMap, timeline, stopLsn }: FinishOptions): Promise<void> {
     const { startLsn } = this.#options;
     await this.#addFile('backup_label', label);
@@ -110,8 +113,9 @@ class Coordinator {
   }
 
   /**
-   * A tablespace that was created after pg_backup_start had made the map, and before we looked: replay creates it
-   * anew, and what was copied of it has no place to be restored to. Returns the trees that remain.
+   * Removes the tars of tablespaces that tablespace_map does not name. Such a tablespace was created after
+   * pg_backup_start had made the map and before the copy looked at pg_tblspc. Replay of WAL creates the tablespace
+   * again, and its copied files have no place to be restored to. Returns the trees that remain.
    */
   #leaveOutUnmapped(tablespaceMap: Uint8Array | null): TarSource[] {
     const { major, output } = this.#options;
@@ -124,7 +128,7 @@ class Coordinator {
     return this.#layout.trees.filter(isMapped);
   }
 
-  /** Resolves when none of its threads is at work any more. */
+  /** Resolves when all threads of the copy have ended. */
   async stop(): Promise<void> {
     await this.#pool.close();
   }
@@ -153,7 +157,8 @@ class Coordinator {
       await this.#writer.addRaw(endOfArchive);
       await this.#pool.drain();
       const finished = tar.finish();
-      finished.catch(fail); // it may be long until the others are there to be waited for with it
+      // without this handler, a rejection would be unhandled until Promise.all in `finish` waits for all tars
+      finished.catch(fail);
       this.#tars.push(finished);
     }
   }
@@ -174,7 +179,10 @@ class Coordinator {
     });
   }
 
-  /** Last, since its checkpoint must not be older than anything else that is copied; never half-written. */
+  /**
+   * Copies global/pg_control as the last file: the checkpoint in pg_control must not be older than any other file
+   * of the copy. readControlFile never returns a half-written file.
+   */
   async #copyControlFile(): Promise<void> {
     const { dataDirectory } = this.#options;
     const bytes = await readControlFile(dataDirectory);
@@ -251,14 +259,15 @@ function warn(text: string): void {
   tell({ type: 'warning', text });
 }
 
-// Its end would be that of its threads, too, in the middle of their work (system/threads.ts).
+// An uncaught exception must not end this thread: that would also end the frame threads in the middle of their
+// work (system/threads.ts).
 process.on('uncaughtException', fail);
 
 let coordinator: Coordinator | undefined;
 const ending = Promise.withResolvers<FinishOptions>();
 onTask(ending.resolve, () => void leave());
 
-/** The thread may be waiting for what will not come any more. */
+/** Ends the thread, which may be waiting for a message that will never come. */
 async function leave(): Promise<void> {
   await coordinator?.stop();
   process.exit();

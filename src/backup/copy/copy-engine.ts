@@ -1,4 +1,4 @@
-/** A copy in threads of its own, as the worker sees it. */
+/** Starts a copy in threads of its own and passes messages between these threads and the worker. */
 import type { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { isFull, repositoryFull } from '../../repository/repository-errors.ts';
@@ -11,18 +11,23 @@ import type {
   FromCoordinator,
 } from './copy-messages.ts';
 
-/** With room for what is said of a frame's files to die young: it would pile up among the old by the megabyte. */
+/**
+ * Megabytes. The young generation is large enough for the results of the frames. A smaller young generation would
+ * promote these short-lived objects to the old generation, which would grow by megabytes.
+ */
 const coordinatorHeap = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 64 };
 
+/** Receives what a running copy reports. */
 export interface CopyListener {
-  /** Bytes of files. */
+  /** Bytes of files, before compression. */
   onProgress: (progress: { expected: number; done: number }) => void;
   onWarning: (text: string) => void;
 }
 
+/** A running copy. The constructor starts the threads. */
 export class CopyEngine {
   readonly #worker: Worker;
-  /** Resolves when everything but the label is copied. */
+  /** Resolves when everything but backup_label is copied. Rejects when the copy fails or is stopped. */
   readonly copied: Promise<void>;
   readonly #finished: Promise<CopySummary>;
 
@@ -52,13 +57,16 @@ export class CopyEngine {
     this.#worker.on('exit', () => fail(new Error('the copy was stopped')));
   }
 
-  /** When all of it is on the disk. */
+  /**
+   * Sends backup_label to the copy. Resolves when the whole copy is on disk.
+   * @throws HoldfastError where the copy failed
+   */
   async finish(ending: FinishOptions): Promise<CopySummary> {
     this.#worker.postMessage(ending);
     return this.#finished;
   }
 
-  /** Ends its threads as soon as may be: nothing is written any more when it resolves. */
+  /** Ends the threads as soon as possible. Nothing is written after the promise resolves. */
   async stop(): Promise<void> {
     await endThread(this.#worker);
   }
@@ -68,7 +76,10 @@ function shown(failure: CopyFailure, { output, outputShown = output }: CopyOptio
   return { ...failure, message: failure.message.replaceAll(`${output}/`, `${outputShown}/`) };
 }
 
-/** `output`: where the copy goes, if it has begun. */
+/**
+ * Builds the error for a failed copy. `output`: the directory of the copy, for a full disk; '' if no copy has
+ * begun.
+ */
 export function copyFailed({ side, code, message }: CopyFailure, output = ''): HoldfastError {
   if (side === 'write' && isFull(code)) return repositoryFull(output);
   const advice = {

@@ -1,7 +1,8 @@
-/** What went wrong in a thread of a copy, in a form that can be sent to another. */
+/** An error in a thread of a copy, in a form that can be sent to another thread. */
 import { messageOf } from '../../errors.ts';
 import type { CopyFailure } from './copy-messages.ts';
 
+/** An error with a description that can be cloned between threads. */
 export class CopyError extends Error {
   readonly failure: CopyFailure;
 
@@ -29,6 +30,7 @@ export class CopyError extends Error {
   }
 }
 
+/** The description of any error, for a message to another thread. */
 export function copyFailureOf(error: unknown): CopyFailure {
   if (error instanceof CopyError) return error.failure;
   return { side: 'other', code: undefined, message: messageOf(error) };

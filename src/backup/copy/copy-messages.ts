@@ -1,63 +1,70 @@
-/** What the threads of a copy tell each other. All of it is cloned on the way. */
+/** The messages between the threads of a copy. All messages are cloned when they are sent. */
 import type { TarMember } from '../../repository/tar.ts';
 import type { PageRules } from '../../postgres/page-checksum.ts';
 
-/** To the coordinator, with which it begins. */
+/** The workerData of the coordinator. */
 export interface CopyOptions {
   dataDirectory: string;
-  /** Where the tars and the manifest go: a directory that is there. */
+  /** The existing directory for the tars and the manifest. */
   output: string;
-  /** The same for people, where that is another path. */
+  /** The path of `output` for messages; undefined: the same as `output`. */
   outputShown?: string;
   /** The server's major version. */
   major: number;
   systemIdentifier: string;
   startLsn: string;
-  /** The sum of the files' sizes, as far as it is known. */
+  /** The sum of the sizes of the files, as far as known. Bytes. */
   expectedBytes: number;
   /** Threads that read and compress at the same time. */
   jobs: number;
-  /** zstd's. */
+  /** zstd compression level. */
   level: number;
-  /** Bytes of files a second; undefined: as fast as it goes. */
+  /** Bytes of files per second; undefined: no limit. */
   rateLimit: number | undefined;
-  /** Of a page whose checksum is wrong. */
+  /** Whether a page with a wrong checksum fails the copy or only gives a warning. */
   onDamagedPage: 'warn' | 'fail';
 }
 
-/** To the thread that looks before a copy. */
+/** The workerData of the survey thread, which looks at the data directory before a copy. */
 export interface SurveyOptions {
   dataDirectory: string;
   /** The server's major version. */
   major: number;
 }
 
+/** The answer of the survey thread. `bytes`: the sum of the sizes of all files to copy. */
 export type FromSurvey = { bytes: number } | { failure: CopyFailure };
 
-/** To the coordinator, when pg_backup_stop has returned. */
+/** The message to the coordinator after pg_backup_stop has returned. */
 export interface FinishOptions {
   label: Uint8Array;
+  /** null: pg_backup_stop returned no tablespace_map. */
   tablespaceMap: Uint8Array | null;
   timeline: number;
   stopLsn: string;
 }
 
+/** A finished tar. */
 export interface TarSummary {
   name: string;
-  /** As it lies in the repository. */
+  /** The compressed size in the repository. Bytes. */
   bytes: number;
-  /** Of the tar itself. */
+  /** The size of the uncompressed tar. Bytes. */
   size: number;
+  /** The number of frames in the tar. */
   frames: number;
 }
 
+/** A finished copy. Sizes are in bytes. */
 export interface CopySummary {
   checksums: boolean;
   blockSize: number;
   walSegmentSize: number;
+  /** Blocks in one segment file of a relation. */
   relationSegmentBlocks: number;
-  /** The sum of the files' sizes, and how many there are. */
+  /** The sum of the sizes of the files, before compression. */
   bytes: number;
+  /** The number of files. */
   files: number;
   tars: TarSummary[];
   tablespaces: { oid: number; path: string; tar: string }[];
@@ -67,70 +74,82 @@ export interface CopySummary {
   framesCrc32c: number;
 }
 
+/** A page whose checksum was wrong every time the page was read. */
 export interface DamagedPage {
+  /** Path as in the manifest. */
   file: string;
-  /** Counted through all the files of the relation. */
+  /** Block number in the relation, counted across all segment files. */
   block: number;
 }
 
+/** A message from the coordinator to the worker. */
 export type FromCoordinator =
   | { type: 'progress'; expected: number; done: number }
   | { type: 'warning'; text: string }
-  /** Everything but the label is in the tars. */
+  /** Everything but backup_label is in the tars. */
   | { type: 'copied' }
   | { type: 'finished'; summary: CopySummary }
   | { type: 'failed'; failure: CopyFailure };
 
+/** The description of an error in a thread of a copy. */
 export interface CopyFailure {
-  /** Which side it was. */
+  /** Whether reading the cluster, writing the repository, or a damaged page failed the copy. */
   side: 'read' | 'write' | 'damage' | 'other';
-  /** The system's code, such as ENOSPC. */
+  /** Error code of the operating system, such as ENOSPC; undefined: none. */
   code: string | undefined;
   message: string;
 }
 
-/** To a compressing thread, with which it begins. */
+/** The workerData of a frame thread. */
 export interface ThreadOptions {
+  /** zstd compression level. */
   level: number;
-  /** undefined: the cluster has no checksums. */
+  /** undefined: the cluster has no data checksums. */
   pages: PageRules | undefined;
-  /** See turns.ts. */
+  /** The shared memory of the frame order (frame-order.ts). */
   turns: SharedArrayBuffer;
 }
 
-/** What one frame is made of. */
+/** The content of one frame, sent to a frame thread. */
 export interface FrameTask {
-  /** Frames are placed in this order, which goes through all tars. */
+  /** Frames are placed in the order of these numbers, which are counted across all tars. */
   number: number;
-  /** The tar's file descriptor, which all threads of the process share. */
+  /** File descriptor of the tar, which all threads of the process share. */
   fd: number;
-  /** It is the tar's first. */
+  /** Whether the frame is the first frame of the tar. */
   startsTar: boolean;
   parts: FrameItem[];
 }
 
+/** A part of a frame: a tar header, data, or both. */
 export interface FrameItem {
-  /** Its header comes first. */
+  /** The tar header before the data. */
   member?: TarMember;
   data?: FrameItemData;
 }
 
+/** The data of a part. */
 export type FrameItemData =
-  /** A file that fits into the frame. One that has vanished is left out with its header. */
+  /** A file that fits into the frame. A file that has vanished is left out together with its header. */
   | { kind: 'file'; source: string; owner?: number | undefined; size: number; firstBlock: number | undefined }
-  /** A piece of an open file, with tar's padding behind the last one. */
+  /** A piece of an open file. tar padding follows the last piece of a file. */
   | { kind: 'piece'; fd: number; at: number; size: number; padding: number; firstBlock: number | undefined }
   | { kind: 'bytes'; bytes: Uint8Array };
 
+/** A frame that has been written. Sizes and offsets are in bytes. */
 export interface FrameResult {
   number: number;
+  /** Where the frame begins in the tar file. */
   offset: number;
+  /** Compressed size. */
   length: number;
+  /** Uncompressed size. */
   size: number;
-  /** One for each part with data; null: it had vanished. */
+  /** One entry for each part with data; null: the file had vanished. */
   contents: ({ size: number; crc32c: number } | null)[];
-  /** Blocks, by the number of the part. */
+  /** Damaged blocks, with the index of the part in the task. */
   damaged: { part: number; block: number }[];
 }
 
+/** A message from a frame thread to the coordinator. */
 export type FromThread = { result: FrameResult } | { failure: CopyFailure };

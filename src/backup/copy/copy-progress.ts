@@ -1,16 +1,21 @@
-/** Writes how far a copy is into its stage, once a second at most, and never in the way of the copy. */
+/**
+ * Writes the progress of a copy to the row of its stage in the control database, at most once a second, without
+ * delaying the copy.
+ */
 import { recordProgress } from '../../control/backup-requests.ts';
 import { messageOf } from '../../errors.ts';
 import type { RequestRun } from '../request-run.ts';
 
-/** Milliseconds. */
+/** Milliseconds between two writes. */
 const writeEvery = 1000;
 
+/** Bytes of files, before compression. */
 export interface CopiedBytes {
   expected: number;
   done: number;
 }
 
+/** Writes the latest progress only. Progress that cannot be written is dropped. */
 export class CopyProgress {
   readonly #run: RequestRun;
   #latest: CopiedBytes | undefined;
@@ -21,12 +26,13 @@ export class CopyProgress {
     this.#run = run;
   }
 
+  /** Takes new numbers; the numbers are written if the last write is long enough ago. */
   note(bytes: CopiedBytes): void {
     this.#latest = bytes;
     if (this.#writing === undefined && performance.now() - this.#writtenAt >= writeEvery) this.#write();
   }
 
-  /** The end result, if the control database is there to take it. */
+  /** Writes the last numbers, if the control database can be reached. */
   async end(): Promise<void> {
     await this.#writing;
     this.#write();

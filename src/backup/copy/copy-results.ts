@@ -1,6 +1,6 @@
 /**
- * What has been copied: takes the frames' results in their order and keeps the manifest, the frame index and the
- * sums. A file that was split into frames is put together again here.
+ * Takes the results of the frames in their order, and writes the manifest, the frame index and the totals. The
+ * pieces of a file that was split into frames are combined here.
  */
 import { join } from 'node:path';
 import { combineCrc32c } from '../../postgres/crc32c.ts';
@@ -18,35 +18,39 @@ import { toText } from '../../system/byte-path.ts';
 import type { DamagedPage, FrameResult } from './copy-messages.ts';
 import type { TarOutput } from './tar-output.ts';
 
-/** What a part with data belongs to, in the order of the parts. */
+/** A part with data: a file, or one piece of a file. Parts are in the order of the frame. */
 export interface FileSlice {
-  /** In the manifest. */
+  /** Path in the manifest. */
   path: string;
+  /** Seconds since 1970. */
   mtime: number;
   isFirst: boolean;
   isLast: boolean;
-  /** For a descriptor that is no longer needed. */
+  /** Called when the piece is done, to close the file descriptor. */
   done?: () => void;
 }
 
+/** What is known about a frame before its result arrives. */
 export interface FrameRecord {
   tar: TarOutput;
-  /** By the number of the part. */
+  /** By the index of the part; undefined: a part without data, or data that is no file. */
   pieces: (FileSlice | undefined)[];
+  /** undefined: the frame does not continue a file of the frame before. */
   continues: Continuation | undefined;
 }
 
-/** Damaged pages that are listed; a disk that is falling apart has millions. */
+/** Damaged pages that are listed at most; a failing disk may have millions. */
 const mostDamaged = 10_000;
 
+/** The manifest, the frame index and the totals of a copy. */
 export class CopyResults {
   #manifest: AppendFile;
   #frames: AppendFile;
   readonly #records = new Map<number, FrameRecord>();
   damagedPages: DamagedPage[] = [];
-  /** By the name of the tar. */
+  /** By the name of the tar. `bytes`: the sum of the sizes of the files. */
   readonly #sums = new Map<string, { files: number; bytes: number }>();
-  /** Of files that are not finished, too. */
+  /** Bytes of files, including files that are not finished. */
   bytesRead = 0;
   #sum = 0;
   #size = 0;
@@ -57,10 +61,12 @@ export class CopyResults {
     this.#manifest.append(manifestHead(major, systemIdentifier));
   }
 
+  /** Announces a frame whose result will come. */
   expect(number: number, record: FrameRecord): void {
     this.#records.set(number, record);
   }
 
+  /** Enters the result of a frame. Results must come in the order of the frames. */
   enter({ number, offset, length, size, contents, damaged }: FrameResult): void {
     const record = this.#records.get(number);
     if (record === undefined) throw new Error(`frame ${number} was not expected`);
@@ -96,10 +102,12 @@ export class CopyResults {
     if (this.damagedPages.length < mostDamaged) this.damagedPages.push({ file: toText(path), block });
   }
 
+  /** The number of files that have been copied. */
   get files(): number {
     return this.#total(({ files }) => files);
   }
 
+  /** The sum of the sizes of the copied files. Bytes. */
   get bytes(): number {
     return this.#total(({ bytes }) => bytes);
   }
@@ -108,7 +116,10 @@ export class CopyResults {
     return [...this.#sums.values()].reduce((total, sum) => total + of(sum), 0);
   }
 
-  /** As if that tar had not been made; not for the last one. `path`: what the names of its files begin with. */
+  /**
+   * Removes a tar that is left out of the backup. The last tar cannot be removed. `path`: the beginning of the
+   * paths of its files.
+   */
   forget(tar: string, path: string): void {
     this.#manifest = this.#manifest.without((line) => namesFileBelow(path, line));
     this.#frames = this.#frames.without((line) => (JSON.parse(line) as FrameEntry).tar === tar);
@@ -116,7 +127,7 @@ export class CopyResults {
     this.#sums.delete(tar);
   }
 
-  /** Makes both files last. */
+  /** Ends both files and flushes the files to disk. @throws CopyError */
   close(wal: ManifestWal): { manifestCrc32c: number; manifestBytes: number; framesCrc32c: number } {
     this.#manifest.append(manifestTail(wal));
     this.#manifest.append(manifestEnd(this.#manifest.sha256()));

@@ -1,6 +1,7 @@
 /**
- * Whether this worker can copy the cluster: its data directory has to be here, readable, and that of the very server
- * in which the backup session is; its repository has to be writable and to hold no other system's backups.
+ * Checks whether this worker can copy the cluster. The data directory must be on this host, readable, and belong
+ * to the server of the backup session. The repository must be writable and must not hold backups of another
+ * system.
  */
 import { randomUUID } from 'node:crypto';
 import { access, constants, readFile, readdir, readlink, rm } from 'node:fs/promises';
@@ -21,22 +22,26 @@ import { repositoryError } from '../../repository/repository-errors.ts';
 import type { RunContext } from '../request-run.ts';
 import { requireSeparateDirectories } from './separate-directories.ts';
 
+/** The cluster that is copied, and its repository. */
 export interface CopySource {
   dataDirectory: string;
-  /** Where the link pg_wal leads; undefined: it is a directory. */
+  /** The target of the symbolic link pg_wal; undefined: pg_wal is a directory. */
   walLinkedTo: string | undefined;
-  /** The cluster's in the repository. */
+  /** The directory of the cluster in the repository. */
   clusterDirectory: string;
   systemIdentifier: string;
   /** Bytes. */
   walSegmentSize: number;
-  /** The sum of the files' sizes. */
+  /** The sum of the sizes of the files. Bytes. */
   bytes: number;
-  /** Of the control database. */
+  /** The origin of the control database. */
   controlOrigin: string;
 }
 
-/** @throws HoldfastError saying why not, and what to change */
+/**
+ * Finds the data directory and the repository of a copy.
+ * @throws HoldfastError where the cluster cannot be copied; the hint says what to change
+ */
 export async function findSource(context: RunContext, db: Connection): Promise<Omit<CopySource, 'bytes'>> {
   const { server, repository } = context;
   const source = await sourceOf(db);
@@ -70,7 +75,11 @@ export async function findSource(context: RunContext, db: Connection): Promise<O
   };
 }
 
-/** Once the backup has begun: its checkpoint is noted in the server's own directory, and in no copy of that. */
+/**
+ * Called after pg_backup_start. The checkpoint of the backup is in the pg_control of the data directory of the
+ * server; the pg_control of a copy of that directory is older.
+ * @throws HoldfastError `other_data_directory`
+ */
 export async function requireStarted({ dataDirectory }: CopySource, startLsn: string): Promise<void> {
   const { redoLsn } = await readControl(dataDirectory);
   if (redoLsn >= parseLsn(startLsn)) return;
@@ -98,7 +107,7 @@ async function readControl(dataDirectory: string): Promise<ControlFile> {
   }
 }
 
-/** It may be read while it is being written. */
+/** The file may be read while the server writes the file, so a wrong checksum is tried again. */
 async function soundControl(path: string): Promise<ControlFile> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -135,13 +144,13 @@ async function testWriting(directory: string): Promise<void> {
   const probe = join(directory, `.test-${randomUUID()}`);
   try {
     await writeSynced(probe, Buffer.alloc(16_384, 'holdfast '), 0o600);
-    await linkUnlessThere(probe, `${probe}-named`); // which takes hard links, or locks
+    await linkUnlessThere(probe, `${probe}-named`); // linkUnlessThere needs hard links or file locks
   } finally {
     for (const path of [probe, `${probe}-named`]) await rm(path, { force: true }).catch(() => undefined);
   }
 }
 
-/** Where a symbolic link leads, absolute; undefined: it is a directory. */
+/** The absolute target of a symbolic link; undefined: the path is no symbolic link. */
 async function linkedTo(path: string): Promise<string | undefined> {
   const link = await readlink(path).catch(() => undefined);
   return link === undefined ? undefined : resolve(dirname(path), link);

@@ -1,6 +1,7 @@
 /**
- * One frame's content: reads its files into a buffer that is used again and again, with tar headers and padding in
- * between, a little at a time, so that what is checked next is still in the processor's cache.
+ * Builds the content of one frame: reads files into a buffer that is reused, with tar headers and padding between
+ * the files. Files are read in small steps, so that the data is still in the processor cache when the checksums
+ * are verified.
  */
 import { closeSync, readSync } from 'node:fs';
 import { encodeHeader, tarPadding } from '../../repository/tar.ts';
@@ -11,19 +12,23 @@ import { toText } from '../../system/byte-path.ts';
 import { openJudged } from './open-judged.ts';
 import type { FrameResult, FrameItem, FrameItemData } from './copy-messages.ts';
 
-/** Bytes of file data in a frame, at most; and what headers and padding may add to a single piece. */
+/** Bytes of file data in a frame, at most. */
 export const frameBytes = 2 * 1024 * 1024;
+/** Bytes that tar headers and padding may add to a single piece. */
 export const frameRoom = 16 * 1024;
 
+/** Bytes that are read and verified at once. */
 const readBytes = 512 * 1024;
-/** A page that does not match may be being written: how often it is read again, and how long after (milliseconds). */
+/** How often a page with a wrong checksum is read again: the server may be writing the page. */
 const rereads = 5;
+/** Milliseconds before a page is read again. */
 const pause = 20;
-/** Where that many have turned out damaged, the rest is not waited for. */
+/** Damaged pages after which further damaged pages are read again only once. */
 const patientUntil = 100;
 
 type Content = FrameResult['contents'][number];
 
+/** Builds frames one after another in one buffer. */
 export class FrameBuilder {
   readonly #pages: PageRules | undefined;
   readonly #isOver: () => boolean;
@@ -34,13 +39,16 @@ export class FrameBuilder {
   #found: FrameResult['damaged'] = [];
   #foundBefore = 0;
 
-  /** `isOver`: nobody waits for the frame any more. */
+  /**
+   * `pages`: undefined: pages are not verified. `isOver`: true when the copy has ended and the frame is not
+   * needed.
+   */
   constructor(pages: PageRules | undefined, isOver: () => boolean = () => false) {
     this.#pages = pages;
     this.#isOver = isOver;
   }
 
-  /** The bytes are good until the next call. @throws CopyError */
+  /** Builds a frame. The bytes are valid until the next call. @throws CopyError */
   build(parts: FrameItem[]): { bytes: Buffer; contents: Content[]; damaged: FrameResult['damaged'] } {
     this.#at = 0;
     this.#foundBefore += this.#found.length;
@@ -100,7 +108,10 @@ export class FrameBuilder {
     this.#at += bytes;
   }
 
-  /** Returns the CRC. A file that has become shorter goes on with zeros, as pg_basebackup has it. */
+  /**
+   * Reads a range into the frame and returns its CRC-32C. A file that has become shorter is filled up with zeros,
+   * as in pg_basebackup.
+   */
   #read(fd: number, range: Range, part: number): number {
     let sum = 0;
     for (let done = 0; done < range.size; done += readBytes) {
@@ -115,7 +126,10 @@ export class FrameBuilder {
     return sum;
   }
 
-  /** What has just been read, `done` bytes into the range that begins with firstBlock. */
+  /**
+   * Verifies the pages that have just been read. `done`: bytes between the beginning of the range, which is
+   * firstBlock, and these pages.
+   */
   #verify(fd: number, { at, size, firstBlock }: Range, done: number, part: number): void {
     const rules = this.#pages;
     if (rules === undefined || firstBlock === undefined) return;
@@ -151,13 +165,14 @@ export class FrameBuilder {
 }
 
 interface Range {
-  /** Where in the file. */
+  /** Position in the file. Bytes. */
   at: number;
   size: number;
+  /** undefined: the range has no pages with checksums. */
   firstBlock: number | undefined;
 }
 
-/** Reads until there is no more; returns how much there was. */
+/** Reads until `size` bytes or the end of the file. Returns the number of bytes that were read. */
 function readAll(fd: number, into: Buffer, offset: number, size: number, position: number): number {
   let done = 0;
   while (done < size) {

@@ -1,11 +1,12 @@
 /**
- * Where frames go. Threads compress side by side and finish in any order, but a tar's frames have to follow each
- * other: each thread waits for the frame before its own to have its length known, and then knows its own place.
+ * The positions of frames in a tar. Threads compress in parallel and finish in any order, but the frames of a tar
+ * must follow each other. So each thread waits until the length of the frame before its own is known.
  */
 
-/** In place of the next frame's number: there will be none. */
+/** Value of the next frame number after `stop`: no frame is placed any more. */
 const over = -1;
 
+/** The order of frames in memory that all threads of a copy share. */
 export class FrameOrder {
   readonly buffer: SharedArrayBuffer;
   readonly #next: Int32Array;
@@ -17,12 +18,15 @@ export class FrameOrder {
     this.#end = new Float64Array(buffer, 8, 1);
   }
 
-  /** Whether the frames before it are placed. */
+  /** Whether all frames before `number` are placed. */
   isNext(number: number): boolean {
     return Atomics.load(this.#next, 0) === number;
   }
 
-  /** Blocks until the frames before it are placed; returns the offset of this one, undefined when all is over. */
+  /**
+   * Blocks until all frames before this frame are placed. Returns the offset of the frame in the tar; undefined:
+   * the copy has ended.
+   */
   place(frame: { number: number; startsTar: boolean; length: number }): number | undefined {
     for (;;) {
       const next = Atomics.load(this.#next, 0);
@@ -37,12 +41,13 @@ export class FrameOrder {
     return offset;
   }
 
-  /** No frame is placed any more, and nobody waits for his turn. */
+  /** Ends the order: no frame is placed any more, and every thread that waits in `place` returns. */
   stop(): void {
     Atomics.store(this.#next, 0, over);
     Atomics.notify(this.#next, 0);
   }
 
+  /** Whether `stop` has been called. */
   get isOver(): boolean {
     return Atomics.load(this.#next, 0) === over;
   }

@@ -1,15 +1,24 @@
-/** The threads that make frames: hands each its next tasks, and passes on the results in the frames' order. */
+/**
+ * The frame threads of a copy: distributes tasks to the threads and passes on the results in the order of the
+ * frames.
+ */
 import type { Worker } from 'node:worker_threads';
 import { endThread, smallHeap, startThread } from '../../system/threads.ts';
 import { copyFailureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './copy-messages.ts';
 import { FrameOrder } from './frame-order.ts';
 
-/** One that waits for its turn to be written, and one to work on meanwhile; more would be memory and no speed. */
+/**
+ * Two tasks: one frame that waits to be written, and one frame to work on. More tasks would take memory without
+ * making the copy faster.
+ */
 const tasksPerThread = 2;
 
+/** Settings and callbacks of the pool. */
 export interface FramePoolOptions extends Omit<ThreadOptions, 'turns'> {
+  /** The number of threads. */
   threads: number;
+  /** Called in the order of the frames. */
   onResult: (result: FrameResult) => void;
   onFailure: (failure: CopyFailure) => void;
 }
@@ -19,6 +28,7 @@ interface Thread {
   tasks: number;
 }
 
+/** A pool of frame threads. The constructor starts the threads. */
 export class FramePool {
   readonly #options: FramePoolOptions;
   readonly #threads: Thread[] = [];
@@ -33,7 +43,9 @@ export class FramePool {
     for (let number = 0; number < options.threads; number += 1) this.#threads.push(this.#start());
   }
 
-  /** Resolves when there is room for another. Frames take their places in the order of the calls. */
+  /**
+   * Submits a frame. Resolves when there is room for another task. Frames are placed in the order of the calls.
+   */
   async submit(task: Omit<FrameTask, 'number'>, onNumber: (number: number) => void): Promise<void> {
     const number = this.#submitted;
     this.#submitted += 1;
@@ -44,12 +56,12 @@ export class FramePool {
     while (this.#leastBusy().tasks >= tasksPerThread) await this.#change();
   }
 
-  /** Resolves when all that was submitted is written. */
+  /** Resolves when all submitted frames are written. */
   async drain(): Promise<void> {
     while (this.#passedOn < this.#submitted) await this.#change();
   }
 
-  /** Resolves when its threads are gone; what they have not placed by now is not written. */
+  /** Resolves when all threads have ended. A frame that has no place by now is not written. */
   async close(): Promise<void> {
     this.#turns.stop();
     await Promise.all(this.#threads.map(({ worker }) => endThread(worker)));
@@ -69,7 +81,7 @@ export class FramePool {
     return thread;
   }
 
-  /** What it is written down in may fail, too. */
+  /** Passes on a result. Recording the result may fail, too. */
   #receive(result: FrameResult): void {
     try {
       this.#onResult(result);

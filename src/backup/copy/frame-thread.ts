@@ -1,4 +1,7 @@
-/** A thread that makes frames: reads, checks, compresses, and writes them to their place. */
+/**
+ * The thread that makes frames: reads files, verifies pages, compresses the frame, and writes the frame to its
+ * place in the tar.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { compressHere } from '../../repository/compressed-here.ts';
 import { keepFreedMemory } from '../../system/keep-freed-memory.ts';
@@ -15,7 +18,7 @@ const options = workerData as ThreadOptions;
 const turns = new FrameOrder(options.turns);
 const builder = new FrameBuilder(options.pages, () => turns.isOver);
 
-/** Compressed, until the frames before it are placed: meanwhile there is the next one to make. */
+/** A compressed frame that waits until all frames before are placed. Meanwhile the thread makes the next frame. */
 let waiting:
   { task: FrameTask; frame: Buffer; made: Pick<FrameResult, 'size' | 'contents' | 'damaged'> } | undefined;
 

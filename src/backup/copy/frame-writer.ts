@@ -1,4 +1,4 @@
-/** Cuts one tar after the other into frames: many small files into one, a big one into many. */
+/** Cuts tars into frames, one tar after another. A frame holds many small files, or a piece of one big file. */
 import { closeSync, fstatSync } from 'node:fs';
 import { tarPadding, type TarMember } from '../../repository/tar.ts';
 import type { CopyResults, FileSlice } from './copy-results.ts';
@@ -10,24 +10,26 @@ import type { RateLimiter } from './rate-limiter.ts';
 import type { TarOutput } from './tar-output.ts';
 import type { Continuation } from '../../repository/frame-index.ts';
 
-/** In one frame, so that what is told about it stays small. */
+/** Members in one frame, at most, so that messages about a frame stay small. */
 const mostMembers = 512;
-/** Room for a header, with a pax header in front where it has one. */
+/** Bytes for a tar header, including a pax header if the name needs one. */
 const headerRoom = (name: string) => (name.length <= 100 ? 512 : 512 * 3 + name.length);
 
+/** A file for a tar. */
 export interface FileToCopy {
   member: TarMember;
-  /** Where it is read. */
+  /** Path for reading the file. */
   source: string;
-  /** By whom it is judged (open-judged.ts). */
+  /** The user id whose permissions count for the file (open-judged.ts); undefined: the file is not checked. */
   owner: number | undefined;
-  /** In the manifest. */
+  /** Path in the manifest. */
   path: string;
-  /** The number of its first block; undefined: it has no pages with checksums. */
+  /** Block number of the first block in the relation; undefined: the file has no pages with checksums. */
   firstBlock: number | undefined;
   blockSize: number;
 }
 
+/** Collects members until a frame is full, then submits the frame to the pool. */
 export class FrameWriter {
   readonly #pool: FramePool;
   readonly #account: CopyResults;
@@ -44,18 +46,20 @@ export class FrameWriter {
     this.#pace = pace;
   }
 
-  /** What comes next goes into that one. */
+  /** Begins a tar: everything that is added afterwards goes into this tar. */
   begin(tar: TarOutput): void {
     this.#tar = tar;
     this.#startsTar = true;
   }
 
+  /** Adds the header of a directory. */
   async addDirectory(member: TarMember): Promise<void> {
     await this.#makeRoom(headerRoom(member.name));
     this.#parts.push({ member });
     this.#pieces.push(undefined);
   }
 
+  /** Adds a file, in pieces if the file is too big for one frame. */
   async addFile(file: FileToCopy): Promise<void> {
     const { member, source, owner, firstBlock } = file;
     if (member.size > frameBytes - headerRoom(member.name)) return this.#addBig(file);
@@ -64,14 +68,14 @@ export class FrameWriter {
     this.#pieces.push({ path: file.path, mtime: member.mtime, isFirst: true, isLast: true });
   }
 
-  /** A file whose content is here. */
+  /** Adds a file with the given content. */
   async addBytes(member: TarMember, path: string, bytes: Uint8Array): Promise<void> {
     await this.#makeRoom(headerRoom(member.name) + bytes.length + tarPadding(bytes.length));
     this.#parts.push({ member, data: { kind: 'bytes', bytes } });
     this.#pieces.push({ path, mtime: member.mtime, isFirst: true, isLast: true });
   }
 
-  /** Bytes that are no member, in a frame of their own. */
+  /** Adds bytes that are no tar member, in a frame of their own. */
   async addRaw(bytes: Uint8Array): Promise<void> {
     await this.flush();
     this.#parts.push({ data: { kind: 'bytes', bytes } });
@@ -79,12 +83,15 @@ export class FrameWriter {
     await this.flush();
   }
 
-  /** Ends the frame that has been begun. */
+  /** Submits the frame that has been begun, if any. */
   async flush(): Promise<void> {
     if (this.#parts.length > 0) await this.#submit(undefined);
   }
 
-  /** Open until the last piece has been read: one that is dropped meanwhile is there to the end. */
+  /**
+   * Adds a file in pieces. The file stays open until the last piece has been read, so that a relation that is
+   * dropped meanwhile can be read to the end.
+   */
   async #addBig(file: FileToCopy): Promise<void> {
     await this.flush();
     const fd = openJudged(file.source, file.owner);

@@ -1,14 +1,21 @@
-/** Room on the repository's disk: for the copy, and a reserve that no copy takes from the WAL that is archived there. */
+/**
+ * Checks the free space of the file system of the repository: for the copy, and for a reserve that is kept for
+ * archived WAL.
+ */
 import { statfs } from 'node:fs/promises';
 import { HoldfastError } from '../../errors.ts';
 import { listBackupNames } from '../../repository/repository-backup.ts';
 
-/** Stored bytes for each byte of files where there is no copy yet to tell: fewer than most have. */
+/** Stored bytes for each byte of files, if there is no earlier copy. Most clusters need more. */
 const ratioUnknown = 0.1;
 /** Milliseconds. */
 const lookEvery = 500;
 
-/** @throws HoldfastError `no_room_for_copy` with the figures */
+/**
+ * Compares the free space with the expected size of the copy. `bytes`: the sum of the sizes of the files.
+ * `reserve`: bytes that are kept for WAL.
+ * @throws HoldfastError `no_room_for_copy`
+ */
 export async function requireFreeSpace(directory: string, bytes: number, reserve: number): Promise<void> {
   const free = await freeBytes(directory);
   if (free === undefined) return;
@@ -21,13 +28,17 @@ export async function requireFreeSpace(directory: string, bytes: number, reserve
   );
 }
 
+/** A watch on the free space while a copy is written. */
 export interface FreeSpaceWatch {
-  /** Rejects when the copy has come to the reserve. */
+  /** Rejects when the free space is smaller than the reserve. Never resolves. */
   readonly short: Promise<never>;
   stop(): void;
 }
 
-/** While a copy is written, which is not alone on that disk. */
+/**
+ * Watches the free space while a copy is written: other programs may write to the same file system. `reserve`:
+ * bytes.
+ */
 export function watchFreeSpace(directory: string, reserve: number): FreeSpaceWatch {
   const short = Promise.withResolvers<never>();
   short.promise.catch(() => undefined);
@@ -35,7 +46,8 @@ export function watchFreeSpace(directory: string, reserve: number): FreeSpaceWat
   const look = async () => {
     if (looking) return;
     looking = true;
-    const free = await freeBytes(directory).catch(() => undefined); // what is wrong there shows when it is written
+    // an error of the file system is reported when the copy writes
+    const free = await freeBytes(directory).catch(() => undefined);
     looking = false;
     if (free !== undefined && free < reserve)
       short.reject(noRoom(`the repository has ${size(free)} free, and ${size(reserve)} are kept for WAL`));
@@ -44,7 +56,7 @@ export function watchFreeSpace(directory: string, reserve: number): FreeSpaceWat
   return { short: short.promise, stop: () => clearInterval(timer) };
 }
 
-/** undefined: the file system does not say. */
+/** Free bytes; undefined: the file system does not report its size. */
 async function freeBytes(directory: string): Promise<number | undefined> {
   const { bavail, blocks, bsize } = await statfs(directory);
   return blocks === 0 ? undefined : bavail * bsize;

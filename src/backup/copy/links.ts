@@ -1,6 +1,7 @@
 /**
- * Symbolic links below the data directory. PostgreSQL follows them wherever it reads, so a copy has what they lead to,
- * as plain files and directories. A directory that is not PostgreSQL's (a log, a place for dumps) is not followed.
+ * Symbolic links below the data directory. PostgreSQL follows symbolic links when it reads files, so a copy
+ * contains their targets as plain files and directories. A link to a directory that does not belong to PostgreSQL
+ * (a log, a place for dumps) is not followed.
  */
 import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
@@ -9,25 +10,33 @@ import { toSystem, toText } from '../../system/byte-path.ts';
 import { CopyError } from './copy-error.ts';
 import { ownerToJudgeBy } from './open-judged.ts';
 
-/** A directory by what the kernel knows it by. */
+/** Identifies a directory by device and inode number. */
 export type LinkPlace = Pick<Stats, 'dev' | 'ino'>;
 
+/** A symbolic link that the walk has found. */
 export interface FollowedLink {
-  /** Where it is, one character a byte. */
+  /** Path of the link, one character per byte. */
   source: string;
-  /** The same, with what links in it lead to. */
+  /** The same path without symbolic links in the parent directories. */
   at: string;
-  /** In the manifest. */
+  /** Path in the manifest. */
   path: string;
 }
 
+/** The target of a symbolic link. */
 export interface LinkTarget {
-  /** Where it is, without a link. */
+  /** Path without symbolic links. */
   at: string;
   stats: Stats;
 }
 
-/** What it leads to; a text: why it is not followed; undefined: it has vanished. @throws CopyError */
+/**
+ * Returns the target of a link. A string: the reason why the link is not followed. undefined: the link has
+ * vanished, or its target is neither a file nor a directory. `above`: the directories that contain the link.
+ * `owner`: user id of the owner of the data directory.
+ * @throws CopyError where the target contains the link, cannot be read, or must not be read by the owner of the
+ * data directory
+ */
 export function followLink(
   link: FollowedLink,
   above: readonly LinkPlace[],
@@ -76,15 +85,15 @@ function leadsTo({ at }: FollowedLink): string {
   }
 }
 
-/** For include_dir. */
+/** Whether a directory holds configuration files only, as for include_dir. */
 function holdsConfiguration(directory: string): boolean {
   const entries = readdirSync(toSystem(directory));
   return entries.length > 0 && entries.every((name) => name.endsWith('.conf'));
 }
 
 /**
- * Whether it is the owner's, or everybody's to read: root reads all, and whoever may write into the data directory
- * would otherwise have a file of root's copied for him.
+ * Whether the owner of the data directory may read the path. root may read everything: without this check, a user
+ * who can write into the data directory could make root copy a file of root.
  */
 function mayRead(owner: number, path: string | Buffer): boolean {
   const isOpen = (at: string | Buffer, own: number, others: number) => {
