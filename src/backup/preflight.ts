@@ -1,5 +1,5 @@
 /**
- * What can be known to go wrong is refused before the checkpoint is paid for. Each refusal says what to
+ * Refuses a backup that is known to fail, before the checkpoint of the backup. Each refusal has a hint what to
  * change.
  */
 import { ServerError } from '../database/connection.ts';
@@ -11,12 +11,15 @@ import { HoldfastError } from '../errors.ts';
 import type { BackupSession } from './backup-session.ts';
 import { backupFunctions, newestSupported, oldestSupported } from '../server/backup-functions.ts';
 
-/** PostgreSQL's limit for a label (MAXPGPATH), in the target database's encoding. */
+/** Bytes. PostgreSQL's limit for a label (MAXPGPATH), in the encoding of the target database. */
 const longestLabel = 1024;
 
 type Wanted = Pick<WaitingRequest, 'label' | 'method' | 'waitForArchive'>;
 
-/** Returns warnings; @throws HoldfastError with the first reason to refuse */
+/**
+ * Checks the server before a backup. Returns warnings.
+ * @throws HoldfastError with the first reason to refuse the backup
+ */
 export async function preflight(request: Wanted, session: BackupSession): Promise<string[]> {
   const { db } = session;
   requireSupportedVersion(db.serverVersion);
@@ -37,7 +40,10 @@ export async function preflight(request: Wanted, session: BackupSession): Promis
   return [...warnings, `${reason.message}; the requester did not want to wait for the archive`];
 }
 
-/** A copy of the data directory, by whomever, does not have files that lie elsewhere, as with Debian's packages. */
+/**
+ * Warns of configuration files outside of the data directory, as in Debian's packages. No copy of the data
+ * directory contains these files.
+ */
 function elsewhere({ configuration }: PreflightFacts): string[] {
   const [dataDirectory, ...all] = configuration ?? [''];
   const files = all.filter((file) => !file.startsWith(`${dataDirectory}/`));
@@ -68,7 +74,7 @@ function explainLabel(error: unknown): never {
   );
 }
 
-/** Why this backup cannot be taken on that server as it is. */
+/** Returns why the server refuses this backup in its present state; undefined: no reason. */
 export function refusal(
   request: Pick<Wanted, 'method' | 'waitForArchive'>,
   facts: PreflightFacts,
@@ -115,7 +121,7 @@ export function refusal(
   return undefined;
 }
 
-/** Why the WAL that this backup needs would not reach the archive. */
+/** Returns why the WAL of the backup would not be archived; undefined: no reason. */
 export function archivingProblem(
   facts: PreflightFacts,
   report: ArchiverReport | undefined,

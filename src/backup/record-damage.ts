@@ -1,9 +1,12 @@
-/** The damaged pages of a copy that is in the repository, for those who look into the control database only. */
+/** Records the damaged pages of a copy in the control database. */
 import { recordDamagedPages } from '../control/backup-requests.ts';
 import { messageOf } from '../errors.ts';
 import type { RequestRun } from './request-run.ts';
 
-/** Before the request is complete: whoever sees it complete sees its damage. The repository has the list, too. */
+/**
+ * Called before the request is complete, so that a complete request always shows its damaged pages. A failure is a
+ * warning only: the repository has the list of damaged pages, too.
+ */
 export async function recordDamage(run: RequestRun, pages: { file: string; block: number }[]): Promise<void> {
   if (pages.length === 0) return;
   try {

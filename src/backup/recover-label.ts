@@ -1,7 +1,7 @@
 /**
- * A label that was lost between pg_backup_stop and its recording can be rebuilt: on a primary the server
- * notes every backup in a history file in the WAL archive, which has the label's own lines and two more.
- * The tablespace map is rebuilt from the tablespaces as they were at the start.
+ * Rebuilds a backup_label that was lost between pg_backup_stop and its recording. On a primary, the server writes
+ * a backup history file for every backup; this file has the lines of backup_label and two more. tablespace_map is
+ * rebuilt from the tablespaces at the start of the backup.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,17 +13,22 @@ import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { backupHistoryFileName, parseSegmentName, segmentBefore } from '../postgres/wal-segment.ts';
 import type { ClusterServer } from '../server/cluster-server.ts';
 
+/** The backup whose label was lost. */
 export interface BackupToRecover {
   label: string;
   startLsn: string;
   startWal: string;
+  /** tablespace_map as of the start; null: no tablespaces. */
   tablespaces: Buffer | null;
 }
 
-/** Milliseconds that a server which is restarting may take to answer. */
+/** Milliseconds for which a restarting server may be unreachable. */
 const patience = 30_000;
 
-/** undefined where there is no history file: then the backup had not been stopped, or nobody can read it. */
+/**
+ * Returns the label from the backup history file. undefined: there is no history file, since the backup was not
+ * stopped, or the file cannot be read.
+ */
 export async function recoverBackupStop(
   server: ClusterServer,
   backup: BackupToRecover,
@@ -47,7 +52,10 @@ function sources(server: ClusterServer, name: string): (() => Promise<Buffer | u
   ].map((read) => async () => (await read()) || undefined);
 }
 
-/** The history file of 15 and newer names the segment after the stop where the backup stopped at a segment's end. */
+/**
+ * From PostgreSQL 15 on, the history file names the segment after the stop if the backup stopped at the end of a
+ * segment.
+ */
 function endingFrom(bytes: Buffer, backup: BackupToRecover, segmentSize: number): BackupStop | undefined {
   const history = parseBackupHistory(bytes);
   if (formatLsn(history.label.startLsn) !== backup.startLsn || !sameLabel(history.label.label, backup.label))
@@ -64,7 +72,10 @@ function endingFrom(bytes: Buffer, backup: BackupToRecover, segmentSize: number)
   };
 }
 
-/** The file has the bytes of the server's encoding; what is no UTF-8 there cannot be compared. */
+/**
+ * Compares two labels. The history file has the encoding of the server; a label that is not valid UTF-8 there
+ * cannot be compared and counts as the same.
+ */
 function sameLabel(inFile: string, requested: string): boolean {
   return inFile === requested || inFile.includes('\ufffd');
 }
@@ -74,7 +85,7 @@ async function untilReachable<T>(ask: () => Promise<T>): Promise<T | undefined> 
     try {
       return await ask();
     } catch {
-      // Not reachable yet.
+      // The server cannot be reached yet.
     }
   }
   return undefined;

@@ -1,4 +1,4 @@
-/** What the worker knows of one request that it holds. */
+/** The state of a request while a worker has the request. */
 import type { ControlLink } from '../control/control-link.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
 import {
@@ -14,30 +14,33 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ClusterServer } from '../server/cluster-server.ts';
 
+/** What all requests of a worker for one cluster share. */
 export interface RunContext {
-  /** A backup session has been let go: there is room for another. */
+  /** Called when a backup session has been closed, so that another request may take its place. */
   onSessionReleased: () => void;
   control: ControlLink;
   server: ClusterServer;
   /** The label directory. */
   labels: string;
-  /** The repository's directory. */
+  /** The directory of the repository. */
   repository: string;
-  /** Of method copy: threads, and zstd's level where the request does not say. */
+  /** For method copy: number of threads. */
   copyJobs: number;
+  /** For method copy: zstd compression level of requests without compress_level. */
   compressLevel: number;
   onDamagedPage: 'warn' | 'fail';
-  /** Bytes of the repository's disk that a copy leaves to WAL. */
+  /** Bytes of free space in the repository that a copy leaves for WAL. */
   walReserve: number;
-  /** Milliseconds that running may last where the request does not say; 0: no limit. */
+  /** Milliseconds for state running, for requests without hold_timeout; 0: no limit. */
   holdTimeout: number;
-  /** Milliseconds that no request may exceed; 0: no cap. */
+  /** Milliseconds, as upper limit for every hold_timeout; 0: no limit. */
   maxHoldTimeout: number;
   log: Log;
 }
 
-/** Somebody else has ended the request: there is nothing to write. */
+/** The request has been ended by another worker or by the client, so the worker has nothing to write. */
 export class EndedElsewhere extends Error {
+  /** undefined: another worker has taken over the request. */
   readonly state: BackupState | undefined;
 
   constructor(id: number, state: BackupState | undefined) {
@@ -46,9 +49,10 @@ export class EndedElsewhere extends Error {
   }
 }
 
-/** The worker is stopping and leaves this request to the next one. */
+/** The worker is stopping and leaves this request to the next worker. */
 export class LeftToNextWorker extends Error {}
 
+/** A request while a worker has the request. */
 export class RequestRun {
   readonly id: number;
   readonly context: RunContext;
@@ -66,25 +70,30 @@ export class RequestRun {
     this.context = context;
   }
 
-  /** Aborted with the reason, when the request is to end early. */
+  /** Aborted with the reason when the request ends early. */
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
 
+  /** Ends the request early. */
   end(reason: Error): void {
     this.#abort.abort(reason);
   }
 
-  /** Ends the request if its backup window is still open: afterwards its session is no longer needed. */
+  /**
+   * Ends the request if its backup window is still open. After the window, the request no longer needs its
+   * session.
+   */
   endWindow(reason: Error): void {
     if (this.#windowIsOpen) this.end(reason);
   }
 
+  /** Called before pg_backup_stop. */
   closeWindow(): void {
     this.#windowIsOpen = false;
   }
 
-  /** Whether a backup session is held for it. */
+  /** Whether the request has a backup session. */
   get holdsSession(): boolean {
     return this.#holdsSession;
   }
@@ -99,12 +108,14 @@ export class RequestRun {
     this.context.onSessionReleased();
   }
 
-  /** In which state the row has been seen last; undefined: it has not been looked at. */
+  /**
+   * The state in which the row was last seen; undefined: the row was not looked at yet, or the request is gone.
+   */
   get seen(): BackupState | undefined {
     return this.#seen;
   }
 
-  /** The row has been seen in this state. */
+  /** Called when the row has been seen in this state; undefined: the row no longer belongs to this worker. */
   onRowState(state: BackupState | undefined): void {
     this.#seen = state;
     if (state === undefined || state === 'cancelled' || state === 'failed')
@@ -112,7 +123,10 @@ export class RequestRun {
     for (const waiter of this.#waiting) if (waiter.wanted === state) waiter.resolve();
   }
 
-  /** Resolves when the row has been seen in that state; rejects when the run is ended. */
+  /**
+   * Resolves once the row has been seen in the state `wanted`. Rejects with the reason for which the run was
+   * ended.
+   */
   async waitForState(wanted: BackupState): Promise<void> {
     await this.raceAbort(
       new Promise<void>((resolve) => {
@@ -123,9 +137,10 @@ export class RequestRun {
     );
   }
 
-  /** The promise's outcome, or the reason why the job was ended first. */
+  /** Resolves or rejects like the promise. Rejects earlier with the reason if the run is ended first. */
   async raceAbort<T>(promise: Promise<T>): Promise<T> {
-    // Its failure has nobody to hear of it once the run is ended, and would end the worker.
+    // After the run is ended, nothing handles a rejection of the promise; an unhandled rejection would end the
+    // worker.
     promise.catch(() => undefined);
     this.signal.throwIfAborted();
     let onAbort: (() => void) | undefined;
@@ -141,8 +156,9 @@ export class RequestRun {
   }
 
   /**
-   * Makes a move, for as long as it takes to reach the control database. A move whose commit went unanswered
-   * is found made. @throws Superseded when the request is in no state for it
+   * Moves the request to another state, and retries until the control database can be reached. A move whose commit
+   * was not confirmed is found as made.
+   * @throws EndedElsewhere where the request is in no state for this move
    */
   async move(
     to: BackupState,
@@ -152,11 +168,12 @@ export class RequestRun {
     const state = await this.context.control
       .run(async (db) => ((await make(db)) ? to : await stateOf(db, this.id)), signal)
       .catch(explainRefusal(this.id));
-    const overtaken = to === 'running' && state === 'done'; // made, unanswered, and finished by the client since
+    // the move was made without confirmation, and the client has finished the backup since
+    const overtaken = to === 'running' && state === 'done';
     if (state !== to && !overtaken) throw new EndedElsewhere(this.id, state);
   }
 
-  /** Notes what went wrong without failing the request; never in the way of what matters. */
+  /** Adds a warning to the request. Runs in the background; a failure does not fail the request. */
   warn(warning: string): void {
     if (this.#warnings.has(warning)) return;
     this.#warnings.add(warning);
@@ -164,7 +181,10 @@ export class RequestRun {
     void this.#note((db) => addWarning(db, this.id, warning));
   }
 
-  /** What the stage waits for. Only the latest is written: without a control database they would pile up. */
+  /**
+   * Records what the present stage waits for; null: nothing. Only the latest text is written: without a control
+   * database, texts would pile up.
+   */
   describe(detail: string | null): void {
     this.#detail = detail;
     if (this.#describing) return;
@@ -174,7 +194,10 @@ export class RequestRun {
     );
   }
 
-  /** What keeps us from taking it; null: nothing any more. In the order of the calls. */
+  /**
+   * Records why no worker takes the request; null: no reason any more. Texts are written in the order of the
+   * calls.
+   */
   async describeWait(detail: string | null): Promise<void> {
     await this.#note((db) => describeWait(db, this.id, detail));
   }
@@ -188,7 +211,10 @@ export class RequestRun {
 
 const insufficientPrivilege = '42501';
 
-/** The guard refuses a worker whose request another one has taken over meanwhile. */
+/**
+ * The guard trigger refuses a move by a worker after another worker has taken over the request.
+ * @throws EndedElsewhere in this case
+ */
 function explainRefusal(id: number) {
   return (error: unknown): never => {
     if (error instanceof ServerError && error.code === insufficientPrivilege)
@@ -197,7 +223,7 @@ function explainRefusal(id: number) {
   };
 }
 
-/** Fails the request, unless somebody else has ended it or is to go on with it. */
+/** Records a failure in the row, unless the request has been ended elsewhere or is left to the next worker. */
 export async function recordFailure(run: RequestRun, error: unknown): Promise<void> {
   const { control, log } = run.context;
   if (error instanceof EndedElsewhere) {
@@ -212,14 +238,14 @@ export async function recordFailure(run: RequestRun, error: unknown): Promise<vo
   }
 }
 
-/** Fails a request that could not be begun, unless another worker has taken it meanwhile. */
+/** Fails a request that could not be started, unless another worker has taken the request meanwhile. */
 export async function recordRefusal(run: RequestRun, error: HoldfastError): Promise<void> {
   const { control, log } = run.context;
   const failed = await control.run((db) => failWaiting(db, run.id, failureOf(error)));
   if (failed) log.error('backup refused', { request: run.id, code: error.code, reason: error.message });
 }
 
-/** What goes into the row for an error. */
+/** The columns of the row for an error. */
 function failureOf(error: unknown): { code: string; message: string; hint: string | null } {
   if (error instanceof HoldfastError)
     return { code: error.code, message: error.message, hint: error.hint ?? null };

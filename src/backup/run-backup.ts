@@ -1,7 +1,6 @@
 /**
- * The story of one request, from the claim to complete. Whatever goes wrong on the way is written into the
- * row, and the backup session is let go only after its outcome is there; a failure that cannot be written
- * keeps it for ten seconds only.
+ * Runs one request from the claim to state complete. A failure is written to the row. The backup session is closed
+ * only after the outcome is in the row; a failure that cannot be written keeps the session for ten seconds only.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { markComplete, markRunning } from '../control/backup-requests.ts';
@@ -23,10 +22,13 @@ import { recoverBackupStop } from './recover-label.ts';
 import { notLookedFor, seeArchive } from './see-archive.ts';
 import { waitForArchive } from './wait-for-archive.ts';
 
-/** Milliseconds. Whoever has his row locked could otherwise keep the session for as long as he likes. */
+/** Milliseconds. A client that has locked the row could otherwise keep the session open without limit. */
 const failureKeepsSession = 10_000;
 
-/** What can be checked before is being checked already, during the claim: somebody waits for the start. */
+/**
+ * Runs a claimed request to its end. Never rejects because of the backup. `checks`: the preflight, which began
+ * during the claim, since the client waits for the start. Its result is a list of warnings.
+ */
 export async function runBackup(
   run: RequestRun,
   request: ClaimedRequest,
@@ -57,7 +59,10 @@ export async function runBackup(
   }
 }
 
-/** What remains when the label is stored; a worker that takes over from a dead one begins here. */
+/**
+ * The steps after the label is stored: waits for the archive and completes the request. A worker that takes over
+ * an abandoned request begins here.
+ */
 export async function complete(
   run: RequestRun,
   { waitForArchive: wait, method }: Pick<ClaimedRequest, 'waitForArchive' | 'method'>,
@@ -69,7 +74,7 @@ export async function complete(
   run.context.log.info('backup complete', { request: run.id, cluster: run.context.server.name });
 }
 
-/** With what is to be copied, where the worker does that itself. */
+/** Starts the backup. `source`: what to copy; undefined: the method does not copy. */
 async function begin(
   run: RequestRun,
   request: ClaimedRequest,
@@ -89,7 +94,9 @@ async function begin(
   return { ...start, startedAt: new Date().toISOString(), source };
 }
 
-/** What can be seen to go wrong does so here. The server keeps the WAL that is not collected yet, if it lets us have it so. */
+/**
+ * Checks everything that could make the copy fail, and has the server keep WAL for the copy if the role may do so.
+ */
 async function prepareCopy(run: RequestRun, session: BackupSession): Promise<CopySource> {
   const found = await findSource(run.context, session.db);
   const { clusterDirectory, dataDirectory } = found;
@@ -101,7 +108,10 @@ async function prepareCopy(run: RequestRun, session: BackupSession): Promise<Cop
   return { ...found, bytes };
 }
 
-/** From here on nothing may keep the label from us but the loss of the session itself. */
+/**
+ * Stops the backup. From here on, only the loss of the session may prevent the worker from reading backup_label; a
+ * lost label is rebuilt from the backup history file.
+ */
 async function end(
   run: RequestRun,
   request: ClaimedRequest,

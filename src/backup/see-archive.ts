@@ -1,6 +1,6 @@
 /**
- * Looks, where the archive can be seen from here, whether the WAL that the server calls archived is there: a server
- * believes every archive_command that succeeds, and /bin/true does.
+ * Checks whether the WAL that the server calls archived is in the archive, if the worker can read the archive. A
+ * server takes every archive_command that returns zero for a success, and /bin/true always does.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,25 +11,29 @@ import { archivePlaces, doesNothing, type ArchivePlace } from './archive-places.
 import type { NeededWal } from './wal-archived.ts';
 import type { RequestRun } from './request-run.ts';
 
+/** Whether the segments have been seen in the archive. */
 export type ArchiveSight =
-  /** null: it cannot be known. */
+  /** null: unknown, since no archive could be read. */
   | { seen: true | null }
-  /** The first segment that is in none of the places. */
+  /** `missing`: the first segment that is in none of the directories `where`. */
   | { seen: false; missing: string; where: string };
 
 /**
- * Milliseconds: an archiver may have succeeded before its files show, and another host's show later. From a command that
- * archives nothing, nothing is waited for.
+ * Milliseconds for which a missing segment is waited for: files may appear some time after the archiver has
+ * succeeded, and later still on another host. With a command that archives nothing, the worker does not wait.
  */
 const showsWithin = 5000;
+/** Milliseconds. */
 const firstPause = 100;
+/** Milliseconds. */
 const longestPause = 1000;
-/** Milliseconds for one look, which a network file system may hold up for ever. */
+/** Milliseconds for one look. A network file system may block a look for ever. */
 const longestLook = 10_000;
 
-/** For a row that becomes complete without. */
+/** The result for a request that does not check the archive. */
 export const notLookedFor: Archived = { seen: null, warning: null };
 
+/** Looks for the WAL of a backup in the archive. Returns a warning if a segment is missing. */
 export async function seeArchive(run: RequestRun, needed: NeededWal): Promise<Archived> {
   const { server, repository } = run.context;
   const segments = segmentRange(needed.startWal, needed.stopWal, await server.segmentSize());
@@ -49,14 +53,16 @@ export async function seeArchive(run: RequestRun, needed: NeededWal): Promise<Ar
   return { seen: false, warning };
 }
 
+/** How long to look for missing segments. */
 export interface Patience {
-  /** Milliseconds until what is missing counts as missing. */
+  /** Milliseconds for which a missing segment is waited for. */
   within: number;
   signal: AbortSignal;
+  /** Called after every look that found a segment missing. */
   onMissing: (missing: string, where: string) => void;
 }
 
-/** What appears meanwhile is seen. */
+/** Looks until all segments are there, the time is over, or the signal is aborted. */
 export async function lookFor(
   segments: readonly string[],
   places: readonly ArchivePlace[],
@@ -74,7 +80,10 @@ export async function lookFor(
   }
 }
 
-/** A place that cannot be read may have what the others lack. */
+/**
+ * Looks once. A directory that cannot be read may hold the segments that the others lack; the result is unknown
+ * then.
+ */
 async function look(segments: readonly string[], places: readonly ArchivePlace[]): Promise<ArchiveSight> {
   let left = segments;
   let isWhole = true;
@@ -100,7 +109,10 @@ function archivesNothing({ command, library }: ArchiveSettings): boolean {
   return library === '' && doesNothing(command);
 }
 
-/** A command may have a password in it: only one that does nothing is quoted. */
+/**
+ * The warning for a missing segment. An archive_command may contain a password, so only a command that does
+ * nothing is quoted.
+ */
 function explain(
   { missing, where }: Extract<ArchiveSight, { seen: false }>,
   settings: ArchiveSettings | undefined,

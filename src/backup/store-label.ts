@@ -1,6 +1,7 @@
 /**
- * Once pg_backup_stop has returned, the label exists nowhere but here. It is kept in two places, the label
- * directory and the row; either is enough to go on, and while neither works it is held and tried again.
+ * Stores backup_label and tablespace_map, which after pg_backup_stop exist only in the memory of the worker. The
+ * label directory and the row each get a copy. One copy is enough to go on; as long as both fail, the worker keeps
+ * the label and tries again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { markArchiving, type BackupStop } from '../control/backup-requests.ts';
@@ -9,10 +10,10 @@ import type { RequestRun } from './request-run.ts';
 import { writeLabelEntry } from '../repository/label-directory.ts';
 import type { BackupDescription } from '../repository/label-entry.ts';
 
-/** Milliseconds that the label directory still has where the row refuses the label. */
+/** Milliseconds for which the label directory is still tried after the row has refused the label. */
 const lastChance = 10_000;
 
-/** Resolves when the row has the label. Without a description it is in the label directory already. */
+/** Resolves when the row has the label. `description`: null if the label directory has the label already. */
 export async function storeLabel(
   run: RequestRun,
   stop: BackupStop,
@@ -45,7 +46,9 @@ export async function storeLabel(
   }
 }
 
-/** Tries until it works, or until that is no longer needed: then the last failure. */
+/**
+ * Tries until the write succeeds. Returns the last failure if the write is no longer needed; undefined: written.
+ */
 async function untilWritten(
   run: RequestRun,
   write: () => Promise<string>,

@@ -1,4 +1,4 @@
-/** Watches the archiver until everything that a backup needs is in the archive, and says what is missing. */
+/** Waits until all WAL that a backup needs is archived, and records which segments are missing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { archiver } from '../server/server-queries.ts';
 import { messageOf } from '../errors.ts';
@@ -7,11 +7,12 @@ import type { RequestRun } from './request-run.ts';
 
 /** Milliseconds. */
 const firstPoll = 10;
+/** Milliseconds. */
 const longestPoll = 1000;
 
 /**
- * Resolves with whether the server says that all is archived: with `hasOwnWal`, the backup restores without the archive,
- * and where that says nothing, there is nothing to wait for.
+ * Resolves with true when the server says that all WAL is archived. `hasOwnWal`: the backup restores without the
+ * archive; false is returned then if the archive status says nothing about this backup.
  */
 export async function waitForArchive(
   run: RequestRun,

@@ -1,12 +1,12 @@
 /**
- * When the WAL of a backup is archived: the server's own test (XLogArchiveIsBusy in
+ * Tests whether the WAL of a backup is archived. The test is the test of the server (XLogArchiveIsBusy in
  * src/backend/access/transam/xlogarchive.c), for every file that the backup needs.
  */
 import type { ArchiveServer, ArchiveStatus } from '../server/server-queries.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { backupHistoryFileName, segmentRange } from '../postgres/wal-segment.ts';
 
-/** What the archive status is asked for. */
+/** The WAL whose archive status is tested. */
 export interface NeededWal {
   startLsn: string;
   startWal: string;
@@ -15,8 +15,9 @@ export interface NeededWal {
 }
 
 /**
- * Why what this server says about its archive says nothing about the backup's WAL: it took another server's
- * place (a promoted standby has segments as archived that its dead primary never archived), or archives no more.
+ * Returns why the archive status of this server says nothing about the WAL of the backup; undefined: the status is
+ * usable. Reasons: archiving is off by now, or the server is another server than the server of the backup. A
+ * promoted standby may have segments marked as archived that its dead primary never archived.
  */
 export function archiveStatusUnusable(server: ArchiveServer, needed: NeededWal): string | undefined {
   if (server.systemIdentifier !== needed.systemIdentifier) return 'the server there is of another cluster';
@@ -27,7 +28,7 @@ export function archiveStatusUnusable(server: ArchiveServer, needed: NeededWal):
   return undefined;
 }
 
-/** Every segment from start to stop, and the history file that tells of the backup. */
+/** The names of all segments from start to stop, and of the backup history file. */
 export function neededWalFiles(window: Omit<NeededWal, 'systemIdentifier'>, segmentSize: number): string[] {
   return [
     ...segmentRange(window.startWal, window.stopWal, segmentSize),
@@ -35,7 +36,10 @@ export function neededWalFiles(window: Omit<NeededWal, 'systemIdentifier'>, segm
   ];
 }
 
-/** .done: archived. .ready: not yet. Neither: archived if it is no longer in pg_wal, where it would wait. */
+/**
+ * `.done`: archived. `.ready`: not archived yet. Neither: archived, if the file is no longer in pg_wal, where an
+ * unarchived file would stay.
+ */
 export function walIsArchived({ done, ready, present }: ArchiveStatus): boolean {
   return done || (!ready && !present);
 }

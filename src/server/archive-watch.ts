@@ -1,10 +1,11 @@
 /**
- * One look at a server's archive status serves everybody who waits for its archiver: while one look is under
- * way, whoever else wants one shares the next.
+ * Shares queries for the archive status of a server among all requests that wait for the archiver. While one query
+ * runs, all further callers share the next query.
  */
 import type { Connection } from '../database/connection.ts';
 import { archiveStatus, type ArchiveServer, type ArchiveStatus } from './server-queries.ts';
 
+/** The archive status of some files. */
 export interface ObservedArchiver {
   server: ArchiveServer;
   files: ArchiveStatus[];
@@ -15,6 +16,7 @@ interface Batch {
   answer: Promise<ObservedArchiver>;
 }
 
+/** One query at a time for the archive status of a server. */
 export class ArchiveWatch {
   readonly #connect: () => Promise<Connection>;
   #lastTurn: Promise<unknown> = Promise.resolve();
@@ -24,7 +26,7 @@ export class ArchiveWatch {
     this.#connect = connect;
   }
 
-  /** Where the archiver stands with these files. */
+  /** Returns the archive status of the given files. At least one file must be given. */
   async look(names: readonly string[]): Promise<ObservedArchiver> {
     this.#next ??= this.#newBatch();
     const batch = this.#next;

@@ -1,17 +1,21 @@
-/** How a backup is started and stopped, by version: the functions were renamed in 15. */
+/** The SQL functions that start and stop a backup. The functions were renamed in PostgreSQL 15. */
 
+/** As in server_version_num. */
 export const oldestSupported = 120000;
+/** As in server_version_num. */
 export const newestSupported = 189999;
 
+/** The functions of one server version. */
 export interface BackupFunctions {
-  /** Named statements of sql/queries/target.sql. */
+  /** Names of statements in sql/queries/target.sql. */
   start: 'start' | 'start_before_15';
   stop: 'stop' | 'stop_before_15';
-  /** Their signatures, for privileges and messages. */
+  /** Signatures of the functions, for privilege checks and messages. */
   startFunction: string;
   stopFunction: string;
 }
 
+/** `serverVersion`: as in server_version_num. */
 export function backupFunctions(serverVersion: number): BackupFunctions {
   return serverVersion >= 150000
     ? {

@@ -1,7 +1,7 @@
 /**
- * One cluster as the worker reaches it: a companion session that is always free to look (at locks, at the
- * archiver) while backup sessions are busy, and one spare backup session, opened ahead, so that a request
- * does not pay for the connection.
+ * The connections of a worker to one cluster. The monitor session is always free for queries (locks, archive
+ * status) while backup sessions are busy. One spare backup session is opened in advance, so that a request does
+ * not have to wait for a connection.
  */
 import { Connection, type ConnectOptions } from '../database/connection.ts';
 import {
@@ -17,25 +17,28 @@ import { randomLockKey } from '../database/random-key.ts';
 import type { Log } from '../log.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 
+/** The cluster, and how a worker reaches the cluster. */
 export interface ClusterServerOptions {
   name: string;
   connect: ConnectOptions;
-  /** Where the server's files are, if not where the server says. */
+  /** The data directory on this host; undefined: the path is the same as on the server. */
   dataDirectory: string | undefined;
-  /** Where the server's archived WAL is, if that can be read here. */
+  /** The archive of the server on this host; undefined: not known, or the archive cannot be read. */
   archiveDirectory: string | undefined;
-  /** The companion is another session from now on. */
+  /** Called whenever a new monitor session has been opened. */
   onCompanion: (companion: ServerSession) => void;
   log: Log;
 }
 
-/** A session of ours on the server, known to everybody by the advisory lock that it holds. */
+/** A session of the worker on the server. Other workers recognize the session by its advisory lock. */
 export interface ServerSession {
   db: Connection;
+  /** The key of the advisory lock. */
   lockKey: string;
   identity: SessionIdentity;
 }
 
+/** One cluster, as a worker reaches it. */
 export class ClusterServer {
   readonly name: string;
   readonly archiveDirectory: string | undefined;
@@ -43,7 +46,7 @@ export class ClusterServer {
   readonly #options: ClusterServerOptions;
   #companion: Promise<ServerSession> | undefined;
   #spare: Promise<ServerSession | undefined> | undefined;
-  /** When the spare last answered. */
+  /** When the spare session last answered, as in performance.now(). */
   #spareSeen = 0;
   #segmentSize: number | undefined;
   #systemIdentifier: string | undefined;
@@ -55,6 +58,10 @@ export class ClusterServer {
     this.archiveDirectory = options.archiveDirectory;
   }
 
+  /**
+   * Returns the monitor session, and opens the session if there is none.
+   * @throws HoldfastError where the server cannot be reached
+   */
   companion(): Promise<ServerSession> {
     if (this.#companion) return this.#companion;
     const opening: Promise<ServerSession> = this.#openCompanion(() => {
@@ -64,7 +71,10 @@ export class ClusterServer {
     return opening;
   }
 
-  /** A session for one backup; the caller closes it. It may be the spare: the next one is opened in a moment. */
+  /**
+   * Returns a session for one backup; the caller closes the session. The spare session is used if there is one;
+   * the next spare session is opened a moment later.
+   */
   async takeSession(): Promise<ServerSession> {
     const taken = this.#spare;
     this.#spare = undefined;
@@ -75,7 +85,7 @@ export class ClusterServer {
     return isFresh || (await answers(spare.db)) ? spare : this.#open('backup session');
   }
 
-  /** Opens the spare for the next request; a failure shows when it is needed. */
+  /** Opens the spare session for the next request. A failure is reported when a session is needed. */
   prepare(): void {
     if (this.#closed || this.#spare) return;
     const opening: Promise<ServerSession | undefined> = this.#openWarm().catch((error: unknown) => {
@@ -86,23 +96,23 @@ export class ClusterServer {
     this.#spare = opening;
   }
 
-  /** Opening a session at once would slow down whoever is waiting for a start or a stop now. */
+  /** Waits before opening: a new connection would slow down the client that waits for a start or a stop now. */
   #prepareSoon(): void {
     setTimeout(() => this.prepare(), prepareAfter).unref();
   }
 
-  /** Bytes. */
+  /** The WAL segment size of the server. Bytes. */
   async segmentSize(): Promise<number> {
     this.#segmentSize ??= await walSegmentSize((await this.companion()).db);
     return this.#segmentSize;
   }
 
-  /** As configured for this host, or else as the server says. */
+  /** The configured data directory, or else the data_directory of the server. */
   async dataDirectory(): Promise<string> {
     return this.#options.dataDirectory ?? (await sourceOf((await this.companion()).db)).dataDirectory;
   }
 
-  /** As the server says; while it is away, as it said last. */
+  /** The system identifier of the server; while the server cannot be reached, the last known system identifier. */
   async systemIdentifier(): Promise<string> {
     try {
       const { db } = await this.companion();
@@ -113,7 +123,7 @@ export class ClusterServer {
     return this.#systemIdentifier;
   }
 
-  /** Whether the server does, now. */
+  /** Whether the server answers now. */
   async answers(): Promise<boolean> {
     return this.companion().then(
       ({ db }) => answers(db),
@@ -121,6 +131,7 @@ export class ClusterServer {
     );
   }
 
+  /** Closes the monitor session and the spare session. */
   async close(): Promise<void> {
     this.#closed = true;
     const [spare, companion] = await Promise.all([this.#spare, this.#companion?.catch(() => undefined)]);
@@ -139,10 +150,14 @@ export class ClusterServer {
     }
   }
 
-  /** With what a start will ask looked up once: a new backend is several times slower the first time. */
+  /**
+   * Opens a session and runs the queries of a start once: the first queries of a new backend are several times
+   * slower.
+   */
   async #openWarm(): Promise<ServerSession> {
     const session = await this.#open('backup session');
-    await warmUp(session.db).catch(() => undefined); // what is wrong with it shows when it is needed
+    // a failure is reported when the session is needed
+    await warmUp(session.db).catch(() => undefined);
     this.#spareSeen = performance.now();
     return session;
   }
@@ -162,11 +177,13 @@ export class ClusterServer {
   }
 }
 
-/** Milliseconds. */
+/** Milliseconds before the next spare session is opened. */
 const prepareAfter = 1000;
-/** Milliseconds for which the spare is taken without asking it: a connection that is closed says so itself. */
+/**
+ * Milliseconds for which the spare session is used without a test query. A closed connection is noticed at once.
+ */
 const trustedFor = 10_000;
-/** Milliseconds for a sign of life from the spare, which may have died unnoticed. */
+/** Milliseconds for the answer to a test query. The server may have died unnoticed. */
 const answerWithin = 2000;
 
 async function answers(db: Connection): Promise<boolean> {
@@ -176,7 +193,11 @@ async function answers(db: Connection): Promise<boolean> {
   );
 }
 
-/** Before anything is set or locked: behind a pooler that would be left to whoever gets the session next. */
+/**
+ * Refuses a connection pooler and a template database before anything is set or locked: a pooler would leave
+ * settings and locks to the next client of the session.
+ * @throws HoldfastError `pooler`, `template_database`
+ */
 async function refuseToStay(db: Connection): Promise<void> {
   const { pid, database, isTemplate } = await serverPlaceOf(db);
   if (pid !== db.backendKey) {

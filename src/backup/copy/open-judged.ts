@@ -1,17 +1,24 @@
 /**
- * Opens what has been looked at. Whoever may write into the data directory could put something else in its place
- * meanwhile, and have root copy for him what only root may read. So what is open is judged by itself.
+ * Opens a file that the walk has looked at before. A user who can write into the data directory could replace the
+ * file meanwhile, and make root copy a file that only root may read. So the open file itself is checked.
  */
 import { closeSync, constants, existsSync, fstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
 import { toSystem, toText } from '../../system/byte-path.ts';
 import { CopyError } from './copy-error.ts';
 
-/** Nobody leads root to more than the owner of the data directory may read. undefined: we may not read more ourselves. */
+/**
+ * Returns the user id whose permissions count when root copies a data directory of another user. undefined: the
+ * worker does not run as root, or root owns the data directory, so no check is needed.
+ */
 export function ownerToJudgeBy(owner: number): number | undefined {
   return process.geteuid?.() === 0 && owner !== 0 ? owner : undefined;
 }
 
-/** `at`: without a symbolic link in it, one character a byte. undefined: it has vanished. @throws CopyError */
+/**
+ * Opens a file or directory and returns the file descriptor; undefined: the path has vanished. `at`: path without
+ * symbolic links, one character per byte. `owner`: see ownerToJudgeBy. `kind`: further flags for open(2).
+ * @throws CopyError
+ */
 export function openJudged(at: string, owner: number | undefined, kind = 0): number | undefined {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
   let fd: number;
@@ -29,7 +36,10 @@ export function openJudged(at: string, owner: number | undefined, kind = 0): num
   );
 }
 
-/** The owner's, or what was looked at: still there, and not what a link has led to since. */
+/**
+ * Whether the open file belongs to the owner of the data directory, or is still at the path that the walk has
+ * looked at. A path through a new symbolic link fails this check.
+ */
 function isJudged(fd: number, at: string, owner: number): boolean {
   const stats = fstatSync(fd);
   if (!stats.isFile() && !stats.isDirectory()) return false;

@@ -1,14 +1,17 @@
-/** global/pg_control of a data directory, as bytes: where it is met half-written, it is read again. */
+/** Reads global/pg_control of a data directory. A file that the server is just writing is read again. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { controlFileSize, parseControlFile } from '../../postgres/pg-control.ts';
 import { CopyError } from './copy-error.ts';
 
 const attempts = 100;
-/** Milliseconds. */
+/** Milliseconds between two attempts. */
 const pause = 10;
 
-/** @throws CopyError where there is none, or its checksum stays wrong */
+/**
+ * Returns the content of global/pg_control.
+ * @throws CopyError where the file does not exist, or its checksum is wrong in all attempts
+ */
 export async function readControlFile(dataDirectory: string): Promise<Buffer> {
   const path = `${dataDirectory}/global/pg_control`;
   for (let attempt = 1; ; attempt += 1) {

@@ -1,4 +1,4 @@
-/** What a copy whose worker died has left in the repository: a whole backup, or pieces of one. */
+/** Finds what a copy has left in the repository after its worker died: a whole backup, or parts of a backup. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupStop } from '../../control/backup-requests.ts';
@@ -11,7 +11,10 @@ import {
 } from '../../repository/repository-backup.ts';
 import { findLeftovers, removeLeftover } from '../../repository/unfinished-backup.ts';
 
-/** What pg_backup_stop returned for it, and its damage; undefined where there is no whole backup. */
+/**
+ * Returns what pg_backup_stop returned for a whole backup, and the damaged pages of the backup; undefined: the
+ * repository has no whole backup of this request.
+ */
 export async function storedCopyStop(
   clusterDirectory: string,
   of: { id: number; systemIdentifier: string; startLsn: string },
@@ -31,7 +34,10 @@ export async function storedCopyStop(
   };
 }
 
-/** Unless their writer is still there, frozen perhaps: then he removes them, when he finds out. */
+/**
+ * Removes the parts of an unfinished backup, unless their writer is still alive, for example frozen. A living
+ * writer removes the parts when the writer notices that the request has ended.
+ */
 export async function removeLeftoversOf(clusterDirectory: string, { id }: { id: number }): Promise<void> {
   for (const leftover of await findLeftovers(clusterDirectory))
     if (leftover.id === id && leftover.writerIsGone) await removeLeftover(clusterDirectory, leftover);

@@ -1,19 +1,24 @@
 /**
- * Where copies go must not be in what is copied: each would have all before it in it. Said before the checkpoint is
- * paid for.
+ * Refuses a repository or label directory inside of the directories that are copied: each copy would contain all
+ * copies before. The check comes before the checkpoint of the backup.
  */
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
 
-/** What is written while a cluster is backed up. */
+/** The directories that a worker writes while a cluster is backed up. */
 export interface WrittenDirectories {
   /** The cluster's directory in the repository. */
   clusterDirectory: string;
+  /** The label directory. */
   labels: string;
 }
 
-/** Also where another disk is mounted there: it is copied all the same. @throws HoldfastError `repository_in_cluster` */
+/**
+ * Refuses also a directory on another disk that is mounted in the data directory: a copy includes mounted file
+ * systems.
+ * @throws HoldfastError `repository_in_cluster`
+ */
 export async function requireSeparateDirectories(
   dataDirectory: string,
   { clusterDirectory, labels }: WrittenDirectories,
@@ -37,9 +42,11 @@ interface Copied {
 async function copiedDirectories(dataDirectory: string): Promise<Copied[]> {
   const links = join(dataDirectory, 'pg_tblspc');
   const copied = [{ what: 'the data directory', path: await realpath(dataDirectory) }];
-  const names = await readdir(links).catch((): string[] => []); // whether it is a data directory is looked at elsewhere
+  // findSource checks whether the path is a data directory
+  const names = await readdir(links).catch((): string[] => []);
   for (const name of names.filter((one) => /^\d+$/.test(one))) {
-    const path = await realpath(join(links, name)).catch(() => undefined); // the copy says what is wrong with it
+    // the copy reports a broken link
+    const path = await realpath(join(links, name)).catch(() => undefined);
     if (path !== undefined) copied.push({ what: `tablespace ${name}`, path });
   }
   return copied;
@@ -59,7 +66,7 @@ async function requireOutside(
   });
 }
 
-/** It may not be there yet. */
+/** The real path of a directory that may not exist yet. */
 async function whereItIs(path: string): Promise<string> {
   try {
     return await realpath(path);

@@ -1,6 +1,6 @@
 /**
- * Looks at everything that is to be copied, before the backup begins: how much it is, and whether it can be read. In a
- * thread of its own, as many files take their time.
+ * The thread that looks at all files to copy before the backup begins: counts their bytes and checks whether the
+ * files can be read. A thread of its own is used because many files take a long time.
  */
 import { accessSync, constants } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -14,7 +14,7 @@ import { CopyError, copyFailureOf } from './copy-error.ts';
 import type { FromSurvey, SurveyOptions } from './copy-messages.ts';
 import { findTrees, walk, type WalkEntry } from './walk.ts';
 
-/** Files and directories. */
+/** Files and directories between two looks for messages. */
 const lookUpEvery = 1000;
 const user = process.geteuid?.();
 
@@ -30,7 +30,7 @@ async function survey({ dataDirectory, major }: SurveyOptions): Promise<number> 
         bytes += found.stats.size;
       }
       entries += 1;
-      if (entries % lookUpEvery === 0) await setImmediate(); // it may have been stopped
+      if (entries % lookUpEvery === 0) await setImmediate(); // the worker may have asked the thread to stop
     }
   }
   return bytes;

@@ -1,9 +1,12 @@
-/** What there is to copy, looked at before the checkpoint is paid for. */
+/** Runs the survey of the data directory before the checkpoint of the backup. */
 import { endThread, smallHeap, startThread } from '../../system/threads.ts';
 import { copyFailed } from './copy-engine.ts';
 import type { FromSurvey, SurveyOptions } from './copy-messages.ts';
 
-/** Bytes of files. @throws HoldfastError naming what cannot be read */
+/**
+ * Returns the sum of the sizes of all files to copy. Bytes.
+ * @throws HoldfastError where a file cannot be read; the message has the path
+ */
 export async function survey(options: SurveyOptions, signal: AbortSignal): Promise<number> {
   const thread = startThread(import.meta.url, 'survey-thread', {
     workerData: options,

@@ -1,13 +1,14 @@
-/** The tar files of a backup, as they are written: what is dirty in memory is sent to the disk on the way. */
+/** A tar file of a backup. Written data is flushed to disk while the copy runs. */
 import { close, fdatasync, fsync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CopyError } from './copy-error.ts';
 import type { TarSummary } from './copy-messages.ts';
 
-/** Bytes; a disk that gets them all at the end is idle until then. */
+/** Bytes between two flushes. Without these flushes, the disk would be idle until the end of the copy. */
 const syncEvery = 64 * 1024 * 1024;
 
+/** A tar that frames are written to. The constructor creates the file. */
 export class TarOutput {
   readonly name: string;
   readonly fd: number;
@@ -19,6 +20,7 @@ export class TarOutput {
   #syncing: Promise<void> | undefined;
   #failure: Error | undefined;
 
+  /** @throws CopyError where the file cannot be created */
   constructor(directory: string, name: string) {
     this.name = name;
     this.#path = join(directory, name);
@@ -29,7 +31,7 @@ export class TarOutput {
     }
   }
 
-  /** A frame has been written. */
+  /** Called when a frame has been written. `length`: compressed bytes. `size`: uncompressed bytes. */
   add({ length, size }: { length: number; size: number }): void {
     this.#bytes += length;
     this.#size += size;
@@ -38,7 +40,7 @@ export class TarOutput {
     if (this.#unsynced > syncEvery && this.#syncing === undefined) this.#sync();
   }
 
-  /** Makes it last and closes it. @throws CopyError */
+  /** Flushes the tar to disk and closes the file. @throws CopyError */
   async finish(): Promise<TarSummary> {
     await this.#syncing;
     try {
@@ -51,7 +53,9 @@ export class TarOutput {
     return { name: this.name, bytes: this.#bytes, size: this.#size, frames: this.#frames };
   }
 
-  /** A failure shows at the end, and the system does not tell it twice. */
+  /**
+   * Flushes in the background. A failure is kept for `finish`, since the kernel reports a write error only once.
+   */
   #sync(): void {
     this.#unsynced = 0;
     this.#syncing = promisify(fdatasync)(this.fd)

@@ -1,7 +1,7 @@
 /**
- * What there is to copy: the data directory, and each tablespace that lies elsewhere. Directories come before their
- * contents, in whatever order the file system gives; nothing is kept of what has been passed, so that the number of
- * files does not matter.
+ * Finds all files to copy: the data directory, and each tablespace outside of the data directory. A directory
+ * comes before its contents, in the order of the file system. The walk keeps no list of the files, so that memory
+ * does not grow with their number.
  */
 import {
   closeSync,
@@ -26,57 +26,59 @@ import { CopyError } from './copy-error.ts';
 import { followLink, type LinkPlace } from './links.ts';
 import { openJudged, ownerToJudgeBy } from './open-judged.ts';
 
-/** One tar's worth of files. Paths are one character a byte. */
+/** The files of one tar. Paths have one character per byte. */
 export interface TarSource {
-  /** Where it is. */
+  /** Path of the directory. */
   directory: string;
-  /** What it is called in the manifest: '' is the data directory. */
+  /** Path in the manifest; '' for the data directory. */
   path: string;
-  /** What is in front of the names in its tar: as `path`, but without pg_tblspc/<oid>/. */
+  /** Prefix of the names in the tar: like `path`, but without pg_tblspc/<oid>/. */
   prefix: string;
-  /** The tablespace; undefined: the data directory. */
+  /** The OID of the tablespace; undefined: the data directory. */
   oid?: number;
-  /** The tablespace's own directory. */
+  /** The directory of the tablespace, without the version directory; undefined: the data directory. */
   location?: string;
 }
 
+/** A file or directory of the walk. `special`: any other kind of file. */
 export interface WalkEntry {
   kind: 'directory' | 'file' | 'special';
-  /** Where it is, for people. */
+  /** Path for messages. */
   source: string;
-  /** Where it is read: `source` with what links in it lead to. */
+  /** Path for reading: `source` without symbolic links. */
   at: string;
-  /** In the manifest. */
+  /** Path in the manifest. */
   path: string;
-  /** In the tar. */
+  /** Name in the tar. */
   name: string;
-  /** Of what a symbolic link leads to. */
+  /** For a symbolic link: the stats of the target. */
   stats: Stats;
-  /** Why something special is not copied. */
+  /** Why a special file is not copied; undefined: because of its kind. */
   why?: string;
 }
 
+/** The directories of a cluster. */
 export interface DataLayout {
-  /** The tablespaces by OID, then the data directory. */
+  /** The tablespaces in the order of their OIDs, then the data directory. */
   trees: TarSource[];
-  /** Directories below the data directory whose contents are in a tar of their own. */
+  /** Directories below the data directory whose contents are in a tar of a tablespace. */
   elsewhere: ReadonlySet<string>;
-  /** PG_<major>_<catalog version>. */
+  /** PG_<major>_<catalog version>, the directory in each tablespace. */
   versionDirectory: string;
-  /** The user id that what root copies is judged by (open-judged.ts). */
+  /** The user id whose permissions count when root copies (open-judged.ts); undefined: no check is needed. */
   judgedBy: number | undefined;
-  /** From 17 on. */
+  /** True from PostgreSQL 17 on. */
   hasWalSummaries: boolean;
 }
 
-/** What one walk needs to know everywhere. */
+/** Data of one walk that all functions use. */
 interface Walk {
   layout: DataLayout;
   /** The user id of the data directory's owner. */
   owner: number;
 }
 
-/** Follows the links in pg_tblspc as they are now. @throws an error of the file system */
+/** Finds the tablespaces by the present links in pg_tblspc. @throws CopyError */
 export function findTrees(dataDirectory: string, versionDirectory: string, major: number): DataLayout {
   const root = realpathSync.native(toSystem(dataDirectory), 'latin1');
   const trees: TarSource[] = [];
@@ -107,7 +109,10 @@ export function findTrees(dataDirectory: string, versionDirectory: string, major
   return { trees, elsewhere, versionDirectory, judgedBy, hasWalSummaries: major >= 17 };
 }
 
-/** What of a tree is to be copied, and what is neither file nor directory. What vanishes meanwhile is passed over. */
+/**
+ * Yields the files to copy of a tree, and the special files. Files that vanish during the walk are left out.
+ * @throws CopyError
+ */
 export function* walk(tree: TarSource, layout: DataLayout): Generator<WalkEntry> {
   const root = layout.trees.at(-1)?.directory ?? tree.directory;
   const of: Walk = { layout, owner: lookAt(root)?.uid ?? 0 };
@@ -129,17 +134,23 @@ export function* walk(tree: TarSource, layout: DataLayout): Generator<WalkEntry>
   yield* walkDirectory(found, of);
 }
 
-/** Milliseconds between the removal of a tablespace's directory and that of its link, with much to spare. */
+/** Milliseconds. DROP TABLESPACE removes the directory and then the link in much less time. */
 const droppingTakes = 500;
 
-/** PostgreSQL makes it, and a link in pg_tblspc may name another server's. */
+/**
+ * Refuses a tablespace directory of another user: PostgreSQL creates the directory as its own user, and a link in
+ * pg_tblspc could lead to the tablespace of another server.
+ */
 function requireOwners(directory: string, { uid }: Stats, { judgedBy = uid }: DataLayout): void {
   if (uid === judgedBy) return;
   const reason = new Error(`it belongs to user ${uid}, and the data directory to user ${judgedBy}`);
   throw CopyError.reading(toText(directory), reason);
 }
 
-/** A tablespace whose directory is not there is being dropped, or its disk is not mounted. */
+/**
+ * A tablespace without directory is being dropped, or its disk is not mounted.
+ * @throws CopyError where the tablespace is not being dropped
+ */
 function requireDropped({ oid, directory }: TarSource, root: string): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, droppingTakes);
   const isLinked = lookAt(`${root}/pg_tblspc/${oid}`) !== undefined;
@@ -148,7 +159,7 @@ function requireDropped({ oid, directory }: TarSource, root: string): void {
   throw CopyError.reading(toText(directory), reason);
 }
 
-/** `above`: the directories that this one is in. */
+/** `above`: the directories that contain this directory. */
 function* walkDirectory(at: WalkEntry, of: Walk, above: readonly LinkPlace[] = []): Generator<WalkEntry> {
   const { layout } = of;
   const inHere = [...above, at.stats];
@@ -169,7 +180,9 @@ function* walkDirectory(at: WalkEntry, of: Walk, above: readonly LinkPlace[] = [
   }
 }
 
-/** What a link leads to, under its own name. */
+/**
+ * Returns the target of a symbolic link as an entry with the name of the link; undefined: the link has vanished.
+ */
 function followed(link: WalkEntry, above: readonly LinkPlace[], owner: number): WalkEntry | undefined {
   const target = followLink(link, above, owner);
   if (target === undefined) return lookAt(link.at) && link;
@@ -186,7 +199,7 @@ function look(at: WalkEntry, name: string): WalkEntry | undefined {
   return { kind: kindOf(stats), source, at: below, path: under(at.path), name: under(at.name), stats };
 }
 
-/** undefined: it is not there. */
+/** undefined: the path does not exist. */
 function lookAt(path: string): Stats | undefined {
   return unlessVanished(path, () => lstatSync(toSystem(path)));
 }
@@ -196,7 +209,10 @@ function kindOf(stats: Stats): WalkEntry['kind'] {
   return stats.isDirectory() ? 'directory' : 'special';
 }
 
-/** Also where it is a link: in the copy it becomes a directory. */
+/**
+ * A directory that is copied without its contents. A symbolic link to such a directory becomes a directory in the
+ * copy.
+ */
 function* emptyDirectory(found: WalkEntry, layout: DataLayout): Generator<WalkEntry> {
   const mode = found.stats.isDirectory() ? found.stats.mode : 0o700;
   const stats = Object.assign(Object.create(found.stats) as Stats, { mode });
@@ -207,12 +223,18 @@ function* emptyDirectory(found: WalkEntry, layout: DataLayout): Generator<WalkEn
     yield { ...directory, path: `${found.path}/${name}`, name: `${found.name}/${name}` };
 }
 
-/** The map says where these tablespaces are; they have tars of their own. */
+/**
+ * Whether the entry is a link to a tablespace. tablespace_map has the location of the tablespace, and the
+ * tablespace has a tar of its own.
+ */
 function isTablespaceLink({ path, stats }: WalkEntry): boolean {
   return /^pg_tblspc\/\d+$/.test(path) && stats.isSymbolicLink();
 }
 
-/** In a tablespace that is a directory in pg_tblspc itself. */
+/**
+ * Whether the entry is the directory of another major version in a tablespace that is a directory in pg_tblspc
+ * itself.
+ */
 function isOfAnotherVersion(path: string, layout: DataLayout): boolean {
   const [, version] = /^pg_tblspc\/\d+\/([^/]+)$/.exec(path) ?? [];
   return version !== undefined && version !== layout.versionDirectory;
@@ -227,7 +249,10 @@ function unloggedRelations(directory: string): Set<string> {
   return relations;
 }
 
-/** A directory that has vanished is empty. `owner`: by whom it is judged. @throws CopyError */
+/**
+ * Yields the names in a directory. A directory that has vanished is empty. `owner`: see openJudged.
+ * @throws CopyError
+ */
 function* namesIn(directory: string, owner?: number): Generator<string> {
   const opened = openDirectory(directory, owner);
   if (opened === undefined) return;
@@ -250,7 +275,7 @@ function openDirectory(directory: string, owner: number | undefined): Dir | unde
 }
 
 function openNamed(directory: string, path: string | Buffer): Dir | undefined {
-  // The names as bytes: @types/node has only the names of encodings for text.
+  // latin1 gives one character per byte. @types/node allows only Buffer encodings for text here.
   return unlessVanished(directory, () => opendirSync(path, { encoding: 'latin1', bufferSize: 256 }));
 }
 

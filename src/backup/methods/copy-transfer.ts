@@ -1,7 +1,7 @@
 /**
- * Method copy: the worker copies the cluster into its repository, inside the backup window. When it is done the row
- * says so; after pg_backup_stop, the label and the WAL up to there complete it, and a rename makes it a backup. What
- * ends before that leaves nothing behind.
+ * Method copy: the worker copies the cluster into its repository during the backup window. After the copy the row
+ * moves to state done. After pg_backup_stop, backup_label and the WAL up to the stop complete the backup, and a
+ * rename publishes the backup. A copy that ends early is removed.
  */
 import { markDone, type ClaimedRequest, type BackupStop } from '../../control/backup-requests.ts';
 import { join } from 'node:path';
@@ -21,6 +21,10 @@ import type { RequestRun } from '../request-run.ts';
 import { holdLimit, limitWindow } from './hold-transfer.ts';
 import type { DataTransfer } from './data-transfer.ts';
 
+/**
+ * Copies the cluster and resolves when pg_backup_stop may be called.
+ * @throws HoldfastError where the copy failed; the unfinished backup is removed then
+ */
 export async function copy(
   run: RequestRun,
   request: ClaimedRequest,
@@ -53,7 +57,7 @@ export async function copy(
   };
 }
 
-/** A backup that is being made. */
+/** An unfinished backup with its copy and its WAL. */
 class Making {
   readonly #run: RequestRun;
   readonly #request: ClaimedRequest;
@@ -108,7 +112,10 @@ class Making {
     });
   }
 
-  /** As long as it takes, unless its requester said otherwise; then the row is done. */
+  /**
+   * Waits for the copy without a time limit, unless the request has a hold_timeout; then moves the row to state
+   * done.
+   */
   async copy(): Promise<void> {
     const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#run.context);
     const stopTimer = limitWindow(this.#run, limit, copiedTooLong);

@@ -1,10 +1,11 @@
-/** What a method has done when pg_backup_stop may be called, and what it still has to do afterwards. */
+/** The interface between a backup run and a backup method: the work of the method after pg_backup_stop. */
 import type { BackupStop } from '../../control/backup-requests.ts';
 import type { BackupDescription } from '../../repository/label-entry.ts';
 
+/** What a method has prepared when pg_backup_stop may be called. */
 export interface DataTransfer {
-  /** With the label; before the row says that it is stored. */
+  /** Completes the backup with backup_label. Called before the row says that the label is stored. */
   finish(description: BackupDescription, stop: BackupStop): Promise<void>;
-  /** Instead of that, when there will be no label: leaves nothing behind. */
+  /** Called instead of `finish` when the backup has failed: removes everything that the method has written. */
   abandon(): Promise<void>;
 }

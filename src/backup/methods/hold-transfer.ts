@@ -1,9 +1,12 @@
-/** Method hold: somebody else copies, and says when he is done; but not for ever. */
+/**
+ * Method hold: another program copies the cluster, and the client then finishes the request, within a time limit.
+ */
 import type { ClaimedRequest } from '../../control/backup-requests.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { RequestRun, RunContext } from '../request-run.ts';
 import type { DataTransfer } from './data-transfer.ts';
 
+/** Waits until the client has moved the row to state done. @throws HoldfastError `hold_timeout` */
 export async function hold(run: RequestRun, request: ClaimedRequest): Promise<DataTransfer> {
   const stopTimer = limitWindow(run, holdLimit(request.holdTimeout, run.context), heldTooLong);
   try {
@@ -14,7 +17,10 @@ export async function hold(run: RequestRun, request: ClaimedRequest): Promise<Da
   return { finish: async () => undefined, abandon: async () => undefined };
 }
 
-/** Ends the request when its window has been open for that long (milliseconds; 0: no limit); returns how to stop that. */
+/**
+ * Ends the request if its backup window is open for longer than `limit`. Milliseconds; 0: no limit. Returns a
+ * function that stops the timer.
+ */
 export function limitWindow(
   run: RequestRun,
   limit: number,
@@ -23,7 +29,9 @@ export function limitWindow(
   return limit === 0 ? () => undefined : after(limit, () => run.endWindow(why(limit)));
 }
 
-/** A timer that may run for longer than the 24.8 days that Node's can. Returns how to stop it. */
+/**
+ * A timer that may be longer than the 24.8 days of a timer of Node.js. Returns a function that stops the timer.
+ */
 function after(milliseconds: number, then: () => void): () => void {
   const longest = 2 ** 31 - 1;
   let timer: NodeJS.Timeout;
@@ -34,7 +42,10 @@ function after(milliseconds: number, then: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Milliseconds; 0: no limit. The worker's own cap holds for everybody. */
+/**
+ * The time limit of a backup window. Milliseconds; 0: no limit. The max_hold_timeout of the worker limits every
+ * request.
+ */
 export function holdLimit(
   requested: number | null,
   { holdTimeout, maxHoldTimeout }: Pick<RunContext, 'holdTimeout' | 'maxHoldTimeout'>,
