@@ -1,52 +1,66 @@
-/** What the WAL archives hold, and what can be restored from them. */
+/**
+ * The rows of archived_wal and restore_window: the WAL in the repositories, and what can be restored with this
+ * WAL.
+ */
 import type { Connection } from '../database/connection.ts';
 
-/** Segments that follow each other; LSNs are text. */
+/** Consecutive segments in the archive of one cluster. LSNs are text. */
 export interface ArchivedRun {
   timeline: number;
   startWal: string;
   endWal: string;
   startLsn: string;
-  /** Where the last segment ends. */
+  /** The end of the last segment. */
   endLsn: string;
   lastArchivedAt: Date;
-  /** The hole before it. */
+  /** The first missing segment before the run; null: no hole. */
   missingFrom: string | null;
+  /** The last missing segment before the run; null: no hole. */
   missingTo: string | null;
-  /** The run that it continues, on the timeline that this one branched off. */
+  /**
+   * The timeline from which the timeline of this run branched off, if the archive has the run there; null: none.
+   */
   followsTimeline: number | null;
+  /** The first segment of the run on that timeline. */
   followsWal: string | null;
+  /** The LSN at which the timeline branched off; null: none. */
   switchLsn: string | null;
-  /** The end of the oldest backup in the repository that begins in it. */
+  /** When the oldest backup in the repository that begins in this run ended; null: no such backup. */
   restorableFrom: Date | null;
+  /** The stop LSN of that backup. */
   restorableFromLsn: string | null;
   firstArchivedAt: Date;
-  /** Why the segment before it does not lead to it; null: it does, or there is none. */
+  /**
+   * Why the WAL of the segment before does not lead to this run; null: the WAL leads to this run, or there is no
+   * such segment.
+   */
   broken: string | null;
 }
 
-/** What can be restored of one cluster along one timeline. */
+/** What can be restored of one cluster along one timeline. Times and LSNs are null if nothing can be restored. */
 export interface RestoreWindow {
   cluster: string;
   timeline: number;
   earliestTime: Date | null;
   earliestLsn: string | null;
   latestTime: Date | null;
-  /** Seconds since then. */
+  /** Seconds since latestTime. */
   latestAgo: number | null;
   latestLsn: string | null;
-  /** Whether that is where the WAL ends. */
+  /** Whether latestLsn is the end of the archived WAL. */
   upToDate: boolean;
   holes: string[] | null;
-  /** Where one segment does not lead to the next. */
+  /** Places where a segment does not continue the segment before; null: none. */
   breaks: string[] | null;
-  /** When the first and the last segment of the timeline were archived; seconds since the last. */
+  /** When the first segment of the timeline was archived. */
   writtenSince: Date | null;
+  /** When the last segment of the timeline was archived. */
   writtenUntil: Date | null;
+  /** Seconds since writtenUntil. */
   writtenAgo: number | null;
 }
 
-/** Makes the rows of a cluster these; what has not changed is not written. */
+/** Replaces the rows of a cluster. Rows without a change are not written. */
 export async function recordArchivedWal(
   db: Connection,
   cluster: string,
@@ -59,6 +73,7 @@ export async function recordArchivedWal(
   });
 }
 
+/** The restore windows of all clusters and timelines. */
 export function restoreWindows(db: Connection): Promise<RestoreWindow[]> {
   return db.run<RestoreWindow>('status', 'restore_windows');
 }

@@ -1,8 +1,11 @@
-/** Backup requests, as a worker reads and moves them. */
+/**
+ * Backup requests, as workers read and move them. Functions that move a request return false if the request was
+ * not (or no longer) in the state from which the move is allowed.
+ */
 import type { Connection } from '../database/connection.ts';
 import type { BackupState } from './backup-states.ts';
 
-/** What a request says of itself for good. */
+/** The columns of a request that never change. */
 interface RequestedBackup {
   id: number;
   cluster: string;
@@ -13,53 +16,59 @@ interface RequestedBackup {
 
 export interface WaitingRequest extends RequestedBackup {
   requestedBy: string;
-  /** null: a schedule's, which a worker's login has requested in its owner's name. */
+  /**
+   * The login of the requester; null: a schedule requested the backup, through the login of a worker in the name
+   * of the owner.
+   */
   requestedLogin: string | null;
 }
 
 export interface ClaimedRequest extends RequestedBackup {
   fast: boolean;
-  /** Milliseconds; null: the worker's default; 0: no limit. */
+  /** Milliseconds; null: the default of the worker; 0: no limit. */
   holdTimeout: number | null;
-  /** Bytes a second; null: no limit. */
+  /** Bytes per second; null: no limit. */
   rateLimit: number | null;
-  /** zstd's; null: the worker's default. */
+  /** zstd compression level; null: the default of the worker. */
   compressLevel: number | null;
-  /** The session's lock cannot be seen on the control server: this lock there stands for it. */
+  /** Key of the proxy lock on the control server; null: the lock of the backup session can be seen there. */
   witnessKey: string | null;
 }
 
+/** The worker and the backup session that claim a request. */
 export interface HolderOfSession {
   worker: string;
   instance: string;
   pid: number;
   backendStart: string;
-  /** Advisory lock keys are 64-bit, so text. */
+  /** Advisory lock keys have 64 bits, so the key is text. */
   lockKey: string;
-  /** The role that the session logged in as. */
+  /** OID of the role that the session logged in as. */
   login: number;
   database: number;
-  /** Taken on the control server where the session's own lock cannot be seen there. */
+  /** Key of the proxy lock, which is held on the control server if the session's own lock cannot be seen there. */
   witnessKey: string;
   companionPid: number;
   companionKey: string;
 }
 
-/** A request that is not over; of those that wait to start, one of each cluster. */
+/** A request that is not over. Of the requests in state requested, only the oldest of each cluster. */
 export interface UnfinishedRequest {
   id: number;
   cluster: string;
   state: BackupState;
-  /** The run of the worker that holds it. */
+  /** The instance of the worker that has the request; null: no worker has the request. */
   instance: string | null;
   workerAlive: boolean;
-  /** It was inserted before this database was restored. */
+  /** Whether the request was inserted before this database was restored. */
   restored: boolean;
-  /** The start_backup that it was made by does not hold its lock: it is over, or between two polls. */
+  /**
+   * Whether the start_backup call of the request no longer holds its lock: the call is over, or between two polls.
+   */
   callerGone: boolean;
 }
 
-/** What it takes to carry on with a request that a dead worker left. */
+/** What another worker needs to continue the request of a dead worker. */
 export interface AbandonedRequest {
   id: number;
   cluster: string;
@@ -105,7 +114,10 @@ export interface RecordedFailure {
   hint: string | null;
 }
 
-/** The first request of every role and login in every cluster that waits, oldest first. */
+/**
+ * The oldest waiting request of every role and login in every cluster. Requests `notThese` and copies of
+ * requesters with `maxCopies` copies under way are left out.
+ */
 export function waitingRequests(
   db: Connection,
   clusters: string[],
@@ -116,7 +128,10 @@ export function waitingRequests(
   return db.run<WaitingRequest>('backup_request', 'waiting', values);
 }
 
-/** Makes a request ours, in state starting; undefined when somebody was quicker or it was cancelled. */
+/**
+ * Moves a request to state starting, for this worker; undefined: another worker was faster, or the request was
+ * cancelled.
+ */
 export async function claimRequest(
   db: Connection,
   id: number,
@@ -138,7 +153,7 @@ export async function claimRequest(
   return claimed;
 }
 
-/** Every move is made from one state only; false when the request was not (or no longer) in it. */
+/** From state starting. */
 export async function markRunning(db: Connection, id: number, start: BackupStart): Promise<boolean> {
   const moved = await db.run('backup_request', 'mark_running', {
     id,
@@ -152,13 +167,13 @@ export async function markRunning(db: Connection, id: number, start: BackupStart
   return moved.length > 0;
 }
 
-/** For a method with which the worker itself copies. */
+/** From state running, for a method with which the worker itself copies. */
 export async function markDone(db: Connection, id: number): Promise<boolean> {
   const moved = await db.run('backup_request', 'mark_done', { id });
   return moved.length > 0;
 }
 
-/** Of stage copy, in bytes. */
+/** Writes the progress of stage copy. Bytes. */
 export async function recordProgress(
   db: Connection,
   id: number,
@@ -178,7 +193,7 @@ export async function markArchiving(db: Connection, id: number, stop: BackupStop
   return moved.length > 0;
 }
 
-/** Whether the WAL of a backup was seen in its archive, and what is to be known of a no; null: it cannot be known. */
+/** Whether the WAL of a backup was seen in its archive, with a warning if not. `seen`: null: unknown. */
 export interface Archived {
   seen: boolean | null;
   warning: string | null;
@@ -193,14 +208,14 @@ export async function markComplete(
   return moved.length > 0;
 }
 
-/** From any state that is not terminal. */
+/** From any state that is not final. */
 export async function markFailed(db: Connection, id: number, failure: RecordedFailure): Promise<boolean> {
   const { code, message, hint } = failure;
   const moved = await db.run('backup_request', 'mark_failed', { id, code, message, hint });
   return moved.length > 0;
 }
 
-/** While nobody has taken it. */
+/** From state requested: no worker has taken the request. */
 export async function failWaiting(db: Connection, id: number, failure: RecordedFailure): Promise<boolean> {
   const { code, message, hint } = failure;
   const moved = await db.run('backup_request', 'fail_waiting', { id, code, message, hint });
@@ -211,7 +226,7 @@ export async function addWarning(db: Connection, id: number, warning: string): P
   await db.run('backup_request', 'add_warning', { id, warning });
 }
 
-/** Those that are recorded already stay as they are. */
+/** Damaged pages that are recorded already stay as they are. */
 export async function recordDamagedPages(
   db: Connection,
   id: number,
@@ -224,23 +239,23 @@ export async function describeStage(db: Connection, id: number, detail: string |
   await db.run('backup_request', 'describe_stage', { id, detail });
 }
 
-/** What keeps a worker from taking it; null: nothing any more. */
+/** Records why no worker takes the request; null: no reason any more. */
 export async function describeWait(db: Connection, id: number, detail: string | null): Promise<void> {
   await db.run('backup_request', 'describe_wait', { id, detail });
 }
 
-/** undefined when there is no such request. */
+/** undefined: the request does not exist. */
 export async function stateOf(db: Connection, id: number): Promise<BackupState | undefined> {
   const [row] = await db.run<{ state: BackupState }>('backup_request', 'state', { id });
   return row?.state;
 }
 
-/** What a worker looks at every few seconds, in one query. */
+/** All requests that a worker looks at every few seconds, in one query. */
 export function unfinishedRequests(db: Connection): Promise<UnfinishedRequest[]> {
   return db.run<UnfinishedRequest>('backup_request', 'live');
 }
 
-/** Fails what this database brought along from its own past, when it was restored; the ids. */
+/** Fails the requests that were unfinished before this database was restored; returns their IDs. */
 export async function failRestored(db: Connection): Promise<number[]> {
   const rows = await db.run<{ id: number }>('backup_request', 'fail_restored');
   return rows.map(({ id }) => id);
@@ -251,7 +266,7 @@ export async function abandonedRequest(db: Connection, id: number): Promise<Aban
   return row;
 }
 
-/** Makes a dead worker's request ours; false when another worker was quicker. */
+/** Gives the request of a dead worker to this worker; false: another worker was faster. */
 export async function adoptRequest(
   db: Connection,
   id: number,
@@ -262,7 +277,7 @@ export async function adoptRequest(
   return adopted.length > 0;
 }
 
-/** Whether that backend of the control server holds that lock in that database. */
+/** Whether a backend of the control server holds the lock of the backup session of this request. */
 export async function lockIsHeldHere(db: Connection, id: number): Promise<boolean> {
   const [row] = await db.run('backup_request', 'lock_is_held_here', { id });
   return row?.held === true;

@@ -1,5 +1,6 @@
-/** The states of a backup request. The moves between them are the database's: table state_transition. */
+/** The states of a backup request. The database controls the moves between the states (table state_transition). */
 
+/** All states, in the usual order. */
 export const backupStates = [
   'requested',
   'starting',

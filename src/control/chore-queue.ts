@@ -1,9 +1,9 @@
 /**
- * The queue of chores, and the only importer of pg-boss, which is loaded where there are chores. It runs on the
- * worker's own session (so that a chore's row and its place in the queue change in one transaction), polls nothing and
- * maintains nothing: rows of backup_chore say what there is to do and what became of it, and a job whose chore is over
- * is deleted. What it is there for: at most one active job of a queue, which is a cluster and a kind, over any number
- * of workers; when the next attempt is; and how many there are.
+ * The queue of chores, and the only importer of pg-boss, which is loaded only if there are chores. pg-boss runs on
+ * the session of the worker, so that the row of a chore and its job change in one transaction. pg-boss neither
+ * polls nor maintains here: the rows of backup_chore are the record of all chores, and the job of a finished chore
+ * is deleted. pg-boss does three things: allows at most one active job of a queue (a cluster and a kind) among all
+ * workers, sets the time of the next attempt, and counts the attempts.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
@@ -15,26 +15,30 @@ import type { ControlLink } from './control-link.ts';
 import { inTurn } from './in-turn.ts';
 import { quoteIdentifier, quoteLiteral } from '../database/sql-script.ts';
 
-/** Seconds; pg-boss's own limits. */
+/** Seconds. Limits of pg-boss. */
 const aDay = 86_400;
 const aLongTime = 60 * 365 * aDay;
-/** The oldest server with all that pg-boss calls. */
+/** The oldest server version that has all functions that pg-boss calls. */
 const oldestServer = 130_000;
 
+/** A chore and its queue. */
 export interface QueuedChore {
   id: number;
   cluster: string;
   kind: string;
 }
 
+/** How often a chore is tried again. */
 export interface QueueRetries {
-  /** Besides the first attempt. */
+  /** Attempts after the first attempt. */
   limit: number;
-  /** Seconds. */
+  /** Seconds before the second attempt. Each further delay is longer. */
   delay: number;
+  /** Seconds. */
   longestDelay: number;
 }
 
+/** The queue of chores of a control database. */
 export class ChoreQueue {
   readonly #control: ControlLink;
   readonly #boss: PgBoss;
@@ -47,7 +51,10 @@ export class ChoreQueue {
     this.#transaction = transaction;
   }
 
-  /** @throws HoldfastError `chores_unavailable` */
+  /**
+   * Opens the queue.
+   * @throws HoldfastError `chores_unavailable` where the server is too old or the schema of the queue is missing
+   */
   static async open(control: ControlLink, schema: string, log: Log): Promise<ChoreQueue> {
     if (control.serverVersion < oldestServer) {
       throw unavailable(
@@ -86,12 +93,12 @@ export class ChoreQueue {
     return new ChoreQueue(control, boss, transaction);
   }
 
-  /** Work whose statements, and the queue's own, take effect together. */
+  /** Runs `work` in a transaction that includes all changes of the queue. */
   transaction<T>(work: (db: Connection) => Promise<T>): Promise<T> {
     return this.#control.run((db) => db.transaction(() => this.#transaction.run(db, () => work(db))));
   }
 
-  /** Puts a chore into its queue, unless it is there. Not within a transaction. */
+  /** Puts a chore into its queue, unless the chore is there already. Must not be called in a transaction. */
   async send(chore: QueuedChore, { limit, delay, longestDelay }: QueueRetries): Promise<void> {
     const queue = queueName(chore);
     if (!this.#queues.has(queue)) {
@@ -114,18 +121,22 @@ export class ChoreQueue {
     );
   }
 
-  /** The chore that is next, which is active from now on; undefined: none is due, or one is active. */
+  /**
+   * Makes the next chore of a queue active and returns its ID; undefined: no chore is due, or a chore is active.
+   */
   async next(of: Omit<QueuedChore, 'id'>): Promise<number | undefined> {
     const [job] = await this.#boss.fetch<{ chore: number }>(queueName(of));
     return job?.data.chore;
   }
 
-  /** Takes it out for good. */
+  /** Deletes the job of a chore. */
   async remove(chore: QueuedChore): Promise<void> {
     await this.#boss.deleteJob(queueName(chore), jobId(chore.id));
   }
 
-  /** Has it tried again; returns when. undefined: there are no attempts left, and it has been taken out. */
+  /**
+   * Plans the next attempt and returns its time; undefined: no attempts are left, and the job has been deleted.
+   */
   async tryAgain(chore: QueuedChore): Promise<Date | undefined> {
     const queue = queueName(chore);
     const id = jobId(chore.id);
@@ -141,7 +152,9 @@ export class ChoreQueue {
   }
 }
 
-/** Makes or upgrades the schema of the queue, beside ours; returns its name. undefined: the server is too old for it. */
+/**
+ * Creates or upgrades the schema of the queue and returns its name; undefined: the server is too old for pg-boss.
+ */
 export async function installQueue(db: Connection, schema: string): Promise<string | undefined> {
   if (db.serverVersion < oldestServer) return undefined;
   const name = queueSchema(schema);
@@ -178,11 +191,15 @@ async function makeOrUpgrade(db: Connection, name: string, turn: string): Promis
   try {
     await execute(db, step, [], turn);
   } catch (error) {
-    if (((await look()) ?? 0) < newestVersion(plan)) throw error; // or else another one was quicker
+    // another installation was faster if the version is right
+    if (((await look()) ?? 0) < newestVersion(plan)) throw error;
   }
 }
 
-/** In a schema of somebody else's, everything would be at his mercy. */
+/**
+ * Refuses a schema of another role, since the owner of a schema controls everything in the schema.
+ * @throws HoldfastError
+ */
 async function refuseForeign(db: Connection, schema: string): Promise<void> {
   const [found] = await db.run('installation', 'owner_of_schema', { name: schema });
   if (found === undefined || found.ours === true) return;
@@ -192,19 +209,22 @@ async function refuseForeign(db: Connection, schema: string): Promise<void> {
   });
 }
 
-/** pg-boss refuses some characters in the name of a schema, quoted or not; and "--" would look like a comment. */
+/**
+ * The name of the schema of the queue. pg-boss refuses some characters in a schema name, quoted or not, and "--"
+ * would look like a comment.
+ */
 export function queueSchema(schema: string): string {
   // oxlint-disable-next-line no-control-regex
   if (!/--|["'%$.\\\u0000-\u001f\u007f]/.test(schema)) return `${schema}_boss`;
   return `holdfast_${createHash('sha256').update(schema).digest('hex').slice(0, 16)}_boss`;
 }
 
-/** Its comments have dashes that not every database's encoding has. */
+/** Replaces dashes in the comments of pg-boss that the encoding of a database may not have. */
 function inAnyEncoding(plan: string): string {
   return plan.replaceAll(/--[^\n]*/g, (comment) => comment.replaceAll(/[^ -~]/g, '-'));
 }
 
-/** The last statement of its plan records the version. */
+/** The newest version that a plan of pg-boss installs. The last statement of a plan records the version. */
 function newestVersion(plan: string): number {
   const versions = [...plan.matchAll(/\.version\s*\(version\)\s*VALUES\s*\('?(\d+)'?\)/gi)];
   return Number(versions.at(-1)?.[1] ?? 0);
@@ -228,13 +248,16 @@ async function execute(
   try {
     return { rows: (await db.query(turn === undefined ? text : inOurTurn(text, turn), values)) ?? [] };
   } catch (error) {
-    // A plan of several statements begins a transaction of its own.
+    // A plan of several statements begins its own transaction.
     if (/^\s*begin\b/i.test(text) && !db.isLost) await db.query('rollback');
     throw error;
   }
 }
 
-/** Its own lock has a key that anybody can compute, and hold for ever. */
+/**
+ * Replaces the advisory lock of pg-boss with a table lock: every role can compute the key of the advisory lock and
+ * hold the lock for ever.
+ */
 function inOurTurn(text: string, turn: string): string {
   return text.replaceAll(/SELECT pg_advisory_xact_lock\(\('x'.*?::bigint\)/gs, () => turn);
 }
@@ -243,7 +266,7 @@ function queueName({ cluster, kind }: Omit<QueuedChore, 'id'>): string {
   return `${cluster}/${kind}`;
 }
 
-/** The same for everybody, so that a chore is in its queue once. */
+/** The job ID of a chore. All workers compute the same ID, so that a chore is in its queue only once. */
 function jobId(chore: number): string {
   return `00000000-0000-4000-8000-${chore.toString(16).padStart(12, '0')}`;
 }

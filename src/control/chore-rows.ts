@@ -1,41 +1,47 @@
-/** Chores, as a worker reads and moves them. */
+/** Chores, as workers read and move them. */
 import { messageOf } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
 
+/** A chore that is not over. */
 export interface LiveChore {
   id: number;
   cluster: string;
   kind: string;
   state: 'requested' | 'running' | 'retrying';
   attempts: number;
-  /** The run of the worker that has it, or had it last. */
+  /** The instance of the worker that runs the chore or ran the chore last; null: none yet. */
   instance: string | null;
-  /** It is running, and that worker's session is not here. */
+  /** Whether the chore is running and its worker has no session on this database. */
   workerGone: boolean;
-  /** Milliseconds until the next attempt; null: none is planned. */
+  /** Milliseconds until the next attempt; null: no attempt is planned. */
   dueIn: number | null;
 }
 
+/** A chore at the start of an attempt. */
 export interface BegunChore {
   id: number;
   cluster: string;
   kind: string;
+  /** The request that the chore is about; null: none. */
   requestId: number | null;
+  /** Name of the backup in the repository; null: none was given. */
   backup: string | null;
   options: Record<string, unknown>;
+  /** Number of the attempt, from 1. */
   attempt: number;
 }
 
+/** The error of an attempt. */
 export interface ChoreFailure {
   code: string;
   message: string;
   hint: string | null;
 }
 
-/** What became of an attempt. */
+/** The result of an attempt; null: none. */
 export type ChoreResult = Record<string, unknown> | null;
 
-/** Somebody else has the row of a chore locked. */
+/** Another session has locked the row of the chore. */
 export class RowLocked extends Error {}
 
 const lockNotAvailable = '55P03';
@@ -46,17 +52,17 @@ function explainLock(error: unknown): never {
   throw error;
 }
 
-/** Those of these clusters that are not over, oldest first. */
+/** The chores of these clusters that are not over, oldest first. */
 export function liveChores(db: Connection, clusters: readonly string[]): Promise<LiveChore[]> {
   return db.run<LiveChore>('chore', 'live', { clusters });
 }
 
-/** Unless one of that cluster and kind is under way or waiting already. */
+/** Requests a chore. Returns false if a chore of this cluster and kind is running or waiting already. */
 export async function requestChore(db: Connection, cluster: string, kind: string): Promise<boolean> {
   return (await db.run('chore', 'request', { cluster, kind })).length > 0;
 }
 
-/** undefined: somebody gave it up. @throws RowLocked */
+/** Begins an attempt; undefined: the chore was given up. @throws RowLocked */
 export async function beginChore(
   db: Connection,
   id: number,
@@ -67,7 +73,7 @@ export async function beginChore(
   return begun;
 }
 
-/** Whether the attempt is still that worker's to end; its row is locked then. @throws RowLocked */
+/** Locks the row and returns whether the attempt still belongs to this worker. @throws RowLocked */
 export async function holdChore(
   db: Connection,
   { id, instance, attempt }: { id: number; instance: string; attempt: number },
@@ -76,10 +82,12 @@ export async function holdChore(
   return held.length > 0;
 }
 
+/** Moves a chore to state complete. */
 export async function completeChore(db: Connection, id: number, result: ChoreResult): Promise<void> {
   await db.run('chore', 'complete', { id, result: asJson(result) });
 }
 
+/** Moves a chore to state failed. */
 export async function failChore(
   db: Connection,
   id: number,
@@ -89,6 +97,7 @@ export async function failChore(
   await db.run('chore', 'fail', { id, ...failure, result: asJson(result) });
 }
 
+/** Moves a chore to state retrying. `at`: time of the next attempt. `attempts`: attempts so far. */
 export async function retryChore(
   db: Connection,
   { id, at, attempts }: { id: number; at: Date; attempts: number },
@@ -98,7 +107,7 @@ export async function retryChore(
   await db.run('chore', 'retry', { id, at, attempts, ...failure, result: asJson(result) });
 }
 
-/** Fails those that have not begun; returns their ids. */
+/** Fails the chores that have not begun; returns their IDs. */
 export async function refuseChores(
   db: Connection,
   ids: readonly number[],

@@ -1,37 +1,41 @@
-/** What a client asks for: to start, stop or cancel a backup, and for its label. */
+/** The functions that a client calls: to start, stop or cancel a backup, and to fetch its label. */
 import { HoldfastError, messageOf } from '../errors.ts';
 import { Connection, ServerError, type ConnectOptions } from '../database/connection.ts';
 import { explained } from './refusals.ts';
 import type { BackupState } from './backup-states.ts';
 
+/** The arguments of start_backup. */
 export interface StartRequest {
+  /** null: the database makes a label. */
   label: string | null;
   cluster: string;
   method: string;
-  /** Bytes a second; null: no limit. */
+  /** Bytes per second; null: no limit. */
   rateLimit: number | null;
-  /** zstd's; null: the worker's default. */
+  /** zstd compression level; null: the default of the worker. */
   compressLevel: number | null;
   fast: boolean;
   waitForArchive: boolean;
-  /** Milliseconds; null: the worker's default; 0: no limit. */
+  /** Milliseconds; null: the default of the worker; 0: no limit. */
   holdTimeout: number | null;
+  /** Whether retention must keep the backup. */
   keep: boolean;
-  /** JSON. */
+  /** JSON; null: none. */
   annotations: string | null;
-  /** Milliseconds; null: none. */
+  /** Milliseconds to wait for the start; null: no limit. */
   timeout: number | null;
 }
 
-/** A backup by its id, or by the label of an active one. */
+/** A backup by its ID, or by the label of an active backup. */
 export interface WhichBackup {
   id: number | null;
   label: string | null;
   cluster: string;
-  /** Milliseconds; null: none. */
+  /** Milliseconds; null: no limit. */
   timeout: number | null;
 }
 
+/** A request with its label. Values that are not known yet are null. */
 export interface StoredLabel {
   id: number;
   cluster: string;
@@ -46,11 +50,12 @@ export interface StoredLabel {
   startWal: string | null;
   stopLsn: string | null;
   stopWal: string | null;
+  /** The content of backup_label. */
   bytes: Buffer | null;
   tablespaceMap: Buffer | null;
 }
 
-/** Does `work` with a connection of its own, which no server setting ends. */
+/** Calls `work` with a new connection without timeouts, and closes the connection. */
 export async function withConnection<T>(
   options: ConnectOptions,
   work: (db: Connection) => Promise<T>,
@@ -63,7 +68,10 @@ export async function withConnection<T>(
   }
 }
 
-/** The same, where Holdfast has to be installed; if it is not, or is closed to us, the error says so. `roles` may do it. */
+/**
+ * Like withConnection, for a database with Holdfast installed. Errors about a missing installation or a missing
+ * privilege get a hint. `roles`: the roles that have the privilege.
+ */
 export function withControl<T>(
   options: ConnectOptions,
   work: (db: Connection) => Promise<T>,
@@ -78,7 +86,7 @@ export function withControl<T>(
   });
 }
 
-/** Resolves once it is safe to copy. @throws HoldfastError `duplicate_label` */
+/** Calls start_backup. Resolves once the client may copy. @throws HoldfastError `duplicate_label` */
 export async function callStartBackup(
   db: Connection,
   request: StartRequest,
@@ -108,7 +116,7 @@ export async function callStartBackup(
   }
 }
 
-/** Resolves once a backup that finishes by itself is complete. `timeout`: milliseconds; null: none. */
+/** Resolves once a backup that finishes by itself is complete. `timeout`: milliseconds; null: no limit. */
 export async function callWaitForBackup(db: Connection, id: number, timeout: number | null): Promise<void> {
   try {
     await db.run('client', 'wait', { id, timeout: interval(timeout) });
@@ -117,7 +125,10 @@ export async function callWaitForBackup(db: Connection, id: number, timeout: num
   }
 }
 
-/** Resolves with the request's id once the backup is complete; its label is then to be fetched. */
+/**
+ * Calls stop_backup. Resolves with the ID of the request once the backup is complete; the label can be fetched
+ * then.
+ */
 export async function callStopBackup(db: Connection, which: WhichBackup): Promise<number> {
   try {
     const [row] = await db.run('client', 'stop', parameters(which));
@@ -131,20 +142,21 @@ export async function callStopBackup(db: Connection, which: WhichBackup): Promis
   }
 }
 
+/** Cancels a backup. Resolves with the ID of the request. */
 export async function cancelBackup(db: Connection, which: WhichBackup): Promise<number> {
   const [row] = await db.run('client', 'cancel', parameters(which));
   return Number(row?.id);
 }
 
-/** undefined when there is no such request. */
+/** undefined: the request does not exist. */
 export async function storedLabel(db: Connection, id: number): Promise<StoredLabel | undefined> {
   const [row] = await db.run<StoredLabel>('client', 'stored_label', { id }, { timeout: 30_000 });
   return row;
 }
 
 /**
- * Does `work`, which runs one statement that waits; when the signal is aborted, the statement is cancelled on
- * the server, from a second connection, and fails in its own words.
+ * Calls `work`, which runs one waiting statement. When the signal is aborted, a second connection cancels the
+ * statement on the server, and `work` fails with the error of the server.
  */
 export async function interruptible<T>(
   db: Connection,
@@ -169,13 +181,16 @@ export async function interruptible<T>(
   }
 }
 
-/** The time by the database's clock, in full. */
+/** The time of the control database, with microseconds. */
 export async function databaseTime(db: Connection): Promise<string> {
   const [row] = await db.run<{ now: string }>('client', 'clock');
   return String(row?.now);
 }
 
-/** What this login's start_backup requested since then, and nobody waits for any more: labels are unique while they live. */
+/**
+ * Finds an active request by label that start_backup made for this login since the given time, and whose client
+ * may no longer be waiting. Labels are unique among active requests.
+ */
 export async function requestedSince(
   db: Connection,
   { cluster, label }: Pick<StartRequest, 'cluster' | 'label'>,
@@ -195,7 +210,10 @@ async function cancelQuery(options: ConnectOptions, pid: number): Promise<void> 
   }
 }
 
-/** A lost connection, or a server that is about to close it (class 57P), leaves open what became of the request. */
+/**
+ * Adds a hint to the error of a lost connection. The outcome of the request is unknown then. A server that is
+ * about to close the connection (class 57P) counts as lost.
+ */
 function whileWaiting(db: Connection, error: unknown, hint: string): unknown {
   const closing = error instanceof ServerError && error.code?.startsWith('57P') === true;
   if (!db.isLost && !closing) return error;

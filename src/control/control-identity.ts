@@ -1,52 +1,56 @@
-/** Which control database this is, and which repository its clusters have. */
+/** The identity of the control database, and the repositories of its clusters. */
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
 import { refuseRecovery } from './refusals.ts';
 
+/** Which database this is, and which database is in charge. */
 export interface DatabaseOrigin {
+  /** The origin of this database. */
   origin: string;
-  /** Whether somebody has said that this one is in charge. */
+  /** Whether an operator has confirmed that this database is in charge. */
   confirmed: boolean;
+  /** The origin of the database that is in charge. */
   confirmedOrigin: string;
   confirmedBy: string;
   confirmedAt: Date;
 }
 
-/** What the control database knows of a cluster's repository. */
+/** What the control database knows about the repository of a cluster. */
 export interface KnownRepository {
-  /** Of this control database. */
+  /** The origin of this control database. */
   origin: string;
   confirmed: boolean;
-  /** null: none has been used yet. */
+  /** null: no repository has been used yet. */
   id: string | null;
+  /** The last confirmed token; null: none. */
   token: string | null;
-  /** Tokens that may be in the repository, as their writers were killed or are at work. */
+  /** Tokens that may be in the repository: their writers were killed, or are still writing. */
   pending: string[];
-  /** Whether the repository of that id is to be taken over, whoever has used it. */
+  /** Whether the repository with this ID is to be taken over, even if another database has used the repository. */
   takenOver: boolean;
   /** When the token was last renewed; null: never. */
   usedAt: Date | null;
-  /** Whether the token was last renewed so long ago that a worker renews it. */
+  /** Whether the last renewal is so long ago that a worker has to renew the token. */
   isDue: boolean;
 }
 
-/** A cluster, with what keeps workers from its repository. */
+/** A cluster, and why workers do not write to its repository. */
 export interface RepositoryProblem {
   name: string;
   id: string | null;
-  /** null: nothing. */
+  /** null: workers write to the repository. */
   problem: string | null;
 }
 
-/** A copy that is complete and not expired, and not in the repository. */
+/** A copy that is complete and not expired, but missing in the repository. */
 export interface MissingBackup {
   id: number;
   cluster: string;
-  /** Seconds. */
+  /** Seconds since the copy was found missing. */
   ago: number;
 }
 
-/** One that runs once the database is adopted. */
+/** A schedule that runs again once the database is adopted. */
 export interface WaitingSchedule {
   name: string;
   cluster: string;
@@ -55,13 +59,17 @@ export interface WaitingSchedule {
   timeZone: string;
 }
 
+/** Returns the origin of this database, and the confirmed origin. */
 export async function controlIdentity(db: Connection): Promise<DatabaseOrigin> {
   const [row] = await db.run<DatabaseOrigin>('repository', 'origin');
   if (row === undefined) throw new Error('the table confirmed_origin is empty');
   return row;
 }
 
-/** @throws HoldfastError `origin_not_confirmed` */
+/**
+ * Refuses a database that is not in charge. `what`: the work that is refused, for the message.
+ * @throws HoldfastError `origin_not_confirmed`
+ */
 export async function requireConfirmedOrigin(db: Connection, what: string): Promise<void> {
   try {
     await db.run('repository', 'require_origin', { what });
@@ -79,13 +87,16 @@ function originNotConfirmed(message: string, hint: string | undefined, cause: un
   });
 }
 
-/** Returns the origin that is in charge from now on. */
+/** Puts this database in charge. Returns its origin. */
 export async function adopt(db: Connection): Promise<string> {
   const [row] = await db.run('repository', 'adopt');
   return String(row?.origin);
 }
 
-/** Before anybody is asked for a yes. @throws HoldfastError `insufficient_privilege`, `control_in_recovery` */
+/**
+ * Checks the privileges before the user is asked for a confirmation.
+ * @throws HoldfastError `insufficient_privilege`, `control_in_recovery`
+ */
 export async function requireMayAdopt(db: Connection, schema: string): Promise<void> {
   const [row] = await db.run<{ login: string; role: string; may: boolean }>('repository', 'may_adopt', {
     schema,
@@ -101,33 +112,35 @@ export async function requireMayAdopt(db: Connection, schema: string): Promise<v
   await refuseRecovery(db);
 }
 
-/** Gives a cluster that repository. */
+/** Makes the repository with this ID the repository of the cluster. */
 export async function adoptRepository(db: Connection, cluster: string, id: string): Promise<void> {
   await db.run('repository', 'adopt_repository', { cluster, id });
 }
 
+/** The schedules that run again once the database is adopted. */
 export function schedulesThatFollow(db: Connection): Promise<WaitingSchedule[]> {
   return db.run<WaitingSchedule>('repository', 'schedules_that_follow');
 }
 
+/** The copies that are missing in the repositories. */
 export function missingBackups(db: Connection): Promise<MissingBackup[]> {
   return db.run<MissingBackup>('repository', 'missing');
 }
 
-/** The clusters, and why workers do not write to their repositories. */
+/** All clusters, with the reasons why workers do not write to their repositories. */
 export function repositoryProblems(db: Connection): Promise<RepositoryProblem[]> {
   return db.run<RepositoryProblem>('repository', 'clusters');
 }
 
-/** undefined: the database has no such cluster. */
+/** undefined: the database does not have this cluster. */
 export async function knownRepository(db: Connection, cluster: string): Promise<KnownRepository | undefined> {
   const [row] = await db.run<KnownRepository>('repository', 'look', { cluster });
   return row;
 }
 
 /**
- * Before it is written to the repository, where `found` is now: one that was pending is pending no longer. Returns the
- * time of the database.
+ * Records a token before the token is written to the repository. `found`: the token that is in the repository now;
+ * a pending token that was found there is pending no longer. Returns the time of the database.
  */
 export async function announceToken(
   db: Connection,
@@ -138,8 +151,9 @@ export async function announceToken(
 }
 
 /**
- * After `token` has been written to the repository of that id: `readBack` says what is there now. False: somebody else's
- * is there by now, or the cluster has been given another repository.
+ * Confirms a token after the token has been written to the repository `id`. `readBack` returns the token in the
+ * repository now. Resolves with false if the repository has the token of another database by now, or the cluster
+ * has been given another repository.
  */
 export function confirmToken(
   db: Connection,
@@ -159,7 +173,7 @@ export function confirmToken(
   });
 }
 
-/** null: there is none. */
+/** Records why workers do not write to the repository of a cluster; null: no reason. */
 export async function complainOfRepository(
   db: Connection,
   cluster: string,
@@ -168,12 +182,13 @@ export async function complainOfRepository(
   await db.run('repository', 'complain', { cluster, problem });
 }
 
-/** The copies that should be in the repository. */
+/** The IDs of the copies that should be in the repository. */
 export async function completeCopies(db: Connection, cluster: string): Promise<number[]> {
   const rows = await db.run('repository', 'complete', { cluster });
   return rows.map(({ id }) => Number(id));
 }
 
+/** Records the copies that are missing in the repository, and forgets copies that have been found again. */
 export async function noteMissing(db: Connection, cluster: string, ids: readonly number[]): Promise<void> {
   await db.transaction(async () => {
     await db.run('repository', 'forget_found', { cluster, ids });

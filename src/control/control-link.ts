@@ -1,8 +1,8 @@
 /**
- * The worker's one session on the control database: it holds the worker's lock (which is what makes the
- * worker alive to everybody, and its moves its own), stands witness for backup sessions on other servers,
- * and does every read and write, one after another. Losing it ends no backup: work waits for the next
- * connection, for as long as it takes.
+ * The only session of a worker on the control database. The session holds the lock of the worker, which proves
+ * that the worker is alive and may move its requests. The session also holds the proxy locks for backup sessions
+ * on other servers. All reads and writes go through this session, one after another. No backup ends if the session
+ * is lost: work waits for the next connection without time limit.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -12,23 +12,29 @@ import { requireSchema } from './schema-version.ts';
 import { explained } from './refusals.ts';
 import { registerWorker, releaseLock, takeLock, type WorkerIdentity } from './worker-rows.ts';
 
+/** How a worker connects to the control database. */
 export interface ControlLinkOptions {
   connect: ConnectOptions;
   schema: string;
   identity: WorkerIdentity;
   log: Log;
-  /** The connection is there again: what happened meanwhile has to be read from the tables. */
+  /** Called after a reconnect. Changes that were made meanwhile have to be read from the tables. */
   onReconnected: () => void;
-  /** There is no use in trying again: the schema is another version's, the name taken, a pooler in between. */
+  /**
+   * Called when another attempt is useless: the schema has another version, the name of the worker is taken, or a
+   * connection pooler is in between.
+   */
   onRefused: (error: HoldfastError) => void;
 }
 
-/** Milliseconds a statement may take before the connection counts as dead, and how many of them for a lock. */
+/** Milliseconds for a statement before the connection counts as lost. */
 const statementLimit = 5000;
+/** Milliseconds for a lock (lock_timeout). */
 const lockLimit = 2000;
-/** Milliseconds that a statement in flight is given when the link is closed. */
+/** Milliseconds for a running statement when the link is closed. */
 const closeWithin = 1000;
 
+/** A session on the control database that reconnects. */
 export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #stopping = new AbortController();
@@ -36,19 +42,21 @@ export class ControlLink {
   #connection: Connection | undefined;
   #connecting: Promise<void> | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  /** Whether the worker is stopping; written to its row on reconnect. */
   draining = false;
-  /** The name that this worker got. */
+  /** The name under which this worker is registered; '' before the first connection. */
   name = '';
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
   }
 
-  /** The first connection: what is wrong with it is an error, not something to wait for. */
+  /** Opens the first connection. A failure is an error here and is not tried again. */
   async open(): Promise<void> {
     this.#connection = await this.#connect();
   }
 
+  /** As in server_version_num; 0: no connection yet. */
   get serverVersion(): number {
     return this.#connection?.serverVersion ?? 0;
   }
@@ -58,8 +66,9 @@ export class ControlLink {
   }
 
   /**
-   * Does the work on the connection, again after a lost connection or a row that somebody has locked: so the
-   * work must be right when done twice. Rejects when the link is closed, or with what the server refuses.
+   * Calls `work` with the connection, and again after a lost connection or a lock timeout, so `work` must be
+   * correct when done twice. Rejects when the link is closed, the signal is aborted, or the server reports any
+   * other error.
    */
   async run<T>(work: (db: Connection) => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (let pause = 20; ; pause = Math.min(pause * 2, 500)) {
@@ -75,17 +84,18 @@ export class ControlLink {
     }
   }
 
-  /** Does the work once; rejects at once where there is no connection. */
+  /** Calls `work` once. Rejects at once if there is no connection. */
   async tryOnce<T>(work: (db: Connection) => Promise<T>): Promise<T> {
     if (!this.isUp) throw new Error('the control database is not reachable');
     return this.#inTurn(work);
   }
 
-  /** From now on this lock stands for the session of that request, also after a reconnect. */
+  /** From now on, this proxy lock stands for the backup session of the request, also after a reconnect. */
   keepWitness(id: number, key: string): void {
     this.#witnesses.set(id, key);
   }
 
+  /** Releases the proxy lock of a request, if there is one. */
   async releaseProxyLock(id: number): Promise<void> {
     const key = this.#witnesses.get(id);
     this.#witnesses.delete(id);
@@ -93,10 +103,12 @@ export class ControlLink {
       await this.tryOnce((db) => releaseLock(db, key)).catch(() => undefined);
   }
 
+  /** Closes the link. Work that waits for a connection rejects. */
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#connecting?.catch(() => undefined);
-    await Promise.race([this.#queue, sleep(closeWithin, undefined, { ref: false })]); // pg cuts a busy connection
+    // Connection.close() cuts a connection that is still busy
+    await Promise.race([this.#queue, sleep(closeWithin, undefined, { ref: false })]);
     await this.#connection?.close();
   }
 
@@ -144,7 +156,7 @@ export class ControlLink {
     const connection = await Connection.open({ ...this.#options.connect, schema });
     try {
       connection.limitStatements(statementLimit);
-      await requireDirect(connection); // before anything is set: a pooler would leave that to others
+      await requireDirect(connection); // before any setting: a pooler would leave the settings to other clients
       await connection.disableTimeouts();
       connection.prepareStatements();
       await connection.query(`set lock_timeout = ${lockLimit}`);
@@ -152,7 +164,8 @@ export class ControlLink {
       const lockKey = await takeLock(connection);
       for (const id of this.#witnesses.keys()) {
         const key = await takeLock(connection);
-        if (this.#witnesses.has(id)) this.#witnesses.set(id, key); // it may have been dropped meanwhile
+        // the proxy lock may have been released meanwhile
+        if (this.#witnesses.has(id)) this.#witnesses.set(id, key);
       }
       const known = this.name === '' ? identity : { ...identity, currentName: this.name };
       this.name = await registerWorker(connection, known, lockKey, this.draining, this.#witnesses);
@@ -174,7 +187,10 @@ export class ControlLink {
   }
 }
 
-/** LISTEN, advisory locks and the guard need a session of our own, which a pooler does not give. */
+/**
+ * Refuses a connection pooler: LISTEN, advisory locks and the guard trigger need a session that is not shared.
+ * @throws HoldfastError `pooler`
+ */
 async function requireDirect(connection: Connection): Promise<void> {
   const [row] = await connection.run('worker', 'backend');
   if (row?.pid === connection.backendKey) return;
@@ -192,10 +208,16 @@ class ConnectionLost extends Error {
 
 const lockNotAvailable = '55P03';
 const readOnly = '25006';
-/** Connection exceptions, rollbacks, insufficient resources, operator intervention, errors of the system. */
+/**
+ * SQLSTATE classes: connection exceptions, rollbacks, insufficient resources, operator intervention, system
+ * errors.
+ */
 const passingClasses = new Set(['08', '40', '53', '57', '58']);
 
-/** Worth doing again: a lost connection, a server that is starting or stopping, a row that is locked. */
+/**
+ * Whether the work should be tried again: the connection was lost, the server is starting or stopping, or a row is
+ * locked.
+ */
 function isPassing(error: unknown): boolean {
   if (error instanceof ConnectionLost) return true;
   if (!(error instanceof ServerError)) return false;

@@ -1,31 +1,34 @@
-/** Restore drills, for the control database: what one found, and when something was last proven restorable. */
+/** Restore drills in the control database: the result of a drill, and when a backup was last proven restorable. */
 import type { Connection } from '../database/connection.ts';
 
-/** One thing that a drill looked at. */
+/** One check of a drill. */
 export interface DrillCheck {
   check: string;
-  /** Where it looked; undefined: at the cluster as a whole. */
+  /** The database that was checked; undefined: the cluster as a whole. */
   database?: string;
   ok: boolean;
-  /** It could not be done, which is no fault of the backup's. */
+  /** The check could not be done, for a reason outside of the backup. */
   skipped?: boolean;
   detail: string;
   problems: string[];
   seconds: number;
 }
 
+/** The result of a drill. */
 export interface DrillRecord {
   cluster: string;
-  /** What was drilled; undefined: nothing could be chosen. */
+  /** The backup that was restored; undefined: no backup could be chosen. */
   backup: DrilledBackup | undefined;
   worker: string;
   startedAt: Date;
   finishedAt: Date;
+  /** The recovery target. */
   target: string;
   serverVersion: string | null;
   restoreSeconds: number | null;
   recoverySeconds: number | null;
   bytes: number | null;
+  /** Where recovery ended; null: unknown. */
   recoveredTo: string | null;
   lastTransactionAt: Date | null;
   checks: DrillCheck[];
@@ -33,16 +36,17 @@ export interface DrillRecord {
   failure: { code: string; message: string; hint: string | undefined } | undefined;
 }
 
-/** The request's id, with what tells it from another one of that id, and the name in the repository. */
+/** A backup of a drill. System identifier, start LSN and timeline tell two requests with the same ID apart. */
 export interface DrilledBackup {
   id: number;
+  /** Name of the backup in the repository. */
   name: string;
   systemIdentifier: string;
   startLsn: string;
   timeline: number;
 }
 
-/** The last drill of a cluster. Ages are in seconds. */
+/** The newest drill of a cluster. Ages are in seconds. */
 export interface NewestDrill {
   id: number;
   cluster: string;
@@ -52,11 +56,11 @@ export interface NewestDrill {
   error: string | null;
   errorCode: string | null;
   ago: number;
-  /** Since the last one that succeeded; null: none has. */
+  /** Seconds since the newest successful drill; null: no drill has succeeded. */
   provenAgo: number | null;
 }
 
-/** What is known about whether a backup can be restored. */
+/** What is known about restoring a backup. null: not known. */
 export interface Proof {
   provenAt: Date | null;
   recoverySeconds: number | null;
@@ -68,7 +72,7 @@ export interface Proof {
   verifiedOk: boolean | null;
 }
 
-/** Returns the drill's id. */
+/** Records a drill and returns its ID. */
 export async function recordDrill(db: Connection, found: DrillRecord): Promise<number> {
   const { backup } = found;
   const [row] = await db.run('drill', 'record', {
@@ -100,12 +104,12 @@ function outcome({ failure }: DrillRecord) {
   return { ok: false, error_code: code, error: message, hint };
 }
 
-/** Of every cluster that was ever drilled. */
+/** The newest drill of every cluster that was ever drilled. */
 export function newestDrills(db: Connection): Promise<NewestDrill[]> {
   return db.run<NewestDrill>('drill', 'newest', {}, { timeout: 30_000 });
 }
 
-/** undefined: it is no complete backup. */
+/** undefined: the request is not a complete backup. */
 export async function proofOf(db: Connection, id: number): Promise<Proof | undefined> {
   const [row] = await db.run<Proof>('drill', 'proof', { id }, { timeout: 30_000 });
   return row;

@@ -1,10 +1,13 @@
-/** Two installations at once: the second one finds what the first has made. */
+/** Runs an installation a second time if another installation was faster. */
 import { ServerError } from '../database/connection.ts';
 
-/** What another installation had made by the time that this one wanted to. */
+/** SQLSTATEs of objects and rows that another installation has made meanwhile. */
 const madeMeanwhile = ['23505', '42P06', '42P07', '42710', '42723'];
 
-/** Where there is nothing yet that could be locked, another installation is seen by what it has made. */
+/**
+ * Calls `work`, and calls `work` again after an error that another installation has caused. Before the first
+ * installation, there is no table yet that could be locked.
+ */
 export async function inTurn<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

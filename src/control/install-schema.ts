@@ -1,4 +1,7 @@
-/** Installs or upgrades the schema: migrations in order, each once, then every function and view anew. */
+/**
+ * Installs or upgrades the schema: runs each new migration once, in order, and then creates all functions and
+ * views anew.
+ */
 import { readFileSync } from 'node:fs';
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
@@ -6,16 +9,20 @@ import { parseScript, quoteIdentifier } from '../database/sql-script.ts';
 import { inTurn } from './in-turn.ts';
 import { installedVersion, migrations, refuseNewer, schemaVersion, sqlFiles } from './schema-version.ts';
 
+/** The result of an installation. */
 export interface Installation {
-  /** The schema's version before; 0: it was not there. */
+  /** The version of the schema before; 0: not installed. */
   before: number;
   after: number;
   applied: string[];
-  /** The schema of the queue of chores; null: this server is too old for one. */
+  /** The name of the schema of the chore queue; null: the server is too old for the queue. */
   chores: string | null;
 }
 
-/** In one transaction, under a lock, and then the queue of chores. Refuses a schema that is newer than this release. */
+/**
+ * Installs the schema in one transaction under a lock, and then the chore queue.
+ * @throws HoldfastError where the schema is newer than this release, locked, or not allowed for the role
+ */
 export async function install(db: Connection, schema: string): Promise<Installation> {
   checkSchemaName(schema);
   try {
@@ -58,14 +65,15 @@ function installSchema(db: Connection, schema: string): Promise<Omit<Installatio
   return db.transaction(async () => {
     await db.query('set local client_min_messages = warning');
     await db.query('set local check_function_bodies = off');
-    // Nothing is looked up in the installing role's search_path: others may be able to create there.
+    // The search_path of the installing role is not used: other roles may be able to create objects there.
     await db.query('set local search_path = pg_catalog, pg_temp');
     await db.query(`set local lock_timeout = '60s'`);
-    // A key of an advisory lock could be computed and held by anybody; this lock is the owner's to take.
+    // Every role could compute and hold the key of an advisory lock; only the owner can take this table lock.
     if ((await installedVersion(db, schema)) > 0)
       await db.query(`lock table ${quoteIdentifier(schema)}.migration in share row exclusive mode`);
     const before = await installedVersion(db, schema);
-    // An upgrade that waits for a table makes everybody else wait for it, too.
+    // A short timeout from here on: while an upgrade waits for a table lock, all later sessions wait behind the
+    // upgrade.
     if (before > 0) await db.query(`set local lock_timeout = '10s'`);
     refuseNewer(before, schema);
 

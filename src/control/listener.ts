@@ -1,9 +1,9 @@
 /**
- * LISTEN that never gives up, and the only importer of pg-listen. Left alone, pg-listen stops trying after
- * three seconds and cannot tell a half-open connection from a silent one; so each subscriber lives for one
- * connection, is asked over that very connection whether it is there (by subscribing to a channel of its
- * own, and unsubscribing), and is replaced when it is not. Notifications are hints: whoever listens reads
- * the table after every (re)connect.
+ * LISTEN that reconnects without end, and the only importer of pg-listen. By itself, pg-listen gives up after
+ * three seconds, and cannot tell a half-open connection from a silent connection. So each subscriber lives for one
+ * connection only. The listener tests the connection by subscribing to a channel of its own and unsubscribing, and
+ * replaces a subscriber that does not answer. Notifications are only hints: the caller has to read the table after
+ * every connect.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,19 +13,21 @@ import type { Log } from '../log.ts';
 import { clientConfig, type ConnectOptions } from '../database/connection.ts';
 import { settingsFor } from '../database/session-settings.ts';
 
+/** What a listener listens to. */
 export interface ListenerOptions {
   connect: ConnectOptions;
-  /** The server's version, for the settings of the session. */
+  /** As in server_version_num; decides on the settings of the session. */
   serverVersion: number;
   channel: string;
   onNotification: (payload: unknown) => void;
-  /** The connection is there (again): what was notified meanwhile is lost. */
+  /** Called after each connect. Notifications that were sent before are lost. */
   onConnected: () => void;
   log: Log;
-  /** Milliseconds between two questions, and how long an answer may take. */
+  /** Milliseconds between two tests of the connection, and milliseconds for an answer. */
   heartbeat?: { every: number; within: number };
 }
 
+/** A listener on one channel. */
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #stopping = new AbortController();
@@ -35,10 +37,12 @@ export class Listener {
     this.#options = options;
   }
 
+  /** Begins to listen; reconnects until `stop`. */
   start(): void {
     this.#running ??= this.#keepListening();
   }
 
+  /** Ends listening. Resolves when the connection is given up. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -63,7 +67,7 @@ export class Listener {
     }
   }
 
-  /** Rejects when the connection is lost, or the listener is stopped. */
+  /** Listens on one connection. Rejects when the connection is lost or the listener is stopped. */
   async #listenOnce(onConnected: () => void): Promise<void> {
     const { connect, serverVersion, channel, log } = this.#options;
     const within = this.#options.heartbeat?.within ?? 3000;
@@ -108,7 +112,7 @@ export class Listener {
     try {
       this.#options.onNotification(JSON.parse(payload));
     } catch (error) {
-      // Anybody can send one: not often enough to be worth a warning each.
+      // Every role can send a notification, so a malformed notification is only logged for debugging.
       this.#options.log.debug('a notification that is not ours was ignored', { reason: messageOf(error) });
     }
   }

@@ -1,4 +1,4 @@
-/** What the control database refuses, in words that say what to do about it. */
+/** Errors of the control database with hints that say what to do. */
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
 import { requireSchema } from './schema-version.ts';
@@ -7,7 +7,10 @@ const noPrivilege = '42501';
 const readOnlyTransaction = '25006';
 const undefinedObjects = ['3F000', '42P01', '42883', '42703'];
 
-/** `roles`: which of them would do. Where there is nothing to add, it is the error itself. */
+/**
+ * Returns the error with a hint if there is one, or the error itself. `roles`: the roles that have the missing
+ * privilege.
+ */
 export async function explained(
   db: Connection,
   schema: string,
@@ -27,7 +30,7 @@ export async function explained(
   return reasonOf(requireSchema(db, schema), error);
 }
 
-/** Nothing is written to a server in recovery. @throws HoldfastError `control_in_recovery` */
+/** Refuses a server in recovery, which cannot be written to. @throws HoldfastError `control_in_recovery` */
 export async function refuseRecovery(db: Connection, cause?: unknown): Promise<void> {
   const [row] = await db.run<{ recovers: boolean; paused: boolean }>('client', 'recovery');
   if (row?.recovers !== true) return;

@@ -1,30 +1,38 @@
-/** Retention as the control database knows it: the policies, what must stay, and the record of what has gone. */
+/**
+ * Retention in the control database: the policies, the backups that must stay, and the record of removed backups
+ * and WAL.
+ */
 import { HoldfastError } from '../errors.ts';
 import type { Connection } from '../database/connection.ts';
 import type { BackupState } from './backup-states.ts';
 
+/** A retention policy. Numbers are null if not set. */
 export interface RetentionPolicy {
   keepLast: number | null;
   keepDaily: number | null;
   keepWeekly: number | null;
   keepMonthly: number | null;
   timeZone: string;
-  /** Backups that ended later are kept. */
+  /** Backups that ended after this time are kept; null: not set. */
   keepSince: Date | null;
-  /** Every later moment is to be restorable; null: whatever a backup that is kept can be rolled forward to. */
+  /**
+   * Every time after this time has to be restorable; null: only times to which the kept backups can be rolled
+   * forward.
+   */
   recoverSince: Date | null;
-  /** All of it, as JSON. */
+  /** The whole policy as JSON. */
   definition: string;
 }
 
+/** The policy of a cluster, and the time at which the policy is applied. */
 export interface RequestedRetention {
-  /** On the database's clock. */
+  /** The time of the database. */
   now: Date;
-  /** undefined: there is none, or it is not enabled. */
+  /** undefined: there is no policy, or the policy is not enabled. */
   policy: RetentionPolicy | undefined;
 }
 
-/** A request whose backup has begun, and has not expired. */
+/** A request whose backup has started and not expired. */
 export interface KnownBackup {
   id: number;
   cluster: string;
@@ -40,19 +48,19 @@ export interface KnownBackup {
   stopWal: string | null;
   startedAt: Date;
   stoppedAt: Date | null;
-  /** As the server returned it; null: it has not, or the backup failed before that. */
+  /** backup_label as the server returned the label; null: the server has not, or the backup failed before. */
   backupLabel: string | null;
-  /** false: its WAL was not in the archive. */
+  /** Whether the WAL was seen in the archive; null: unknown. */
   archiveSeen: boolean | null;
-  /** The schedule or the role that requested it. */
+  /** The schedule or the role that requested the backup. */
   requester: string;
-  /** Why it is under legal hold. */
+  /** The reasons of its legal holds; empty: no hold. */
   holds: string[];
-  /** An expiry has noted it already, and may have been killed since. */
+  /** Whether an expiry of this backup has been recorded already. That expiry may have been killed since. */
   isBegun: boolean;
 }
 
-/** @throws HoldfastError `no_such_cluster` */
+/** Returns the policy of a cluster. @throws HoldfastError `no_such_cluster` */
 export async function retentionOf(db: Connection, cluster: string): Promise<RequestedRetention> {
   const [row] = await db.run('retention', 'policy', { cluster });
   if (row === undefined) {
@@ -65,45 +73,53 @@ export async function retentionOf(db: Connection, cluster: string): Promise<Requ
   return { now: now as Date, policy: isEnabled ? (policy as RetentionPolicy) : undefined };
 }
 
+/** All requests of a cluster whose backups have started and not expired. */
 export async function knownBackups(db: Connection, cluster: string): Promise<KnownBackup[]> {
   const rows = await db.run('retention', 'backups', { cluster });
   return rows.map((row) => ({ ...row, id: Number(row.id) }) as KnownBackup);
 }
 
-/** Moments at which something happened that the database knows of; `after`: later ones only. */
+/**
+ * Times, by the hour, of past events that the database knows of, as evidence that time has passed. `after`: only
+ * later events; undefined: all events.
+ */
 export async function datedEvents(db: Connection, after: Date | undefined): Promise<Date[]> {
   const rows = await db.run('retention', 'evidence', { after: after?.toISOString() ?? null });
   return rows.map(({ at }) => at as Date);
 }
 
-/** The requests whose start is not known yet. */
+/** The IDs of requests whose start LSN is not known yet. */
 export async function startingBackups(db: Connection, cluster: string): Promise<number[]> {
   const rows = await db.run('retention', 'starting', { cluster });
   return rows.map(({ id }) => Number(id));
 }
 
-/** The backups in the repository that were found damaged when they were last verified. */
+/** The names of the backups whose last verification has found damage. */
 export async function damagedBackups(db: Connection, cluster: string): Promise<Set<string>> {
   const rows = await db.run('retention', 'verified', { cluster });
   return new Set(rows.filter(({ ok }) => ok === false).map(({ backup }) => String(backup)));
 }
 
+/** A backup that is about to be removed. */
 export interface ExpiringBackup {
   cluster: string;
-  /** Its name. */
+  /** Name of the backup in the repository. */
   backup: string;
-  /** null: this database does not know it. */
+  /** null: this database does not have the request. */
   request: number | null;
   method: string;
   stoppedAt: string;
   systemIdentifier: string;
   startLsn: string;
   reason: string;
-  /** JSON. */
+  /** The policy as JSON; null: removed without a policy. */
   policy: string | null;
 }
 
-/** Before anything of it is removed. Returns why it must not be. */
+/**
+ * Records an expiry before any file is removed. Returns why the backup must not be removed; undefined: the backup
+ * may be removed.
+ */
 export async function beginExpiry(db: Connection, expiring: ExpiringBackup): Promise<string | undefined> {
   const { stoppedAt, systemIdentifier, startLsn, ...rest } = expiring;
   const [row] = await db.run('retention', 'begin', {
@@ -115,7 +131,10 @@ export async function beginExpiry(db: Connection, expiring: ExpiringBackup): Pro
   return (row?.refused as string | null) ?? undefined;
 }
 
-/** `problem`: why its files could not be removed. */
+/**
+ * Records the end of an expiry. `bytes`: removed bytes. `problem`: why the files could not be removed; null:
+ * removed.
+ */
 export async function endExpiry(
   db: Connection,
   { cluster, backup, systemIdentifier, startLsn }: ExpiringBackup,
@@ -130,6 +149,7 @@ export async function endExpiry(
   });
 }
 
+/** Consecutive WAL segments that are about to be removed. */
 export interface ExpiringWal {
   cluster: string;
   timeline: number;
@@ -139,6 +159,7 @@ export interface ExpiringWal {
   reason: string;
 }
 
+/** Records the removal of WAL segments. */
 export async function recordExpiringWal(db: Connection, runs: readonly ExpiringWal[]): Promise<void> {
   for (const { cluster, timeline, startWal, endWal, files, reason } of runs) {
     await db.run('retention', 'wal', {
@@ -152,7 +173,7 @@ export async function recordExpiringWal(db: Connection, runs: readonly ExpiringW
   }
 }
 
-/** Those that have a policy. */
+/** The clusters that have a retention policy. */
 export async function clustersWithPolicy(db: Connection): Promise<string[]> {
   const rows = await db.run('retention', 'clusters');
   return rows.map(({ cluster }) => String(cluster));

@@ -1,24 +1,33 @@
-/** The server that is backed up: one typed function per statement of sql/queries/target.sql. */
+/**
+ * The queries on the server that is backed up: one typed function for each statement of sql/queries/target.sql.
+ */
 import { ServerError, type Connection } from '../database/connection.ts';
 import type { ArchiverReport } from '../postgres/archiver-report.ts';
 
+/** A session as the server knows the session (pg_stat_activity). */
 export interface SessionIdentity {
+  /** Process ID of the backend. */
   pid: number;
+  /** OID of the database. */
   database: number;
-  /** The role that it logged in as. */
+  /** OID of the role that the session logged in as. */
   login: number;
   backendStart: string;
+  /** Whether the session has got its advisory lock. */
   locked: boolean;
 }
 
-/** What a connection is to, as the server says. */
+/** What the server says about a connection. */
+/** Process ID of the backend. */
 export interface ServerPlace {
   pid: number;
   database: string;
   isTemplate: boolean;
 }
 
+/** The facts about a server that a preflight needs. */
 export interface PreflightFacts {
+  /** As in server_version_num. */
   version: number;
   user: string;
   database: string;
@@ -27,14 +36,19 @@ export interface PreflightFacts {
   archiveMode: string;
   archiveCommand: string | null;
   archiveLibrary: string;
+  /** Bytes of the label in the encoding of the database. */
   labelBytes: number;
-  /** The data directory, and the files of configuration; null: the role may not know where they are. */
+  /** The data directory and the configuration files; null: the role may not see these settings. */
   configuration: [dataDirectory: string, ...files: string[]] | null;
+  /** Whether the role may execute the start function; null: no such function. */
   mayStart: boolean | null;
+  /** Whether the role may execute the stop function; null: no such function. */
   mayStop: boolean | null;
+  /** Whether the role may execute pg_ls_archive_statusdir and pg_ls_waldir; null: no such function. */
   mayWatchArchive: boolean | null;
 }
 
+/** What pg_backup_start has returned, and the server. */
 export interface StartedBackupFacts {
   startLsn: string;
   startWal: string;
@@ -42,49 +56,55 @@ export interface StartedBackupFacts {
   serverVersion: string;
 }
 
+/** What pg_backup_stop has returned. */
 export interface StoppedBackupFacts {
   stopLsn: string;
-  /** As in the names of WAL segments. */
+  /** Eight hexadecimal digits, as in the name of a WAL segment. */
   timeline: string;
   /** Bytes. */
   segmentSize: number;
   label: Buffer;
+  /** null: the function returned no tablespace_map. */
   tablespaceMap: Buffer | null;
 }
 
-/** Where the server's archiver stands with one file. */
+/** The archive status of one file. */
 export interface ArchiveStatus {
   name: string;
+  /** archive_status has a .done file. */
   done: boolean;
+  /** archive_status has a .ready file. */
   ready: boolean;
-  /** The file is (still) in pg_wal. */
+  /** The file is still in pg_wal. */
   present: boolean;
 }
 
-/** The server whose archiver is asked. */
+/** The server whose archive status is queried. */
 export interface ArchiveServer {
   systemIdentifier: string;
   archiveMode: string;
-  /** As in the names of WAL segments; null: the server is in recovery. */
+  /** Eight hexadecimal digits, as in the name of a WAL segment; null: the server is in recovery. */
   timeline: string | null;
 }
 
-/** Milliseconds for what a healthy server answers at once. */
+/** Milliseconds for queries that a healthy server answers at once. */
 const soon = { timeout: 5000 };
 
+/** Returns the backend and the database of a connection. */
 export async function serverPlaceOf(db: Connection): Promise<ServerPlace> {
   const [row] = await db.run<ServerPlace>('target', 'place', {}, soon);
   if (row === undefined) throw new Error('the server does not know the database connected to');
   return row;
 }
 
+/** Takes the advisory lock for a session and returns the identity of the session. */
 export async function identifySession(db: Connection, lockKey: string): Promise<SessionIdentity> {
   const [row] = await db.run<SessionIdentity>('target', 'identify', { key: lockKey }, soon);
   if (row === undefined) throw new Error('the session does not see itself in pg_stat_activity');
   return row;
 }
 
-/** Whether that backend, which logged in as that role (null: any), holds that lock. */
+/** Whether the backend `pid` holds the lock and logged in as the role `login`; null: any role. */
 export async function sessionIsThere(
   db: Connection,
   pid: number,
@@ -95,6 +115,10 @@ export async function sessionIsThere(
   return row?.there === true;
 }
 
+/**
+ * Returns the facts for a preflight.
+ * @throws ServerError `22P05` where the encoding of the database cannot hold the label
+ */
 export async function preflightFacts(
   db: Connection,
   label: string,
@@ -107,7 +131,7 @@ export async function preflightFacts(
   return row;
 }
 
-/** Returns when the checkpoint is over: at once with fast, or minutes later. */
+/** Calls the start function. Returns after the checkpoint: at once if fast, or minutes later. */
 export async function startBackup(
   db: Connection,
   statement: 'start' | 'start_before_15',
@@ -119,7 +143,7 @@ export async function startBackup(
   return row;
 }
 
-/** Does not wait for the archiver. */
+/** Calls the stop function without waiting for the archiver. */
 export async function stopBackup(
   db: Connection,
   statement: 'stop' | 'stop_before_15',
@@ -129,35 +153,38 @@ export async function stopBackup(
   return row;
 }
 
-/** The tablespaces, in the format of tablespace_map; null when there are none. */
+/** The tablespaces in the format of tablespace_map; null: no tablespaces. */
 export async function tablespaces(db: Connection): Promise<Buffer | null> {
   const [row] = await db.run<{ map: Buffer | null }>('target', 'tablespaces', {}, soon);
   return row?.map ?? null;
 }
 
+/** Returns the state of the archiver. */
 export async function archiver(db: Connection): Promise<ArchiverReport> {
   const [row] = await db.run('target', 'archiver', {}, soon);
   return row as ArchiverReport;
 }
 
+/** The archive settings of a server. */
 export interface ArchiveSettings {
   command: string;
-  /** Empty: the command counts. */
+  /** Empty: the server uses archive_command. */
   library: string;
 }
 
+/** Returns the archive settings of the server. */
 export async function archiveSettings(db: Connection): Promise<ArchiveSettings> {
   const [row] = await db.run('target', 'archive_settings', {}, soon);
   return row as unknown as ArchiveSettings;
 }
 
-/** Bytes. */
+/** The WAL segment size of the server. Bytes. */
 export async function walSegmentSize(db: Connection): Promise<number> {
   const [row] = await db.run('target', 'wal_segment_size', {}, soon);
   return Number(row?.size);
 }
 
-/** Where the server's archiver stands with these files, of which there is at least one. */
+/** Returns the archive status of at least one file. */
 export async function archiveStatus(
   db: Connection,
   names: string[],
@@ -168,21 +195,21 @@ export async function archiveStatus(
   return { server, files };
 }
 
-/** A backup history file out of pg_wal; undefined where the role may not read files or there is none. */
+/** Reads a backup history file from pg_wal; undefined: the role may not read files, or the file does not exist. */
 export async function readBackupHistoryFile(db: Connection, name: string): Promise<Buffer | undefined> {
   const [row] = await db.run<{ content: Buffer | null }>('target', 'history_file', { name }, soon);
   return row?.content ?? undefined;
 }
 
-/** Whose files they are, and where the server has them. */
+/** Returns the system identifier and the data directory of the server. */
 export async function sourceOf(db: Connection): Promise<{ systemIdentifier: string; dataDirectory: string }> {
   const [row] = await db.run('target', 'source', {}, soon);
   return row as { systemIdentifier: string; dataDirectory: string };
 }
 
 /**
- * Has the server keep its WAL from here on for as long as the session lives; false where the role may not say so
- * (it lacks REPLICATION) or there is no slot left.
+ * Makes the server keep its WAL from now on, with a temporary replication slot that lives as long as the session.
+ * Returns false where the role lacks REPLICATION or all replication slots are in use.
  */
 export async function keepWal(db: Connection, name: string): Promise<boolean> {
   try {

@@ -1,9 +1,9 @@
-/** What a new backend has to look up is looked up ahead. */
+/** Runs the first queries of a backup in advance, for a spare session. */
 import type { Connection } from '../database/connection.ts';
 import { backupFunctions } from './backup-functions.ts';
 import { archiver, preflightFacts, tablespaces } from './server-queries.ts';
 
-/** Asks what a start will ask, so that the answers come quickly then. */
+/** Runs the queries of a start, so that the backend has its caches filled when the start comes. */
 export async function warmUp(db: Connection): Promise<void> {
   await preflightFacts(db, '', backupFunctions(db.serverVersion));
   await archiver(db);
