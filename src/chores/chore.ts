@@ -1,57 +1,68 @@
 /**
- * A chore: what is done around backups, asked for by a row of backup_chore. Each kind has a runner, which is told of
- * one attempt at a time and need not know of the others: it does what is there to do, and may find that all is done.
+ * Chores: work around backups that rows of backup_chore request. Each kind of chore has a runner. A runner is
+ * called for one attempt at a time and does not know about other attempts: the runner does the work that is left,
+ * and may find that no work is left.
  */
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
 
+/** One attempt of a chore. */
 export interface Chore {
   id: number;
   cluster: string;
   kind: string;
-  /** The request that made the backup, where one was named. */
+  /** The request that made the backup; null: none was given. */
   requestId: number | null;
-  /** A backup's name in the repository; null: the chore chooses. */
+  /** Name of the backup in the repository; null: the chore chooses a backup. */
   backup: string | null;
   options: Record<string, unknown>;
   /** From 1. */
   attempt: number;
 }
 
+/** What a runner needs. */
 export interface ChoreContext {
   control: ControlLink;
   repository: string;
-  /** Of the chore's cluster, in the repository. */
+  /** The directory of the cluster in the repository. */
   clusterDirectory: string;
   config: Config;
   log: Log;
-  /** The worker is stopping: the chore is run again by the next one. */
+  /** Aborted when the worker is stopping; the next worker runs the chore again. */
   signal: AbortSignal;
-  /** What is known so far: it is in the row even where the chore then fails. */
+  /** Sets the preliminary result, which is written to the row even if the chore fails afterwards. */
   setResult(result: Record<string, unknown>): void;
 }
 
-/** Returns what goes into the row's result. @throws HoldfastError */
+/** Runs one attempt. Returns the result for the row. @throws HoldfastError */
 export type ChoreRunner = (chore: Chore, context: ChoreContext) => Promise<Record<string, unknown>>;
 
+/** How often, and how soon, a chore is tried again. */
 export interface RetryPolicy {
-  /** All in all. */
+  /** The total number of attempts. */
   attempts: number;
-  /** Seconds after the first failure; each further one doubles them. */
+  /** Seconds after the first failure. Each further failure doubles the delay. */
   delay: number;
+  /** Seconds. */
   longestDelay: number;
 }
 
 const forEver = 2 ** 31 - 1;
 
-/** What is unsent stays unsent until it has been sent; the others are asked for again by whoever reads of their failure. */
+/**
+ * The policy for a kind of chore. Chore sync is tried until everything is sent. Other chores fail after some
+ * attempts and have to be requested again.
+ */
 export function retryPolicy(kind: string): RetryPolicy {
   return { attempts: kind === 'sync' ? forEver : 3, delay: 1, longestDelay: 600 };
 }
 
-/** What is wrong with the request, the configuration or the backup itself is so the next time, too. */
+/**
+ * Whether another attempt may succeed. An error in the request, the configuration or the backup itself would occur
+ * again.
+ */
 export function isWorthRetrying(error: unknown): boolean {
   if (!(error instanceof HoldfastError)) return true;
   return error.kind !== 'usage' && !lasting.includes(error.code);

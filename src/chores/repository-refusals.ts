@@ -1,4 +1,4 @@
-/** Why a control database does not use a repository, and what to type. */
+/** Errors for a repository that a control database must not use, with hints that say what to type. */
 import { dirname } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { isSameOrigin } from '../repository/control-origin.ts';
@@ -12,6 +12,7 @@ function adoptCommand(cluster: string, id: string): string {
   return `holdfast adopt --repository-id ${cluster}=${id}`;
 }
 
+/** Error: another copy of this control database has used the repository. */
 export function usedElsewhere(clusterDirectory: string, owner: RepositoryOwner): HoldfastError {
   return new HoldfastError(
     'failed',
@@ -23,11 +24,15 @@ export function usedElsewhere(clusterDirectory: string, owner: RepositoryOwner):
   );
 }
 
-/** A copy of the repository that was put back: what another control database leaves is newer. */
+/**
+ * Whether the repository was put back from a copy: its last use is older than the last use that this database
+ * knows of. A use by another control database would be newer.
+ */
 export function isOlder({ usedAt }: RepositoryOwner, lastKnown: Date | null): lastKnown is Date {
   return usedAt !== null && lastKnown !== null && Date.parse(usedAt) < lastKnown.getTime();
 }
 
+/** Error: the repository was put back from a copy. `lastKnown`: the last use that this database knows of. */
 export function putBack(clusterDirectory: string, owner: RepositoryOwner, lastKnown: Date): HoldfastError {
   return new HoldfastError(
     'failed',
@@ -39,7 +44,10 @@ export function putBack(clusterDirectory: string, owner: RepositoryOwner, lastKn
   );
 }
 
-/** `origin`: of this control database. */
+/**
+ * Error: the repository belongs to another cluster or to another control database. `origin`: the origin of this
+ * control database.
+ */
 export function notOurs(
   cluster: string,
   clusterDirectory: string,
@@ -61,7 +69,10 @@ export function notOurs(
   );
 }
 
-/** `found`: its id; undefined: it has none. */
+/**
+ * Error: the directory has another repository than before. `known`: the known ID. `found`: the ID in the
+ * directory; undefined: the repository has no ID.
+ */
 export function otherRepository(
   cluster: string,
   clusterDirectory: string,

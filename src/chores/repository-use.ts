@@ -1,12 +1,11 @@
 /**
- * May this control database write to that repository? Two copies of one control database have everything in common
- * but what happens to them from then on. So every use (a worker's start and every minute of its life, an expiry, a
- * sync) puts a new random token into the database and into the repository: whoever of the two comes second finds a token
- * that it does not know.
+ * Decides whether this control database may write to a repository. Two copies of one control database are equal
+ * except for what happens later. So each use puts a new random token into the database and into the repository. A
+ * use is the start of a worker, every minute of its life, an expiry, or a sync. The copy that comes second finds a
+ * token that it does not know.
  *
- * The token is announced in the database, written to the repository, and confirmed in the database, each time with
- * what may still be under way beside it: a crash in between, another worker or an expiry at the same moment are
- * recognised.
+ * The token is announced in the database, written to the repository, and confirmed in the database. Each step
+ * takes into account what may happen at the same time: a crash between the steps, another worker, or an expiry.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -32,29 +31,32 @@ import {
 } from '../repository/repository-owner.ts';
 import { isOlder, notOurs, otherRepository, putBack, usedElsewhere } from './repository-refusals.ts';
 
+/** A cluster whose repository is used. */
 export interface RepositoryUse {
   cluster: string;
-  /** Of the cluster, in the repository. */
+  /** The directory of the cluster in the repository. */
   clusterDirectory: string;
+  /** Calls `work` with a connection to the control database. */
   control: <T>(work: (db: Connection) => Promise<T>) => Promise<T>;
 }
 
-/** unused: the cluster has no repository yet, neither here nor elsewhere. */
+/** `unused`: the cluster has no repository yet, neither in this directory nor elsewhere. */
 export type RepositoryStanding = 'ours' | 'unused';
 
-/** Milliseconds for another use of the same repository, which takes a few round trips. */
+/** Milliseconds to wait for another use of the same repository. A use takes a few round trips. */
 const lockPatience = 10_000;
 
 /**
- * Refuses where the repository is another's, and says that it is used by this control database. @throws HoldfastError
- * `origin_not_confirmed`, `no_repository`, `other_repository`, `repository_not_ours`,
+ * Checks that this control database may use the repository, and puts a new token into the repository. `what`: the
+ * work that needs the repository, for messages.
+ * @throws HoldfastError `origin_not_confirmed`, `no_repository`, `other_repository`, `repository_not_ours`,
  * `repository_put_back`, `repository_used_elsewhere`
  */
 export async function useRepository(use: RepositoryUse, what: string): Promise<RepositoryStanding> {
   const { control, clusterDirectory } = use;
   await control((db) => requireConfirmedOrigin(db, what));
   if ((await standing(use)) === 'unused') return 'unused';
-  await createRepository(clusterDirectory); // of an older release, it has no owner.json
+  await createRepository(clusterDirectory); // a repository of an older release has no owner.json
   let begun = false;
   const begin = () => {
     begun = true;
@@ -69,16 +71,21 @@ export async function useRepository(use: RepositoryUse, what: string): Promise<R
   return 'ours';
 }
 
-/** How often another use of ours may come between: each takes a few round trips. */
+/** Other uses by this control database that may come between two reads. Each use takes a few round trips. */
 const mostInBetween = 20;
 
-/** The same, without a trace: for what has been begun by a use. */
+/**
+ * Checks the repository like useRepository, but writes nothing. Used for later steps of work that began with
+ * useRepository.
+ * @throws HoldfastError as useRepository, without `origin_not_confirmed`
+ */
 export async function standing(use: RepositoryUse): Promise<RepositoryStanding> {
   const read = () => use.control((db) => knownRepository(db, use.cluster));
   let known = await read();
   for (let times = 0; ; times += 1) {
     const owner = await ownerOf(use.clusterDirectory);
-    // Another use of this control database may have left its token between the two: then it is newer than the row read.
+    // Another use by this control database may have written its token between the first read of the row and the
+    // read of the repository; that token is newer than the row.
     const since = await read();
     if (isDeepStrictEqual(known, since) || times === mostInBetween)
       return since === undefined ? 'unused' : judge(use, since, owner);
@@ -86,7 +93,9 @@ export async function standing(use: RepositoryUse): Promise<RepositoryStanding> 
   }
 }
 
-/** For the first copy of a cluster whose repository nobody has made yet. */
+/**
+ * Like useRepository, but creates the repository if the cluster has none. Used for the first copy of a cluster.
+ */
 export async function useOrCreateRepository(use: RepositoryUse, what: string): Promise<void> {
   if ((await standing(use)) === 'unused') await createRepository(use.clusterDirectory);
   await useRepository(use, what);
@@ -115,7 +124,10 @@ async function renew({ cluster, clusterDirectory, control }: RepositoryUse): Pro
   throw usedElsewhere(clusterDirectory, found ?? owner);
 }
 
-/** What there is of an older release has an owner that nobody knows. */
+/**
+ * Reads the owner of a repository. `unnamed`: a repository of an older release, without owner. undefined: no
+ * repository.
+ */
 async function ownerOf(clusterDirectory: string): Promise<RepositoryOwner | 'unnamed' | undefined> {
   const owner = await readOwner(clusterDirectory);
   if (owner !== undefined) return owner;

@@ -1,43 +1,52 @@
-/** Schedules, as workers and as people see them. */
+/** Schedules, as workers read and advance them, and as the status command shows them. */
 import type { Connection } from '../database/connection.ts';
 
-/** All times are milliseconds since 1970 on the control database's clock. */
+/** A schedule for a worker. Times are milliseconds since 1970 by the clock of the control database. */
 export interface Schedule {
   name: string;
   cron: string;
   timeZone: string;
-  /** Changes with every change of it. */
+  /** Changes whenever the schedule is changed. */
   revision: number;
-  /** Its next run is the first one after this. */
+  /** The next run is the first due time after this time. */
   plannedAfter: number;
+  /** null: no further run, or the next run is not known. */
   nextRun: number | null;
+  /** Why the schedule is paused or the next run is not known; null: no problem. */
   problem: string | null;
   enabled: boolean;
-  /** The database's clock when it was read. */
+  /** The time at which the schedule was read. */
   now: number;
-  /** When the first of its runs may start that is not over; null: there is none. */
+  /** When the first open run may start; null: no run is waiting to start. */
   startAt: number | null;
-  /** A run has ended, or waits for nothing any more. */
+  /** Whether a run has ended, or can now start. */
   needsTending: boolean;
 }
 
+/** The next due time of a schedule. */
 export interface PlannedRun {
-  /** Null: never, or not to be computed; `problem` says why. */
+  /** null: no further run, or the next run cannot be computed; `problem` says why. */
   following: number | null;
   problem: string | null;
 }
 
+/** A run that is due. */
 export interface DueRun extends PlannedRun {
+  /** The due time of the run. */
   due: number;
-  /** No worker was there for longer than may be. */
+  /** Whether no worker was there for longer than the schedule allows. */
   tooLate: boolean;
 }
 
+/** The schedules of these clusters that a worker has to look at. */
 export function schedulesOf(db: Connection, clusters: readonly string[]): Promise<Schedule[]> {
   return db.run<Schedule>('schedule', 'look', { clusters: [...clusters] });
 }
 
-/** False where the schedule has changed meanwhile, or another worker was quicker, or has it in hand: as below. */
+/**
+ * Plans the next run. Returns false if the schedule has changed meanwhile, or another worker was faster or is
+ * working on the schedule. The functions below return false for the same reasons.
+ */
 export async function planSchedule(
   db: Connection,
   { name, revision }: Schedule,
@@ -47,7 +56,7 @@ export async function planSchedule(
   return row?.done === true;
 }
 
-/** Makes a run for a due time, and notes the next one. */
+/** Makes a run for a due time, and plans the next run. */
 export async function enqueueScheduleRun(
   db: Connection,
   { name, revision, nextRun }: Schedule,
@@ -58,13 +67,13 @@ export async function enqueueScheduleRun(
   return row?.done === true;
 }
 
-/** Writes down what has ended, and starts what can start. */
+/** Records the runs that have ended, and starts the runs that can start. */
 export async function advanceSchedule(db: Connection, { name }: Schedule): Promise<boolean> {
   const [row] = await db.run('schedule', 'tend', { name });
   return row?.done === true;
 }
 
-/** For people; ages are in seconds. */
+/** A schedule for the status command. Ages are in seconds. */
 export interface ScheduleStatus {
   name: string;
   cluster: string;
@@ -74,21 +83,23 @@ export interface ScheduleStatus {
   owner: string;
   state: 'enabled' | 'disabled' | 'paused';
   nextRun: Date | null;
+  /** Seconds until nextRun. */
   nextIn: number | null;
   lastRun: Date | null;
   lastSuccess: Date | null;
   lastSuccessAgo: number | null;
-  /** Of the latest run that was not left out. */
+  /** The due time of the latest run that was not skipped. The three values below belong to this run. */
   lastDue: Date | null;
   lastState: string | null;
   lastRequest: number | null;
   lastError: string | null;
-  /** For how long a worker should have done something that it has not. */
+  /** Seconds for which an action of a worker is overdue. */
   late: number;
-  /** Why it is paused, or not known when it is due. */
+  /** Why the schedule is paused or the next run is not known; null: no problem. */
   problem: string | null;
 }
 
+/** All schedules, by name. */
 export function schedules(db: Connection): Promise<ScheduleStatus[]> {
   return db.run<ScheduleStatus>('schedule', 'status', {}, { timeout: 30_000 });
 }

@@ -1,16 +1,17 @@
-/** Which version of the schema is installed, and which one this release needs. */
+/** The version of the installed schema, and the version that this release needs. */
 import { readdirSync } from 'node:fs';
 import type { Connection } from '../database/connection.ts';
 import { packageRoot } from '../database/statements.ts';
 import { HoldfastError } from '../errors.ts';
 
+/** A file of migrations/. */
 export interface Migration {
   number: number;
   name: string;
   file: URL;
 }
 
-/** The migrations that this release knows, in order. */
+/** The migrations of this release, in order. */
 export function migrations(): Migration[] {
   return sqlFiles('migrations/').map((file) => {
     const [, number, name] = /(\d+)-([^/]+)\.sql$/.exec(file.pathname) ?? [];
@@ -18,12 +19,12 @@ export function migrations(): Migration[] {
   });
 }
 
-/** The version of the schema that this release needs. */
+/** The version of the schema that this release needs: the number of its last migration. */
 export function schemaVersion(): number {
   return Math.max(...migrations().map(({ number }) => number));
 }
 
-/** 0 where there is no installation. */
+/** The version of the installed schema; 0: not installed. */
 export async function installedVersion(db: Connection, schema: string): Promise<number> {
   const [found] = await db.run('installation', 'find', { name: schema });
   if (!found?.installed) return 0;
@@ -31,7 +32,10 @@ export async function installedVersion(db: Connection, schema: string): Promise<
   return Number(row?.version);
 }
 
-/** Raises unless the installed schema is the one that this release needs. */
+/**
+ * Checks that the installed schema has the version of this release.
+ * @throws HoldfastError `not_installed`, `schema_too_old`, `schema_too_new`
+ */
 export async function requireSchema(db: Connection, schema: string): Promise<void> {
   const version = await installedVersion(db, schema);
   refuseNewer(version, schema);
@@ -53,6 +57,7 @@ export async function requireSchema(db: Connection, schema: string): Promise<voi
   }
 }
 
+/** Refuses a schema that is newer than this release. @throws HoldfastError `schema_too_new` */
 export function refuseNewer(version: number, schema: string): void {
   if (version <= schemaVersion()) return;
   throw new HoldfastError(
@@ -65,7 +70,7 @@ export function refuseNewer(version: number, schema: string): void {
   );
 }
 
-/** The SQL files of one directory of the package, in order. */
+/** The SQL files of a directory of the package, in order. */
 export function sqlFiles(directory: string): URL[] {
   const base = new URL(directory, packageRoot);
   return readdirSync(base)

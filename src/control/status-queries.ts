@@ -1,9 +1,14 @@
-/** What there is to see: requests, their stages and history, workers and clusters. Ages are in seconds. */
+/**
+ * The queries of the status and health commands: requests, their stages and events, workers and clusters. Ages are
+ * in seconds.
+ */
 import type { Connection } from '../database/connection.ts';
 import type { BackupState } from './backup-states.ts';
 
+/** null: the state of the request needs no session. */
 export type StatusSession = 'alive' | 'orphaned' | 'gone' | 'unknown' | null;
 
+/** A request that is not over. */
 export interface LiveRequest {
   id: number;
   cluster: string;
@@ -21,12 +26,13 @@ export interface LiveRequest {
   bytesDone: number | null;
   bytesPerSecond: number | null;
   age: number;
-  /** Of the stage; of the request, while it has none. */
+  /** Age of the stage; age of the request before its first stage. */
   stageAge: number;
-  /** Seconds; null: the worker's default. */
+  /** Seconds; null: the default of the worker. */
   holdTimeout: number | null;
 }
 
+/** A request that is over. */
 export interface FinishedRequest {
   id: number;
   cluster: string;
@@ -68,13 +74,13 @@ export interface ClusterStatus {
   lastArchivedAgo: number | null;
   lastFailedWal: string | null;
   lastFailedAgo: number | null;
-  /** Of a recovery that is over, and still in the server's configuration. */
+  /** Recovery settings of a finished recovery that are still in the configuration of the server. */
   recoverySettings: string[];
   checkedAt: Date | null;
   checkedAgo: number | null;
-  /** Those alive that take requests for it. */
+  /** The workers that are alive and take requests for the cluster. */
   workers: string[];
-  /** Whether anybody ever served it or requested a backup of it. */
+  /** Whether a worker has ever served the cluster, or a backup of the cluster was ever requested. */
   used: boolean;
   completeId: number | null;
   completeAt: Date | null;
@@ -106,7 +112,7 @@ export interface RequestDetails {
   warnings: string[];
   waitForArchive: boolean;
   holdTimeout: number | null;
-  /** Bytes a second. */
+  /** Bytes per second; null: no limit. */
   rateLimit: number | null;
   compressLevel: number | null;
   requestedBy: string;
@@ -148,7 +154,7 @@ export interface RequestEvent {
   toState: BackupState;
 }
 
-/** One that is not over, or the one of its cluster and kind that ended last. */
+/** A chore that is not over, or the chore of its cluster and kind that ended last. */
 export interface ChoreStatus {
   id: number;
   cluster: string;
@@ -166,25 +172,26 @@ export interface ChoreStatus {
   startedAt: Date | null;
   nextAttemptAt: Date | null;
   finishedAt: Date | null;
-  /** It is running, and its worker is not there. */
+  /** Whether the chore is running and its worker is gone. */
   workerGone: boolean;
   age: number;
   ago: number | null;
   nextIn: number | null;
-  /** This attempt of one that is running. */
+  /** Seconds of the present attempt; null: the chore is not running. */
   runningFor: number | null;
-  /** The longest of those of its cluster and kind that ended last; null: none has. */
+  /** The longest duration among the last finished chores of this cluster and kind; null: none has finished. */
   usuallyRunsFor: number | null;
 }
 
+/** Milliseconds. */
 const quick = { timeout: 30_000 };
 
-/** Everything that is not over, oldest first. */
+/** All requests that are not over, oldest first. */
 export function liveRequests(db: Connection): Promise<LiveRequest[]> {
   return db.run<LiveRequest>('status', 'live', {}, quick);
 }
 
-/** What is over, newest first, in pages of a bounded size: all of it may be millions. */
+/** The requests that are over, newest first, in pages of limited size: there may be millions of requests. */
 export async function* finishedRequests(db: Connection, page = 500): AsyncGenerator<FinishedRequest[]> {
   let before: number | bigint = 9_223_372_036_854_775_807n;
   for (;;) {
@@ -196,6 +203,7 @@ export async function* finishedRequests(db: Connection, page = 500): AsyncGenera
   }
 }
 
+/** One page of the requests that are over, with IDs below `before`, newest first. */
 export function newestFinished(
   db: Connection,
   page: number,
@@ -204,7 +212,7 @@ export function newestFinished(
   return db.run<FinishedRequest>('status', 'finished', { before: String(before), page }, quick);
 }
 
-/** The living first. */
+/** All workers; workers that are alive come first. */
 export function workers(db: Connection): Promise<WorkerStatus[]> {
   return db.run<WorkerStatus>('status', 'workers', {}, quick);
 }
@@ -230,11 +238,11 @@ export function events(db: Connection, id: number): Promise<RequestEvent[]> {
   return db.run<RequestEvent>('status', 'events', { id }, quick);
 }
 
-/** Of a cluster where WAL waits for the archiver. */
+/** A cluster with WAL that waits for the archiver. */
 export interface WalBacklog {
   cluster: string;
   files: number;
-  /** That the first of them has waited. */
+  /** Seconds for which the oldest of these files has waited. */
   seconds: number;
 }
 
@@ -242,7 +250,10 @@ export function walBacklogs(db: Connection): Promise<WalBacklog[]> {
   return db.run<WalBacklog>('status', 'backlogs', {}, quick);
 }
 
-/** The newest complete backup of a cluster, where its worker could see the archive, and its WAL was not there. */
+/**
+ * The newest complete backup of a cluster, if its worker could look into the archive and its WAL was missing
+ * there.
+ */
 export interface UnseenWal {
   id: number;
   cluster: string;
@@ -254,12 +265,12 @@ export function unseenWal(db: Connection): Promise<UnseenWal[]> {
   return db.run<UnseenWal>('status', 'unseen', {}, quick);
 }
 
-/** The newest copy of a cluster, where pages of it were damaged when it was copied. */
+/** The newest copy of a cluster, if the copy has damaged pages. */
 export interface DamagedCopy {
   id: number;
   cluster: string;
   pages: number;
-  /** The first of them, by block and file. */
+  /** The first damaged pages, as text with file and block. */
   named: string[];
 }
 

@@ -1,26 +1,29 @@
-/** What a verification found, for the control database. */
+/** The result of a verification, for the control database. */
 import type { Connection } from '../database/connection.ts';
 
+/** A verified backup. */
 export interface VerificationRecord {
-  /** The request's, with what tells it from another one of that id. */
+  /** The ID of the request. System identifier, start LSN and timeline tell two requests with the same ID apart. */
   id: number;
   cluster: string;
   systemIdentifier: string;
   startLsn: string;
   timeline: number;
-  /** The backup's name in the repository. */
+  /** Name of the backup in the repository. */
   backup: string;
   startedAt: Date;
   finishedAt: Date;
-  /** None: it is sound. */
+  /** Empty: the backup is sound. */
   problems: string[];
   files: number;
   bytes: number;
   segments: number;
 }
 
+/** Problems that are recorded at most. */
 const mostProblems = 100;
 
+/** Records a verification. */
 export async function recordVerification(db: Connection, found: VerificationRecord): Promise<void> {
   await db.run('verification', 'record', {
     id: found.id,

@@ -1,16 +1,19 @@
-/** Workers and the clusters that they serve. */
+/** Workers and the clusters that workers serve, in the control database. */
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
 import type { ArchiverReport } from '../postgres/archiver-report.ts';
 import { randomLockKey } from '../database/random-key.ts';
 import { terminateSession } from '../database/terminate-session.ts';
 
+/** One run of a worker. */
 export interface WorkerIdentity {
-  /** The configured name; or the host's, which gets a number where it is taken. */
+  /** The configured name, or the name of the host; a number is appended to a host name that is taken. */
   name: string;
-  /** The name it got before a reconnect, and keeps if it can. */
+  /** The name before a reconnect, which the worker keeps if possible. */
   currentName?: string;
+  /** Whether the name is configured, so that no number is appended. */
   nameIsFixed: boolean;
+  /** Random ID of this run of the worker. */
   instance: string;
   clusters: string[];
   version: string;
@@ -18,7 +21,7 @@ export interface WorkerIdentity {
   hostPid: number;
 }
 
-/** Takes a lock with a key that is ours alone. */
+/** Takes an advisory lock with a new random key. Returns the key. */
 export async function takeLock(db: Connection): Promise<string> {
   for (;;) {
     const key = randomLockKey();
@@ -32,8 +35,9 @@ export async function releaseLock(db: Connection, key: string): Promise<void> {
 }
 
 /**
- * Registers this run of a worker with the lock that its session holds, and returns the name it got.
- * A session of this same run that is still there (half-open) is ended. @throws where the name is taken
+ * Registers this run of a worker with the lock of its session, and returns the name under which the worker is
+ * registered. A half-open session of this same run is terminated.
+ * @throws HoldfastError `worker_name_taken`
  */
 export async function registerWorker(
   db: Connection,
@@ -46,7 +50,7 @@ export async function registerWorker(
     try {
       return await tryToRegister(db, identity, lockKey, draining, witnesses);
     } catch (error) {
-      // Another worker registered that name at the same moment: now its row is there to be seen.
+      // Another worker registered this name at the same time; the row of that worker is visible now.
       if (!(error instanceof ServerError) || error.code !== objectInUse) throw error;
     }
   }
@@ -105,7 +109,10 @@ function* names({ name, currentName }: WorkerIdentity): Generator<string> {
   for (let number = 2; number < 10_000; number += 1) yield `${name}-${number}`;
 }
 
-/** A sign of life; returns the schema's version, which an upgrade may have changed. */
+/**
+ * Writes a sign of life. Returns the version of the schema, which an upgrade may have changed; undefined: the
+ * worker is not registered.
+ */
 export async function heartbeat(
   db: Connection,
   instance: string,
@@ -115,7 +122,7 @@ export async function heartbeat(
   return row?.schemaVersion;
 }
 
-/** The second session of this worker on a cluster's server is another one from now on. */
+/** Records the new monitor session of this worker on the server of a cluster. */
 export async function setCompanion(
   db: Connection,
   instance: string,
@@ -126,6 +133,7 @@ export async function setCompanion(
   await db.run('worker', 'set_companion', { instance, cluster, pid, lock_key: lockKey });
 }
 
+/** Records the state of the archiver of a cluster. */
 export async function reportCluster(db: Connection, name: string, report: ArchiverReport): Promise<void> {
   await db.run('worker', 'report_cluster', {
     name,

@@ -1,11 +1,12 @@
 /**
- * Why there is no connection. libpq's variables accept whole URLs and connection strings where a host or a database
- * belongs; pg takes them for names, and so do it and the server in what they say. So names are shown that are harmless.
+ * The error for a connection that cannot be opened. libpq accepts whole URLs and connection strings in PGHOST and
+ * PGDATABASE; pg takes the same text as a name, and pg and the server repeat that name in their messages. Such a
+ * text may contain a password, so only harmless names are shown.
  */
 import { HoldfastError, messageOf } from '../errors.ts';
 import { redact } from '../redact.ts';
 
-/** Whom pg has tried to reach. */
+/** The server that pg has tried to reach. */
 export interface WantedConnection {
   host: string;
   port: number;
@@ -13,7 +14,7 @@ export interface WantedConnection {
   user?: string | undefined;
 }
 
-/** SQLSTATE: of the server, of the role or of the database there are as many connections as there may be. */
+/** SQLSTATE: the server, the role or the database has no connection free. */
 const tooManyConnections = '53300';
 
 const another = (what: string) =>
@@ -21,21 +22,22 @@ const another = (what: string) =>
 
 const notLetIn = `see that the role is there (\\du in psql), that pg_hba.conf lets it in, and that ~/.pgpass has its password; or ${another('user')}`;
 
-/** What to do about a server that answers, by SQLSTATE. */
+/** Hints for errors of a server that answers, by SQLSTATE. */
 const hints: Readonly<Record<string, string>> = {
   [tooManyConnections]:
     'wait until a connection is free, or raise max_connections or the CONNECTION LIMIT of the role or the database',
   '28000': notLetIn,
   '28P01': notLetIn,
   '3D000': `see which databases are there with psql --list; or ${another('database')}`,
-  // It is not only starting: without a hot standby, a server takes none until it has recovered.
+  // The server is starting, or is a standby that takes no connections before the end of recovery (hot_standby =
+  // off).
   '57P03': 'wait until it has started or recovered: its log says how far it is',
 };
 
-/** Bytes: the server cuts longer names, and quotes them so. */
+/** Bytes. The server truncates longer names, also in its messages. */
 const longestName = 63;
 
-/** Without `wanted`, pg could not even find out whom to reach. */
+/** Builds the error. `wanted`: undefined if pg could not even determine the server. */
 export function connectionError(error: unknown, wanted?: WantedConnection): HoldfastError {
   const { host = '', port, database = '', user = '' } = wanted ?? {};
   const where =
@@ -56,7 +58,7 @@ export function connectionError(error: unknown, wanted?: WantedConnection): Hold
   });
 }
 
-/** Whether an error of Connection.open() means that the server answers, and has no connection free. */
+/** Whether an error of Connection.open() means that the server answers but has no connection free. */
 export function hasNoConnectionFree(error: unknown): error is HoldfastError {
   return error instanceof HoldfastError && error.code === 'connection_failed' && isFull(error.cause);
 }
@@ -74,12 +76,12 @@ function shown(name: string): string {
   return redact(name) ?? '…';
 }
 
-/** IPv6 has colons, a directory of sockets may have anything but an "@". */
+/** An IPv6 address has colons. A socket directory may have any character but "@". */
 function shownHost(host: string): string {
   return /^[0-9a-f:.]+$|^\/[^@]*$/i.test(host) ? host : shown(host);
 }
 
-/** Managed servers have names of users with an "@". */
+/** User names of managed servers may contain an "@". */
 function shownUser(user: string): string {
   return /^[\w.@-]+$/.test(user) ? user : shown(user);
 }

@@ -1,7 +1,7 @@
 /**
- * One connection to PostgreSQL, and the only importer of pg. It knows when it is lost, can be closed or
- * cut, and gives up on a query that takes longer than it may by cutting itself: on a half-open connection
- * nothing else ends the wait.
+ * One connection to PostgreSQL, and the only importer of pg. A connection knows when the connection is lost, and
+ * can be closed or cut. A query that exceeds its timeout cuts the connection: nothing else ends the wait on a
+ * half-open connection.
  */
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -11,19 +11,21 @@ import { passwordFromFile } from './password-file.ts';
 import { sessionSettings } from './session-settings.ts';
 import { bind, statement, type StatementValue } from './statements.ts';
 
+/** How to connect. */
 export interface ConnectOptions {
-  /** A postgres:// URL; without one, libpq's variables and .pgpass. */
+  /** A postgres:// URL; undefined: libpq's environment variables and .pgpass are used. */
   url?: string | undefined;
   applicationName?: string;
-  /** The schema that named statements mean. */
+  /** The schema for named statements; undefined: holdfast. */
   schema?: string;
-  /** Milliseconds. */
+  /** Milliseconds; undefined: ten seconds. */
   connectTimeout?: number;
-  /** As disableTimeouts() says. */
+  /** Whether disableTimeouts() is called after connecting. */
   lasting?: boolean;
   onNotice?: (notice: Notice) => void;
 }
 
+/** A notice of the server. */
 export interface Notice {
   severity: string;
   message: string;
@@ -38,13 +40,15 @@ export interface QueryOptions {
 
 export type Row = Record<string, any>;
 
-/** Errors of PostgreSQL, with its own five-character code, detail and hint. */
+/** An error of PostgreSQL, with SQLSTATE, detail and hint. */
 export const ServerError = pg.DatabaseError;
 export type ServerError = pg.DatabaseError;
 
-// For every client, also pg-listen's. What pg reads by itself it warns of.
+// These defaults hold for every client, including the client of pg-listen. pg prints a warning if pg reads the
+// password file itself.
 pg.defaults.password = passwordFromFile as unknown as string;
 
+/** A connection whose queries run one after another. */
 export class Connection {
   readonly #client: pg.Client;
   readonly #schema: string;
@@ -54,7 +58,7 @@ export class Connection {
   #statementLimit: number | undefined;
   #prepares = false;
   readonly #onLost = new Set<(reason: Error) => void>();
-  /** The server's version as a number, such as 180004. */
+  /** As in server_version_num, such as 180004. */
   serverVersion = 0;
 
   private constructor(client: pg.Client, schema: string) {
@@ -64,6 +68,7 @@ export class Connection {
     client.on('end', () => this.#lose(new Error('the connection was closed by the server')));
   }
 
+  /** Opens a connection. @throws HoldfastError `connection_failed` */
   static async open(options: ConnectOptions): Promise<Connection> {
     const client = clientFor(options);
     const connection = new Connection(client, options.schema ?? 'holdfast');
@@ -86,17 +91,26 @@ export class Connection {
     return connection;
   }
 
-  /** Turns off every server setting that could end this session, and has both sides notice a dead peer. */
+  /**
+   * Turns off every server setting that could end this session, and makes both sides notice when the other side is
+   * gone.
+   */
   async disableTimeouts(): Promise<void> {
     await this.query(sessionSettings(this.serverVersion), [], { timeout: 10_000 });
   }
 
-  /** From now on, named statements are parsed and planned once. Not through a pooler. */
+  /**
+   * From now on, named statements are prepared, so that the server parses them once. Must not be used through a
+   * connection pooler.
+   */
   prepareStatements(): void {
     this.#prepares = true;
   }
 
-  /** The backend that the server's own key data names: a pooler in between gives another one. */
+  /**
+   * The process ID from the server's BackendKeyData message. Behind a connection pooler, this is not the backend
+   * that runs the queries.
+   */
   get backendKey(): number {
     return (this.#client as unknown as { processID: number }).processID;
   }
@@ -105,21 +119,23 @@ export class Connection {
     return this.#lost !== undefined;
   }
 
+  /** Whether a query is running or waiting. */
   get isBusy(): boolean {
     return this.#inFlight > 0;
   }
 
-  /** Every query without a timeout of its own gets this one, in milliseconds. */
+  /** Sets the timeout of queries without a timeout of their own. Milliseconds. */
   limitStatements(timeout: number): void {
     this.#statementLimit = timeout;
   }
 
-  /** Called once when the connection is lost or closed; at once when it already is. */
+  /** Calls the listener once when the connection is lost or closed; at once if the connection is lost already. */
   onLost(listener: (reason: Error) => void): void {
     if (this.#lost) listener(this.#lost);
     else this.#onLost.add(listener);
   }
 
+  /** Runs a query. @throws ServerError; the reason of the loss where the connection is lost */
   async query<T extends Row = Row>(
     text: string,
     values: readonly unknown[] = [],
@@ -155,7 +171,10 @@ export class Connection {
     }
   }
 
-  /** Many ask a companion at the same time; pg's own queue goes with its release 9, and it warns of that. */
+  /**
+   * Runs queries one after another, since many callers use a monitor session at the same time. The queue of pg
+   * ends with release 9 of pg, and pg prints a warning about its use.
+   */
   #inTurn<T>(send: () => Promise<T>): Promise<T> {
     const answer = this.#turn.then(() => {
       if (this.#lost) throw this.#lost;
@@ -178,6 +197,7 @@ export class Connection {
       : this.query<T>(bound.text, bound.values, options);
   }
 
+  /** Runs `work` in a transaction. A failure rolls the transaction back. */
   async transaction<T>(work: () => Promise<T>): Promise<T> {
     await this.query('begin isolation level read committed');
     try {
@@ -190,7 +210,7 @@ export class Connection {
     }
   }
 
-  /** Ends the session in good order; cuts it when the server does not answer. */
+  /** Closes the session; cuts the connection when the server does not answer within two seconds. */
   async close(): Promise<void> {
     if (this.#lost) return;
     const cut = setTimeout(() => this.cut(), 2000);
@@ -199,7 +219,7 @@ export class Connection {
     this.#lose(new Error('the connection is closed'));
   }
 
-  /** Drops the connection without a word to the server. */
+  /** Closes the socket without a message to the server. */
   cut(reason: Error = new Error('the connection was cut')): void {
     this.#lose(reason);
     const { connection } = this.#client as unknown as { connection: { stream: { destroy(): void } } };
@@ -214,7 +234,7 @@ export class Connection {
   }
 }
 
-/** A URL may name files of certificates, which pg reads at once. */
+/** Creates the client. pg reads certificate files that are named in the URL at once, which may fail. */
 function clientFor(options: ConnectOptions): pg.Client {
   try {
     return new pg.Client(clientConfig(options));
@@ -223,7 +243,7 @@ function clientFor(options: ConnectOptions): pg.Client {
   }
 }
 
-/** What pg needs for these options; pg-listen opens its own connection from it. */
+/** The configuration of pg for these options; pg-listen opens its own connection with the same configuration. */
 export function clientConfig(options: ConnectOptions): pg.ClientConfig {
   const { url } = options;
   return {
@@ -236,7 +256,7 @@ export function clientConfig(options: ConnectOptions): pg.ClientConfig {
   };
 }
 
-/** As libpq does without PGHOST: the Unix-domain socket where there is one. */
+/** Like libpq without PGHOST: uses the Unix-domain socket if there is one. */
 function defaultHost(): pg.ClientConfig {
   const port = process.env.PGPORT ?? '5432';
   const socket = ['/var/run/postgresql', '/tmp'].find((directory) =>
@@ -245,20 +265,21 @@ function defaultHost(): pg.ClientConfig {
   return process.env.PGHOST === undefined && socket !== undefined ? { host: socket } : {};
 }
 
-// As libpq does without a user name: the system's. pg asks $USER, which services do not have.
+// Like libpq without a user name: uses the name of the operating system user. pg uses $USER, which services do not
+// have.
 pg.defaults.user ??= systemUser();
 
 function systemUser(): string | undefined {
   try {
     return userInfo().username;
   } catch {
-    return undefined; // a container's user may be a number only
+    return undefined; // the user of a container may have no name
   }
 }
 
 const int8 = 20;
 
-/** 64-bit integers as numbers; what could be larger than 2^53 is selected as text. */
+/** Parses 64-bit integers as numbers. Values that may exceed 2^53 are selected as text. */
 function typeParser(oid: number, format?: 'text'): unknown {
   return oid === int8 ? Number : pg.types.getTypeParser(oid, format);
 }

@@ -1,8 +1,9 @@
-/** libpq's password file: ~/.pgpass, or PGPASSFILE. (The PostgreSQL manual, "The Password File".) */
+/** Reads libpq's password file: ~/.pgpass, or PGPASSFILE. (The PostgreSQL manual, "The Password File".) */
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
+/** The connection for which a password is looked up. */
 export interface Login {
   host: string;
   port: number;
@@ -10,7 +11,10 @@ export interface Login {
   user: string;
 }
 
-/** undefined: the file has none for it; or it is not there, or others may read it, as libpq has it. */
+/**
+ * Returns the password of a connection. undefined: the file has no such password, the file does not exist, or
+ * other users may read the file. libpq ignores such a file, too.
+ */
 export async function passwordFromFile(login: Login): Promise<string | undefined> {
   const file = process.env['PGPASSFILE'] || join(homedir(), '.pgpass');
   const found = await stat(file).catch(() => undefined);
@@ -22,7 +26,7 @@ export async function passwordFromFile(login: Login): Promise<string | undefined
   return passwordIn(await readFile(file, 'utf8'), login);
 }
 
-/** That of the first line that fits. Pure. */
+/** Returns the password of the first line that matches; undefined: no line matches. A pure function. */
 export function passwordIn(text: string, { host, port, database, user }: Login): string | undefined {
   const hosts = host.startsWith('/') ? [host, 'localhost'] : [host];
   const wanted = [hosts, [String(port)], [database], [user]];
@@ -36,7 +40,7 @@ export function passwordIn(text: string, { host, port, database, user }: Login):
   return undefined;
 }
 
-/** A backslash makes a colon or a backslash part of a field. */
+/** Splits a line into fields. A backslash escapes a colon or a backslash. */
 function fieldsOf(line: string): string[] {
   const fields = line.match(/(?:^|:)(?:\\.|[^:\\])*/g) ?? [];
   return fields.map((field, n) => (n === 0 ? field : field.slice(1)).replaceAll(/\\(.)/g, '$1'));

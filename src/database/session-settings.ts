@@ -1,7 +1,7 @@
 /**
- * What a lasting session sets for itself, by version: nothing on the server may end it while it is idle
- * or slow, and either side notices within half a minute that the other is gone.
- * (PostgreSQL manual, "Client Connection Defaults" and "Connection Settings".)
+ * The settings of a lasting session, by server version. No setting of the server may end the session while the
+ * session is idle or slow, and each side notices within half a minute that the other side is gone. (PostgreSQL
+ * manual, "Client Connection Defaults" and "Connection Settings".)
  */
 
 const everyVersion = {
@@ -14,12 +14,13 @@ const everyVersion = {
   tcp_user_timeout: '25000',
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
-  // Others may be able to create functions where this role looks for them.
+  // Other roles may be able to create functions in the schemas of this role's search_path.
   search_path: 'pg_catalog',
 };
 const since14 = { idle_session_timeout: '0', client_connection_check_interval: '1000' };
 const since17 = { transaction_timeout: '0' };
 
+/** The settings for a server version, as in server_version_num. */
 export function settingsFor(serverVersion: number): Record<string, string> {
   return {
     ...everyVersion,
@@ -28,6 +29,7 @@ export function settingsFor(serverVersion: number): Record<string, string> {
   };
 }
 
+/** The settings as SET statements. */
 export function sessionSettings(serverVersion: number): string {
   return Object.entries(settingsFor(serverVersion))
     .map(([name, value]) => `set ${name} = '${value}'`)

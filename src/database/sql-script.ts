@@ -1,13 +1,14 @@
 /**
- * psql scripts without psql: the same migration and function files are applied by `holdfast install`
- * and by plain psql. Of psql's language this knows variables (`:"name"` as an identifier, `:'name'` as a
- * literal, neither inside quotes or dollar quotes) and `\gexec`.
+ * Runs psql scripts without psql: `holdfast install` and plain psql apply the same migration and function files.
+ * Of psql's language, this parser knows variables (`:"name"` as an identifier, `:'name'` as a literal, neither
+ * inside quotes nor dollar quotes) and `\gexec`.
  */
 import { HoldfastError } from '../errors.ts';
 
+/** One statement of a script. */
 export interface ScriptStatement {
   sql: string;
-  /** Run each value of its result as a statement of its own (psql's `\gexec`). */
+  /** Whether each value of the result is run as a statement of its own (psql's `\gexec`). */
   gexec: boolean;
 }
 
@@ -26,6 +27,10 @@ const token = new RegExp(
   'g',
 );
 
+/**
+ * Splits a script into statements and replaces the variables.
+ * @throws HoldfastError where a variable is not set
+ */
 export function parseScript(text: string, variables: Record<string, string>): ScriptStatement[] {
   const statements: ScriptStatement[] = [];
   let sql = '';
@@ -54,10 +59,12 @@ export function parseScript(text: string, variables: Record<string, string>): Sc
   return statements;
 }
 
+/** Quotes an identifier, like quote_ident, but always with quotes. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** Quotes a literal, like quote_literal. */
 export function quoteLiteral(value: string): string {
   const doubled = value.replaceAll("'", "''");
   return value.includes('\\') ? ` E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`;

@@ -1,6 +1,6 @@
 /**
- * Named statements: every query that Holdfast runs is in `sql/queries/<file>.sql` under a line
- * `-- name: the_name`, with `:placeholder`s that are checked against what is passed.
+ * Named statements. Every query of Holdfast is in `sql/queries/<file>.sql` below a line `-- name: the_name`, with
+ * `:placeholder`s that are checked against the given values.
  */
 import { readFileSync } from 'node:fs';
 import { HoldfastError } from '../errors.ts';
@@ -8,17 +8,24 @@ import { quoteIdentifier } from './sql-script.ts';
 
 export type StatementValue = string | number | bigint | boolean | Date | Buffer | null | readonly unknown[];
 
+/** A named statement with numbered parameters. */
 export interface Statement {
   name: string;
+  /** The text with $1, $2, … for the placeholders. */
   text: string;
+  /** The names of the parameters, in order. */
   placeholders: string[];
 }
 
-/** Where migrations/ and sql/ are: beside src/ in a checkout, beside dist/ in the package. */
+/** The directory of migrations/ and sql/: beside src/ in a checkout, beside dist/ in the package. */
 export const packageRoot = new URL('../../', import.meta.url);
 
 const files = new Map<string, Map<string, Statement>>();
 
+/**
+ * Returns a named statement; each file is read once.
+ * @throws HoldfastError where the file has no such statement
+ */
 export function statement(file: string, name: string): Statement {
   let statements = files.get(file);
   if (statements === undefined) {
@@ -31,6 +38,7 @@ export function statement(file: string, name: string): Statement {
   return found;
 }
 
+/** Parses a file of named statements. */
 export function parseStatements(text: string): Map<string, Statement> {
   const statements = new Map<string, Statement>();
   for (const block of text.split(/^-- name: /m).slice(1)) {
@@ -50,7 +58,10 @@ export function parseStatements(text: string): Map<string, Statement> {
   return statements;
 }
 
-/** The text for one schema and the values in the order of the placeholders. */
+/**
+ * Returns the text for one schema, and the values in the order of the parameters.
+ * @throws HoldfastError where a value is missing or has no placeholder
+ */
 export function bind(
   { name, text, placeholders }: Statement,
   schema: string,

@@ -1,22 +1,25 @@
-/** What a monitoring system should know of a chore: pure. */
+/** Health of a chore, by pure functions. */
 import type { Finding, HealthLimits, Severity } from './findings.ts';
 import type { ChoreStatus } from '../control/status-queries.ts';
 
 const hours = 3600;
 
-/** How long one may wait until it is begun. */
+/** Seconds for which a chore may wait for its start. */
 const choreWaits = 1 * hours;
 
-/** Seconds that one may run where none of its kind is known to have ended, and where some are at least. */
+/** Seconds for which a chore may run if no chore of its kind has finished yet. */
 const runsAtMost = 24 * hours;
+/** Seconds for which a chore may always run. */
 const runsAtLeast = 1 * hours;
-/** How many times as long as the longest of the last ones. */
+/** Factor over the longest of the last runs, from which a chore counts as hanging. */
 const muchLonger = 3;
 
-/** Kinds that say something about backups when they fail; and what says nothing about the chore itself. */
+/** Kinds of chores whose failure means a damaged backup. */
 const findsDamage = ['verify', 'drill'];
+/** Error codes that say nothing about the chore itself. */
 const passing = ['worker_stopped', 'worker_lost'];
 
+/** The findings for a chore. `age`: formats seconds. */
 export function choreFindings(
   chore: ChoreStatus,
   limits: HealthLimits,
@@ -52,7 +55,7 @@ export function choreFindings(
   }
 }
 
-/** What a program that hangs looks like. */
+/** The finding for a chore that runs much longer than before, perhaps because its program hangs. */
 function hanging(
   { runningFor, usuallyRunsFor }: ChoreStatus,
   limits: HealthLimits,

@@ -1,16 +1,17 @@
-/** What a monitoring system should know of clocks: what is dated in the future says that one is wrong. Pure. */
+/** Health of clocks, by pure functions. A time in the future means that a clock is or was wrong. */
 import type { Finding, HealthInput } from './findings.ts';
 
-/** Seconds that the clocks of two hosts may differ by. */
+/** Seconds by which the clocks of two hosts may differ. */
 const clocksDiffer = 60;
 
-/** `ago`: seconds. */
+/** Whether a time is in the future. `ago`: seconds; null: no time. */
 export function datedAhead(ago: number | null): boolean {
   return ago !== null && ago < -clocksDiffer;
 }
 
 type Dated = [object: string, what: string, ago: number | null];
 
+/** One warning for each time in the future. `age`: formats seconds. */
 export function clockFindings(
   { clusters, workers, windows, requests, schedules, chores, drills }: Omit<HealthInput, 'schema'>,
   age: (seconds: number) => string,

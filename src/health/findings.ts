@@ -1,4 +1,4 @@
-/** What a check of the health looks at, and what it finds. */
+/** The input and the findings of a health check. */
 import type { RestoreWindow } from '../control/archived-wal.ts';
 import type { DatabaseOrigin, MissingBackup, RepositoryProblem } from '../control/control-identity.ts';
 import type { NewestDrill } from '../control/drill-records.ts';
@@ -15,36 +15,39 @@ import type {
 
 export type Severity = 'ok' | 'warning' | 'critical';
 
+/** One line of a health check. */
 export interface Finding {
   severity: Severity;
-  /** A cluster, a request, the schema. */
+  /** The cluster, the request or the schema that the finding is about. */
   object: string;
   message: string;
 }
 
+/** Everything that a health check looks at. */
 export interface HealthInput {
   schema: { installed: number; needed: number };
   clusters: ClusterStatus[];
   workers: WorkerStatus[];
   requests: LiveRequest[];
-  /** What can be restored from WAL in a repository; a cluster has none where its WAL goes elsewhere. */
+  /** The restore windows of the repositories; a cluster that archives elsewhere has none. */
   windows: RestoreWindow[];
   schedules: ScheduleStatus[];
   chores: ChoreStatus[];
-  /** The last drill of each cluster that was ever drilled. */
+  /** The newest drill of each cluster that was ever drilled. */
   drills: NewestDrill[];
-  /** Which control database this is; undefined: an older schema does not know. */
+  /** The origin of this control database; undefined: an older schema has no origin. */
   identity: DatabaseOrigin | undefined;
-  /** Why workers do not write to the repositories of clusters. */
+  /** The reasons why workers do not write to the repositories of clusters. */
   repositories: RepositoryProblem[];
   missing: MissingBackup[];
   damaged: DamagedCopy[];
-  /** Of the clusters where WAL waits for the archiver. */
+  /** The clusters with WAL that waits for the archiver. */
   backlogs: WalBacklog[];
-  /** Of the clusters where the server calls archived what is not in the archive. */
+  /** The newest backups whose WAL the server calls archived, but which was missing in the archive. */
   unseen: UnseenWal[];
 }
 
+/** The limits of a health check. */
 export interface HealthLimits {
   /** Seconds since the last complete backup of each cluster. */
   maxAge: number;

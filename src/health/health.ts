@@ -1,4 +1,4 @@
-/** What a monitoring system should know: pure, from what is to be seen. */
+/** Computes the findings of a health check, by pure functions. */
 import { startWorker, takeBackup } from './advice.ts';
 import { archiverFindings, unseenFinding } from './archiver-health.ts';
 import { choreFindings } from './chore-health.ts';
@@ -13,7 +13,7 @@ import type { Finding, HealthInput, HealthLimits, Severity } from './findings.ts
 const minutes = 60;
 const hours = 3600;
 
-/** How long a state may last, in seconds: until a warning, and until it is critical. */
+/** Seconds for which a state may last before a warning, and before the state is critical. */
 const patience: Partial<Record<LiveRequest['state'], [number, number]>> = {
   requested: [10 * minutes, 1 * hours],
   starting: [1 * hours, 3 * hours],
@@ -21,12 +21,12 @@ const patience: Partial<Record<LiveRequest['state'], [number, number]>> = {
   archiving: [10 * minutes, 1 * hours],
 };
 
-/** Seconds after which a backup that somebody holds is worth a word, whatever hold_timeout it asked for. */
+/** Seconds after which a held backup gives a warning, whatever its hold_timeout. */
 const heldLong = 5 * 24 * hours;
-/** What a worker may need to end a backup that has run out of time. */
+/** Seconds that a worker may need to end a backup after its time limit. */
 const overtime = 1 * minutes;
 
-/** Everything worth saying, the worst first. */
+/** All findings, most severe first. `age`: formats seconds. */
 export function assessHealth(
   observation: HealthInput,
   limits: HealthLimits,
@@ -55,6 +55,7 @@ export function assessHealth(
   return findings.toSorted((a, b) => rank(b.severity) - rank(a.severity));
 }
 
+/** The most severe of the findings; ok if there are none. */
 export function worstSeverity(findings: readonly Finding[]): Severity {
   return findings.reduce<Severity>((so, { severity }) => (rank(severity) > rank(so) ? severity : so), 'ok');
 }
@@ -156,7 +157,7 @@ function damageFinding({ id, cluster, pages, named }: DamagedCopy): Finding {
   return { severity: 'critical', object: `cluster ${cluster}`, message };
 }
 
-/** One that failed counts until a later one has succeeded. */
+/** A failed drill counts until a later drill has succeeded. */
 function drillFinding(drill: NewestDrill, age: (seconds: number) => string): Finding {
   const { cluster, backup, id, ok, error, ago, provenAgo } = drill;
   const object = `cluster ${cluster}`;

@@ -1,6 +1,7 @@
-/** What a monitoring system should know of who this control database is, and of its repositories. */
+/** Health of the identity of the control database and of its repositories. */
 import type { Finding, HealthInput } from './findings.ts';
 
+/** Critical findings only; none if all is well. `age`: formats seconds. */
 export function identityFindings(
   { identity, repositories, missing }: Pick<HealthInput, 'identity' | 'repositories' | 'missing'>,
   age: (seconds: number) => string,

@@ -1,11 +1,11 @@
-/** What a monitoring system should know of a schedule: pure. */
+/** Health of a schedule, by pure functions. */
 import type { Finding, Severity } from './findings.ts';
 import type { ScheduleStatus } from '../control/schedule-rows.ts';
 
-/** Seconds. Workers that were away for less have not missed anything. */
+/** Seconds. A shorter absence of all workers gives no warning. */
 const overdue = 300;
 
-/** Warnings; or one line that says all is well. */
+/** Returns warnings, or one finding that all is well. `age`: formats seconds. */
 export function scheduleFindings(schedule: ScheduleStatus, age: (seconds: number) => string): Finding[] {
   const { name, state, problem, late, nextIn, lastSuccessAgo } = schedule;
   const say = (severity: Severity, message: string): Finding => ({
@@ -30,7 +30,7 @@ const outcomes: Record<string, string> = {
   missed: 'was missed',
 };
 
-/** Undefined where nothing is wrong with it. */
+/** The finding for the last run; undefined: the last run has no problem. */
 function lastRun({ lastState, lastDue, lastError }: ScheduleStatus): string | undefined {
   const outcome = outcomes[lastState ?? ''];
   if (outcome === undefined || lastDue === null) return undefined;

@@ -1,14 +1,17 @@
-/** What a monitoring system should know of the WAL that is archived, and of what can be restored from it. Pure. */
+/** Health of the archived WAL and of the restore windows, by pure functions. */
 import type { RestoreWindow } from '../control/archived-wal.ts';
 import { takeBackup } from './advice.ts';
 import type { Finding, Severity } from './findings.ts';
 
-/** For how long, in seconds, a server that was replaced may still archive. */
+/** Seconds for which a server that was replaced may still archive. */
 const handover = 5 * 60;
 /** Seconds. */
 const day = 86_400;
 
-/** Of one cluster: a hole is one for ever, and past the last one on the newest timeline there has to be a backup. */
+/**
+ * The findings for the restore windows of one cluster. A hole stays a warning for ever. On the newest timeline,
+ * the lack of a backup after the last hole is critical.
+ */
 export function windowFindings(windows: RestoreWindow[]): Finding[] {
   const newest = Math.max(...windows.map(({ timeline }) => timeline));
   return windows.flatMap((window) => {
@@ -42,8 +45,9 @@ export function windowFindings(windows: RestoreWindow[]): Finding[] {
 }
 
 /**
- * A timeline that is left is written to for a moment more, by the server that was replaced. Longer than that, two
- * servers archive, each on a timeline of its own, and a restore has the data of one.
+ * Returns warnings for two timelines that are both written. After a promotion, the server that was replaced may
+ * archive to the old timeline for a short time. If both timelines grow for longer, two servers archive, and a
+ * restore has the data of only one of the servers.
  */
 function rivalsOf({ timeline, writtenUntil, writtenAgo }: RestoreWindow, windows: RestoreWindow[]): string[] {
   return windows
