@@ -14,7 +14,7 @@ export interface ArchivePlace {
   directory: string;
   /**
    * Returns the given segments that are missing in the directory. undefined: the server archives elsewhere.
-   * @throws an error of the file system where the directory cannot be read
+   * @throws where the directory cannot be read
    */
   missing: (segments: readonly string[]) => Promise<readonly string[] | undefined>;
 }
@@ -23,7 +23,7 @@ export interface ArchivePlace {
 export interface ArchiveQuestion {
   /** The directory of the cluster in the repository. */
   clusterDirectory: string;
-  /** The setting archive_directory of the cluster; undefined: not set. */
+  /** The archive_directory of the cluster in the configuration of the worker; undefined: not set. */
   archiveDirectory: string | undefined;
   systemIdentifier: string;
   /** True if archive_command is known to archive nothing, so that the server has no archive elsewhere. */

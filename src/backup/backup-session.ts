@@ -27,7 +27,7 @@ const watchEvery = 3000;
  */
 const pingWithin = 30_000;
 
-/** What pg_backup_start returned, with the time of the return. */
+/** The result of pg_backup_start, with the time of the return. */
 export interface TimedBackupStart extends BackupStart {
   /** ISO 8601. */
   startedAt: string;

@@ -1,6 +1,6 @@
 /**
- * Refuses a backup that is known to fail, before the checkpoint of the backup. Each refusal has a hint what to
- * change.
+ * Refuses a backup that is known to fail, before the checkpoint of the backup. The hint of each refusal names the
+ * change to make.
  */
 import { ServerError } from '../database/connection.ts';
 import type { WaitingRequest } from '../control/backup-requests.ts';
@@ -74,7 +74,9 @@ function explainLabel(error: unknown): never {
   );
 }
 
-/** Returns why the server refuses this backup in its present state; undefined: no reason. */
+/**
+ * Returns why this backup cannot be taken on the server in its present state; undefined: the backup can be taken.
+ */
 export function refusal(
   request: Pick<Wanted, 'method' | 'waitForArchive'>,
   facts: PreflightFacts,

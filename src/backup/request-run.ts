@@ -14,7 +14,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ClusterServer } from '../server/cluster-server.ts';
 
-/** What all requests of a worker for one cluster share. */
+/** The connections and settings of a worker for one cluster, which all requests share. */
 export interface RunContext {
   /** Called when a backup session has been closed, so that another request may take its place. */
   onSessionReleased: () => void;
@@ -98,10 +98,12 @@ export class RequestRun {
     return this.#holdsSession;
   }
 
+  /** Called when the request gets its backup session. */
   takeSession(): void {
     this.#holdsSession = true;
   }
 
+  /** Called when the backup session has been closed; may be called more than once. */
   releaseSession(): void {
     if (!this.#holdsSession) return;
     this.#holdsSession = false;
@@ -182,8 +184,8 @@ export class RequestRun {
   }
 
   /**
-   * Records what the present stage waits for; null: nothing. Only the latest text is written: without a control
-   * database, texts would pile up.
+   * Records the reason for which the present stage waits; null: the stage does not wait. Only the latest text is
+   * written: without a control database, texts would pile up.
    */
   describe(detail: string | null): void {
     this.#detail = detail;

@@ -26,8 +26,8 @@ import { waitForArchive } from './wait-for-archive.ts';
 const failureKeepsSession = 10_000;
 
 /**
- * Runs a claimed request to its end. Never rejects because of the backup. `checks`: the preflight, which began
- * during the claim, since the client waits for the start. Its result is a list of warnings.
+ * Runs a claimed request to its end. A failure is written to the row. `checks`: the preflight, which began during
+ * the claim, since the client waits for the start. Its result is a list of warnings.
  */
 export async function runBackup(
   run: RequestRun,
@@ -74,7 +74,7 @@ export async function complete(
   run.context.log.info('backup complete', { request: run.id, cluster: run.context.server.name });
 }
 
-/** Starts the backup. `source`: what to copy; undefined: the method does not copy. */
+/** Starts the backup. `source`: the cluster to copy; undefined: the method does not copy. */
 async function begin(
   run: RequestRun,
   request: ClaimedRequest,

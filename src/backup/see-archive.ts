@@ -62,7 +62,7 @@ export interface Patience {
   onMissing: (missing: string, where: string) => void;
 }
 
-/** Looks until all segments are there, the time is over, or the signal is aborted. */
+/** Looks until all segments are there, the result is unknown, the time is over, or the signal is aborted. */
 export async function lookFor(
   segments: readonly string[],
   places: readonly ArchivePlace[],

@@ -22,7 +22,7 @@ export interface Chore {
   attempt: number;
 }
 
-/** What a runner needs. */
+/** The connections and settings for a runner. */
 export interface ChoreContext {
   control: ControlLink;
   repository: string;

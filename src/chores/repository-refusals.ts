@@ -1,4 +1,4 @@
-/** Errors for a repository that a control database must not use, with hints that say what to type. */
+/** Errors for a repository that a control database must not use, with the command to type as a hint. */
 import { dirname } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { isSameOrigin } from '../repository/control-origin.ts';

@@ -5,7 +5,7 @@
  * token that it does not know.
  *
  * The token is announced in the database, written to the repository, and confirmed in the database. Each step
- * takes into account what may happen at the same time: a crash between the steps, another worker, or an expiry.
+ * allows for a crash between the steps, for another worker, and for an expiry at the same time.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';

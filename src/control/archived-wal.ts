@@ -1,6 +1,6 @@
 /**
- * The rows of archived_wal and restore_window: the WAL in the repositories, and what can be restored with this
- * WAL.
+ * The rows of archived_wal and restore_window: the WAL in the repositories, and the recovery targets that this WAL
+ * allows.
  */
 import type { Connection } from '../database/connection.ts';
 
@@ -37,7 +37,10 @@ export interface ArchivedRun {
   broken: string | null;
 }
 
-/** What can be restored of one cluster along one timeline. Times and LSNs are null if nothing can be restored. */
+/**
+ * The range of recovery targets of one cluster along one timeline. Times and LSNs are null if no restore is
+ * possible.
+ */
 export interface RestoreWindow {
   cluster: string;
   timeline: number;

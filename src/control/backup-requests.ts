@@ -14,6 +14,7 @@ interface RequestedBackup {
   waitForArchive: boolean;
 }
 
+/** A request in state requested. */
 export interface WaitingRequest extends RequestedBackup {
   requestedBy: string;
   /**
@@ -23,6 +24,7 @@ export interface WaitingRequest extends RequestedBackup {
   requestedLogin: string | null;
 }
 
+/** A request that a worker has claimed. */
 export interface ClaimedRequest extends RequestedBackup {
   fast: boolean;
   /** Milliseconds; null: the default of the worker; 0: no limit. */
@@ -68,7 +70,7 @@ export interface UnfinishedRequest {
   callerGone: boolean;
 }
 
-/** What another worker needs to continue the request of a dead worker. */
+/** A request of a dead worker, for the worker that continues the request. */
 export interface AbandonedRequest {
   id: number;
   cluster: string;
@@ -92,6 +94,7 @@ export interface AbandonedRequest {
   tablespaces: Buffer | null;
 }
 
+/** The result of pg_backup_start, with the tablespaces in the format of tablespace_map. */
 export interface BackupStart {
   startLsn: string;
   startWal: string;
@@ -101,6 +104,7 @@ export interface BackupStart {
   tablespaces: Buffer | null;
 }
 
+/** The result of pg_backup_stop. `tablespaceMap`: null: no tablespaces. */
 export interface BackupStop {
   stopLsn: string;
   stopWal: string;
@@ -108,6 +112,7 @@ export interface BackupStop {
   tablespaceMap: Buffer | null;
 }
 
+/** The error columns of a request. */
 export interface RecordedFailure {
   code: string;
   message: string;
@@ -182,6 +187,7 @@ export async function recordProgress(
   await db.run('backup_request', 'record_progress', { id, expected, done });
 }
 
+/** From state done, with the label. */
 export async function markArchiving(db: Connection, id: number, stop: BackupStop): Promise<boolean> {
   const moved = await db.run('backup_request', 'mark_archiving', {
     id,
@@ -199,6 +205,7 @@ export interface Archived {
   warning: string | null;
 }
 
+/** From state archiving. */
 export async function markComplete(
   db: Connection,
   id: number,
@@ -226,7 +233,7 @@ export async function addWarning(db: Connection, id: number, warning: string): P
   await db.run('backup_request', 'add_warning', { id, warning });
 }
 
-/** Damaged pages that are recorded already stay as they are. */
+/** Rows of damaged pages that are recorded already do not change. */
 export async function recordDamagedPages(
   db: Connection,
   id: number,
@@ -235,6 +242,7 @@ export async function recordDamagedPages(
   await db.run('backup_request', 'record_damaged_pages', { id, pages: JSON.stringify(pages) });
 }
 
+/** Records the reason for which the present stage waits; null: no reason. */
 export async function describeStage(db: Connection, id: number, detail: string | null): Promise<void> {
   await db.run('backup_request', 'describe_stage', { id, detail });
 }
@@ -261,6 +269,7 @@ export async function failRestored(db: Connection): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
+/** undefined: the request is over, or its worker is alive. */
 export async function abandonedRequest(db: Connection, id: number): Promise<AbandonedRequest | undefined> {
   const [row] = await db.run<AbandonedRequest>('backup_request', 'abandoned', { id });
   return row;

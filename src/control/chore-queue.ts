@@ -147,6 +147,7 @@ export class ChoreQueue {
     return undefined;
   }
 
+  /** Stops pg-boss. The session of the worker stays open. */
   async close(): Promise<void> {
     await this.#boss.stop({ graceful: false });
   }

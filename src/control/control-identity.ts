@@ -15,7 +15,7 @@ export interface DatabaseOrigin {
   confirmedAt: Date;
 }
 
-/** What the control database knows about the repository of a cluster. */
+/** The repository of a cluster, as the control database knows the repository. */
 export interface KnownRepository {
   /** The origin of this control database. */
   origin: string;
@@ -140,7 +140,7 @@ export async function knownRepository(db: Connection, cluster: string): Promise<
 
 /**
  * Records a token before the token is written to the repository. `found`: the token that is in the repository now;
- * a pending token that was found there is pending no longer. Returns the time of the database.
+ * a pending token that was found there is no longer pending. Returns the time of the database.
  */
 export async function announceToken(
   db: Connection,

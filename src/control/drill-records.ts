@@ -60,7 +60,7 @@ export interface NewestDrill {
   provenAgo: number | null;
 }
 
-/** What is known about restoring a backup. null: not known. */
+/** The results of drills and verifications of a backup. null: no such result. */
 export interface Proof {
   provenAt: Date | null;
   recoverySeconds: number | null;

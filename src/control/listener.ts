@@ -13,7 +13,7 @@ import type { Log } from '../log.ts';
 import { clientConfig, type ConnectOptions } from '../database/connection.ts';
 import { settingsFor } from '../database/session-settings.ts';
 
-/** What a listener listens to. */
+/** The channel and the callbacks of a listener. */
 export interface ListenerOptions {
   connect: ConnectOptions;
   /** As in server_version_num; decides on the settings of the session. */

@@ -1,4 +1,4 @@
-/** Errors of the control database with hints that say what to do. */
+/** Adds hints to the errors of the control database. */
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
 import { requireSchema } from './schema-version.ts';

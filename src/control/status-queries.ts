@@ -51,6 +51,7 @@ export interface FinishedRequest {
   ago: number;
 }
 
+/** A worker that has ever been registered. */
 export interface WorkerStatus {
   name: string;
   alive: boolean;
@@ -65,6 +66,7 @@ export interface WorkerStatus {
   lastSeenAgo: number;
 }
 
+/** A cluster with its archiver and its last backups. null: no such report or backup. */
 export interface ClusterStatus {
   name: string;
   serverVersion: string | null;
@@ -90,6 +92,7 @@ export interface ClusterStatus {
   failedAgo: number | null;
 }
 
+/** All columns of a request. null: not known, or not yet. */
 export interface RequestDetails {
   id: number;
   cluster: string;
@@ -134,6 +137,7 @@ export interface RequestDetails {
   tablespaceMap: string | null;
 }
 
+/** A stage of a request. */
 export interface RequestStage {
   stage: string;
   state: string;
@@ -145,6 +149,7 @@ export interface RequestStage {
   took: number;
 }
 
+/** A move of a request, with the role and the login behind the move. */
 export interface RequestEvent {
   at: Date;
   who: string;
@@ -225,15 +230,18 @@ export function chores(db: Connection): Promise<ChoreStatus[]> {
   return db.run<ChoreStatus>('status', 'chores', {}, quick);
 }
 
+/** undefined: the request does not exist. */
 export async function findRequest(db: Connection, id: number): Promise<RequestDetails | undefined> {
   const [row] = await db.run<RequestDetails>('status', 'request', { id }, quick);
   return row;
 }
 
+/** The stages of a request, in order. */
 export function stages(db: Connection, id: number): Promise<RequestStage[]> {
   return db.run<RequestStage>('status', 'stages', { id }, quick);
 }
 
+/** The moves of a request, in order. */
 export function events(db: Connection, id: number): Promise<RequestEvent[]> {
   return db.run<RequestEvent>('status', 'events', { id }, quick);
 }

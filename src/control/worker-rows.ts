@@ -30,6 +30,7 @@ export async function takeLock(db: Connection): Promise<string> {
   }
 }
 
+/** Releases a lock of takeLock. */
 export async function releaseLock(db: Connection, key: string): Promise<void> {
   await db.run('worker', 'unlock', { key });
 }

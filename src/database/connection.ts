@@ -33,11 +33,13 @@ export interface Notice {
   hint?: string | undefined;
 }
 
+/** The limits of one query. */
 export interface QueryOptions {
   /** Milliseconds after which the connection is cut and the query fails. */
   timeout?: number;
 }
 
+/** A row of a result, by column name. */
 export type Row = Record<string, any>;
 
 /** An error of PostgreSQL, with SQLSTATE, detail and hint. */

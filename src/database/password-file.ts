@@ -13,7 +13,7 @@ export interface Login {
 
 /**
  * Returns the password of a connection. undefined: the file has no such password, the file does not exist, or
- * other users may read the file. libpq ignores such a file, too.
+ * other users may read the file. libpq ignores such a file and prints a warning, too.
  */
 export async function passwordFromFile(login: Login): Promise<string | undefined> {
   const file = process.env['PGPASSFILE'] || join(homedir(), '.pgpass');

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { HoldfastError } from '../errors.ts';
 import { quoteIdentifier } from './sql-script.ts';
 
+/** A value for a placeholder. */
 export type StatementValue = string | number | bigint | boolean | Date | Buffer | null | readonly unknown[];
 
 /** A named statement with numbered parameters. */

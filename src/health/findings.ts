@@ -13,6 +13,7 @@ import type {
   WorkerStatus,
 } from '../control/status-queries.ts';
 
+/** From the best to the worst. */
 export type Severity = 'ok' | 'warning' | 'critical';
 
 /** One line of a health check. */

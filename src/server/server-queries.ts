@@ -4,7 +4,7 @@
 import { ServerError, type Connection } from '../database/connection.ts';
 import type { ArchiverReport } from '../postgres/archiver-report.ts';
 
-/** A session as the server knows the session (pg_stat_activity). */
+/** The row of a session in pg_stat_activity. */
 export interface SessionIdentity {
   /** Process ID of the backend. */
   pid: number;
@@ -17,7 +17,7 @@ export interface SessionIdentity {
   locked: boolean;
 }
 
-/** What the server says about a connection. */
+/** The backend and the database of a connection, from the server. */
 /** Process ID of the backend. */
 export interface ServerPlace {
   pid: number;
@@ -48,7 +48,7 @@ export interface PreflightFacts {
   mayWatchArchive: boolean | null;
 }
 
-/** What pg_backup_start has returned, and the server. */
+/** The result of the start function, with the identity of the server. */
 export interface StartedBackupFacts {
   startLsn: string;
   startWal: string;
@@ -56,7 +56,7 @@ export interface StartedBackupFacts {
   serverVersion: string;
 }
 
-/** What pg_backup_stop has returned. */
+/** The result of the stop function. */
 export interface StoppedBackupFacts {
   stopLsn: string;
   /** Eight hexadecimal digits, as in the name of a WAL segment. */

@@ -16,8 +16,8 @@ import { repositoryError } from '../../repository/repository-errors.ts';
  */
 const lookEvery = 200;
 /**
- * Milliseconds for which the archiver has the chance to archive the last segments before they are read from
- * pg_wal.
+ * Milliseconds for which the archiver has the chance to archive the last segments before the worker reads these
+ * segments from pg_wal.
  */
 const archiverMayTake = 5000;
 /** Milliseconds between two tries to get the last segments. */

@@ -17,7 +17,7 @@ import type {
  */
 const coordinatorHeap = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 64 };
 
-/** Receives what a running copy reports. */
+/** Receives the progress and the warnings of a running copy. */
 export interface CopyListener {
   /** Bytes of files, before compression. */
   onProgress: (progress: { expected: number; done: number }) => void;

@@ -11,14 +11,17 @@ export class CopyError extends Error {
     this.failure = failure;
   }
 
+  /** Reading the cluster failed. `what`: the path. */
   static reading(what: string, cause: unknown): CopyError {
     return CopyError.#of('read', `cannot read "${what}"`, cause);
   }
 
+  /** Writing the repository failed. `what`: the path. */
   static writing(what: string, cause: unknown): CopyError {
     return CopyError.#of('write', `cannot write "${what}"`, cause);
   }
 
+  /** The copy has damaged pages, and the cluster is set to fail then. */
   static damage(message: string): CopyError {
     return new CopyError({ side: 'damage', code: undefined, message }, undefined);
   }

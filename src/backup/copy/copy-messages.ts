@@ -1,4 +1,4 @@
-/** The messages between the threads of a copy. All messages are cloned when they are sent. */
+/** The messages between the threads of a copy. Sending a message clones the message. */
 import type { TarMember } from '../../repository/tar.ts';
 import type { PageRules } from '../../postgres/page-checksum.ts';
 

@@ -30,10 +30,10 @@ export interface FileSlice {
   done?: () => void;
 }
 
-/** What is known about a frame before its result arrives. */
+/** The content of a frame, recorded before the result of the frame arrives. */
 export interface FrameRecord {
   tar: TarOutput;
-  /** By the index of the part; undefined: a part without data, or data that is no file. */
+  /** By the index of the part; undefined: a part without data, or data outside of a file. */
   pieces: (FileSlice | undefined)[];
   /** undefined: the frame does not continue a file of the frame before. */
   continues: Continuation | undefined;

@@ -40,7 +40,7 @@ export interface CopySource {
 
 /**
  * Finds the data directory and the repository of a copy.
- * @throws HoldfastError where the cluster cannot be copied; the hint says what to change
+ * @throws HoldfastError where the cluster cannot be copied; the hint names the change to make
  */
 export async function findSource(context: RunContext, db: Connection): Promise<Omit<CopySource, 'bytes'>> {
   const { server, repository } = context;
@@ -150,7 +150,7 @@ async function testWriting(directory: string): Promise<void> {
   }
 }
 
-/** The absolute target of a symbolic link; undefined: the path is no symbolic link. */
+/** The absolute target of a symbolic link; undefined: the path is not a symbolic link. */
 async function linkedTo(path: string): Promise<string | undefined> {
   const link = await readlink(path).catch(() => undefined);
   return link === undefined ? undefined : resolve(dirname(path), link);

@@ -1,4 +1,7 @@
-/** Finds what a copy has left in the repository after its worker died: a whole backup, or parts of a backup. */
+/**
+ * Finds the files of a copy in the repository after the worker of the copy died: a whole backup, or parts of a
+ * backup.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupStop } from '../../control/backup-requests.ts';
@@ -12,8 +15,8 @@ import {
 import { findLeftovers, removeLeftover } from '../../repository/unfinished-backup.ts';
 
 /**
- * Returns what pg_backup_stop returned for a whole backup, and the damaged pages of the backup; undefined: the
- * repository has no whole backup of this request.
+ * Returns the result of pg_backup_stop and the damaged pages of a whole backup; undefined: the repository has no
+ * whole backup of this request.
  */
 export async function storedCopyStop(
   clusterDirectory: string,

@@ -40,7 +40,7 @@ export interface TarSource {
   location?: string;
 }
 
-/** A file or directory of the walk. `special`: any other kind of file. */
+/** A file or directory of the walk. `special`: any other kind of file, or a symbolic link that is not followed. */
 export interface WalkEntry {
   kind: 'directory' | 'file' | 'special';
   /** Path for messages. */

@@ -130,6 +130,7 @@ class Making {
     await this.#run.move('done', (db) => markDone(db, this.#run.id), this.#run.signal);
   }
 
+  /** Completes the copy with backup_label and WAL, and publishes the backup. */
   async finish(description: BackupDescription, stop: BackupStop): Promise<void> {
     const { label, tablespaceMap, stopLsn, stopWal } = stop;
     const { timeline } = this.#beginning;
@@ -147,6 +148,7 @@ class Making {
     });
   }
 
+  /** Stops the copy and removes the unfinished backup. */
   async abandon(): Promise<void> {
     await Promise.all([this.#engine.stop(), this.#wal.stop()]);
     await this.#unfinished.discard();

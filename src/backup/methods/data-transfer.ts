@@ -2,7 +2,7 @@
 import type { BackupStop } from '../../control/backup-requests.ts';
 import type { BackupDescription } from '../../repository/label-entry.ts';
 
-/** What a method has prepared when pg_backup_stop may be called. */
+/** The remaining work of a method when pg_backup_stop may be called. */
 export interface DataTransfer {
   /** Completes the backup with backup_label. Called before the row says that the label is stored. */
   finish(description: BackupDescription, stop: BackupStop): Promise<void>;
