@@ -26,8 +26,8 @@ export interface BackupToRecover {
 const patience = 30_000;
 
 /**
- * Returns the label from the backup history file. undefined: there is no history file, since the backup was not
- * stopped, or the file cannot be read.
+ * Returns the label from the backup history file. undefined: the history file does not exist, since the backup was
+ * not stopped, or cannot be read.
  */
 export async function recoverBackupStop(
   server: ClusterServer,

@@ -1,6 +1,6 @@
 /**
  * Checks whether the WAL that the server calls archived is in the archive, if the worker can read the archive. A
- * server takes every archive_command that returns zero for a success, and /bin/true always does.
+ * server counts a segment as archived if archive_command returns zero, and /bin/true always returns zero.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,7 +1,7 @@
 /**
  * The thread that runs a copy: walks the data directory and the tablespaces, sends tasks to the frame threads, and
- * records their results. After the copy, the thread waits for backup_label. A thread of its own keeps waiting for
- * disks from blocking the worker.
+ * records their results. After the copy, the thread waits for backup_label. A separate thread is used so that
+ * waiting for a disk never blocks the worker.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { rmSync, statSync, type Stats } from 'node:fs';
@@ -259,8 +259,8 @@ function warn(text: string): void {
   tell({ type: 'warning', text });
 }
 
-// An uncaught exception must not end this thread: that would also end the frame threads in the middle of their
-// work (system/threads.ts).
+// An uncaught exception must not end this thread. The end of this thread would also end the frame threads in the
+// middle of their work (system/threads.ts).
 process.on('uncaughtException', fail);
 
 let coordinator: Coordinator | undefined;

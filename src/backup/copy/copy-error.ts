@@ -21,7 +21,7 @@ export class CopyError extends Error {
     return CopyError.#of('write', `cannot write "${what}"`, cause);
   }
 
-  /** The copy has damaged pages, and the cluster is set to fail then. */
+  /** The copy has damaged pages, and the cluster has on_damaged_page = "fail". */
   static damage(message: string): CopyError {
     return new CopyError({ side: 'damage', code: undefined, message }, undefined);
   }

@@ -1,6 +1,6 @@
 /**
  * The thread that looks at all files to copy before the backup begins: counts their bytes and checks whether the
- * files can be read. A thread of its own is used because many files take a long time.
+ * files can be read. A separate thread is used because looking at many files takes a long time.
  */
 import { accessSync, constants } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
