@@ -1,6 +1,6 @@
 /**
- * `clock.json`: the last time that an expiry or a worker accepted as the present. It says nothing of backups and WAL,
- * and is made anew where it is missing.
+ * `clock.json` in a cluster's directory: the last time that an expiry or a worker accepted as the present. The file
+ * says nothing about backups or WAL, and an expiry writes a missing file anew.
  */
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -13,7 +13,10 @@ function acceptedTimeFile(clusterDirectory: string): string {
   return join(clusterDirectory, fileName);
 }
 
-/** undefined: there is none. @throws HoldfastError `repository_unreadable` */
+/**
+ * Returns undefined where the file does not exist.
+ * @throws HoldfastError `repository_unreadable` where the file cannot be read or parsed
+ */
 export async function readAcceptedTime(clusterDirectory: string): Promise<Date | undefined> {
   const file = acceptedTimeFile(clusterDirectory);
   const text = await readIfThere(file);
@@ -37,7 +40,7 @@ function parse(value: unknown): Date {
   return time;
 }
 
-/** Durable when it resolves. The directory has to be there. */
+/** Writes `time`; durable when the promise resolves. The cluster's directory has to exist. */
 export async function writeAcceptedTime(clusterDirectory: string, time: Date): Promise<void> {
   const content = { version: 1, accepted: time.toISOString() };
   await replaceFile({

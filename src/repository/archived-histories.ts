@@ -2,7 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
 import { archivedPath, timelineHistories } from './wal-archive.ts';
 
-/** What the timeline history files of an archive say, by timeline. @throws HoldfastError where one is damaged */
+/**
+ * Reads the timeline history files of an archive; the key is the timeline.
+ * @throws HoldfastError where a file is damaged
+ */
 export async function archivedHistories(clusterDirectory: string): Promise<Map<number, Ancestor[]>> {
   const histories = new Map<number, Ancestor[]>();
   for (const name of await timelineHistories(clusterDirectory)) {

@@ -1,13 +1,16 @@
 /**
- * The labels of the backups in the repository: what is kept beside each one has the files of an entry of the label
- * directory, and is read as one. Needs neither a database nor a worker.
+ * Finds the backup_label files of the backups in the repository. The .meta directory of a backup has the files of an
+ * entry of the label directory and is read like one. Needs neither a database nor a worker.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isEntryOf } from './label-entry.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
 
-/** The directories with the labels of the backups with that id, oldest first; of one cluster, or of all. */
+/**
+ * Finds the .meta directories of the backups with the request's `id`, oldest first, in one cluster or, where
+ * `cluster` is undefined, in all.
+ */
 export async function findBackupEntries(
   repository: string,
   id: number,
@@ -25,7 +28,7 @@ export async function findBackupEntries(
   return found;
 }
 
-/** Where the label is, if that directory is a backup's in a repository. */
+/** Returns the .meta directory beside `directory` if `directory` is a backup's in a repository, or else undefined. */
 export async function entryOfBackup(directory: string): Promise<string | undefined> {
   const meta = metaDirectory(directory.replace(/\/+$/, ''));
   return (await isDirectory(meta)) ? meta : undefined;

@@ -1,7 +1,8 @@
 /**
- * The WAL beside a backup: every segment from its start to its stop, so that its directory alone restores. A segment
- * that is in the repository's archive is linked; one that is not is taken from the server's pg_wal while it is still
- * there, which works whether WAL is archived here, elsewhere or nowhere.
+ * The WAL beside a backup: every segment from the backup's start to its stop, so that the backup's directory alone
+ * can be restored. A segment in the repository's archive is linked. Any other segment is taken from the server's
+ * pg_wal before the server removes it. The backup is therefore complete whether the server archives WAL to this
+ * repository, elsewhere or nowhere.
  */
 import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
@@ -13,36 +14,43 @@ import { beside, makeDurableDirectory, noFollow } from '../system/held-directory
 import { giveFileToOwnerOf, giveToOwnerOf } from '../system/ownership.ts';
 import { archivedPath } from './wal-archive.ts';
 
+/** Where the segments of a backup come from. */
 export interface WalSource {
   clusterDirectory: string;
-  /** The server's. */
+  /** pg_wal of the server. */
   walDirectory: string;
   /** Bytes. */
   segmentSize: number;
+  /** The zstd compression level. */
   level: number;
-  /** Whether this is the beginning of that segment, of this very system, and not what a recycled file holds. */
+  /**
+   * Whether `beginning` (the first bytes of a file) belongs to `segment` of this very system. A recycled file begins
+   * with the header of an older segment.
+   */
   belongs: (segment: string, beginning: Buffer) => boolean;
 }
 
-/** Bytes that `belongs` is shown. */
+/** Bytes passed to `belongs`. */
 const beginning = 64;
 
+/** Collects the segments of one backup. `link()` and `take()` add a segment, `publish()` makes the set durable. */
 export class BackupWal {
   readonly #source: WalSource;
   readonly #backup: string;
   readonly #there = new Set<string>();
 
-  /** `backup`: the backup's directory, where pg_wal/ appears when all of it is there. */
+  /** `backup`: the backup's directory, in which `publish()` creates pg_wal/. */
   constructor(source: WalSource, backup: string) {
     this.#source = source;
     this.#backup = backup;
   }
 
+  /** Whether `segment` has been added. */
   has(segment: string): boolean {
     return this.#there.has(segment);
   }
 
-  /** Links it to the archive's; false: the archive has none. */
+  /** Adds the archive's copy of `segment` as a link. Returns false where the archive has no such segment. */
   async link(segment: string): Promise<boolean> {
     const from = archivedPath(this.#source.clusterDirectory, segment);
     const to = await this.#path(segment);
@@ -61,14 +69,17 @@ export class BackupWal {
     return true;
   }
 
-  /** Whether the server still has it and may overwrite it from now on: its archiver is through with it, or has none. */
+  /**
+   * Whether pg_wal has `segment` and the server may recycle the file at any time. A server may recycle a segment that
+   * has no .ready file: the archiver is done with the segment, or archiving is off.
+   */
   async isAtRisk(segment: string): Promise<boolean> {
     const { walDirectory } = this.#source;
     if (await exists(join(walDirectory, 'archive_status', `${segment}.ready`))) return false;
     return exists(join(walDirectory, segment));
   }
 
-  /** Whether the server has begun it: what is before it is finished then. */
+  /** Whether the server has begun to write `segment`. If so, every earlier segment is finished. */
   async hasBegun(segment: string): Promise<boolean> {
     const file = await openIfThere(join(this.#source.walDirectory, segment));
     if (file === undefined) return false;
@@ -79,7 +90,7 @@ export class BackupWal {
     }
   }
 
-  /** Takes a segment that is finished from pg_wal; false: it is not there (any more). */
+  /** Adds a finished segment from pg_wal. Returns false where pg_wal does not have the segment, or no longer. */
   async take(segment: string): Promise<boolean> {
     const { walDirectory, segmentSize, level } = this.#source;
     const from = join(walDirectory, segment);
@@ -96,7 +107,7 @@ export class BackupWal {
       } finally {
         await target.close();
       }
-      // A server recycles a segment by giving it another name and then writing over it.
+      // A server recycles a segment by renaming the file and then overwriting the content.
       const [read, named] = await Promise.all([file.stat(), stat(from).catch(() => undefined)]);
       if (named?.ino !== read.ino || named.dev !== read.dev) {
         await beside(to, rm);
@@ -109,7 +120,7 @@ export class BackupWal {
     return true;
   }
 
-  /** When all are there: makes them last. */
+  /** Makes the segments durable and renames their directory to pg_wal. Called when all segments have been added. */
   async publish(): Promise<void> {
     await makeDurableDirectory(this.#unfinished);
     await fsyncDirectory(this.#unfinished);

@@ -1,4 +1,7 @@
-/** A backup in the repository, with all that says what is in it: read, and held against its own checksums. */
+/**
+ * The backups of the repository: lists them, and reads the manifest and the frame index of a backup. Both files are
+ * checked against the checksums in backup.json.
+ */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -16,22 +19,24 @@ import {
   type RepositoryBackup,
 } from './repository-backup.ts';
 
+/** A finished backup. */
 export interface StoredBackup {
   description: RepositoryBackup;
-  /** With the tars and backup_manifest. */
+  /** The directory with the tars and backup_manifest. */
   directory: string;
-  /** With backup.json, the label and the index. */
+  /** The directory with backup.json, backup_label and the frame index. */
   meta: string;
 }
 
+/** The finished backups of a cluster. */
 export interface ListedBackup {
   /** Oldest first. */
   backups: StoredBackup[];
-  /** Those whose description cannot be read, by name. */
+  /** Backups whose backup.json cannot be read, by name. */
   damaged: { name: string; problem: string; error: unknown }[];
 }
 
-/** The finished backups of a cluster. */
+/** Lists the finished backups of a cluster, without those that an expiry is removing. */
 export async function storedBackups(clusterDirectory: string): Promise<ListedBackup> {
   const parent = backupsDirectory(clusterDirectory);
   const all = new Set(await namesIn(parent));
@@ -48,12 +53,16 @@ export async function storedBackups(clusterDirectory: string): Promise<ListedBac
   return listed;
 }
 
-/** With what to do where it could not be read: that says nothing about the backup. */
+/** Adds the hint where the file could not be read: such an error says nothing about the backup. */
 function problemOf(error: unknown): string {
   return isUnreadable(error) ? `${error.message}; ${error.hint}` : messageOf(error);
 }
 
-/** The same. @throws HoldfastError `no_repository` where nothing of a cluster is, as where a disk is not mounted */
+/**
+ * Lists the finished backups as `storedBackups()` does.
+ * @throws HoldfastError `no_repository` where the directory has neither a backup nor cluster.json, for example
+ * because a disk is not mounted
+ */
 export async function listedBackups(clusterDirectory: string): Promise<ListedBackup> {
   const listed = await storedBackups(clusterDirectory);
   const isEmpty = listed.backups.length === 0 && listed.damaged.length === 0;
@@ -66,8 +75,10 @@ export async function listedBackups(clusterDirectory: string): Promise<ListedBac
 }
 
 /**
- * A backup by its own directory, wherever it has been copied to, with the .meta directory beside it.
- * @throws HoldfastError `no_such_backup`, `backup_damaged`; `repository_unreadable`: it may be one
+ * Finds a backup by the path of its directory. The backup may have been copied out of the repository; the .meta
+ * directory has to be beside it.
+ * @throws HoldfastError `no_such_backup`, `backup_damaged`; `repository_unreadable` where `path` may be a backup but
+ * cannot be read
  */
 export async function backupAt(path: string): Promise<StoredBackup> {
   const directory = resolve(path);
@@ -84,22 +95,29 @@ export async function backupAt(path: string): Promise<StoredBackup> {
   return { description: parseRepositoryBackup(file, bytes), directory, meta };
 }
 
+/** What a backup contains. */
 export interface BackupInventory {
   manifest: Manifest;
   frames: FrameEntry[];
 }
 
-/** @throws HoldfastError `backup_damaged` naming the file and what is wrong with it; `repository_unreadable` */
+/**
+ * Reads the manifest and the frame index.
+ * @throws HoldfastError `backup_damaged`, with the file and the problem; `repository_unreadable`
+ */
 export async function readInventory(backup: StoredBackup): Promise<BackupInventory> {
   return { manifest: await readManifest(backup), frames: await readFrames(backup) };
 }
 
-/** @throws HoldfastError `backup_damaged`, `repository_unreadable` */
+/** Reads backup_manifest. @throws HoldfastError `backup_damaged`, `repository_unreadable` */
 export function readManifest({ description, directory }: StoredBackup): Promise<Manifest> {
   return checked(join(directory, 'backup_manifest'), description.manifestCrc32c, parseManifest);
 }
 
-/** The index, once it is known to fit the tars. @throws HoldfastError `backup_damaged`, `repository_unreadable` */
+/**
+ * Reads the frame index and checks the index against the sizes of the tars.
+ * @throws HoldfastError `backup_damaged`, `repository_unreadable`
+ */
 export function readFrames(backup: StoredBackup): Promise<FrameEntry[]> {
   const { description, meta } = backup;
   return checked(join(meta, 'frames.jsonl'), description.framesCrc32c, async (bytes) => {
@@ -127,7 +145,8 @@ async function checked<T>(
 }
 
 /**
- * That the system could not read a file says nothing about the backup; that there is none does.
+ * Throws where `error` is a failed system call other than "no such file". A file that cannot be read says nothing
+ * about the backup; a missing file does.
  * @throws HoldfastError `repository_unreadable`
  */
 export function refuseUnreadable(file: string, error: unknown): void {
@@ -136,7 +155,7 @@ export function refuseUnreadable(file: string, error: unknown): void {
   throw repositoryUnreadable(file, error);
 }
 
-/** Frame follows frame, from the first byte of every tar to its last. */
+/** Checks that the frames cover every tar from the first byte to the last, without gaps. @throws RangeError */
 async function checkIndex(
   frames: readonly FrameEntry[],
   { description, directory }: StoredBackup,

@@ -1,6 +1,7 @@
 /**
- * Whose backups and WAL a cluster's directory holds: `cluster.json`, written once by whoever comes first, the
- * first push or the first copy, and checked by everybody else. Neither makes the directory: see repository-owner.ts.
+ * `cluster.json`: the system identifier and the segment size of the server whose backups and WAL are in a cluster's
+ * directory. The first push or the first backup writes the file; every later one checks it. Neither creates the
+ * directory (see repository-owner.ts).
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,8 +13,9 @@ import { linkUnlessThere } from '../system/link-unless-there.ts';
 import { readIfThere } from './repository-errors.ts';
 import { requireRepository } from './repository-owner.ts';
 
+/** The content of cluster.json. */
 export interface ClusterIdentity {
-  /** A 64-bit number as text, as the server shows it. */
+  /** A 64-bit number as text, in the form in which the server shows it. */
   systemIdentifier: string;
   /** Bytes. */
   walSegmentSize: number;
@@ -23,8 +25,10 @@ const fileName = 'cluster.json';
 const fileMode = 0o600;
 
 /**
- * Makes the repository that system's, if it is nobody's yet; durable when it resolves.
- * @throws HoldfastError `no_repository` where nobody has made it one, `other_system` where it is another's, `other_segment_size` where its WAL was cut differently
+ * Claims the repository for the system of `identity` if no system has claimed the repository yet. Durable when the
+ * promise resolves.
+ * @throws HoldfastError `no_repository` where the directory is not a repository, `other_system` where another system
+ * has claimed it, `other_segment_size` where its WAL has another segment size
  */
 export async function claimRepository(directory: string, identity: ClusterIdentity): Promise<void> {
   const found = (await readIdentity(directory)) ?? (await writeIdentity(directory, identity));
@@ -50,7 +54,10 @@ export async function claimRepository(directory: string, identity: ClusterIdenti
   }
 }
 
-/** undefined: it is nobody's yet. @throws HoldfastError where it cannot be read, or makes no sense */
+/**
+ * Returns undefined where no system has claimed the repository yet.
+ * @throws HoldfastError `repository_unreadable` where the file cannot be read or parsed
+ */
 export async function readIdentity(directory: string): Promise<ClusterIdentity | undefined> {
   const file = join(directory, fileName);
   const text = await readIfThere(file);
@@ -76,12 +83,12 @@ function parseIdentity(file: string, text: string): ClusterIdentity {
   return { systemIdentifier, walSegmentSize };
 }
 
-/** What writers of the file that were killed have left beside it. */
+/** Removes the temporary files left by killed writers of cluster.json. */
 export async function removeIdentityLeftovers(directory: string): Promise<void> {
   await within(directory, (at) => removeTemporaries(at, `.${fileName}`));
 }
 
-/** Ours, or that of whoever was quicker. */
+/** Returns `identity`, or the identity that another process has written first. */
 async function writeIdentity(directory: string, identity: ClusterIdentity): Promise<ClusterIdentity> {
   requireRepository(directory);
   await within(directory, async (at) => {

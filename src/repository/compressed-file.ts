@@ -1,6 +1,6 @@
 /**
- * Files in independent zstd frames of about 2 MB, each with its content's size and checksum: any zstd reads them
- * as one stream, and here several are made or read at once, in libuv's threads.
+ * Files of independent zstd frames of about 2 MB, each with content size and checksum. Every zstd implementation
+ * reads such a file as one stream. Here, libuv's threads compress or decompress several frames at once.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -10,24 +10,25 @@ import { firstFrame } from './zstd-frames.ts';
 
 /** Bytes of content in a frame. */
 export const frameSize = 2 << 20;
-/** Frames under way at once: as many as libuv has threads. */
+/** Frames processed at once: the number of libuv's threads. */
 const atOnce = 4;
-/** What zstd makes of a frame is rarely more, and where it is there are two rounds. */
+/** Bytes. A compressed frame is rarely larger; a larger one needs a second round. */
 const compressedChunk = 1 << 20;
+/** Bytes read from a compressed file at once. */
 export const readAtOnce = 4 << 20;
-/** Bytes: as in write-at.ts, but that each takes a thread and back. */
+/** Bytes written at once. The limit is that of write-at.ts; each write here is also a round trip to a thread. */
 const writtenAtOnce = 128 << 10;
 
 const decompress = promisify(zstdDecompress);
 
-/** The content of `source`, from its beginning to `size`, appended to `target`. */
+/** Compresses the first `size` bytes of `source` and appends the frames to `target`. */
 export async function writeCompressed(
   source: FileHandle,
   size: number,
   target: FileHandle,
   level: number,
 ): Promise<void> {
-  const free: Buffer[] = []; // memory that has been touched is quicker than new memory
+  const free: Buffer[] = []; // reused, as new memory is slower
   const frames = inOrder(
     frameRanges(size),
     () => false,
@@ -47,7 +48,10 @@ export async function writeCompressed(
   for (const buffer of free) releaseBuffer(buffer);
 }
 
-/** In the pieces in which it comes: to put them together would leave the chunk behind in which they were. */
+/**
+ * Returns the frame in the pieces in which zstd delivers the frame. Joining the pieces would leave the chunk that
+ * contains them unfreed.
+ */
 async function compressFrame(content: Buffer, level: number): Promise<Buffer[]> {
   const frame = createZstdCompress({
     chunkSize: compressedChunk,
@@ -64,8 +68,9 @@ async function compressFrame(content: Buffer, level: number): Promise<Buffer[]> 
 }
 
 /**
- * The content, frame by frame, checked; each is good until the next is asked for.
- * @throws RangeError for what is no such file, is cut off, damaged, or holds more than `limit` bytes
+ * Yields the checked content frame by frame. A yielded buffer is valid until the next one is requested.
+ * @throws RangeError where the file is not in this format, is truncated or damaged, or has more than `limit` bytes of
+ * content
  */
 export async function* readCompressed(source: FileHandle, limit: number): AsyncGenerator<Buffer> {
   for await (const content of inOrder(compressedFrames(source, limit), isLarge, decompressFrame)) {
@@ -74,7 +79,7 @@ export async function* readCompressed(source: FileHandle, limit: number): AsyncG
   }
 }
 
-/** The same, of a file by its name. */
+/** The same as `readCompressed()`, for a file given by its path. */
 export async function* readCompressedFile(path: string, limit: number): AsyncGenerator<Buffer> {
   const file = await open(path, 'r');
   try {
@@ -84,7 +89,7 @@ export async function* readCompressedFile(path: string, limit: number): AsyncGen
   }
 }
 
-/** Not one that Holdfast has written: several of them at once would be too much memory. */
+/** Whether Holdfast cannot have written this frame. Several such frames at once would take too much memory. */
 function isLarge({ size }: CompressedFrame): boolean {
   return size > 2 * frameSize;
 }
@@ -92,7 +97,7 @@ function isLarge({ size }: CompressedFrame): boolean {
 async function decompressFrame({ bytes, size }: CompressedFrame): Promise<Buffer> {
   let content: Buffer;
   try {
-    // With room to spare, or a second round would find out that there is no more.
+    // With exactly enough room, zstd would need a second round to find the end of the frame.
     content = await decompress(bytes, { chunkSize: size + 64, maxOutputLength: size + 64 });
   } catch (error) {
     throw new RangeError(`a zstd frame is damaged: ${(error as Error).message}`, { cause: error });
@@ -128,10 +133,15 @@ async function* compressedFrames(source: FileHandle, limit: number): AsyncGenera
   if (pending.length > 0) throw cutOff();
 }
 
+/** The error for content that is longer than `limit` bytes. */
 export const tooLong = (limit: number) => new RangeError(`it holds more than ${limit} bytes`);
+/** The error for a file that ends within a frame. */
 export const cutOff = () => new RangeError('it is cut off within a zstd frame');
 
-/** Works on several items at once, or on one alone, and yields the results in the items' order. */
+/**
+ * Processes several items at once, or one item alone where `isAlone` says so. Yields the results in the order of the
+ * items.
+ */
 async function* inOrder<Item, Result>(
   items: Iterable<Item> | AsyncIterable<Item>,
   isAlone: (item: Item) => boolean,
@@ -145,7 +155,7 @@ async function* inOrder<Item, Result>(
       continue;
     }
     const result = work(item);
-    result.catch(() => undefined); // it is awaited, or an earlier one has failed
+    result.catch(() => undefined); // Either this promise is awaited below, or an earlier one has failed.
     underWay.push(result);
     const oldest = underWay.length >= atOnce ? underWay.shift() : undefined;
     if (oldest !== undefined) yield await oldest;
@@ -153,12 +163,13 @@ async function* inOrder<Item, Result>(
   for (const result of underWay) yield await result;
 }
 
+/** The ranges of a file of `size` bytes that become one frame each. Bytes. */
 export function* frameRanges(size: number): Generator<{ offset: number; length: number }> {
   for (let offset = 0; offset < size; offset += frameSize)
     yield { offset, length: Math.min(frameSize, size - offset) };
 }
 
-/** @throws RangeError where the file ends before the buffer is full */
+/** Fills `into` from `position` of the file. @throws RangeError where the file ends before the buffer is full */
 export async function readFully(file: FileHandle, into: Buffer, position: number): Promise<void> {
   for (let at = 0; at < into.length;) {
     const { bytesRead } = await file.read(into, at, into.length - at, position + at);
@@ -167,6 +178,7 @@ export async function readFully(file: FileHandle, into: Buffer, position: number
   }
 }
 
+/** Appends all of `bytes` to the file. */
 export async function writeFully(file: FileHandle, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length;) {
     const { bytesWritten } = await file.write(bytes, at, Math.min(writtenAtOnce, bytes.length - at));

@@ -1,6 +1,6 @@
 /**
- * Files in zstd frames (compressed-file.ts), made and read by a thread that may keep itself busy: in one call of zstd for
- * a frame, which is quicker than the pieces in which it works for others.
+ * Reads and writes files of zstd frames (see compressed-file.ts) in the calling thread. One call of zstd per frame is
+ * faster than the pieces in which the asynchronous functions work, but blocks the thread.
  */
 import { readSync } from 'node:fs';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
@@ -9,7 +9,7 @@ import { releaseBuffer } from '../system/release-buffer.ts';
 import { writeAt } from '../system/write-at.ts';
 import { firstFrame } from './zstd-frames.ts';
 
-/** The content of the file `source`, from its beginning to `size`, becomes the file `target`. */
+/** Compresses the first `size` bytes of the file descriptor `source` into the file descriptor `target`. */
 export function writeCompressedHere(source: number, size: number, target: number, level: number): void {
   const buffer = Buffer.allocUnsafeSlow(Math.min(frameSize, size));
   let written = 0;
@@ -23,7 +23,10 @@ export function writeCompressedHere(source: number, size: number, target: number
   }
 }
 
-/** With room for all of it, so that zstd notes the size in the frame. */
+/**
+ * Compresses one frame. The buffer is large enough for the whole frame, so that zstd records the content size in the
+ * frame.
+ */
 export function compressHere(content: Buffer, level: number): Buffer {
   return zstdCompressSync(content, {
     chunkSize: content.length + (content.length >>> 8) + 1024,
@@ -36,8 +39,9 @@ export function compressHere(content: Buffer, level: number): Buffer {
 }
 
 /**
- * The content, frame by frame, checked; each is good until the next is asked for.
- * @throws RangeError for what is no such file, is cut off, damaged, or holds more than `limit` bytes
+ * Yields the checked content frame by frame. A yielded buffer is valid until the next one is requested.
+ * @throws RangeError where the file is not in this format, is truncated or damaged, or has more than `limit` bytes of
+ * content
  */
 export function* readCompressedHere(source: number, limit: number): Generator<Buffer> {
   for (const { bytes, size } of framesHere(source, limit)) {
@@ -47,14 +51,14 @@ export function* readCompressedHere(source: number, limit: number): Generator<Bu
   }
 }
 
-/** The content of the last frame alone, checked. @throws RangeError as above */
+/** Returns the checked content of the last frame. @throws RangeError as `readCompressedHere()` */
 export function readLastHere(source: number, limit: number): Buffer {
   let last: { bytes: Buffer; size: number } | undefined;
   for (const frame of framesHere(source, limit)) last = frame;
   return last === undefined ? Buffer.alloc(0) : decompressHere(last.bytes, last.size);
 }
 
-/** Not decompressed; each is good until the next is asked for. */
+/** Yields the compressed frames. A yielded buffer is valid until the next one is requested. */
 function* framesHere(source: number, limit: number): Generator<{ bytes: Buffer; size: number }> {
   let chunk = Buffer.allocUnsafeSlow(readAtOnce);
   let sum = 0;
@@ -73,11 +77,11 @@ function* framesHere(source: number, limit: number): Generator<{ bytes: Buffer; 
   }
 }
 
-/** One frame. @throws RangeError where it is damaged, or not of that size */
+/** Decompresses one frame. @throws RangeError where the frame is damaged or does not have `size` bytes of content */
 export function decompressHere(frame: Buffer, size: number): Buffer {
   let content: Buffer;
   try {
-    // One buffer for all of it: a chunk that is a little larger than what comes out.
+    // A chunk slightly larger than the content, so that zstd needs one buffer only.
     content = zstdDecompressSync(frame, { chunkSize: size + 64, maxOutputLength: size + 1 });
   } catch (error) {
     throw new RangeError(`a zstd frame is damaged: ${(error as Error).message}`, { cause: error });
@@ -92,7 +96,7 @@ function readHere(fd: number, into: Buffer, position: number): void {
   if (length < into.length) throw new RangeError(`it ends after ${position + length} bytes`);
 }
 
-/** Fewer bytes than there is room for: the file ends there. */
+/** Fills `into`. Returns fewer bytes where the file ends earlier. */
 function readUpTo(fd: number, into: Buffer, position: number): Buffer {
   let at = 0;
   while (at < into.length) {

@@ -1,6 +1,9 @@
-/** The origin of a control database, as control_origin() says it: system identifier, OIDs, timeline. */
+/** Compares origins of control databases, as returned by control_origin(): system identifier, OIDs, timeline. */
 
-/** Releases before wrote fewer OIDs, or none: of theirs, the rest has to do. */
+/**
+ * Whether two origins are of the same control database. Earlier releases wrote fewer OIDs or none; then only the OIDs
+ * that both origins have are compared.
+ */
 export function isSameOrigin(a: string | null | undefined, b: string | null | undefined): boolean {
   if (typeof a !== 'string' || typeof b !== 'string') return a === b;
   const [of, to] = [a.split('/'), b.split('/')];

@@ -1,13 +1,13 @@
 /**
- * Whether what a backup.json says can be. Its checksum holds for whoever wrote it, who need not be Holdfast: what is
- * read there becomes paths, loops and lines on a terminal. Pure.
+ * Checks the values of a backup.json. A valid checksum does not prove that Holdfast wrote the file, and the values
+ * become paths, loops and lines on a terminal. Pure.
  */
 import type { BackupDescription } from './label-entry.ts';
 
 const segment = /^[0-9A-F]{24}$/;
 const lsn = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
 
-/** The key of the first value that cannot be; undefined: none. Their types are right. */
+/** Returns the key of the first impossible value, or undefined. The types of the values have been checked before. */
 export function oddValue(description: BackupDescription): keyof BackupDescription | undefined {
   const { id, timeline, systemIdentifier, serverVersion } = description;
   const checks: [keyof BackupDescription, boolean][] = [
@@ -31,6 +31,7 @@ const shapes = {
   damagedPages: { file: 'string', block: 'number' },
 };
 
+/** Whether `list` is an array whose elements have the fields of `key`. */
 export function isListOf(key: keyof typeof shapes, list: unknown): boolean {
   return Array.isArray(list) && list.every((one) => hasShape(Object(one), shapes[key]));
 }

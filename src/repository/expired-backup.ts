@@ -1,12 +1,13 @@
 /**
- * A backup that is being removed. It is off every list from the first rename on, which is durable before anything of
- * it goes, and what stays longest says why: a killed expiry is finished by the next one.
+ * Removes a backup from the repository. The first rename takes the backup off every list, and is durable before the
+ * first file is removed. The note with the reason is removed last, so that the next expiry can finish the removal
+ * that a killed expiry began.
  *
- *   backups/<name>.meta.expired/   with expiry.json; gone last, when the removal has been recorded
- *   backups/<name>.expired/        its files; gone first
+ *   backups/<name>.meta.expired/   with expiry.json; removed last, when the removal has been recorded
+ *   backups/<name>.expired/        the files of the backup; removed first
  *
- * Before the first of its files goes, backup.json has another name. As long as it has its own, the backup is whole, and
- * can be put back on the lists.
+ * backup.json is renamed before the first file of the backup is removed. A backup whose backup.json still has its
+ * name is whole, and can be listed again.
  */
 import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
@@ -28,10 +29,13 @@ import {
 const suffix = '.expired';
 const note = 'expiry.json';
 const description = 'backup.json';
-/** What it is called once files may be missing. */
+/** The name of backup.json once files of the backup may be missing. */
 const noLonger = 'backup.json.removed';
 
-/** Takes it off the lists; durable when it resolves. `why` is kept beside it until its removal has been recorded. */
+/**
+ * Takes a backup off the lists; durable when the promise resolves. `why` is kept beside the backup until the removal
+ * has been recorded.
+ */
 export async function unlistBackup(clusterDirectory: string, name: string, why: object): Promise<void> {
   const parent = backupsDirectory(clusterDirectory);
   const place = join(parent, name);
@@ -53,17 +57,18 @@ export async function unlistBackup(clusterDirectory: string, name: string, why: 
   }
 }
 
+/** A backup that is off the lists and has not been removed completely. */
 export interface Unlisted {
   name: string;
-  /** What unlistBackup() was given; undefined: it cannot be read. */
+  /** The object given to unlistBackup(); undefined where the note cannot be read. */
   why: unknown;
-  /** Where what is known about it is now. */
+  /** The path of the renamed .meta directory. */
   meta: string;
-  /** None of its files has gone. */
+  /** Whether none of the backup's files has been removed. */
   isWhole: boolean;
 }
 
-/** Those whose removal has begun and not been finished. */
+/** The backups whose removal has begun and has not been finished. */
 export async function unlistedBackups(clusterDirectory: string): Promise<Unlisted[]> {
   const parent = backupsDirectory(clusterDirectory);
   const ends = new RegExp(`^(\\d{8}T\\d{6}Z-\\d+)(?:\\.meta)?\\${suffix}$`);
@@ -81,7 +86,7 @@ export async function unlistedBackups(clusterDirectory: string): Promise<Unliste
   );
 }
 
-/** Older releases did not rename backup.json: files that it names may be missing all the same. */
+/** Older releases did not rename backup.json. The files that backup.json names are therefore checked as well. */
 async function isWhole(place: string, meta: string): Promise<boolean> {
   const file = join(meta, description);
   const text = await readIfThere(file);
@@ -90,7 +95,7 @@ async function isWhole(place: string, meta: string): Promise<boolean> {
   return ['base.tar.zst', 'backup_manifest', ...tarsOf(file, text)].every((name) => there.has(name));
 }
 
-/** Where the description is damaged, the next look at the lists says so. */
+/** A damaged description is reported when the backups are listed next. */
 function tarsOf(file: string, text: string): string[] {
   try {
     return parseRepositoryBackup(file, Buffer.from(text)).tars.map(({ name }) => name);
@@ -99,7 +104,10 @@ function tarsOf(file: string, text: string): string[] {
   }
 }
 
-/** Puts one that is whole back on the lists; durable when it resolves. Killed before that, it is off the lists still. */
+/**
+ * Lists a whole backup again; durable when the promise resolves. A process killed before that leaves the backup off
+ * the lists.
+ */
 export async function relistBackup(clusterDirectory: string, name: string): Promise<void> {
   const parent = backupsDirectory(clusterDirectory);
   const place = join(parent, name);
@@ -124,7 +132,7 @@ async function renameIfThere(from: string, to: string): Promise<void> {
   });
 }
 
-/** Removes the files of a backup that is off the lists. Returns how many bytes that frees. */
+/** Removes the files of a backup that is off the lists. Returns the number of bytes freed. */
 export async function removeFiles(clusterDirectory: string, name: string): Promise<number> {
   const parent = backupsDirectory(clusterDirectory);
   const place = join(parent, name);
@@ -136,7 +144,7 @@ export async function removeFiles(clusterDirectory: string, name: string): Promi
 }
 
 async function removeHeld(place: string): Promise<number> {
-  // Killed between the two renames.
+  // An expiry may have been killed between the two renames.
   await renameIfThere(place, `${place}${suffix}`);
   const meta = `${metaDirectory(place)}${suffix}`;
   if (existsSync(meta))
@@ -150,7 +158,7 @@ async function removeHeld(place: string): Promise<number> {
   return bytes;
 }
 
-/** Removes what is left of it: nothing remembers it from now on but the control database. */
+/** Removes the .meta directory. From then on, only the control database has a record of the backup. */
 export async function forgetBackup(clusterDirectory: string, name: string): Promise<void> {
   const parent = backupsDirectory(clusterDirectory);
   const meta = `${metaDirectory(join(parent, name))}${suffix}`;
@@ -164,7 +172,7 @@ export async function forgetBackup(clusterDirectory: string, name: string): Prom
   }
 }
 
-/** Has `latest` name the newest of those that are listed, if it names one of these. */
+/** Points `latest` to the newest listed backup if `latest` points to one of the backups in `from`. */
 export async function moveLatestAway(clusterDirectory: string, from: ReadonlySet<string>): Promise<void> {
   const link = join(clusterDirectory, 'latest');
   const named = async () => basename(await readlink(link).catch(() => ''));
@@ -172,13 +180,13 @@ export async function moveLatestAway(clusterDirectory: string, from: ReadonlySet
   for (;;) {
     const listed = (await listBackupNames(clusterDirectory)).filter((backup) => !from.has(entryName(backup)));
     const newest = listed.toSorted((a, b) => Date.parse(a.stoppedAt) - Date.parse(b.stoppedAt)).at(-1);
-    // A backup that was published meanwhile has named itself, and must not be forgotten over this one.
+    // A backup published meanwhile has pointed `latest` to itself, and must not be replaced by this one.
     if (newest === undefined || (await named()) === entryName(newest)) return;
     await nameLatest(clusterDirectory, entryName(newest));
   }
 }
 
-/** Without what the archive has, too, by another link. */
+/** Returns the bytes of the files that have no other link, for example in the archive. */
 async function bytesOfItsOwn(directory: string): Promise<number> {
   let bytes = 0;
   const entries = await readdir(directory, { recursive: true }).catch((error: NodeJS.ErrnoException) => {

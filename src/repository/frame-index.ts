@@ -1,26 +1,32 @@
 /**
- * frames.jsonl: where each zstd frame of the tar files is, and with what it begins, so that they can be restored and
- * verified in parallel. One JSON object a line, in the order of the tars and within a tar in that of the file.
+ * frames.jsonl: the position of each zstd frame in the tars, and the tar member with which the frame begins, so that
+ * frames can be restored and verified in parallel. One JSON object per line, in the order of the tars, and within a
+ * tar in the order of the frames.
  */
 import { longestStored } from './zstd-frames.ts';
 
+/** One line of the index. */
 export interface FrameEntry {
-  /** The tar's file name. */
+  /** The file name of the tar. */
   tar: string;
-  /** Where the frame begins in that file, and how many bytes it has there. */
+  /** Offset and length of the compressed frame in the tar file. Bytes. */
   offset: number;
   length: number;
-  /** Bytes when decompressed. */
+  /** Bytes of content. */
   size: number;
-  /** The member in whose data it begins; otherwise it begins with a tar header. */
+  /**
+   * The member whose data continues at the beginning of the frame; undefined where the frame begins with a tar
+   * header.
+   */
   continues?: Continuation;
 }
 
+/** A member whose data is split between frames. */
 export interface Continuation {
   name: string;
-  /** Where in the member's data the frame begins. */
+  /** The offset in the member's data at which the frame begins. Bytes. */
   at: number;
-  /** Bytes of the member's data from there on, without tar's padding; the frame may hold fewer. */
+  /** Bytes of the member's data from `at` on, without tar's padding; the frame may hold fewer. */
   left: number;
   mode: number;
   /** Bytes of the whole member. */
@@ -28,17 +34,17 @@ export interface Continuation {
 }
 
 /**
- * Bytes of content. A copy's frames have 2 MB of files and a few headers, in all releases; what says more is not ours,
- * and is not worth the memory.
+ * Bytes of content. In all releases, a frame of a copy holds 2 MB of file data and a few headers. A larger frame was
+ * not written by Holdfast and is refused, to save memory.
  */
 export const largestTarFrame = 4 << 20;
 
-/** The line of one frame. */
+/** Formats the line of one frame. */
 export function writeFrameIndex(entry: FrameEntry): string {
   return `${JSON.stringify(entry)}\n`;
 }
 
-/** @throws RangeError naming the line that is malformed */
+/** Parses the index. @throws RangeError with the number of a malformed line */
 export function readFrameIndex(text: string): FrameEntry[] {
   return text
     .split('\n')

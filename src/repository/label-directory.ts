@@ -1,6 +1,6 @@
 /**
- * The label directory: what backup_label and tablespace_map were, kept outside of the database that they
- * describe. An entry is written under a temporary name, synced, renamed into place and never touched again.
+ * The label directory keeps backup_label and tablespace_map outside the database that they describe. An entry is
+ * written under a temporary name, synced, renamed into place and never changed afterwards.
  *
  *   <labels>/<cluster>/<UTC start>-<id>/{backup_label,tablespace_map,backup.json}
  */
@@ -17,10 +17,13 @@ import { giveToOwnerOf } from '../system/ownership.ts';
 
 const directoryMode = 0o700;
 const fileMode = 0o600;
-/** What an entry's name begins with while it is written. */
+/** The prefix of an entry's temporary name. */
 const writing = '.writing-';
 
-/** Writes, syncs and removes a file, as the label will be written. @throws HoldfastError where that fails */
+/**
+ * Tests whether a label can be written: writes, syncs and removes a file of 16 kB.
+ * @throws HoldfastError `label_directory_unwritable`
+ */
 export async function testLabelDirectory(labels: string, cluster: string): Promise<void> {
   const directory = join(labels, cluster);
   const probe = join(directory, `.test-${randomUUID()}`);
@@ -46,14 +49,14 @@ export async function testLabelDirectory(labels: string, cluster: string): Promi
   }
 }
 
-/** Returns the entry's directory. */
+/** Writes an entry and returns the path of the entry's directory. Durable when the promise resolves. */
 export async function writeLabelEntry(labels: string, entry: LabelEntry): Promise<string> {
   const parent = join(labels, entry.description.cluster);
   await makeDurableDirectory(parent);
   return join(parent, await within(parent, (at) => writeEntry(at, entry)));
 }
 
-/** Returns its name. */
+/** Returns the name of the entry's directory. */
 async function writeEntry(parent: string, entry: LabelEntry): Promise<string> {
   const name = entryName(entry.description);
   const temporary = join(parent, temporaryName(`${writing}${name}`));
@@ -78,7 +81,10 @@ async function writeEntry(parent: string, entry: LabelEntry): Promise<string> {
   }
 }
 
-/** An entry is never overwritten: rename refuses a directory that is not empty, and the next number is tried. */
+/**
+ * Renames `from` to `to`, or to `to.2`, `to.3` and so on. An entry is never overwritten: rename refuses a directory
+ * that is not empty.
+ */
 async function renameToFree(from: string, to: string): Promise<string> {
   for (let number = 1; ; number += 1) {
     const free = number === 1 ? to : `${to}.${number}`;

@@ -1,13 +1,17 @@
 /**
- * Reads the label directory, `<labels>/<cluster>/<UTC start>-<id>/{backup_label,tablespace_map,backup.json}`,
- * which needs neither a database nor a worker. What it says is checked: people copy such directories about.
+ * Finds and reads entries of the label directory, `<labels>/<cluster>/<UTC
+ * start>-<id>/{backup_label,tablespace_map,backup.json}`. Needs neither a database nor a worker. The content is
+ * checked, because people copy such directories.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { isEntryOf, parseDescription, type LabelEntry } from './label-entry.ts';
 
-/** The directories of the entries with that id, oldest first; of one cluster, or of all. */
+/**
+ * Finds the directories of the entries with the request's `id`, oldest first, in one cluster or, where `cluster` is
+ * undefined, in all.
+ */
 export async function findEntries(
   labels: string,
   id: number,
@@ -22,7 +26,7 @@ export async function findEntries(
   return found;
 }
 
-/** @throws HoldfastError where it is not a complete entry */
+/** Reads an entry. @throws HoldfastError `label_not_found` where the entry is not complete */
 export async function readEntry(directory: string): Promise<LabelEntry> {
   const label = await readPart(directory, 'backup_label');
   const description = parseDescription(
@@ -38,7 +42,7 @@ export async function readEntry(directory: string): Promise<LabelEntry> {
   return { description, label, tablespaceMap };
 }
 
-/** None where there is no such directory; any other failure is one. */
+/** Returns no names where the directory does not exist. Every other failure is an error. */
 async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
@@ -73,7 +77,10 @@ async function readPart(directory: string, name: string): Promise<Buffer> {
   }
 }
 
-/** The entry of that very backup, as its start identifies it: an id alone may repeat after a restore. */
+/**
+ * Finds the entry of a backup by its system identifier and start LSN, because ids may repeat after a restore of the
+ * control database. Returns undefined where there is no such entry.
+ */
 export async function findEntryOf(
   labels: string,
   backup: { id: number; cluster: string; systemIdentifier: string; startLsn: string },

@@ -1,7 +1,7 @@
 /** One backup's entry in the label directory. */
 import { HoldfastError, messageOf } from '../errors.ts';
 
-/** What backup.json says. LSNs are text, times ISO 8601 in UTC. */
+/** The content of backup.json. LSNs are text, times are ISO 8601 in UTC. */
 export interface BackupDescription {
   id: number;
   cluster: string;
@@ -17,11 +17,12 @@ export interface BackupDescription {
   stopWal: string;
 }
 
+/** The files of an entry. */
 export interface LabelEntry {
   description: BackupDescription;
   /** The bytes of backup_label. */
   label: Buffer;
-  /** Those of tablespace_map; null: there is none, and no such file must exist. */
+  /** The bytes of tablespace_map; null where the backup has none and the file must not exist. */
   tablespaceMap: Buffer | null;
 }
 
@@ -40,7 +41,7 @@ const types = {
   stopWal: 'string',
 } satisfies Record<keyof BackupDescription, string>;
 
-/** @throws HoldfastError naming the file and what is wrong with it */
+/** Parses backup.json. @throws HoldfastError `label_not_found`, with the file and the problem */
 export function parseDescription(file: string, bytes: Buffer): BackupDescription {
   const refuse = (reason: string) =>
     new HoldfastError('failed', `"${file}" ${reason}`, { code: 'label_not_found' });
@@ -56,11 +57,12 @@ export function parseDescription(file: string, bytes: Buffer): BackupDescription
   return description as unknown as BackupDescription;
 }
 
-/** `<UTC start>-<id>`; a number follows where an entry of that name was there already. */
+/** `<UTC start>-<id>`. writeLabelEntry() appends a number where an entry of this name exists. */
 export function entryName({ startedAt, id }: Pick<BackupDescription, 'startedAt' | 'id'>): string {
   return `${startedAt.replace(/[-:]|\.\d+/g, '')}-${id}`;
 }
 
+/** Whether `name` is the name of an entry with the request's `id`. */
 export function isEntryOf(name: string, id: number): boolean {
   const [, entryId] = /^\d{8}T\d{6}Z-(\d+)(?:\.\d+)?$/.exec(name) ?? [];
   return entryId !== undefined && Number(entryId) === id;

@@ -1,16 +1,20 @@
-/** Whether a copy of a data directory was made during a backup: pure, from what both say. */
+/**
+ * Decides whether a copy of a data directory was made during a backup, from pg_control of the copy and the
+ * description of the backup. Pure.
+ */
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import type { BackupLabel } from '../postgres/backup-label.ts';
 import type { ControlFile } from '../postgres/pg-control.ts';
 import type { BackupDescription } from './label-entry.ts';
 
+/** What the copy of the data directory says. */
 export interface CopyToMatch {
-  /** What PG_VERSION says. */
+  /** The content of PG_VERSION. */
   major: number;
   control: ControlFile;
 }
 
-/** Why they do not belong together; undefined when they do. */
+/** Returns why the copy and the backup do not match; undefined where they match. */
 export function labelMismatch(
   copy: CopyToMatch,
   description: BackupDescription,
@@ -33,7 +37,7 @@ export function labelMismatch(
   if (control.checkpointLsn > stopLsn) {
     return `the copy's latest checkpoint is at ${formatLsn(control.checkpointLsn)}, after the backup's end at ${description.stopLsn}: it was made after this backup, or a server has run on it`;
   }
-  // A standby goes over to its primary's new timeline during a backup; a primary has only one.
+  // A standby may follow the primary to a new timeline during a backup. A primary stays on one timeline.
   const mayBeLater = label.backupFrom === 'standby' && control.timeline > label.startTimeline;
   if (control.timeline !== label.startTimeline && !mayBeLater) {
     return `the copy is on timeline ${control.timeline}, the backup on ${label.startTimeline}`;

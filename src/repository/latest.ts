@@ -1,4 +1,4 @@
-/** `latest`: a link to the newest backup, for people. Nothing of Holdfast reads it. */
+/** `latest`: a symbolic link to the newest backup, for people. Holdfast never opens a backup through this link. */
 import { rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
@@ -7,7 +7,10 @@ import { within } from '../system/held-directory.ts';
 
 const prefix = '.latest';
 
-/** @throws an error of the file system, which may have no symbolic links; nothing is left of the attempt */
+/**
+ * Points `latest` to `backup`, the name of a backup.
+ * @throws an error of the file system, which may not support symbolic links; no temporary file is left then
+ */
 export function nameLatest(clusterDirectory: string, backup: string): Promise<void> {
   return within(clusterDirectory, (at) => nameIn(at, backup));
 }

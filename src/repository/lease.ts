@@ -1,6 +1,7 @@
 /**
- * `leases/<hash>-<backup>.json`: a server was restored from a backup, and may still have to read the
- * WAL after it. `restore` leaves it, `wal fetch` renews it (see renew-lease.ts), expiry removes it when it is over.
+ * `leases/<hash>-<backup>.json`: a lease says that a server was restored from a backup and may still have to read the
+ * WAL after it. `restore` writes a lease, `wal fetch` renews it (see renew-lease.ts), an expiry removes the lease
+ * when the server has recovered.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile, rm, stat } from 'node:fs/promises';
@@ -13,52 +14,70 @@ import { namesIn } from './repository-backup.ts';
 import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
 import { replaceFile } from './repository-owner.ts';
 
-/** Whose the directory is, besides its path: another one may be there, or nothing that is seen from here. */
+/**
+ * Identifies the restored data directory in addition to its path: another directory may have the same path, or the
+ * path may not be visible from this host.
+ */
+/** The inode number of the directory. */
 export interface LeasePlace {
   inode: number;
-  /** When the directory was made, in milliseconds; undefined: its file system does not say so. */
+  /**
+   * When the directory was created. Milliseconds since 1970. undefined: the file system does not record creation
+   * times.
+   */
   born?: number | undefined;
-  /** Of its file PG_VERSION, which no server ever writes; 0: it is not there yet, as a restore is at work. */
+  /**
+   * The inode number of PG_VERSION, a file that no server ever writes. 0: PG_VERSION does not exist yet, because the
+   * restore is still running.
+   */
   versionInode: number;
 }
 
+/** The content of a lease. */
 export interface Lease {
-  /** Of the restored server: for people, and its path. */
+  /** The host, boot id and data directory of the restored server. The host is shown to people. */
   host: string;
   boot: string;
   directory: string;
   place: LeasePlace;
-  /** The backup's name, and where the WAL that it needs begins. */
+  /** The name of the backup, and below the position at which the WAL needed by the backup begins. */
   backup: string;
   id: number;
   systemIdentifier: string;
   timeline: number;
   startLsn: string;
-  /** As recovery_target_timeline. */
+  /** The value of recovery_target_timeline. */
   targetTimeline: string;
+  /** When the lease was written. ISO 8601 in UTC. */
   at: string;
 }
 
+/** A lease file in the repository. */
 export interface FoundLease {
   path: string;
-  /** undefined: it makes no sense. */
+  /** undefined: the content cannot be parsed, or the file belongs to another user. */
   lease: Lease | undefined;
+  /** The modification time of the file. */
   renewedAt: Date;
 }
 
-/** Another one for each restore: an expiry may be about to remove an earlier one of that directory. */
+/**
+ * Returns a new name for each restore. An expiry may be about to remove an earlier lease of the same directory, so
+ * names are never reused.
+ */
 export function leaseName(directory: string, backup: string): string {
   const which = `${hostname()} ${directory} ${randomUUID()}`;
   return `${createHash('sha256').update(which).digest('hex').slice(0, 16)}-${backup}`;
 }
 
+/** The fields of a lease that the restore has to give. */
 export type NewLease = Omit<Lease, 'host' | 'boot' | 'at' | 'place'>;
 
 /**
- * `path`: by which the directory is reached; `isWhole`: whether it has been restored. Takes the place of what earlier
- * restores into that very directory have left; one of the same path may have been moved away, and its server replay
- * there.
- * @throws HoldfastError where it cannot be written
+ * Writes a lease; `path` leads to the restored directory, `isWhole` says whether the restore has finished. Removes
+ * the leases of earlier restores into the very same directory. A lease of the same path may be of a directory that
+ * has been moved away and whose server is still in recovery; such a lease stays.
+ * @throws HoldfastError where the lease cannot be written
  */
 export async function writeLease(
   clusterDirectory: string,
@@ -67,7 +86,8 @@ export async function writeLease(
 ): Promise<void> {
   const file = leaseFile(clusterDirectory, name);
   try {
-    // Not with the repository: where that is missing, nothing is one.
+    // The leases directory is created, but not the cluster's directory: a cluster's directory that is missing is not
+    // a repository.
     await stat(clusterDirectory);
     await makeDurableDirectory(dirname(file));
     const made = { host: hostname(), boot: bootId() ?? '', at: new Date().toISOString() };
@@ -83,7 +103,10 @@ export async function writeLease(
   }
 }
 
-/** An inode's number is given to another directory once it is free, and the root of each file system has the same. */
+/**
+ * Compares the creation time as well: a file system reuses inode numbers, and all root directories of file systems
+ * have the same inode number.
+ */
 function isOfSamePlace(
   { lease }: FoundLease,
   { directory, place }: Pick<Lease, 'directory' | 'place'>,
@@ -92,7 +115,7 @@ function isOfSamePlace(
   return lease.place.inode === place.inode && place.born !== undefined && lease.place.born === place.born;
 }
 
-/** @throws HoldfastError where nobody can know which there are */
+/** Reads all leases. @throws HoldfastError `repository_unreadable` where the leases cannot be listed or read */
 export async function readLeases(clusterDirectory: string): Promise<FoundLease[]> {
   const directory = leasesDirectory(clusterDirectory);
   const found: FoundLease[] = [];
@@ -101,7 +124,7 @@ export async function readLeases(clusterDirectory: string): Promise<FoundLease[]
     try {
       const { mtime } = await stat(path);
       const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'EACCES') return ''; // another user's
+        if (error.code === 'EACCES') return ''; // the lease belongs to another user
         throw error;
       });
       found.push({ path, lease: parse(text), renewedAt: mtime });
@@ -132,7 +155,10 @@ export async function removeLease(path: string): Promise<void> {
   await beside(path, (file) => rm(file, { force: true }));
 }
 
-/** Whether that very directory is seen from here, and its server recovers no more. */
+/**
+ * Whether the very directory of the lease is visible from this host and its server has left recovery: neither
+ * recovery.signal nor standby.signal exists.
+ */
 export async function hasRecovered({ directory, place }: Lease): Promise<boolean> {
   const here = await placeOf(directory).catch(() => undefined);
   if (here?.inode !== place.inode || here.versionInode !== place.versionInode) return false;
@@ -148,7 +174,7 @@ export async function hasRecovered({ directory, place }: Lease): Promise<boolean
 async function placeOf(path: string, isWhole = true): Promise<LeasePlace> {
   const directory = await stat(path);
   const version = isWhole ? await stat(join(path, 'PG_VERSION')) : { ino: 0 };
-  // Where there is no such time, 0 or another one stands for it.
+  // A file system without creation times reports 0 or the change time.
   const { ino, birthtimeMs: born, ctimeMs } = directory;
   return { inode: ino, versionInode: version.ino, born: born === 0 || born === ctimeMs ? undefined : born };
 }

@@ -1,6 +1,7 @@
 /**
- * Who writes an unfinished backup: a file beside it names the process, and is locked by it for as long as it lives. A
- * writer that cannot be seen from here (another host or pid namespace, or before a reboot) is not gone for that.
+ * The owner file beside an unfinished backup identifies the process that writes the backup. That process holds a lock
+ * on the file for as long as the process lives. A process on another host, in another pid namespace or from before a
+ * reboot cannot be seen, and is not taken for dead for that reason alone.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -18,12 +19,12 @@ import { beside } from '../system/held-directory.ts';
 import { isWithoutLocks, withLock } from '../system/file-lock.ts';
 
 const fileMode = 0o600;
-/** Milliseconds without a write, after which a writer that cannot be seen is gone: nobody has the lock. */
+/** Milliseconds without a write after which an invisible writer is taken for dead although nobody holds the lock. */
 const unlockedFor = 3_600_000;
-/** Milliseconds, where locks are not to be had. */
+/** The same where the file system does not support locks. Milliseconds. */
 const silentFor = 24 * 3_600_000;
 
-/** Creates the file. @returns what lets the lock go */
+/** Creates the owner file and locks the file. @returns a function that releases the lock */
 export async function claimAsOwner(file: string): Promise<() => Promise<void>> {
   await beside(file, (at) => writeSynced(at, Buffer.from(JSON.stringify(thisProcess())), fileMode));
   const begun = Promise.withResolvers<void>();
@@ -34,7 +35,7 @@ export async function claimAsOwner(file: string): Promise<() => Promise<void>> {
   });
   held.catch(begun.reject);
   await begun.promise.catch((error: unknown) => {
-    if (!isWithoutLocks(error)) throw error; // the process's name has to do
+    if (!isWithoutLocks(error)) throw error; // without locks, the name of the process has to suffice
   });
   return async () => {
     over.resolve();
@@ -42,7 +43,10 @@ export async function claimAsOwner(file: string): Promise<() => Promise<void>> {
   };
 }
 
-/** `unfinished`: the directory that it writes. Without a name of the owner's, only a crash of the host left it so. */
+/**
+ * Whether the writer of an unfinished backup is dead. `unfinished`: the directory of the backup. A missing owner file
+ * means that the host crashed before the file was durable.
+ */
 export async function ownerIsGone(file: string, unfinished: string): Promise<boolean> {
   const found = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -52,7 +56,7 @@ export async function ownerIsGone(file: string, unfinished: string): Promise<boo
   const state = stateOf(found);
   if (state !== 'unknown') return state === 'gone';
   const locked = await lockOf(file);
-  if (locked === 'gone') return true; // the file, by now
+  if (locked === 'gone') return true; // the owner file has been removed
   if (locked === 'held') return false;
   const silent = Date.now() - (await lastWrite(file, unfinished));
   return silent > (locked === 'free' ? unlockedFor : silentFor);
@@ -62,7 +66,7 @@ function stateOf(text: string): 'alive' | 'gone' | 'unknown' {
   const owner = parsed(text);
   const process = parseProcess(owner);
   if (process !== undefined) return processState(process);
-  // Of an earlier release: host, pid and start.
+  // Earlier releases wrote host, pid and start time.
   const { host, pid, startedAt } = (owner ?? {}) as Record<string, unknown>;
   if (typeof pid !== 'number' || host !== hostname()) return 'unknown';
   return isAlive(pid) && processStart(pid) === startedAt ? 'alive' : 'gone';
@@ -72,7 +76,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // being written, or cut off by a crash
+    return undefined; // the file is being written, or was truncated by a crash
   }
 }
 
@@ -87,7 +91,10 @@ async function lockOf(file: string): Promise<'held' | 'free' | 'gone' | 'unknown
   }
 }
 
-/** As far as it is known, in milliseconds since 1970. */
+/**
+ * The latest modification time of the owner file and of the backup's directory and files. Milliseconds since 1970; 0
+ * where unknown.
+ */
 async function lastWrite(file: string, directory: string): Promise<number> {
   const names = await readdir(directory).catch((): string[] => []);
   const paths = [file, directory, ...names.map((name) => join(directory, name))];

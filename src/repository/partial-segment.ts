@@ -1,6 +1,6 @@
 /**
- * Segments that the archive has as .partial only: what a promoted standby had of the last one of the timeline that it
- * left, or pg_receivewal. Recovery asks for no such file.
+ * Segments of which the archive has only a .partial file. A promoted standby archives the last segment of the old
+ * timeline as .partial, and so does pg_receivewal. Recovery does not request .partial files.
  */
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -9,7 +9,7 @@ import { formatLsn } from '../postgres/lsn.ts';
 import type { Ancestor } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 
-/** Whether there is what a server had of a segment, and not the segment. */
+/** Whether the archive has the .partial file of `segment`, and not the segment. */
 export async function isPartialOnly(clusterDirectory: string, segment: string): Promise<boolean> {
   const isThere = (name: string) =>
     stat(archivedPath(clusterDirectory, name)).then(
@@ -19,15 +19,19 @@ export async function isPartialOnly(clusterDirectory: string, segment: string): 
   return (await isThere(`${segment}.partial`)) && !(await isThere(segment));
 }
 
+/** A timeline that branched off within a segment. */
 export interface BegunTimeline {
   timeline: number;
-  /** Where it begins. */
+  /** The LSN at which the timeline begins. */
   lsn: bigint;
-  /** Its segment with the same number, which has what the other timeline had up to there. */
+  /**
+   * The segment with the same number on the new timeline. This segment also has the WAL of the old timeline up to
+   * `lsn`.
+   */
   segment: string;
 }
 
-/** The timelines that were begun within a segment, by what the history files say. Pure. */
+/** Returns the timelines that began within `segment`, according to the timeline history files. Pure. */
 export function continuationsOf(
   segment: string,
   histories: ReadonlyMap<number, readonly Ancestor[]>,
@@ -41,21 +45,22 @@ export function continuationsOf(
   });
 }
 
+/** A segment of which the archive has only a .partial file. */
 export interface PartialOnly {
   segment: string;
   clusterDirectory: string;
-  /** A timeline that was begun within it; `isThere`: its own segment is in the archive. */
+  /** A timeline that began within the segment. `isThere`: the archive has the first segment of that timeline. */
   continuation: (BegunTimeline & { isThere: boolean }) | undefined;
 }
 
-/** Pure. */
+/** Describes the problem for a message. Pure. */
 export function whatIsPartial({ segment, continuation }: PartialOnly): string {
   const what = `the archive has ${segment} only as ${segment}.partial, which recovery does not read`;
   if (continuation?.isThere !== true) return what;
   return `${what}: its timeline was left there, and what it has up to ${formatLsn(continuation.lsn)} is in ${continuation.segment} as well`;
 }
 
-/** What to type. `quote`: makes one word for the shell. Pure. */
+/** Returns the commands to type. `quote` turns a text into one word for the shell. Pure. */
 export function howToUsePartial(
   { segment, clusterDirectory, continuation }: PartialOnly,
   quote: (text: string) => string,
@@ -70,7 +75,7 @@ export function howToUsePartial(
   if (continuation === undefined) return make;
   if (continuation.isThere)
     return `type --target-timeline ${continuation.timeline} --target-lsn ${formatLsn(continuation.lsn)} to restore all of it`;
-  // Whole, it would look like the newest data of a server that went on there.
+  // As a whole segment, the old file would look like the newest WAL of a server that continued on the old timeline.
   const old = Number.parseInt(segment.slice(0, 8), 16);
   return `archive ${continuation.segment} of the server that went on from there, which has all of it ("holdfast wal push FILE"); where that is lost, restore with --target-timeline ${old}, and before that ${make}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Files of the repository that never change once they have their name: written under another one, synced, and
- * linked into place, which fails where something is there already.
+ * Writes files of the repository that never change once they have their final name. A file is written under a
+ * temporary name, synced, and linked to the final name. The link fails where a file of that name exists.
  */
 import { constants } from 'node:fs';
 import { open, rm, stat, type FileHandle } from 'node:fs/promises';
@@ -13,12 +13,16 @@ import { giveFileToOwnerOf } from '../system/ownership.ts';
 import { repositoryError } from './repository-errors.ts';
 
 const fileMode = 0o600;
-/** Milliseconds for which the name of a new directory may not be on the disk yet, since another process made it. */
+/**
+ * Milliseconds. The name of a directory younger than this may not be durable yet, because another process created the
+ * directory.
+ */
 const directoryIsNew = 600_000;
 
 /**
- * Creates `path` with what `write` writes, durably; false: there is a file of that name, which stays as it is.
- * `temporaries`: a directory on the same file system. @throws HoldfastError `repository_full`, `repository_unwritable`
+ * Creates `path` durably with the content that `write` writes. Returns false where `path` exists; that file stays
+ * unchanged. `temporaries`: a directory on the same file system.
+ * @throws HoldfastError `repository_full`, `repository_unwritable`
  */
 export async function placeFile(
   path: string,
@@ -28,7 +32,7 @@ export async function placeFile(
   return placeTemporary(await writeAside(path, temporaries, write), path);
 }
 
-/** The first half of it: what `write` writes, durably, under a name of its own, which it returns. */
+/** The first half of placeFile(): creates a durable file under a temporary name and returns the temporary path. */
 export async function writeAside(
   path: string,
   temporaries: string,
@@ -44,7 +48,10 @@ export async function writeAside(
   }
 }
 
-/** The second half: false where there is a file of that name, which stays as it is. The temporary one is gone then. */
+/**
+ * The second half of placeFile(): returns false where `path` exists; that file stays unchanged. The temporary file is
+ * removed in both cases.
+ */
 export async function placeTemporary(temporary: string, path: string): Promise<boolean> {
   try {
     return await beside(temporary, async (from) => {
@@ -61,7 +68,7 @@ export async function placeTemporary(temporary: string, path: string): Promise<b
   }
 }
 
-/** Makes sure that a file which somebody else placed is as durable as one of ours. */
+/** Makes a file durable that another process placed. */
 export async function makeDurable(path: string): Promise<void> {
   try {
     const file = await open(path, constants.O_RDONLY | noFollow);
@@ -90,7 +97,10 @@ async function writeTemporary(path: string, write: (file: FileHandle) => Promise
   }
 }
 
-/** The directory's names, and its own, should somebody else have made it just now and not be done yet. */
+/**
+ * Syncs the directory, and its parent where the directory is new: another process may have created the directory and
+ * not synced the parent yet.
+ */
 async function syncNames(directory: string): Promise<void> {
   await fsyncDirectory(directory);
   const { birthtimeMs } = await stat(directory);

@@ -1,13 +1,16 @@
-/** What `wal fetch` does for the lease that its restore has left; with little behind it, since fetching must be quick. */
+/**
+ * Renews the lease that a restore has written, on behalf of `wal fetch`. The file imports few modules, because
+ * fetching a segment must be fast.
+ */
 import { constants } from 'node:fs';
 import { open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryName } from '../system/temporary-files.ts';
 
-/** In restore_command: which lease the server has. */
+/** The environment variable in restore_command with the name of the server's lease. */
 export const leaseVariable = 'HOLDFAST_LEASE';
 
-/** Milliseconds. */
+/** Milliseconds between two renewals. */
 const renewedEvery = 60_000;
 
 export function leasesDirectory(clusterDirectory: string): string {
@@ -19,9 +22,9 @@ export function leaseFile(clusterDirectory: string, name: string): string {
 }
 
 /**
- * Never fails: where it cannot be renewed, it lasts for as long as one that nobody renews. The time is the file
- * system's, as this host's clock may be wrong, and never an earlier one: where the file system's clock is behind, too,
- * the lease keeps the time that it has.
+ * Sets the modification time of the lease. Never fails: a lease that cannot be renewed lasts as long as a lease that
+ * nobody renews. The time is the file system's, because the clock of this host may be wrong. The time is never set
+ * back: where the file system's clock is behind, too, the lease keeps its time.
  */
 export async function renewLease(clusterDirectory: string, name: string): Promise<void> {
   if (!/^[0-9a-f]{16}-[0-9TZ]+-\d+$/.test(name)) return;
@@ -32,11 +35,11 @@ export async function renewLease(clusterDirectory: string, name: string): Promis
     const now = await timeOfFileSystem(leasesDirectory(clusterDirectory));
     if (now.getTime() > mtimeMs) await touch(file, now);
   } catch {
-    // It is over, or not ours to renew.
+    // The lease has been removed, or this user may not renew the lease.
   }
 }
 
-/** Not what a link in its place leads to. */
+/** Does not follow a symbolic link in place of the lease. */
 async function touch(path: string, now: Date): Promise<void> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
@@ -46,9 +49,10 @@ async function touch(path: string, now: Date): Promise<void> {
   }
 }
 
-/** That of a file which is written at this moment. */
+/** Returns the modification time of a file written now. */
 async function timeOfFileSystem(directory: string): Promise<Date> {
-  // As the temporary files of leases are called: the next restore removes what a killed process left.
+  // The prefix is that of the leases' temporary files, so that the next restore removes a file left by a killed
+  // process.
   const path = join(directory, temporaryName('.lease'));
   const file = await open(path, 'wx', 0o600);
   try {

@@ -1,5 +1,6 @@
 /**
- * The backups of a cluster in the repository. One is listed when its directory and its backup.json are both there:
+ * The backups of a cluster in the repository. A backup is listed when both its directory and its .meta directory
+ * exist:
  *
  *   backups/<UTC start>-<id>/        base.tar.zst <oid>.tar.zst … backup_manifest pg_wal/<segment>.zst
  *   backups/<UTC start>-<id>.meta/   backup.json backup_label tablespace_map frames.jsonl
@@ -12,50 +13,59 @@ import { isListOf, oddValue } from './description-values.ts';
 import { parseDescription, type BackupDescription } from './label-entry.ts';
 import { repositoryUnreadable } from './repository-errors.ts';
 
-/** backup.json: what the label directory's has, and how the copy is stored. */
+/**
+ * The content of backup.json in the repository: the fields of the label directory's backup.json, and how the copy is
+ * stored.
+ */
 export interface RepositoryBackup extends BackupDescription {
   version: 1;
   method: 'copy';
-  /** Of the control database that asked for it; undefined: an older release did not note it. */
+  /** The origin of the control database with the request; undefined in backups of older releases. */
   controlOrigin?: string;
-  /** Where it was, as the worker's host saw it. */
+  /** The path of the data directory on the worker's host. */
   dataDirectory: string;
-  /** Where the link pg_wal led; undefined: it was a directory, or an older release did not note it. */
+  /**
+   * The target of the symbolic link pg_wal; undefined where pg_wal was a directory, and in backups of older releases.
+   */
   walLinkedTo?: string;
-  /** Bytes. */
+  /** Bytes, as `walSegmentSize`. */
   blockSize: number;
   walSegmentSize: number;
-  /** Blocks in one file of a relation. */
+  /** Blocks per file of a relation. */
   relationSegmentBlocks: number;
-  /** Whether data pages have checksums, which were verified then. */
+  /** Whether the cluster had data checksums. If so, the backup verified them. */
   checksums: boolean;
   compressLevel: number;
-  /** The sum of the files' sizes. */
+  /** Bytes: the sum of the files' sizes. */
   bytes: number;
-  /** What the tars and the manifest take in the repository. */
+  /** Bytes that the tars and the manifest take in the repository. */
   storedBytes: number;
+  /** The number of files. */
   files: number;
-  /** Those with a tar of their own, by OID. */
+  /** The tablespaces, each with a tar of its own, by OID. */
   tablespaces: StoredTablespace[];
   tars: StoredTar[];
+  /** Pages with a wrong checksum; `block` counts through all files of the relation. */
   damagedPages: { file: string; block: number }[];
-  /** Of the whole files. */
+  /** CRC-32C of the whole file. */
   manifestCrc32c: number;
   framesCrc32c: number;
 }
 
+/** A tablespace other than pg_default and pg_global. */
 export interface StoredTablespace {
   oid: number;
-  /** Where its link pointed. */
+  /** The target of the symbolic link in pg_tblspc. */
   path: string;
   tar: string;
 }
 
+/** A compressed tar of a backup. */
 export interface StoredTar {
   name: string;
-  /** As stored. */
+  /** Bytes of the compressed file. */
   bytes: number;
-  /** Of the tar itself. */
+  /** Bytes of the tar before compression. */
   size: number;
   frames: number;
 }
@@ -64,7 +74,7 @@ export function backupsDirectory(clusterDirectory: string): string {
   return join(clusterDirectory, 'backups');
 }
 
-/** The directory beside a backup's own, with what is known about it. */
+/** The .meta directory beside the directory of a backup. */
 export function metaDirectory(backupDirectory: string): string {
   return `${backupDirectory}.meta`;
 }
@@ -83,13 +93,16 @@ const types: Partial<Record<keyof RepositoryBackup, string>> = {
   framesCrc32c: 'number',
 };
 
-/** backup.json: the last entry is the checksum of what is in front of it. */
+/** Formats backup.json. The last field is the SHA-256 of the text in front of the field. */
 export function formatRepositoryBackup(backup: RepositoryBackup): Buffer {
   const text = Buffer.from(JSON.stringify(backup, null, 2).replace(/\n\}$/, ''));
   return Buffer.concat([text, Buffer.from(`,\n  "sha256": "${sha256(text)}"\n}\n`)]);
 }
 
-/** @throws HoldfastError naming the file and what is wrong with it */
+/**
+ * Parses and checks backup.json.
+ * @throws HoldfastError `backup_damaged` or `label_not_found`, with the file and the problem
+ */
 export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBackup {
   const backup = parseDescription(file, bytes) as RepositoryBackup;
   const refuse = (reason: string) =>
@@ -116,7 +129,7 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   return description;
 }
 
-/** As PostgreSQL has them: a power of two, from 1 MB to 1 GB. */
+/** PostgreSQL's segment sizes: a power of two from 1 MB to 1 GB. */
 function isSegmentSize(bytes: number): boolean {
   return bytes >= 1 << 20 && bytes <= 1 << 30 && Number.isInteger(Math.log2(bytes));
 }
@@ -125,7 +138,10 @@ function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** The finished backups, oldest first; `onUnusable`: for one whose description is damaged or cannot be read. */
+/**
+ * Lists the finished backups, oldest first. `onUnusable` receives the error for a backup whose description is damaged
+ * or cannot be read; by default the error is thrown.
+ */
 export async function listBackupNames(
   clusterDirectory: string,
   onUnusable: (error: unknown) => void = (error) => {
@@ -148,13 +164,13 @@ export async function listBackupNames(
   return backups;
 }
 
-/** The finished backup of that very request; undefined where there is none. */
+/** Finds the finished backup of a request; undefined where there is none. */
 export async function findStoredBackup(
   clusterDirectory: string,
   of: { id: number; systemIdentifier: string; startLsn: string; timeline?: number | null },
 ): Promise<RepositoryBackup | undefined> {
   const backups = await listBackupNames(clusterDirectory, (error) => {
-    // One that is damaged is none; one that cannot be read may be the very one.
+    // A damaged backup does not count. An unreadable backup may be the one requested.
     if (error instanceof HoldfastError && error.code === 'repository_unreadable') throw error;
   });
   return backups.find(
@@ -166,12 +182,12 @@ export async function findStoredBackup(
   );
 }
 
-/** None where there is no such directory. */
+/** Lists a directory; no names where the directory does not exist. @throws HoldfastError `repository_unreadable` */
 export async function namesIn(directory: string): Promise<string[]> {
   return (await readdir(directory).catch(unreadable(directory))) ?? [];
 }
 
-/** undefined for what is not there. */
+/** Returns a handler that turns "no such file" into undefined. */
 function unreadable(path: string) {
   return (error: NodeJS.ErrnoException): undefined => {
     if (error.code === 'ENOENT') return undefined;

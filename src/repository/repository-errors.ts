@@ -1,15 +1,16 @@
-/** What goes wrong with the repository's disk, said the same way everywhere. */
+/** Errors of the repository's disk, worded the same everywhere. */
 import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { userName } from '../system/users.ts';
 
-/** Whether that code of a failed system call says that there is no room. */
+/** Whether the code of a failed system call means that the disk or the quota is full. */
 export function isFull(code: string | undefined): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
+/** The error `repository_full`; `path` could not be written. */
 export function repositoryFull(path: string, cause?: unknown): HoldfastError {
   return new HoldfastError('failed', `the repository is full: "${path}" cannot be written`, {
     code: 'repository_full',
@@ -18,6 +19,7 @@ export function repositoryFull(path: string, cause?: unknown): HoldfastError {
   });
 }
 
+/** The error `repository_unreadable`; `path` could not be read. */
 export function repositoryUnreadable(path: string, cause: unknown): HoldfastError {
   return new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(cause)}`, {
     code: 'repository_unreadable',
@@ -28,11 +30,12 @@ export function repositoryUnreadable(path: string, cause: unknown): HoldfastErro
   });
 }
 
+/** Whether `error` is a `repository_unreadable`. */
 export function isUnreadable(error: unknown): error is HoldfastError {
   return error instanceof HoldfastError && error.code === 'repository_unreadable';
 }
 
-/** undefined: it is not for want of permission. */
+/** Says which user may read `path`; undefined where permission is not the problem. */
 function whoMayRead(path: string, cause: unknown): string | undefined {
   if ((cause as NodeJS.ErrnoException).code !== 'EACCES') return undefined;
   const closed = firstSeen(path);
@@ -41,7 +44,7 @@ function whoMayRead(path: string, cause: unknown): string | undefined {
   return `"${closed.path}" belongs to ${owner}: ${type}`;
 }
 
-/** Itself, or the directory above that lets nobody else see what is in it. */
+/** Returns `path`, or the directory above that hides `path` from this user, with its owner. */
 function firstSeen(path: string): { path: string; uid: number } {
   try {
     return { path, uid: statSync(path).uid };
@@ -51,7 +54,7 @@ function firstSeen(path: string): { path: string; uid: number } {
   }
 }
 
-/** undefined: there is no such file. @throws HoldfastError `repository_unreadable` */
+/** Reads a text file; undefined where the file does not exist. @throws HoldfastError `repository_unreadable` */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
@@ -68,7 +71,10 @@ function isForbidden(code: string | undefined): boolean {
   return code === 'EACCES' || code === 'EPERM' || code === 'ENOENT';
 }
 
-/** A failure to write, said with the path; errors of our own pass. */
+/**
+ * Turns a failed write of `path` into a HoldfastError. Returns a HoldfastError, and an error that is not from a
+ * system call, unchanged.
+ */
 export function repositoryError(error: unknown, path: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (error instanceof HoldfastError || syscall === undefined) return error;

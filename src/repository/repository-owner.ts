@@ -1,7 +1,7 @@
 /**
- * Whose repository a cluster's directory is: `owner.json`. Its id is what makes a directory a repository, so that an
- * empty mount point is not taken for one; its token says which control database used the repository last. It is made
- * by an explicit word only, and replaced as a whole.
+ * `owner.json` in a cluster's directory. The id makes the directory a repository, so that an empty mount point is not
+ * taken for a repository. The token says which control database used the repository last. Only an explicit command
+ * creates owner.json, and every change replaces the whole file.
  */
 import { randomUUID } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
@@ -15,31 +15,40 @@ import { linkUnlessThere } from '../system/link-unless-there.ts';
 import { giveFileToOwnerOf } from '../system/ownership.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 
+/** The content of owner.json. */
 export interface RepositoryOwner {
   version: 1;
   cluster: string;
-  /** Of this directory, for ever. */
+  /** The id of the repository; never changes. */
   id: string;
   createdAt: string;
-  /** What the control database that used it last has left; null: none has. */
+  /** The token of the control database that used the repository last; null where none has. */
   token: string | null;
-  /** Its origin, as control_origin() says it. */
+  /**
+   * The origin of that control database, as returned by control_origin(); null where none has used the repository.
+   */
   controlOrigin: string | null;
-  /** Since when an origin has been in charge; and when, and from which host, the token was left. */
+  /**
+   * Since when that control database has used the repository; then when, and from which host, the token was written.
+   * ISO 8601 in UTC.
+   */
   since: string | null;
   usedAt: string | null;
   usedBy: string | null;
 }
 
 const fileName = 'owner.json';
-/** Written by the first push or copy; alone in repositories of releases that knew no owner.json. */
+/** Written by the first push or backup. Repositories of early releases have only this file. */
 const identityName = 'cluster.json';
 
 export function ownerFile(clusterDirectory: string): string {
   return join(clusterDirectory, fileName);
 }
 
-/** undefined: there is none. @throws HoldfastError where it cannot be read, or makes no sense */
+/**
+ * Reads owner.json; undefined where the file does not exist.
+ * @throws HoldfastError `repository_unreadable` where the file cannot be read or parsed
+ */
 export async function readOwner(clusterDirectory: string): Promise<RepositoryOwner | undefined> {
   const file = ownerFile(clusterDirectory);
   const text = await readIfThere(file);
@@ -57,13 +66,16 @@ export async function readOwner(clusterDirectory: string): Promise<RepositoryOwn
   }
 }
 
-/** Whether a cluster's directory is a repository. @throws HoldfastError `no_repository` where it is not */
+/** Checks that a cluster's directory is a repository. @throws HoldfastError `no_repository` */
 export function requireRepository(clusterDirectory: string): void {
   if (existsSync(ownerFile(clusterDirectory)) || existsSync(join(clusterDirectory, identityName))) return;
   throw noRepository(clusterDirectory);
 }
 
-/** `known`: the id of the one that was there, and the data directory that knows it. */
+/**
+ * The error `no_repository`. `known`: the id of the repository used before, and the data directory that has recorded
+ * the id.
+ */
 export function noRepository(
   clusterDirectory: string,
   known?: { id: string; dataDirectory?: string },
@@ -81,8 +93,8 @@ export function noRepository(
 }
 
 /**
- * Makes a cluster's directory a repository, unless it is one. Made by root, it belongs to the owner of the directory
- * that it is made in: that one archives.
+ * Makes a cluster's directory a repository unless the directory is one; `isNew` says whether this call did. A
+ * directory created by root is given to the owner of its parent, who archives WAL.
  */
 export async function createRepository(
   clusterDirectory: string,
@@ -110,7 +122,10 @@ export async function createRepository(
   }
 }
 
-/** What is locked while owner.json is replaced. */
+/**
+ * Returns the path of the file that is locked while owner.json is replaced. Creates the file where missing.
+ * @throws HoldfastError where the file cannot be created
+ */
 export async function ownerLock(clusterDirectory: string): Promise<string> {
   const file = join(clusterDirectory, 'owner.lock');
   try {
@@ -121,7 +136,10 @@ export async function ownerLock(clusterDirectory: string): Promise<string> {
   }
 }
 
-/** Unless it is there, which is not followed where it is a link; durable when it resolves. */
+/**
+ * Creates a lock file unless the file exists; durable when the promise resolves.
+ * @throws HoldfastError where `file` is a symbolic link
+ */
 export async function makeLock(file: string): Promise<void> {
   const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
   const lock = await open(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600).catch((error: unknown) => {
@@ -136,13 +154,17 @@ export async function makeLock(file: string): Promise<void> {
   await fsyncDirectory(dirname(file));
 }
 
-/** Durable when it resolves. */
+/** Replaces owner.json; durable when the promise resolves. */
 export async function replaceOwner(clusterDirectory: string, owner: RepositoryOwner): Promise<void> {
   const path = ownerFile(clusterDirectory);
   await replaceFile({ path, text: `${JSON.stringify(owner)}\n` });
 }
 
-/** In a cluster's directory, or below it, with its owner's; durable when it resolves. @throws HoldfastError */
+/**
+ * Replaces a file in or below a cluster's directory; durable when the promise resolves. The new file has the owner of
+ * the directory.
+ * @throws HoldfastError where the file cannot be written
+ */
 export async function replaceFile(file: OwnersFile): Promise<void> {
   try {
     await place(file, async (temporary, path) => {
@@ -154,10 +176,11 @@ export async function replaceFile(file: OwnersFile): Promise<void> {
   }
 }
 
+/** A file to replace. */
 export interface OwnersFile {
   path: string;
   text: string;
-  /** What the names of its temporary files begin with. */
+  /** The prefix of the temporary names; by default "." and the name of the file. */
   temporaries?: string;
 }
 

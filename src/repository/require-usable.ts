@@ -1,10 +1,13 @@
-/** Whether a repository that was named can be one: a copy makes what is missing, where it may. */
+/** Checks that a configured repository can be used. A backup creates missing directories where permissions allow. */
 import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { userName } from '../system/users.ts';
 
-/** @throws HoldfastError `no_repository`, `repository_unwritable` */
+/**
+ * Checks that `repository`, or the directory in which it would be created, can be written.
+ * @throws HoldfastError `no_repository`, `repository_unwritable`
+ */
 export async function requireUsable(repository: string): Promise<void> {
   const isThere = await access(repository).then(
     () => true,
@@ -21,11 +24,12 @@ export async function requireUsable(repository: string): Promise<void> {
   }
 }
 
+/** The hint for a repository that does not exist. */
 export function howToMake(repository: string): string {
   return `is it mounted? For a new one type as root: install -d -m 700 -o ${us()} '${repository}', and then: holdfast install --repository '${repository}'`;
 }
 
-/** Itself, or the directory in which what is missing would be made. */
+/** Returns `path`, or the nearest directory above that exists. */
 async function firstThere(path: string): Promise<string> {
   try {
     await access(path);

@@ -1,14 +1,14 @@
-/** The segment before another one, where the archive has it. */
+/** Finds the segment before another segment in the archive. */
 import { existsSync } from 'node:fs';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { archivedPath } from './wal-archive.ts';
 
-/** More than anybody has had. */
+/** Larger than the number of timelines of any cluster seen. */
 const mostTimelines = 100;
 
 /**
- * Its name: on the same timeline or, where that begins with the segment, on the one before. undefined: it is not in the
- * archive.
+ * Returns the name of the preceding segment, on the same timeline or an earlier one: a timeline may begin with the
+ * segment. undefined where the archive does not have the segment.
  */
 export function segmentBeforeIn(
   clusterDirectory: string,

@@ -1,9 +1,9 @@
 /**
- * The legal holds and keeps of a backup as they lie beside it, a file each: whoever removes backups sees them there,
- * whatever became of the control database in which they were placed.
+ * The legal holds and keeps of a backup, one file each, beside the backup. Every expiry sees these files, even if the
+ * control database with the holds is lost.
  *
- *   backups/<name>.meta/holds/<kind>-<hash>.json   of a copy
- *   elsewhere/<name>/holds/<kind>-<hash>.json      of one that is not in the repository
+ *   backups/<name>.meta/holds/<kind>-<hash>.json   for a copy in the repository
+ *   elsewhere/<name>/holds/<kind>-<hash>.json      for a backup that is not in the repository
  */
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
@@ -14,28 +14,33 @@ import { giveToOwnerOf } from '../system/ownership.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 
+/** The content of a hold's file. */
 export interface StoredHold {
   kind: 'hold' | 'keep';
-  /** Of a keep: empty. */
+  /** Empty for a keep. */
   reason: string;
-  /** The role that placed it, and the login behind it. */
+  /** The role that placed the hold, and below the login role of its session. */
   by: string;
   login: string;
-  /** When, with microseconds: 2026-11-28T23:59:59.123456Z. Such texts are in the order of time. */
+  /**
+   * When the hold was placed, with microseconds: 2026-11-28T23:59:59.123456Z. Comparing such texts compares the
+   * times.
+   */
   at: string;
-  /** Of the control database that wrote it. */
+  /** The origin of the control database that wrote the file. */
   origin: string;
-  /** Of the backup. */
+  /** The system identifier and the start LSN of the backup. */
   systemIdentifier: string;
   startLsn: string;
 }
 
-/** One that cannot be understood holds all the same. */
+/** A hold's file. `hold` is undefined where the file cannot be parsed; such a file holds the backup all the same. */
 export interface FoundHold {
   path: string;
   hold: StoredHold | undefined;
 }
 
+/** The backup to which holds belong. */
 export interface HeldBackup {
   name: string;
   method: string;
@@ -43,6 +48,7 @@ export interface HeldBackup {
   startLsn: string;
 }
 
+/** Returns the directory with the holds of a backup. */
 export function holdsDirectory(clusterDirectory: string, { name, method }: HeldBackup): string {
   const backup =
     method === 'copy'
@@ -51,7 +57,10 @@ export function holdsDirectory(clusterDirectory: string, { name, method }: HeldB
   return join(backup, 'holds');
 }
 
-/** None of another backup with the same name. What cannot be read is not a reason to let the backup go. */
+/**
+ * Reads the holds of a backup. The holds of another backup with the same name elsewhere are left out. A hold that
+ * cannot be read still holds the backup.
+ */
 export async function storedHolds(clusterDirectory: string, backup: HeldBackup): Promise<FoundHold[]> {
   const found = await holdsIn(holdsDirectory(clusterDirectory, backup));
   return found.filter(
@@ -62,7 +71,9 @@ export async function storedHolds(clusterDirectory: string, backup: HeldBackup):
   );
 }
 
-/** Of a copy that an expiry has taken off the lists: what is known about it lies elsewhere now. */
+/**
+ * Reads the holds of a copy that an expiry has taken off the lists, whose .meta directory has been renamed to `meta`.
+ */
 export async function holdsBeside(meta: string): Promise<FoundHold[]> {
   return holdsIn(join(meta, 'holds'));
 }
@@ -75,7 +86,10 @@ async function holdsIn(directory: string): Promise<FoundHold[]> {
   return found.filter((one) => one !== undefined);
 }
 
-/** undefined: there is none. A directory of such a name, say, holds that backup, and keeps nobody from the others. */
+/**
+ * Reads a hold; undefined where the file does not exist. An unreadable file (for example a directory of that name)
+ * holds this backup and does not prevent the removal of others.
+ */
 async function readHold(path: string): Promise<FoundHold | undefined> {
   try {
     const text = await readIfThere(path);
@@ -94,7 +108,10 @@ function parseHold(value: unknown): StoredHold | undefined {
   return { kind, reason, by, login, at, origin, systemIdentifier, startLsn };
 }
 
-/** Durable when it resolves. Of a copy that is being removed there is nothing to write to: ENOENT. */
+/**
+ * Writes a hold; durable when the promise resolves.
+ * @throws HoldfastError where the file cannot be written; the cause is ENOENT where an expiry is removing the copy
+ */
 export async function writeHold(
   clusterDirectory: string,
   backup: HeldBackup,
@@ -103,7 +120,7 @@ export async function writeHold(
   const directory = holdsDirectory(clusterDirectory, backup);
   const path = join(directory, fileOf(hold));
   try {
-    // What is beside a copy is never made anew: it may be gone in this moment.
+    // The .meta directory of a copy is never created here, because an expiry may be removing the copy.
     if (backup.method === 'copy') await beside(directory, makeInside);
     else await makeDurableDirectory(directory);
     await beside(path, async (file) => {
@@ -128,6 +145,7 @@ async function makeInside(directory: string): Promise<void> {
   }
 }
 
+/** Removes the file of a hold. @throws HoldfastError where the file cannot be removed */
 export async function removeHold(path: string): Promise<void> {
   try {
     await beside(path, async (file) => {
@@ -139,7 +157,7 @@ export async function removeHold(path: string): Promise<void> {
   }
 }
 
-/** The backups that are not in the repository and that something lies here of. */
+/** Lists the backups that are not in the repository and have holds here. */
 export async function heldElsewhere(clusterDirectory: string): Promise<HeldBackup[]> {
   const parent = join(clusterDirectory, 'elsewhere');
   const backups: HeldBackup[] = [];
@@ -155,10 +173,11 @@ export async function heldElsewhere(clusterDirectory: string): Promise<HeldBacku
   return backups;
 }
 
-/** What is left of a backup that was elsewhere, and is gone. */
+/** Removes the directories of a backup that was not in the repository and has been removed. */
 export async function forgetElsewhere(clusterDirectory: string, backup: HeldBackup): Promise<void> {
   const directory = holdsDirectory(clusterDirectory, backup);
-  for (const path of [directory, dirname(directory)]) await beside(path, rmdir).catch(() => undefined); // it is there only where something was held
+  // only a backup with a hold has these directories
+  for (const path of [directory, dirname(directory)]) await beside(path, rmdir).catch(() => undefined);
 }
 
 function fileOf({ kind, at, reason }: StoredHold): string {

@@ -1,14 +1,15 @@
 /**
- * Tar headers, POSIX ustar (IEEE Std 1003.1: pax Interchange Format): encoded and parsed. What ustar cannot express
- * is in a pax header in front: names that are too long or not ASCII, sizes from 8 GiB on. Ids of owners from 2^21 on
- * are written as GNU tar does.
+ * Encodes and parses tar headers in the POSIX ustar format (IEEE Std 1003.1: pax Interchange Format). A pax header
+ * precedes the ustar header where ustar does not suffice: for names that are too long or not ASCII, and sizes from 8
+ * GiB on. User and group ids from 2^21 on are written in the format of GNU tar.
  */
 
-/** Bytes; headers and data are padded to a multiple of it. */
+/** Bytes; headers and data are padded to a multiple of this size. */
 export const tarBlock = 512;
 
+/** A member of a tar. */
 export interface TarMember {
-  /** Relative, separated by "/", one character a byte; a directory's ends with "/". */
+  /** Relative, separated by "/", one character per byte (latin1). The name of a directory ends with "/". */
   name: string;
   /** Bytes of data; 0 for a directory. */
   size: number;
@@ -18,20 +19,20 @@ export interface TarMember {
   mtime: number;
   uid: number;
   gid: number;
-  /** The names of the owner and the group; empty where there are none. */
+  /** The names of the owner and the group; empty where unknown. */
   user: string;
   group: string;
 }
 
-/** Zero bytes behind the data. */
+/** The number of zero bytes behind `size` bytes of data. */
 export function tarPadding(size: number): number {
   return (tarBlock - (size % tarBlock)) % tarBlock;
 }
 
-/** Two blocks of zeros. */
+/** The end of a tar: two blocks of zeros. */
 export const endOfArchive = Buffer.alloc(2 * tarBlock);
 
-/** The member's header, with a pax header in front where it needs one. */
+/** Encodes the member's header, with a pax header in front where needed. */
 export function encodeHeader(member: TarMember): Buffer {
   const isDirectory = member.name.endsWith('/');
   const split = splitName(member.name);
@@ -52,7 +53,7 @@ interface SplitName {
   name: string;
 }
 
-/** Into prefix and name, at a "/"; undefined where it does not fit. */
+/** Splits a name into prefix and name, at a "/"; undefined where the parts do not fit. */
 function splitName(name: string): SplitName | undefined {
   if (name.length <= longestName) return { prefix: '', name };
   const at = name.indexOf('/', name.length - longestName - 1);
@@ -60,7 +61,7 @@ function splitName(name: string): SplitName | undefined {
   return { prefix: name.slice(0, at), name: name.slice(at + 1) };
 }
 
-/** For readers that know no pax headers. */
+/** For readers that do not support pax headers. */
 function shortened(name: string): SplitName {
   return { prefix: '', name: name.slice(0, longestName) };
 }
@@ -70,7 +71,7 @@ function isAscii(name: string): boolean {
 }
 
 function encodeBlock(member: TarMember, { prefix, name }: SplitName, type: string): Buffer {
-  const block = Buffer.allocUnsafe(tarBlock).fill(0); // out of Node's pool, as there are very many
+  const block = Buffer.allocUnsafe(tarBlock).fill(0); // from Node's pool, as a backup has very many headers
   const text = (value: string, at: number, length: number) =>
     block.write(value.slice(0, length), at, 'latin1');
   const octal = (value: number, at: number, digits: number) =>
@@ -93,10 +94,13 @@ function encodeBlock(member: TarMember, { prefix, name }: SplitName, type: strin
   return block;
 }
 
-/** Bytes of a field for a user or group id. */
+/** Bytes of the field for a user or group id. */
 const idLength = 8;
 
-/** From 2^21 on as GNU tar writes it: binary, behind a byte of 0x80 (pg_verifybackup refuses pax headers). */
+/**
+ * Writes ids from 2^21 on in the format of GNU tar, binary behind a byte of 0x80, because pg_verifybackup refuses pax
+ * headers.
+ */
 function writeId(block: Buffer, id: number, at: number): void {
   if (id < 8 ** (idLength - 1)) {
     block.write(`${id.toString(8).padStart(idLength - 1, '0')}\0`, at, 'latin1');
@@ -106,7 +110,7 @@ function writeId(block: Buffer, id: number, at: number): void {
   block.writeUIntBE(id, at + idLength - 6, 6);
 }
 
-/** @throws RangeError for one that is negative, or no id */
+/** Reads a user or group id. @throws RangeError where the id is negative or too large */
 function readId(block: Buffer, at: number): number {
   const first = block.readUInt8(at);
   if (first < 0x80) return parseOctal(block.toString('latin1', at, at + idLength));
@@ -116,7 +120,7 @@ function readId(block: Buffer, at: number): number {
   return id;
 }
 
-/** As 2^32-1 stands for "none" to chown(2). */
+/** 2^32-1 means "unchanged" to chown(2). */
 const largestId = 2 ** 32 - 2;
 
 function parseOctal(field: string): number {
@@ -135,7 +139,7 @@ function encodePax(member: TarMember, records: [string, string][]): Buffer {
   return Buffer.concat([header, Buffer.from(body, 'latin1'), Buffer.alloc(tarPadding(body.length))]);
 }
 
-/** `<length> <key>=<value>\n`, the length counting its own digits. */
+/** `<length> <key>=<value>\n`; the length includes its own digits. */
 function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`;
   let length = rest.length;
@@ -149,14 +153,18 @@ function sumOf(block: Buffer): number {
   return sum;
 }
 
+/** A parsed header. */
 export interface ParsedHeader {
   /** undefined: the end of the archive. */
   member: TarMember | undefined;
-  /** Where its data begins, in the bytes given. */
+  /** The offset of the member's data in the given bytes. */
   dataAt: number;
 }
 
-/** The header at `from`. @throws RangeError where there is none, or one of a kind that is not written here */
+/**
+ * Parses the header at `from`.
+ * @throws RangeError where there is no valid header, or a type that Holdfast does not write
+ */
 export function parseHeader(bytes: Buffer, from = 0): ParsedHeader {
   let at = from;
   const pax = new Map<string, string>();
@@ -193,7 +201,7 @@ function parseBlock(block: Buffer): { member: TarMember; type: string } {
   const octal = (at: number, length: number) => parseOctal(text(at, length));
   const zeroed = Buffer.from(block);
   zeroed.write('        ', 148, 'latin1');
-  // What is no number there is a wrong checksum, too.
+  // A checksum field that is not a number counts as a wrong checksum, too.
   if (Number.parseInt(text(148, 8).trim(), 8) !== sumOf(zeroed))
     throw new RangeError('a tar header has a wrong checksum');
   const prefix = text(345, longestPrefix);
@@ -212,7 +220,11 @@ function parseBlock(block: Buffer): { member: TarMember; type: string } {
   };
 }
 
-/** Of a negative one, what comes next would lie before it, and there would be no end. @throws RangeError */
+/**
+ * Returns the size in a pax header; undefined where there is none. A negative size is refused: the next header would
+ * be before this one, and reading would never end.
+ * @throws RangeError where the size is not valid
+ */
 function sizeIn(pax: ReadonlyMap<string, string>): number | undefined {
   const text = pax.get('size');
   if (text === undefined) return undefined;

@@ -1,8 +1,8 @@
 /**
- * A backup that is being written: <UTC start>-<id>.partial, which nobody lists. It becomes a backup by its rename,
- * which comes last, when all that is known about it is in place beside it. What a killed worker left behind is
- * removed by the next one, never what another one is writing: <UTC start>-<id>.owner says who that is, from before
- * anything else is there until after all else is done.
+ * A backup that is being written to <UTC start>-<id>.partial, which is not listed. The rename to the final name comes
+ * last, when the .meta directory is complete. A worker removes the unfinished backups of killed workers, but never
+ * one that another process is writing: <UTC start>-<id>.owner identifies the writer. The owner file is created before
+ * everything else and removed after everything else.
  */
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -33,6 +33,7 @@ import { repositoryError } from './repository-errors.ts';
 const directoryMode = 0o700;
 const fileMode = 0o600;
 
+/** Creates, publishes or discards one unfinished backup. */
 export class UnfinishedBackup {
   readonly #clusterDirectory: string;
   readonly #name: string;
@@ -69,12 +70,15 @@ export class UnfinishedBackup {
     }
   }
 
-  /** Where its files go, until it is published or discarded. */
+  /**
+   * The directory for the backup's files, until the backup is published or discarded. The path leads through a held
+   * descriptor.
+   */
   get directory(): string {
     return this.#held?.at ?? this.shown;
   }
 
-  /** The same for people. */
+  /** The path of the directory for messages. */
   get shown(): string {
     return `${this.#place}.partial`;
   }
@@ -84,8 +88,8 @@ export class UnfinishedBackup {
   }
 
   /**
-   * Makes it a backup that is listed; `frames.jsonl` is in its directory, and what is there has been synced. Returns
-   * the backup's directory. Once it is listed, what else goes wrong is a warning.
+   * Makes the backup a listed one and returns the backup's directory. `frames.jsonl` has to be in `directory`, and
+   * all files have to be synced. Once the backup is listed, further failures are warnings.
    */
   async publish(
     backup: RepositoryBackup,
@@ -100,7 +104,8 @@ export class UnfinishedBackup {
     await nameLatest(this.#clusterDirectory, this.#name).catch((error: unknown) =>
       onWarning(`"latest" in the repository does not name the backup: ${messageOf(error)}`),
     );
-    await beside(ownerFile(this.#place), (file) => rm(file, { force: true })).catch(() => undefined); // nobody asks about a listed one
+    // the owner file of a listed backup is never read
+    await beside(ownerFile(this.#place), (file) => rm(file, { force: true })).catch(() => undefined);
     await this.#end();
     return this.#place;
   }
@@ -136,7 +141,7 @@ export class UnfinishedBackup {
     await this.#release();
   }
 
-  /** Removes all of it. A backup that has been published stays. */
+  /** Removes all files of the backup. A published backup stays. */
   async discard(): Promise<void> {
     try {
       await removeParts(backupsDirectory(this.#clusterDirectory), this.#name);
@@ -150,15 +155,16 @@ function ownerFile(place: string): string {
   return `${place}.owner`;
 }
 
-/** What a worker that is gone may have left behind. */
+/** An unfinished backup, possibly left by a killed worker. */
 export interface Leftover {
-  /** The request. */
+  /** The id of the request. */
   id: number;
   name: string;
-  /** Whether its writer is known to be gone (owner-file.ts). */
+  /** Whether the writer is known to be dead (see owner-file.ts). */
   writerIsGone: boolean;
 }
 
+/** Finds the unfinished backups of a cluster. */
 export async function findLeftovers(clusterDirectory: string): Promise<Leftover[]> {
   const directory = backupsDirectory(clusterDirectory);
   const names = new Set(await namesIn(directory));
@@ -176,7 +182,7 @@ export async function findLeftovers(clusterDirectory: string): Promise<Leftover[
   return found;
 }
 
-/** Removes what a request left unfinished. */
+/** Removes the files of an unfinished backup. */
 export async function removeLeftover(clusterDirectory: string, { name }: Leftover): Promise<void> {
   await removeParts(backupsDirectory(clusterDirectory), name);
 }

@@ -1,8 +1,8 @@
 /**
- * The WAL archive of one cluster: which file is where, and which are there.
+ * The WAL archive of one cluster: lists, locates and removes archived files.
  *
  *   <cluster>/wal/<16 hex>/<24 hex>.zst               a segment; the directory is the first 16 digits of its name
- *   <cluster>/wal/<16 hex>/<24 hex>.partial.zst       what a promoted standby had of its last segment
+ *   <cluster>/wal/<16 hex>/<24 hex>.partial.zst       the last, partial segment of the timeline that a standby left
  *   <cluster>/wal/<16 hex>/<24 hex>.<8 hex>.backup    a backup history file
  *   <cluster>/wal/<8 hex>.history                     a timeline history file
  *   <cluster>/wal/.writing/                           files that are being written
@@ -12,6 +12,7 @@ import { basename, dirname, join } from 'node:path';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import { beside, within } from '../system/held-directory.ts';
 
+/** The kinds of files that PostgreSQL archives. */
 export type WalFileKind = 'segment' | 'partial' | 'backup history' | 'timeline history';
 
 const kinds: [WalFileKind, RegExp][] = [
@@ -21,12 +22,15 @@ const kinds: [WalFileKind, RegExp][] = [
   ['timeline history', /^[0-9A-F]{8}\.history$/],
 ];
 
-/** What PostgreSQL archives under such a name (IsXLogFileName and its siblings); undefined: nothing. */
+/**
+ * Returns the kind of file that PostgreSQL archives under `name` (IsXLogFileName and its siblings); undefined where
+ * `name` is none of theirs.
+ */
 export function walFileKind(name: string): WalFileKind | undefined {
   return kinds.find(([, pattern]) => pattern.test(name))?.[0];
 }
 
-/** Segments and what is left of them are compressed; history files are text of a few lines. */
+/** Whether files of this kind are compressed. History files are not: these are a few lines of text. */
 export function isCompressed(kind: WalFileKind): boolean {
   return kind === 'segment' || kind === 'partial';
 }
@@ -35,7 +39,10 @@ export function walDirectory(clusterDirectory: string): string {
   return join(clusterDirectory, 'wal');
 }
 
-/** Where a file is, or would be. @throws RangeError for what is no name of a WAL file */
+/**
+ * Returns the path of an archived file, whether the file exists or not.
+ * @throws RangeError where `name` is not the name of a WAL file
+ */
 export function archivedPath(clusterDirectory: string, name: string): string {
   const kind = walFileKind(name);
   if (kind === undefined) throw new RangeError(`"${name}" is not the name of a WAL file`);
@@ -44,18 +51,18 @@ export function archivedPath(clusterDirectory: string, name: string): string {
   return join(wal, name.slice(0, 16), isCompressed(kind) ? `${name}.zst` : name);
 }
 
-/** Where files are written before they get their names. */
+/** The directory for temporary files. */
 export function writingDirectory(clusterDirectory: string): string {
   return join(walDirectory(clusterDirectory), '.writing');
 }
 
-/** The directories with segments, in order: each is a timeline and a log. */
+/** Lists the directories with segments, sorted. Each is named by a timeline and the upper 32 bits of an LSN. */
 export async function walLogs(clusterDirectory: string): Promise<string[]> {
   const names = await namesIn(walDirectory(clusterDirectory));
   return names.filter((name) => /^[0-9A-F]{16}$/.test(name)).sort();
 }
 
-/** The whole segments in one of those, in order, by the names that PostgreSQL knows them by. */
+/** Lists the whole segments in the directory `log`, sorted, by PostgreSQL's names. */
 export async function segmentsIn(clusterDirectory: string, log: string): Promise<string[]> {
   const names = await namesIn(join(walDirectory(clusterDirectory), log));
   return names
@@ -65,20 +72,20 @@ export async function segmentsIn(clusterDirectory: string, log: string): Promise
     .sort();
 }
 
-/** Every whole segment, in order. */
+/** Lists all whole segments, sorted. */
 export async function archivedSegments(clusterDirectory: string): Promise<string[]> {
   const found: string[] = [];
   for (const log of await walLogs(clusterDirectory)) found.push(...(await segmentsIn(clusterDirectory, log)));
   return found;
 }
 
-/** The names of the timeline history files, in order. */
+/** Lists the names of the timeline history files, sorted. */
 export async function timelineHistories(clusterDirectory: string): Promise<string[]> {
   const names = await namesIn(walDirectory(clusterDirectory));
   return names.filter((name) => walFileKind(name) === 'timeline history').sort();
 }
 
-/** Every file of the archive, by the names that PostgreSQL knows them by, in order. */
+/** Lists all files of the archive, sorted, by PostgreSQL's names. */
 export async function archivedFiles(clusterDirectory: string): Promise<string[]> {
   const found = await timelineHistories(clusterDirectory);
   for (const log of await walLogs(clusterDirectory)) {
@@ -88,7 +95,7 @@ export async function archivedFiles(clusterDirectory: string): Promise<string[]>
   return found.filter((name) => walFileKind(name) !== undefined).sort();
 }
 
-/** Removes files in the order given, and the directories that are empty then. Returns how many bytes they took. */
+/** Removes files in the given order, and then the directories that are empty. Returns the number of bytes freed. */
 export async function removeArchived(clusterDirectory: string, files: readonly string[]): Promise<number> {
   const directories = new Set<string>();
   let bytes = 0;
@@ -101,7 +108,7 @@ export async function removeArchived(clusterDirectory: string, files: readonly s
   for (const directory of directories) {
     if (directory === wal) continue;
     await fsyncDirectory(directory);
-    // A segment may be archived into it at this moment: then it is not empty, or made again.
+    // A push may be archiving a segment into this directory, which is then not empty or is created again.
     await beside(directory, rmdir).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
@@ -110,7 +117,7 @@ export async function removeArchived(clusterDirectory: string, files: readonly s
   return bytes;
 }
 
-/** Those in the same directory together, as far as they follow one another. */
+/** Groups consecutive paths by directory. */
 function byDirectory(paths: readonly string[]): { directory: string; names: string[] }[] {
   const groups: { directory: string; names: string[] }[] = [];
   for (const path of paths) {
@@ -142,7 +149,7 @@ function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** None where there is no such directory. */
+/** Returns no names where the directory does not exist. */
 async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);

@@ -1,12 +1,13 @@
 /**
- * Concatenated zstd frames, one at a time (RFC 8878, section 3.1). Node's decompression ends at the end of the
- * first frame without a word about the rest, so where each one ends is found here.
+ * Finds the boundaries of concatenated zstd frames (RFC 8878, section 3.1). Node's decompression stops at the end of
+ * the first frame and does not report the rest.
  */
 
+/** A frame at the beginning of a buffer. */
 export interface Frame {
-  /** Bytes that it takes in the file. */
+  /** Bytes of the compressed frame. */
   length: number;
-  /** Bytes that it holds. */
+  /** Bytes of content. */
   size: number;
 }
 
@@ -16,17 +17,21 @@ const checksumBytes = 4;
 const runLengthBlock = 1;
 
 /**
- * Bytes of content that are held in memory at once for one frame of a WAL file. Ours have 2 MB; a segment that somebody
- * has compressed by hand may be a frame as a whole.
+ * Bytes of content that one frame of a WAL file may hold, because a frame is decompressed in memory. Holdfast writes
+ * frames of 2 MB; a segment compressed by hand may be one frame.
  */
 export const largestFrame = 64 << 20;
-/** As zstd writes it: what does not get smaller is stored in blocks of at most 128 kB, each with a header. */
+/**
+ * The longest frame for `size` bytes of content: zstd stores incompressible content in blocks of at most 128 kB, each
+ * with a header. Bytes.
+ */
 export const longestStored = (size: number) => size + (size >>> 8) + 1024;
 
 /**
- * The frame that begins the buffer; undefined: the buffer ends before it does.
- * @throws RangeError for what is not a frame, for one without content size and checksum, and for one that says or takes
- * more than such a file can have: what is read may be anybody's
+ * Returns the frame at the beginning of `bytes`; undefined where the buffer ends within the frame.
+ * @throws RangeError where there is no frame, or a frame without content size or checksum. The file may not be
+ * Holdfast's, so a frame that is larger than `largestFrame`, or longer than its content size allows, is refused as
+ * well.
  */
 export function firstFrame(bytes: Buffer): Frame | undefined {
   if (bytes.length < 6) return undefined;
@@ -61,6 +66,6 @@ function frameHeader(bytes: Buffer): { at: number; size: number } | undefined {
 
 function contentSize(bytes: Buffer, at: number, length: number): number {
   if (length === 8) return Number(bytes.readBigUInt64LE(at));
-  // Two bytes begin to count at 256: one byte would have done below.
+  // A two-byte field stores the size minus 256, because smaller sizes fit in one byte.
   return bytes.readUIntLE(at, length) + (length === 2 ? 256 : 0);
 }
