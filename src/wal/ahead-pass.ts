@@ -1,4 +1,7 @@
-/** The files of one data directory, archived in order by several lanes, and beside other processes that do the same. */
+/**
+ * One pass over the files of a data directory that wait for the archiver. Several lanes archive the files in order,
+ * beside other processes that do the same.
+ */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,31 +22,36 @@ import { inSequence, isWaiting, waitingFiles } from './waiting-files.ts';
 export interface PassOptions {
   walDirectory: string;
   target: ArchiveDestination;
-  /** How many files behind the first. */
+  /** The number of files behind the first one. */
   ahead: number;
+  /** Whether to continue; asked before each file. */
   goOn: () => boolean | Promise<boolean>;
 }
 
 type Prepare = (path: string) => Promise<PreparedFile>;
 
+/** A file taken by a lane, and its place in the order. */
 interface Turn {
   name: string;
-  /** Rejects where the file before it has not been archived. */
+  /** Rejects where the preceding file has not been archived. */
   before: Promise<void>;
+  /** Settled when this file has been archived or not. */
   done: PromiseWithResolvers<void>;
 }
 
+// Milliseconds.
 const pollEvery = 5;
 
-/** Why a pass ends without anything being wrong with its own files. */
+/** Ends a pass without an error of the pass's own files. */
 const passIsOver = new Error('the file before it has not been archived');
 
+/** The state shared by the lanes of a pass. */
 export class AheadPass {
   readonly #options: PassOptions;
   readonly #taken = new Set<string>();
-  /** Of the file that was taken last. */
+  /** `done` of the file taken last. */
   #last: Promise<void> = Promise.resolve();
-  /** Lanes take one after the other. */
+  /** Lanes take files one after the other. */
   #taking: Promise<unknown> = Promise.resolve();
   #isOver = false;
   #failure: Error | undefined;
@@ -53,7 +61,10 @@ export class AheadPass {
     this.#options = options;
   }
 
-  /** One lane. */
+  /**
+   * Runs one lane until no file is left or the pass ends. `prepare` compresses a file and writes the archive's copy
+   * under a temporary name.
+   */
   async run(prepare: Prepare): Promise<void> {
     while (!this.#isOver && (await this.#options.goOn())) {
       const take = this.#taking.then(() => this.#take());
@@ -64,26 +75,28 @@ export class AheadPass {
     }
   }
 
-  /** How many were archived. @throws what the first one that was not has failed with */
+  /** Returns the number of archived files. @throws the error of the first file that could not be archived */
   result(): number {
     if (this.#failure !== undefined) throw this.#failure;
     return this.#pushed;
   }
 
-  /** The next one that nobody has archived from this directory, with its turn behind those before it. */
+  /**
+   * Takes the next file without a marker, behind the files taken before; undefined where the pass has nothing to do.
+   */
   async #take(): Promise<Turn | undefined> {
     const { walDirectory, ahead, target } = this.#options;
     const waiting = await waitingFiles(walDirectory);
     await removeOldMarkers(walDirectory, new Set(waiting));
     if (await this.#isRefused()) return undefined;
     const sequence = await inSequence(walDirectory, waiting);
-    if (sequence.length < 2) return undefined; // the archiver has that one in hand, and keeps up
+    if (sequence.length < 2) return undefined; // the archiver is archiving a single file and keeps up
     for (const name of sequence.slice(0, 1 + ahead)) {
       if (this.#taken.has(name) || (await hasPushedMarker(join(walDirectory, name), target))) continue;
       this.#taken.add(name);
       const turn = { name, before: this.#last, done: Promise.withResolvers<void>() };
       this.#last = turn.done.promise;
-      this.#last.catch(() => undefined); // there need not be one behind it
+      this.#last.catch(() => undefined); // no file may follow this one
       return turn;
     }
     return undefined;
@@ -128,7 +141,7 @@ export class AheadPass {
     this.#pushed += 1;
   }
 
-  /** Another process has it in hand: "wal push", or one that goes ahead as well. */
+  /** Waits for another process that is archiving the file: "wal push", or another one that pushes ahead. */
   async #awaitOther(name: string, before: Promise<void>): Promise<void> {
     const { walDirectory, target } = this.#options;
     const path = join(walDirectory, name);

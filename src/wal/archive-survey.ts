@@ -1,6 +1,6 @@
 /**
- * Looks at a WAL archive again and again, and says what it holds when that has changed. Only the directories whose
- * time has changed are read anew.
+ * Surveys a WAL archive repeatedly, and returns the content of the archive where it has changed. Only directories
+ * with a new modification time are read again.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,26 +22,28 @@ import {
 import { ChainSurvey } from './chain-survey.ts';
 import { archivedRunsOf, type ArchivedSegmentRun } from './archived-runs.ts';
 
-/** Milliseconds for which a directory's time may not show a change yet. */
+/** Milliseconds for which the modification time of a directory may not show a change yet. */
 const clockGranularity = 1000;
 /**
- * Milliseconds for which a hole may still be about to be filled: what is archived ahead of the archiver may be there
- * before what the archiver has in hand.
+ * Milliseconds for which a gap may still be filled: a segment that was pushed ahead may be archived before the
+ * segment that the archiver is archiving.
  */
 const fresh = 60_000;
 
+/** The content of an archive. */
 export interface SurveyedArchive {
-  /** Whose it is. */
+  /** The system whose WAL the archive has. */
   systemIdentifier: string;
   runs: ArchivedRun[];
 }
 
+/** Surveys the archive of one cluster; keeps the listings and verdicts between two surveys. */
 export class ArchiveSurvey {
   readonly #clusterDirectory: string;
   readonly #chain: ChainSurvey;
   readonly #logs = new Map<string, { time: number; names: string[] }>();
   readonly #histories = new Map<number, Ancestor[]>();
-  /** What the last look could not use. */
+  /** The problems that the last survey found. */
   problems: string[] = [];
   #said = '';
 
@@ -50,14 +52,14 @@ export class ArchiveSurvey {
     this.#chain = new ChainSurvey(clusterDirectory);
   }
 
-  /** What is there; undefined: the same as last time, or no archive. */
+  /** Surveys the archive. Returns undefined where nothing has changed, and where there is no archive. */
   async look(): Promise<SurveyedArchive | undefined> {
     const identity = await readIdentity(this.#clusterDirectory);
     if (identity === undefined) return undefined;
     const { systemIdentifier, walSegmentSize } = identity;
     const names = await this.#segments();
     await this.#readHistories();
-    // One that is damaged opens no window, and hides none.
+    // A damaged backup opens no recovery window, and does not hide another backup.
     this.problems = [];
     const backups = await listBackupNames(this.#clusterDirectory, (error) =>
       this.problems.push(messageOf(error)),
@@ -78,12 +80,18 @@ export class ArchiveSurvey {
     return archive;
   }
 
-  /** What was said last did not get where it should: the next look says it again. */
+  /**
+   * Makes the next survey return the archive even if nothing has changed. Called where the last result could not be
+   * delivered.
+   */
   forget(): void {
     this.#said = '';
   }
 
-  /** Timelines of which nobody can tell where they branched off: no recovery finds them. */
+  /**
+   * Lists timelines without history file: where these timelines branched off is unknown, and recovery cannot find
+   * them.
+   */
   #unknown(runs: readonly ArchivedSegmentRun[]): string[] {
     const timelines = new Set(runs.map(({ timeline }) => timeline).filter((timeline) => timeline > 1));
     return [...timelines]
@@ -91,7 +99,10 @@ export class ArchiveSurvey {
       .map((timeline) => `there is WAL of timeline ${timeline}, but not its history file`);
   }
 
-  /** Segments that are there as .partial only, though no history says that their timeline was left there. */
+  /**
+   * Lists segments that the archive has as .partial only, where no history file says that a timeline branched off
+   * within the segment.
+   */
   async #partial(runs: readonly ArchivedSegmentRun[], segmentSize: number): Promise<string[]> {
     const found: string[] = [];
     for (const { timeline, to } of runs) {
@@ -127,12 +138,15 @@ export class ArchiveSurvey {
         this.#histories.set(timeline, parseTimelineHistory(bytes, timeline));
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
-        this.#histories.set(timeline, []); // damaged: what it branched off is not known
+        this.#histories.set(timeline, []); // damaged: the parent timeline is unknown
       }
     }
   }
 
-  /** Without what comes after a hole in the newest directory of a timeline, while that has just been archived. */
+  /**
+   * Leaves out the segments of a timeline behind a gap, where the segment right behind the gap has just been
+   * archived.
+   */
   async #withoutFreshHoles(names: readonly string[], segmentSize: number): Promise<string[]> {
     const kept: string[] = [];
     let previous: { timeline: number; number: bigint } | undefined;

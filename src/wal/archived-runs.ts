@@ -1,21 +1,25 @@
 /**
- * What an archive's file names say: the runs of segments that follow each other on each timeline, the holes before
- * them, and which run continues which. A timeline begins in the segment where its parent was left: that segment is
- * needed on the new timeline, and the parent's up to the one before. Pure.
+ * Computes the runs of consecutive segments on each timeline from the file names of an archive, with the gap before
+ * each run and the run on the parent timeline that a run continues. A timeline begins in the segment in which its
+ * parent was left. That segment is needed on the new timeline, and the segments before it on the parent. Pure.
  */
 import type { Ancestor } from '../postgres/timeline-history.ts';
 import { parseSegmentName, type WalSegment } from '../postgres/wal-segment.ts';
 
+/** Consecutive segments on one timeline. */
 export interface ArchivedSegmentRun {
   timeline: number;
   /** The numbers of the first and the last segment. */
   from: bigint;
   to: bigint;
-  /** What is missing right before it; across a switch, from the parent's timeline to this one. */
+  /** The segments missing right before this run. The range may begin on the parent timeline and end on this one. */
   missing: { from: WalSegment; to: WalSegment } | undefined;
-  /** The run on the parent timeline that it continues. */
+  /** The run on the parent timeline that this run continues. */
   follows: { timeline: number; from: bigint; switchLsn: bigint } | undefined;
-  /** Why the segment before it, which is there, does not lead to it. */
+  /**
+   * Why the archived segment before this run does not lead to this run: the records do not continue. undefined: the
+   * chain is not known to be broken.
+   */
   broken: string | undefined;
 }
 
@@ -26,8 +30,8 @@ interface Span {
 }
 
 /**
- * `histories`: what the timeline history files say, by timeline; `broken`: the segments that the one before them does
- * not lead to, and why. In the order of timelines and positions.
+ * Returns the runs by timeline and position. `histories`: the content of the timeline history files, by timeline.
+ * `broken`: why the preceding segment does not lead to a segment, by the name of the segment.
  */
 export function archivedRunsOf(
   names: readonly string[],
@@ -56,7 +60,10 @@ export function archivedRunsOf(
   });
 }
 
-/** Of a timeline that branched off another one, whose WAL may have been expired, or never been archived here. */
+/**
+ * The first run of a timeline that has a parent. The parent's WAL may have been expired or may never have been
+ * archived here.
+ */
 function firstRun(
   timeline: number,
   span: Span,

@@ -1,6 +1,6 @@
 /**
- * Whether the segments of an archive lead to each other, looked at again and again: each pair is read once, and no more
- * than a few at a time, the newest first.
+ * Checks repeatedly whether the WAL records of consecutive segments in an archive continue each other. Each pair is
+ * read once, the newest first, and only a few pairs per survey.
  */
 import { stat } from 'node:fs/promises';
 import { messageOf } from '../errors.ts';
@@ -12,9 +12,12 @@ import { archivedPath } from '../repository/wal-archive.ts';
 import { readLinks } from '../postgres/segment-chain.ts';
 import type { ArchivedSegmentRun } from './archived-runs.ts';
 
-/** Pairs that are read at a look: decompressing takes a processor. */
+/** Pairs read per survey: decompressing needs CPU time. */
 const atALook = 16;
-/** Segments of which the links are remembered, as the next pair may have them, too. */
+/**
+ * Segments whose links are cached, because the next pair may need the same segment. Also the number of newest pairs
+ * that are checked again after a file has changed.
+ */
 const remembered = 64;
 
 interface Pair {
@@ -22,25 +25,30 @@ interface Pair {
   after: string;
 }
 
+/** The result for a pair. */
 interface Verdict {
-  /** undefined: the one leads to the other. */
+  /** Why the pair is broken; undefined where the records continue. */
   reason: string | undefined;
-  /** What was read: a break is gone when another file has taken the place of one. */
+  /** Identifies the files that were read. A pair is read again when a file has been replaced. */
   files: string;
 }
 
+/** Checks the pairs of one archive; keeps the results between two surveys. */
 export class ChainSurvey {
   readonly #clusterDirectory: string;
   readonly #verdicts = new Map<string, Verdict>();
   readonly #links = new Map<string, SegmentLinks>();
-  /** What the last look could not read. */
+  /** Segments that the last survey could not read. */
   problems: string[] = [];
 
   constructor(clusterDirectory: string) {
     this.#clusterDirectory = clusterDirectory;
   }
 
-  /** Why the segment before each of these does not lead to it, as far as has been seen by now. */
+  /**
+   * Checks new pairs, and returns the reasons of all broken pairs found so far. The key is the second segment of a
+   * pair.
+   */
   async look(
     runs: readonly ArchivedSegmentRun[],
     histories: ReadonlyMap<number, readonly Ancestor[]>,
@@ -62,7 +70,10 @@ export class ChainSurvey {
     return new Map(broken.filter((one): one is [string, string] => one[1] !== undefined));
   }
 
-  /** Files are put in the place of others: of broken pairs, and of the newest, which are looked at again. */
+  /**
+   * Whether a pair has to be read. Files may be replaced: the newest pairs and the broken pairs are compared with the
+   * files on the disk.
+   */
   async #isNew(pair: Pair, isYoung: boolean): Promise<boolean> {
     const known = this.#verdicts.get(pair.after);
     if (known === undefined) return true;
@@ -91,7 +102,7 @@ export class ChainSurvey {
   async #read(name: string, segmentSize: number): Promise<SegmentLinks> {
     const path = archivedPath(this.#clusterDirectory, name);
     const links = this.#links.get(name) ?? (await readLinks({ name, path }, segmentSize, readCompressedFile));
-    this.#links.delete(name); // to the end of the row
+    this.#links.delete(name); // moves the entry to the end of the map
     this.#links.set(name, links);
     const [oldest] = this.#links.keys();
     if (this.#links.size > remembered && oldest !== undefined) this.#links.delete(oldest);
@@ -107,7 +118,7 @@ export class ChainSurvey {
   }
 }
 
-/** Those that follow each other, across a switch from the parent's timeline, too; the newest first. */
+/** Returns the consecutive pairs, including a pair across a timeline switch, the newest first. */
 function pairsOf(runs: readonly ArchivedSegmentRun[], segmentSize: number): Pair[] {
   const pairs: Pair[] = [];
   for (const { timeline, from, to, follows } of runs) {

@@ -1,7 +1,7 @@
 /**
- * Looks at a segment that is fetched for a server which a restore has made: whether it may create a tablespace, which
- * the restore has not seen coming (recovery/fetched-tablespaces.ts judges it). It must cost next to nothing, and WAL
- * that cannot be read is no matter of its own: replay says what is wrong with it.
+ * Examines a segment fetched for a restored server: whether the segment may create a tablespace that the restore has
+ * not seen (see recovery/fetched-tablespaces.ts for the decision). The examination has to be cheap. Unreadable WAL is
+ * not reported here, because replay reports the problem.
  */
 import { closeSync, openSync } from 'node:fs';
 import { mayCreateTablespace, mayGoOnFromBefore } from '../postgres/tablespace-marks.ts';
@@ -10,7 +10,7 @@ import { isLookedThrough, lookedToVariable } from '../repository/examined-wal.ts
 import { segmentBeforeIn } from '../repository/segment-before.ts';
 import { archivedPath, walFileKind } from '../repository/wal-archive.ts';
 
-/** undefined: there is nothing to look at. */
+/** Returns an examination for a segment that the restore has not examined; undefined for every other file. */
 export function examineSegment(name: string, clusterDirectory: string): SegmentExamination | undefined {
   const lookedTo = process.env[lookedToVariable];
   if (lookedTo === undefined || walFileKind(name) !== 'segment' || isLookedThrough(name, lookedTo))
@@ -18,6 +18,7 @@ export function examineSegment(name: string, clusterDirectory: string): SegmentE
   return new SegmentExamination(name, clusterDirectory);
 }
 
+/** Examines the content of one segment, part by part. */
 export class SegmentExamination {
   readonly #name: string;
   readonly #clusterDirectory: string;
@@ -29,11 +30,12 @@ export class SegmentExamination {
     this.#clusterDirectory = clusterDirectory;
   }
 
+  /** Whether the segment may create a tablespace. */
   get isSuspect(): boolean {
     return this.#isSuspect;
   }
 
-  /** One part after the other, from the first on. */
+  /** Examines the next part of the segment. The parts have to be in order, beginning with the first. */
   meet(pages: Buffer): void {
     if (this.#pageSize === undefined) {
       this.#pageSize = pageSizeIn(pages);
@@ -49,7 +51,7 @@ export class SegmentExamination {
       if (before === undefined) return false;
       const file = openSync(archivedPath(this.#clusterDirectory, before), 'r');
       try {
-        // It is not longer than that, and the rest of the page is small.
+        // Such a record fits into the last four pages, and usually the rest of a page is small.
         return mayCreateTablespace(lastPages(readLastHere(file, size), pageSizeIn(pages)), pageSizeIn(pages));
       } finally {
         closeSync(file);
@@ -60,7 +62,7 @@ export class SegmentExamination {
   }
 }
 
-/** XLogLongPageHeaderData: xlp_xlog_blcksz; anything that works where there is none. */
+/** Returns xlp_xlog_blcksz of XLogLongPageHeaderData; 8192 where there is no valid value. */
 function pageSizeIn(pages: Buffer): number {
   const size = pages.length < 40 ? 0 : pages.readUInt32LE(36);
   return size >= 1024 && size <= 65_536 && (size & (size - 1)) === 0 ? size : 8192;

@@ -1,6 +1,7 @@
 /**
- * Reads ahead of replay, in a process of its own: keeps the next segments ready in the spool, follows replay when it
- * goes elsewhere, and removes the spool when recovery is over, its server has gone, or nothing is taken any more.
+ * Prefetches segments ahead of replay, in a separate process. Keeps the next segments ready in the spool, and follows
+ * replay to another segment or timeline. Removes the spool when recovery is over, the server has stopped, or no
+ * segment has been taken for a while.
  */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -16,11 +17,13 @@ import { SegmentPrefetcher } from './segment-prefetcher.ts';
 import { serverRuns } from './server-state.ts';
 import { isRecovering, readSpoolOwner, readRequested, prefetchedSegments, type SpoolOwner } from './spool.ts';
 
+/** Options of the prefetch process. */
 export interface FetchAheadOptions {
+  /** The spool directory (see spool.ts). */
   spool: string;
-  /** What replay has just got. */
+  /** The segment that replay has just received. */
   after: string;
-  /** Segments. */
+  /** Segments to keep ready. */
   ahead: number;
 }
 
@@ -28,9 +31,14 @@ export interface FetchAheadOptions {
 const pollEvery = 20;
 const retryEvery = 500;
 const renewEvery = 60_000;
+// Milliseconds without a change after which the process ends: with an empty spool, and with prefetched segments.
 const idleWithNothing = 5000;
 const idleWithSome = 60_000;
 
+/**
+ * Runs until there is nothing left to prefetch for. Ends at once where the fetch that started this process does not
+ * hand over the spool.
+ */
 export async function fetchAhead({ spool, after, ahead }: FetchAheadOptions): Promise<void> {
   const owner = await untilOwner(spool);
   if (owner === undefined) return;
@@ -85,7 +93,7 @@ async function keepReady(reading: Reading, after: string): Promise<void> {
   }
 }
 
-/** As many as may be under way; returns what comes after them. */
+/** Starts as many segments as allowed; returns the name of the segment behind them. */
 function beginMore(reading: Reading, ready: readonly string[], next: string): string {
   const { owner, ahead, makers, segmentSize } = reading;
   let name = next;
@@ -95,14 +103,16 @@ function beginMore(reading: Reading, ready: readonly string[], next: string): st
     name = nextSegment(name, segmentSize)
   ) {
     if (ready.includes(name) || makers.names.includes(name)) continue;
-    // Behind one that is not there yet, nothing is of use.
+    // The segments behind a missing one are of no use.
     if (!existsSync(archivedPath(owner.clusterDirectory, name))) break;
     makers.begin(name);
   }
   return name;
 }
 
-/** The fetch that started this process gives it the spool; undefined: it has not. */
+/**
+ * Waits until the fetch that started this process has written the owner file; undefined where that does not happen.
+ */
 async function untilOwner(spool: string): Promise<SpoolOwner | undefined> {
   for (const end = performance.now() + idleWithNothing; performance.now() < end; await sleep(pollEvery)) {
     if (await isThisProcess(spool)) return readSpoolOwner(spool);
@@ -115,7 +125,7 @@ function nextSegment(name: string, segmentSize: number): string {
   return segmentName({ timeline, number: number + 1n }, segmentSize);
 }
 
-/** For as long as the spool is this process's, and there is somebody to read ahead for. */
+/** Whether the spool belongs to this process and a server is in recovery. */
 async function isOurs(spool: string): Promise<boolean> {
   const walDirectory = dirname(spool);
   if (!(await isThisProcess(spool)) || !isRecovering(walDirectory)) return false;
@@ -126,7 +136,10 @@ async function isThisProcess(spool: string): Promise<boolean> {
   return isDeepStrictEqual((await readSpoolOwner(spool))?.process, thisProcess());
 }
 
-/** Replay has got the segment before `wanted`; returns what is to be made ready next. */
+/**
+ * Follows replay, which has received the segment before `wanted`. Removes the segments that are no longer needed, and
+ * returns the next segment to prefetch.
+ */
 async function follow(
   spool: string,
   makers: SegmentPrefetcher,
@@ -136,7 +149,7 @@ async function follow(
   const isOnItsWay = [...(await prefetchedSegments(spool)), ...makers.names, next].includes(wanted);
   if (!isOnItsWay) await makers.allDone();
   const ready = await prefetchedSegments(spool);
-  // Where it has gone elsewhere, nothing that is ready is of use.
+  // After a jump of replay, all prefetched segments are of no use.
   const useless = isOnItsWay ? ready.filter((name) => name < wanted) : ready;
   await Promise.all(useless.map((name) => rm(join(spool, name), { force: true })));
   return isOnItsWay ? next : wanted;

@@ -1,7 +1,7 @@
 /**
- * Fetches one file of the archive for restore_command. PostgreSQL asks for much that is not there, and takes that
- * for the end of the WAL; so everything else that can go wrong is an error of its own, never "not there".
- * A file appears under the name that was asked for only once it is whole and checked.
+ * Fetches one file of the archive for restore_command. PostgreSQL requests many files that do not exist, and takes a
+ * missing segment for the end of the WAL. Every other failure is therefore an error, never "not found". The file
+ * appears under the requested name only when the content is complete and checked.
  */
 import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -20,19 +20,26 @@ import type { SegmentExamination } from './examine-segment.ts';
 import { serverRuns } from './server-state.ts';
 import { checkSegment, notWal, systemAround } from './source-file.ts';
 
+/** Options of a fetch. */
 export interface FetchOptions {
-  /** As restore_command's %f. */
+  /** The value of %f in restore_command. */
   name: string;
-  /** As its %p. */
+  /** The value of %p in restore_command. */
   path: string;
   clusterDirectory: string;
-  /** What looks at a segment before it is handed out; undefined: nobody does. */
+  /** Examines the content of a segment; undefined where no examination is needed. */
   look?: SegmentExamination | undefined;
-  /** Where that may have found something. @throws HoldfastError where it must not be handed out */
+  /**
+   * Called where `look` finds the segment suspect.
+   * @throws HoldfastError where the segment must not be given to the server
+   */
   onSuspect?: ((identity: ClusterIdentity) => Promise<void>) | undefined;
 }
 
-/** false: the archive has no such file. @throws HoldfastError where it cannot be had, or nobody can know */
+/**
+ * Writes the archived file `name` to `path`. Returns false where the archive has no such file.
+ * @throws HoldfastError where the file cannot be fetched, or where whether the file exists cannot be determined
+ */
 export async function fetchWal(options: FetchOptions): Promise<boolean> {
   const { name, path, clusterDirectory, look, onSuspect } = options;
   const kind = walFileKind(name);
@@ -54,7 +61,10 @@ export async function fetchWal(options: FetchOptions): Promise<boolean> {
   return true;
 }
 
-/** Where nothing says whose archive it is, it may be a file system that is not mounted. */
+/**
+ * Reads cluster.json. A directory without cluster.json may be a file system that is not mounted.
+ * @throws HoldfastError `no_archive`
+ */
 export async function requireIdentity(clusterDirectory: string): Promise<ClusterIdentity> {
   const identity = await readIdentity(clusterDirectory);
   if (identity !== undefined) return identity;
@@ -64,7 +74,10 @@ export async function requireIdentity(clusterDirectory: string): Promise<Cluster
   });
 }
 
-/** What the archive of another one has or lacks says nothing: neither its histories nor its end are this server's. */
+/**
+ * Refuses an archive of another system. Neither the history files nor the end of such an archive say anything about
+ * this server.
+ */
 async function refuseOtherSystem(
   path: string,
   clusterDirectory: string,
@@ -91,7 +104,7 @@ async function openArchived(archived: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** Under another name in the same directory, until it is whole. */
+/** Writes to a temporary name in the same directory, and renames the file when complete. */
 async function writeWhole(path: string, write: (target: FileHandle) => Promise<void>): Promise<void> {
   const temporary = join(dirname(path), temporaryName(writtenAs(basename(path))));
   try {
@@ -114,11 +127,15 @@ async function writeWhole(path: string, write: (target: FileHandle) => Promise<v
   }
 }
 
-/** What fetches that were killed have left beside it: of a server's, not of pg_rewind, which has listed the files. */
+/**
+ * Removes the temporary files of killed fetches, but only while a server runs. Without a server, pg_rewind may be
+ * running and has listed the files.
+ */
 async function removeLeftovers(path: string): Promise<void> {
   if (await serverRuns(dirname(dirname(path)))) await removeTemporaries(dirname(path), writtenAs(''));
 }
 
+/** The segment that a file should be. */
 interface Expected {
   name: string;
   archived: string;
@@ -126,7 +143,10 @@ interface Expected {
   look?: SegmentExamination | undefined;
 }
 
-/** Every frame, the size and the header are checked; the thread is busy with it. */
+/**
+ * Decompresses a segment and checks every frame, the size and the header. Blocks the thread.
+ * @throws HoldfastError `archive_damaged`
+ */
 export function writeSegment(
   source: number,
   target: number,

@@ -1,4 +1,4 @@
-/** A thread that makes one segment after the other ready in the spool (spool.ts). */
+/** A thread that prefetches segments into the spool (see spool.ts), one after the other. */
 import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
@@ -9,6 +9,7 @@ import { doTasks } from '../system/thread-tasks.ts';
 import { writeSegment } from './fetch-segment.ts';
 import { examineSegment } from './examine-segment.ts';
 
+/** The worker data of the thread. */
 export interface FetchSetup {
   spool: string;
   clusterDirectory: string;
@@ -20,7 +21,10 @@ const { spool, clusterDirectory, identity } = workerData as FetchSetup;
 keepFreedMemory();
 doTasks(makeReady);
 
-/** false: there is none, or it cannot be had; the fetch that needs it will say why. */
+/**
+ * Prefetches one segment. Returns false where the segment does not exist or cannot be fetched; the fetch that needs
+ * the segment reports the reason.
+ */
 function makeReady(name: string): boolean {
   const archived = archivedPath(clusterDirectory, name);
   const temporary = join(spool, `${name}.fetching`);
@@ -31,7 +35,7 @@ function makeReady(name: string): boolean {
       try {
         const look = examineSegment(name, clusterDirectory);
         writeSegment(source, target, { name, archived, identity, look });
-        // The fetch that needs it reads it closely.
+        // The fetch that needs the segment examines it closely.
         if (look?.isSuspect === true) throw new Error(`${name} may create a tablespace`);
       } finally {
         closeSync(target);

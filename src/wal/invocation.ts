@@ -1,9 +1,12 @@
 /**
- * How PostgreSQL calls us, so that what was made ready for one archive is never used for another: bin/holdfast-wal
- * builds the same text from the same variables, and looks at the configuration file's time.
+ * Describes how PostgreSQL invokes Holdfast, so that segments prefetched from one archive are never used for another.
+ * bin/holdfast-wal builds the same text from the same variables, and compares the modification time of the
+ * configuration file.
  */
 
-/** One line; undefined where options or odd values make it none that the script can know. */
+/**
+ * Returns one line; undefined where the script cannot build the same line, because of options or special characters.
+ */
 export function invocationOf(env: NodeJS.ProcessEnv, hasOptions: boolean): string | undefined {
   const parts = ['HOLDFAST_CONFIG', 'HOLDFAST_REPOSITORY', 'HOLDFAST_CLUSTER'].map((name) => env[name] ?? '');
   const line = parts.join('|');

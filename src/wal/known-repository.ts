@@ -1,7 +1,8 @@
 /**
- * Which repositories the WAL of a data directory has gone to: pg_wal/pgsql_tmp.holdfast.push/repositories has their ids,
- * each by the directory where it was mounted. The file names neither boot nor inode, as receipts do: mounts are missing
- * just after a reboot, and a copy of pg_wal has to know its repository, too.
+ * The repositories to which the WAL of a data directory has been archived.
+ * pg_wal/pgsql_tmp.holdfast.push/repositories has the id of each repository by the path of the cluster's directory.
+ * Unlike markers, the file does not contain boot id or inode: mounts may be missing right after a reboot, and a copy
+ * of pg_wal has to know its repository, too.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
@@ -12,10 +13,10 @@ import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
 import { pushDirectory } from './our-directories.ts';
 
 const fileName = 'repositories';
-/** Those of receipts.ts begin so as well: it removes what killed processes have left. */
+/** The same prefix as in pushed-markers.ts, which removes the temporary files of killed processes. */
 const temporaryPrefix = 'new.';
 
-/** Its id; undefined: nothing has been archived there from this data directory. */
+/** Returns the id of the repository; undefined where this data directory has not archived to `clusterDirectory`. */
 export async function readKnownRepository(
   walDirectory: string,
   clusterDirectory: string,
@@ -23,7 +24,7 @@ export async function readKnownRepository(
   return (await known(walDirectory)).get(clusterDirectory);
 }
 
-/** Durable when it resolves: what comes next may be a power cut. */
+/** Records the id of the repository; durable when the promise resolves, because a power failure may follow. */
 export async function rememberRepository(
   walDirectory: string,
   clusterDirectory: string,
@@ -43,7 +44,9 @@ export async function rememberRepository(
   await fsyncDirectory(directory);
 }
 
-/** From now on this one is known there. The receipts go, since they say what another repository has. */
+/**
+ * Records another repository for `clusterDirectory`. Removes the markers, which say what the previous repository has.
+ */
 export async function replaceKnownRepository(
   walDirectory: string,
   clusterDirectory: string,

@@ -1,7 +1,8 @@
 /**
- * Whether a timeline history file that the archive does not have is lost. PostgreSQL asks for the next timeline's to
- * find out whether there is one (src/backend/access/transam/timeline.c: existsTimeLineHistory), and mostly there is
- * none. Where there has been one, recovery would end on an older timeline, and the server give its own the same number.
+ * Decides whether a timeline history file that the archive does not have is lost. PostgreSQL requests the next
+ * timeline's history file to find out whether that timeline exists (src/backend/access/transam/timeline.c:
+ * existsTimeLineHistory); usually the file does not exist. If the file is lost, recovery would end on an older
+ * timeline, and the server would choose the number of the lost timeline again.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -11,8 +12,8 @@ import { parseTimelineHistory, traceOf, type Ancestor } from '../postgres/timeli
 import { archivedPath, segmentsIn, timelineHistories, walLogs } from '../repository/wal-archive.ts';
 
 /**
- * false: the archive knows of no such timeline. true: the file has come meanwhile.
- * @throws HoldfastError `history_missing` where the timeline has been written to
+ * Returns false where the archive has no trace of the timeline, and true where the file has been archived meanwhile.
+ * @throws HoldfastError `history_missing` where the archive has WAL or a descendant of the timeline
  */
 export async function historyHasCome(
   name: string,
@@ -20,11 +21,11 @@ export async function historyHasCome(
   isThere: () => Promise<boolean>,
 ): Promise<boolean> {
   const timeline = Number.parseInt(name, 16);
-  // Of the timeline that it is on, a server does without it.
+  // A server does not need the history file of its current timeline.
   if (timeline <= (await timelineOf(dirname(walDirectory)))) return false;
   const trace = await traceIn(timeline, clusterDirectory);
   if (trace === undefined) return false;
-  // It is archived before the segments, and may have been while those were looked for.
+  // The history file is archived before the segments, and may have been archived during the search for segments.
   if (await isThere()) return true;
   throw new HoldfastError(
     'failed',
@@ -50,7 +51,7 @@ async function traceIn(timeline: number, clusterDirectory: string): Promise<stri
   return traceOf(timeline, segments, histories);
 }
 
-/** None where it is damaged: who asks for it is told. */
+/** Returns no ancestors where the file is damaged; a fetch of that file reports the damage. */
 async function ancestorsOf(path: string, timeline: number): Promise<readonly Ancestor[]> {
   try {
     return parseTimelineHistory(await readFile(path), timeline);
@@ -59,7 +60,7 @@ async function ancestorsOf(path: string, timeline: number): Promise<readonly Anc
   }
 }
 
-/** Of its latest checkpoint; 0 where that cannot be read. */
+/** Returns the timeline of the latest checkpoint; 0 where pg_control cannot be read. */
 async function timelineOf(dataDirectory: string): Promise<number> {
   try {
     return parseControlFile(await readFile(join(dataDirectory, 'global/pg_control'))).timeline;

@@ -1,23 +1,25 @@
 /**
- * Where Holdfast keeps its own in a server's pg_wal, since only there a rename reaches pg_wal. PostgreSQL's tools
- * pass over names that begin with "pgsql_tmp" (src/include/storage/fd.h: PG_TEMP_FILE_PREFIX): pg_basebackup does not
- * send them, and pg_rewind does not copy them. In the directory that it rewinds it removes them, as all that the
- * source does not have; so nothing there may come and go while no server runs (server-state.ts).
+ * Holdfast's directories in a server's pg_wal. The directories have to be there, because only a rename within the
+ * file system of pg_wal is possible. PostgreSQL's tools skip names that begin with "pgsql_tmp"
+ * (src/include/storage/fd.h: PG_TEMP_FILE_PREFIX): pg_basebackup does not send such files, and pg_rewind does not
+ * copy them. In its target, pg_rewind removes such files, because the source does not have them. Therefore no file
+ * may appear or disappear in these directories while no server runs (see server-state.ts).
  */
 import { join } from 'node:path';
 
 const prefix = 'pgsql_tmp';
 
-/** bin/holdfast-wal has these two names as well. */
+/** The directory of the archiver's markers. bin/holdfast-wal contains this name and the next as well. */
 export function pushDirectory(walDirectory: string): string {
   return join(walDirectory, `${prefix}.holdfast.push`);
 }
 
+/** The spool of prefetched segments. */
 export function fetchDirectory(walDirectory: string): string {
   return join(walDirectory, `${prefix}.holdfast.fetch`);
 }
 
-/** What a file of that name is written under until it is whole. */
+/** The name under which a file is written until the content is complete. */
 export function writtenAs(name: string): string {
   return `${prefix}.holdfast-writing.${name}`;
 }

@@ -1,7 +1,8 @@
 /**
- * Archives what waits for the archiver before its turn comes, so that "wal push" finds it done. It goes in the
- * archiver's own order, the first file included, and nothing gets its name in the archive before the file ahead of it
- * has: what the archive refuses of this data directory, the archiver must meet before anything behind it is archived.
+ * Archives files before the archiver requests them, so that "wal push" finds a file archived already. Files are
+ * archived in the archiver's order, including the first one. No file gets its final name in the archive before the
+ * preceding file: where the repository refuses a file, the archiver has to meet the refusal before any later file is
+ * archived.
  */
 import { join } from 'node:path';
 import { TaskThread } from '../system/thread-tasks.ts';
@@ -11,34 +12,40 @@ import { declaredDestination, isOwnDirectory } from './pushed-markers.ts';
 import { sameRepository } from './same-repository.ts';
 import { waitingFiles } from './waiting-files.ts';
 
+/** Options of pushing ahead. */
 export interface AheadOptions {
   dataDirectory: string;
   /** The cluster's directory in this worker's repository. */
   clusterDirectory: string;
   compressLevel: number;
-  /** How many files behind the first. */
+  /** The number of files behind the first one. */
   ahead: number;
   /**
-   * For a process that stays: its own thread is not kept busy, and where many wait, others archive them. A process that
-   * is there for this alone does all of it itself, since a thread costs more to start than it saves.
+   * true for a long-running process: its main thread is not blocked, and additional threads are started where many
+   * files wait. false for a process started only to push ahead: the process does all work itself, because starting a
+   * thread costs more than the thread saves.
    */
   mayUseThreads?: boolean;
-  /** Between two files, whether to go on. */
+  /** Whether to continue; asked before each file. */
   goOn: () => boolean | Promise<boolean>;
 }
 
-/** Files that are prepared at the same time: one is compressed while another is on its way to the disk. */
+/** Files prepared at the same time: one is compressed while another is synced. */
 const atOnce = 2;
-/** Waiting files for which it is worth while to start threads. */
+/** The number of waiting files from which starting threads pays off. */
 const many = 6;
 
-/** One look at archive_status and what follows from it; how many files were archived. */
+/**
+ * Makes one pass over archive_status. Returns the number of archived files; 0 where the data directory archives
+ * elsewhere.
+ * @throws the error of the first file that could not be archived
+ */
 export async function pushAhead(options: AheadOptions): Promise<number> {
   const { dataDirectory, clusterDirectory, compressLevel, ahead, mayUseThreads = false, goOn } = options;
   const walDirectory = join(dataDirectory, 'pg_wal');
   const target = await declaredDestination(walDirectory);
   if (target?.clusterDirectory !== clusterDirectory || !(await isOwnDirectory(walDirectory))) return 0;
-  await sameRepository(walDirectory, clusterDirectory); // else receipts would speak of another one
+  await sameRepository(walDirectory, clusterDirectory); // markers must not refer to another repository
   const hasMany = mayUseThreads && (await waitingFiles(walDirectory)).length >= many;
   const pass = new AheadPass({ walDirectory, target, ahead, goOn });
   const lanes = Array.from({ length: atOnce }, async () => {
@@ -50,7 +57,7 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
       await thread?.end();
     }
   });
-  await Promise.allSettled(lanes); // none is left at work when another has failed
+  await Promise.allSettled(lanes); // waits for all lanes, even if one has failed
   await Promise.all(lanes);
   return pass.result();
 }

@@ -1,6 +1,6 @@
 /**
- * Archives one file of WAL. When it resolves, the repository has that very content on disk, under its name. An
- * identical file that is there already is fine; a different one is never overwritten.
+ * Archives one WAL file. When the promise resolves, the repository has the file's content on disk under the file's
+ * name. An identical archived file is accepted; a different one is never overwritten.
  */
 import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -15,33 +15,34 @@ import { requireRepository } from '../repository/repository-owner.ts';
 import { archivedPath, isCompressed, writingDirectory } from '../repository/wal-archive.ts';
 import { openSource, systemAround, type SourceFile } from './source-file.ts';
 
+/** Options of a push. */
 export interface PushOptions {
-  /** The file, as archive_command's %p names it. */
+  /** The value of %p in archive_command. */
   path: string;
   /** The cluster's directory in the repository. */
   clusterDirectory: string;
   compressLevel: number;
-  /** Whether it may keep its thread busy, which is quicker; otherwise others compress for it. */
+  /** Whether compression may block the calling thread, which is faster. Otherwise libuv's threads compress. */
   hasThread?: boolean;
 }
 
 /** Bytes: the largest --wal-segsize. */
 const largestSegment = 1 << 30;
 
-/** What is ready to get its name in the archive. */
+/** A file that is ready to get its final name in the archive. */
 export interface PreparedFile {
   path: string;
   archived: string;
-  /** undefined: an identical one is there already, durably. */
+  /** The temporary file; undefined where the archive has an identical file already, durably. */
   temporary: string | undefined;
 }
 
-/** @throws HoldfastError where the file is not what it should be, or cannot be archived */
+/** Archives a file. @throws HoldfastError where the file is not valid WAL, or cannot be archived */
 export async function pushWal(options: PushOptions): Promise<void> {
   await placePrepared(await prepareWal(options));
 }
 
-/** All but the name: the file is checked, compressed and on the disk. @throws HoldfastError as pushWal() */
+/** Checks and compresses the file, and makes the temporary file durable. @throws HoldfastError as pushWal() */
 export async function prepareWal(options: PushOptions): Promise<PreparedFile> {
   const { path, clusterDirectory } = options;
   const source = await openSource(path);
@@ -62,10 +63,13 @@ export async function prepareWal(options: PushOptions): Promise<PreparedFile> {
   }
 }
 
-/** @throws HoldfastError where somebody else has archived a different one meanwhile */
+/**
+ * Gives the prepared file its final name.
+ * @throws HoldfastError where another process has archived a different file meanwhile
+ */
 export async function placePrepared({ path, archived, temporary }: PreparedFile): Promise<void> {
   if (temporary === undefined || (await placeTemporary(temporary, archived))) return;
-  // Somebody else was quicker: what counts is the same.
+  // Another process has archived the file first. The contents have to be identical.
   const source = await openSource(path);
   try {
     if (!(await confirmed(source, archived))) throw vanished(archived);
@@ -74,7 +78,7 @@ export async function placePrepared({ path, archived, temporary }: PreparedFile)
   }
 }
 
-/** Instead of placing it. */
+/** Removes a prepared file that will not be placed. */
 export async function discardPrepared({ temporary }: PreparedFile): Promise<void> {
   if (temporary !== undefined) await rm(temporary, { force: true }).catch(() => undefined);
 }
@@ -90,7 +94,10 @@ async function writeContent(
   else await writeCompressed(file, size, target, compressLevel);
 }
 
-/** A segment says whose it is; a history file does not, but lies in a data directory that does. */
+/**
+ * Claims the repository for the system of the file. The header of a segment has the system identifier; for a history
+ * file, pg_control of the data directory has.
+ */
 async function checkSystem(source: SourceFile, clusterDirectory: string): Promise<void> {
   if (source.header !== undefined) {
     const { systemIdentifier, segmentSize } = source.header;
@@ -103,7 +110,7 @@ async function checkSystem(source: SourceFile, clusterDirectory: string): Promis
     await claimRepository(clusterDirectory, { ...identity, systemIdentifier });
 }
 
-/** false: there is no such file yet. @throws HoldfastError where there is a different one */
+/** Whether the archive has the file. @throws HoldfastError where the archive has a different file of this name */
 async function confirmed(source: SourceFile, archived: string): Promise<boolean> {
   const same = isCompressed(source.kind)
     ? await sameSegment(source, archived)
@@ -158,7 +165,7 @@ async function contentOf(source: SourceFile): Promise<Buffer> {
   return content;
 }
 
-/** undefined: there is no such file. */
+/** Returns a handler that turns "no such file" into undefined. */
 function ifThere(path: string): (error: NodeJS.ErrnoException) => undefined {
   return (error) => {
     if (error.code === 'ENOENT') return undefined;

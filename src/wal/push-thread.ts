@@ -1,4 +1,4 @@
-/** A thread that prepares one file of WAL after the other, and compresses without a word to anybody. */
+/** A thread that prepares WAL files, one after the other. Compression blocks this thread only. */
 import { workerData } from 'node:worker_threads';
 import { keepFreedMemory } from '../system/keep-freed-memory.ts';
 import { doTasks } from '../system/thread-tasks.ts';

@@ -1,16 +1,17 @@
 /**
- * What has been archived ahead of the archiver, in the data directory whose WAL it is:
+ * The record of files archived ahead of the archiver, in the data directory of the WAL:
  *
- *   pg_wal/pgsql_tmp.holdfast.push/target      where "wal push" archives to; without it, nobody goes ahead
- *   pg_wal/pgsql_tmp.holdfast.push/<file>      that very file is in the archive, durably
- *   pg_wal/pgsql_tmp.holdfast.push/<file>.busy the process that is archiving it now
- *   pg_wal/pgsql_tmp.holdfast.push/refused     the file that could not be archived: behind it nothing is
- *   pg_wal/pgsql_tmp.holdfast.push/repositories   not of receipts: see known-repository.ts
+ *   pg_wal/pgsql_tmp.holdfast.push/target         where "wal push" archives to; without this file, nothing is pushed ahead
+ *   pg_wal/pgsql_tmp.holdfast.push/<file>         a marker: this very file is in the archive, durably
+ *   pg_wal/pgsql_tmp.holdfast.push/<file>.busy    the process that is archiving the file
+ *   pg_wal/pgsql_tmp.holdfast.push/refused        the file that could not be archived; later files are not pushed ahead
+ *   pg_wal/pgsql_tmp.holdfast.push/repositories   not a marker: see known-repository.ts
  *
- * A receipt names the file as the file system knows it: device, inode, size, and the times of the last change of
- * its content and of its inode. No write can leave all of these as they were, provided that the file had been left
- * alone for longer than the clock's granularity when it was read. It is good for one boot, since devices' numbers
- * are. Target and refusal name the directory in the same way: those that a copy of it has brought are the original's.
+ * A marker identifies the file by device, inode number, size, and the times of the last change of content and inode.
+ * Every write changes at least one of these values, provided that the file had not been written for longer than the
+ * clock's granularity when the file was read. A marker is valid for one boot, because device numbers are. `target`
+ * and `refused` identify the directory in the same way, so that a copy of the data directory does not use the
+ * original's files.
  */
 import { existsSync, statSync, type BigIntStats } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -22,27 +23,28 @@ import { walFileKind } from '../repository/wal-archive.ts';
 import { rememberRepository } from './known-repository.ts';
 import { pushDirectory } from './our-directories.ts';
 
+/** Where the WAL of a data directory is archived to. */
 export interface ArchiveDestination {
   /** The cluster's directory in the repository. */
   clusterDirectory: string;
-  /** As invocationOf() says; undefined: the script cannot use receipts. */
+  /** The result of invocationOf(); undefined where bin/holdfast-wal cannot use markers. */
   invocation: string | undefined;
 }
 
 /**
- * Milliseconds for which a file has to have been left alone before it is read: longer than the granularity of the
- * file system's clock, so that a later write shows.
+ * Milliseconds for which a file must not have been written before the file is read. Longer than the granularity of
+ * the file system's clock, so that a later write changes the modification time.
  */
 export const settleMilliseconds = 30;
-/** Milliseconds for which a file that another process has in hand is waited for. */
+/** Milliseconds to wait for a file that another process is archiving. */
 const patience = 10_000;
 
-/** Of a file in pg_wal. */
+/** The path of the marker for a file in pg_wal. */
 export function markerPath(path: string): string {
   return join(pushDirectory(dirname(path)), basename(path));
 }
 
-/** As bin/holdfast-wal asks stat for it. */
+/** Identifies a file. bin/holdfast-wal calls stat with the same format. */
 export function fileIdentity(path: string): string {
   return identityText(statSync(path, { bigint: true }));
 }
@@ -56,7 +58,7 @@ function seconds(nanoseconds: bigint): string {
   return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
 }
 
-/** Whether that very file has been archived there; waits while somebody is at it. */
+/** Whether this very file has been archived to `target`. Waits while another process is archiving the file. */
 export async function isAlreadyPushed(path: string, target: ArchiveDestination): Promise<boolean> {
   const wanted = receiptText(path, target);
   const receipt = markerPath(path);
@@ -68,18 +70,24 @@ export async function isAlreadyPushed(path: string, target: ArchiveDestination):
   return hasPushedMarker(path, target);
 }
 
-/** The same, without waiting. */
+/** The same as isAlreadyPushed(), without waiting. */
 export async function hasPushedMarker(path: string, target: ArchiveDestination): Promise<boolean> {
   const found = await readFile(markerPath(path), 'utf8').catch(() => undefined);
   return found !== undefined && existsSync(path) && found === receiptText(path, target);
 }
 
-/** Three lines: the file, the boot and who may trust it; then the place. */
+/**
+ * The lines of a marker: the file, the boot id, the invocation that may trust the marker, and the cluster's
+ * directory.
+ */
 function receiptText(path: string, { clusterDirectory, invocation }: ArchiveDestination): string {
   return [fileIdentity(path), bootId() ?? '', invocation ?? '-', clusterDirectory, ''].join('\n');
 }
 
-/** Whether a process has it in hand. Of one that cannot be seen from here, only its age can tell. */
+/**
+ * Whether a process is archiving the file. For a process that cannot be seen from here, only the age of the .busy
+ * file decides.
+ */
 export async function isBusy(path: string): Promise<boolean> {
   const busy = `${markerPath(path)}.busy`;
   const text = await readFile(busy, 'utf8').catch(() => undefined);
@@ -92,8 +100,8 @@ export async function isBusy(path: string): Promise<boolean> {
 }
 
 /**
- * Tells others where this data directory's WAL goes, and later pushes to which repository. A failure to leave that is
- * none of push's.
+ * Records where the WAL of this data directory is archived to, and for later pushes the id of the repository. A
+ * failure to write these files does not fail the push.
  */
 export async function declareDestination(
   path: string,
@@ -107,34 +115,38 @@ export async function declareDestination(
     if (repository !== undefined) await rememberRepository(walDirectory, target.clusterDirectory, repository);
     await note(walDirectory, 'target', target);
   } catch {
-    // pg_wal is not ours to write to, or full: then there is no going ahead.
+    // pg_wal is full or not writable: then no file is pushed ahead.
   }
 }
 
+/** Returns the recorded destination; undefined where none is recorded for this very directory and boot. */
 export async function declaredDestination(walDirectory: string): Promise<ArchiveDestination | undefined> {
   return (await noted(walDirectory, 'target')) as ArchiveDestination | undefined;
 }
 
 /**
- * What root, say, leaves there by a push that somebody types, the server could not read. The data directory says whose
- * server it is: pg_wal may be a volume that is root's and the group's.
+ * Whether this user owns the data directory. The server could not read files written by another user, for example by
+ * root with a push typed by hand. The data directory decides, because pg_wal may be a volume owned by root and
+ * writable for a group.
  */
 export async function isOwnDirectory(walDirectory: string): Promise<boolean> {
   return (await stat(dirname(walDirectory))).uid === process.geteuid?.();
 }
 
-/** Until the archiver has got past it, nothing is archived ahead. */
+/** Records a file that could not be archived. No file is pushed ahead until the archiver has archived this one. */
 export async function recordRefusalOf(path: string): Promise<void> {
-  if (!existsSync(pushDirectory(dirname(path)))) return; // nobody goes ahead
+  if (!existsSync(pushDirectory(dirname(path)))) return; // nothing is pushed ahead
   if (!(await isOwnDirectory(dirname(path)))) return;
   await note(dirname(path), 'refused', basename(path)).catch(() => undefined);
 }
 
+/** Returns the name of the file that could not be archived; undefined where there is none. */
 export async function recordedRefusal(walDirectory: string): Promise<string | undefined> {
   const name = await noted(walDirectory, 'refused');
   return typeof name === 'string' ? name : undefined;
 }
 
+/** Removes the record of a file that could not be archived. */
 export async function forgetRefusal(walDirectory: string): Promise<void> {
   await rm(join(pushDirectory(walDirectory), 'refused'), { force: true });
 }
@@ -148,7 +160,7 @@ async function note(walDirectory: string, name: string, what: unknown): Promise<
   await replaceFile(file, text);
 }
 
-/** undefined: nothing, or nothing of this very directory. */
+/** Returns undefined where the file does not exist, or is of another directory or boot. */
 async function noted(walDirectory: string, name: string): Promise<unknown> {
   const text = await readFile(join(pushDirectory(walDirectory), name), 'utf8').catch(() => '');
   const found = parseJson(text) as { directory?: unknown; boot?: unknown; what?: unknown } | undefined;
@@ -169,7 +181,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** For as long as `archive` takes, others know that the file is in hand; `archive` says whether it has it durable. */
+/**
+ * Marks the file as busy while `archive` runs. Writes the marker when `archive` resolves, which means that the file
+ * is archived durably, unless the file has changed meanwhile.
+ */
 export async function withPushedMarker(
   path: string,
   target: ArchiveDestination,
@@ -186,10 +201,7 @@ export async function withPushedMarker(
   }
 }
 
-/**
- * Removes the receipts of files that are not waiting for the archiver any more, and what processes that were killed
- * have left.
- */
+/** Removes the markers of files that no longer wait for the archiver, and the temporary files of killed processes. */
 export async function removeOldMarkers(walDirectory: string, waiting: ReadonlySet<string>): Promise<void> {
   const directory = pushDirectory(walDirectory);
   await removeTemporaries(directory, temporaryPrefix);

@@ -1,12 +1,16 @@
-/** The repository that this data directory's WAL has gone to is known by its id, and not by where it is mounted. */
+/**
+ * Checks that the repository is the one to which this data directory has archived. The id identifies the repository,
+ * not the path of its mount point.
+ */
 import { basename, dirname, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { noRepository, ownerFile, readOwner } from '../repository/repository-owner.ts';
 import { readKnownRepository } from './known-repository.ts';
 
 /**
- * The id of the repository; undefined: an older release has made it. @throws HoldfastError `no_repository`,
- * `other_repository` where another one is in its place
+ * Returns the id of the repository; undefined where an older release created the repository.
+ * @throws HoldfastError `no_repository` where the repository is missing, `other_repository` where another repository
+ * is at its path
  */
 export async function sameRepository(
   walDirectory: string,

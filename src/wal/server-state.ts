@@ -1,15 +1,21 @@
 /**
- * Whether a server runs on a data directory, as its postmaster.pid says to processes beside it. While none does, the
- * directory is the tools': pg_rewind lists its files first, and fails where one of them has gone when it comes to it.
+ * Finds out from postmaster.pid whether a server runs on a data directory. Without a server, files must not be
+ * removed: pg_rewind lists the files first, and fails where a listed file has disappeared.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive } from '../system/process-identity.ts';
 
-/** Of postmaster.pid (src/include/utils/pidfile.h: LOCK_FILE_LINE_PM_STATUS), counted from 0. */
+/**
+ * The index of the status line in postmaster.pid (src/include/utils/pidfile.h: LOCK_FILE_LINE_PM_STATUS), counted
+ * from 0.
+ */
 const statusLine = 7;
 
-/** none: nor is one that is about to stop, or that runs for single-user mode, which notes a negative pid. */
+/**
+ * Returns the pid of the postmaster. Returns undefined where no server runs, where the server is stopping, and in
+ * single-user mode, where the pid in the file is negative.
+ */
 export async function serverPid(dataDirectory: string): Promise<number | undefined> {
   const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '');
   const lines = text.split('\n');
@@ -18,7 +24,7 @@ export async function serverPid(dataDirectory: string): Promise<number | undefin
   return pid;
 }
 
-/** In this pid namespace. */
+/** Whether the server runs in this pid namespace. */
 export async function serverRuns(dataDirectory: string): Promise<boolean> {
   const pid = await serverPid(dataDirectory);
   return pid !== undefined && isAlive(pid);

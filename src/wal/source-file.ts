@@ -1,4 +1,4 @@
-/** A file that PostgreSQL wants archived: what it is, and whether it is what its name says. */
+/** Opens a file that PostgreSQL wants archived, and checks that the content fits the name. */
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -7,6 +7,7 @@ import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { readFully } from '../repository/compressed-file.ts';
 import { isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
 
+/** An open file to archive. */
 export interface SourceFile {
   path: string;
   name: string;
@@ -18,7 +19,11 @@ export interface SourceFile {
   header: SegmentHeader | undefined;
 }
 
-/** @throws HoldfastError for a name that is none, a file that is not there, and one that is no such segment */
+/**
+ * Opens a file to archive.
+ * @throws HoldfastError where the name is not that of a WAL file, the file cannot be read, or the content is not the
+ * segment of that name
+ */
 export async function openSource(path: string): Promise<SourceFile> {
   const name = basename(path);
   const kind = walFileKind(name);
@@ -44,6 +49,7 @@ function walUnreadable(path: string, cause: unknown): HoldfastError {
   });
 }
 
+/** The error for a name that is not that of a WAL file. */
 export function notWal(name: string): HoldfastError {
   return new HoldfastError('usage', `"${name}" is not the name of a WAL file`, {
     code: 'not_wal',
@@ -74,8 +80,9 @@ async function checkedHeader(
 }
 
 /**
- * A segment's header against its name and size. Its first page may be of an earlier timeline: at a switch the old
- * segment's beginning is copied. @throws RangeError
+ * Checks a segment's header against the name and the size. The first page may be of an earlier timeline: at a
+ * timeline switch, the server copies the beginning of the old segment.
+ * @throws RangeError where the header does not fit
  */
 export function checkSegment(name: string, size: number, header: SegmentHeader): void {
   const { segmentSize, address, timeline } = header;
@@ -88,8 +95,8 @@ export function checkSegment(name: string, size: number, header: SegmentHeader):
 const identifierBytes = 8;
 
 /**
- * The system that a file in pg_wal belongs to, as global/pg_control beside it says
- * (src/include/catalog/pg_control.h: system_identifier comes first); undefined: there is none.
+ * Returns the system identifier of the data directory whose pg_wal contains `path`, from global/pg_control
+ * (src/include/catalog/pg_control.h: system_identifier comes first); undefined where there is no pg_control.
  */
 export async function systemAround(path: string): Promise<string | undefined> {
   const control = join(dirname(dirname(path)), 'global/pg_control');

@@ -1,12 +1,12 @@
 /**
- * Segments made ready for restore_command, in the data directory that recovers:
+ * The spool: segments prefetched for restore_command, in the data directory in recovery:
  *
- *   pg_wal/pgsql_tmp.holdfast.fetch/owner      who fills it, for which boot and which archive
- *   pg_wal/pgsql_tmp.holdfast.fetch/wanted     what was asked for last
- *   pg_wal/pgsql_tmp.holdfast.fetch/<segment>  fetched and checked, but not synced: good for this boot
- *   pg_wal/pgsql_tmp.holdfast.fetch/<segment>.fetching
+ *   pg_wal/pgsql_tmp.holdfast.fetch/owner      the process that fills the spool, the boot id and the archive
+ *   pg_wal/pgsql_tmp.holdfast.fetch/wanted     the segment requested last
+ *   pg_wal/pgsql_tmp.holdfast.fetch/<segment>  fetched and checked, but not synced: valid for this boot
+ *   pg_wal/pgsql_tmp.holdfast.fetch/<segment>.fetching   in progress
  *
- * Another owner's is never used: a recovery that is tried again may be from another archive.
+ * The spool of another owner is never used, because a repeated recovery may use another archive.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -16,34 +16,39 @@ import { bootId, parseProcess, processState, type ProcessIdentity } from '../sys
 import { walFileKind } from '../repository/wal-archive.ts';
 import { fetchDirectory } from './our-directories.ts';
 
+/** The content of the owner file. */
 export interface SpoolOwner {
   process: ProcessIdentity;
-  /** As invocationOf() says; undefined: the script cannot use it. */
+  /** The result of invocationOf(); undefined where bin/holdfast-wal cannot use the spool. */
   invocation: string | undefined;
   /** The cluster's directory in the repository. */
   clusterDirectory: string;
 }
 
-/** Milliseconds for which a fetch waits for the segment that is being made ready. */
+/** Milliseconds for which a fetch waits for a segment in progress. */
 const patience = 30_000;
-/** Milliseconds without a change after which a read-ahead that cannot be seen from here has ended. */
+/** Milliseconds without a change after which a prefetch process that cannot be seen from here is taken for dead. */
 const silence = 90_000;
 
-/** Beside the file that restore_command is to write. */
+/** The spool for `path`, the file that restore_command has to write. */
 export function spoolDirectory(path: string): string {
   return fetchDirectory(dirname(path));
 }
 
-/** Whether the data directory is one that recovers from an archive, as far as its files say (since 12). */
+/**
+ * Whether the data directory is in archive recovery: recovery.signal or standby.signal exists (since PostgreSQL 12).
+ */
 export function isRecovering(walDirectory: string): boolean {
   const data = dirname(walDirectory);
   return ['recovery.signal', 'standby.signal'].some((name) => existsSync(join(data, name)));
 }
 
+/** Whether the data directory is a standby's: standby.signal exists (since PostgreSQL 12). */
 export function isStandby(walDirectory: string): boolean {
   return existsSync(join(dirname(walDirectory), 'standby.signal'));
 }
 
+/** Reads the owner file; undefined where there is no valid one. */
 export async function readSpoolOwner(spool: string): Promise<SpoolOwner | undefined> {
   const text = await readFile(join(spool, 'owner'), 'utf8').catch(() => '');
   const [process = '', , invocation, clusterDirectory] = text.split('\n');
@@ -60,7 +65,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Empties the spool and makes it the owner's. The second and the third line are what bin/holdfast-wal compares. */
+/** Empties the spool and writes the owner file. bin/holdfast-wal compares the second and the third line. */
 export async function takeSpool(spool: string, owner: SpoolOwner): Promise<void> {
   await rm(spool, { recursive: true, force: true });
   await mkdir(spool, { mode: 0o700 });
@@ -70,7 +75,10 @@ export async function takeSpool(spool: string, owner: SpoolOwner): Promise<void>
   await rename(join(spool, 'owner.new'), join(spool, 'owner'));
 }
 
-/** Of one that cannot be seen from here (its container has gone, say), only the time since it did something can tell. */
+/**
+ * Whether the owner's process is alive. For a process that cannot be seen from here (for example, its container has
+ * been removed), only the time since the last change decides.
+ */
 export async function isFilled(spool: string, owner: SpoolOwner): Promise<boolean> {
   const state = processState(owner.process);
   if (state !== 'unknown') return state === 'alive';
@@ -80,7 +88,7 @@ export async function isFilled(spool: string, owner: SpoolOwner): Promise<boolea
   return changes.some((found) => found !== undefined && Date.now() - found.mtimeMs < silence);
 }
 
-/** Removes what is there, if it is not for this archive or of an earlier boot; returns who fills it now. */
+/** Returns the owner of the spool. Removes a spool of another archive or an earlier boot, and returns undefined. */
 export async function usableOwner(spool: string, clusterDirectory: string): Promise<SpoolOwner | undefined> {
   const owner = await readSpoolOwner(spool);
   if (owner !== undefined && owner.process.boot === bootId() && owner.clusterDirectory === clusterDirectory)
@@ -89,13 +97,16 @@ export async function usableOwner(spool: string, clusterDirectory: string): Prom
   return undefined;
 }
 
-/** What a read-ahead that was killed has left in a server that has recovered since. */
+/** Removes the spool of a killed prefetch process after recovery has ended. */
 export async function removeStaleSpool(walDirectory: string): Promise<void> {
   const spool = fetchDirectory(walDirectory);
   if (existsSync(spool) && !isRecovering(walDirectory)) await rm(spool, { recursive: true, force: true });
 }
 
-/** false: it is not there. Waits where it is being made ready. */
+/**
+ * Renames the prefetched segment `name` to `path`. Waits where the segment is in progress. Returns false where the
+ * segment is not in the spool.
+ */
 export async function takePrefetched(
   spool: string,
   owner: SpoolOwner,
@@ -116,17 +127,18 @@ export async function takePrefetched(
   );
 }
 
-/** Tells whoever fills the spool where replay is. */
+/** Records the segment requested last, for the prefetch process. */
 export async function recordRequested(spool: string, name: string): Promise<void> {
   await writeFile(join(spool, 'wanted'), name, { mode: 0o600 }).catch(() => undefined);
 }
 
+/** Returns the segment requested last; undefined where there is none. */
 export async function readRequested(spool: string): Promise<string | undefined> {
   const name = await readFile(join(spool, 'wanted'), 'utf8').catch(() => '');
   return walFileKind(name) === 'segment' ? name : undefined;
 }
 
-/** In order. */
+/** Lists the prefetched segments, sorted. */
 export async function prefetchedSegments(spool: string): Promise<string[]> {
   const names = await readdir(spool);
   return names.filter((name) => walFileKind(name) === 'segment').sort();

@@ -1,4 +1,7 @@
-/** What waits for the archiver, in the order in which it takes it (src/backend/postmaster/pgarch.c: ready_file_comparator). */
+/**
+ * Lists the files that wait for the archiver, in the archiver's order (src/backend/postmaster/pgarch.c:
+ * ready_file_comparator).
+ */
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,8 +11,9 @@ import { walFileKind } from '../repository/wal-archive.ts';
 const ready = '.ready';
 
 /**
- * Histories first, then by name. What is ready while a directory is read may be missed, and what is ready after it
- * found; so it is read twice, and what the first reading has not found ends the second one's.
+ * Returns the names with a .ready file: timeline history files first, then the others by name. A file that becomes
+ * ready during a directory scan may be missed, while a later one is found. Therefore the directory is read twice, and
+ * the list ends before the first name that the first scan has not found.
  */
 export async function waitingFiles(walDirectory: string): Promise<string[]> {
   const first = new Set(await readyNames(walDirectory));
@@ -18,11 +22,14 @@ export async function waitingFiles(walDirectory: string): Promise<string[]> {
   return end < 0 ? waiting : waiting.slice(0, end);
 }
 
+/** Whether a file waits for the archiver. */
 export function isWaiting(walDirectory: string, name: string): boolean {
   return existsSync(join(walDirectory, 'archive_status', `${name}${ready}`));
 }
 
-/** From the first one on, for as long as segments follow each other on one timeline. */
+/**
+ * Returns the beginning of `waiting` up to the first gap: consecutive segments on one timeline, and history files.
+ */
 export async function inSequence(walDirectory: string, waiting: readonly string[]): Promise<string[]> {
   const sequence: string[] = [];
   let before: string | undefined;
@@ -38,7 +45,7 @@ export async function inSequence(walDirectory: string, waiting: readonly string[
 
 async function follows(walDirectory: string, name: string, before: string): Promise<boolean> {
   const { size } = (await stat(join(walDirectory, before)).catch(() => undefined)) ?? { size: 0 };
-  if (size < 1 << 20 || size > 1 << 30) return false; // no segment, and so nothing that can be followed
+  if (size < 1 << 20 || size > 1 << 30) return false; // not a segment, so no segment can follow
   const { timeline, number } = parseSegmentName(before, size);
   return name === segmentName({ timeline, number: number + 1n }, size);
 }

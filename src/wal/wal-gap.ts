@@ -1,6 +1,6 @@
 /**
- * Whether a segment that the archive does not have is a hole in it, and not its end. PostgreSQL takes it for the end:
- * recovery would be over there, and the server open, without what later segments hold.
+ * Decides whether a segment that the archive does not have is a gap in the archive or its end. PostgreSQL takes every
+ * missing segment for the end: recovery would end there, and the server would open without the WAL of later segments.
  */
 import { open, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -13,13 +13,14 @@ import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath, segmentsIn, walFileKind, walLogs } from '../repository/wal-archive.ts';
 import { requireIdentity } from './fetch-segment.ts';
 
-/** Milliseconds for which it may still come: a directory that is read while it changes may show the later file only. */
+/** Milliseconds to wait for the segment. A directory read while it changes may show only the later file. */
 const patience = 10_000;
 const pollEvery = 500;
 
 /**
- * false: the archive ends before `name`. true: there is a hole, and `name` has come meanwhile.
- * @throws HoldfastError `wal_missing` where it has not
+ * Returns false where the archive ends before `name`, and true where there is a gap and `name` has been archived
+ * meanwhile.
+ * @throws HoldfastError `wal_missing` where `name` is missing
  */
 export async function appearsAfterGap(
   name: string,
@@ -37,8 +38,8 @@ export async function appearsAfterGap(
 }
 
 /**
- * Whether pg_wal has that segment, as a backup brings it that was made before its WAL was archived: PostgreSQL reads
- * what is there where the archive has nothing. A file that only waits to be used again begins with another address.
+ * Whether pg_wal has the segment, for example from a backup made before its WAL was archived: PostgreSQL reads pg_wal
+ * where the archive has no such segment. A recycled file begins with another address.
  */
 export async function isAlreadyInPlace(name: string, walDirectory: string): Promise<boolean> {
   const file = await open(join(walDirectory, name)).catch(() => undefined);
@@ -54,7 +55,10 @@ export async function isAlreadyInPlace(name: string, walDirectory: string): Prom
   }
 }
 
-/** A segment of the same timeline that is behind it; undefined: none, or the timeline began later. */
+/**
+ * Returns a later segment on the same timeline; undefined where there is none, or where the timeline began after
+ * `name`.
+ */
 async function laterThan(name: string, clusterDirectory: string): Promise<string | undefined> {
   const timeline = name.slice(0, 8);
   const logs = (await walLogs(clusterDirectory)).filter((log) => log.startsWith(timeline));
@@ -66,8 +70,9 @@ async function laterThan(name: string, clusterDirectory: string): Promise<string
 }
 
 /**
- * A history file by which the server goes on to another timeline behind that segment, so that there was more of it;
- * undefined: there is none. Recovery keeps the one that it follows in pg_wal (timeline.c: readTimeLineHistory).
+ * Returns the history file of a timeline that branched off behind the segment, which proves that the segment existed;
+ * undefined where there is none. Recovery keeps the history file that it follows in pg_wal (timeline.c:
+ * readTimeLineHistory).
  */
 async function leftLater(
   name: string,
@@ -88,7 +93,7 @@ async function leftLater(
   return undefined;
 }
 
-/** None where it cannot be read: who asks for it is told. */
+/** Returns no ancestors where the file cannot be read; a fetch of that file reports the problem. */
 async function ancestorsIn(path: string): Promise<Ancestor[]> {
   try {
     return parseTimelineHistory(await readFile(path), Number.parseInt(basename(path), 16));
@@ -97,7 +102,10 @@ async function ancestorsIn(path: string): Promise<Ancestor[]> {
   }
 }
 
-/** Recovery asks for a segment on the newest timeline first, whether that had begun by then or not (up to 12). */
+/**
+ * Whether the timeline had begun by this segment. Up to PostgreSQL 12, recovery requests each segment on the newest
+ * timeline first, even before the beginning of that timeline.
+ */
 async function isOn(name: string, clusterDirectory: string): Promise<boolean> {
   const { walSegmentSize } = await requireIdentity(clusterDirectory);
   const { timeline, number } = parseSegmentName(name, walSegmentSize);
@@ -107,7 +115,7 @@ async function isOn(name: string, clusterDirectory: string): Promise<boolean> {
     const begin = parseTimelineHistory(history, timeline).at(-1)?.end;
     return begin !== undefined && number >= begin / BigInt(walSegmentSize);
   } catch {
-    return false; // nobody can know
+    return false; // cannot be determined
   }
 }
 
