@@ -1,6 +1,7 @@
 /**
- * Whom a restore by root gives the files to: one user, as PostgreSQL wants it, and never root. It is the owner of what
- * initdb had made, whatever else lay in the data directory; the group is one that this user has.
+ * Determines the user who owns the files restored by root. PostgreSQL requires one owner, which must not be root. The
+ * owner is the user who owns the files that initdb created, regardless of other files in the data directory. The
+ * group has to be a group of that user.
  */
 import type { FrameEntry } from '../repository/frame-index.ts';
 import type { TarMember } from '../repository/tar.ts';
@@ -11,21 +12,27 @@ import { FrameFiles } from './frame-file.ts';
 import { contentsOf } from './frame-chunks.ts';
 import { ownersIfRoot } from './owners.ts';
 
+/** A user id and a group id. */
 export interface FileOwner {
   uid: number;
   gid: number;
 }
 
-/** What initdb makes itself in every data directory; pg_wal and pg_tblspc may be links of somebody else's. */
+/**
+ * Files and directories that initdb creates in every data directory. pg_wal and pg_tblspc are not used, because they
+ * may be links of another user.
+ */
 const madeByInitdb =
   /^(PG_VERSION|(base|global|pg_(xact|multixact|subtrans|stat|twophase|commit_ts|logical))\/)$/;
 const base = 'base.tar.zst';
-/** (uid_t) -1 means: leave it as it is. */
+/** (uid_t) -1 means "unchanged" to chown(2). */
 const largestId = 2 ** 32 - 2;
 
 /**
- * undefined: only root may give files away, everybody else keeps them.
- * @throws HoldfastError `server_owner_is_root`; `backup_damaged` where nothing says who it is
+ * Returns the owner of the restored files; undefined unless this process runs as root, because other users cannot
+ * give files away.
+ * @throws HoldfastError `server_owner_is_root` where the owner is root or has no usable group; `backup_damaged` where
+ * the backup does not name an owner
  */
 export function clusterOwner(backup: StoredBackup, frames: readonly FrameEntry[]): FileOwner | undefined {
   const owners = ownersIfRoot();
@@ -59,7 +66,7 @@ function firstOf({ directory }: StoredBackup, frames: readonly FrameEntry[]): Ta
   try {
     for (const frame of frames) {
       const { tar, size, continues } = frame;
-      // Of the frames in the middle of a large file, none has a header.
+      // A frame in the middle of a large file has no header.
       if (tar !== base || (continues !== undefined && continues.left >= size)) continue;
       const member = membersIn(files, frame).find(({ name }) => madeByInitdb.test(name));
       if (member !== undefined) return member;
@@ -70,7 +77,7 @@ function firstOf({ directory }: StoredBackup, frames: readonly FrameEntry[]): Ta
   }
 }
 
-/** What is wrong with a frame is said when it is extracted. */
+/** A damaged frame is reported when the frame is extracted. */
 function membersIn(files: FrameFiles, frame: FrameEntry): TarMember[] {
   try {
     const { directories, pieces } = contentsOf(files.read(frame), frame);

@@ -1,4 +1,4 @@
-/** Extracts a backup, by several threads, and holds every file against backup_manifest. */
+/** Extracts a backup with several threads, and checks every file against backup_manifest. */
 import { HoldfastError } from '../errors.ts';
 import type { FrameEntry } from '../repository/frame-index.ts';
 import type { Manifest } from '../postgres/read-manifest.ts';
@@ -7,28 +7,34 @@ import { ManifestChecker } from './manifest-checker.ts';
 import type { ExtractionAnswer, ExtractedFile, FileChunk, ThreadSetup } from './extraction-messages.ts';
 import { inThreads } from './extraction-threads.ts';
 
+/** What to extract, and the callbacks. */
 export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld' | 'owner'> {
   backup: StoredBackup;
   frames: readonly FrameEntry[];
-  /** undefined: it is damaged, and what is in the frames is checked as far as it goes. */
+  /**
+   * undefined: the manifest is damaged. Then only the frames, and the sizes and positions of the files' parts, are
+   * checked.
+   */
   manifest: Manifest | undefined;
+  /** The number of threads. */
   jobs: number;
-  /** Bytes of the tars, decompressed. */
+  /** Called with bytes of decompressed tars: extracted so far, and in total. */
   onProgress: (done: number, expected: number) => void;
-  /** Part of a file, and whether it makes that file whole. */
+  /** Called for each part of a file; `isComplete`: whether the file is now complete. */
   onPart: (part: FileChunk, isComplete: boolean) => void;
-  /** What is wrong with the backup. Where this throws, the extraction ends. */
+  /** Called for each problem of the backup. An exception ends the extraction. */
   onProblem: (problem: string) => void;
 }
 
+/** The result of an extraction. */
 export interface ExtractionOutcome {
-  /** The contents of the files asked for, as far as they are there. */
+  /** The contents of the files in `Extraction.kept`, as far as the backup has them. */
   kept: Map<string, Buffer>;
-  /** By the path that they have in the manifest's files. */
+  /** The directories of the backup, with the path in the tar and the name of the tar. */
   directories: (ExtractedFile['directories'][number] & { tar: string })[];
 }
 
-/** @throws HoldfastError `restore_failed` where the disk fails */
+/** Extracts a backup. @throws HoldfastError `restore_failed` where a system call fails */
 export async function extract(extraction: Extraction): Promise<ExtractionOutcome> {
   const { backup, frames, manifest, jobs, roots, kept, withheld, owner, onProblem } = extraction;
   const expected = frames.reduce((sum, { size }) => sum + size, 0);
@@ -66,10 +72,10 @@ export async function extract(extraction: Extraction): Promise<ExtractionOutcome
   return outcome;
 }
 
-/** Bytes: tablespace_map is the largest of them. */
+/** Bytes. tablespace_map is the largest of the kept files. */
 const largestKept = 16 << 20;
 
-/** Small files, whose parts come in any order. Returns the path of one that is not small. */
+/** Adds parts of kept files, which may arrive in any order. Returns the path of a file that is too large. */
 function keep(kept: ExtractionOutcome['kept'], parts: ExtractedFile['kept']): string | undefined {
   for (const { path, at, bytes } of parts) {
     if (at + bytes.length > largestKept) return path;

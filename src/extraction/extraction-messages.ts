@@ -1,38 +1,48 @@
-/** What the threads and their coordinator tell each other. */
+/** The messages between the extraction threads and the thread that starts them. */
 import type { FrameEntry } from '../repository/frame-index.ts';
 import type { TarMember } from '../repository/tar.ts';
 import type { FileOwner } from './cluster-owner.ts';
 
+/** The worker data of a thread. */
 export interface ThreadSetup {
-  /** Where the tars are. */
+  /** The directory with the tars. */
   directory: string;
-  /** Where the contents of each tar go, by its name; undefined: nowhere, they are only read. */
+  /**
+   * The directory for the content of each tar, by the name of the tar; undefined: the content is checked and not
+   * written.
+   */
   roots: Record<string, string> | undefined;
-  /** Files whose contents are reported, by path. */
+  /** Paths of files whose content is reported. */
   kept: string[];
-  /** Files that are not written, by path. */
+  /** Paths of files that are not written. */
   withheld: string[];
-  /** Whose the files are to be; undefined: ourselves. */
+  /** The owner of the files; undefined: the user of this process. */
   owner: FileOwner | undefined;
-  /** Of PostgreSQL: a tablespace has its files below a directory that is named after it. */
+  /**
+   * The major version of PostgreSQL. The files in a tablespace are below a directory with this version in its name.
+   */
   major: number;
 }
 
+/** A frame to extract; `number` is returned with the answer. */
 export interface ExtractionTask {
   number: number;
   frame: FrameEntry;
 }
 
-/** Part of a file, as it is now on disk. */
+/** A part of a file that has been extracted. */
 export interface FileChunk {
-  /** As in backup_manifest. */
+  /** The path of the file in backup_manifest. */
   path: string;
+  /** Bytes of the whole file. */
   size: number;
+  /** Offset and length of the part. Bytes. */
   at: number;
   length: number;
   crc32c: number;
 }
 
+/** The content of one frame. */
 export interface ExtractedFile {
   parts: FileChunk[];
   directories: { path: string; header: TarMember }[];
@@ -43,7 +53,10 @@ export type ExtractionAnswer = { number: number } & (
   { extracted: ExtractedFile } | { problem: string; system: boolean }
 );
 
-/** A tablespace's files are below pg_tblspc/<oid> in the manifest, and at the top in its own tar. */
+/**
+ * Returns the path of a member in backup_manifest, where the files of a tablespace are below pg_tblspc/<oid>. In the
+ * tar of a tablespace, the files are at the top.
+ */
 export function manifestPath(tar: string, name: string): string {
   const [, oid] = /^(\d+)\.tar\.zst$/.exec(tar) ?? [];
   return oid === undefined ? name : `pg_tblspc/${oid}/${name}`;

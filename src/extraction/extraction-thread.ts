@@ -1,4 +1,4 @@
-/** A thread that decompresses frames, checks what is in them, and writes it where it belongs. */
+/** A thread that decompresses frames, checks the content, and writes files and directories. */
 import { mkdirSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
@@ -30,7 +30,7 @@ function answer(number: number, frame: FrameEntry): ExtractionAnswer {
   try {
     return { number, extracted: extract(frame) };
   } catch (error) {
-    // The system's errors are about the disk, all others about the backup.
+    // Errors of system calls concern the disk; all others concern the backup.
     return { number, problem: messageOf(error), system: 'syscall' in (error as object) };
   }
 }

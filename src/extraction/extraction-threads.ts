@@ -1,16 +1,18 @@
 /**
- * Has frames worked on by several threads, a few tasks ahead of each, so that none waits for another. Each has a stretch
- * of them for itself, as two that write to one file at the same time wait for its lock.
+ * Distributes frames to several threads, a few tasks ahead, so that no thread waits. Each thread processes a
+ * contiguous range of frames, because two threads that write to the same file block each other on the lock of its
+ * inode.
  */
 import { messageOf } from '../errors.ts';
 import { endThread, smallHeap, startThread } from '../system/threads.ts';
 import type { ExtractionAnswer, ExtractionTask, ThreadSetup } from './extraction-messages.ts';
 
+// Tasks sent to a thread ahead.
 const ahead = 2;
 
 /**
- * Hands every task out once; `receive` gets the answers as they come. Where it throws, nothing more is
- * handed out and all threads are ended before this rejects.
+ * Sends each task to a thread once; `receive` is called with the answers in any order. Where `receive` throws, no
+ * further task is sent, and the promise is rejected after all threads have ended.
  */
 export async function inThreads(
   jobs: number,
@@ -51,6 +53,7 @@ export async function inThreads(
   }
 }
 
+/** The tasks that remain for a thread. */
 interface Stretch {
   next: number;
   end: number;
@@ -61,7 +64,10 @@ function split(count: number, parts: number): Stretch[] {
   return Array.from({ length: parts }, (_, part) => ({ next: bound(part), end: bound(part + 1) }));
 }
 
-/** Out of its own stretch; who is through with that gets half of what another has left. */
+/**
+ * Returns the next task of the thread's own range. A thread without tasks takes over half of the longest remaining
+ * range.
+ */
 function takeNext(stretches: readonly Stretch[], index: number): number | undefined {
   const own = stretches[index];
   if (own === undefined) return undefined;

@@ -1,25 +1,27 @@
-/** What is in one frame of a tar: directories, and pieces of files. Pure. */
+/** Splits one frame of a tar into directories and parts of files. Pure. */
 import type { FrameEntry } from '../repository/frame-index.ts';
 import { parseHeader, tarPadding, type TarMember } from '../repository/tar.ts';
 
+/** A part of a file. */
 export interface ExtractedChunk {
   name: string;
-  /** Of the whole file, bytes. */
+  /** Bytes of the whole file. */
   size: number;
-  /** Where in the file this piece belongs. */
+  /** The offset of the part in the file. Bytes. */
   at: number;
   data: Buffer;
   mode: number;
-  /** The member's header, where it is in this frame. */
+  /** The header of the member; undefined where the header is in another frame. */
   header: TarMember | undefined;
 }
 
+/** The content of one frame. */
 export interface FrameContents {
   directories: TarMember[];
   pieces: ExtractedChunk[];
 }
 
-/** `bytes`: the frame, decompressed. @throws RangeError saying what is wrong with it */
+/** Parses a decompressed frame. @throws RangeError with the problem */
 export function contentsOf(bytes: Buffer, { continues }: Pick<FrameEntry, 'continues'>): FrameContents {
   const contents: FrameContents = { directories: [], pieces: [] };
   let at = 0;
@@ -49,7 +51,7 @@ export function contentsOf(bytes: Buffer, { continues }: Pick<FrameEntry, 'conti
   return contents;
 }
 
-/** After the archive's end there are only zeros. */
+/** Only zeros may follow the end of the archive. */
 function refuseRest(bytes: Buffer): void {
   if (bytes.some((byte) => byte !== 0)) throw new RangeError('something follows the end of the tar archive');
 }

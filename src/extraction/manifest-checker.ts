@@ -1,6 +1,6 @@
 /**
- * Whether all files of a backup are there and as they were: the parts of each, as the threads report them in any
- * order, against backup_manifest.
+ * Checks that all files of a backup are present and unchanged. Compares the parts that the threads report, in any
+ * order, with backup_manifest.
  */
 import { combineCrc32c } from '../postgres/crc32c.ts';
 import type { Manifest } from '../postgres/read-manifest.ts';
@@ -12,17 +12,18 @@ interface Pending {
   parts: FileChunk[];
 }
 
+/** Collects the parts of files, and checks each complete file. */
 export class ManifestChecker {
   readonly #manifest: Manifest | undefined;
   readonly #pending = new Map<string, Pending>();
   readonly #complete = new Set<string>();
 
-  /** Without a manifest, sizes and places are all that is checked. */
+  /** Without a manifest, only sizes and repeated files are checked. */
   constructor(manifest: Manifest | undefined) {
     this.#manifest = manifest;
   }
 
-  /** What is wrong with the file, if that has become clear; `complete`: this was the last part. */
+  /** Adds a part of a file. `complete`: this part completes the file. `problem`: the problem found, or undefined. */
   add(part: FileChunk): { complete: boolean; problem: string | undefined } {
     const { path, size, length } = part;
     if (this.#complete.has(path)) return { complete: false, problem: `"${path}" is there twice` };
@@ -39,7 +40,7 @@ export class ManifestChecker {
     return { complete: true, problem: this.#compare(path, pending) };
   }
 
-  /** At the end: what the manifest lists and nothing was found of, or not all. */
+  /** Returns the problems left at the end: incomplete files, and files of the manifest that were not found. */
   missing(): string[] {
     const unfinished = [...this.#pending].map(
       ([path, { done, size }]) => `"${path}" has ${done} bytes instead of ${size}`,

@@ -1,9 +1,9 @@
-/** Which names of tar members are restored: those that a copy of a cluster can have. Pure. */
+/** Checks the names of tar members: only names that a copy of a cluster can have are restored. Pure. */
 
 /**
- * The name, where it stays below the root of its tar, and in a tablespace's tar below that tablespace's own directory
- * PG_<major>_<catalog version>: what else is at the place of a tablespace is none of PostgreSQL's files.
- * @throws RangeError for any other
+ * Returns `name` where the path stays below the root of the tar, and in a tablespace's tar below the directory
+ * PG_<major>_<catalog version>. Other files in the directory of a tablespace do not belong to PostgreSQL.
+ * @throws RangeError for every other name
  */
 export function safeName(tar: string, name: string, major: number): string {
   const parts = name.split('/');

@@ -1,15 +1,18 @@
 /**
- * The modes that a restored file or directory may have: those that PostgreSQL allows below a data directory. A backup
- * comes out of a repository that others may be able to write, so that nothing of it becomes setuid, setgid, sticky, or
- * writable by a group or by everybody. Pure.
+ * Determines the modes of restored files and directories: those that PostgreSQL allows below a data directory. Other
+ * users may be able to write to the repository, so no restored file is setuid, setgid, sticky, or writable by the
+ * group or by others. Pure.
  */
 
-/** Its owner may not even write it where that was so; its group may read and run it. */
+/**
+ * Returns the mode of a file: at most rwx for the owner and r-x for the group. A file that was read-only for the
+ * owner stays read-only.
+ */
 export function fileMode(stored: number): number {
   return stored & 0o750;
 }
 
-/** Its owner may do everything: the server makes files in it. */
+/** Returns the mode of a directory: always rwx for the owner, because the server creates files in the directory. */
 export function directoryMode(stored: number): number {
   return (stored & 0o050) | 0o700;
 }

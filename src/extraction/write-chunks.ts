@@ -1,4 +1,4 @@
-/** Puts pieces of files where they belong, whichever thread comes first. */
+/** Writes parts of files, in any order. */
 import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { writeAt } from '../system/write-at.ts';
@@ -7,7 +7,10 @@ import type { FileOwner } from './cluster-owner.ts';
 import type { ExtractedChunk } from './frame-chunks.ts';
 import { fileMode } from './modes.ts';
 
-/** `root`: of the tar's contents; `owner`: of the file, unless that is ourselves. */
+/**
+ * Writes a part. `root`: the directory for the tar's content. `owner`: the owner of the file; undefined: the user of
+ * this process.
+ */
 export function writePiece(root: string, piece: ExtractedChunk, owner: FileOwner | undefined): void {
   const fd = openToWrite(root, piece);
   try {
@@ -21,13 +24,13 @@ export function writePiece(root: string, piece: ExtractedChunk, owner: FileOwner
   }
 }
 
-/** The mode of a file whose own mode is not known yet. */
+/** The mode of a file until the part with its header is written. */
 const untilItsHeader = 0o600;
 
-/** Its directory may not have been met yet: another thread has the frame with it. */
+/** Creates the directory where missing: the frame with the directory may be processed by another thread. */
 function openToWrite(root: string, { name }: ExtractedChunk): number {
   const path = bytePathBelow(root, name);
-  // Neither truncated nor refused where it exists: another thread may have written its part.
+  // Neither O_TRUNC nor O_EXCL: another thread may have written its part already.
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
   try {
     return openSync(path, flags, untilItsHeader);

@@ -1,17 +1,21 @@
-/** What a server says of its archiver (pg_stat_archiver, pg_ls_archive_statusdir). */
+/** What a server reports about its archiver (pg_stat_archiver, pg_ls_archive_statusdir). */
 
+/** The report of one server. */
 export interface ArchiverReport {
   serverVersion: string;
   archiveMode: string;
+  /** Whether the last attempt to archive failed. */
   archiverFailing: boolean;
   lastArchivedWal: string | null;
   lastArchivedAt: Date | null;
   lastFailedWal: string | null;
   lastFailedAt: Date | null;
-  /** How many files wait for the archiver; null: the server archives nothing. */
+  /** The number of files that wait for the archiver; null where the server does not archive. */
   walWaiting: number | null;
-  /** Seconds that the first of them has waited; null: none waits. */
+  /** Seconds for which the first of these files has waited; null where no file waits. */
   walWaitingFor: number | null;
-  /** The names of settings of a recovery that is over, and that a restart would find again. */
+  /**
+   * The names of recovery settings that remain from a finished recovery, and that would apply again after a restart.
+   */
   recoverySettings: string[];
 }

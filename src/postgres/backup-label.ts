@@ -1,9 +1,10 @@
 /**
- * The backup_label file and its twin, the backup history file, which has two lines more
+ * Parses backup_label and the backup history file, which has additional lines
  * (src/backend/access/transam/xlogbackup.c: build_backup_content).
  */
 import { parseLsn } from './lsn.ts';
 
+/** The content of backup_label. */
 export interface BackupLabel {
   startLsn: bigint;
   startWal: string;
@@ -15,15 +16,16 @@ export interface BackupLabel {
   startTimeline: number;
 }
 
+/** The content of a backup history file. */
 export interface BackupHistory {
   label: BackupLabel;
   stopLsn: bigint;
   stopWal: string;
-  /** The bytes of backup_label: the history file without what was added at the stop. */
+  /** The bytes of backup_label: the history file without the lines that were added at the stop. */
   labelBytes: Buffer;
 }
 
-/** @throws RangeError naming the line that is missing */
+/** Parses backup_label. @throws RangeError with the missing or malformed line */
 export function parseBackupLabel(bytes: Buffer): BackupLabel {
   const { lsn: startLsn, wal: startWal } = parseLocation(bytes, 'START WAL LOCATION');
   return {
@@ -37,7 +39,7 @@ export function parseBackupLabel(bytes: Buffer): BackupLabel {
   };
 }
 
-/** @throws RangeError naming the line that is missing */
+/** Parses a backup history file. @throws RangeError with the missing or malformed line */
 export function parseBackupHistory(bytes: Buffer): BackupHistory {
   const { lsn: stopLsn, wal: stopWal } = parseLocation(bytes, 'STOP WAL LOCATION');
   const labelBytes = Buffer.concat(
@@ -60,7 +62,7 @@ function field(bytes: Buffer, name: string): string {
   return line.subarray(prefix.length).toString('utf8').replace(/\n$/, '');
 }
 
-/** Split at newlines, which stay with their lines, so that joining them gives the same bytes. */
+/** Splits at newlines. Each line keeps its newline, so that joining the lines gives the same bytes. */
 function lines(bytes: Buffer): Buffer[] {
   const found: Buffer[] = [];
   for (let from = 0; from < bytes.length;) {

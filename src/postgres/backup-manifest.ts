@@ -1,10 +1,12 @@
 /**
- * backup_manifest, in PostgreSQL's own format (manual, chapter Backup Manifest Format; src/backend/backup/
- * backup_manifest.c), piece by piece: it may name millions of files. Version 1 up to 16, version 2 from 17 on.
+ * Formats backup_manifest as PostgreSQL does (manual, chapter Backup Manifest Format;
+ * src/backend/backup/backup_manifest.c), piece by piece, because a manifest may name millions of files. Version 1 up
+ * to PostgreSQL 16, version 2 from 17 on.
  */
 
+/** A file in the manifest. */
 export interface ManifestFile {
-  /** Relative to the data directory, one character a byte. */
+  /** Relative to the data directory, one character per byte (latin1). */
   path: string;
   /** Bytes. */
   size: number;
@@ -13,19 +15,21 @@ export interface ManifestFile {
   crc32c: number;
 }
 
+/** The WAL that the backup needs. */
 export interface ManifestWal {
   timeline: number;
   startLsn: string;
   stopLsn: string;
 }
 
+/** Formats the beginning of the manifest, up to the list of files. `major`: the server's major version. */
 export function manifestHead(major: number, systemIdentifier: string): string {
   const version = major >= 17 ? 2 : 1;
   const identifier = version >= 2 ? `"System-Identifier": ${systemIdentifier},\n` : '';
   return `{ "PostgreSQL-Backup-Manifest-Version": ${version},\n${identifier}"Files": [`;
 }
 
-/** In the list of files, the first or another one. */
+/** Formats the entry of a file. `isFirst`: whether the entry is the first of the list. */
 export function manifestEntry(file: ManifestFile, isFirst: boolean): string {
   const fields = [
     pathField(file.path),
@@ -37,13 +41,13 @@ export function manifestEntry(file: ManifestFile, isFirst: boolean): string {
   return `${isFirst ? '' : ','}\n{ ${fields.join(', ')} }`;
 }
 
-/** Whether a line of the manifest is the entry of a file whose path begins with that, in ASCII. */
+/** Whether a line of the manifest is the entry of a file whose path begins with `path` (ASCII). */
 export function namesFileBelow(path: string, line: string): boolean {
   const encoded = Buffer.from(path, 'latin1').toString('hex');
   return line.startsWith(`{ "Path": "${path}`) || line.startsWith(`{ "Encoded-Path": "${encoded}`);
 }
 
-/** What follows the files, up to the manifest's own checksum. */
+/** Formats the part between the list of files and the manifest's checksum. */
 export function manifestTail({ timeline, startLsn, stopLsn }: ManifestWal): string {
   return [
     '\n],',
@@ -53,12 +57,12 @@ export function manifestTail({ timeline, startLsn, stopLsn }: ManifestWal): stri
   ].join('\n');
 }
 
-/** `sha256`: in hexadecimal, of everything in front. */
+/** Formats the end of the manifest. `sha256`: the checksum of all bytes before the last line, in hexadecimal. */
 export function manifestEnd(sha256: string): string {
   return `"Manifest-Checksum": "${sha256}"}\n`;
 }
 
-/** A name that is not UTF-8 is given in hexadecimal. */
+/** A path that is not UTF-8 is encoded in hexadecimal. */
 function pathField(path: string): string {
   const bytes = Buffer.from(path, 'latin1');
   const text = bytes.toString('utf8');
@@ -66,7 +70,7 @@ function pathField(path: string): string {
   return `"Path": ${JSON.stringify(text)}`;
 }
 
-/** As the server writes a CRC-32C: its bytes as they lie in memory, the lowest first. */
+/** Formats a CRC-32C as the server does: the bytes in memory order, the lowest first. */
 function checksumText(crc32c: number): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(crc32c);

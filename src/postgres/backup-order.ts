@@ -1,11 +1,12 @@
 /**
- * Which of two backups is the newer one. Pure.
+ * Decides which of two backups is newer. Pure.
  *
- * Along one history that is the one with more of it, whatever the clocks were by which they were dated. Where neither
- * lies on the way to the other, or they are of different systems, there is nothing but their dates.
+ * On one history, the backup with more WAL is newer, whatever their dates: clocks may have been wrong. Backups of
+ * different systems, or of branches of which neither contains the other, are compared by date.
  */
 import { isOnWay, spansTo, type Histories, type TimelineSpan } from './timeline-history.ts';
 
+/** The fields of a backup that are compared. */
 export interface OrderedBackup {
   id: number;
   systemIdentifier: string;
@@ -15,11 +16,12 @@ export interface OrderedBackup {
 }
 
 interface Known {
-  /** Of that system. */
+  /** The timeline histories of the system `systemIdentifier`. */
   histories: Histories;
   systemIdentifier: string | undefined;
 }
 
+/** Sorts backups, newest first. */
 export function newestFirst<T extends OrderedBackup>(backups: readonly T[], known: Known): T[] {
   const precedes = precedence(known);
   return [...Map.groupBy(backups, (backup) => backup.systemIdentifier)]
@@ -31,8 +33,9 @@ export function newestFirst<T extends OrderedBackup>(backups: readonly T[], know
 }
 
 /**
- * Since when each of them is there, at the earliest: what it lies behind was there before. One that was made while a clock
- * was behind looks older than it is.
+ * Returns a function with the time since when a backup exists, at the earliest: the latest of its own date and the
+ * dates of all backups that precede it. The date of a backup made while a clock was behind is too early. Backups with
+ * `isAhead` keep their own date, and do not count for others.
  */
 export function endsOf<T extends OrderedBackup & { isAhead?: boolean }>(
   backups: readonly T[],
@@ -63,7 +66,7 @@ function precedence({ histories, systemIdentifier }: Known): (a: OrderedBackup, 
   };
 }
 
-/** Oldest first: always the one with the earliest date of those that no other one precedes. */
+/** Sorts oldest first: of the backups that no other backup precedes, the one with the earliest date comes next. */
 function inOrder<T extends OrderedBackup>(backups: readonly T[], precedes: (a: T, b: T) => boolean): T[] {
   const rest = backups.toSorted(
     (a, b) => a.stoppedAt.getTime() - b.stoppedAt.getTime() || compareOnTimeline(a, b),
@@ -71,12 +74,16 @@ function inOrder<T extends OrderedBackup>(backups: readonly T[], precedes: (a: T
   const found: T[] = [];
   while (rest.length > 0) {
     const next = rest.findIndex((one) => !rest.some((other) => precedes(other, one)));
-    found.push(...rest.splice(Math.max(next, 0), 1)); // histories that contradict each other precede each other
+    // with contradictory histories, backups precede each other
+    found.push(...rest.splice(Math.max(next, 0), 1));
   }
   return found;
 }
 
-/** To be held against other systems: with the dates of all, in order, one wrong date moves no other one far. */
+/**
+ * Assigns the sorted dates to the sorted backups, to compare them with backups of other systems. One wrong date then
+ * moves no other backup far.
+ */
 function datedInOrder<T extends OrderedBackup>(oldestFirst: readonly T[]): { backup: T; at: number }[] {
   const dates = oldestFirst.map(({ stoppedAt }) => stoppedAt.getTime()).sort((a, b) => a - b);
   return oldestFirst.map((backup, rank) => ({ backup, at: dates[rank] ?? 0 }));

@@ -1,21 +1,24 @@
 /** CRC-32C (Castagnoli): PostgreSQL's checksum of pg_control, WAL records and manifests. */
 import { crc32c as native } from '@node-rs/crc32';
 
-/** `before` is the checksum of the bytes in front of these, so that a file can be taken piece by piece. */
+/**
+ * Returns the checksum of `bytes`. `before`: the checksum of the preceding bytes, so that a file can be processed
+ * piece by piece.
+ */
 export function crc32c(bytes: Uint8Array, before = 0): number {
   return native(bytes, before);
 }
 
-/** The checksum of two pieces one after the other, from the checksums of both and the second one's bytes. */
+/** Returns the checksum of two consecutive pieces. `secondBytes`: the length of the second piece in bytes. */
 export function combineCrc32c(first: number, second: number, secondBytes: number): number {
   return (times(powerOfX(secondBytes), first) ^ second) >>> 0;
 }
 
-/** The polynomial, its bits reversed: the highest bit stands for 1, the lowest for x^31. */
+/** The polynomial with reversed bits: the highest bit is the coefficient of 1, the lowest of x^31. */
 const polynomial = 0x82f63b78;
 const one = 0x80000000;
 
-/** The product of two polynomials, modulo the CRC's. */
+/** Returns the product of two polynomials, modulo the polynomial of the CRC. */
 function times(a: number, b: number): number {
   let product = 0;
   let shifted = b;
@@ -26,7 +29,7 @@ function times(a: number, b: number): number {
   return product >>> 0;
 }
 
-/** x^(8 · bytes): what that many zero bytes behind it multiply a checksum by. */
+/** Returns x^(8 · bytes), the factor by which appending that many zero bytes multiplies a checksum. */
 function powerOfX(bytes: number): number {
   let power = one;
   let square = one >>> 8; // x^8

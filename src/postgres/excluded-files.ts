@@ -1,11 +1,11 @@
 /**
- * What a copy of a data directory leaves out: the manual's "Making a Base Backup Using the Low Level API" (section
- * Backing Up The Data Directory) and pg_basebackup (src/backend/backup/basebackup.c: sendDir, excludeDirContents,
- * excludeFiles). Paths are relative to the data directory, separated by "/"; those in a tablespace begin with
- * pg_tblspc/<oid>/.
+ * The files that a copy of a data directory leaves out: see the manual's "Making a Base Backup Using the Low Level
+ * API" (section Backing Up The Data Directory) and pg_basebackup (src/backend/backup/basebackup.c: sendDir,
+ * excludeDirContents, excludeFiles). Paths are relative to the data directory, separated by "/". Paths in a
+ * tablespace begin with pg_tblspc/<oid>/.
  */
 
-/** Taken as empty directories: a server makes their contents anew, or must not find another's. */
+/** Directories copied as empty ones: a server creates the content anew, or must not find another server's content. */
 const emptied = new Set([
   'pg_wal',
   'pg_replslot',
@@ -17,7 +17,10 @@ const emptied = new Set([
   'pg_subtrans',
 ]);
 
-/** At the top of the data directory. The labels there are of other backups, and would be taken for this one's. */
+/**
+ * Files at the top of the data directory. The labels there belong to other backups, and would be taken for labels of
+ * this backup.
+ */
 const topFiles = new Set([
   'postmaster.pid',
   'postmaster.opts',
@@ -31,12 +34,12 @@ const topFiles = new Set([
   'current_logfiles.tmp',
 ]);
 
-/** A directory that is copied without what is in it. */
+/** Whether a directory is copied without its content. */
 export function isEmptied(path: string): boolean {
   return emptied.has(path);
 }
 
-/** Directories at the top whose contents PostgreSQL reads. */
+/** Directories at the top of the data directory whose content PostgreSQL reads. */
 const servers = new Set([
   ...emptied,
   'base',
@@ -50,13 +53,13 @@ const servers = new Set([
   'pg_xact',
 ]);
 
-/** Whether PostgreSQL has its data there: without it, the cluster is not whole. */
+/** Whether a path belongs to PostgreSQL's data, without which the cluster is not complete. */
 export function isServers(path: string): boolean {
   const [top = ''] = path.split('/', 1);
   return servers.has(top) || path === 'PG_VERSION';
 }
 
-/** A file or directory that is not copied at all; pg_control is, by itself and later. */
+/** Whether a file or directory is left out. global/pg_control is copied separately, after all other files. */
 export function isExcluded(path: string): boolean {
   const name = baseName(path);
   if (name.startsWith('pgsql_tmp')) return true;
@@ -66,33 +69,42 @@ export function isExcluded(path: string): boolean {
   return isDatabase(directoryOf(path)) && /^t\d+_\d+(_[a-z]+)?(\.\d+)?$/.test(name);
 }
 
-/** The relation of which this file is the init fork: it is unlogged, and begins empty after a recovery. */
+/**
+ * Returns the relation whose init fork the file is; undefined for every other file. Such a relation is unlogged, and
+ * is empty after recovery.
+ */
 export function unloggedRelation(name: string): string | undefined {
   return /^(\d+)_init$/.exec(name)?.[1];
 }
 
-/** Whether a file is part of an unlogged relation that is made anew from its init fork. */
+/**
+ * Whether a file belongs to an unlogged relation and is not the init fork, from which recovery creates the file anew.
+ */
 export function isUnloggedContent(name: string, unlogged: ReadonlySet<string>): boolean {
   const relation = relationFile(name);
   return relation !== undefined && relation.fork !== 'init' && unlogged.has(relation.relation);
 }
 
+/** The parts of a relation file's name. */
 export interface RelationFile {
-  /** The number in its name. */
+  /** The number in the name (relfilenode). */
   relation: string;
   fork: string;
-  /** Which of the files that a relation is split into. */
+  /** The number of the file among the files into which the fork is split. */
   segment: number;
 }
 
-/** A relation's file by its name: <number>, <number>_<fork>, either with .<segment>; undefined: it is none. */
+/**
+ * Parses the name of a relation's file: <number> or <number>_<fork>, either with .<segment>. Returns undefined for
+ * every other name.
+ */
 export function relationFile(name: string): RelationFile | undefined {
   const [, relation, fork = 'main', segment = '0'] =
     /^(\d+)(?:_(fsm|vm|init))?(?:\.(\d+))?$/.exec(name) ?? [];
   return relation === undefined ? undefined : { relation, fork, segment: Number(segment) };
 }
 
-/** Whether files in that directory that are named like a relation's are one. */
+/** Whether files in the directory that are named like relation files are relation files. */
 export function holdsRelations(directory: string): boolean {
   return directory === 'global' || isDatabase(directory);
 }
@@ -101,7 +113,10 @@ function isDatabase(directory: string): boolean {
   return /^(base|pg_tblspc\/\d+\/PG_\d+_\d+)\/\d+$/.test(directory);
 }
 
-/** The directory in a tablespace that belongs to one major version; there may be others' beside it. */
+/**
+ * The directory in a tablespace that belongs to one major version. A tablespace may have directories of several
+ * versions.
+ */
 export function versionDirectory(major: number, catalogVersion: number): string {
   return `PG_${major}_${catalogVersion}`;
 }

@@ -1,5 +1,6 @@
 /** Log sequence numbers: byte positions in the WAL, written as two hexadecimal halves (`0/3000028`). */
 
+/** @throws RangeError where `text` is not an LSN */
 export function parseLsn(text: string): bigint {
   const match = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text);
   if (match === null) throw new RangeError(`"${text}" is not an LSN`);

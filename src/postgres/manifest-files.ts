@@ -1,23 +1,26 @@
-/** The files of a manifest, in little memory: a cluster may have millions. */
+/** The files of a manifest in a compact form, because a cluster may have millions of files. */
 
+/** Size in bytes and checksum of a file. */
 export interface ManifestFileEntry {
   size: number;
-  /** undefined: it has none, or one of another algorithm. */
+  /** undefined: the file has no checksum, or a checksum of another algorithm. */
   crc32c: number | undefined;
 }
 
+/** Maps paths to sizes and checksums. */
 export class ManifestFiles {
-  /** Paths are one character a byte; tablespaces are below pg_tblspc/<oid>. */
+  /** Paths have one character per byte (latin1). Tablespaces are below pg_tblspc/<oid>. */
   readonly #numbers = new Map<string, number>();
   #sizes = new Float64Array(256);
-  /** NaN: there is none. */
+  /** NaN: no checksum. */
   #sums = new Float64Array(256);
 
+  /** The number of files. */
   get size(): number {
     return this.#numbers.size;
   }
 
-  /** @throws RangeError for one that is there already */
+  /** Adds a file. @throws RangeError where the path has been added before */
   add(path: string, { size, crc32c }: ManifestFileEntry): void {
     if (this.#numbers.has(path)) throw new RangeError(`it lists "${path}" twice`);
     const number = this.#numbers.size;

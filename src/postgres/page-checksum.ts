@@ -1,12 +1,13 @@
 /**
- * The checksums of data pages (src/include/storage/checksum_impl.h): 32 FNV-1a sums side by side over the page,
- * with the checksum's own field taken as zero, folded into one and mixed with the block's number.
+ * The checksums of data pages (src/include/storage/checksum_impl.h): 32 parallel FNV-1a sums over the page with
+ * pd_checksum set to zero, combined to one sum and mixed with the block number.
  */
 
+/** The settings for checking pages. */
 export interface PageRules {
-  /** Bytes a page. */
+  /** Bytes per page. */
   blockSize: number;
-  /** Pages written since then are repaired by replay, and may be read half-written. */
+  /** The start LSN of the backup. Pages written later are restored by replay, and may be read while being written. */
   startLsn: bigint;
 }
 
@@ -47,14 +48,15 @@ const offsets = Int32Array.of(
   0x959bd756,
 );
 
-/** Bytes of WAL that nobody writes within a backup: what is dated further behind its start is not a date. */
+/** Bytes of WAL. No backup spans that much WAL, so a page LSN further behind the start of the backup is not valid. */
 const mostInBackup = 1n << 44n;
 
 /**
- * Which of the pages at `words[from]` and behind it look damaged, counted from the first: those that are not new, were
- * not written since the backup began, and do not match their checksum (src/backend/backup/basebackup.c:
- * verify_page_checksum). Read while they were being written, sound ones do, too. What stands in its header is not
- * believed of a page that is damaged: a new one is all zeros, and one written since is not of the far future.
+ * Returns the indexes of the damaged pages among the pages from `words[from]` on. A page is damaged if the page is
+ * not new, was not written since the backup began, and does not match its checksum (src/backend/backup/basebackup.c:
+ * verify_page_checksum). An undamaged page also fails the check if the page was read while being written; the caller
+ * has to read it again. The header of a damaged page may be wrong, too: a page counts as new only if all bytes are
+ * zero, and as written since the start only if its LSN is plausible.
  */
 export function damagedPages(
   words: Int32Array,
@@ -77,7 +79,7 @@ export function damagedPages(
 }
 
 /**
- * Whether the page at `words[from]` is what a server takes for one: of a new page, all is zero
+ * Whether a server accepts the page at `words[from]`. A new page has to consist of zeros
  * (src/backend/storage/page/bufpage.c: PageIsVerified).
  */
 export function isSound(words: Int32Array, from: number, blockSize: number, block: number): boolean {
@@ -85,7 +87,7 @@ export function isSound(words: Int32Array, from: number, blockSize: number, bloc
   return pageChecksum(words, from, blockSize, block) === (word(words, from + checksumWord) & 0xffff);
 }
 
-/** pd_upper is 0 (src/include/storage/bufpage.h: PageIsNew). */
+/** Whether pd_upper is 0 (src/include/storage/bufpage.h: PageIsNew). */
 function saysNew(words: Int32Array, from: number): boolean {
   return word(words, from + 3) >>> 16 === 0;
 }
@@ -95,14 +97,14 @@ function isZero(words: Int32Array, from: number, end: number): boolean {
   return true;
 }
 
-/** Where pd_checksum is (src/include/storage/bufpage.h: PageHeaderData): in the lower half of that word. */
+/** The index of the word with pd_checksum in its lower half (src/include/storage/bufpage.h: PageHeaderData). */
 const checksumWord = 2;
 
 function word(words: Int32Array, at: number): number {
   return words[at] as number;
 }
 
-/** The checksum that the page at `words[from]` should have as that block. */
+/** Returns the correct checksum of the page at `words[from]` as block `block`. */
 export function pageChecksum(words: Int32Array, from: number, blockSize: number, block: number): number {
   const kept = word(words, from + checksumWord);
   words[from + checksumWord] = kept & 0xffff0000;
@@ -113,7 +115,7 @@ export function pageChecksum(words: Int32Array, from: number, blockSize: number,
   return ((result >>> 0) % 65535) + 1;
 }
 
-/** Eight of the sums, in one: as many as the processor has registers for. */
+/** Returns eight of the sums, combined: the number for which the processor has enough registers. */
 function sumsOfEight(words: Int32Array, from: number, end: number, lane: number): number {
   let a = word(offsets, lane);
   let b = word(offsets, lane + 1);
@@ -141,7 +143,7 @@ function mixed(sum: number, value: number): number {
   return Math.imul(both, prime) ^ (both >>> 17);
 }
 
-/** Two rounds of zeros end each sum. */
+/** Two rounds with zeros complete each sum. */
 function closed(sum: number): number {
   return mixed(mixed(sum, 0), 0);
 }

@@ -1,39 +1,41 @@
 /**
- * global/pg_control, as far as Holdfast reads it (src/include/catalog/pg_control.h: ControlFileData).
- * Little-endian, as on every platform that PostgreSQL's packages are built for.
+ * Parses the fields of global/pg_control that Holdfast needs (src/include/catalog/pg_control.h: ControlFileData).
+ * Little-endian, as on all platforms for which PostgreSQL packages exist.
  */
 import { crc32c } from './crc32c.ts';
 import { readRequiredParameters, type RequiredParameters } from './required-parameters.ts';
 
+/** The parsed fields. */
 export interface ControlFile {
-  /** A 64-bit number as text, as the server shows it. */
+  /** A 64-bit number as text, in the form in which the server shows it. */
   systemIdentifier: string;
-  /** `in production`, `in archive recovery`, … as pg_controldata says it. */
+  /** The text that pg_controldata prints: `in production`, `in archive recovery`, … */
   state: string;
-  /** Where the latest checkpoint's record is, and where replay from it would begin. */
+  /** The LSN of the latest checkpoint's record, and the LSN at which replay from this checkpoint begins. */
   checkpointLsn: bigint;
   redoLsn: bigint;
+  /** The timeline of the latest checkpoint. */
   timeline: number;
-  /** Part of the name of this major's directory in a tablespace. */
+  /** Part of the name of the directory of this major version in a tablespace. */
   catalogVersion: number;
-  /** What the server had: replay needs as much. */
+  /** The settings of the server; replay needs values at least as large. */
   required: RequiredParameters;
   /** Bytes. */
   blockSize: number;
-  /** Blocks in one file of a relation, until the next begins: 131072 where nobody chose otherwise. */
+  /** Blocks per file of a relation; 131072 by default. */
   relationSegmentBlocks: number;
   /** Bytes. */
   walSegmentSize: number;
-  /** Whether data pages have checksums. */
+  /** Whether the cluster has data checksums. */
   checksums: boolean;
 }
 
-/** The bytes of the file that a server reads; the rest is zero (PG_CONTROL_FILE_SIZE). */
+/** The size of the file in bytes; the fields are followed by zeros (PG_CONTROL_FILE_SIZE). */
 export const controlFileSize = 8192;
 
 /**
- * Where the CRC is, by pg_control_version: it covers everything before it.
- * 12 has 1201, 13 to 16 have 1300, 17 has 1700, 18 has 1800.
+ * The offset of the CRC by pg_control_version; the CRC covers all bytes before it. PostgreSQL 12 has version 1201, 13
+ * to 16 have 1300, 17 has 1700, 18 has 1800.
  */
 const crcOffsets: Record<number, number> = { 1201: 288, 1300: 288, 1700: 288, 1800: 292 };
 
@@ -47,7 +49,7 @@ const states = [
   'in production',
 ];
 
-/** @throws RangeError saying what is wrong with it */
+/** Parses pg_control. @throws RangeError with the problem */
 export function parseControlFile(bytes: Buffer): ControlFile {
   if (bytes.length < 296) throw new RangeError(`it has only ${bytes.length} bytes`);
   const version = bytes.readUInt32LE(8);

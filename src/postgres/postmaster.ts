@@ -1,19 +1,22 @@
 /**
- * Whether a PostgreSQL server runs on a data directory. A copy of one has the postmaster.pid of the server that
- * was copied, which may well be alive, elsewhere; so this looks at what the process does, not at its number alone.
+ * Finds out whether a PostgreSQL server runs on a data directory. A copy of a data directory has the postmaster.pid
+ * of the original server, which may run elsewhere. Therefore the working directory of the process is checked, not
+ * only the pid.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive, seesAllProcesses } from '../system/process-identity.ts';
 
+/** The state of a data directory. */
 export type PostmasterLock =
   | { state: 'none' }
-  /** postmaster.pid is there, and no server on this directory. */
+  /** postmaster.pid exists, but no server runs on this directory. */
   | { state: 'stale'; pid: number }
   | { state: 'running'; pid: number }
-  /** A process with that number is there, and what it is cannot be seen; or it may be in another container. */
+  /** A process with the pid exists but cannot be examined, or may exist in another container. */
   | { state: 'unclear'; pid: number; alive: boolean };
 
+/** Determines the state of a data directory. */
 export async function serverLock(dataDirectory: string): Promise<PostmasterLock> {
   const server = await serverIn(dataDirectory);
   if (server !== undefined) return { state: 'running', pid: server };
@@ -25,7 +28,7 @@ export async function serverLock(dataDirectory: string): Promise<PostmasterLock>
     },
   );
   if (text === undefined) return { state: 'none' };
-  // A postmaster forked from a program notes its number as a negative one.
+  // In a postmaster.pid of single-user mode, the pid is negative.
   const pid = Math.abs(Number.parseInt(text, 10)) || 0;
   if (pid === 0) return { state: 'stale', pid };
   if (!isAlive(pid)) {
@@ -36,29 +39,33 @@ export async function serverLock(dataDirectory: string): Promise<PostmasterLock>
   return elsewhere === false ? { state: 'stale', pid } : { state: 'unclear', pid, alive: true };
 }
 
-/** The postmaster that works in this directory; undefined: none is seen. */
+/** Returns the pid of the postmaster whose working directory this is; undefined where none is found. */
 export async function postmasterIn(dataDirectory: string): Promise<number | undefined> {
   const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '');
   const pid = Number.parseInt(text, 10);
   return pid > 0 && (await worksIn(pid, dataDirectory)) === true ? pid : undefined;
 }
 
-/** How often a server may have had to take the next key, as others had the one before. */
+/** The number of shared memory keys that a server may have skipped because other servers used them. */
 const mostKeysTaken = 100n;
 
 /**
- * Whether a server on this very directory wrote its postmaster.pid, and not one on what this is a copy of: the key of
- * its shared memory, in the seventh line, is the directory's inode (src/backend/port/sysv_shmem.c).
+ * Whether a server on this very directory wrote postmaster.pid, and not a server on the original of a copy. The key
+ * of the shared memory segment, in the seventh line, is derived from the inode number of the directory
+ * (src/backend/port/sysv_shmem.c).
  */
 async function wasWrittenHere(text: string, dataDirectory: string): Promise<boolean> {
   const [, key] = /^ *(\d+) +\d+ *$/.exec(text.split('\n')[6] ?? '') ?? [];
-  // A server has noted it before it does anything else there.
+  // A server writes the key before the server changes other files.
   if (key === undefined) return false;
   const { ino } = await stat(dataDirectory, { bigint: true });
   return BigInt.asUintN(32, BigInt(key) - ino) <= mostKeysTaken;
 }
 
-/** The server's processes work in its data directory; this also finds one that sees it under another path. */
+/**
+ * Returns the pid of a server whose working directory is the data directory, even if the server uses another path for
+ * it; undefined where none is found.
+ */
 async function serverIn(dataDirectory: string): Promise<number | undefined> {
   const entries = await readdir('/proc').catch(() => []);
   for (const entry of entries.filter((name) => /^\d+$/.test(name))) {
@@ -69,7 +76,7 @@ async function serverIn(dataDirectory: string): Promise<number | undefined> {
   return undefined;
 }
 
-/** undefined: it cannot be seen. */
+/** Returns undefined where the working directory of the process cannot be examined. */
 async function worksIn(pid: number, directory: string): Promise<boolean | undefined> {
   const [its, ours] = await Promise.all([stat(`/proc/${pid}/cwd`).catch(() => undefined), stat(directory)]);
   return its === undefined ? undefined : its.dev === ours.dev && its.ino === ours.ino;

@@ -1,13 +1,15 @@
 /**
- * Reads backup_manifest (the PostgreSQL manual, "Backup Manifest Format"). Its last line is a checksum of all lines
- * before it; versions 1 and 2 differ in System-Identifier only. Each file has a line of its own, as in those that the
- * server writes (src/backend/backup/backup_manifest.c), and so there may be millions of them.
+ * Parses backup_manifest (the PostgreSQL manual, "Backup Manifest Format"). The last line has a checksum of all
+ * preceding lines. Versions 1 and 2 differ only in System-Identifier. Each file has its own line, as in manifests
+ * written by the server (src/backend/backup/backup_manifest.c); the manifest is parsed line by line, because there
+ * may be millions of files.
  */
 import { createHash } from 'node:crypto';
 import { ManifestFiles } from './manifest-files.ts';
 
+/** The content of a manifest. */
 export interface Manifest {
-  /** From version 2 on. */
+  /** undefined in version 1. */
   systemIdentifier: string | undefined;
   files: ManifestFiles;
   walRanges: { timeline: number; start: string; end: string }[];
@@ -27,7 +29,7 @@ interface RawFile {
   Checksum?: string;
 }
 
-/** @throws RangeError saying what is wrong with it */
+/** Parses a manifest. @throws RangeError with the problem */
 export function parseManifest(bytes: Buffer): Manifest {
   checkOwnChecksum(bytes);
   const files = new ManifestFiles();
@@ -45,7 +47,7 @@ export function parseManifest(bytes: Buffer): Manifest {
   if (version !== 1 && version !== 2) throw new RangeError(`it is of version ${String(version)}`);
   if (!Array.isArray(raw.Files) || raw.Files.length > 0) throw new RangeError('it has no list of files');
   return {
-    // As text: the number has more digits than a double.
+    // As text: the number has more digits than a double can represent.
     systemIdentifier: /"System-Identifier": ?(\d+)/.exec(text)?.[1],
     files,
     walRanges: (raw['WAL-Ranges'] ?? []).map((range) => ({

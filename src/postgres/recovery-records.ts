@@ -1,23 +1,27 @@
 /**
- * The few records of WAL that say what a recovery is going to do, or where it ends: of everything else only the
- * length counts. They refer to no blocks, so their data follows the header (src/include/access/xlogrecord.h).
+ * Parses the few types of WAL records that announce what recovery will do, or where recovery can end. Of all other
+ * records, only the length matters. These records refer to no blocks, so their data follows the header
+ * (src/include/access/xlogrecord.h).
  */
 import { readRequiredParameters, type RequiredParameters } from './required-parameters.ts';
 import { recordHeaderBytes, type WalRecord } from './wal-records.ts';
 
-/** Bytes of a record that are enough for all of these: a path is shorter than MAXPGPATH. */
+/**
+ * The bytes of a record that have to be read. A path is shorter than MAXPGPATH, so all of these records are shorter
+ * than this.
+ */
 export const recoveryRecordBytes = 1200;
 
-// src/include/access/rmgrlist.h
+// The values of src/include/access/rmgrlist.h.
 const xlogManager = 0;
 const transactionManager = 1;
 export const tablespaceManager = 5;
 
-// src/include/catalog/pg_control.h
+// The values of src/include/catalog/pg_control.h.
 const parameterChange = 0x60;
 const restorePoint = 0x70;
 
-// src/include/access/xact.h: XLOG_XACT_OPMASK and what it leaves
+// src/include/access/xact.h: XLOG_XACT_OPMASK, and the values of the masked bits.
 const transactionMask = 0x70;
 const commit = 0x00;
 const abort = 0x20;
@@ -29,18 +33,19 @@ const originBlock = 253;
 const longDataBlock = 254;
 const shortDataBlock = 255;
 
-/** What such a record's header is followed by. */
+/** The block ids that may follow the header of such a record. */
 export const dataMarks = [xidBlock, originBlock, longDataBlock, shortDataBlock];
 
+/** A CREATE TABLESPACE in the WAL. */
 export interface TablespaceCreation {
   oid: string;
-  /** One character a byte. */
+  /** The path of the tablespace, one character per byte (latin1). */
   location: string;
 }
 
 /**
- * src/include/commands/tablespace.h: xl_tblspc_create_rec; undefined: it creates none, or one below the data
- * directory.
+ * Parses xl_tblspc_create_rec (src/include/commands/tablespace.h). Returns undefined for other records, and for an
+ * in-place tablespace below the data directory.
  */
 export function createdTablespace(record: WalRecord): TablespaceCreation | undefined {
   if (record.manager !== tablespaceManager || record.info !== 0x00) return undefined;
@@ -49,33 +54,40 @@ export function createdTablespace(record: WalRecord): TablespaceCreation | undef
   return location === '' ? undefined : { oid: String(data.readUInt32LE(0)), location };
 }
 
-/** Its OID: src/include/commands/tablespace.h: xl_tblspc_drop_rec. */
+/**
+ * Returns the OID of the dropped tablespace (src/include/commands/tablespace.h: xl_tblspc_drop_rec); undefined for
+ * other records.
+ */
 export function droppedTablespace(record: WalRecord): string | undefined {
   if (record.manager !== tablespaceManager || record.info !== 0x10) return undefined;
   return String(dataOf(record).readUInt32LE(0));
 }
 
-/** What a standby needs from here on. */
+/** Returns the settings that a standby needs from this record on; undefined for other records. */
 export function changedParameters(record: WalRecord): RequiredParameters | undefined {
   if (record.manager !== xlogManager || record.info !== parameterChange) return undefined;
   return readRequiredParameters(dataOf(record), 0);
 }
 
-/** The name of a restore point; one character a byte. */
+/** Returns the name of a restore point, one character per byte (latin1); undefined for other records. */
 export function restorePointName(record: WalRecord): string | undefined {
   if (record.manager !== xlogManager || record.info !== restorePoint) return undefined;
   const data = dataOf(record);
   return data.toString('latin1', 8, data.indexOf(0, 8));
 }
 
+/** A commit or abort in the WAL. */
 export interface EndedTransaction {
-  /** 32 bits of it; 0 where it was a prepared one. */
+  /** The 32-bit transaction id; 0 for a prepared transaction. */
   xid: number;
   /** Microseconds since 1970. */
   at: bigint;
 }
 
-/** Where a transaction ends: the places at which a recovery to a time or a transaction can stop. */
+/**
+ * Parses the end of a transaction; undefined for other records. Recovery to a time or a transaction can stop at these
+ * records.
+ */
 export function endedTransaction(record: WalRecord): EndedTransaction | undefined {
   if (record.manager !== transactionManager) return undefined;
   const kind = record.info & transactionMask;
@@ -88,10 +100,10 @@ export function endedTransaction(record: WalRecord): EndedTransaction | undefine
   };
 }
 
-/** 2000-01-01, in microseconds since 1970. */
+/** 2000-01-01 in microseconds since 1970. */
 const postgresEpoch = 946_684_800_000_000n;
 
-/** @throws RangeError */
+/** Returns the data of a record. @throws RangeError where the record refers to a block */
 function dataOf({ bytes }: WalRecord): Buffer {
   let at = recordHeaderBytes;
   for (;;) {

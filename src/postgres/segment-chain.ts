@@ -1,28 +1,30 @@
-/** Whether WAL segments are of one history: each one is held against the one before it. */
+/** Checks whether WAL segments belong to one history, by comparing each segment with the preceding one. */
 import type { TimelineSpan } from './timeline-history.ts';
 import { breakBetween, LinkReader, type SegmentLinks } from './wal-chain.ts';
 import { parseSegmentName } from './wal-segment.ts';
 
+/** A stored segment. */
 export interface SegmentFile {
   name: string;
   path: string;
 }
 
-/** What is in such a file, in whole pages. @throws RangeError where it is damaged */
+/** Yields the content of a segment file in whole pages. @throws RangeError where the file is damaged */
 export type ReadSegment = (path: string, segmentSize: number) => AsyncIterable<Buffer>;
 
+/** A break in the chain of records. */
 export interface ChainBreak {
-  /** The segments between which it is. */
+  /** The segments before and after the break. */
   before: string;
   after: string;
-  /** Both, the LSN, and what does not fit. */
+  /** A message with both segments, the LSN, and the mismatch. */
   reason: string;
 }
 
-/** Files that are read at once: each of them decompresses several frames at a time. */
+/** Files read at once. Decompressing one file already uses several threads. */
 const atOnce = 2;
 
-/** What ties a stored segment to its neighbours. @throws RangeError where it is damaged, which names it */
+/** Reads the links of a stored segment. @throws RangeError with the path where the file is damaged */
 export async function readLinks(
   { name, path }: SegmentFile,
   segmentSize: number,
@@ -39,8 +41,9 @@ export async function readLinks(
 }
 
 /**
- * The first place where a segment is not what came after the one before it. The files are given in the order of the
- * WAL, without a hole. @throws RangeError where one is damaged
+ * Finds the first segment whose records do not continue those of the preceding segment; undefined where there is
+ * none. `files`: in the order of the WAL, without gaps.
+ * @throws RangeError where a file is damaged
  */
 export async function findBreak(
   files: readonly SegmentFile[],

@@ -1,14 +1,17 @@
 /**
- * The superusers and the databases of a cluster, from its files: whoever is to connect to a restored cluster cannot
- * ask it first. Only the fixed columns in front are read (src/include/catalog/pg_authid.h, pg_database.h,
- * src/backend/utils/cache/relmapper.c).
+ * Reads the superusers and databases of a cluster from its files, because the names are needed to connect to a
+ * restored cluster. Only the fixed columns at the beginning of the rows are read (src/include/catalog/pg_authid.h,
+ * pg_database.h, src/backend/utils/cache/relmapper.c).
  */
 
 const mapMagic = 0x592717;
 const oids = { pg_authid: 1260, pg_database: 1262 };
 const bootstrapSuperuser = 10;
 
-/** The name of the file in global/ that holds that catalog. `map`: global/pg_filenode.map. @throws RangeError */
+/**
+ * Returns the name of the catalog's file in global/. `map`: the content of global/pg_filenode.map.
+ * @throws RangeError where the map is not valid
+ */
 export function sharedFile(map: Buffer, catalog: keyof typeof oids): string {
   if (map.length < 8 || map.readInt32LE(0) !== mapMagic) throw new RangeError('it is no map of relations');
   const mappings = map.readInt32LE(4);
@@ -18,7 +21,10 @@ export function sharedFile(map: Buffer, catalog: keyof typeof oids): string {
   throw new RangeError(`it does not have ${catalog}`);
 }
 
-/** The names of those who may log in, the one that initdb made first; former names of theirs may be among them. */
+/**
+ * Returns the names of the superusers with LOGIN, the bootstrap superuser first. Names of old row versions may be
+ * included.
+ */
 export function superusersIn(authid: Buffer, blockSize: number): string[] {
   const names = rowsIn(authid, blockSize)
     .filter(isSuperuser)
@@ -27,7 +33,10 @@ export function superusersIn(authid: Buffer, blockSize: number): string[] {
   return [...new Set(names)];
 }
 
-/** All names, in no order; former ones may be among them, and those to which nobody may connect. */
+/**
+ * Returns the names of all databases, unsorted. Names of old row versions, and of databases that do not allow
+ * connections, may be included.
+ */
 export function databasesIn(database: Buffer, blockSize: number): string[] {
   return [...new Set(rowsIn(database, blockSize).map(nameOf))];
 }
@@ -42,7 +51,7 @@ function isBootstrap(row: Buffer): boolean {
   return row.readUInt32LE(0) === bootstrapSuperuser;
 }
 
-/** Both have an OID first, and then the name. */
+/** In both catalogs, the OID comes first, and then the name. */
 function nameOf(row: Buffer): string {
   const name = row.subarray(4, 4 + nameBytes);
   return name.subarray(0, name.indexOf(0)).toString();
@@ -59,7 +68,7 @@ const pageHeader = 24;
 const normal = 1;
 const nameBytes = 64;
 
-/** Each to the end of the page, which is further than it goes. */
+/** Returns the rows on a page. Each buffer extends to the end of the page, beyond the end of the row. */
 function rowsOn(page: Buffer): Buffer[] {
   const found: Buffer[] = [];
   const lower = Math.min(page.readUInt16LE(12), page.length);

@@ -1,15 +1,20 @@
 /**
- * The tablespace_map file: a line per tablespace, its OID and where it was, with a backslash before a line's end in
- * the path; from 14 on also before a backslash (src/backend/access/transam/xlogrecovery.c: read_tablespace_map).
+ * Parses and formats tablespace_map: one line per tablespace, with OID and path. A newline or carriage return in the
+ * path is preceded by a backslash. From PostgreSQL 14 on, a backslash is, too
+ * (src/backend/access/transam/xlogrecovery.c: read_tablespace_map).
  */
 
+/** A line of tablespace_map. */
 export interface MappedTablespace {
   oid: string;
-  /** A path is bytes: not every one is text. */
+  /** The path of the tablespace. Bytes, because a path need not be valid UTF-8. */
   location: Buffer;
 }
 
-/** `major` is the version of the server that wrote it. @throws RangeError where a line has not the form of one */
+/**
+ * Parses tablespace_map. `major`: the major version of the server that wrote the file.
+ * @throws RangeError where a line is malformed
+ */
 export function parseTablespaceMap(bytes: Buffer, major: number): MappedTablespace[] {
   const tablespaces: MappedTablespace[] = [];
   let line: number[] = [];
@@ -48,7 +53,10 @@ function parseLine(line: Buffer): MappedTablespace {
   return { oid, location: line.subarray(space + 1) };
 }
 
-/** The same, written as a server of that major writes it (src/backend/backup/basebackup.c and its predecessors). */
+/**
+ * Formats tablespace_map as a server of that major version does (src/backend/backup/basebackup.c and its
+ * predecessors).
+ */
 export function formatTablespaceMap(tablespaces: readonly MappedTablespace[], major: number): Buffer {
   const bytes = tablespaces.flatMap(({ oid, location }) => [
     ...Buffer.from(`${oid} `),

@@ -1,21 +1,27 @@
 /**
- * A quick test of WAL for records that create a tablespace, for what passes by too fast to read every record. They
- * begin at multiples of 8 bytes, so xl_info, xl_rmid and the padding behind them are the first half of such a word
- * (src/include/access/xlogrecord.h: XLogRecord; wal-records.ts reads what is found here).
+ * Searches WAL for records that create a tablespace, quickly and without parsing every record. Records begin at
+ * multiples of 8 bytes; xl_info, xl_rmid and two bytes of padding are the first half of such an 8-byte word
+ * (src/include/access/xlogrecord.h: XLogRecord). wal-records.ts parses the records in pages found here.
  */
 import { dataMarks, recoveryRecordBytes, tablespaceManager } from './recovery-records.ts';
 import { isContinued, longPageHeader } from './wal-page.ts';
 import { recordHeaderBytes } from './wal-records.ts';
 
 const word = tablespaceManager << 8;
-/** All but the bits of xl_info that are the same for all: creation is 0 in the others. */
+/**
+ * All bits of the word except the lower four of xl_info, which have the same meaning in all records. The upper four
+ * are 0 for a creation.
+ */
 const significant = ~0x0f;
-/** Where it is in the header. */
+/** The offset of the word in the header. Bytes. */
 const offset = 16;
-/** Bytes: 32-bit words between two beginnings of records. */
+/** Between two possible beginnings of records: 32-bit words. */
 const step = 2;
 
-/** Whether one may begin in these pages, the first of which begins a page. Not: none does. */
+/**
+ * Whether a record that creates a tablespace may begin in these pages. false: there is none. The buffer has to begin
+ * with a page.
+ */
 export function mayCreateTablespace(pages: Buffer, pageSize: number): boolean {
   const words = wordsOf(pages);
   for (let at = 0; at < words.length; at += step) {
@@ -24,7 +30,10 @@ export function mayCreateTablespace(pages: Buffer, pageSize: number): boolean {
   return false;
 }
 
-/** A record that a page boundary cuts is not looked at closely. */
+/**
+ * Checks the length and the first block id of a candidate. Where a page boundary cuts the record, the check is
+ * skipped.
+ */
 function isPlausible(pages: Buffer, at: number, pageSize: number): boolean {
   const inPage = at % pageSize;
   if (inPage >= longPageHeader + offset) {
@@ -36,7 +45,7 @@ function isPlausible(pages: Buffer, at: number, pageSize: number): boolean {
   return dataMarks.includes(pages.readUInt8(data));
 }
 
-/** Whether the segment that these pages begin may begin with the rest of such a record. */
+/** Whether the segment that begins with these pages may begin with the rest of a record that creates a tablespace. */
 export function mayGoOnFromBefore(pages: Buffer): boolean {
   if (pages.length < longPageHeader || (pages.readUInt16LE(2) & isContinued) === 0) return false;
   return pages.readUInt32LE(offset) <= recoveryRecordBytes;

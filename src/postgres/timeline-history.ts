@@ -1,28 +1,29 @@
 /**
- * Timeline history files: how a timeline came about, a line for each ancestor, oldest first, with the LSN where it
+ * Timeline history files: one line for each ancestor of a timeline, oldest first, with the LSN at which the ancestor
  * was left (src/backend/access/transam/timeline.c: readTimeLineHistory).
  */
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { parseLsn } from './lsn.ts';
 
+/** A line of a history file. */
 export interface Ancestor {
   timeline: number;
-  /** Where the next one begins. */
+  /** The LSN at which the next timeline begins. */
   end: bigint;
 }
 
-/** Of each timeline that is known. */
+/** The ancestors of each known timeline. */
 export type Histories = ReadonlyMap<number, readonly Ancestor[]>;
 
-/** A part of the WAL on one timeline: LSNs, where it was begun and where it was left; undefined: it goes on. */
+/** The part of the WAL on one timeline, from LSN `begin` to LSN `end`; `end` is undefined for the last timeline. */
 export interface TimelineSpan {
   timeline: number;
   begin: bigint;
   end: bigint | undefined;
 }
 
-/** The timelines from the first to this one, oldest first. */
+/** Returns the spans from the first timeline to `timeline`, oldest first. */
 export function spansTo(
   timeline: number,
   histories: ReadonlyMap<number, readonly Ancestor[]>,
@@ -36,7 +37,7 @@ export function spansTo(
   return [...spans, { timeline, begin, end: undefined }];
 }
 
-/** Whether recovery of that backup can take this way: it had ended before its timeline was left. */
+/** Whether recovery from the backup can follow these spans: the backup ended before its timeline was left. */
 export function isOnWay(
   backup: { timeline: number; stopLsn: bigint },
   way: readonly TimelineSpan[],
@@ -51,8 +52,8 @@ export function historyFile(timeline: number): string {
 }
 
 /**
- * What shows that there has been a timeline of which the history file is missing: a segment of it, or the history file
- * of one that came from it; undefined: nothing does, or the file is there.
+ * Returns a file which proves that a timeline without history file existed: a segment on the timeline, or the history
+ * file of a descendant. undefined where there is none, or where the history file exists.
  */
 export function traceOf(
   timeline: number,
@@ -66,7 +67,10 @@ export function traceOf(
   return undefined;
 }
 
-/** Of an archived file: it carries no checksum, and a wrong one leads to a wrong timeline. @throws HoldfastError */
+/**
+ * Parses an archived history file. The file has no checksum, and a wrong file leads recovery to a wrong timeline.
+ * @throws HoldfastError `archive_damaged`
+ */
 export function parseHistoryFile(path: string, bytes: Buffer): Ancestor[] {
   try {
     return parseTimelineHistory(bytes, Number.parseInt(basename(path), 16));
@@ -81,8 +85,9 @@ export function parseHistoryFile(path: string, bytes: Buffer): Ancestor[] {
 }
 
 /**
- * Of a timeline. A server ends each line with a newline and names a parent at least; an empty file it would take for
- * a timeline without one. @throws RangeError saying what is wrong with it
+ * Parses the history file of `timeline`. A server ends each line with a newline, and every history file names at
+ * least one ancestor; a server would take an empty file for a timeline without ancestors.
+ * @throws RangeError with the problem
  */
 export function parseTimelineHistory(bytes: Buffer, timeline: number): Ancestor[] {
   const text = bytes.toString('utf8');

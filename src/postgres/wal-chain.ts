@@ -1,29 +1,37 @@
 /**
- * What ties a WAL segment to the one before it and the one after it: each record names the one before (xl_prev), and
- * each page says how much of a record is still to come (xlp_rem_len). Two servers that were promoted at one place have
- * the same system identifier, timeline and file names; their records do not lead to each other's.
- * (src/include/access/xlog_internal.h, xlogrecord.h: the same from 12 to 19.) Pure. Little-endian.
+ * Checks that the records of one WAL segment continue those of the preceding segment. Each record has the LSN of the
+ * preceding record (xl_prev), and each page has the number of bytes left of a continued record (xlp_rem_len). Two
+ * servers promoted at the same LSN have the same system identifier, timeline and file names, but their records do not
+ * continue each other. (src/include/access/xlog_internal.h, xlogrecord.h: the same from 12 to 19.) Pure.
+ * Little-endian.
  */
 import { formatLsn } from './lsn.ts';
 import type { TimelineSpan } from './timeline-history.ts';
 import { isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
 
+/** The links of a segment to its neighbours. */
 export interface SegmentLinks {
   name: string;
-  /** Where the segment begins. */
+  /** The LSN at which the segment begins. */
   address: bigint;
-  /** On which its first page was written. */
+  /** The timeline of the first page. */
   timeline: number;
-  /** Bytes of a record of an earlier segment with which it begins. */
+  /** Bytes of a continued record at the beginning of the segment. */
   continued: number;
-  /** A crash came between: what the segment before has begun was given up. */
+  /** Whether the record begun in the preceding segment was abandoned after a crash. */
   overwritten: boolean;
-  /** The first record that begins in it; `previous`: undefined where that lies in the next segment. */
+  /**
+   * The first record that begins in the segment, and below the last one. `previous` is undefined where xl_prev lies
+   * in the next segment.
+   */
   first: RecordLink | undefined;
   last: RecordLink | undefined;
-  /** Bytes of its last record that are to come in the next segment. */
+  /** Bytes of the last record that belong to the next segment. */
   open: number;
-  /** Where its WAL ends, with no switch to the next segment; undefined: it leads there. */
+  /**
+   * The LSN at which the WAL of the segment ends without a switch to the next segment; undefined where the WAL
+   * continues in the next segment.
+   */
   endsAt: bigint | undefined;
 }
 
@@ -40,21 +48,24 @@ const switchInfo = 0x40;
 interface Page {
   bytes: Buffer;
   address: bigint;
-  /** Where its content begins, and where the first record does that begins in it. */
+  /** The offset of the page's content, and below the offset of the first record that begins on the page. */
   content: number;
   start: number;
 }
 
-/** Is given the pages of one segment in order, and says what links it. */
+/** Reads the pages of one segment in order, and returns the links. */
 export class LinkReader {
   readonly #name: string;
   #next: bigint;
   #pageSize = 0;
   #head: Pick<SegmentLinks, 'address' | 'timeline' | 'continued' | 'overwritten'> | undefined;
-  /** The first page on which a record begins, and the one after it. */
+  /** The first page on which a record begins, and the page after it. */
   #first: Page[] = [];
-  /** The last one, and those behind it, which only go on with its last record. */
+  /**
+   * The last page on which a record begins, and the page after it. The pages behind only continue the last record.
+   */
   #last: Page[] = [];
+  /** Bytes of content on the pages behind the last page on which a record begins. */
   #behind = 0;
   #isOver = false;
 
@@ -63,14 +74,14 @@ export class LinkReader {
     this.#next = address;
   }
 
-  /** @throws RangeError where it does not begin as a segment does */
+  /** Reads the next pages. @throws RangeError where the first page is not the beginning of the segment */
   take(pages: Buffer): void {
     if (this.#pageSize === 0) this.#pageSize = pageSizeOf(pages);
     for (let at = 0; at < pages.length; at += this.#pageSize) {
       this.#page(pages.subarray(at, at + this.#pageSize));
       this.#next += BigInt(this.#pageSize);
     }
-    // Whoever reads the file uses its memory again.
+    // The caller reuses the memory of the pages.
     this.#first = this.#first.map(copied);
     this.#last = this.#last.map(copied);
   }
@@ -80,7 +91,7 @@ export class LinkReader {
     if (this.#isOver) return;
     if (bytes.readUInt16LE(0) >> 8 !== 0xd1 || bytes.readBigUInt64LE(8) !== address) {
       if (this.#head === undefined) throw new RangeError('it does not begin as this WAL segment does');
-      this.#isOver = true; // a switch leaves zeros behind
+      this.#isOver = true; // after a switch, the rest of the segment is zero
       return;
     }
     const flags = bytes.readUInt16LE(2);
@@ -104,7 +115,7 @@ export class LinkReader {
     if (this.#last.length === 1) this.#last.push(page);
   }
 
-  /** @throws RangeError where nothing was given */
+  /** Returns the links after all pages have been read. @throws RangeError where no page was read */
   links(): SegmentLinks {
     if (this.#head === undefined) throw new RangeError('it is empty');
     const [page] = this.#first;
@@ -116,7 +127,7 @@ export class LinkReader {
     const [page] = this.#last;
     if (page === undefined) {
       const open = Math.max(0, continued - this.#behind);
-      // No record begins in it: it holds a part of one that is longer than a segment.
+      // No record begins in the segment: it holds a part of a record longer than a segment.
       return { last: undefined, open, endsAt: this.#isOver ? this.#next : undefined };
     }
     let last: RecordLink | undefined;
@@ -128,7 +139,7 @@ export class LinkReader {
       const after = at + aligned(total);
       if (after > page.bytes.length) {
         const open = total - (page.bytes.length - at) - this.#behind;
-        // Zeros behind the record, and not only those up to the next multiple of 8: it was the last one of all.
+        // More zeros than the alignment to 8 bytes follow the record: no other record follows.
         if (this.#isOver || open <= -8) return this.#overBehind(page, last, at);
         return { last, open: Math.max(0, open), endsAt: undefined };
       }
@@ -144,15 +155,15 @@ export class LinkReader {
     return { last, open: 0, endsAt: isSwitch ? undefined : page.address + BigInt(after) };
   }
 
-  /** The record goes on behind the page on which it begins, and after it there is nothing. */
+  /** The last record extends beyond the page on which it begins, and no other record follows. */
   #overBehind(page: Page, last: RecordLink, at: number) {
     return { last, open: 0, endsAt: isSwitchAt(this.#last, at) ? undefined : page.address + BigInt(at) };
   }
 }
 
 /**
- * Why the second segment is not what came after the first; undefined: it may be. `spans`: the timelines on the way;
- * undefined: they are not known.
+ * Returns why the second segment does not continue the first one; undefined where no mismatch is found. `spans`: the
+ * timelines of the history; undefined where unknown.
  */
 export function breakBetween(
   before: SegmentLinks,
@@ -177,7 +188,7 @@ export function breakBetween(
   return say(`it was written on timeline ${after.timeline}, which is not the one that has this place`);
 }
 
-/** The page on which a timeline was left may be of either. */
+/** The page at which a timeline was left may belong to either timeline. */
 function isOn({ timeline, address }: SegmentLinks, spans: readonly TimelineSpan[]): boolean {
   return spans.some(
     (span) =>
@@ -201,7 +212,7 @@ function isSwitchAt(pages: readonly Page[], at: number): boolean {
   );
 }
 
-/** As much as there is of it, which may go on on the next page. */
+/** Returns the available bytes of the record's header, which may continue on the next page. */
 function headerAt([page, next]: readonly Page[], at: number): Buffer {
   if (page === undefined) return Buffer.alloc(0);
   const begin = page.bytes.subarray(at, at + recordHeader);
@@ -214,7 +225,7 @@ function copied(page: Page): Page {
   return { ...page, bytes: Buffer.from(page.bytes) };
 }
 
-/** xlp_xlog_blcksz, in the long header. */
+/** Returns xlp_xlog_blcksz, from the long page header. */
 function pageSizeOf(pages: Buffer): number {
   const size = pages.length < longPageHeader ? 0 : pages.readUInt32LE(36);
   if (size < 1024 || size > 65_536 || (size & (size - 1)) !== 0 || pages.length % size !== 0)

@@ -1,29 +1,33 @@
 /**
- * The first page of a WAL segment, whose header is a long one (src/include/access/xlog_internal.h:
- * XLogLongPageHeaderData). Little-endian, as on every platform that PostgreSQL's packages are built for.
+ * Parses the header of a WAL segment's first page, which is a long page header (src/include/access/xlog_internal.h:
+ * XLogLongPageHeaderData). Little-endian, as on all platforms for which PostgreSQL packages exist.
  */
 
+/** The fields of the header. */
 export interface SegmentHeader {
-  /** The timeline on which the first page was written: an earlier one than the name's after a switch in mid-segment. */
+  /**
+   * The timeline on which the first page was written. After a timeline switch within the segment, an earlier timeline
+   * than the one in the name.
+   */
   timeline: number;
-  /** Where the segment begins in the WAL. */
+  /** The LSN at which the segment begins. */
   address: bigint;
-  /** A 64-bit number as text, as the server shows it. */
+  /** A 64-bit number as text, in the form in which the server shows it. */
   systemIdentifier: string;
   /** Bytes. */
   segmentSize: number;
 }
 
-/** What has to be read of a segment to know its header. */
+/** The bytes of the header. */
 export const segmentHeaderBytes = 40;
 
 const longHeader = 0x0002;
-/** XLOG_PAGE_MAGIC of every release from 12 on begins with this byte; the other one counts its changes. */
+/** The high byte of XLOG_PAGE_MAGIC in all releases from 12 on; the low byte changes with the WAL format. */
 const magicOfPostgres = 0xd1;
 const smallest = 1 << 20;
 const largest = 1 << 30;
 
-/** @throws RangeError saying what is wrong with it */
+/** Parses the header. @throws RangeError with the problem */
 export function parseSegmentHeader(bytes: Buffer): SegmentHeader {
   if (bytes.length < segmentHeaderBytes) throw new RangeError(`it has only ${bytes.length} bytes`);
   if (bytes.readUInt16LE(0) >> 8 !== magicOfPostgres || (bytes.readUInt16LE(2) & longHeader) === 0) {

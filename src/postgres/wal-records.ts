@@ -1,20 +1,22 @@
 /**
- * The records of WAL, segment after segment (src/include/access/xlogrecord.h, xlog_internal.h: XLogRecord and
+ * Reads WAL records, segment after segment (src/include/access/xlogrecord.h, xlog_internal.h: XLogRecord and
  * XLogPageHeaderData, the same from 12 to 18). Little-endian.
  */
 import { isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
 
+/** A WAL record. */
 export interface WalRecord {
-  /** Where it begins. */
+  /** The LSN at which the record begins. */
   lsn: bigint;
-  /** xl_rmid: whose it is. */
+  /** xl_rmid, the resource manager. */
   manager: number;
-  /** xl_info without the bits that are the same for all. */
+  /** xl_info without the bits that have the same meaning in all records. */
   info: number;
-  /** The record from its header on, as far as was asked for. */
+  /** The bytes of the record including the header, up to the requested length. */
   bytes: Buffer;
 }
 
+/** Bytes. */
 export const recordHeaderBytes = 24;
 
 interface Unfinished {
@@ -24,23 +26,27 @@ interface Unfinished {
   bytes: Buffer;
 }
 
+/** Reads the records of consecutive pages. */
 export class WalRecords {
   readonly #most: number;
   #unfinished: Unfinished | undefined;
-  /** Bytes of a record whose beginning is not known. */
+  /** Bytes left of a record whose beginning was not read. */
   #skipped = 0;
 
-  /** `most`: of each record, so many bytes. */
+  /** `most`: the bytes to keep of each record. */
   constructor(most: number) {
     this.#most = Math.max(most, recordHeaderBytes);
   }
 
-  /** Those that end in these pages, the first of which is there in the WAL. What follows has to be the next ones. */
+  /**
+   * Yields the records that end in these pages. `address`: the LSN of the first page. The pages of the next call have
+   * to follow these.
+   */
   *in(pages: Buffer, address: bigint, pageSize: number): Generator<WalRecord> {
     for (let at = 0; at < pages.length; at += pageSize) {
       const page = pages.subarray(at, at + pageSize);
       const expected = address + BigInt(at);
-      // Nothing was written from here on, or it is what the file had before it was used again.
+      // The page has never been written, or is left from before the file was recycled.
       if (page.readUInt16LE(0) === 0 || page.readBigUInt64LE(8) !== expected) return;
       yield* this.#inPage(page, expected);
     }
@@ -57,7 +63,7 @@ export class WalRecords {
     at = aligned(at + skipped);
     while (at < page.length) {
       this.#unfinished ??= begin(page, at, address, this.#most);
-      if (this.#unfinished === undefined) return; // zeros: the rest of a segment that was switched away from
+      if (this.#unfinished === undefined) return; // zeros: the rest of a segment after a switch
       at = aligned(at + take(this.#unfinished, page.subarray(at)));
       const { lsn, total, got, bytes } = this.#unfinished;
       if (got < total) return;

@@ -1,24 +1,33 @@
 /**
- * WAL segment file names: timeline, log and segment number, eight hexadecimal digits each
+ * Formats and parses the names of WAL segments: timeline, log and segment number, eight hexadecimal digits each
  * (src/include/access/xlog_internal.h: XLogFileName, BackupHistoryFileName).
  */
 
+/** A segment. */
 export interface WalSegment {
   timeline: number;
-  /** The segment's number, counted from the beginning of the WAL. */
+  /** The number of the segment, counted from the beginning of the WAL. */
   number: bigint;
 }
 
+/** Returns the name of a segment. `segmentSize`: bytes. */
 export function segmentName({ timeline, number }: WalSegment, segmentSize: number): string {
   const perLog = 0x1_0000_0000n / BigInt(segmentSize);
   return [BigInt(timeline), number / perLog, number % perLog].map((part) => hexadecimal(part, 8)).join('');
 }
 
-/** The segment with the byte before an LSN: where that is the first byte of a segment, the segment before it. */
+/**
+ * Returns the segment that contains the byte before an LSN: for an LSN at the beginning of a segment, the preceding
+ * segment.
+ */
 export function segmentBefore(lsn: bigint, timeline: number, segmentSize: number): string {
   return segmentName({ timeline, number: (lsn - 1n) / BigInt(segmentSize) }, segmentSize);
 }
 
+/**
+ * Parses the name of a segment. `segmentSize`: bytes.
+ * @throws RangeError where `name` is not the name of a segment
+ */
 export function parseSegmentName(name: string, segmentSize: number): WalSegment {
   const match = /^([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})$/.exec(name);
   if (match === null) throw new RangeError(`"${name}" is not the name of a WAL segment`);
@@ -27,7 +36,7 @@ export function parseSegmentName(name: string, segmentSize: number): WalSegment 
   return { timeline: Number(timeline), number: log * perLog + segment };
 }
 
-/** All names from the first to the last segment, both included, on the first one's timeline. */
+/** Returns all names from the first to the last segment, inclusive, on the timeline of the first one. */
 export function segmentRange(first: string, last: string, segmentSize: number): string[] {
   const { timeline, number } = parseSegmentName(first, segmentSize);
   const end = parseSegmentName(last, segmentSize).number;
@@ -36,7 +45,7 @@ export function segmentRange(first: string, last: string, segmentSize: number): 
   return names;
 }
 
-/** The name of the file in which pg_backup_stop notes a backup on a primary, in the WAL archive. */
+/** Returns the name of the backup history file that pg_backup_stop writes to the WAL archive, on a primary. */
 export function backupHistoryFileName(startWal: string, startLsn: bigint, segmentSize: number): string {
   return `${startWal}.${hexadecimal(startLsn % BigInt(segmentSize), 8)}.backup`;
 }

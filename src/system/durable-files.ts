@@ -1,9 +1,12 @@
-/** Files that are still there after a power cut. */
+/** Writes files and directories so that they survive a power failure. */
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { giveFileToOwnerOf } from './ownership.ts';
 
-/** Creates a file that must not exist; root's belongs to the owner of the directory. */
+/**
+ * Creates a file, durable when the promise resolves. The file must not exist. A file created by root is given to the
+ * owner of the directory.
+ */
 export async function writeSynced(path: string, bytes: Buffer, mode: number): Promise<void> {
   const file = await open(path, 'wx', mode);
   try {
@@ -15,10 +18,15 @@ export async function writeSynced(path: string, bytes: Buffer, mode: number): Pr
   }
 }
 
-/** What a file system answers that has no sync of directories, and writes their names by itself. */
+/**
+ * The error codes of file systems that do not support fsync of directories, and write directory entries themselves.
+ */
 const noDirectorySync = new Set(['EINVAL', 'EBADF', 'ENOTSUP', 'EOPNOTSUPP']);
 
-/** Makes what was created in or renamed into a directory last, as far as the file system can (as PostgreSQL does). */
+/**
+ * Makes directory entries durable, as far as the file system supports fsync of directories (PostgreSQL does the
+ * same).
+ */
 export async function fsyncDirectory(path: string | Buffer): Promise<void> {
   const directory = await open(path, 'r');
   try {

@@ -1,7 +1,7 @@
 /**
- * Locks in the repository, between processes and, where the file system's locks reach that far, between hosts. The
- * kernel holds one for a file that we have open, so that it ends with us, however we end. Node cannot ask the kernel
- * for it: flock(1) does, on our open file, and is gone again before the work begins.
+ * Locks in the repository, between processes, and between hosts where the file system's locks work across hosts. A
+ * lock belongs to a file that this process has open, so that the kernel releases the lock when the process ends. Node
+ * has no function for such locks: flock(1) locks the inherited descriptor and exits before the work begins.
  */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
@@ -10,17 +10,19 @@ import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { linkRefused, noFollow, within } from './held-directory.ts';
 
+/** How to lock. */
 export interface LockOptions {
-  /** Together with others that share it; not while one has it alone. */
+  /** true: shared with other shared locks, but not with an exclusive one. false: exclusive. */
   shared: boolean;
-  /** Milliseconds; 0: now or not at all. */
+  /** Milliseconds to wait for the lock; 0: try once. */
   wait: number;
 }
 
 /**
- * Does the work while it holds the lock of an existing file or directory. @throws HoldfastError `locked`; `lock_gone`
- * where what was to be locked is not there (any more); `lock_unsupported` where nobody can have such a lock;
- * `lock_failed` where we cannot
+ * Runs `work` while holding the lock of an existing file or directory.
+ * @throws HoldfastError `locked` where another process holds the lock; `lock_gone` where `path` does not exist or is
+ * removed meanwhile; `lock_unsupported` where the file system does not support locks; `lock_failed` where this
+ * process cannot lock
  */
 export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
   const { file, locked } = await openLockable(path, options);
@@ -35,9 +37,10 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
 }
 
 /**
- * For those who read a backup: keeps expiry away from it for so long. `meta`: what is beside it. Where there are no
- * locks, expiry cannot have one either, and removes nothing: then reading goes on without. So it does, with a warning,
- * where only we cannot lock: a restore in an emergency is not refused for want of a program.
+ * Runs `work` while holding a shared lock of a backup, so that an expiry does not remove the backup. `meta`: the
+ * .meta directory of the backup. Where the file system does not support locks, `work` runs without: an expiry cannot
+ * lock either, and removes nothing. Where only this process cannot lock, `work` runs with a warning: an emergency
+ * restore is not refused because flock(1) is missing.
  * @throws HoldfastError `backup_expired`, `locked`
  */
 export async function withReaderLock<T>(meta: string, work: () => Promise<T>): Promise<T> {
@@ -61,7 +64,10 @@ export async function withReaderLock<T>(meta: string, work: () => Promise<T>): P
   }
 }
 
-/** Whether nobody, or only this process, can have a lock there: other means have to do. */
+/**
+ * Whether the error means that the file system does not support locks, or that this process cannot lock. The caller
+ * needs another means then.
+ */
 export function isWithoutLocks(error: unknown): boolean {
   return error instanceof HoldfastError && ['lock_unsupported', 'lock_failed'].includes(error.code);
 }
@@ -72,10 +78,13 @@ function warn({ message, hint }: HoldfastError): void {
   );
 }
 
-/** Expiry has it alone for as long as it takes to rename two directories. */
+/** Milliseconds. An expiry holds the exclusive lock only while it renames two directories. */
 const readersWait = 10_000;
 
-/** What stands for a directory: network file systems lock for one alone only what can be written to. */
+/**
+ * The files that are locked instead of their directory: network file systems allow exclusive locks only for files
+ * open for writing.
+ */
 const inDirectory = ['backup.json', 'cluster.json'];
 
 async function openLockable(
@@ -102,7 +111,10 @@ async function openLockable(
   }).catch(explainAbsence(path));
 }
 
-/** For writing only where that is possible: a directory and what is read-only can be locked on most file systems, too. */
+/**
+ * Opens for writing if possible, for an exclusive lock. On most file systems, directories and read-only files can be
+ * locked as well.
+ */
 async function openAs(path: string, shared: boolean): Promise<FileHandle> {
   const forReading = constants.O_RDONLY | noFollow;
   if (shared) return open(path, forReading);
@@ -112,9 +124,9 @@ async function openAs(path: string, shared: boolean): Promise<FileHandle> {
   });
 }
 
-/** flock(1)'s own exit status where somebody else has it. */
+/** The exit status of flock(1) where another process holds the lock; set with --conflict-exit-code. */
 const conflict = 75;
-/** And those where the system call fails (EX_DATAERR, EX_OSERR). */
+/** The exit statuses of flock(1) where the system call fails (EX_DATAERR, EX_OSERR). */
 const refusals = [65, 71];
 
 async function take(file: FileHandle, path: string, { shared, wait }: LockOptions): Promise<void> {

@@ -1,10 +1,10 @@
-/** What root has written into a directory of somebody else's, given to that one as a whole. */
+/** Gives a directory tree written by root to the owner of the repository. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { within } from './held-directory.ts';
 import { giveToOwnerOf } from './ownership.ts';
 
-/** Gives a directory and all that is in it to whom that other directory belongs. */
+/** Gives `path` and all files below it to the owner of `directory`. Does nothing unless this process runs as root. */
 export async function giveAllToOwnerOf(directory: string, path: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
   await within(path, async (at) => {

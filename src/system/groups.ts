@@ -1,12 +1,12 @@
 /**
- * The group that a user of this host may have. A backup names user and group, and may name any: who runs as an ordinary
- * user with the group of the disks is root in all but name.
+ * Selects a group that a user of this host may have. A backup names the user and the group of its files, and may name
+ * any group: an ordinary user with the group "disk" has all rights of root in effect.
  */
 import { accountEntry } from './users.ts';
 
 /**
- * `gid`, where the user has it, or where this host knows neither; else the user's own. undefined: he has none that can
- * be his alone, and never root's.
+ * Returns `gid` where the user is a member of that group, or where this host knows neither the user nor the group; or
+ * else the primary group of the user. Never returns root's group. undefined: the user has no group that can be used.
  */
 export function groupOf(uid: number, gid: number): number | undefined {
   const group = hisOr(uid, gid);

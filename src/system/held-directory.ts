@@ -1,10 +1,11 @@
 /**
- * Directories of a repository as root reaches them. Whoever owns the repository could otherwise put a symbolic link
- * in the place of one, and have root write, give away or remove what is somebody else's. So root opens one after the
- * other, and reaches the names in the last by what is open instead of by its path. A symbolic link that another user
- * has made or can replace is followed only where the directory that it ends in is that user's own.
+ * Opens directories of a repository for root. The owner of the repository could otherwise replace a directory by a
+ * symbolic link, and so make root write, give away or remove files of other users. Root therefore opens one path
+ * component after the other, and accesses the names in the last directory through its descriptor instead of its path.
+ * A symbolic link that another user has created or can replace is followed only where the link leads to a directory
+ * of that same user.
  *
- * Everybody else writes what he may write anyway, by name.
+ * For other users, names are accessed by path: such a user cannot write to more than the user's permissions allow.
  */
 import { constants, existsSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, readlink, stat, type FileHandle } from 'node:fs/promises';
@@ -13,21 +14,29 @@ import { HoldfastError } from '../errors.ts';
 import { fsyncDirectory } from './durable-files.ts';
 import { giveFileToOwnerOf } from './ownership.ts';
 
+/** An open directory. */
 export interface HeldDirectory {
-  /** By which path its names are reached, in this process. */
+  /** The path through which this process accesses the names in the directory. */
   at: string;
+  /**
+   * Closes the directory.
+   * @throws HoldfastError `link_in_the_way` where the directory was replaced and the system has no /proc/self/fd
+   */
   release: () => Promise<void>;
 }
 
-/** As constants.O_NOFOLLOW, where somebody may want to lead us: not where we are who we are. */
+/** constants.O_NOFOLLOW for root; 0 for other users, who gain nothing from a symbolic link. */
 export const noFollow = isRoot() ? constants.O_NOFOLLOW : 0;
 
-/** Whether we are root, where the system has paths of what is open. */
+/** Whether this process runs as root, and the system has paths for open descriptors. */
 export function canHold(): boolean {
   return isRoot() && hasDescriptors();
 }
 
-/** Does the work with a directory that is there: `at` is the path by which its names are reached meanwhile. */
+/**
+ * Runs `work` with an open directory; `at` is the path through which `work` accesses the names in the directory. The
+ * directory has to exist.
+ */
 export async function within<T>(path: string, work: (at: string) => Promise<T>): Promise<T> {
   const { at, release } = await holdDirectory(path);
   try {
@@ -39,12 +48,15 @@ export async function within<T>(path: string, work: (at: string) => Promise<T>):
   }
 }
 
-/** The same, with a file in that directory. */
+/** Runs `work` with the path of a file in the open directory of that file. */
 export function beside<T>(path: string, work: (file: string) => Promise<T>): Promise<T> {
   return within(dirname(path), (at) => work(join(at, basename(path))));
 }
 
-/** @throws HoldfastError `link_in_the_way`, or an error of the file system where it is not there */
+/**
+ * Opens a directory.
+ * @throws HoldfastError `link_in_the_way`, or an error of the file system where the directory does not exist
+ */
 export async function holdDirectory(path: string): Promise<HeldDirectory> {
   if (!isRoot()) return { at: path, release: () => Promise.resolve() };
   const walk = await walked(path, false);
@@ -57,7 +69,10 @@ export async function holdDirectory(path: string): Promise<HeldDirectory> {
   };
 }
 
-/** With its parents; each new one's name is on the disk when it resolves. As root, it belongs to whom its parent belongs. */
+/**
+ * Creates a directory and its parents; every new directory is durable when the promise resolves. As root, a new
+ * directory is given to the owner of its parent.
+ */
 export async function makeDurableDirectory(path: string): Promise<void> {
   if (isRoot()) {
     await (await walked(path, true)).file.close();
@@ -69,7 +84,7 @@ export async function makeDurableDirectory(path: string): Promise<void> {
     await fsyncDirectory(dirname(made));
 }
 
-/** What O_NOFOLLOW says of a file. */
+/** Turns the error of O_NOFOLLOW for a symbolic link into a HoldfastError; returns every other error unchanged. */
 export function linkRefused(error: unknown, path: string): unknown {
   if (!isRoot() || (error as NodeJS.ErrnoException).code !== 'ELOOP') return error;
   return inTheWay(path, basename(path), 'is in the place of a file of Holdfast');
@@ -77,25 +92,26 @@ export function linkRefused(error: unknown, path: string): unknown {
 
 const directoryMode = 0o700;
 const asDirectory = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-/** As many links in a path as the kernel follows. */
+/** The number of symbolic links that the kernel follows in one path. */
 const mostLinks = 40;
 
 function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** Good for all threads of the process, and not for its children. */
+/** Whether /proc/self/fd exists. Its paths are valid for all threads of this process, but not for child processes. */
 function hasDescriptors(): boolean {
   return existsSync('/proc/self/fd');
 }
 
+/** The directory that has been reached while following a path. */
 interface Walk {
   file: FileHandle;
   at: string;
   uid: number;
   ino: number;
   dev: number;
-  /** Symbolic links that have led here and that another user has made, or can replace. */
+  /** The symbolic links followed so far that another user has created or can replace. */
   led: { link: string; uid: number }[];
 }
 
@@ -145,7 +161,10 @@ async function step(
   return { file, at: hasDescriptors() ? `/proc/self/fd/${file.fd}` : path, uid, ino, dev, led };
 }
 
-/** What is not there is made, if that is wanted, and given to whom the parent belongs. */
+/**
+ * Opens the next directory of a path. With `make`, creates a missing directory and gives it to the owner of the
+ * parent.
+ */
 async function opened(
   next: string,
   parent: Walk,
@@ -165,7 +184,7 @@ async function opened(
     },
   );
   const made = await step(next, [], asDirectory);
-  // Another one may have been put in its place: that one is not given away.
+  // Another user may have replaced the new directory. The replacement is not given away.
   if (isOurs && made.uid === 0 && (await readdir(made.at)).length === 0) {
     await giveFileToOwnerOf(parent.at, made.file);
     made.uid = (await made.file.stat()).uid;
@@ -174,7 +193,10 @@ async function opened(
   return made;
 }
 
-/** Where a symbolic link leads, and whose it is: looked at twice, as its owner may put another one there. */
+/**
+ * Reads a symbolic link and its owner; undefined for every other file. Checks twice, because the owner may replace
+ * the link meanwhile.
+ */
 async function linkAt(path: string, whole: string): Promise<{ target: string; uid: number } | undefined> {
   const look = () =>
     lstat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
@@ -190,7 +212,10 @@ async function linkAt(path: string, whole: string): Promise<{ target: string; ui
   return { target, uid: Number(before.uid) };
 }
 
-/** Who leads us to what is his own gains nothing by it. */
+/**
+ * Refuses a symbolic link that leads to a directory of a user other than the link's owner. A user who leads root to
+ * the user's own directory gains nothing.
+ */
 function requireTheirs({ led, uid }: Walk, path: string): void {
   const stranger = led.find((one) => one.uid !== uid);
   if (stranger === undefined) return;
@@ -201,7 +226,7 @@ function requireTheirs({ led, uid }: Walk, path: string): void {
   );
 }
 
-/** Where there are no paths of what is open, the names went by path all the while. */
+/** Without /proc/self/fd, the names were accessed by path. Checks that the path still leads to the same directory. */
 async function requireSame(path: string, { ino, dev }: Walk): Promise<void> {
   const now = await stat(path);
   if (now.ino !== ino || now.dev !== dev)
@@ -212,7 +237,7 @@ function partsOf(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
 }
 
-/** An error as it would be by name. */
+/** Replaces the path through the descriptor by the real path in the error's message. */
 function named(error: unknown, at: string, path: string): unknown {
   if (at !== path && at !== '/' && error instanceof Error)
     error.message = error.message.replaceAll(new RegExp(`${at}(?!\\d)`, 'g'), path);

@@ -1,11 +1,12 @@
-/** Bytes: more than any buffer here; glibc keeps twice as much of what is free in each thread's heap, and no more. */
+/** Bytes: larger than any buffer used here. glibc keeps up to twice as much free memory in each thread's heap. */
 const largest = 5 << 20;
 
 /**
- * Lets the process keep what it frees. glibc gives each block from 128 kB on back to the kernel at once, until it has
- * seen a larger one freed (mallopt(3): M_MMAP_THRESHOLD): then blocks up to that size are used again. Without this, each
- * frame's buffers and zstd's own tables are new pages, and a page's first touch may cost more than its compression,
- * above all in a virtual machine. The block itself is never touched. Elsewhere than with glibc it does nothing.
+ * Makes the process reuse freed memory. glibc returns each freed block of 128 kB or more to the kernel, until a
+ * larger block has been freed (mallopt(3): M_MMAP_THRESHOLD); from then on, blocks up to that size are reused.
+ * Without this call, every buffer of a frame and the tables of zstd consist of new pages. The first access to a new
+ * page may take longer than compressing its content, in particular in a virtual machine. The large block itself is
+ * never accessed. Has no effect without glibc.
  */
 export function keepFreedMemory(): void {
   new ArrayBuffer(largest).transfer(0);

@@ -1,11 +1,14 @@
-/** Where a file system has no hard links, or no more of them: a copy takes the place of one. */
+/** Creates a hard link, or a copy where the file system supports no hard links or no more of them. */
 import { constants } from 'node:fs';
 import { link, open } from 'node:fs/promises';
 import { noFollow } from './held-directory.ts';
 
 const chunkBytes = 1 << 20;
 
-/** A link to it where that can be had. @throws an error of the file system: EEXIST where there is such a file */
+/**
+ * Links `from` to `to`, or copies the file durably.
+ * @throws an error of the file system, for example EEXIST where `to` exists
+ */
 export async function linkOrCopy(from: string, to: string): Promise<void> {
   await link(from, to).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
@@ -13,13 +16,13 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
   });
 }
 
-/** Durable when it resolves. */
+/** Copies a file; durable when the promise resolves. */
 async function copySynced(from: string, to: string): Promise<void> {
   const source = await open(from, constants.O_RDONLY | noFollow);
   try {
     const target = await open(to, 'wx', 0o600);
     try {
-      // Streams that leave their files open never say that they are done.
+      // Not with streams: a stream that leaves its file open does not report its end.
       const buffer = Buffer.allocUnsafe(chunkBytes);
       for (;;) {
         const { bytesRead } = await source.read(buffer, 0, chunkBytes, null);

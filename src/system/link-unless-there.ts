@@ -1,17 +1,23 @@
-/** A name that is given once: of two who want it at the same time, one gets it. */
+/**
+ * Gives a file a name that no other file has. Of two processes that use the same name at the same time, one succeeds.
+ */
 import { link, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { withLock } from './file-lock.ts';
 
-/** What file systems without hard links answer (CIFS, some of FUSE, exFAT), and where a file has too many. */
+/**
+ * The error codes of link(2) on file systems without hard links (CIFS, some FUSE file systems, exFAT), and for a file
+ * with too many links.
+ */
 const noLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK', 'EACCES']);
 
-/** Milliseconds for which others may be at the same place in that directory. */
+/** Milliseconds to wait for the lock of the directory. */
 const patience = 30_000;
 
 /**
- * Gives a file another name; false: something has it. Where there are no hard links, the file is renamed, under the
- * lock of the directory. @throws HoldfastError `lock_unsupported` where there are no locks either
+ * Gives the file `from` the name `to`; returns false where `to` exists. Without hard links, the file is renamed under
+ * the lock of the directory.
+ * @throws HoldfastError `lock_unsupported` where the file system supports neither hard links nor locks
  */
 export async function linkUnlessThere(from: string, to: string): Promise<boolean> {
   try {

@@ -1,19 +1,23 @@
 /**
- * What root writes into a repository of somebody else's belongs to that one: who archives and restores there has to
- * read it. Nobody but root can give a file away. What has been swapped for a link meanwhile is not given.
+ * Gives files that root writes into the repository of another user to that user, who has to read the files to archive
+ * and restore. Only root can change the owner of a file. A file that was replaced by a symbolic link meanwhile is not
+ * given away.
  */
 import { constants, type Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 
 const asItIs = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** Gives a file or directory of ours to whom that directory belongs. */
+/**
+ * Gives a file or directory created by root to the owner of `directory`. Does nothing unless this process runs as
+ * root.
+ */
 export async function giveToOwnerOf(directory: string, path: string): Promise<void> {
   const owner = await ownerToGiveTo(directory);
   if (owner !== undefined) await give(owner, path);
 }
 
-/** The same, of an open file. */
+/** The same as giveToOwnerOf(), for an open file. */
 export async function giveFileToOwnerOf(directory: string, file: FileHandle): Promise<void> {
   const owner = await ownerToGiveTo(directory);
   if (owner !== undefined) await giveOpen(owner, file);
@@ -36,7 +40,10 @@ async function give(owner: Owner, path: string): Promise<void> {
   }
 }
 
-/** A file with other names may be somebody else's; a segment of the archive was given when it came there. */
+/**
+ * A file with several links is skipped, because another name may belong to another user. A linked segment of the
+ * archive was given to the owner when the segment was archived.
+ */
 async function giveOpen({ uid, gid }: Owner, file: FileHandle): Promise<void> {
   const found = await file.stat();
   const isOurs = found.isDirectory() || found.nlink === 1;

@@ -1,28 +1,31 @@
 /**
- * Which process it was. A pid alone is given again, a host name is given to two hosts, and a pid of another pid
- * namespace (another container of one pod) means nothing here: so a process is named by the boot of its kernel, its
- * pid namespace, its pid and the moment when it started. See proc(5) and pid_namespaces(7).
+ * Identifies a process across hosts and reboots. A pid is reused, two hosts may have the same name, and a pid of
+ * another pid namespace (for example another container of a pod) has another meaning here. Therefore an identity
+ * consists of the boot id of the kernel, the pid namespace, the pid and the start time. See proc(5) and
+ * pid_namespaces(7).
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
+/** The identity of a process. */
 export interface ProcessIdentity {
-  /** For people: it decides nothing. */
+  /** The host name, for people. Compared only where the boot id is empty. */
   host: string;
-  /** Of the kernel's boot; empty where the system does not say. */
+  /** The boot id of the kernel; empty where the system has none. */
   boot: string;
-  /** As the kernel names it; empty where the system does not say. */
+  /** The pid namespace by the kernel's name; empty where the system has none. */
   pidNamespace: string;
   pid: number;
-  /** In clock ticks since the boot; empty where the system does not say. */
+  /** The start time in clock ticks since the boot; empty where the system does not tell. */
   startedAt: string;
 }
 
-/** unknown: it ran in another pid namespace, on another host, or before this boot. */
+/** unknown: the process was started in another pid namespace, on another host or before this boot. */
 export type ProcessState = 'alive' | 'gone' | 'unknown';
 
 let known: ProcessIdentity | undefined;
 
+/** Returns the identity of this process. */
 export function thisProcess(): ProcessIdentity {
   known ??= {
     host: hostname(),
@@ -35,8 +38,8 @@ export function thisProcess(): ProcessIdentity {
 }
 
 /**
- * Whether a process that noted its identity still runs. What only another namespace or another host could say is
- * unknown, never gone: whoever removes a process's files needs a lock, or an age, to decide then.
+ * Whether the process still runs. A process in another namespace or on another host is unknown, never gone. To remove
+ * the files of such a process, the caller needs a lock, or the age of the files.
  */
 export function processState(its: ProcessIdentity): ProcessState {
   const here = thisProcess();
@@ -45,7 +48,7 @@ export function processState(its: ProcessIdentity): ProcessState {
   return isAlive(its.pid) && processStart(its.pid) === its.startedAt ? 'alive' : 'gone';
 }
 
-/** What was read from a file. @returns undefined where it does not name a process */
+/** Checks an identity read from a file. @returns undefined where the value is not an identity */
 export function parseProcess(value: unknown): ProcessIdentity | undefined {
   const { host, boot, pidNamespace: namespace, pid, startedAt } = (value ?? {}) as Record<string, unknown>;
   if (!Number.isSafeInteger(pid) || Number(pid) <= 0) return undefined;
@@ -54,7 +57,7 @@ export function parseProcess(value: unknown): ProcessIdentity | undefined {
   return { host, boot, pidNamespace: namespace, pid: Number(pid), startedAt };
 }
 
-/** Of this kernel. undefined: this system does not say. */
+/** Returns the boot id of the kernel; undefined where the system has none. */
 export function bootId(): string | undefined {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -63,7 +66,10 @@ export function bootId(): string | undefined {
   }
 }
 
-/** In this pid namespace. A number that is not a pid is not alive: 0 and negative ones would ask for groups. */
+/**
+ * Whether a process with this pid runs in this pid namespace. A number that is not a pid is not alive: kill(2)
+ * interprets 0 and negative numbers as process groups.
+ */
 export function isAlive(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
@@ -73,7 +79,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** When a process of this pid namespace began, in clock ticks since the boot. Empty where nobody can tell. */
+/** Returns the start time of a process in this pid namespace, in clock ticks since the boot; empty where unknown. */
 export function processStart(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -83,12 +89,12 @@ export function processStart(pid: number): string {
   }
 }
 
-/** Whether every process of this kernel can be seen from here, and not only those of one container. */
+/** Whether this process sees all processes of the kernel, not only those of a container. */
 export function seesAllProcesses(): boolean {
   return pidNamespace() === initialPidNamespace;
 }
 
-/** Its number is fixed (PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h). */
+/** The number is fixed (PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h). */
 const initialPidNamespace = 'pid:[4026531836]';
 
 function pidNamespace(): string {

@@ -1,12 +1,12 @@
-/** SIGTERM and SIGINT: being told to stop. */
+/** Handles SIGTERM and SIGINT, the signals to stop. */
 
 /**
- * Milliseconds in which a signal is the same one again: what is sent to a whole process group comes from the launcher,
- * too, where there is one (bin/launch.js).
+ * Milliseconds within which a second signal counts as the same one. A signal sent to the process group arrives twice
+ * where the launcher (bin/launch.js) forwards the signal as well.
  */
 const echo = 100;
 
-/** Calls `listener` for each; returns what ends that. */
+/** Calls `listener` for each signal. Returns a function that removes the handlers. */
 export function onStopSignal(listener: () => void): () => void {
   let last = Number.NEGATIVE_INFINITY;
   const onSignal = () => {

@@ -1,18 +1,18 @@
 /**
- * Names of files that somebody is writing, and what is to be done with those whose writer was killed. The name says
- * which process it was, so that nobody removes what another container of this host, or another host, still writes.
+ * Names temporary files, and removes those of killed processes. The name identifies the process, so that a file in
+ * use by another container or another host is not removed.
  */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree } from './remove-tree.ts';
 import { processState, thisProcess, type ProcessState } from './process-identity.ts';
 
-/** Milliseconds after which a file that nobody writes any more was left behind, wherever its writer ran. */
+/** Milliseconds without a write after which a temporary file is removed, wherever its process ran. */
 const abandonedAfter = 3_600_000;
 
 const separator = '~';
 
-/** Of this process, and of no other call. */
+/** Returns a unique name that identifies this process. */
 export function temporaryName(name: string): string {
   const { host, boot, pidNamespace, pid, startedAt } = thisProcess();
   const kernel = boot === '' ? `@${host}` : boot.replaceAll('-', '');
@@ -21,8 +21,8 @@ export function temporaryName(name: string): string {
 }
 
 /**
- * Removes what writers that were killed have left, of names that begin so: at once where they are known to be gone,
- * after an hour where that cannot be seen.
+ * Removes the temporary files of killed processes whose names begin with `name`: at once where the process is known
+ * to be gone, and after an hour where the process cannot be seen. Returns the number of removed files.
  */
 export async function removeTemporaries(directory: string, name = ''): Promise<number> {
   const names = await readdir(directory).catch(() => []);
@@ -45,7 +45,7 @@ async function isLeftover(path: string, name: string): Promise<boolean> {
   return found !== undefined && Date.now() - found.mtimeMs > abandonedAfter;
 }
 
-/** unknown: no name of ours, or a process that cannot be seen from here. */
+/** unknown: the name is not a temporary name, or the process cannot be seen from here. */
 function writerState(name: string): ProcessState {
   const [kernel = '', namespace = '', pid = '', startedAt = ''] = name.split(separator).slice(-5);
   const here = thisProcess();

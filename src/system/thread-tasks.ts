@@ -1,4 +1,4 @@
-/** A thread that does one task after the other, and says what came of each. */
+/** A thread that executes tasks one after the other, and reports the result of each. */
 import { parentPort, type Worker } from 'node:worker_threads';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { endThread, onTask, startThread } from './threads.ts';
@@ -8,20 +8,21 @@ interface Done<Result> {
   problem?: string;
 }
 
+/** A thread as seen by the thread that starts it. The thread's module has to call doTasks(). */
 export class TaskThread<Result> {
   readonly #worker: Worker;
   #underWay = Promise.withResolvers<Done<Result>>();
 
-  /** As startThread(); `setup` is the module's workerData. */
+  /** Starts a thread as startThread() does; `setup` is the workerData of the module. */
   constructor(importer: string, name: string, setup: unknown) {
     this.#worker = startThread(importer, name, { workerData: setup });
     this.#worker.on('message', (done: Done<Result>) => this.#underWay.resolve(done));
     this.#worker.on('error', (error) => this.#underWay.reject(error));
     this.#worker.on('exit', () => this.#underWay.reject(new Error('its thread has ended')));
-    this.#underWay.promise.catch(() => undefined); // it ends with none under way, too
+    this.#underWay.promise.catch(() => undefined); // the thread may end while no task is running
   }
 
-  /** One at a time. @throws HoldfastError with what the task has failed with */
+  /** Executes one task; only one at a time. @throws HoldfastError with the message of the task's error */
   async do(task: string): Promise<Result> {
     if (this.#worker.threadId < 0) throw new HoldfastError('failed', 'the thread for it has ended');
     this.#underWay = Promise.withResolvers();
@@ -31,13 +32,13 @@ export class TaskThread<Result> {
     return result as Result;
   }
 
-  /** After the task that is under way. */
+  /** Ends the thread after the current task. */
   async end(): Promise<void> {
     await endThread(this.#worker);
   }
 }
 
-/** In the thread: what it does for each task. */
+/** Called in the thread: executes `work` for each task. */
 export function doTasks<Result>(work: (task: string) => Promise<Result> | Result): void {
   let last = Promise.resolve();
   const begin = (task: string) => {

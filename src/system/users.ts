@@ -1,20 +1,25 @@
-/** The names of users and groups: for messages, and for tar headers, as tar restores owners by name where it can. */
+/**
+ * Looks up the names of users and groups, for messages and tar headers: tar restores owners by name where possible.
+ */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** Asks the system, which may know more than its files do (a directory service), once for each number. */
+/**
+ * Returns a lookup that asks the system once per number. The system may know more accounts than its files, for
+ * example from a directory service.
+ */
 export function ownerNames(): (uid: number, gid: number) => { user: string; group: string } {
   const users = namesOf('passwd');
   const groups = namesOf('group');
   return (uid, gid) => ({ user: users(uid), group: groups(gid) });
 }
 
-/** For messages: the number, where it has no name. */
+/** Returns the name of a user for messages; the number where there is no name. */
 export function userName(uid: number): string {
   return namesOf('passwd')(uid) || String(uid);
 }
 
-/** Milliseconds for a service that does not answer. */
+/** Milliseconds to wait for a directory service that does not answer. */
 const patience = 5000;
 
 function namesOf(database: 'passwd' | 'group'): (id: number) => string {
@@ -28,12 +33,12 @@ function namesOf(database: 'passwd' | 'group'): (id: number) => string {
   };
 }
 
-/** The fields of its entry; undefined: nobody here knows that number. */
+/** Returns the fields of the account's entry; undefined where this host has no such account. */
 export function accountEntry(database: 'passwd' | 'group', id: number): string[] | undefined {
   return askSystem(database, id) ?? fromFile(database, id);
 }
 
-/** undefined: there is no such program, or no such id. */
+/** Returns undefined where getent(1) does not exist, or the id does not. */
 function askSystem(database: string, id: number): string[] | undefined {
   const { status, stdout } = spawnSync('getent', [database, String(id)], {
     encoding: 'latin1',
@@ -47,7 +52,7 @@ function fromFile(database: string, id: number): string[] | undefined {
   try {
     return entryIn(readFileSync(`/etc/${database}`, 'latin1').split('\n'), id);
   } catch {
-    return undefined; // the numbers are there in any case
+    return undefined; // the number is known in any case
   }
 }
 
