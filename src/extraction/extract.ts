@@ -7,7 +7,7 @@ import { ManifestChecker } from './manifest-checker.ts';
 import type { ExtractionAnswer, ExtractedFile, FileChunk, ThreadSetup } from './extraction-messages.ts';
 import { inThreads } from './extraction-threads.ts';
 
-/** What to extract, and the callbacks. */
+/** The backup to extract, and the callbacks for the progress. */
 export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld' | 'owner'> {
   backup: StoredBackup;
   frames: readonly FrameEntry[];

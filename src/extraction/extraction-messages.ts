@@ -49,6 +49,7 @@ export interface ExtractedFile {
   kept: { path: string; at: number; bytes: Uint8Array }[];
 }
 
+/** The answer to a task; `system`: whether a system call failed, which says nothing about the backup. */
 export type ExtractionAnswer = { number: number } & (
   { extracted: ExtractedFile } | { problem: string; system: boolean }
 );

@@ -4,7 +4,7 @@
 export interface ArchiverReport {
   serverVersion: string;
   archiveMode: string;
-  /** Whether the last attempt to archive failed. */
+  /** Whether the last attempt to archive failed, and the failed file still waits for the archiver. */
   archiverFailing: boolean;
   lastArchivedWal: string | null;
   lastArchivedAt: Date | null;

@@ -7,6 +7,7 @@ export function parseLsn(text: string): bigint {
   return (BigInt(`0x${match[1]}`) << 32n) | BigInt(`0x${match[2]}`);
 }
 
+/** Formats an LSN as PostgreSQL does, without leading zeros. */
 export function formatLsn(lsn: bigint): string {
   const hexadecimal = (half: bigint) => half.toString(16).toUpperCase();
   return `${hexadecimal(lsn >> 32n)}/${hexadecimal(lsn & 0xffffffffn)}`;

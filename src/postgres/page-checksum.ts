@@ -52,11 +52,11 @@ const offsets = Int32Array.of(
 const mostInBackup = 1n << 44n;
 
 /**
- * Returns the indexes of the damaged pages among the pages from `words[from]` on. A page is damaged if the page is
- * not new, was not written since the backup began, and does not match its checksum (src/backend/backup/basebackup.c:
- * verify_page_checksum). An undamaged page also fails the check if the page was read while being written; the caller
- * has to read it again. The header of a damaged page may be wrong, too: a page counts as new only if all bytes are
- * zero, and as written since the start only if its LSN is plausible.
+ * Returns the indexes of the pages that look damaged, among the pages from `words[from]` on. Such a page is not new,
+ * was not written since the backup began, and does not match its checksum (src/backend/backup/basebackup.c:
+ * verify_page_checksum). An undamaged page that was read while being written looks damaged, too. The header of a
+ * damaged page may be wrong: a page counts as new only if all bytes are zero, and as written since the start only if
+ * the LSN of the page is plausible.
  */
 export function damagedPages(
   words: Int32Array,

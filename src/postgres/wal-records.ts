@@ -4,7 +4,7 @@
  */
 import { isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
 
-/** A WAL record. */
+/** A WAL record, or the beginning of a long one. */
 export interface WalRecord {
   /** The LSN at which the record begins. */
   lsn: bigint;

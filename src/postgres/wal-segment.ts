@@ -3,7 +3,7 @@
  * (src/include/access/xlog_internal.h: XLogFileName, BackupHistoryFileName).
  */
 
-/** A segment. */
+/** The position of a segment in the WAL. */
 export interface WalSegment {
   timeline: number;
   /** The number of the segment, counted from the beginning of the WAL. */

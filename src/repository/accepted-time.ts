@@ -1,6 +1,6 @@
 /**
  * `clock.json` in a cluster's directory: the last time that an expiry or a worker accepted as the present. The file
- * says nothing about backups or WAL, and an expiry writes a missing file anew.
+ * says nothing about backups or WAL, and a missing file is written anew.
  */
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';

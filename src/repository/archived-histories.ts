@@ -1,3 +1,4 @@
+/** The timelines of an archive, by their history files. */
 import { readFile } from 'node:fs/promises';
 import { parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
 import { archivedPath, timelineHistories } from './wal-archive.ts';

@@ -95,7 +95,7 @@ export async function backupAt(path: string): Promise<StoredBackup> {
   return { description: parseRepositoryBackup(file, bytes), directory, meta };
 }
 
-/** What a backup contains. */
+/** The manifest and the frame index of a backup. */
 export interface BackupInventory {
   manifest: Manifest;
   frames: FrameEntry[];

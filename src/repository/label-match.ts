@@ -7,7 +7,7 @@ import type { BackupLabel } from '../postgres/backup-label.ts';
 import type { ControlFile } from '../postgres/pg-control.ts';
 import type { BackupDescription } from './label-entry.ts';
 
-/** What the copy of the data directory says. */
+/** The files of the copy that identify its server and its state. */
 export interface CopyToMatch {
   /** The content of PG_VERSION. */
   major: number;

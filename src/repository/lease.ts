@@ -1,7 +1,7 @@
 /**
  * `leases/<hash>-<backup>.json`: a lease says that a server was restored from a backup and may still have to read the
- * WAL after it. `restore` writes a lease, `wal fetch` renews it (see renew-lease.ts), an expiry removes the lease
- * when the server has recovered.
+ * WAL after the backup. `restore` writes a lease, and `wal fetch` renews the lease (see renew-lease.ts). An expiry
+ * removes the lease when the server has recovered, or has not renewed the lease for a week (see retention/leases.ts).
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile, rm, stat } from 'node:fs/promises';
@@ -18,8 +18,8 @@ import { replaceFile } from './repository-owner.ts';
  * Identifies the restored data directory in addition to its path: another directory may have the same path, or the
  * path may not be visible from this host.
  */
-/** The inode number of the directory. */
 export interface LeasePlace {
+  /** The inode number of the directory. */
   inode: number;
   /**
    * When the directory was created. Milliseconds since 1970. undefined: the file system does not record creation
@@ -40,7 +40,7 @@ export interface Lease {
   boot: string;
   directory: string;
   place: LeasePlace;
-  /** The name of the backup, and below the position at which the WAL needed by the backup begins. */
+  /** The name of the backup, and below the position at which the WAL that the server needs begins. */
   backup: string;
   id: number;
   systemIdentifier: string;
@@ -151,6 +151,7 @@ function parse(text: string): Lease | undefined {
   return value as Lease;
 }
 
+/** Removes a lease by the path of its file. */
 export async function removeLease(path: string): Promise<void> {
   await beside(path, (file) => rm(file, { force: true }));
 }

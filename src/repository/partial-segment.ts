@@ -1,6 +1,7 @@
 /**
  * Segments of which the archive has only a .partial file. A promoted standby archives the last segment of the old
- * timeline as .partial, and so does pg_receivewal. Recovery does not request .partial files.
+ * timeline under such a name, and pg_receivewal uses such a name for a segment that is not complete. Recovery does not
+ * request .partial files.
  */
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';

@@ -13,10 +13,12 @@ export const leaseVariable = 'HOLDFAST_LEASE';
 /** Milliseconds between two renewals. */
 const renewedEvery = 60_000;
 
+/** The directory with the leases of a cluster. */
 export function leasesDirectory(clusterDirectory: string): string {
   return join(clusterDirectory, 'leases');
 }
 
+/** The path of a lease; `name`: the result of leaseName(). */
 export function leaseFile(clusterDirectory: string, name: string): string {
   return join(leasesDirectory(clusterDirectory), `${name}.json`);
 }

@@ -70,6 +70,7 @@ export interface StoredTar {
   frames: number;
 }
 
+/** The directory with the backups of a cluster. */
 export function backupsDirectory(clusterDirectory: string): string {
   return join(clusterDirectory, 'backups');
 }

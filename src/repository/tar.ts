@@ -153,7 +153,7 @@ function sumOf(block: Buffer): number {
   return sum;
 }
 
-/** A parsed header. */
+/** A member's header, and the position of its data. */
 export interface ParsedHeader {
   /** undefined: the end of the archive. */
   member: TarMember | undefined;

@@ -130,7 +130,7 @@ export class UnfinishedBackup {
     await rename(`${meta}.partial`, meta);
     await rename(`${place}.partial`, place);
     await fsyncDirectory(dirname(place)).catch(async (error: unknown) => {
-      await rename(place, `${place}.partial`); // it may not last, so it is not listed
+      await rename(place, `${place}.partial`); // the new name may not be durable, so the backup must not be listed
       throw error;
     });
   }

@@ -10,7 +10,7 @@ import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { linkRefused, noFollow, within } from './held-directory.ts';
 
-/** How to lock. */
+/** The kind of lock, and how long to wait for the lock. */
 export interface LockOptions {
   /** true: shared with other shared locks, but not with an exclusive one. false: exclusive. */
   shared: boolean;

@@ -6,7 +6,8 @@ import { accountEntry } from './users.ts';
 
 /**
  * Returns `gid` where the user is a member of that group, or where this host knows neither the user nor the group; or
- * else the primary group of the user. Never returns root's group. undefined: the user has no group that can be used.
+ * else the primary group of the user. Where this host knows the group but not the user, returns the number of the user
+ * if no group of this host has that number. Never returns root's group. undefined: the user has no usable group.
  */
 export function groupOf(uid: number, gid: number): number | undefined {
   const group = hisOr(uid, gid);

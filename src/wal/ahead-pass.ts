@@ -19,6 +19,7 @@ import {
 } from './pushed-markers.ts';
 import { inSequence, isWaiting, waitingFiles } from './waiting-files.ts';
 
+/** The data directory of a pass, and the destination. */
 export interface PassOptions {
   walDirectory: string;
   target: ArchiveDestination;

@@ -20,7 +20,7 @@ import type { SegmentExamination } from './examine-segment.ts';
 import { serverRuns } from './server-state.ts';
 import { checkSegment, notWal, systemAround } from './source-file.ts';
 
-/** Options of a fetch. */
+/** The file to fetch, and the checks of its content. */
 export interface FetchOptions {
   /** The value of %f in restore_command. */
   name: string;

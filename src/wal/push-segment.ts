@@ -15,7 +15,7 @@ import { requireRepository } from '../repository/repository-owner.ts';
 import { archivedPath, isCompressed, writingDirectory } from '../repository/wal-archive.ts';
 import { openSource, systemAround, type SourceFile } from './source-file.ts';
 
-/** Options of a push. */
+/** The file to archive, and the destination. */
 export interface PushOptions {
   /** The value of %p in archive_command. */
   path: string;
