@@ -20,11 +20,9 @@ export interface SegmentLinks {
   continued: number;
   /** Whether the record begun in the preceding segment was abandoned after a crash. */
   overwritten: boolean;
-  /**
-   * The first record that begins in the segment, and below the last one. `previous` is undefined where xl_prev lies
-   * in the next segment.
-   */
+  /** The first record that begins in the segment; undefined where no record does. */
   first: RecordLink | undefined;
+  /** The last record that begins in the segment; undefined where no record does. */
   last: RecordLink | undefined;
   /** Bytes of the last record that belong to the next segment. */
   open: number;
@@ -37,6 +35,7 @@ export interface SegmentLinks {
 
 interface RecordLink {
   lsn: bigint;
+  /** xl_prev, the LSN of the preceding record; undefined where xl_prev lies in the next segment. */
   previous: bigint | undefined;
 }
 
@@ -48,8 +47,9 @@ const switchInfo = 0x40;
 interface Page {
   bytes: Buffer;
   address: bigint;
-  /** The offset of the page's content, and below the offset of the first record that begins on the page. */
+  /** The offset of the content on the page. */
   content: number;
+  /** The offset of the first record that begins on the page. */
   start: number;
 }
 

@@ -40,10 +40,12 @@ export interface Lease {
   boot: string;
   directory: string;
   place: LeasePlace;
-  /** The name of the backup, and below the position at which the WAL that the server needs begins. */
+  /** The name of the backup. */
   backup: string;
+  /** The id of the backup's request. */
   id: number;
   systemIdentifier: string;
+  /** The timeline and the LSN at which the WAL that the server needs begins. */
   timeline: number;
   startLsn: string;
   /** The value of recovery_target_timeline. */

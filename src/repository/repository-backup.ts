@@ -28,8 +28,9 @@ export interface RepositoryBackup extends BackupDescription {
    * The target of the symbolic link pg_wal; undefined where pg_wal was a directory, and in backups of older releases.
    */
   walLinkedTo?: string;
-  /** Bytes, as `walSegmentSize`. */
+  /** Bytes. */
   blockSize: number;
+  /** Bytes. */
   walSegmentSize: number;
   /** Blocks per file of a relation. */
   relationSegmentBlocks: number;

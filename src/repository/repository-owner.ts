@@ -28,12 +28,11 @@ export interface RepositoryOwner {
    * The origin of that control database, as returned by control_origin(); null where none has used the repository.
    */
   controlOrigin: string | null;
-  /**
-   * Since when that control database has used the repository; then when, and from which host, the token was written.
-   * ISO 8601 in UTC.
-   */
+  /** Since when that control database has used the repository. ISO 8601 in UTC. */
   since: string | null;
+  /** When the token was written. ISO 8601 in UTC. */
   usedAt: string | null;
+  /** The host from which the token was written. */
   usedBy: string | null;
 }
 

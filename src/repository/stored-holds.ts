@@ -19,8 +19,9 @@ export interface StoredHold {
   kind: 'hold' | 'keep';
   /** Empty for a keep. */
   reason: string;
-  /** The role that placed the hold, and below the login role of its session. */
+  /** The role that placed the hold. */
   by: string;
+  /** The role that logged in to the session in which the hold was placed. */
   login: string;
   /**
    * When the hold was placed, with microseconds: 2026-11-28T23:59:59.123456Z. Comparing such texts compares the

@@ -9,12 +9,12 @@ import { join } from 'node:path';
 
 const prefix = 'pgsql_tmp';
 
-/** The directory of the archiver's markers. bin/holdfast-wal contains this name and the next as well. */
+/** The directory of the markers (see pushed-markers.ts). bin/holdfast-wal contains the same name. */
 export function pushDirectory(walDirectory: string): string {
   return join(walDirectory, `${prefix}.holdfast.push`);
 }
 
-/** The spool of prefetched segments. */
+/** The spool of prefetched segments (see spool.ts). bin/holdfast-wal contains the same name. */
 export function fetchDirectory(walDirectory: string): string {
   return join(walDirectory, `${prefix}.holdfast.fetch`);
 }

@@ -1,7 +1,7 @@
 /**
  * The record of files archived ahead of the archiver, in the data directory of the WAL:
  *
- *   pg_wal/pgsql_tmp.holdfast.push/target         where "wal push" archives to; without this file, nothing is pushed ahead
+ *   pg_wal/pgsql_tmp.holdfast.push/target         where "wal push" archives to; if missing, nothing is pushed ahead
  *   pg_wal/pgsql_tmp.holdfast.push/<file>         a marker: this very file is in the archive, durably
  *   pg_wal/pgsql_tmp.holdfast.push/<file>.busy    the process that is archiving the file
  *   pg_wal/pgsql_tmp.holdfast.push/refused        the file that could not be archived; later files are not pushed ahead
