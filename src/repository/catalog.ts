@@ -78,8 +78,7 @@ export async function listedBackups(clusterDirectory: string): Promise<ListedBac
  * Finds a backup by the path of its directory. The backup may have been copied out of the repository; the .meta
  * directory has to be beside it.
  * @throws HoldfastError `no_such_backup`; `backup_damaged` or `label_not_found` where backup.json is damaged;
- * `repository_unreadable` where `path` may be a backup but
- * cannot be read
+ * `repository_unreadable` where `path` may be a backup but cannot be read
  */
 export async function backupAt(path: string): Promise<StoredBackup> {
   const directory = resolve(path);
