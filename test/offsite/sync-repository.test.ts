@@ -207,5 +207,5 @@ test('a damaged record is said, and nothing is sent behind its back', async (t) 
   await writeFile(join(scene.directory, 'sync.json'), '{');
   const { status, stderr } = await scene.sync();
   t.is(status, 1);
-  t.regex(stderr, /sync\.json" cannot be read: .*\n {2}hint: it says what has been sent off-site/);
+  t.regex(stderr, /sync\.json" cannot be read: .*\n {2}hint: move it away/);
 });

@@ -150,6 +150,7 @@ class Coordinator {
         await this.#copyFile(found);
       }
     }
+    if (special > mostWarnings) warn(`${special - mostWarnings} more such files are not copied`);
     await this.#writer.flush();
     if (tree.oid === undefined) {
       this.#base = tar;
