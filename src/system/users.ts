@@ -35,27 +35,38 @@ function namesOf(database: 'passwd' | 'group'): (id: number) => string {
 
 /** Returns the fields of the account's entry; undefined where this host has no such account. */
 export function accountEntry(database: 'passwd' | 'group', id: number): string[] | undefined {
-  return askSystem(database, id) ?? fromFile(database, id);
+  return find(database, String(id), (fields) => fields[2] === String(id) && fields[0] !== '');
 }
 
-/** Returns undefined where getent(1) does not exist, or the id does not. */
-function askSystem(database: string, id: number): string[] | undefined {
-  const { status, stdout } = spawnSync('getent', [database, String(id)], {
+/** Returns the number of the user or the group; undefined where this host has no account of that name. */
+export function accountNumber(database: 'passwd' | 'group', name: string): number | undefined {
+  if (!/^[^-\d\s:][^\s:]*$/.test(name)) return undefined; // getent(1) would take it for an option, or for a number
+  const number = find(database, name, (fields) => fields[0] === name)?.[2] ?? '';
+  return /^\d+$/.test(number) ? Number(number) : undefined;
+}
+
+function find(database: string, key: string, fits: (fields: string[]) => boolean): string[] | undefined {
+  return askSystem(database, key).find(fits) ?? fromFile(database).find(fits);
+}
+
+/** Returns no entry where getent(1) does not exist, or does not know the key. */
+function askSystem(database: string, key: string): string[][] {
+  const { status, stdout } = spawnSync('getent', [database, key], {
     encoding: 'latin1',
     timeout: patience,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  return status === 0 ? entryIn(stdout.split('\n'), id) : undefined;
+  return status === 0 ? entriesIn(stdout) : [];
 }
 
-function fromFile(database: string, id: number): string[] | undefined {
+function fromFile(database: string): string[][] {
   try {
-    return entryIn(readFileSync(`/etc/${database}`, 'latin1').split('\n'), id);
+    return entriesIn(readFileSync(`/etc/${database}`, 'latin1'));
   } catch {
-    return undefined; // the number is known in any case
+    return []; // the number is known in any case
   }
 }
 
-function entryIn(lines: string[], id: number): string[] | undefined {
-  return lines.map((line) => line.split(':')).find((fields) => fields[2] === String(id) && fields[0] !== '');
+function entriesIn(text: string): string[][] {
+  return text.split('\n').map((line) => line.split(':'));
 }

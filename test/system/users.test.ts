@@ -1,0 +1,33 @@
+// The system may know more accounts than its files: those of a directory service, which getent(1) asks.
+import { chmod, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import test from 'ava';
+import { OwnerLookup } from '../../src/extraction/owners.ts';
+import { accountNumber, userName } from '../../src/system/users.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+test('accounts that only a directory service knows are found by number and by name', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const getent = join(directory, 'getent');
+  await writeFile(
+    getent,
+    `#!/bin/sh
+case "$*" in
+'passwd 4711' | 'passwd remote_postgres') echo 'remote_postgres:*:4711:4712::/:/bin/sh' ;;
+'group 4712' | 'group remote_dba') echo 'remote_dba:*:4712:' ;;
+*) exit 2 ;;
+esac
+`,
+  );
+  await chmod(getent, 0o755);
+  process.env['PATH'] = [directory, process.env['PATH']].join(delimiter);
+
+  t.is(userName(4711), 'remote_postgres');
+  t.is(accountNumber('passwd', 'remote_postgres'), 4711);
+  t.is(accountNumber('passwd', 'root'), 0, 'of the files');
+  for (const name of ['', '4711', '-h', 'a b', 'nobody-of-this-name'])
+    t.is(accountNumber('passwd', name), undefined, name);
+  const owners = new OwnerLookup();
+  t.deepEqual(owners.of({ user: 'remote_postgres', group: 'remote_dba', uid: 1, gid: 2 }), [4711, 4712]);
+  t.deepEqual(owners.of({ user: 'gone', group: '', uid: 26, gid: 27 }), [26, 27]);
+});
