@@ -1,4 +1,4 @@
--- The schema, the four roles and the record of what has been applied.
+-- The schema, the four roles, the record of what has been applied, and which control database this is.
 -- Variables: schema, and the role names reader, requester, operator, worker.
 
 -- In a schema of somebody else's, everything here would be at his mercy.
@@ -55,3 +55,27 @@ comment on column :"schema".setting.only_row is 'Keeps the table at one row.';
 comment on column :"schema".setting.max_requested is
   'How many requests of one role may wait for one cluster in state requested; the next INSERT is refused.';
 grant select on :"schema".setting to :"reader";
+
+create table :"schema".confirmed_origin (
+  only_row boolean primary key default true check (only_row),
+  origin text not null,
+  left_recovery_at timestamptz,
+  confirmed_by text not null default current_user,
+  confirmed_login text not null default session_user,
+  confirmed_at timestamptz not null default clock_timestamp()
+);
+comment on table :"schema".confirmed_origin is
+  'Of which origin this control database was when somebody last said that it is the one in charge: the installation, then adopt(). In a database of another origin (a restored copy, a promoted standby) nothing starts and nothing is removed.';
+comment on column :"schema".confirmed_origin.only_row is 'Keeps the table at one row.';
+comment on column :"schema".confirmed_origin.origin is 'What control_origin() returned.';
+comment on column :"schema".confirmed_origin.left_recovery_at is 'What left_recovery_at() returned.';
+comment on column :"schema".confirmed_origin.confirmed_by is 'The role that confirmed it (current_user).';
+comment on column :"schema".confirmed_origin.confirmed_login is 'The login behind that role (session_user).';
+comment on column :"schema".confirmed_origin.confirmed_at is 'When.';
+grant select on :"schema".confirmed_origin to :"reader";
+
+-- The installation is the first to say that this control database is the one in charge.
+\ir ../sql/functions/control_origin.sql
+\ir ../sql/functions/left_recovery_at.sql
+insert into :"schema".confirmed_origin (origin, left_recovery_at)
+values (:"schema".control_origin(), :"schema".left_recovery_at());

@@ -1,4 +1,4 @@
--- What can be backed up, and who is there to do it.
+-- What can be backed up, with its archiver and its repository, and who is there to do it.
 
 create table :"schema".cluster (
   name text primary key
@@ -12,7 +12,16 @@ create table :"schema".cluster (
   last_archived_wal text,
   last_archived_at timestamptz,
   last_failed_wal text,
-  last_failed_at timestamptz
+  last_failed_at timestamptz,
+  wal_waiting integer,
+  wal_waiting_since timestamptz,
+  recovery_settings text[],
+  repository_id uuid,
+  repository_token uuid,
+  repository_pending uuid[] not null default '{}',
+  repository_taken_over boolean not null default false,
+  repository_used_at timestamptz,
+  repository_problem text
 );
 insert into :"schema".cluster (name) values ('main');
 
@@ -30,6 +39,23 @@ comment on column :"schema".cluster.last_archived_wal is 'pg_stat_archiver.last_
 comment on column :"schema".cluster.last_archived_at is 'pg_stat_archiver.last_archived_time.';
 comment on column :"schema".cluster.last_failed_wal is 'pg_stat_archiver.last_failed_wal.';
 comment on column :"schema".cluster.last_failed_at is 'pg_stat_archiver.last_failed_time.';
+comment on column :"schema".cluster.wal_waiting is
+  'How many files waited for the archiver then (.ready in archive_status); null: the server archives nothing.';
+comment on column :"schema".cluster.wal_waiting_since is
+  'Since when the one of them waits that has waited longest; null: none waits.';
+comment on column :"schema".cluster.recovery_settings is
+  'Settings of a recovery that is over and that a restart would find again: a recovery target, hot_standby = off in postgresql.auto.conf. A standby made of the server would obey them. Empty: none; null: no worker has looked yet.';
+comment on column :"schema".cluster.repository_id is
+  'The id of the cluster''s repository, as its owner.json has it; null: no worker has used one yet.';
+comment on column :"schema".cluster.repository_token is
+  'What the last use of this control database left in owner.json. Another one there: another copy of this database has used the repository since.';
+comment on column :"schema".cluster.repository_pending is
+  'Tokens that are being written there at this moment, or whose writer was killed.';
+comment on column :"schema".cluster.repository_taken_over is
+  'Whether the next worker or expiry takes the repository over, whoever has used it: adopt() says so.';
+comment on column :"schema".cluster.repository_used_at is 'When the token was last renewed.';
+comment on column :"schema".cluster.repository_problem is
+  'Why the worker that looked last does not write to the repository; null: nothing is wrong.';
 
 create table :"schema".worker (
   id bigint generated always as identity primary key,
@@ -61,15 +87,15 @@ comment on column :"schema".worker.started_at is 'When this run began.';
 comment on column :"schema".worker.last_seen is 'Its last sign of life; the lock, not this, says whether it is alive.';
 comment on column :"schema".worker.draining is 'Whether it is stopping and takes nothing new.';
 
--- Its body is in sql/functions.
-create function :"schema".guard_worker() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
+\ir ../sql/functions/guard_worker.sql
 create trigger guard_worker before update on :"schema".worker
   for each row execute function :"schema".guard_worker();
 
 grant select on :"schema".cluster, :"schema".worker to :"reader";
 grant insert (name), update (checked_at, server_version, archive_mode, archiver_failing,
-  last_archived_wal, last_archived_at, last_failed_wal, last_failed_at) on :"schema".cluster to :"worker";
+  last_archived_wal, last_archived_at, last_failed_wal, last_failed_at, wal_waiting, wal_waiting_since, recovery_settings,
+  repository_id, repository_token, repository_pending, repository_taken_over, repository_used_at, repository_problem)
+  on :"schema".cluster to :"worker";
 grant insert (name, instance, clusters, version, host, host_pid, pid, lock_key),
   update (instance, clusters, version, host, host_pid, pid, lock_key, started_at, last_seen, draining)
   on :"schema".worker to :"worker";

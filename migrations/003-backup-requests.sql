@@ -77,6 +77,16 @@ create table :"schema".backup_request (
   caller_pid integer,
   caller_key bigint,
   control_origin text not null,
+  rate_limit bigint
+    constraint rate_limit_is_32_kilobytes_or_more check (rate_limit >= 32768)
+    constraint rate_limit_goes_with_copy check (rate_limit is null or method = 'copy'),
+  compress_level integer
+    constraint compress_level_is_1_to_19 check (compress_level between 1 and 19)
+    constraint compress_level_goes_with_copy check (compress_level is null or method = 'copy'),
+  schedule text,
+  expired_at timestamptz,
+  keep_changed_at timestamptz,
+  archive_seen boolean,
   constraint command_goes_with_its_method check ((method = 'command') = (command is not null)),
   constraint a_claimed_request_names_its_worker
     check (state in ('requested', 'cancelled', 'failed') or num_nulls(worker, pid, backend_start) = 0),
@@ -97,6 +107,8 @@ create unique index one_active_request_per_label on :"schema".backup_request (cl
   where state in ('requested', 'starting', 'running', 'done');
 create index requests_not_over on :"schema".backup_request (cluster, requested_by, id)
   where state in ('requested', 'starting', 'running', 'done', 'archiving');
+create index requests_waiting_by_login on :"schema".backup_request (cluster, requested_login)
+  where state = 'requested' and schedule is null;
 create index requests_finished on :"schema".backup_request (cluster, state, finished_at desc)
   where state in ('complete', 'failed', 'cancelled');
 create index requests_by_label on :"schema".backup_request (cluster, label, id);
@@ -150,12 +162,24 @@ comment on column :"schema".backup_request.caller_pid is 'While start_backup wai
 comment on column :"schema".backup_request.caller_key is
   'While start_backup waits for running: the advisory lock that it holds. When that has been gone for several seconds, nobody waits any more, and a worker ends the request.';
 comment on column :"schema".backup_request.control_origin is
-  'System identifier and timeline of the control database when the row was inserted: a database restored from before then has another, and never executes the row.';
+  'System identifier, OIDs of the database and of confirmed_origin, and timeline of the control database when the row was inserted: a database restored from before then, or from a dump, has another, and never executes the row.';
+comment on column :"schema".backup_request.rate_limit is
+  'With method copy: how many bytes a second are read at most, 32768 or more; null: as fast as it goes.';
+comment on column :"schema".backup_request.compress_level is
+  'With method copy: the zstd level, 1 to 19; null: the worker''s default.';
+comment on column :"schema".backup_request.schedule is 'The schedule that requested it; null: somebody else did.';
+comment on column :"schema".backup_request.expired_at is
+  'When its files were gone, by the retention policy: see backup_expiry. Null: they are where they were put.';
+comment on column :"schema".backup_request.keep_changed_at is
+  'When keep was changed last; null: it is what it was requested with.';
+comment on column :"schema".backup_request.archive_seen is
+  'Whether that WAL was seen in the archive. false: it was looked for and is not there, see warnings. null: the worker cannot see the archive, so it is archived as the server says.';
 
 create table :"schema".backup_session (
   request_id bigint primary key references :"schema".backup_request (id) on delete cascade,
   instance uuid not null,
   lock_key bigint not null,
+  login oid,
   database oid,
   witness_key bigint,
   companion_pid integer,
@@ -170,6 +194,9 @@ comment on column :"schema".backup_session.request_id is 'The request.';
 comment on column :"schema".backup_session.instance is 'The run of the worker that holds it.';
 comment on column :"schema".backup_session.lock_key is
   'The key of the advisory lock that the session (backup_request.pid) holds until the outcome is written.';
+-- Keys and pids can be read by everybody and pids come again: whose session it is has to be known as well.
+comment on column :"schema".backup_session.login is
+  'The role that the session and the worker''s second session there logged in as, on their server: a lock of anybody else''s is not theirs. Null: made by a release that did not note it.';
 comment on column :"schema".backup_session.database is
   'The database on this very server in which that lock can be seen; null: the session is on another server.';
 comment on column :"schema".backup_session.witness_key is
@@ -193,10 +220,11 @@ create table :"schema".backup_stage (
   detail text,
   primary key (request_id, stage)
 );
-comment on table :"schema".backup_stage is 'One row per stage of a request: checkpoint, copy, stop, archive.';
+comment on table :"schema".backup_stage is
+  'One row per stage of a request: connect (where that took time), checkpoint, copy, stop, archive.';
 comment on column :"schema".backup_stage.request_id is 'The request.';
 comment on column :"schema".backup_stage.stage is
-  'checkpoint: until pg_backup_start returned. copy: until done. stop: until the label was stored. archive: until the WAL was archived.';
+  'connect: until the server had a connection free. checkpoint: until pg_backup_start returned. copy: until done. stop: until the label was stored. archive: until the WAL was archived.';
 comment on column :"schema".backup_stage.state is 'running, done, failed or cancelled.';
 comment on column :"schema".backup_stage.began_at is 'When it began.';
 comment on column :"schema".backup_stage.ended_at is 'When it ended.';
@@ -225,17 +253,12 @@ comment on column :"schema".backup_event.login is 'The login behind that role.';
 comment on column :"schema".backup_event.at is 'When.';
 comment on column :"schema".backup_event.detail is 'What else there is to know: the worker, the error.';
 
--- The bodies are in sql/functions and replace these; until they have, nothing gets in.
-create function :"schema".accept_backup_request() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
-create function :"schema".guard_backup_request() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
-create function :"schema".guard_backup_session() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
-create function :"schema".record_backup_event() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
-create function :"schema".protect_history() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
+\ir ../sql/functions/accept_backup_request.sql
+\ir ../sql/functions/guard_backup_request.sql
+\ir ../sql/functions/guard_backup_session.sql
+\ir ../sql/functions/record_backup_event.sql
+\ir ../sql/functions/announce_hold.sql
+\ir ../sql/functions/protect_history.sql
 
 create trigger accept_backup_request before insert on :"schema".backup_request
   for each row execute function :"schema".accept_backup_request();
@@ -245,6 +268,8 @@ create trigger guard_backup_session before insert or update on :"schema".backup_
   for each row execute function :"schema".guard_backup_session();
 create trigger record_backup_event after insert or update of state on :"schema".backup_request
   for each row execute function :"schema".record_backup_event();
+create trigger announce_keep after update of keep on :"schema".backup_request
+  for each row when (old.keep is distinct from new.keep) execute function :"schema".announce_hold();
 create trigger protect_requests before delete on :"schema".backup_request
   for each row execute function :"schema".protect_history();
 create trigger protect_requests_from_truncate before truncate on :"schema".backup_request
@@ -266,11 +291,13 @@ create policy workers_move_all on :"schema".backup_request for update to :"worke
 
 grant select on :"schema".state_transition, :"schema".backup_request, :"schema".backup_session,
   :"schema".backup_stage, :"schema".backup_event to :"reader";
-grant insert (cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, caller_key),
+grant insert (cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit,
+    compress_level, caller_key),
   update (state, caller_key) on :"schema".backup_request to :"requester";
 grant update (keep, annotations) on :"schema".backup_request to :"operator";
 grant update (state, worker, pid, backend_start, start_lsn, start_wal, timeline, system_identifier,
-  server_version, stop_lsn, stop_wal, backup_label, tablespace_map, error_code, error, hint, warnings)
+  server_version, stop_lsn, stop_wal, backup_label, tablespace_map, error_code, error, hint, warnings,
+  archive_seen)
   on :"schema".backup_request to :"worker";
 grant insert, update on :"schema".backup_session to :"worker";
 grant update (bytes_expected, bytes_done, detail) on :"schema".backup_stage to :"worker";

@@ -23,10 +23,25 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   lock table :"schema".migration in share row exclusive mode;
   -- An upgrade that waits for a table makes everybody else wait for it, too.
   set local lock_timeout = '10s';
+  -- The migrations of before the first release had other names from the fourth on, and higher numbers.
+  select format('do %L', format('begin raise exception using message = %L, hint = %L; end',
+    format('schema "%s" was made by migrations that were never released: number %s is "%s", and not "%s"',
+      :'schema', number, applied.name, known.name),
+    format('Install into another schema with -v schema=NAME, or drop this one, with the history of its backups: DROP SCHEMA IF EXISTS %I, %I CASCADE',
+      :'schema', :'schema' || '_boss')))
+  from :"schema".migration applied
+  join (values
+    (1, 'schema-and-roles'), (2, 'clusters-and-workers'), (3, 'backup-requests'),
+    (4, 'schedules'), (5, 'chores'), (6, 'wal-archive'),
+    (7, 'verification-and-drills'), (8, 'retention')
+  ) known (number, name) using (number)
+  where applied.name <> known.name
+  order by number limit 1
+  \gexec
   select coalesce(max(number), 0) as version from :"schema".migration \gset
 \endif
 select 'do $$ begin raise exception ''the schema is newer than these files'' using hint = ''Use the files of the newer release.''; end $$'
-where :version > 21
+where :version > 8
 \gexec
 
 select :version < 1 as needed \gset
@@ -46,93 +61,28 @@ select :version < 3 as needed \gset
 \endif
 select :version < 4 as needed \gset
 \if :needed
-  \ir ../migrations/004-copy.sql
-  insert into :"schema".migration (number, name) values (4, 'copy');
+  \ir ../migrations/004-schedules.sql
+  insert into :"schema".migration (number, name) values (4, 'schedules');
 \endif
 select :version < 5 as needed \gset
 \if :needed
-  \ir ../migrations/005-wal-archive.sql
-  insert into :"schema".migration (number, name) values (5, 'wal-archive');
+  \ir ../migrations/005-chores.sql
+  insert into :"schema".migration (number, name) values (5, 'chores');
 \endif
 select :version < 6 as needed \gset
 \if :needed
-  \ir ../migrations/006-verification.sql
-  insert into :"schema".migration (number, name) values (6, 'verification');
+  \ir ../migrations/006-wal-archive.sql
+  insert into :"schema".migration (number, name) values (6, 'wal-archive');
 \endif
 select :version < 7 as needed \gset
 \if :needed
-  \ir ../migrations/007-schedule.sql
-  insert into :"schema".migration (number, name) values (7, 'schedule');
+  \ir ../migrations/007-verification-and-drills.sql
+  insert into :"schema".migration (number, name) values (7, 'verification-and-drills');
 \endif
 select :version < 8 as needed \gset
 \if :needed
-  \ir ../migrations/008-chore.sql
-  insert into :"schema".migration (number, name) values (8, 'chore');
-\endif
-select :version < 9 as needed \gset
-\if :needed
-  \ir ../migrations/009-retention.sql
-  insert into :"schema".migration (number, name) values (9, 'retention');
-\endif
-select :version < 10 as needed \gset
-\if :needed
-  \ir ../migrations/010-drill.sql
-  insert into :"schema".migration (number, name) values (10, 'drill');
-\endif
-select :version < 11 as needed \gset
-\if :needed
-  \ir ../migrations/011-who-is-who.sql
-  insert into :"schema".migration (number, name) values (11, 'who-is-who');
-\endif
-select :version < 12 as needed \gset
-\if :needed
-  \ir ../migrations/012-who-holds-a-lock.sql
-  insert into :"schema".migration (number, name) values (12, 'who-holds-a-lock');
-\endif
-select :version < 13 as needed \gset
-\if :needed
-  \ir ../migrations/013-holds-beside-backups.sql
-  insert into :"schema".migration (number, name) values (13, 'holds-beside-backups');
-\endif
-select :version < 14 as needed \gset
-\if :needed
-  \ir ../migrations/014-damaged-page.sql
-  insert into :"schema".migration (number, name) values (14, 'damaged-page');
-\endif
-select :version < 15 as needed \gset
-\if :needed
-  \ir ../migrations/015-wal-chain.sql
-  insert into :"schema".migration (number, name) values (15, 'wal-chain');
-\endif
-select :version < 16 as needed \gset
-\if :needed
-  \ir ../migrations/016-recovery-left-behind.sql
-  insert into :"schema".migration (number, name) values (16, 'recovery-left-behind');
-\endif
-select :version < 17 as needed \gset
-\if :needed
-  \ir ../migrations/017-archiver-by-state.sql
-  insert into :"schema".migration (number, name) values (17, 'archiver-by-state');
-\endif
-select :version < 18 as needed \gset
-\if :needed
-  \ir ../migrations/018-archive-seen.sql
-  insert into :"schema".migration (number, name) values (18, 'archive-seen');
-\endif
-select :version < 19 as needed \gset
-\if :needed
-  \ir ../migrations/019-origin-of-a-database.sql
-  insert into :"schema".migration (number, name) values (19, 'origin-of-a-database');
-\endif
-select :version < 20 as needed \gset
-\if :needed
-  \ir ../migrations/020-limits-by-login.sql
-  insert into :"schema".migration (number, name) values (20, 'limits-by-login');
-\endif
-select :version < 21 as needed \gset
-\if :needed
-  \ir ../migrations/021-origin-of-a-schema.sql
-  insert into :"schema".migration (number, name) values (21, 'origin-of-a-schema');
+  \ir ../migrations/008-retention.sql
+  insert into :"schema".migration (number, name) values (8, 'retention');
 \endif
 
 \ir functions/accept_backup_chore.sql

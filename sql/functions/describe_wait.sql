@@ -22,7 +22,3 @@ comment on function :"schema".describe_wait(bigint, text) is
   'Notes what a worker waits for that is about to take a request, as its stage connect; with null, it waits no longer.';
 revoke all on function :"schema".describe_wait(bigint, text) from public;
 grant execute on function :"schema".describe_wait(bigint, text) to :"worker";
-comment on table :"schema".backup_stage is
-  'One row per stage of a request: connect (where that took time), checkpoint, copy, stop, archive.';
-comment on column :"schema".backup_stage.stage is
-  'connect: until the server had a connection free. checkpoint: until pg_backup_start returned. copy: until done. stop: until the label was stored. archive: until the WAL was archived.';

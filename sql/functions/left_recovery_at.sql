@@ -25,9 +25,3 @@ comment on function :"schema".left_recovery_at() is
   'When this server left recovery, by the time of its timeline''s history file; null on timeline 1, in recovery, and where the schema''s owner may not look. Runs with its owner''s rights, so that all see the same.';
 revoke all on function :"schema".left_recovery_at() from public;
 grant execute on function :"schema".left_recovery_at() to :"reader";
-
--- The migration that made the row came before this function.
-update :"schema".confirmed_origin
-set left_recovery_at = :"schema".left_recovery_at()
-where left_recovery_at is null
-  and origin = :"schema".control_origin();

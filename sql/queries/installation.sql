@@ -1,9 +1,10 @@
 -- name: find
 select pg_catalog.to_regclass(pg_catalog.format('%I.migration', :name::text)) is not null as installed
 
--- name: version
-select coalesce(max(number), 0) as version
+-- name: migrations
+select number, name
 from :"schema".migration
+order by number
 
 -- name: record_migration
 insert into :"schema".migration (number, name)

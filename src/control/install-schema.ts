@@ -2,10 +2,9 @@
  * Installs or upgrades the schema: runs each new migration once, in order, and then creates all functions and
  * views anew.
  */
-import { readFileSync } from 'node:fs';
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
-import { parseScript, quoteIdentifier } from '../database/sql-script.ts';
+import { parseScript, quoteIdentifier, readScript } from '../database/sql-script.ts';
 import { inTurn } from './in-turn.ts';
 import { installedVersion, migrations, refuseNewer, schemaVersion, sqlFiles } from './schema-version.ts';
 
@@ -109,7 +108,7 @@ function scriptVariables(schema: string): Record<string, string> {
 }
 
 async function applyFile(db: Connection, file: URL, variables: Record<string, string>): Promise<void> {
-  for (const { sql, gexec } of parseScript(readFileSync(file, 'utf8'), variables)) {
+  for (const { sql, gexec } of parseScript(readScript(file), variables)) {
     const rows = await db.query(sql);
     if (!gexec) continue;
     for (const made of rows.flatMap((row) => Object.values(row))) await db.query(String(made));

@@ -1,6 +1,7 @@
 /** The version of the installed schema, and the version that this release needs. */
 import { readdirSync } from 'node:fs';
 import type { Connection } from '../database/connection.ts';
+import { quoteIdentifier } from '../database/sql-script.ts';
 import { packageRoot } from '../database/statements.ts';
 import { HoldfastError } from '../errors.ts';
 
@@ -24,12 +25,30 @@ export function schemaVersion(): number {
   return Math.max(...migrations().map(({ number }) => number));
 }
 
-/** The version of the installed schema; 0: not installed. */
+/** The version of the installed schema; 0: not installed. @throws HoldfastError `schema_unreleased` */
 export async function installedVersion(db: Connection, schema: string): Promise<number> {
   const [found] = await db.run('installation', 'find', { name: schema });
   if (!found?.installed) return 0;
-  const [row] = await db.run('installation', 'version');
-  return Number(row?.version);
+  const applied = await db.run<AppliedMigration>('installation', 'migrations');
+  refuseUnreleased(applied, schema);
+  return Math.max(0, ...applied.map(({ number }) => number));
+}
+
+type AppliedMigration = Pick<Migration, 'number' | 'name'>;
+
+/** The migrations of before the first release had other names from the fourth on, and higher numbers. */
+function refuseUnreleased(applied: AppliedMigration[], schema: string): void {
+  const known = new Map(migrations().map(({ number, name }) => [number, name]));
+  const other = applied.find(({ number, name }) => (known.get(number) ?? name) !== name);
+  if (other === undefined) return;
+  throw new HoldfastError(
+    'usage',
+    `schema "${schema}" was made by migrations that were never released: number ${other.number} is "${other.name}", and not "${known.get(other.number)}"`,
+    {
+      code: 'schema_unreleased',
+      hint: `install into another schema with --schema, or drop this one, with the history of its backups: DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)}, ${quoteIdentifier(`${schema}_boss`)} CASCADE`,
+    },
+  );
 }
 
 /**

@@ -1,8 +1,9 @@
 /**
  * Runs psql scripts without psql: `holdfast install` and plain psql apply the same migration and function files.
  * Of psql's language, this parser knows variables (`:"name"` as an identifier, `:'name'` as a literal, neither
- * inside quotes nor dollar quotes) and `\gexec`.
+ * inside quotes nor dollar quotes), `\gexec`, and `\ir` on a line of its own.
  */
+import { readFileSync } from 'node:fs';
 import { HoldfastError } from '../errors.ts';
 
 /** One statement of a script. */
@@ -26,6 +27,13 @@ const token = new RegExp(
   ].join('|'),
   'g',
 );
+
+/** Reads a script with the scripts that it includes. */
+export function readScript(file: URL): string {
+  return readFileSync(file, 'utf8').replaceAll(/^\\ir (\S+)$/gm, (_, included: string) =>
+    readScript(new URL(included, file)),
+  );
+}
 
 /**
  * Splits a script into statements and replaces the variables.

@@ -1,5 +1,9 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import test from 'ava';
-import { parseScript } from '../../src/database/sql-script.ts';
+import { parseScript, readScript } from '../../src/database/sql-script.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const variables = { schema: 'my "schema"', text: `it's \\ here` };
 
@@ -27,4 +31,17 @@ test('gexec belongs to the statement before it', (t) => {
 
 test('a variable that is not set is named', (t) => {
   t.throws(() => parseScript('select :"missing"', variables), { message: /"missing" is not set/ });
+});
+
+test('a file includes others by their path from its own directory, as psql does with \\ir', async (t) => {
+  const directory = await temporaryDirectory(t);
+  for (const name of ['a', 'b']) await mkdir(join(directory, name));
+  await writeFile(join(directory, 'a/first.sql'), 'select 1;\n\\ir ../b/second.sql\nselect 4;\n');
+  await writeFile(join(directory, 'b/second.sql'), 'select 2;\n\\ir third.sql\n');
+  await writeFile(join(directory, 'b/third.sql'), "select '\\ir nothing.sql' -- $& $1\n;\n");
+  const script = readScript(pathToFileURL(join(directory, 'a/first.sql')));
+  t.deepEqual(
+    parseScript(script, variables).map(({ sql }) => sql),
+    ['select 1', 'select 2', `select '\\ir nothing.sql'`, 'select 4'],
+  );
 });

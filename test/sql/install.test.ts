@@ -2,12 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
 import { Connection } from '../../src/database/connection.ts';
-import { migrations, schemaVersion } from '../../src/control/schema-version.ts';
+import { migrations, requireSchema, schemaVersion } from '../../src/control/schema-version.ts';
 import { install } from '../../src/control/install-schema.ts';
+import type { HoldfastError } from '../../src/errors.ts';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
 import { eventuallyRow } from '../support/eventually.ts';
 import { installInto } from '../support/install-into.ts';
 import { asRole } from '../support/installed-database.ts';
+import { numberAsBefore } from '../support/older-numbering.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { requestIn } from '../support/requests.ts';
 import { connect, openClient } from '../support/sql-client.ts';
@@ -66,6 +68,31 @@ test('a schema that is newer than the program is refused and left alone', async 
 
   await t.throwsAsync(installInto(url), { code: 'schema_too_new', message: /version 99, newer than/ });
   t.is(await client.value(`select to_regclass('holdfast.worker_status')`), null);
+});
+
+test('a schema that was made by migrations which were never released is refused by name and left alone', async (t) => {
+  const { url } = await freshDatabase(t);
+  await installInto(url);
+  const client = await connect(t, url);
+  await numberAsBefore(client);
+  await client.query('drop view holdfast.worker_status');
+  const refusal = {
+    code: 'schema_unreleased',
+    message:
+      'schema "holdfast" was made by migrations that were never released: number 4 is "copy", and not "schedules"',
+  };
+
+  const refused = await t.throwsAsync<HoldfastError>(installInto(url), refusal);
+  t.regex(refused?.hint ?? '', /^install into another schema with --schema, or drop this one/);
+  t.is(await client.value(`select to_regclass('holdfast.worker_status')`), null);
+  const db = await Connection.open({ url, schema: 'holdfast' });
+  t.teardown(() => db.close());
+  await t.throwsAsync(requireSchema(db, 'holdfast'), refusal, 'every command and every worker asks for it');
+
+  await t.notThrowsAsync(installInto(url, 'another_one'), 'the first thing that the hint says');
+  t.teardown(() => dropInstallation(url, 'another_one'));
+  await client.query((refused?.hint ?? '').replace(/^.*: /, ''));
+  await t.notThrowsAsync(installInto(url), 'the other one');
 });
 
 test('an installation that fails leaves nothing behind', async (t) => {

@@ -1,10 +1,7 @@
 // A control database that was restored to an earlier time knows that its live rows are not its own.
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { parseScript } from '../../src/database/sql-script.ts';
-import { packageRoot } from '../../src/database/statements.ts';
 import { freshDatabase, noOwnCluster, ownCluster } from '../support/cluster.ts';
 import { eventuallyRow } from '../support/eventually.ts';
 import { installedDatabase } from '../support/installed-database.ts';
@@ -91,53 +88,4 @@ test('what is restored from a dump into the same database rests, and executes no
   t.true(await client.value('select holdfast.origin_is_confirmed()'));
   const own = 'select control_origin = holdfast.control_origin() from holdfast.backup_request where id = $1';
   t.false(await client.value(own, [id]), 'adopting it does not make the old requests its own');
-});
-
-test('an upgrade from origins without an OID leaves in charge what was in charge, and at rest what rested', async (t) => {
-  const client = await connect(t, (await installedDatabase(t)).url);
-  const [live, foreign, over] = [await request(client), await request(client), await request(client)];
-  const old = `(select system_identifier || '/1' from pg_control_system())`;
-  const origins = () =>
-    client.query('select id, control_origin as origin from holdfast.backup_request order by id');
-  const before = await client.value<string>(`select ${old}`);
-  const now = await client.value<string>('select holdfast.control_origin()');
-
-  await client.query('begin');
-  await client.query('set local session_replication_role = replica');
-  await client.query(`update holdfast.backup_request set control_origin = ${old}`);
-  await client.query(`update holdfast.backup_request set control_origin = $2 where id = $1`, [
-    foreign,
-    '-12/1F',
-  ]);
-  await client.query(
-    `update holdfast.backup_request set state = 'cancelled', finished_at = now() where id = $1`,
-    [over],
-  );
-  await client.query('commit');
-  await client.query(`update holdfast.confirmed_origin set origin = ${old}`);
-  t.false(await client.value('select holdfast.origin_is_confirmed()'));
-  const upgrade = async () => {
-    for (const migration of ['019-origin-of-a-database', '021-origin-of-a-schema']) {
-      const file = new URL(`migrations/${migration}.sql`, packageRoot);
-      for (const { sql } of parseScript(readFileSync(file, 'utf8'), { schema: 'holdfast' }))
-        await client.query(sql);
-    }
-  };
-  await upgrade();
-  t.true(await client.value('select holdfast.origin_is_confirmed()'));
-  t.deepEqual(await origins(), [
-    { id: live, origin: now },
-    { id: foreign, origin: now.replace(/^-?\d+(\/\d+\/\d+\/).*/, '-12$11F') },
-    { id: over, origin: before },
-  ]);
-  await t.throwsAsync(
-    client.query(`update holdfast.backup_request set control_origin = 'x' where id = $1`, [live]),
-    {
-      message: /cannot be changed/,
-    },
-  );
-
-  await client.query(`update holdfast.confirmed_origin set origin = ${old} || '0'`);
-  await upgrade();
-  t.false(await client.value('select holdfast.origin_is_confirmed()'));
 });

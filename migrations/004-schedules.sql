@@ -133,17 +133,9 @@ comment on column :"schema".backup_schedule_run.error_code is 'Why the latest at
 comment on column :"schema".backup_schedule_run.error is 'Why it failed, was skipped or missed.';
 comment on column :"schema".backup_schedule_run.finished_at is 'When it was over.';
 
-alter table :"schema".backup_request add column schedule text;
-comment on column :"schema".backup_request.schedule is 'The schedule that requested it; null: somebody else did.';
+\ir ../sql/functions/accept_backup_schedule.sql
+\ir ../sql/functions/announce_schedule.sql
 
--- It takes the requester from now on: a schedule's is not the current user.
-drop function if exists :"schema".check_label(text, text);
-
--- The bodies are in sql/functions and replace these; until they have, nothing gets in.
-create function :"schema".accept_backup_schedule() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
-create function :"schema".announce_schedule() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
 create trigger accept_backup_schedule before insert or update on :"schema".backup_schedule
   for each row execute function :"schema".accept_backup_schedule();
 create trigger announce_schedule after insert or delete on :"schema".backup_schedule

@@ -72,13 +72,9 @@ comment on column :"schema".backup_chore.error_code is
 comment on column :"schema".backup_chore.error is 'The same in words.';
 comment on column :"schema".backup_chore.hint is 'What to do about it.';
 
--- The bodies are in sql/functions and replace these; until they have, nothing gets in.
-create function :"schema".accept_backup_chore() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
-create function :"schema".guard_backup_chore() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
-create function :"schema".announce_backup_chore() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
+\ir ../sql/functions/accept_backup_chore.sql
+\ir ../sql/functions/guard_backup_chore.sql
+\ir ../sql/functions/announce_backup_chore.sql
 
 create trigger accept_backup_chore before insert on :"schema".backup_chore
   for each row execute function :"schema".accept_backup_chore();

@@ -128,20 +128,15 @@ comment on column :"schema".wal_expiry.reason is 'Why nothing kept them.';
 comment on column :"schema".wal_expiry.begun_at is 'When.';
 comment on column :"schema".wal_expiry.begun_by is 'The login that did it.';
 
-alter table :"schema".backup_request add column expired_at timestamptz;
-comment on column :"schema".backup_request.expired_at is
-  'When its files were gone, by the retention policy: see backup_expiry. Null: they are where they were put.';
-
--- The bodies are in sql/functions and replace these; until they have, nothing gets in.
-create function :"schema".guard_retention_policy() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
-create function :"schema".guard_legal_hold() returns trigger language plpgsql as
-  $$ begin raise exception 'the installation of Holdfast is not finished'; end $$;
+\ir ../sql/functions/guard_retention_policy.sql
+\ir ../sql/functions/guard_legal_hold.sql
 
 create trigger guard_retention_policy before insert or update on :"schema".retention_policy
   for each row execute function :"schema".guard_retention_policy();
 create trigger guard_legal_hold before insert or update on :"schema".legal_hold
   for each row execute function :"schema".guard_legal_hold();
+create trigger announce_hold after insert or update on :"schema".legal_hold
+  for each row execute function :"schema".announce_hold();
 create trigger protect_holds before delete on :"schema".legal_hold
   for each row execute function :"schema".protect_history();
 create trigger protect_holds_from_truncate before truncate on :"schema".legal_hold

@@ -1,4 +1,4 @@
--- What the WAL archives in workers' repositories hold.
+-- What the WAL archives in workers' repositories hold, and what their segments say about each other.
 
 create table :"schema".archived_wal (
   cluster text not null references :"schema".cluster (name),
@@ -7,9 +7,11 @@ create table :"schema".archived_wal (
   end_wal text not null constraint end_wal_is_a_segment check (end_wal ~ '^[0-9A-F]{24}$'),
   start_lsn pg_lsn not null,
   end_lsn pg_lsn not null,
+  first_archived_at timestamptz,
   last_archived_at timestamptz not null,
   missing_from text,
   missing_to text,
+  broken text,
   follows_timeline integer,
   follows_wal text,
   switch_lsn pg_lsn,
@@ -30,10 +32,13 @@ comment on column :"schema".archived_wal.start_wal is 'The first segment.';
 comment on column :"schema".archived_wal.end_wal is 'The last one.';
 comment on column :"schema".archived_wal.start_lsn is 'Where the first one begins.';
 comment on column :"schema".archived_wal.end_lsn is 'Where the last one ends.';
+comment on column :"schema".archived_wal.first_archived_at is 'When the first segment was archived.';
 comment on column :"schema".archived_wal.last_archived_at is 'When the last one was archived.';
 comment on column :"schema".archived_wal.missing_from is
   'The first segment of the hole before this run; null: there is none.';
 comment on column :"schema".archived_wal.missing_to is 'The last one of the hole.';
+comment on column :"schema".archived_wal.broken is
+  'Why the segment before this run does not lead to it, although its name does; null: it does, or is not there.';
 comment on column :"schema".archived_wal.follows_timeline is
   'The timeline that this one branched off, where the archive has that one''s WAL up to there.';
 comment on column :"schema".archived_wal.follows_wal is 'The first segment of the run that it continues.';
