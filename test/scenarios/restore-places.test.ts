@@ -261,7 +261,7 @@ test('another version is refused where it can be told', async (t) => {
   t.is(byName.status, 1);
   t.regex(
     byName.stderr,
-    /is of PostgreSQL \d+, and ".*\/99\/main" is for PostgreSQL 99\n {2}hint: only PostgreSQL/,
+    /is of PostgreSQL \d+, and ".*\/99\/main" is for PostgreSQL 99\n {2}hint: restore it elsewhere, or name the programs of PostgreSQL/,
   );
   t.false(existsSync(to));
   await unusableServer(t, scene, to);

@@ -3,7 +3,7 @@ import { readFile, rm, writeFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { crc32c } from '../../src/postgres/crc32c.ts';
-import { segment1, walScene } from '../support/wal.ts';
+import { segment1, systemIdentifier, walScene } from '../support/wal.ts';
 
 const segment2 = '000000020000000000000002';
 const history = (timeline: number) => `0000000${timeline}.history`;
@@ -55,9 +55,10 @@ test('the history file of a timeline that has been written to is not "there is n
   t.is(await readFile(data('pg_wal/RECOVERYHISTORY'), 'utf8'), '1\t0/2000000\tx\n');
 });
 
-/** With as much in it as says on which timeline the latest checkpoint was. */
+/** With as much in it as says whose it is, and on which timeline the latest checkpoint was. */
 function controlFile(timeline: number): Buffer {
   const bytes = Buffer.alloc(8192);
+  bytes.writeBigUInt64LE(BigInt(systemIdentifier), 0);
   bytes.writeUInt32LE(1300, 8);
   bytes.writeUInt32LE(timeline, 48);
   bytes.writeUInt32LE(crc32c(bytes.subarray(0, 288)), 288);
