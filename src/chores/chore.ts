@@ -3,24 +3,14 @@
  * called for one attempt at a time and does not know about other attempts: the runner does the work that is left,
  * and may find that no work is left.
  */
+import type { BegunChore } from '../control/chore-rows.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
 
 /** One attempt of a chore. */
-export interface Chore {
-  id: number;
-  cluster: string;
-  kind: string;
-  /** The request that made the backup; null: none was given. */
-  requestId: number | null;
-  /** Name of the backup in the repository; null: the chore chooses a backup. */
-  backup: string | null;
-  options: Record<string, unknown>;
-  /** From 1. */
-  attempt: number;
-}
+export type Chore = BegunChore;
 
 /** The connections and settings for a runner. */
 export interface ChoreContext {

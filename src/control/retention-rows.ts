@@ -8,10 +8,13 @@ import type { BackupState } from './backup-states.ts';
 
 /** A retention policy. Numbers are null if not set. */
 export interface RetentionPolicy {
+  /** Number of backups. */
   keepLast: number | null;
+  /** Number of days; keepWeekly and keepMonthly count weeks and months. */
   keepDaily: number | null;
   keepWeekly: number | null;
   keepMonthly: number | null;
+  /** The time zone of days, weeks and months. */
   timeZone: string;
   /** Backups that ended after this time are kept; null: not set. */
   keepSince: Date | null;

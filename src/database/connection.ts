@@ -43,8 +43,7 @@ export interface QueryOptions {
 export type Row = Record<string, any>;
 
 /** An error of PostgreSQL, with SQLSTATE, detail and hint. */
-export const ServerError = pg.DatabaseError;
-export type ServerError = pg.DatabaseError;
+export { DatabaseError as ServerError } from 'pg';
 
 // These defaults hold for every client, including the client of pg-listen. pg prints a warning if pg reads the
 // password file itself.

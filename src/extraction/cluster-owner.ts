@@ -10,7 +10,7 @@ import { groupOf } from '../system/groups.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import { FrameFiles } from './frame-file.ts';
 import { contentsOf } from './frame-chunks.ts';
-import { ownersIfRoot } from './owners.ts';
+import { ownerHere } from './owners.ts';
 
 /** A user id and a group id. */
 export interface FileOwner {
@@ -35,11 +35,10 @@ const largestId = 2 ** 32 - 2;
  * the backup does not name an owner
  */
 export function clusterOwner(backup: StoredBackup, frames: readonly FrameEntry[]): FileOwner | undefined {
-  const owners = ownersIfRoot();
-  if (owners === undefined) return undefined;
+  if (process.getuid?.() !== 0) return undefined;
   const member = firstOf(backup, frames);
   if (member === undefined) throw damaged(backup, `${base} has no PG_VERSION`);
-  const [uid, gid] = owners.of(member);
+  const [uid, gid] = ownerHere(member);
   if (!isId(uid) || !isId(gid)) throw damaged(backup, `"${member.name}" has no owner that can be one`);
   if (uid === 0) {
     throw new HoldfastError('failed', `the files of "${backup.directory}" would belong to root`, {

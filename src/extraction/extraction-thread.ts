@@ -18,7 +18,7 @@ import {
   type ExtractionTask,
   type ThreadSetup,
 } from './extraction-messages.ts';
-import { writePiece } from './write-chunks.ts';
+import { writeChunk } from './write-chunks.ts';
 
 keepFreedMemory();
 const { directory, roots, kept, withheld, owner, major } = workerData as ThreadSetup;
@@ -57,7 +57,7 @@ function extractFrom(bytes: Buffer, frame: FrameEntry): ExtractedFile {
   for (const piece of pieces) {
     const path = manifestPath(tar, safeName(tar, piece.name, major));
     const { size, at, data } = piece;
-    if (root !== undefined && !withheld.includes(path)) writePiece(root, piece, owner);
+    if (root !== undefined && !withheld.includes(path)) writeChunk(root, piece, owner);
     if (kept.includes(path)) extracted.kept.push({ path, at, bytes: new Uint8Array(data) });
     extracted.parts.push({ path, size, at, length: data.length, crc32c: crc32c(data) });
   }

@@ -11,7 +11,7 @@ import { fileMode } from './modes.ts';
  * Writes a part. `root`: the directory for the tar's content. `owner`: the owner of the file; undefined: the user of
  * this process.
  */
-export function writePiece(root: string, piece: ExtractedChunk, owner: FileOwner | undefined): void {
+export function writeChunk(root: string, piece: ExtractedChunk, owner: FileOwner | undefined): void {
   const fd = openToWrite(root, piece);
   try {
     if (piece.header !== undefined) {

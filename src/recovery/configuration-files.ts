@@ -1,6 +1,7 @@
 /** Reads the configuration files in a data directory in the order in which a server reads the files. */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { isBelowPath } from '../system/real-path.ts';
 import { settingIn } from './recovery-settings.ts';
 
 /** src/backend/utils/misc/guc-file.l: CONF_FILE_MAX_DEPTH */
@@ -14,7 +15,7 @@ const largest = 1 << 20;
  */
 async function liesIn(directory: string, path: string): Promise<boolean> {
   const [real, root] = await Promise.all([realpath(path), realpath(directory)]).catch(() => ['', '']);
-  return root !== '' && real.startsWith(root + sep);
+  return root !== '' && real !== root && isBelowPath(real, root);
 }
 
 /**

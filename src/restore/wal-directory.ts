@@ -1,7 +1,8 @@
 /** Checks whether a directory can be used for pg_wal alone. */
 import { stat } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
-import { isBelowPath, realPathOf, serverAround } from './real-path.ts';
+import { isBelowPath, realPathOf } from '../system/real-path.ts';
+import { serverAround } from './server-around.ts';
 
 /** The directory that a user wants for pg_wal. */
 export interface WantedWal {

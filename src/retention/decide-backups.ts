@@ -8,6 +8,7 @@
  * schedule or requester: one requester cannot evict the backup of another. If no backup is sound, no backup
  * expires, because a damage report may turn out to be wrong.
  */
+import type { RetentionPolicy } from '../control/retention-rows.ts';
 import { endsOf, newestFirst } from '../postgres/backup-order.ts';
 import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { byRequester, isCopy, type RequesterGroup } from './by-requester.ts';
@@ -15,21 +16,8 @@ import type { ExpiryCandidate } from './expiry-candidate.ts';
 import { isUnknown, mayLeadTo } from './unknown-histories.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
 
-/** The rules of a retention policy. null: the policy does not have the rule. */
-export interface RetentionRules {
-  /** Number of backups. */
-  keepLast: number | null;
-  /** Number of days; keepWeekly and keepMonthly count weeks and months. */
-  keepDaily: number | null;
-  keepWeekly: number | null;
-  keepMonthly: number | null;
-  /** The time zone of days, weeks and months. */
-  timeZone: string;
-  /** Backups that ended later stay (keep_within). */
-  keepSince: Date | null;
-  /** Recovery to any later time stays possible (recovery_window). */
-  recoverSince: Date | null;
-}
+/** The rules of a retention policy. */
+export type RetentionRules = Omit<RetentionPolicy, 'definition'>;
 
 /** A timeline to which recovery has to stay possible. */
 export interface ExpiryBranch {

@@ -50,12 +50,12 @@ export async function bringHoldsTogether(options: HoldsOptions): Promise<void> {
 }
 
 /** A backup that may have holds. */
-export interface HeldBackups extends HeldBackup {
+export interface HoldableBackup extends HeldBackup {
   id: number;
 }
 
 /** The backups in the repository, and the backups elsewhere that have hold files or holds. */
-async function heldHere(clusterDirectory: string, known: readonly HeldRequest[]): Promise<HeldBackups[]> {
+async function heldHere(clusterDirectory: string, known: readonly HeldRequest[]): Promise<HoldableBackup[]> {
   // A backup with a damaged description keeps its hold files.
   const stored = await listBackupNames(clusterDirectory, () => undefined);
   const elsewhere = [
@@ -68,13 +68,13 @@ async function heldHere(clusterDirectory: string, known: readonly HeldRequest[])
   return [...stored.map((backup) => ({ ...backup, name: entryName(backup) })), ...different.values()];
 }
 
-function heldBackupOf({ id, method, startedAt, systemIdentifier, startLsn }: HeldRequest): HeldBackups {
+function heldBackupOf({ id, method, startedAt, systemIdentifier, startLsn }: HeldRequest): HoldableBackup {
   const name = entryName({ startedAt: startedAt.toISOString(), id });
   return { id, name, method, systemIdentifier, startLsn };
 }
 
 async function bringTogether(
-  backup: HeldBackups,
+  backup: HoldableBackup,
   known: readonly HeldRequest[],
   options: HoldsOptions,
 ): Promise<void> {
@@ -114,7 +114,7 @@ async function bringTogether(
  * the expiry has looked before, and the work fails.
  */
 function whileStaying(
-  backup: HeldBackups,
+  backup: HoldableBackup,
   clusterDirectory: string,
   work: () => Promise<void>,
 ): Promise<void> {
@@ -125,7 +125,7 @@ function whileStaying(
 /** Why a backup stays according to hold files that the control database does not know. */
 export async function unknownHolds(
   clusterDirectory: string,
-  backup: HeldBackups,
+  backup: HoldableBackup,
   known: readonly HeldRequest[],
 ): Promise<string[]> {
   const found = await storedHolds(clusterDirectory, backup);
@@ -134,7 +134,7 @@ export async function unknownHolds(
 
 /** The record of the same backup in the control database; undefined if there is none. */
 export function heldRequestOf(
-  backup: Omit<HeldBackups, 'name' | 'method'>,
+  backup: Omit<HoldableBackup, 'name' | 'method'>,
   known: readonly HeldRequest[],
 ): HeldRequest | undefined {
   return known.find(

@@ -87,7 +87,7 @@ export class Rescuer {
     if (request.state === 'archiving') {
       if (server) await this.#adopt(request, server);
     } else if ((await this.#sessionIsGone(request, server)) && (server || request.state !== 'done')) {
-      await this.#settle(request, server);
+      await this.#failOrAdopt(request, server);
     }
   }
 
@@ -130,7 +130,7 @@ export class Rescuer {
     return false;
   }
 
-  async #settle(request: AbandonedRequest, server: ClusterServer | undefined): Promise<void> {
+  async #failOrAdopt(request: AbandonedRequest, server: ClusterServer | undefined): Promise<void> {
     if (request.state === 'done' && server) return this.#adopt(request, server);
     if (request.method === 'copy' && server)
       await removeLeftoversOf(this.#clusterDirectory(request), request);
@@ -148,10 +148,10 @@ export class Rescuer {
     if (!(await control.run((db) => adoptRequest(db, request.id, control.name, instance)))) return;
     log.info('took over a request from a dead worker', { request: request.id, state: request.state });
     const run = new RequestRun(request.id, contextOf(server));
-    activeRuns.add(run, { requestedBy: '', requestedLogin: null }, this.#carryOn(run, request, server));
+    activeRuns.add(run, { requestedBy: '', requestedLogin: null }, this.#resume(run, request, server));
   }
 
-  async #carryOn(run: RequestRun, request: AbandonedRequest, server: ClusterServer): Promise<void> {
+  async #resume(run: RequestRun, request: AbandonedRequest, server: ClusterServer): Promise<void> {
     try {
       const window = request.state === 'archiving' ? request : await this.#recover(run, request, server);
       const { startLsn, startWal, stopWal, systemIdentifier } = window;

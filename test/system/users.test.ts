@@ -2,7 +2,7 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import test from 'ava';
-import { OwnerLookup } from '../../src/extraction/owners.ts';
+import { ownerHere } from '../../src/extraction/owners.ts';
 import { accountNumber, userName } from '../../src/system/users.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -27,7 +27,6 @@ esac
   t.is(accountNumber('passwd', 'root'), 0, 'of the files');
   for (const name of ['', '4711', '-h', 'a b', 'nobody-of-this-name'])
     t.is(accountNumber('passwd', name), undefined, name);
-  const owners = new OwnerLookup();
-  t.deepEqual(owners.of({ user: 'remote_postgres', group: 'remote_dba', uid: 1, gid: 2 }), [4711, 4712]);
-  t.deepEqual(owners.of({ user: 'gone', group: '', uid: 26, gid: 27 }), [26, 27]);
+  t.deepEqual(ownerHere({ user: 'remote_postgres', group: 'remote_dba', uid: 1, gid: 2 }), [4711, 4712]);
+  t.deepEqual(ownerHere({ user: 'gone', group: '', uid: 26, gid: 27 }), [26, 27]);
 });

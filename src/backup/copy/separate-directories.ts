@@ -3,8 +3,9 @@
  * copies before. The check comes before the checkpoint of the backup.
  */
 import { readdir, realpath } from 'node:fs/promises';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
+import { isBelowPath } from '../../system/real-path.ts';
 
 /** The directories that a worker writes while a cluster is backed up. */
 export interface WrittenDirectories {
@@ -58,7 +59,7 @@ async function requireOutside(
   { what, hint }: { what: string; hint: string },
 ): Promise<void> {
   const path = await whereItIs(directory);
-  const around = copied.find((one) => isWithin(path, one.path));
+  const around = copied.find((one) => isBelowPath(path, one.path));
   if (around === undefined) return;
   throw new HoldfastError('failed', `${what} "${directory}" is in ${around.what}, "${around.path}"`, {
     code: 'repository_in_cluster',
@@ -74,9 +75,4 @@ async function whereItIs(path: string): Promise<string> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
     return join(await whereItIs(dirname(path)), basename(path));
   }
-}
-
-function isWithin(path: string, directory: string): boolean {
-  const way = relative(directory, path);
-  return way !== '..' && !way.startsWith(`..${sep}`);
 }

@@ -1,5 +1,4 @@
-/** Resolves symbolic links in paths, and finds the server that a directory belongs to. */
-import { existsSync } from 'node:fs';
+/** Resolves symbolic links in paths, and compares such paths. */
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 
@@ -13,11 +12,4 @@ export async function realPathOf(path: string): Promise<string> {
 /** Whether `path` is `directory`, or below `directory`. */
 export function isBelowPath(path: string, directory: string): boolean {
   return `${path}${sep}`.startsWith(directory.endsWith(sep) ? directory : `${directory}${sep}`);
-}
-
-/** The data directory or the WAL directory that contains `place`; undefined if none does. */
-export function serverAround(place: string): string | undefined {
-  for (let above = dirname(place); above !== dirname(above); above = dirname(above))
-    if (['PG_VERSION', 'archive_status'].some((name) => existsSync(join(above, name)))) return above;
-  return undefined;
 }
