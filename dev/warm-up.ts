@@ -31,7 +31,11 @@ export async function warmUp(env: NodeJS.ProcessEnv): Promise<void> {
 }
 
 /** An installation, a worker, a held backup, a copy, its verification and its restore. */
-async function play(cluster: EmbeddedCluster, directory: string, inherited: NodeJS.ProcessEnv): Promise<void> {
+async function play(
+  cluster: EmbeddedCluster,
+  directory: string,
+  inherited: NodeJS.ProcessEnv,
+): Promise<void> {
   await cluster.start();
   const env = {
     ...inherited,
