@@ -1,0 +1,41 @@
+import { existsSync, readFileSync } from 'node:fs';
+import test from 'ava';
+import { forErrorCodes, promises, quickFiles, slow } from '../../dev/test-selection.ts';
+import { read } from '../docs/pages.ts';
+
+const scenario = (name: string) => `test/scenarios/${name}.test.ts`;
+
+test('every file in the lists of npm test exists', (t) => {
+  const named = [...Object.values(promises).flat().map(scenario), ...forErrorCodes.map(scenario), ...slow];
+  t.deepEqual(
+    named.filter((file) => !existsSync(file)),
+    [],
+  );
+});
+
+test('the index of promises in docs/development.md is the one that npm test follows', (t) => {
+  const section =
+    read('docs/development.md')
+      .split('\n## ')
+      .find((part) => part.startsWith('Promises')) ?? '';
+  for (const [promise, scenarios] of Object.entries(promises)) {
+    t.true(scenarios.length > 0, promise);
+    const row = section.split('\n').find((line) => line.includes(promise)) ?? '';
+    for (const name of scenarios) t.true(row.includes(`\`${name}\``), `${promise} ${name}`);
+  }
+});
+
+test('npm test ends a request with every error code', (t) => {
+  const codes = read('docs/sql-api.md').split('\n## Error codes of a request')[1]?.split('\n## ')[0] ?? '';
+  const documented = [...codes.matchAll(/^\| ((?:`[a-z_]+`(?:, )?)+)/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([a-z_]+)`/g)].map(([, code = '']) => code),
+  );
+  t.true(documented.length > 30);
+  const tests = quickFiles().map((file) => readFileSync(file, 'utf8'));
+  t.deepEqual(
+    documented.filter(
+      (code) => !tests.some((text) => text.includes(`'${code}'`) || text.includes(`${code}`)),
+    ),
+    [],
+  );
+});
