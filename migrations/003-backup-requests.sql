@@ -181,9 +181,9 @@ create table :"schema".backup_session (
   lock_key bigint not null,
   login oid,
   database oid,
-  witness_key bigint,
-  companion_pid integer,
-  companion_key bigint,
+  proxy_key bigint,
+  monitor_pid integer,
+  monitor_key bigint,
   tablespaces bytea,
   backup_label bytea,
   tablespace_map bytea
@@ -196,14 +196,14 @@ comment on column :"schema".backup_session.lock_key is
   'The key of the advisory lock that the session (backup_request.pid) holds until the outcome is written.';
 -- Keys and pids can be read by everybody and pids come again: whose session it is has to be known as well.
 comment on column :"schema".backup_session.login is
-  'The role that the session and the worker''s second session there logged in as, on their server: a lock of anybody else''s is not theirs. Null: made by a release that did not note it.';
+  'The role that the session and the monitor session logged in as, on their server: a lock of anybody else''s is not theirs. Null: made by a release that did not note it.';
 comment on column :"schema".backup_session.database is
   'The database on this very server in which that lock can be seen; null: the session is on another server.';
-comment on column :"schema".backup_session.witness_key is
-  'Where the session is on another server: the lock that the worker''s session here holds for as long as it is.';
-comment on column :"schema".backup_session.companion_pid is 'The worker''s second session on the session''s server.';
-comment on column :"schema".backup_session.companion_key is
-  'The advisory lock that this second session holds: if it is gone too, so is the worker.';
+comment on column :"schema".backup_session.proxy_key is
+  'Where the session is on another server: the key of the proxy lock that the worker''s session here holds for as long as that session is there.';
+comment on column :"schema".backup_session.monitor_pid is 'The process ID of the worker''s monitor session on the session''s server.';
+comment on column :"schema".backup_session.monitor_key is
+  'The key of the advisory lock that the monitor session holds: where that lock is gone too, the worker is dead.';
 comment on column :"schema".backup_session.tablespaces is
   'The tablespaces at the start in the format of tablespace_map, should the label have to be rebuilt.';
 comment on column :"schema".backup_session.backup_label is 'The bytes of backup_label.';

@@ -8,7 +8,7 @@ declare
   holder oid;
   seen boolean;
 begin
-  select r.state, r.pid, s.instance, s.database, s.lock_key, s.login, s.witness_key,
+  select r.state, r.pid, s.instance, s.database, s.lock_key, s.login, s.proxy_key,
     (select w.pid from worker w where w.instance = s.instance) as worker_pid
   into request
   from backup_request r join backup_session s on s.request_id = r.id
@@ -25,7 +25,7 @@ begin
     holder := lock_holder(request.database, request.lock_key, request.pid);
     seen := holder is not null and holder = coalesce(request.login, holder);
   elsif worker_alive then
-    seen := worker_lock_is_held(request.witness_key, request.worker_pid);
+    seen := worker_lock_is_held(request.proxy_key, request.worker_pid);
   else
     seen := true;   -- on another server, and nobody here to tell: not known to be gone
   end if;

@@ -53,18 +53,18 @@ with claimed as (
   select id, :"schema".lock_is_held(:database::oid, :lock_key::bigint, :pid) as here from claimed
 ), session as (
   insert into :"schema".backup_session
-    (request_id, instance, lock_key, login, database, witness_key, companion_pid, companion_key)
+    (request_id, instance, lock_key, login, database, proxy_key, monitor_pid, monitor_key)
   select id, :instance::uuid, :lock_key::bigint, :login::oid,
     case when here then :database::oid end,
-    case when not here and pg_try_advisory_lock(:witness_key::bigint) then :witness_key::bigint end,
-    :companion_pid, :companion_key::bigint
+    case when not here and pg_try_advisory_lock(:proxy_key::bigint) then :proxy_key::bigint end,
+    :monitor_pid, :monitor_key::bigint
   from seen
-  returning witness_key
+  returning proxy_key
 )
 select id, cluster, label, method, fast, wait_for_archive as "waitForArchive",
   (extract(epoch from hold_timeout) * 1000)::float8 as "holdTimeout",
   rate_limit as "rateLimit", compress_level as "compressLevel",
-  witness_key::text as "witnessKey"
+  proxy_key::text as "proxyKey"
 from claimed, session
 
 -- name: mark_running
@@ -199,8 +199,8 @@ returning id
 
 -- name: abandoned
 select r.id, r.cluster, r.state, r.label, r.method, r.wait_for_archive as "waitForArchive", r.pid,
-  s.lock_key::text as "lockKey", s.login::bigint as login, s.database is not null as here, s.companion_pid as "companionPid",
-  s.companion_key::text as "companionKey", r.start_lsn::text as "startLsn", r.start_wal as "startWal",
+  s.lock_key::text as "lockKey", s.login::bigint as login, s.database is not null as here, s.monitor_pid as "monitorPid",
+  s.monitor_key::text as "monitorKey", r.start_lsn::text as "startLsn", r.start_wal as "startWal",
   r.stop_wal as "stopWal", r.system_identifier::text as "systemIdentifier",
   r.server_version as "serverVersion", r.timeline, r.started_at as "startedAt", s.tablespaces
 from :"schema".backup_request r

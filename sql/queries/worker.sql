@@ -23,9 +23,9 @@ set instance = excluded.instance, clusters = excluded.clusters, version = exclud
   started_at = case when worker.instance = excluded.instance then worker.started_at else clock_timestamp() end,
   last_seen = clock_timestamp(), draining = :draining
 
--- name: set_witness
+-- name: set_proxy_key
 update :"schema".backup_session
-set witness_key = :witness_key::bigint
+set proxy_key = :proxy_key::bigint
 where request_id = :id and instance = :instance::uuid
 
 -- name: heartbeat
@@ -34,9 +34,9 @@ set last_seen = clock_timestamp(), draining = :draining
 where instance = :instance::uuid
 returning (select max(number) from :"schema".migration) as "schemaVersion"
 
--- name: set_companion
+-- name: set_monitor
 update :"schema".backup_session s
-set companion_pid = :pid, companion_key = :lock_key::bigint
+set monitor_pid = :pid, monitor_key = :lock_key::bigint
 from :"schema".backup_request r
 where r.id = s.request_id and r.cluster = :cluster and r.state in ('starting', 'running', 'done')
   and s.instance = :instance::uuid

@@ -103,7 +103,7 @@ export class BackupSession {
    */
   async #terminateSession(): Promise<void> {
     try {
-      const { db } = await this.#server.companion();
+      const { db } = await this.#server.monitor();
       await terminateSession(db, this.identity.pid, this.lockKey);
     } catch {
       // The server cannot be reached. The server ends the session when the server notices that the client is gone.
@@ -127,7 +127,7 @@ export class BackupSession {
   }
 
   async #isThere(): Promise<boolean> {
-    const { db } = await this.#server.companion();
+    const { db } = await this.#server.monitor();
     return sessionIsThere(db, this.identity.pid, this.lockKey, this.identity.login);
   }
 }

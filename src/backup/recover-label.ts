@@ -47,7 +47,7 @@ export async function recoverBackupStop(
 function sources(server: ClusterServer, name: string): (() => Promise<Buffer | undefined>)[] {
   return [
     async () => server.archiveDirectory && readFile(join(server.archiveDirectory, name)),
-    async () => readBackupHistoryFile((await server.companion()).db, name),
+    async () => readBackupHistoryFile((await server.monitor()).db, name),
     async () => readFile(join(await server.dataDirectory(), 'pg_wal', name)),
   ].map((read) => async () => (await read()) || undefined);
 }

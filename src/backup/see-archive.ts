@@ -102,7 +102,7 @@ async function look(segments: readonly string[], places: readonly ArchivePlace[]
 }
 
 async function settingsOf(run: RequestRun): Promise<ArchiveSettings> {
-  return archiveSettings((await run.context.server.companion()).db);
+  return archiveSettings((await run.context.server.monitor()).db);
 }
 
 function archivesNothing({ command, library }: ArchiveSettings): boolean {

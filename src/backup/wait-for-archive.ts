@@ -47,7 +47,7 @@ export async function waitForArchive(
 }
 
 async function describe(run: RequestRun, waiting: string[]): Promise<void> {
-  const { db } = await run.context.server.companion();
+  const { db } = await run.context.server.monitor();
   const report = await archiver(db);
   const files = `${waiting.length === 1 ? '' : `${waiting.length} files, first `}${waiting[0]}`;
   if (report.archiverFailing) {

@@ -34,7 +34,7 @@ export interface ClaimedRequest extends RequestedBackup {
   /** zstd compression level; null: the default of the worker. */
   compressLevel: number | null;
   /** Key of the proxy lock on the control server; null: the lock of the backup session can be seen there. */
-  witnessKey: string | null;
+  proxyKey: string | null;
 }
 
 /** The worker and the backup session that claim a request. */
@@ -49,9 +49,10 @@ export interface HolderOfSession {
   login: number;
   database: number;
   /** Key of the proxy lock, which is held on the control server if the session's own lock cannot be seen there. */
-  witnessKey: string;
-  companionPid: number;
-  companionKey: string;
+  proxyKey: string;
+  /** Of the monitor session. */
+  monitorPid: number;
+  monitorKey: string;
 }
 
 /** A request that is not over. Of the requests in state requested, only the oldest of each cluster. */
@@ -82,8 +83,8 @@ export interface AbandonedRequest {
   lockKey: string;
   login: number | null;
   here: boolean;
-  companionPid: number | null;
-  companionKey: string | null;
+  monitorPid: number | null;
+  monitorKey: string | null;
   startLsn: string | null;
   startWal: string | null;
   stopWal: string | null;
@@ -151,9 +152,9 @@ export async function claimRequest(
     lock_key: holder.lockKey,
     login: holder.login,
     database: holder.database,
-    witness_key: holder.witnessKey,
-    companion_pid: holder.companionPid,
-    companion_key: holder.companionKey,
+    proxy_key: holder.proxyKey,
+    monitor_pid: holder.monitorPid,
+    monitor_key: holder.monitorKey,
   });
   return claimed;
 }

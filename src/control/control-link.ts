@@ -38,7 +38,7 @@ const closeWithin = 1000;
 export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #stopping = new AbortController();
-  readonly #witnesses = new Map<number, string>();
+  readonly #proxyLocks = new Map<number, string>();
   #connection: Connection | undefined;
   #connecting: Promise<void> | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -91,14 +91,14 @@ export class ControlLink {
   }
 
   /** From now on, this proxy lock stands for the backup session of the request, also after a reconnect. */
-  keepWitness(id: number, key: string): void {
-    this.#witnesses.set(id, key);
+  keepProxyLock(id: number, key: string): void {
+    this.#proxyLocks.set(id, key);
   }
 
   /** Releases the proxy lock of a request, if there is one. */
   async releaseProxyLock(id: number): Promise<void> {
-    const key = this.#witnesses.get(id);
-    this.#witnesses.delete(id);
+    const key = this.#proxyLocks.get(id);
+    this.#proxyLocks.delete(id);
     if (key !== undefined && this.isUp)
       await this.tryOnce((db) => releaseLock(db, key)).catch(() => undefined);
   }
@@ -162,13 +162,13 @@ export class ControlLink {
       await connection.query(`set lock_timeout = ${lockLimit}`);
       await requireSchema(connection, schema);
       const lockKey = await takeLock(connection);
-      for (const id of this.#witnesses.keys()) {
+      for (const id of this.#proxyLocks.keys()) {
         const key = await takeLock(connection);
         // the proxy lock may have been released meanwhile
-        if (this.#witnesses.has(id)) this.#witnesses.set(id, key);
+        if (this.#proxyLocks.has(id)) this.#proxyLocks.set(id, key);
       }
       const known = this.name === '' ? identity : { ...identity, currentName: this.name };
-      this.name = await registerWorker(connection, known, lockKey, this.draining, this.#witnesses);
+      this.name = await registerWorker(connection, known, lockKey, this.draining, this.#proxyLocks);
       connection.onLost((reason) => {
         if (!this.#stopping.signal.aborted)
           log.warning('lost the control database', { reason: messageOf(reason) });

@@ -45,11 +45,11 @@ export async function registerWorker(
   identity: WorkerIdentity,
   lockKey: string,
   draining: boolean,
-  witnesses: ReadonlyMap<number, string>,
+  proxyLocks: ReadonlyMap<number, string>,
 ): Promise<string> {
   for (;;) {
     try {
-      return await tryToRegister(db, identity, lockKey, draining, witnesses);
+      return await tryToRegister(db, identity, lockKey, draining, proxyLocks);
     } catch (error) {
       // Another worker registered this name at the same time; the row of that worker is visible now.
       if (!(error instanceof ServerError) || error.code !== objectInUse) throw error;
@@ -64,7 +64,7 @@ function tryToRegister(
   identity: WorkerIdentity,
   lockKey: string,
   draining: boolean,
-  witnesses: ReadonlyMap<number, string>,
+  proxyLocks: ReadonlyMap<number, string>,
 ): Promise<string> {
   return db.transaction(async () => {
     const name = await freeName(db, identity);
@@ -79,8 +79,8 @@ function tryToRegister(
       lock_key: lockKey,
       draining,
     });
-    for (const [id, key] of witnesses) {
-      await db.run('worker', 'set_witness', { id, instance: identity.instance, witness_key: key });
+    for (const [id, key] of proxyLocks) {
+      await db.run('worker', 'set_proxy_key', { id, instance: identity.instance, proxy_key: key });
     }
     return name;
   });
@@ -124,14 +124,14 @@ export async function heartbeat(
 }
 
 /** Records the new monitor session of this worker on the server of a cluster. */
-export async function setCompanion(
+export async function setMonitor(
   db: Connection,
   instance: string,
   cluster: string,
-  companion: { pid: number; lockKey: string },
+  monitor: { pid: number; lockKey: string },
 ): Promise<void> {
-  const { pid, lockKey } = companion;
-  await db.run('worker', 'set_companion', { instance, cluster, pid, lock_key: lockKey });
+  const { pid, lockKey } = monitor;
+  await db.run('worker', 'set_monitor', { instance, cluster, pid, lock_key: lockKey });
 }
 
 /** Records the state of the archiver of a cluster. */

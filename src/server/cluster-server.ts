@@ -26,7 +26,7 @@ export interface ClusterServerOptions {
   /** The archive of the server on this host; undefined: not known, or the archive cannot be read. */
   archiveDirectory: string | undefined;
   /** Called whenever a new monitor session has been opened. */
-  onCompanion: (companion: ServerSession) => void;
+  onMonitor: (monitor: ServerSession) => void;
   log: Log;
 }
 
@@ -42,9 +42,9 @@ export interface ServerSession {
 export class ClusterServer {
   readonly name: string;
   readonly archiveDirectory: string | undefined;
-  readonly archive = new ArchiveWatch(async () => (await this.companion()).db);
+  readonly archive = new ArchiveWatch(async () => (await this.monitor()).db);
   readonly #options: ClusterServerOptions;
-  #companion: Promise<ServerSession> | undefined;
+  #monitor: Promise<ServerSession> | undefined;
   #spare: Promise<ServerSession | undefined> | undefined;
   /** When the spare session last answered, as in performance.now(). */
   #spareSeen = 0;
@@ -62,12 +62,12 @@ export class ClusterServer {
    * Returns the monitor session, and opens the session if there is none.
    * @throws HoldfastError where the server cannot be reached
    */
-  companion(): Promise<ServerSession> {
-    if (this.#companion) return this.#companion;
-    const opening: Promise<ServerSession> = this.#openCompanion(() => {
-      if (this.#companion === opening) this.#companion = undefined;
+  monitor(): Promise<ServerSession> {
+    if (this.#monitor) return this.#monitor;
+    const opening: Promise<ServerSession> = this.#openMonitor(() => {
+      if (this.#monitor === opening) this.#monitor = undefined;
     });
-    this.#companion = opening;
+    this.#monitor = opening;
     return opening;
   }
 
@@ -103,19 +103,19 @@ export class ClusterServer {
 
   /** The WAL segment size of the server. Bytes. */
   async segmentSize(): Promise<number> {
-    this.#segmentSize ??= await walSegmentSize((await this.companion()).db);
+    this.#segmentSize ??= await walSegmentSize((await this.monitor()).db);
     return this.#segmentSize;
   }
 
   /** The configured data directory, or else the data_directory of the server. */
   async dataDirectory(): Promise<string> {
-    return this.#options.dataDirectory ?? (await sourceOf((await this.companion()).db)).dataDirectory;
+    return this.#options.dataDirectory ?? (await sourceOf((await this.monitor()).db)).dataDirectory;
   }
 
   /** The system identifier of the server; while the server cannot be reached, the last known system identifier. */
   async systemIdentifier(): Promise<string> {
     try {
-      const { db } = await this.companion();
+      const { db } = await this.monitor();
       this.#systemIdentifier = (await sourceOf(db)).systemIdentifier;
     } catch (error) {
       if (this.#systemIdentifier === undefined) throw error;
@@ -125,7 +125,7 @@ export class ClusterServer {
 
   /** Whether the server answers now. */
   async answers(): Promise<boolean> {
-    return this.companion().then(
+    return this.monitor().then(
       ({ db }) => answers(db),
       () => false,
     );
@@ -134,16 +134,16 @@ export class ClusterServer {
   /** Closes the monitor session and the spare session. */
   async close(): Promise<void> {
     this.#closed = true;
-    const [spare, companion] = await Promise.all([this.#spare, this.#companion?.catch(() => undefined)]);
-    await Promise.all([spare?.db.close(), companion?.db.close()]);
+    const [spare, monitor] = await Promise.all([this.#spare, this.#monitor?.catch(() => undefined)]);
+    await Promise.all([spare?.db.close(), monitor?.db.close()]);
   }
 
-  async #openCompanion(onLost: () => void): Promise<ServerSession> {
+  async #openMonitor(onLost: () => void): Promise<ServerSession> {
     try {
-      const companion = await this.#open('companion');
-      companion.db.onLost(onLost);
-      this.#options.onCompanion(companion);
-      return companion;
+      const monitor = await this.#open('monitor');
+      monitor.db.onLost(onLost);
+      this.#options.onMonitor(monitor);
+      return monitor;
     } catch (error) {
       onLost();
       throw error;

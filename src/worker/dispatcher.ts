@@ -190,7 +190,7 @@ export class Dispatcher {
     session: BackupSession,
   ): Promise<ClaimedRequest | undefined> {
     const { control, instance } = this.#options;
-    const companion = await server.companion();
+    const monitor = await server.monitor();
     const { pid, backendStart, login, database } = session.identity;
     const claimed = await control.run((db) =>
       claimRequest(db, run.id, {
@@ -201,12 +201,12 @@ export class Dispatcher {
         lockKey: session.lockKey,
         login,
         database,
-        witnessKey: randomLockKey(),
-        companionPid: companion.identity.pid,
-        companionKey: companion.lockKey,
+        proxyKey: randomLockKey(),
+        monitorPid: monitor.identity.pid,
+        monitorKey: monitor.lockKey,
       }),
     );
-    if (claimed?.witnessKey) control.keepWitness(run.id, claimed.witnessKey);
+    if (claimed?.proxyKey) control.keepProxyLock(run.id, claimed.proxyKey);
     return claimed;
   }
 }

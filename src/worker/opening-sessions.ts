@@ -119,7 +119,7 @@ export class Openings {
 
 /** Opens the monitor session first: a backup session without a monitor session would be held in vain. */
 async function connect(server: ClusterServer): Promise<BackupSession> {
-  await server.companion();
+  await server.monitor();
   return BackupSession.open(server);
 }
 

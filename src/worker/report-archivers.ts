@@ -20,7 +20,7 @@ export async function reportArchivers(
 
 async function reportArchiver(control: ControlLink, server: ClusterServer, log: Log): Promise<void> {
   try {
-    const { db } = await server.companion();
+    const { db } = await server.monitor();
     const report = await archiver(db);
     await control.run((tables) => reportCluster(tables, server.name, report));
   } catch (error) {

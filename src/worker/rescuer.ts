@@ -115,7 +115,7 @@ export class Rescuer {
     if (server === undefined && !request.here) return false;
     const isThere = async () =>
       server
-        ? sessionIsThere((await server.companion()).db, request.pid, request.lockKey, request.login)
+        ? sessionIsThere((await server.monitor()).db, request.pid, request.lockKey, request.login)
         : this.#options.control.run((db) => lockIsHeldHere(db, request.id));
     if (!(await isThere())) return true;
     if (server === undefined || !(await isDeadButBusy(request, server))) return false;
@@ -123,7 +123,7 @@ export class Rescuer {
       request: request.id,
       pid: request.pid,
     });
-    await terminateSession((await server.companion()).db, request.pid, request.lockKey);
+    await terminateSession((await server.monitor()).db, request.pid, request.lockKey);
     for (const deadline = Date.now() + 2000; Date.now() < deadline; await sleep(50)) {
       if (!(await isThere())) return true;
     }
@@ -218,10 +218,9 @@ export class Rescuer {
  * the worker's monitor session is gone too, the worker is dead.
  */
 async function isDeadButBusy(request: AbandonedRequest, server: ClusterServer): Promise<boolean> {
-  if (request.state === 'running' || request.companionPid === null || request.companionKey === null)
-    return false;
-  const { db } = await server.companion();
-  return !(await sessionIsThere(db, request.companionPid, request.companionKey, request.login));
+  if (request.state === 'running' || request.monitorPid === null || request.monitorKey === null) return false;
+  const { db } = await server.monitor();
+  return !(await sessionIsThere(db, request.monitorPid, request.monitorKey, request.login));
 }
 
 function describeRecovered(request: AbandonedRequest, stop: BackupStop): BackupDescription {

@@ -10,7 +10,7 @@ import type { Config } from '../config/config.ts';
 import { ControlLink } from '../control/control-link.ts';
 import { schemaVersion } from '../control/schema-version.ts';
 import { Listener } from '../control/listener.ts';
-import { heartbeat, setCompanion, type WorkerIdentity } from '../control/worker-rows.ts';
+import { heartbeat, setMonitor, type WorkerIdentity } from '../control/worker-rows.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { onStopSignal } from '../system/stop-signals.ts';
@@ -249,12 +249,15 @@ class Worker {
       connect: { url: url ?? this.#config.control.url },
       dataDirectory,
       archiveDirectory,
-      onCompanion: ({ identity: { pid }, lockKey }) => {
+      onMonitor: ({ identity: { pid }, lockKey }) => {
         if (this.#activeRuns.held().length === 0) return;
         void this.#control
-          .run((db) => setCompanion(db, instance, name, { pid, lockKey }))
+          .run((db) => setMonitor(db, instance, name, { pid, lockKey }))
           .catch((error: unknown) =>
-            this.#log.debug('the companion was not recorded', { cluster: name, reason: messageOf(error) }),
+            this.#log.debug('the monitor session was not recorded', {
+              cluster: name,
+              reason: messageOf(error),
+            }),
           );
       },
       log: this.#log,

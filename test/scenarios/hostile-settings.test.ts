@@ -25,7 +25,7 @@ test('with every timeout of the server at 2 seconds, a backup is held for 7 and 
     const rows = await (
       await client()
     ).query(
-      `select pid from pg_stat_activity where application_name ~ '^holdfast (worker|listener|companion|backup)'`,
+      `select pid from pg_stat_activity where application_name ~ '^holdfast (worker|listener|monitor|backup)'`,
     );
     return rows.map(({ pid }) => Number(pid)).sort((a, b) => a - b);
   };

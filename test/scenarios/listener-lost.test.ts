@@ -86,7 +86,7 @@ testWhen(noOwnCluster)(
     await startWorkerProcess(t, { url: db.url });
     const client = await connect(t, db.url);
     const { id } = await startBackup(client);
-    for (const name of ['listener', 'worker', 'companion', 'backup session']) {
+    for (const name of ['listener', 'worker', 'monitor', 'backup session']) {
       t.true((await killSessions(client, `holdfast ${name}`)) > 0, name);
     }
     const failed = await eventually(

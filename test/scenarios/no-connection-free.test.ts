@@ -7,7 +7,7 @@ import { grantBackups, scene, type Scene } from '../support/scene.ts';
 
 test('requests wait for a free connection in their order and say so, can be cancelled, and outlive a worker that stops', async (t) => {
   const it = await scene(t);
-  // Three connections: the worker's companion, a backup session, and this one.
+  // Three connections: the worker's monitor session, a backup session, and this one.
   const somebody = await asRole(t, it.db, 'worker');
   await grantBackups(it.admin, somebody.role, it.db.cluster.version);
   await it.admin.query(`alter role ${somebody.role} connection limit 3`);

@@ -76,7 +76,7 @@ testWhen(noServerFiles)(
       connect: { url: server.url(), schema: 'holdfast' },
       dataDirectory: undefined,
       archiveDirectory: server.archiveDirectory,
-      onCompanion: () => undefined,
+      onMonitor: () => undefined,
       log: createLog({ level: 'error' }),
     });
     t.teardown(() => target.close());

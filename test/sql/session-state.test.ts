@@ -94,19 +94,19 @@ test('in a transaction with an old snapshot a session that cannot be seen is unk
   }
 });
 
-test('a session on another server is as alive as the witness that its worker holds here', async (t) => {
+test('a session on another server is as alive as the proxy lock that its worker holds here', async (t) => {
   const { reader, requester, worker } = await setUp(t);
   const id = await requestIn('running', requester, worker);
-  const witness = randomKey();
-  await worker.client.query('select pg_advisory_lock($1)', [witness]);
+  const proxyKey = randomKey();
+  await worker.client.query('select pg_advisory_lock($1)', [proxyKey]);
   await worker.client.query(
-    'update holdfast.backup_session set database = null, witness_key = $1 where request_id = $2',
-    [witness, id],
+    'update holdfast.backup_session set database = null, proxy_key = $1 where request_id = $2',
+    [proxyKey, id],
   );
   t.is(await session(reader, id), 'alive');
-  await worker.client.query('select pg_advisory_unlock($1)', [witness]);
+  await worker.client.query('select pg_advisory_unlock($1)', [proxyKey]);
   t.is(await session(reader, id), 'gone');
-  await worker.client.query('select pg_advisory_lock($1)', [witness]);
+  await worker.client.query('select pg_advisory_lock($1)', [proxyKey]);
   await worker.die();
   t.is(await session(reader, id), 'orphaned', 'it may live on, and nobody here can tell');
 });
