@@ -17,6 +17,7 @@ import type { Creation } from '../recovery/created-tablespaces.ts';
 import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
 import { lookAheadOfCopy } from './look-ahead-of-copy.ts';
 import { targetSettings } from '../recovery/recovery-settings.ts';
+import { fsyncDirectory } from '../system/durable-files.ts';
 import { serverLock } from '../postgres/postmaster.ts';
 import { refuseOthers, writeLabelFiles, type Ownership } from './write-label.ts';
 
@@ -55,7 +56,8 @@ export interface PlaceOptions {
 }
 
 /**
- * Checks the copy, and writes the label files. All checks come before the first change.
+ * Checks the copy, and writes the label files. All checks come before the first change. recovery.signal comes
+ * last: with recovery.signal and without backup_label, PostgreSQL would recover the copy to a wrong state.
  * @throws HoldfastError
  */
 export async function placeLabel(
@@ -78,8 +80,10 @@ export async function placeLabel(
     stopBefore,
   });
 
-  if (stopBefore !== undefined) await setStop(dataDirectory, stopBefore, ownership);
+  const owned: FileOwnership = { owner: ownership.owner, fileMode: ownership.mode, directoryMode: 0o700 };
+  if (stopBefore !== undefined) await setTarget(dataDirectory, stopBefore, owned);
   const files = await writeLabelFiles(dataDirectory, backup, ownership);
+  if (stopBefore !== undefined) await requestRecovery(dataDirectory, owned);
   const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
   if (removed !== undefined) await rm(removed, { force: true });
   return { files, removed, tablespaces, created, lookedTo: toTarget ? undefined : lookedTo };
@@ -87,18 +91,20 @@ export async function placeLabel(
 
 /**
  * Sets a recovery target in postgresql.auto.conf, which overrides the targets in the configuration of the
- * copy.
+ * copy. Without recovery.signal, PostgreSQL ignores recovery targets.
  */
-async function setStop(directory: string, lsn: bigint, { mode, owner }: Ownership): Promise<void> {
+async function setTarget(directory: string, lsn: bigint, owned: FileOwnership): Promise<void> {
   const settings = targetSettings({
     target: { kind: 'lsn', lsn, exclusive: true },
     timeline: undefined,
     action: 'promote',
   });
-  const comment = 'holdfast place';
-  const owned: FileOwnership = { owner, fileMode: mode, directoryMode: 0o700 };
-  await addToAutoConf({ directory, settings, comment, owned });
+  await addToAutoConf({ directory, settings, comment: 'holdfast place', owned });
+}
+
+async function requestRecovery(directory: string, owned: FileOwnership): Promise<void> {
   await writeOwned(join(directory, 'recovery.signal'), Buffer.alloc(0), owned, { sync: true });
+  await fsyncDirectory(directory);
 }
 
 async function directoryStats(dataDirectory: string): Promise<Stats> {

@@ -117,6 +117,17 @@ test('a tablespace_map is refused where the backup has none', async (t) => {
   t.regex(error.message, /tablespace_map" exists, and this backup has none$/);
 });
 
+test('where the label cannot be written, no recovery.signal is left', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  const path = join(copy, 'backup_label');
+  await symlink(join(copy, 'nowhere'), path);
+  await t.throwsAsync(placeLabel(backup, copy, { stopBefore: 1n << 60n }), { code: 'other_label_present' });
+  t.is(await content(copy, 'recovery.signal'), undefined);
+  await rm(path);
+  await placeLabel(backup, copy, { stopBefore: 1n << 60n });
+  t.is(await content(copy, 'recovery.signal'), '');
+});
+
 test('a directory with a server running on it is refused', async (t) => {
   const cluster = await sharedCluster();
   const backup = await (await startRealBackup(t, cluster)).stop();

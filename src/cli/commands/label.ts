@@ -29,7 +29,7 @@ export function addLabel(program: Command): void {
     .requiredOption('--to <directory>', 'where to; files of other backups are never overwritten')
     .action(async (requestId: number, _: object, self: Command) => {
       const options = self.optsWithGlobals<Options>();
-      const backup = await backupById(requestId, options);
+      const backup = await backupById(requestId, options, 'label');
       await makeDirectory(options.to);
       const files = await writeLabelFiles(options.to, backup);
       const { id: backupId, cluster, label } = backup.description;
@@ -63,13 +63,18 @@ export function addWhere(command: Command): void {
 
 /**
  * Finds a backup by the id of its request: in the control database, the label directory and the repository,
- * or only where the options say. Warns on standard error if the backup is not complete.
+ * or only where the options say. Warns on standard error if the backup is not complete. `command`: the name of
+ * the command, for application_name.
  */
-export async function backupById(requestId: number, options: WhereOptions): Promise<LabelledBackup> {
+export async function backupById(
+  requestId: number,
+  options: WhereOptions,
+  command: string,
+): Promise<LabelledBackup> {
   const config = configFrom(options);
   const chosen = options.fromLabels !== undefined || options.fromRepository !== undefined;
   const backup = await findLabel(requestId, {
-    control: chosen ? undefined : controlFrom(config, 'label'),
+    control: chosen ? undefined : controlFrom(config, command),
     labels: options.fromLabels ?? (chosen ? undefined : config.worker.labels),
     repository: options.fromRepository ?? (chosen ? undefined : config.worker.repository),
     cluster: options.cluster,

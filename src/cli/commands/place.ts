@@ -53,7 +53,7 @@ export function addPlace(program: Command): void {
 }
 
 async function find(which: string, options: Options): Promise<LabelledBackup> {
-  return /^\d+$/.test(which) ? backupById(idOption(which), options) : labelIn(which);
+  return /^\d+$/.test(which) ? backupById(idOption(which), options, 'place') : labelIn(which);
 }
 
 function asJson(
