@@ -11,13 +11,16 @@ const built = new URL('../dist/cli/main.js', import.meta.url);
 const development = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
 
 if (!existsSync(source)) await run(built);
-else if (process.features.typescript) await run(source);
+else if (readsSources()) await run(source);
 else if (existsSync(development) && !process.env.HOLDFAST_RELAUNCHED) relaunch();
 else {
-  console.error(
-    `holdfast: a checkout needs Node 22.18 or newer, and this is ${process.version}: run "npm ci"`,
-  );
+  console.error(`holdfast: a checkout needs Node 24 or newer, and this is ${process.version}: run "npm ci"`);
   process.exit(process.argv[3] === 'fetch' ? 200 : 2); // for "wal fetch", 2 would be the end of the archive
+}
+
+/** Node 22 strips types, and does not know `using`, which the build translates. */
+function readsSources() {
+  return process.features.typescript && 'AsyncDisposableStack' in globalThis;
 }
 
 async function run(main) {

@@ -201,8 +201,9 @@ returning id
 select r.id, r.cluster, r.state, r.label, r.method, r.wait_for_archive as "waitForArchive", r.pid,
   s.lock_key::text as "lockKey", s.login::bigint as login, s.database is not null as here, s.monitor_pid as "monitorPid",
   s.monitor_key::text as "monitorKey", r.start_lsn::text as "startLsn", r.start_wal as "startWal",
-  r.stop_wal as "stopWal", r.system_identifier::text as "systemIdentifier",
-  r.server_version as "serverVersion", r.timeline, r.started_at as "startedAt", s.tablespaces
+  r.stop_lsn::text as "stopLsn", r.stop_wal as "stopWal", r.stopped_at as "stoppedAt",
+  r.system_identifier::text as "systemIdentifier", r.server_version as "serverVersion", r.timeline,
+  r.started_at as "startedAt", s.tablespaces
 from :"schema".backup_request r
 join :"schema".backup_session s on s.request_id = r.id
 where r.id = :id

@@ -5,7 +5,7 @@
  * from the monitor session, since a ping would wait behind the call.
  */
 import type { Connection } from '../database/connection.ts';
-import type { BackupStart, BackupStop } from '../control/backup-requests.ts';
+import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
 import { terminateSession } from '../database/terminate-session.ts';
 import {
   sessionIsThere,
@@ -14,8 +14,6 @@ import {
   tablespaces,
   type SessionIdentity,
 } from '../server/server-queries.ts';
-import { parseLsn } from '../postgres/lsn.ts';
-import { segmentBefore } from '../postgres/wal-segment.ts';
 import type { ClusterServer, ServerSession } from '../server/cluster-server.ts';
 import { backupFunctions } from '../server/backup-functions.ts';
 
@@ -26,12 +24,6 @@ const watchEvery = 3000;
  * has dropped the connection (tcp_user_timeout).
  */
 const pingWithin = 30_000;
-
-/** The result of pg_backup_start, with the time of the return. */
-export interface TimedBackupStart extends BackupStart {
-  /** ISO 8601. */
-  startedAt: string;
-}
 
 /** A backup session on the server. */
 export class BackupSession {
@@ -68,26 +60,15 @@ export class BackupSession {
   /** Calls pg_backup_start, which waits for a checkpoint. */
   async begin(label: string, fast: boolean): Promise<BackupStart> {
     const started = await startBackup(this.db, backupFunctions(this.db.serverVersion).start, label, fast);
-    return {
-      ...started,
-      timeline: Number.parseInt(started.startWal.slice(0, 8), 16),
-      tablespaces: await tablespaces(this.db),
-    };
+    return { ...started, tablespaces: await tablespaces(this.db) };
   }
 
   /**
    * Calls pg_backup_stop without waiting for the archiver: a stuck archiver must not keep the worker from reading
    * backup_label.
    */
-  async stop(): Promise<BackupStop> {
-    const { stop } = backupFunctions(this.db.serverVersion);
-    const { stopLsn, timeline, segmentSize, label, tablespaceMap: map } = await stopBackup(this.db, stop);
-    return {
-      stopLsn,
-      stopWal: segmentBefore(parseLsn(stopLsn), Number.parseInt(timeline, 16), segmentSize),
-      label,
-      tablespaceMap: map === null || map.length === 0 ? null : map,
-    };
+  stop(): Promise<BackupStop> {
+    return stopBackup(this.db, backupFunctions(this.db.serverVersion).stop);
   }
 
   /** Closes the session. The server aborts a backup that is still open. */

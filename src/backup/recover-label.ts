@@ -6,21 +6,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BackupStop } from '../control/backup-requests.ts';
+import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
 import { readBackupHistoryFile } from '../server/server-queries.ts';
-import { parseBackupHistory } from '../postgres/backup-label.ts';
+import { parseBackupHistory, type BackupHistory } from '../postgres/backup-label.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { backupHistoryFileName, parseSegmentName, segmentBefore } from '../postgres/wal-segment.ts';
 import type { ClusterServer } from '../server/cluster-server.ts';
-
-/** The backup whose label was lost. */
-export interface BackupToRecover {
-  label: string;
-  startLsn: string;
-  startWal: string;
-  /** tablespace_map as of the start; null: no tablespaces. */
-  tablespaces: Buffer | null;
-}
 
 /** Milliseconds for which a restarting server may be unreachable. */
 const patience = 30_000;
@@ -31,15 +22,17 @@ const patience = 30_000;
  */
 export async function recoverBackupStop(
   server: ClusterServer,
-  backup: BackupToRecover,
+  requestedLabel: string,
+  start: Pick<BackupStart, 'startLsn' | 'startWal' | 'tablespaces'>,
 ): Promise<BackupStop | undefined> {
   const segmentSize = await untilReachable(() => server.segmentSize());
   if (segmentSize === undefined) return undefined;
-  const name = backupHistoryFileName(backup.startWal, parseLsn(backup.startLsn), segmentSize);
+  const name = backupHistoryFileName(start.startWal, parseLsn(start.startLsn), segmentSize);
   for (const read of sources(server, name)) {
     const bytes = await read().catch(() => undefined);
-    const stop = bytes && endingFrom(bytes, backup, segmentSize);
-    if (stop) return stop;
+    const history = bytes && parseBackupHistory(bytes);
+    if (!history || formatLsn(history.label.startLsn) !== start.startLsn) continue;
+    if (sameLabel(history.label.label, requestedLabel)) return stopOf(history, start, segmentSize);
   }
   return undefined;
 }
@@ -56,19 +49,18 @@ function sources(server: ClusterServer, name: string): (() => Promise<Buffer | u
  * From PostgreSQL 15 on, the history file names the segment after the stop if the backup stopped at the end of a
  * segment.
  */
-function endingFrom(bytes: Buffer, backup: BackupToRecover, segmentSize: number): BackupStop | undefined {
-  const history = parseBackupHistory(bytes);
-  if (formatLsn(history.label.startLsn) !== backup.startLsn || !sameLabel(history.label.label, backup.label))
-    return undefined;
+function stopOf(
+  { stopLsn, stopWal, labelBytes }: BackupHistory,
+  { tablespaces }: Pick<BackupStart, 'tablespaces'>,
+  segmentSize: number,
+): BackupStop {
+  const { timeline } = parseSegmentName(stopWal, segmentSize);
   return {
-    stopLsn: formatLsn(history.stopLsn),
-    stopWal: segmentBefore(
-      history.stopLsn,
-      parseSegmentName(history.stopWal, segmentSize).timeline,
-      segmentSize,
-    ),
-    label: history.labelBytes,
-    tablespaceMap: backup.tablespaces,
+    stoppedAt: new Date().toISOString(),
+    stopLsn: formatLsn(stopLsn),
+    stopWal: segmentBefore(stopLsn, timeline, segmentSize),
+    label: labelBytes,
+    tablespaceMap: tablespaces,
   };
 }
 

@@ -56,10 +56,11 @@ export class LeftToNextWorker extends Error {}
 export class RequestRun {
   readonly id: number;
   readonly context: RunContext;
+  /** Whether the request has a backup session, or is about to get one. Only HeldSession changes this. */
+  holdsSession = false;
   readonly #abort = new AbortController();
   #windowIsOpen = true;
   #seen: BackupState | undefined;
-  #holdsSession = false;
   readonly #waiting = new Set<{ wanted: BackupState; resolve: () => void }>();
   readonly #warnings = new Set<string>();
   #detail: string | null = null;
@@ -93,23 +94,6 @@ export class RequestRun {
     this.#windowIsOpen = false;
   }
 
-  /** Whether the request has a backup session. */
-  get holdsSession(): boolean {
-    return this.#holdsSession;
-  }
-
-  /** Called when the request gets its backup session. */
-  takeSession(): void {
-    this.#holdsSession = true;
-  }
-
-  /** Called when the backup session has been closed; may be called more than once. */
-  releaseSession(): void {
-    if (!this.#holdsSession) return;
-    this.#holdsSession = false;
-    this.context.onSessionReleased();
-  }
-
   /**
    * The state in which the row was last seen; undefined: the row was not looked at yet, or the request is gone.
    */
@@ -126,10 +110,11 @@ export class RequestRun {
   }
 
   /**
-   * Resolves once the row has been seen in the state `wanted`. Rejects with the reason for which the run was
-   * ended.
+   * Resolves once the row has been seen in the state `wanted`, at once if that was the last state seen. Rejects with
+   * the reason for which the run was ended.
    */
   async waitForState(wanted: BackupState): Promise<void> {
+    if (this.#seen === wanted) return;
     await this.raceAbort(
       new Promise<void>((resolve) => {
         const waiter = { wanted, resolve };
@@ -173,6 +158,7 @@ export class RequestRun {
     // the move was made without confirmation, and the client has finished the backup since
     const overtaken = to === 'running' && state === 'done';
     if (state !== to && !overtaken) throw new EndedElsewhere(this.id, state);
+    if (overtaken) this.onRowState(state);
   }
 
   /** Adds a warning to the request. Runs in the background; a failure does not fail the request. */

@@ -1,97 +1,84 @@
 /**
- * Runs one request from the claim to state complete. A failure is written to the row. The backup session is closed
- * only after the outcome is in the row; a failure that cannot be written keeps the session for ten seconds only.
+ * The story of one backup, from a waiting request to a complete one. The row of the request is in one of these states:
+ *
+ *   requested  A client has inserted the row. The dispatcher has chosen the row, and a backup session is opened.
+ *   starting   This worker has the request. The checks are made, and the session waits in pg_backup_start.
+ *   running    The backup window is open. Method hold: another program copies. Method copy: CopyTransfer copies.
+ *   done       The data is copied. pg_backup_stop returns backup_label, which is written to the label directory.
+ *   archiving  The label is in the row, and the session is closed. The worker waits for the archive.
+ *   complete   The backup can be restored.
+ *
+ * Until running, the client may end a request as cancelled; until archiving, the worker may end a request as failed.
+ *
+ * Who moves the row: the client moves a request of method hold from running to done. Every other move between the
+ * states above is this worker's. A trigger refuses all moves of others, except after this worker has died.
+ *
+ * How a finish arrives: the client's UPDATE commits, and a trigger notifies the worker. The reconciler reads the state
+ * of a row after each notification, and of all rows every two seconds, since notifications may be lost. The reconciler
+ * tells the run what it has read (RequestRun.onRowState). State done resolves `waitForState`. State cancelled or failed
+ * aborts `run.signal`.
+ *
+ * What else ends a run early: until pg_backup_stop is called, the loss of the session, a time limit, a missing caller
+ * or a worker that stops (RequestRun.endWindow). While the worker waits for the archive, a worker that stops: the next
+ * worker goes on at `complete`. In between, nothing but a failure ends the run.
+ *
+ * Who sees the session: the session holds an advisory lock until the outcome is in the row. Readers of backup_status and
+ * other workers look for that lock or, where the session is on another server, for the proxy lock of this worker. A
+ * backup whose lock is gone before its outcome is lost.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { markComplete, markRunning } from '../control/backup-requests.ts';
-import type { BackupStart, ClaimedRequest, BackupStop } from '../control/backup-requests.ts';
+import type { ClaimedRequest, WaitingRequest } from '../control/backup-requests.ts';
 import { ServerError } from '../database/connection.ts';
 import { keepWal } from '../server/server-queries.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { BackupSession, TimedBackupStart } from './backup-session.ts';
+import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
+import { backupRecord, type BackupRecord } from '../repository/label-entry.ts';
+import type { BackupSession } from './backup-session.ts';
+import { claimRequest, type Claim, type Claimant } from './claim-request.ts';
 import { requireFreeSpace } from './copy/free-space.ts';
 import { findSource, type CopySource } from './copy/copy-source.ts';
 import { survey } from './copy/survey.ts';
-import { LeftToNextWorker, recordFailure, EndedElsewhere, type RequestRun } from './request-run.ts';
-import type { NeededWal } from './wal-archived.ts';
-import { storeLabel } from './store-label.ts';
-import type { BackupDescription } from '../repository/label-entry.ts';
-import { copy } from './methods/copy-transfer.ts';
-import { hold } from './methods/hold-transfer.ts';
+import { HeldSession } from './held-session.ts';
+import { CopyTransfer } from './methods/copy-transfer.ts';
+import type { DataTransfer } from './methods/data-transfer.ts';
+import { HoldTransfer } from './methods/hold-transfer.ts';
 import { recoverBackupStop } from './recover-label.ts';
+import { LeftToNextWorker, recordFailure, EndedElsewhere, type RequestRun } from './request-run.ts';
 import { notLookedFor, seeArchive } from './see-archive.ts';
+import { storeLabel } from './store-label.ts';
 import { waitForArchive } from './wait-for-archive.ts';
 
-/** Milliseconds. A client that has locked the row could otherwise keep the session open without limit. */
-const failureKeepsSession = 10_000;
-
 /**
- * Runs a claimed request to its end. A failure is written to the row. `checks`: the preflight, which began during
- * the claim, since the client waits for the start. Its result is a list of warnings.
+ * Runs one request to its end, or until another worker has the request. A failure is written to the row.
+ * @throws the reason for which an outcome could not be written
  */
-export async function runBackup(
-  run: RequestRun,
-  request: ClaimedRequest,
-  session: BackupSession,
-  checks: Promise<string[]>,
-): Promise<void> {
-  run.takeSession();
+export async function runBackup(run: RequestRun, waiting: WaitingRequest, claimant: Claimant): Promise<void> {
+  await using held = new HeldSession(run);
+  const claim = await claimRequest(run, waiting, held, claimant);
+  if (claim === undefined) return;
+  const { request, session } = claim;
   try {
-    const { source, ...beginning } = await begin(run, request, session, checks);
-    const transfer = await (source ? copy(run, request, beginning, source) : hold(run, request));
-    const stop = await end(run, request, session, beginning).catch(async (error: unknown) => {
-      await transfer.abandon();
-      throw error;
-    });
-    const description = describe(request, beginning, stop);
-    await transfer.finish(description, stop);
-    await storeLabel(run, stop, description);
-    await release(run, session);
+    const source = await prepare(run, claim);
+    const start = await begin(run, request, session);
+    const { record, stop } = await transferAndEnd(run, claim, start, source);
+    await storeLabel(run, stop, record);
+    await held.release();
     run.context.server.prepare();
-    await complete(run, request, { ...beginning, ...stop });
+    await complete(run, request, record);
   } catch (error) {
-    const recorded = recordFailure(run, sessionIsLost(error, session) ? sessionLost(error) : error);
-    await Promise.race([recorded, sleep(failureKeepsSession, undefined, { ref: false })]);
-    await release(run, session);
-    await recorded;
-  } finally {
-    await release(run, session);
+    const isLost = !held.isReleased && sessionIsLost(error, session);
+    await held.releaseAfter(recordFailure(run, isLost ? sessionLost(error) : error));
   }
 }
 
-/**
- * The steps after the label is stored: waits for the archive and completes the request. A worker that takes over
- * an abandoned request begins here.
- */
-export async function complete(
+/** Waits for the checks. Returns the cluster to copy; undefined: the method does not copy. */
+async function prepare(
   run: RequestRun,
-  { waitForArchive: wait, method }: Pick<ClaimedRequest, 'waitForArchive' | 'method'>,
-  needed: NeededWal,
-): Promise<void> {
-  const isSaid = wait && (await waitForArchive(run, needed, { hasOwnWal: method === 'copy' }));
-  const archived = isSaid ? await seeArchive(run, needed) : notLookedFor;
-  await run.move('complete', (db) => markComplete(db, run.id, archived));
-  run.context.log.info('backup complete', { request: run.id, cluster: run.context.server.name });
-}
-
-/** Starts the backup. `source`: the cluster to copy; undefined: the method does not copy. */
-async function begin(
-  run: RequestRun,
-  request: ClaimedRequest,
-  session: BackupSession,
-  checks: Promise<string[]>,
-): Promise<TimedBackupStart & { source: CopySource | undefined }> {
+  { request, session, checks }: Claim,
+): Promise<CopySource | undefined> {
   session.onLost((reason) => run.endWindow(sessionLost(reason)));
   for (const warning of await run.raceAbort(checks)) run.warn(warning);
-  const source = request.method === 'copy' ? await run.raceAbort(prepareCopy(run, session)) : undefined;
-  const start = await run.raceAbort(session.begin(request.label, request.fast));
-  await run.move('running', (db) => markRunning(db, run.id, start), run.signal);
-  run.context.log.info('backup running', {
-    request: run.id,
-    cluster: request.cluster,
-    start: start.startLsn,
-  });
-  return { ...start, startedAt: new Date().toISOString(), source };
+  return request.method === 'copy' ? run.raceAbort(prepareCopy(run, session)) : undefined;
 }
 
 /**
@@ -108,6 +95,46 @@ async function prepareCopy(run: RequestRun, session: BackupSession): Promise<Cop
   return { ...found, bytes };
 }
 
+/** Starts the backup: from state starting to running. */
+async function begin(run: RequestRun, request: ClaimedRequest, session: BackupSession): Promise<BackupStart> {
+  const start = await run.raceAbort(session.begin(request.label, request.fast));
+  await run.move('running', (db) => markRunning(db, run.id, start), run.signal);
+  run.context.log.info('backup running', {
+    request: run.id,
+    cluster: request.cluster,
+    start: start.startLsn,
+  });
+  return start;
+}
+
+/** Has the data copied, from state running to done; stops the backup, and completes the copy with the label. */
+async function transferAndEnd(
+  run: RequestRun,
+  { request, session }: Claim,
+  start: BackupStart,
+  source: CopySource | undefined,
+): Promise<{ record: BackupRecord; stop: BackupStop }> {
+  const transfer: DataTransfer =
+    source === undefined
+      ? new HoldTransfer(run, request)
+      : await CopyTransfer.begin(run, request, start, source);
+  try {
+    await transfer.untilDone();
+    const stop = await end(run, request, session, start);
+    const record = backupRecord(request, start, stop);
+    await transfer.finish(record, stop);
+    return { record, stop };
+  } catch (error) {
+    await transfer.abandon().catch((left: unknown) => {
+      run.context.log.warning('an unfinished backup was not removed', {
+        request: run.id,
+        reason: messageOf(left),
+      });
+    });
+    throw error;
+  }
+}
+
 /**
  * Stops the backup. From here on, only the loss of the session may prevent the worker from reading backup_label; a
  * lost label is rebuilt from the backup history file.
@@ -122,9 +149,8 @@ async function end(
   try {
     return await session.stop();
   } catch (error) {
-    const { server } = run.context;
     const recovered = sessionIsLost(error, session)
-      ? await recoverBackupStop(server, { ...start, label: request.label })
+      ? await recoverBackupStop(run.context.server, request.label, start)
       : undefined;
     if (recovered === undefined) throw error;
     run.warn('the session was lost while it stopped; backup_label was rebuilt from the backup history file');
@@ -132,27 +158,19 @@ async function end(
   }
 }
 
-async function release(run: RequestRun, session: BackupSession): Promise<void> {
-  await session.close();
-  run.releaseSession();
-  await run.context.control.releaseProxyLock(run.id);
-}
-
-function describe(request: ClaimedRequest, start: TimedBackupStart, stop: BackupStop): BackupDescription {
-  return {
-    id: request.id,
-    cluster: request.cluster,
-    label: request.label,
-    serverVersion: start.serverVersion,
-    systemIdentifier: start.systemIdentifier,
-    timeline: start.timeline,
-    startedAt: start.startedAt,
-    stoppedAt: new Date().toISOString(),
-    startLsn: start.startLsn,
-    startWal: start.startWal,
-    stopLsn: stop.stopLsn,
-    stopWal: stop.stopWal,
-  };
+/**
+ * Waits for the archive and completes the request: from state archiving to complete. A worker that takes over an
+ * abandoned request begins here.
+ */
+export async function complete(
+  run: RequestRun,
+  { waitForArchive: wait, method }: Pick<ClaimedRequest, 'waitForArchive' | 'method'>,
+  record: BackupRecord,
+): Promise<void> {
+  const isSaid = wait && (await waitForArchive(run, record, { hasOwnWal: method === 'copy' }));
+  const archived = isSaid ? await seeArchive(run, record) : notLookedFor;
+  await run.move('complete', (db) => markComplete(db, run.id, archived));
+  run.context.log.info('backup complete', { request: run.id, cluster: run.context.server.name });
 }
 
 function sessionIsLost(error: unknown, session: BackupSession): boolean {

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Archived } from '../control/backup-requests.ts';
 import { archiveSettings, type ArchiveSettings } from '../server/server-queries.ts';
 import { segmentRange } from '../postgres/wal-segment.ts';
+import type { BackupRecord } from '../repository/label-entry.ts';
 import { archivePlaces, doesNothing, type ArchivePlace } from './archive-places.ts';
-import type { NeededWal } from './wal-archived.ts';
 import type { RequestRun } from './request-run.ts';
 
 /** Whether the segments have been seen in the archive. */
@@ -34,14 +34,14 @@ const longestLook = 10_000;
 export const notLookedFor: Archived = { seen: null, warning: null };
 
 /** Looks for the WAL of a backup in the archive. Returns a warning if a segment is missing. */
-export async function seeArchive(run: RequestRun, needed: NeededWal): Promise<Archived> {
+export async function seeArchive(run: RequestRun, backup: BackupRecord): Promise<Archived> {
   const { server, repository } = run.context;
-  const segments = segmentRange(needed.startWal, needed.stopWal, await server.segmentSize());
+  const segments = segmentRange(backup.startWal, backup.stopWal, await server.segmentSize());
   const settings = await settingsOf(run).catch(() => undefined);
   const places = archivePlaces({
     clusterDirectory: join(repository, server.name),
     archiveDirectory: server.archiveDirectory,
-    systemIdentifier: needed.systemIdentifier,
+    systemIdentifier: backup.systemIdentifier,
     archivesNothing: settings !== undefined && archivesNothing(settings),
   });
   const onMissing = (missing: string, where: string) => run.describe(`${missing} to appear in ${where}`);

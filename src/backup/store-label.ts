@@ -4,29 +4,30 @@
  * the label and tries again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { markArchiving, type BackupStop } from '../control/backup-requests.ts';
+import { markArchiving } from '../control/backup-requests.ts';
 import { messageOf } from '../errors.ts';
+import type { BackupStop } from '../postgres/backup-facts.ts';
 import type { RequestRun } from './request-run.ts';
 import { writeLabelEntry } from '../repository/label-directory.ts';
-import type { BackupDescription } from '../repository/label-entry.ts';
+import type { BackupRecord } from '../repository/label-entry.ts';
 
 /** Milliseconds for which the label directory is still tried after the row has refused the label. */
 const lastChance = 10_000;
 
-/** Resolves when the row has the label. `description`: null if the label directory has the label already. */
+/** Resolves when the row has the label. `record`: null if the label directory has the label already. */
 export async function storeLabel(
   run: RequestRun,
   stop: BackupStop,
-  description: BackupDescription | null,
+  record: BackupRecord | null,
 ): Promise<void> {
   const { label, tablespaceMap } = stop;
   let enough = false;
   const directory =
-    description === null
+    record === null
       ? undefined
       : untilWritten(
           run,
-          () => writeLabelEntry(run.context.labels, { description, label, tablespaceMap }),
+          () => writeLabelEntry(run.context.labels, { description: record, label, tablespaceMap }),
           () => enough,
         );
   try {

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { archiver } from '../server/server-queries.ts';
 import { messageOf } from '../errors.ts';
-import { walIsArchived, neededWalFiles, archiveStatusUnusable, type NeededWal } from './wal-archived.ts';
+import type { BackupRecord } from '../repository/label-entry.ts';
+import { walIsArchived, neededWalFiles, archiveStatusUnusable } from './wal-archived.ts';
 import type { RequestRun } from './request-run.ts';
 
 /** Milliseconds. */
@@ -16,7 +17,7 @@ const longestPoll = 1000;
  */
 export async function waitForArchive(
   run: RequestRun,
-  needed: NeededWal,
+  backup: BackupRecord,
   { hasOwnWal }: { hasOwnWal: boolean },
 ): Promise<boolean> {
   const { server } = run.context;
@@ -24,9 +25,9 @@ export async function waitForArchive(
   for (let poll = firstPoll; ; poll = Math.min(poll * 1.5, longestPoll)) {
     run.signal.throwIfAborted();
     try {
-      waiting ??= neededWalFiles(needed, await server.segmentSize());
+      waiting ??= neededWalFiles(backup, await server.segmentSize());
       const { server: observed, files } = await server.archive.look(waiting);
-      const otherwise = archiveStatusUnusable(observed, needed);
+      const otherwise = archiveStatusUnusable(observed, backup);
       if (otherwise === undefined) {
         waiting = files.filter((file) => !walIsArchived(file)).map(({ name }) => name);
         if (waiting.length === 0) return true;
@@ -36,7 +37,7 @@ export async function waitForArchive(
       } else {
         run.warn(`whether the WAL is archived cannot be known: ${otherwise}`);
         run.describe(
-          `an operator to look whether ${needed.startWal} to ${needed.stopWal} are in the archive: ${otherwise}`,
+          `an operator to look whether ${backup.startWal} to ${backup.stopWal} are in the archive: ${otherwise}`,
         );
       }
     } catch (error) {

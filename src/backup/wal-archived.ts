@@ -4,35 +4,34 @@
  */
 import type { ArchiveServer, ArchiveStatus } from '../server/server-queries.ts';
 import { parseLsn } from '../postgres/lsn.ts';
+import type { BackupRecord } from '../repository/label-entry.ts';
 import { backupHistoryFileName, segmentRange } from '../postgres/wal-segment.ts';
-
-/** The WAL whose archive status is tested. */
-export interface NeededWal {
-  startLsn: string;
-  startWal: string;
-  stopWal: string;
-  systemIdentifier: string;
-}
 
 /**
  * Returns why the archive status of this server says nothing about the WAL of the backup; undefined: the status is
  * usable. Reasons: archiving is off by now, or the server is another server than the server of the backup. A
  * promoted standby may have segments marked as archived that its dead primary never archived.
  */
-export function archiveStatusUnusable(server: ArchiveServer, needed: NeededWal): string | undefined {
-  if (server.systemIdentifier !== needed.systemIdentifier) return 'the server there is of another cluster';
+export function archiveStatusUnusable(
+  server: ArchiveServer,
+  backup: Pick<BackupRecord, 'systemIdentifier' | 'startWal'>,
+): string | undefined {
+  if (server.systemIdentifier !== backup.systemIdentifier) return 'the server there is of another cluster';
   if (server.timeline === null) return 'the server there is a standby by now';
-  if (server.timeline !== needed.startWal.slice(0, 8))
+  if (server.timeline !== backup.startWal.slice(0, 8))
     return 'the server there is on another timeline by now';
   if (server.archiveMode === 'off') return 'archive_mode is off by now';
   return undefined;
 }
 
 /** The names of all segments from start to stop, and of the backup history file. */
-export function neededWalFiles(window: Omit<NeededWal, 'systemIdentifier'>, segmentSize: number): string[] {
+export function neededWalFiles(
+  { startLsn, startWal, stopWal }: Pick<BackupRecord, 'startLsn' | 'startWal' | 'stopWal'>,
+  segmentSize: number,
+): string[] {
   return [
-    ...segmentRange(window.startWal, window.stopWal, segmentSize),
-    backupHistoryFileName(window.startWal, parseLsn(window.startLsn), segmentSize),
+    ...segmentRange(startWal, stopWal, segmentSize),
+    backupHistoryFileName(startWal, parseLsn(startLsn), segmentSize),
   ];
 }
 

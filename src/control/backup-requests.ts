@@ -3,6 +3,8 @@
  * not (or no longer) in the state from which the move is allowed.
  */
 import type { Connection } from '../database/connection.ts';
+import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
+import type { DamagedPage } from '../repository/repository-backup.ts';
 import type { BackupState } from './backup-states.ts';
 
 /** The columns of a request that never change. */
@@ -72,45 +74,18 @@ export interface UnfinishedRequest {
 }
 
 /** A request of a dead worker, for the worker that continues the request. */
-export interface AbandonedRequest {
-  id: number;
-  cluster: string;
+export interface AbandonedRequest extends RequestedBackup {
   state: BackupState;
-  label: string;
-  method: string;
-  waitForArchive: boolean;
   pid: number;
   lockKey: string;
   login: number | null;
   here: boolean;
   monitorPid: number | null;
   monitorKey: string | null;
-  startLsn: string | null;
-  startWal: string | null;
-  stopWal: string | null;
-  systemIdentifier: string | null;
-  serverVersion: string | null;
-  timeline: number | null;
-  startedAt: Date | null;
-  tablespaces: Buffer | null;
-}
-
-/** The result of pg_backup_start, with the tablespaces in the format of tablespace_map. */
-export interface BackupStart {
-  startLsn: string;
-  startWal: string;
-  timeline: number;
-  systemIdentifier: string;
-  serverVersion: string;
-  tablespaces: Buffer | null;
-}
-
-/** The result of pg_backup_stop. `tablespaceMap`: null: no tablespaces. */
-export interface BackupStop {
-  stopLsn: string;
-  stopWal: string;
-  label: Buffer;
-  tablespaceMap: Buffer | null;
+  /** undefined: the row does not have the result of pg_backup_start. */
+  start: BackupStart | undefined;
+  /** undefined: the row does not have the label. */
+  stop: Omit<BackupStop, 'label' | 'tablespaceMap'> | undefined;
 }
 
 /** The error columns of a request. */
@@ -134,11 +109,8 @@ export function waitingRequests(
   return db.run<WaitingRequest>('backup_request', 'waiting', values);
 }
 
-/**
- * Moves a request to state starting, for this worker; undefined: another worker was faster, or the request was
- * cancelled.
- */
-export async function claimRequest(
+/** From state requested, for this worker; undefined: another worker was faster, or the request was cancelled. */
+export async function markStarting(
   db: Connection,
   id: number,
   holder: HolderOfSession,
@@ -238,7 +210,7 @@ export async function addWarning(db: Connection, id: number, warning: string): P
 export async function recordDamagedPages(
   db: Connection,
   id: number,
-  pages: { file: string; block: number }[],
+  pages: readonly DamagedPage[],
 ): Promise<void> {
   await db.run('backup_request', 'record_damaged_pages', { id, pages: JSON.stringify(pages) });
 }
@@ -272,9 +244,32 @@ export async function failRestored(db: Connection): Promise<number[]> {
 
 /** undefined: the request is over, or its worker is alive. */
 export async function abandonedRequest(db: Connection, id: number): Promise<AbandonedRequest | undefined> {
-  const [row] = await db.run<AbandonedRequest>('backup_request', 'abandoned', { id });
-  return row;
+  const [row] = await db.run<AbandonedRow>('backup_request', 'abandoned', { id });
+  if (row === undefined) return undefined;
+  const { startLsn, startWal, timeline, systemIdentifier, serverVersion, tablespaces } = row;
+  const { startedAt, stoppedAt, stopLsn, stopWal, ...request } = row;
+  return {
+    ...request,
+    start:
+      startedAt === null
+        ? undefined
+        : {
+            startedAt: startedAt.toISOString(),
+            startLsn,
+            startWal,
+            timeline,
+            systemIdentifier,
+            serverVersion,
+            tablespaces,
+          },
+    stop: stoppedAt === null ? undefined : { stoppedAt: stoppedAt.toISOString(), stopLsn, stopWal },
+  };
 }
+
+/** The row has the columns of the start if startedAt is not null, and those of the stop if stoppedAt is not null. */
+type AbandonedRow = Omit<AbandonedRequest, 'start' | 'stop'> &
+  Omit<BackupStart, 'startedAt'> &
+  Pick<BackupStop, 'stopLsn' | 'stopWal'> & { startedAt: Date | null; stoppedAt: Date | null };
 
 /** Gives the request of a dead worker to this worker; false: another worker was faster. */
 export async function adoptRequest(

@@ -1,5 +1,6 @@
 /** Restore drills in the control database: the result of a drill, and when a backup was last proven restorable. */
 import type { Connection } from '../database/connection.ts';
+import type { BackupRecord } from '../repository/label-entry.ts';
 
 /** One check of a drill. */
 export interface DrillCheck {
@@ -37,13 +38,12 @@ export interface DrillRecord {
 }
 
 /** A backup of a drill. System identifier, start LSN and timeline tell two requests with the same ID apart. */
-export interface DrilledBackup {
-  id: number;
+export interface DrilledBackup extends Pick<
+  BackupRecord,
+  'id' | 'systemIdentifier' | 'startLsn' | 'timeline'
+> {
   /** Name of the backup in the repository. */
   name: string;
-  systemIdentifier: string;
-  startLsn: string;
-  timeline: number;
 }
 
 /** The newest drill of a cluster. Ages are in seconds. */

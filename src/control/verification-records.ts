@@ -1,14 +1,12 @@
 /** The result of a verification, for the control database. */
 import type { Connection } from '../database/connection.ts';
+import type { BackupRecord } from '../repository/label-entry.ts';
 
-/** A verified backup. */
-export interface VerificationRecord {
-  /** The ID of the request. System identifier, start LSN and timeline tell two requests with the same ID apart. */
-  id: number;
-  cluster: string;
-  systemIdentifier: string;
-  startLsn: string;
-  timeline: number;
+/** A verified backup. System identifier, start LSN and timeline tell two requests with the same ID apart. */
+export interface VerificationRecord extends Pick<
+  BackupRecord,
+  'id' | 'cluster' | 'systemIdentifier' | 'startLsn' | 'timeline'
+> {
   /** Name of the backup in the repository. */
   backup: string;
   startedAt: Date;

@@ -7,7 +7,7 @@ import type { ConnectOptions } from '../database/connection.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { entryOfBackup, findBackupEntries } from '../repository/backup-entries.ts';
 import { findEntries, readEntry } from '../repository/label-entries.ts';
-import type { BackupDescription } from '../repository/label-entry.ts';
+import type { BackupRecord } from '../repository/label-entry.ts';
 import { withReaderLock } from '../system/file-lock.ts';
 import type { LabelledBackup } from './labelled-backup.ts';
 
@@ -109,7 +109,7 @@ function backupOf(row: StoredLabel): LabelledBackup | undefined {
     ...columns,
     startedAt: iso(row.startedAt),
     stoppedAt: iso(row.stoppedAt),
-  } as BackupDescription;
+  } as BackupRecord;
   return { description, label: bytes, tablespaceMap, state, source: 'the control database' };
 }
 

@@ -7,10 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { temporaryName } from '../system/temporary-files.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
-import type { LabelEntry } from '../repository/label-entry.ts';
-
-/** The content of backup_label and tablespace_map. */
-export type LabelFiles = Pick<LabelEntry, 'label' | 'tablespaceMap'>;
+import type { BackupStop } from '../postgres/backup-facts.ts';
 
 /** Mode and owner of the new files. */
 export interface Ownership {
@@ -38,7 +35,7 @@ export async function makeDirectory(path: string): Promise<void> {
  */
 export async function writeLabelFiles(
   directory: string,
-  files: LabelFiles,
+  files: Pick<BackupStop, 'label' | 'tablespaceMap'>,
   ownership: Ownership = { mode: 0o600, owner: undefined },
 ): Promise<string[]> {
   await refuseOthers(directory, files);
@@ -59,7 +56,10 @@ export async function writeLabelFiles(
  * Refuses a directory that has different label files.
  * @throws HoldfastError `other_label_present`
  */
-export async function refuseOthers(directory: string, files: LabelFiles): Promise<void> {
+export async function refuseOthers(
+  directory: string,
+  files: Pick<BackupStop, 'label' | 'tablespaceMap'>,
+): Promise<void> {
   for (const [name, wanted] of [
     ['backup_label', files.label],
     ['tablespace_map', files.tablespaceMap],

@@ -3,6 +3,7 @@
  * src/backend/backup/backup_manifest.c), piece by piece, because a manifest may name millions of files. Version 1 up
  * to PostgreSQL 16, version 2 from 17 on.
  */
+import type { BackupStart, BackupStop } from './backup-facts.ts';
 
 /** A file in the manifest. */
 export interface ManifestFile {
@@ -16,11 +17,7 @@ export interface ManifestFile {
 }
 
 /** The WAL that the backup needs. */
-export interface ManifestWal {
-  timeline: number;
-  startLsn: string;
-  stopLsn: string;
-}
+export type ManifestWal = Pick<BackupStart, 'timeline' | 'startLsn'> & Pick<BackupStop, 'stopLsn'>;
 
 /** Formats the beginning of the manifest, up to the list of files. `major`: the server's major version. */
 export function manifestHead(major: number, systemIdentifier: string): string {

@@ -2,15 +2,15 @@
  * Checks the values of a backup.json. A valid checksum does not prove that Holdfast wrote the file, and the values
  * become paths, loops and lines on a terminal. Pure.
  */
-import type { BackupDescription } from './label-entry.ts';
+import type { BackupRecord } from './label-entry.ts';
 
 const segment = /^[0-9A-F]{24}$/;
 const lsn = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
 
 /** Returns the key of the first impossible value, or undefined. The types of the values have been checked before. */
-export function oddValue(description: BackupDescription): keyof BackupDescription | undefined {
+export function oddValue(description: BackupRecord): keyof BackupRecord | undefined {
   const { id, timeline, systemIdentifier, serverVersion } = description;
-  const checks: [keyof BackupDescription, boolean][] = [
+  const checks: [keyof BackupRecord, boolean][] = [
     ['id', Number.isSafeInteger(id) && id >= 0],
     ['timeline', Number.isSafeInteger(timeline) && timeline > 0 && timeline < 2 ** 32],
     ['systemIdentifier', /^-?\d{1,19}$/.test(systemIdentifier)],

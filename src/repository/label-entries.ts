@@ -6,7 +6,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { isEntryOf, parseDescription, type LabelEntry } from './label-entry.ts';
+import { isEntryOf, parseDescription, type BackupRecord, type LabelEntry } from './label-entry.ts';
 
 /**
  * Finds the directories of the entries with the request's `id`, oldest first, in one cluster or, where `cluster` is
@@ -83,7 +83,7 @@ async function readPart(directory: string, name: string): Promise<Buffer> {
  */
 export async function findEntryOf(
   labels: string,
-  backup: { id: number; cluster: string; systemIdentifier: string; startLsn: string },
+  backup: Pick<BackupRecord, 'id' | 'cluster' | 'systemIdentifier' | 'startLsn'>,
 ): Promise<LabelEntry | undefined> {
   for (const directory of await findEntries(labels, backup.id, backup.cluster)) {
     const entry = await readEntry(directory).catch(() => undefined);

@@ -1,29 +1,42 @@
 /** One backup's entry in the label directory. */
 import { HoldfastError, messageOf } from '../errors.ts';
+import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
 
-/** The content of backup.json. LSNs are text, times are ISO 8601 in UTC. */
-export interface BackupDescription {
+/** The content of backup.json: the request of a backup, its start and its stop. */
+export interface BackupRecord
+  extends Omit<BackupStart, 'tablespaces'>, Omit<BackupStop, 'label' | 'tablespaceMap'> {
+  /** The id of the request. */
   id: number;
   cluster: string;
+  /** The label of the request. */
   label: string;
-  serverVersion: string;
-  systemIdentifier: string;
-  timeline: number;
-  startedAt: string;
-  stoppedAt: string;
-  startLsn: string;
-  startWal: string;
-  stopLsn: string;
-  stopWal: string;
 }
 
 /** The files of an entry. */
-export interface LabelEntry {
-  description: BackupDescription;
-  /** The bytes of backup_label. */
-  label: Buffer;
-  /** The bytes of tablespace_map; null where the backup has none and the file must not exist. */
-  tablespaceMap: Buffer | null;
+export interface LabelEntry extends Pick<BackupStop, 'label' | 'tablespaceMap'> {
+  description: BackupRecord;
+}
+
+/** The record of a backup, with the keys in the order of backup.json. */
+export function backupRecord(
+  { id, cluster, label }: Pick<BackupRecord, 'id' | 'cluster' | 'label'>,
+  start: Omit<BackupStart, 'tablespaces'>,
+  stop: Omit<BackupStop, 'label' | 'tablespaceMap'>,
+): BackupRecord {
+  return {
+    id,
+    cluster,
+    label,
+    serverVersion: start.serverVersion,
+    systemIdentifier: start.systemIdentifier,
+    timeline: start.timeline,
+    startedAt: start.startedAt,
+    stoppedAt: stop.stoppedAt,
+    startLsn: start.startLsn,
+    startWal: start.startWal,
+    stopLsn: stop.stopLsn,
+    stopWal: stop.stopWal,
+  };
 }
 
 const types = {
@@ -39,10 +52,10 @@ const types = {
   startWal: 'string',
   stopLsn: 'string',
   stopWal: 'string',
-} satisfies Record<keyof BackupDescription, string>;
+} satisfies Record<keyof BackupRecord, string>;
 
 /** Parses backup.json. @throws HoldfastError `label_not_found`, with the file and the problem */
-export function parseDescription(file: string, bytes: Buffer): BackupDescription {
+export function parseDescription(file: string, bytes: Buffer): BackupRecord {
   const refuse = (reason: string) =>
     new HoldfastError('failed', `"${file}" ${reason}`, { code: 'label_not_found' });
   let description: Record<string, unknown>;
@@ -54,11 +67,11 @@ export function parseDescription(file: string, bytes: Buffer): BackupDescription
   for (const [key, type] of Object.entries(types)) {
     if (typeof description?.[key] !== type) throw refuse(`has no ${type} "${key}"`);
   }
-  return description as unknown as BackupDescription;
+  return description as unknown as BackupRecord;
 }
 
 /** `<UTC start>-<id>`. writeLabelEntry() appends a number where an entry of this name exists. */
-export function entryName({ startedAt, id }: Pick<BackupDescription, 'startedAt' | 'id'>): string {
+export function entryName({ startedAt, id }: Pick<BackupRecord, 'startedAt' | 'id'>): string {
   return `${startedAt.replace(/[-:]|\.\d+/g, '')}-${id}`;
 }
 

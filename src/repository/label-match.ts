@@ -5,7 +5,7 @@
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import type { BackupLabel } from '../postgres/backup-label.ts';
 import type { ControlFile } from '../postgres/pg-control.ts';
-import type { BackupDescription } from './label-entry.ts';
+import type { BackupRecord } from './label-entry.ts';
 
 /** The files of the copy that identify its server and its state. */
 export interface CopyToMatch {
@@ -17,7 +17,7 @@ export interface CopyToMatch {
 /** Returns why the copy and the backup do not match; undefined where they match. */
 export function labelMismatch(
   copy: CopyToMatch,
-  description: BackupDescription,
+  description: BackupRecord,
   label: BackupLabel,
 ): string | undefined {
   const { control } = copy;

@@ -10,14 +10,14 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { isListOf, oddValue } from './description-values.ts';
-import { parseDescription, type BackupDescription } from './label-entry.ts';
+import { parseDescription, type BackupRecord } from './label-entry.ts';
 import { repositoryUnreadable } from './repository-errors.ts';
 
 /**
  * The content of backup.json in the repository: the fields of the label directory's backup.json, and how the copy is
  * stored.
  */
-export interface RepositoryBackup extends BackupDescription {
+export interface RepositoryBackup extends BackupRecord {
   version: 1;
   method: 'copy';
   /** The origin of the control database with the request; undefined in backups of older releases. */
@@ -46,8 +46,7 @@ export interface RepositoryBackup extends BackupDescription {
   /** The tablespaces, each with a tar of its own, by OID. */
   tablespaces: StoredTablespace[];
   tars: StoredTar[];
-  /** Pages with a wrong checksum; `block` counts through all files of the relation. */
-  damagedPages: { file: string; block: number }[];
+  damagedPages: DamagedPage[];
   /** CRC-32C of the whole file. */
   manifestCrc32c: number;
   framesCrc32c: number;
@@ -69,6 +68,14 @@ export interface StoredTar {
   /** Bytes of the tar before compression. */
   size: number;
   frames: number;
+}
+
+/** A page whose checksum was wrong every time the page was read. */
+export interface DamagedPage {
+  /** Path as in the manifest. */
+  file: string;
+  /** Block number in the relation, counted across all segment files. */
+  block: number;
 }
 
 /** The directory with the backups of a cluster. */
@@ -169,7 +176,7 @@ export async function listBackupNames(
 /** Finds the finished backup of a request; undefined where there is none. */
 export async function findStoredBackup(
   clusterDirectory: string,
-  of: { id: number; systemIdentifier: string; startLsn: string; timeline?: number | null },
+  of: Pick<BackupRecord, 'id' | 'systemIdentifier' | 'startLsn' | 'timeline'>,
 ): Promise<RepositoryBackup | undefined> {
   const backups = await listBackupNames(clusterDirectory, (error) => {
     // A damaged backup does not count. An unreadable backup may be the one requested.
@@ -180,7 +187,7 @@ export async function findStoredBackup(
       id === of.id &&
       systemIdentifier === of.systemIdentifier &&
       startLsn === of.startLsn &&
-      timeline === (of.timeline ?? timeline),
+      timeline === of.timeline,
   );
 }
 

@@ -15,7 +15,8 @@ import {
   within,
   type HeldDirectory,
 } from '../system/held-directory.ts';
-import { entryName } from './label-entry.ts';
+import type { BackupStop } from '../postgres/backup-facts.ts';
+import { entryName, type BackupRecord } from './label-entry.ts';
 import { giveAllToOwnerOf } from '../system/give-tree.ts';
 import { giveToOwnerOf } from '../system/ownership.ts';
 import { messageOf } from '../errors.ts';
@@ -49,7 +50,7 @@ export class UnfinishedBackup {
   /** @throws HoldfastError where the repository cannot be written */
   static async create(
     clusterDirectory: string,
-    backup: { id: number; startedAt: string },
+    backup: Pick<BackupRecord, 'id' | 'startedAt'>,
   ): Promise<UnfinishedBackup> {
     const unfinished = new UnfinishedBackup(clusterDirectory, entryName(backup));
     const directory = unfinished.shown;
@@ -93,7 +94,7 @@ export class UnfinishedBackup {
    */
   async publish(
     backup: RepositoryBackup,
-    { label, tablespaceMap }: { label: Buffer; tablespaceMap: Buffer | null },
+    { label, tablespaceMap }: Pick<BackupStop, 'label' | 'tablespaceMap'>,
     onWarning: (text: string) => void = () => undefined,
   ): Promise<string> {
     try {
@@ -113,7 +114,7 @@ export class UnfinishedBackup {
   async #put(
     place: string,
     backup: RepositoryBackup,
-    { label, tablespaceMap }: { label: Buffer; tablespaceMap: Buffer | null },
+    { label, tablespaceMap }: Pick<BackupStop, 'label' | 'tablespaceMap'>,
   ): Promise<void> {
     const meta = metaDirectory(place);
     await mkdir(`${meta}.partial`, { mode: directoryMode });

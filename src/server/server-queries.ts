@@ -3,6 +3,9 @@
  */
 import { ServerError, type Connection } from '../database/connection.ts';
 import type { ArchiverReport } from '../postgres/archiver-report.ts';
+import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
+import { parseLsn } from '../postgres/lsn.ts';
+import { segmentBefore } from '../postgres/wal-segment.ts';
 
 /** The row of a session in pg_stat_activity. */
 export interface SessionIdentity {
@@ -18,8 +21,8 @@ export interface SessionIdentity {
 }
 
 /** The backend and the database of a connection, from the server. */
-/** Process ID of the backend. */
 export interface ServerPlace {
+  /** Process ID of the backend. */
   pid: number;
   database: string;
   isTemplate: boolean;
@@ -46,26 +49,6 @@ export interface PreflightFacts {
   mayStop: boolean | null;
   /** Whether the role may execute pg_ls_archive_statusdir and pg_ls_waldir; null: no such function. */
   mayWatchArchive: boolean | null;
-}
-
-/** The result of the start function, with the identity of the server. */
-export interface StartedBackupFacts {
-  startLsn: string;
-  startWal: string;
-  systemIdentifier: string;
-  serverVersion: string;
-}
-
-/** The result of the stop function. */
-export interface StoppedBackupFacts {
-  stopLsn: string;
-  /** Eight hexadecimal digits, as in the name of a WAL segment. */
-  timeline: string;
-  /** Bytes. */
-  segmentSize: number;
-  label: Buffer;
-  /** null: the function returned no tablespace_map. */
-  tablespaceMap: Buffer | null;
 }
 
 /** The archive status of one file. */
@@ -137,20 +120,35 @@ export async function startBackup(
   statement: 'start' | 'start_before_15',
   label: string,
   fast: boolean,
-): Promise<StartedBackupFacts> {
-  const [row] = await db.run<StartedBackupFacts>('target', statement, { label, fast });
+): Promise<Omit<BackupStart, 'tablespaces'>> {
+  const [row] = await db.run<Omit<BackupStart, 'startedAt' | 'timeline' | 'tablespaces'>>(
+    'target',
+    statement,
+    {
+      label,
+      fast,
+    },
+  );
+  const startedAt = new Date().toISOString();
   if (row === undefined) throw new Error('the server answered nothing');
-  return row;
+  return { ...row, startedAt, timeline: Number.parseInt(row.startWal.slice(0, 8), 16) };
 }
 
 /** Calls the stop function without waiting for the archiver. */
-export async function stopBackup(
-  db: Connection,
-  statement: 'stop' | 'stop_before_15',
-): Promise<StoppedBackupFacts> {
-  const [row] = await db.run<StoppedBackupFacts>('target', statement);
+export async function stopBackup(db: Connection, statement: 'stop' | 'stop_before_15'): Promise<BackupStop> {
+  const [row] = await db.run<
+    Omit<BackupStop, 'stoppedAt' | 'stopWal'> & { timeline: string; segmentSize: number }
+  >('target', statement);
+  const stoppedAt = new Date().toISOString();
   if (row === undefined) throw new Error('the server answered nothing');
-  return row;
+  const { stopLsn, timeline, segmentSize, label, tablespaceMap: map } = row;
+  return {
+    stoppedAt,
+    stopLsn,
+    stopWal: segmentBefore(parseLsn(stopLsn), Number.parseInt(timeline, 16), segmentSize),
+    label,
+    tablespaceMap: map === null || map.length === 0 ? null : map,
+  };
 }
 
 /** The tablespaces in the format of tablespace_map; null: no tablespaces. */

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { withReaderLock } from '../system/file-lock.ts';
-import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import type { DamagedPage } from '../repository/repository-backup.ts';
 import { extract, type ExtractionOutcome } from '../extraction/extract.ts';
 import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from '../repository/catalog.ts';
 import { verifyWal } from './verify-wal.ts';
@@ -83,7 +83,7 @@ async function verifyLocked(options: VerifyOptions): Promise<Verification> {
  * The problem of a page that was already damaged on the server. The backup contains exactly these damaged
  * bytes.
  */
-function damagedWhenCopied({ file, block }: RepositoryBackup['damagedPages'][number]): string {
+function damagedWhenCopied({ file, block }: DamagedPage): string {
   return `block ${block} of "${file}" was damaged when it was copied`;
 }
 

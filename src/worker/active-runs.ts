@@ -12,12 +12,11 @@ interface Entry {
 export class ActiveRuns {
   readonly #entries = new Map<number, Entry>();
 
-  /** Adds a run. The run is kept until `ended` resolves; its session is released then. */
+  /** Adds a run. The run is kept until `ended` resolves. */
   add(run: RequestRun, requester: RequestedBy, ended: Promise<void>): void {
     const entry = { run, requester, ended };
     this.#entries.set(run.id, entry);
     void ended.finally(() => {
-      run.releaseSession();
       if (this.#entries.get(run.id) === entry) this.#entries.delete(run.id);
     });
   }

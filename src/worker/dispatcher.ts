@@ -1,25 +1,15 @@
 /**
- * Claims waiting requests, and runs one backup for each, while sessions are free. Any number of workers may
- * do so: the claim decides which worker gets a request, and the other workers close the sessions that they
- * have opened.
+ * Chooses the waiting requests for which this worker opens a session, while sessions are free. runBackup claims
+ * and runs a chosen request; another worker may be faster.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BackupSession } from '../backup/backup-session.ts';
 import { RequestRun, type RunContext } from '../backup/request-run.ts';
-import { preflight } from '../backup/preflight.ts';
 import { runBackup } from '../backup/run-backup.ts';
 import type { ClusterServer } from '../server/cluster-server.ts';
 import type { ControlLink } from '../control/control-link.ts';
-import { randomLockKey } from '../database/random-key.ts';
-import {
-  claimRequest,
-  waitingRequests,
-  type ClaimedRequest,
-  type WaitingRequest,
-} from '../control/backup-requests.ts';
+import { waitingRequests, type WaitingRequest } from '../control/backup-requests.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { testLabelDirectory } from '../repository/label-directory.ts';
 import { chooseNext, namesOf } from './fairness.ts';
 import type { ActiveRuns } from './active-runs.ts';
 import { Openings } from './opening-sessions.ts';
@@ -125,46 +115,26 @@ export class Dispatcher {
 
   /** Resolves once the request is claimed, or once the claim has failed. */
   async #take(request: WaitingRequest): Promise<void> {
-    const { servers, activeRuns, contextOf, log } = this.#options;
+    const { servers, activeRuns, contextOf, instance, log } = this.#options;
     const server = servers.get(request.cluster);
     if (server === undefined) return;
     const run = new RequestRun(request.id, contextOf(server));
-    run.takeSession();
     for (const name of namesOf(request)) this.#served.set(name, performance.now());
-    await new Promise<void>((onClaimed) => {
-      const running = this.#run(run, request, server, onClaimed).catch((error: unknown) => {
+    await new Promise<void>((resolve) => {
+      const onDecided = (isClaimed: boolean) => {
+        if (!isClaimed) this.#passOver(request);
+        resolve();
+      };
+      const open = () => this.#openings.open(run);
+      const running = runBackup(run, request, { instance, open, onDecided }).catch((error: unknown) => {
         log.error('a backup ended without its outcome being written', {
           request: run.id,
           reason: messageOf(error),
         });
       });
       activeRuns.add(run, request, running);
-      void running.finally(onClaimed);
+      void running.finally(resolve);
     });
-  }
-
-  async #run(
-    run: RequestRun,
-    request: WaitingRequest,
-    server: ClusterServer,
-    onClaimed: () => void,
-  ): Promise<void> {
-    const labelsTested = testLabelDirectory(run.context.labels, server.name);
-    labelsTested.catch(() => undefined); // runBackup reports the error
-    const session = await this.#openings.open(run);
-    if (session === undefined) return;
-    if (this.#stopped) return session.close();
-    const checks = Promise.all([preflight(request, session), labelsTested]).then(([warnings]) => warnings);
-    checks.catch(() => undefined);
-    const claimed = await this.#claim(run, server, session).catch(async (error: unknown) => {
-      this.#passOver(request);
-      await session.close();
-      throw error;
-    });
-    onClaimed();
-    if (claimed !== undefined) return runBackup(run, claimed, session, checks);
-    this.#passOver(request);
-    await session.close();
   }
 
   /**
@@ -182,32 +152,6 @@ export class Dispatcher {
     return inCluster(request).some(
       (name) => passedOver.filter((names) => names.includes(name)).length >= passOverAll,
     );
-  }
-
-  async #claim(
-    run: RequestRun,
-    server: ClusterServer,
-    session: BackupSession,
-  ): Promise<ClaimedRequest | undefined> {
-    const { control, instance } = this.#options;
-    const monitor = await server.monitor();
-    const { pid, backendStart, login, database } = session.identity;
-    const claimed = await control.run((db) =>
-      claimRequest(db, run.id, {
-        worker: control.name,
-        instance,
-        pid,
-        backendStart,
-        lockKey: session.lockKey,
-        login,
-        database,
-        proxyKey: randomLockKey(),
-        monitorPid: monitor.identity.pid,
-        monitorKey: monitor.lockKey,
-      }),
-    );
-    if (claimed?.proxyKey) control.keepProxyLock(run.id, claimed.proxyKey);
-    return claimed;
   }
 }
 

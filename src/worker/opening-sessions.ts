@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackupSession } from '../backup/backup-session.ts';
-import { LeftToNextWorker, recordRefusal, EndedElsewhere, type RequestRun } from '../backup/request-run.ts';
+import { LeftToNextWorker, EndedElsewhere, type RequestRun } from '../backup/request-run.ts';
 import type { ClusterServer } from '../server/cluster-server.ts';
 import { hasNoConnectionFree } from '../database/connection-error.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -30,19 +30,13 @@ export class Openings {
   #stopped = false;
 
   /**
-   * Opens a session for a request. Returns undefined if the request has failed, or if this worker must not
-   * take the request.
+   * Opens a session for a request.
+   * @throws LeftToNextWorker, EndedElsewhere; the reason for which the server gave no session
    */
-  async open(run: RequestRun): Promise<BackupSession | undefined> {
+  async open(run: RequestRun): Promise<BackupSession> {
     this.#jobs.add(run);
     try {
       return await this.#openOrWait(run);
-    } catch (error) {
-      run.releaseSession();
-      if (error instanceof EndedElsewhere || error instanceof LeftToNextWorker)
-        run.context.log.debug('not taken', { request: run.id, reason: messageOf(error) });
-      else await recordRefusal(run, explained(run.context.server, error));
-      return undefined;
     } finally {
       this.#jobs.delete(run);
     }
@@ -126,13 +120,4 @@ async function connect(server: ClusterServer): Promise<BackupSession> {
 async function describe(run: RequestRun, reason: HoldfastError | undefined): Promise<void> {
   const more = reason === undefined ? ', after other requests' : `: ${messageOf(reason.cause)}`;
   await run.describeWait(`a free connection to its server${more}`);
-}
-
-function explained(server: ClusterServer, cause: unknown): HoldfastError {
-  if (cause instanceof HoldfastError && cause.code !== 'connection_failed') return cause;
-  return new HoldfastError('failed', `cluster "${server.name}" does not answer: ${messageOf(cause)}`, {
-    code: 'cluster_unreachable',
-    hint: "see that its server runs and that the url of the cluster in the worker's configuration is right",
-    cause,
-  });
 }

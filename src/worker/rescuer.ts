@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RequestRun, recordFailure, type RunContext } from '../backup/request-run.ts';
 import { storeLabel } from '../backup/store-label.ts';
 import { findEntryOf } from '../repository/label-entries.ts';
-import type { BackupDescription } from '../repository/label-entry.ts';
+import { backupRecord, type BackupRecord } from '../repository/label-entry.ts';
 import { recordDamage } from '../backup/record-damage.ts';
 import { recoverBackupStop } from '../backup/recover-label.ts';
 import { removeLeftoversOf, storedCopyStop } from '../backup/copy/recover-stored-copy.ts';
@@ -22,11 +22,11 @@ import {
   lockIsHeldHere,
   markFailed,
   type AbandonedRequest,
-  type BackupStop,
 } from '../control/backup-requests.ts';
 import { terminateSession } from '../database/terminate-session.ts';
 import { sessionIsThere } from '../server/server-queries.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
+import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
 import type { Log } from '../log.ts';
 import type { ActiveRuns } from './active-runs.ts';
 
@@ -153,11 +153,9 @@ export class Rescuer {
 
   async #resume(run: RequestRun, request: AbandonedRequest, server: ClusterServer): Promise<void> {
     try {
-      const window = request.state === 'archiving' ? request : await this.#recover(run, request, server);
-      const { startLsn, startWal, stopWal, systemIdentifier } = window;
-      if (startLsn === null || startWal === null || stopWal === null || systemIdentifier === null)
-        throw workerLost(request);
-      await complete(run, request, { startLsn, startWal, stopWal, systemIdentifier });
+      const record =
+        request.state === 'archiving' ? storedRecord(request) : await this.#recover(run, request, server);
+      await complete(run, request, record);
     } catch (error) {
       await recordFailure(run, error).catch((failed: unknown) => {
         this.#options.log.error('a failure was not written', { request: run.id, reason: messageOf(failed) });
@@ -166,45 +164,39 @@ export class Rescuer {
   }
 
   /** Recovers the label of a backup whose worker died while, or shortly before, the backup was stopped. */
-  async #recover(
-    run: RequestRun,
-    request: AbandonedRequest,
-    server: ClusterServer,
-  ): Promise<AbandonedRequest> {
-    const { id, cluster, label, startLsn, startWal, systemIdentifier, tablespaces } = request;
-    if (startLsn === null || startWal === null || systemIdentifier === null) throw workerLost(request);
-    if (request.method === 'copy')
-      return this.#recoverCopy(run, request, { id, startLsn, systemIdentifier, timeline: request.timeline });
-    const kept = await findEntryOf(this.#options.labels, { id, cluster, systemIdentifier, startLsn });
-    const found: BackupStop | undefined = kept
+  async #recover(run: RequestRun, request: AbandonedRequest, server: ClusterServer): Promise<BackupRecord> {
+    const { id, cluster, label, start } = request;
+    if (start === undefined) throw workerLost(request);
+    if (request.method === 'copy') return this.#recoverCopy(run, request, start);
+    const kept = await findEntryOf(this.#options.labels, { ...start, id, cluster });
+    const stop: BackupStop | undefined = kept
       ? { ...kept.description, label: kept.label, tablespaceMap: kept.tablespaceMap }
-      : await recoverBackupStop(server, { label, startLsn, startWal, tablespaces });
-    if (found === undefined) throw workerLost(request);
+      : await recoverBackupStop(server, label, start);
+    if (stop === undefined) throw workerLost(request);
+    const record = backupRecord(request, start, stop);
     run.warn(
       `the worker died between stop and write; backup_label was ${kept ? 'found in the label directory' : 'rebuilt from the backup history file'}`,
     );
-    await storeLabel(run, found, kept ? null : describeRecovered(request, found));
-    return { ...request, stopWal: found.stopWal };
+    await storeLabel(run, stop, kept ? null : record);
+    return record;
   }
 
   /**
    * Completes a copy whose worker died after `pg_backup_stop`: if the backup is whole in the repository, only
    * the row is out of date.
    */
-  async #recoverCopy(
-    run: RequestRun,
-    request: AbandonedRequest,
-    backup: { id: number; startLsn: string; systemIdentifier: string; timeline: number | null },
-  ): Promise<AbandonedRequest> {
+  async #recoverCopy(run: RequestRun, request: AbandonedRequest, start: BackupStart): Promise<BackupRecord> {
+    const { id, cluster } = request;
     const directory = this.#clusterDirectory(request);
-    const stop = await storedCopyStop(directory, backup);
+    const stop = await storedCopyStop(directory, { ...start, id });
     await removeLeftoversOf(directory, request);
     if (stop === undefined) throw workerLost(request);
     run.warn('the worker died after the backup was stored; its label was found in the repository');
     await recordDamage(run, stop.damagedPages);
-    const kept = await findEntryOf(this.#options.labels, { ...backup, cluster: request.cluster });
-    await storeLabel(run, stop, kept ? null : describeRecovered(request, stop));
-    return { ...request, stopWal: stop.stopWal };
+    const record = backupRecord(request, start, stop);
+    const kept = await findEntryOf(this.#options.labels, { ...start, id, cluster });
+    await storeLabel(run, stop, kept ? null : record);
+    return record;
   }
 
   #clusterDirectory({ cluster }: AbandonedRequest): string {
@@ -223,23 +215,11 @@ async function isDeadButBusy(request: AbandonedRequest, server: ClusterServer): 
   return !(await sessionIsThere(db, request.monitorPid, request.monitorKey, request.login));
 }
 
-function describeRecovered(request: AbandonedRequest, stop: BackupStop): BackupDescription {
-  const { id, cluster, label, startLsn, startWal, systemIdentifier, serverVersion, timeline, startedAt } =
-    request;
-  return {
-    id,
-    cluster,
-    label,
-    serverVersion: serverVersion ?? '',
-    systemIdentifier: systemIdentifier ?? '',
-    timeline: timeline ?? 0,
-    startedAt: (startedAt ?? new Date()).toISOString(),
-    stoppedAt: new Date().toISOString(),
-    startLsn: startLsn ?? '',
-    startWal: startWal ?? '',
-    stopLsn: stop.stopLsn,
-    stopWal: stop.stopWal,
-  };
+/** The record of a backup whose label is stored. */
+function storedRecord(request: AbandonedRequest): BackupRecord {
+  const { start, stop } = request;
+  if (start === undefined || stop === undefined) throw workerLost(request);
+  return backupRecord(request, start, stop);
 }
 
 function workerLost({ state }: AbandonedRequest): HoldfastError {

@@ -15,3 +15,9 @@ test('what fails after its request was ended is of no account, whenever that was
     await new Promise(setImmediate);
   }
 });
+
+test('a state that was seen before the wait for it ends the wait', async (t) => {
+  const run = new RequestRun(1, {} as RunContext);
+  run.onRowState('done');
+  t.is(await run.waitForState('done'), undefined);
+});

@@ -67,17 +67,18 @@ test('the oldest Node that is accepted is the one in package.json', async (t) =>
 });
 
 test("a Node that cannot read the sources hands over to the checkout's own, with its exit status", async (t) => {
-  const blind = `Object.defineProperty(process.features, 'typescript', { value: false });`;
-  const { status, stdout } = await runProcess(process.execPath, [
-    ...pretending('20.19.0', { more: blind }),
-    '--version',
-  ]);
-  t.is(status, 0);
-  t.regex(stdout, /^\d+\.\d+\.\d+\n$/);
-  t.is(
-    (await runProcess(process.execPath, [...pretending('20.19.0', { more: blind }), 'nonsense'])).status,
-    2,
-  );
+  const features = (typescript: string) =>
+    `Object.defineProperty(process.features, 'typescript', { value: ${typescript} });`;
+  for (const [version, more] of [
+    ['20.19.0', features('false')],
+    ['22.18.0', `${features("'strip'")} delete globalThis.AsyncDisposableStack;`], // does not know "using"
+  ] as const) {
+    const old = ['--no-experimental-strip-types', ...pretending(version, { more })];
+    const { status, stdout } = await runProcess(process.execPath, [...old, '--version']);
+    t.is(status, 0);
+    t.regex(stdout, /^\d+\.\d+\.\d+\n$/);
+    t.is((await runProcess(process.execPath, [...old, 'nonsense'])).status, 2);
+  }
 });
 
 test('it runs through a symbolic link, as npm makes one, from any directory', async (t) => {

@@ -1,10 +1,10 @@
 import test from 'ava';
 import { labelMismatch, type CopyToMatch } from '../../src/repository/label-match.ts';
-import type { BackupDescription } from '../../src/repository/label-entry.ts';
+import type { BackupRecord } from '../../src/repository/label-entry.ts';
 import type { BackupLabel } from '../../src/postgres/backup-label.ts';
 import type { ControlFile } from '../../src/postgres/pg-control.ts';
 
-const description: BackupDescription = {
+const description: BackupRecord = {
   id: 1,
   cluster: 'main',
   label: 'nightly',

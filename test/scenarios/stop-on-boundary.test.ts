@@ -81,8 +81,7 @@ testWhen(noServerFiles)(
     });
     t.teardown(() => target.close());
     const { label, start_lsn: startLsn, start_wal: startWal } = row;
-    const recovered = await recoverBackupStop(target, {
-      label,
+    const recovered = await recoverBackupStop(target, label, {
       startLsn: String(startLsn),
       startWal: String(startWal),
       tablespaces: null,

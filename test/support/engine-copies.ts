@@ -15,9 +15,15 @@ export function systemIdentifierOf(cluster: TestCluster): Promise<string> {
 export async function beginCopy(
   t: ExecutionContext,
   cluster: TestCluster,
-  { systemIdentifier, jobs }: { systemIdentifier: string; jobs: number },
+  {
+    systemIdentifier,
+    jobs,
+    output: directory,
+    rateLimit,
+    onProgress = () => undefined,
+  }: { systemIdentifier: string; jobs: number; output?: string; rateLimit?: number; onProgress?: () => void },
 ): Promise<{ engine: CopyEngine; output: string }> {
-  const output = await temporaryDirectory(t);
+  const output = directory ?? (await temporaryDirectory(t));
   const engine = new CopyEngine(
     {
       dataDirectory: String(cluster.dataDirectory),
@@ -27,11 +33,11 @@ export async function beginCopy(
       startLsn: '0/2000028',
       jobs,
       level: 1,
-      rateLimit: undefined,
+      rateLimit,
       expectedBytes: 0,
       onDamagedPage: 'warn',
     },
-    { onProgress: () => undefined, onWarning: (text) => t.fail(text) },
+    { onProgress, onWarning: (text) => t.fail(text) },
   );
   t.teardown(() => engine.stop());
   return { engine, output };

@@ -10,6 +10,7 @@ import { holdsRelations, relationFile, versionDirectory } from '../../postgres/e
 import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
 import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
+import type { StoredTar } from '../../repository/repository-backup.ts';
 import { endOfArchive, type TarMember } from '../../repository/tar.ts';
 import { onTask } from '../../system/threads.ts';
 import { CopyResults } from './copy-results.ts';
@@ -17,7 +18,7 @@ import { toBytePath, toSystem, toText } from '../../system/byte-path.ts';
 import { CopyError, copyFailureOf } from './copy-error.ts';
 import { FramePool } from './frame-pool.ts';
 import { FrameWriter } from './frame-writer.ts';
-import type { CopyOptions, FinishOptions, FromCoordinator, TarSummary } from './copy-messages.ts';
+import type { CopyFailure, CopyOptions, FinishOptions, FromCoordinator } from './copy-messages.ts';
 import { ownerNames } from '../../system/users.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { readControlFile } from './read-control-file.ts';
@@ -39,8 +40,9 @@ class Coordinator {
   readonly #writer: FrameWriter;
   readonly #nameOwner = ownerNames();
   readonly #nameless = new Set<number>();
-  readonly #tars: Promise<TarSummary>[] = [];
+  readonly #tars: Promise<StoredTar>[] = [];
   #base: TarOutput | undefined;
+  #reporting: NodeJS.Timeout | undefined;
 
   constructor(options: CopyOptions, control: ControlFile) {
     const { dataDirectory, output, major, systemIdentifier, startLsn, jobs, level, rateLimit } = options;
@@ -59,7 +61,7 @@ class Coordinator {
         ? { blockSize: this.#control.blockSize, startLsn: parseLsn(startLsn) }
         : undefined,
       onResult: (result) => this.#account.enter(result),
-      onFailure: (failure) => tell({ type: 'failed', failure }),
+      onFailure: fail,
     });
     this.#writer = new FrameWriter(this.#pool, this.#account, new RateLimiter(rateLimit));
   }
@@ -69,14 +71,19 @@ class Coordinator {
     const { expectedBytes: expected } = this.#options;
     const report = () => tell({ type: 'progress', expected, done: this.#account.bytesRead });
     report();
-    const reporting = setInterval(report, progressEvery);
+    this.#reporting = setInterval(report, progressEvery);
     for (const tree of this.#layout.trees) await this.#copyTree(tree);
     await this.#copyControlFile();
     await this.#pool.drain();
-    clearInterval(reporting);
+    this.endProgress();
     this.#sayDamage();
     report();
     tell({ type: 'copied' });
+  }
+
+  /** Reports no progress from now on. */
+  endProgress(): void {
+    clearInterval(this.#reporting);
   }
 
   /** Adds backup_label and tablespace_map, ends all tars, and sends the summary. */
@@ -159,7 +166,7 @@ class Coordinator {
       await this.#pool.drain();
       const finished = tar.finish();
       // without this handler, a rejection would be unhandled until Promise.all in `finish` waits for all tars
-      finished.catch(fail);
+      finished.catch((error: unknown) => fail(copyFailureOf(error)));
       this.#tars.push(finished);
     }
   }
@@ -252,8 +259,9 @@ function tell(message: FromCoordinator): void {
   parentPort?.postMessage(message);
 }
 
-function fail(error: unknown): void {
-  tell({ type: 'failed', failure: copyFailureOf(error) });
+function fail(failure: CopyFailure): void {
+  coordinator?.endProgress();
+  tell({ type: 'failed', failure });
 }
 
 function warn(text: string): void {
@@ -262,7 +270,7 @@ function warn(text: string): void {
 
 // An uncaught exception must not end this thread. The end of this thread would also end the frame threads in the
 // middle of their work (system/threads.ts).
-process.on('uncaughtException', fail);
+process.on('uncaughtException', (error) => fail(copyFailureOf(error)));
 
 let coordinator: Coordinator | undefined;
 const ending = Promise.withResolvers<FinishOptions>();
@@ -281,5 +289,5 @@ try {
   await coordinator.copy();
   await coordinator.finish(await ending.promise);
 } catch (error) {
-  fail(error);
+  fail(copyFailureOf(error));
 }

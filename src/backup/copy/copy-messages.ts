@@ -1,4 +1,5 @@
 /** The messages between the threads of a copy. Sending a message clones the message. */
+import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import type { TarMember } from '../../repository/tar.ts';
 import type { PageRules } from '../../postgres/page-checksum.ts';
 
@@ -44,42 +45,23 @@ export interface FinishOptions {
   stopLsn: string;
 }
 
-/** A finished tar. */
-export interface TarSummary {
-  name: string;
-  /** The compressed size in the repository. Bytes. */
-  bytes: number;
-  /** The size of the uncompressed tar. Bytes. */
-  size: number;
-  /** The number of frames in the tar. */
-  frames: number;
-}
-
-/** A finished copy. Sizes are in bytes. */
-export interface CopySummary {
-  checksums: boolean;
-  blockSize: number;
-  walSegmentSize: number;
-  /** Blocks in one segment file of a relation. */
-  relationSegmentBlocks: number;
-  /** The sum of the sizes of the files, before compression. */
-  bytes: number;
-  /** The number of files. */
-  files: number;
-  tars: TarSummary[];
-  tablespaces: { oid: number; path: string; tar: string }[];
-  damagedPages: DamagedPage[];
-  manifestCrc32c: number;
+/** A finished copy, in the words of backup.json. */
+export interface CopySummary extends Pick<
+  RepositoryBackup,
+  | 'checksums'
+  | 'blockSize'
+  | 'walSegmentSize'
+  | 'relationSegmentBlocks'
+  | 'bytes'
+  | 'files'
+  | 'tars'
+  | 'tablespaces'
+  | 'damagedPages'
+  | 'manifestCrc32c'
+  | 'framesCrc32c'
+> {
+  /** The size of backup_manifest. */
   manifestBytes: number;
-  framesCrc32c: number;
-}
-
-/** A page whose checksum was wrong every time the page was read. */
-export interface DamagedPage {
-  /** Path as in the manifest. */
-  file: string;
-  /** Block number in the relation, counted across all segment files. */
-  block: number;
 }
 
 /** A message from the coordinator to the worker. */

@@ -15,7 +15,8 @@ import {
 import { writeFrameIndex, type Continuation, type FrameEntry } from '../../repository/frame-index.ts';
 import { AppendFile } from './append-file.ts';
 import { toText } from '../../system/byte-path.ts';
-import type { DamagedPage, FrameResult } from './copy-messages.ts';
+import type { DamagedPage } from '../../repository/repository-backup.ts';
+import type { FrameResult } from './copy-messages.ts';
 import type { TarOutput } from './tar-output.ts';
 
 /** A part with data: a file, or one piece of a file. Parts are in the order of the frame. */

@@ -4,8 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BackupStop } from '../../control/backup-requests.ts';
-import { entryName } from '../../repository/label-entry.ts';
+import type { BackupStop } from '../../postgres/backup-facts.ts';
+import { entryName, type BackupRecord } from '../../repository/label-entry.ts';
 import {
   backupsDirectory,
   findStoredBackup,
@@ -20,12 +20,13 @@ import { findLeftovers, removeLeftover } from '../../repository/unfinished-backu
  */
 export async function storedCopyStop(
   clusterDirectory: string,
-  of: { id: number; systemIdentifier: string; startLsn: string },
+  of: Pick<BackupRecord, 'id' | 'systemIdentifier' | 'startLsn' | 'timeline'>,
 ): Promise<(BackupStop & Pick<RepositoryBackup, 'damagedPages'>) | undefined> {
   const backup = await findStoredBackup(clusterDirectory, of);
   if (backup === undefined) return undefined;
   const meta = metaDirectory(join(backupsDirectory(clusterDirectory), entryName(backup)));
   return {
+    stoppedAt: backup.stoppedAt,
     stopLsn: backup.stopLsn,
     stopWal: backup.stopWal,
     damagedPages: backup.damagedPages,

@@ -3,7 +3,7 @@ import { close, fdatasync, fsync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CopyError } from './copy-error.ts';
-import type { TarSummary } from './copy-messages.ts';
+import type { StoredTar } from '../../repository/repository-backup.ts';
 
 /** Bytes between two flushes. Without these flushes, the disk would be idle until the end of the copy. */
 const syncEvery = 64 * 1024 * 1024;
@@ -41,7 +41,7 @@ export class TarOutput {
   }
 
   /** Flushes the tar to disk and closes the file. @throws CopyError */
-  async finish(): Promise<TarSummary> {
+  async finish(): Promise<StoredTar> {
     await this.#syncing;
     try {
       if (this.#failure !== undefined) throw this.#failure;

@@ -3,14 +3,14 @@
  * moves to state done. After pg_backup_stop, backup_label and the WAL up to the stop complete the backup, and a
  * rename publishes the backup. A copy that ends early is removed.
  */
-import { markDone, type ClaimedRequest, type BackupStop } from '../../control/backup-requests.ts';
+import { markDone, type ClaimedRequest } from '../../control/backup-requests.ts';
 import { join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
-import type { BackupDescription } from '../../repository/label-entry.ts';
+import type { BackupStart, BackupStop } from '../../postgres/backup-facts.ts';
+import type { BackupRecord } from '../../repository/label-entry.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { recordDamage } from '../record-damage.ts';
 import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
-import type { TimedBackupStart } from '../backup-session.ts';
 import { WalCollector } from '../copy/collect-wal.ts';
 import { CopyEngine } from '../copy/copy-engine.ts';
 import type { CopySummary } from '../copy/copy-messages.ts';
@@ -18,50 +18,14 @@ import { CopyProgress } from '../copy/copy-progress.ts';
 import { watchFreeSpace } from '../copy/free-space.ts';
 import { requireStarted, type CopySource } from '../copy/copy-source.ts';
 import type { RequestRun } from '../request-run.ts';
-import { holdLimit, limitWindow } from './hold-transfer.ts';
 import type { DataTransfer } from './data-transfer.ts';
+import { holdLimit, limitWindow } from './window-limit.ts';
 
-/**
- * Copies the cluster and resolves when pg_backup_stop may be called.
- * @throws HoldfastError where the copy failed; the unfinished backup is removed then
- */
-export async function copy(
-  run: RequestRun,
-  request: ClaimedRequest,
-  start: TimedBackupStart,
-  source: CopySource,
-): Promise<DataTransfer> {
-  await requireStarted(source, start.startLsn);
-  const level = request.compressLevel ?? run.context.compressLevel;
-  const unfinished = await UnfinishedBackup.create(source.clusterDirectory, {
-    id: run.id,
-    startedAt: start.startedAt,
-  });
-  const making = new Making(run, request, start, source, level, unfinished);
-  try {
-    await making.copy();
-  } catch (error) {
-    await making.abandon();
-    throw error;
-  }
-  return {
-    async finish(description, stop) {
-      try {
-        await making.finish(description, stop);
-      } catch (error) {
-        await making.abandon();
-        throw error;
-      }
-    },
-    abandon: () => making.abandon(),
-  };
-}
-
-/** An unfinished backup with its copy and its WAL. */
-class Making {
+/** The transfer of method copy: an unfinished backup with its copy and its WAL. */
+export class CopyTransfer implements DataTransfer {
   readonly #run: RequestRun;
   readonly #request: ClaimedRequest;
-  readonly #beginning: TimedBackupStart;
+  readonly #start: BackupStart;
   readonly #source: CopySource;
   readonly #level: number;
   readonly #unfinished: UnfinishedBackup;
@@ -69,19 +33,31 @@ class Making {
   readonly #wal: WalCollector;
   readonly #progress: CopyProgress;
 
-  constructor(
+  /** Begins to copy. @throws HoldfastError where nothing can be copied; nothing is written then */
+  static async begin(
     run: RequestRun,
     request: ClaimedRequest,
-    start: TimedBackupStart,
+    start: BackupStart,
     source: CopySource,
-    level: number,
+  ): Promise<CopyTransfer> {
+    await requireStarted(source, start.startLsn);
+    const { startedAt } = start;
+    const unfinished = await UnfinishedBackup.create(source.clusterDirectory, { id: run.id, startedAt });
+    return new CopyTransfer(run, request, start, source, unfinished);
+  }
+
+  private constructor(
+    run: RequestRun,
+    request: ClaimedRequest,
+    start: BackupStart,
+    source: CopySource,
     unfinished: UnfinishedBackup,
   ) {
     this.#run = run;
     this.#request = request;
-    this.#beginning = start;
+    this.#start = start;
     this.#source = source;
-    this.#level = level;
+    this.#level = request.compressLevel ?? run.context.compressLevel;
     this.#unfinished = unfinished;
     this.#progress = new CopyProgress(run);
     const { dataDirectory, clusterDirectory, systemIdentifier, walSegmentSize } = source;
@@ -95,7 +71,7 @@ class Making {
         startLsn: start.startLsn,
         expectedBytes: source.bytes,
         jobs: run.context.copyJobs,
-        level,
+        level: this.#level,
         rateLimit: request.rateLimit ?? undefined,
         onDamagedPage: run.context.onDamagedPage,
       },
@@ -105,7 +81,7 @@ class Making {
       clusterDirectory,
       walDirectory: join(dataDirectory, 'pg_wal'),
       segmentSize: walSegmentSize,
-      level,
+      level: this.#level,
       systemIdentifier,
       startWal: start.startWal,
       backup: unfinished.directory,
@@ -116,7 +92,7 @@ class Making {
    * Waits for the copy without a time limit, unless the request has a hold_timeout; then moves the row to state
    * done.
    */
-  async copy(): Promise<void> {
+  async untilDone(): Promise<void> {
     const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#run.context);
     const stopTimer = limitWindow(this.#run, limit, copiedTooLong);
     const room = watchFreeSpace(this.#source.clusterDirectory, this.#run.context.walReserve);
@@ -131,12 +107,12 @@ class Making {
   }
 
   /** Completes the copy with backup_label and WAL, and publishes the backup. */
-  async finish(description: BackupDescription, stop: BackupStop): Promise<void> {
+  async finish(record: BackupRecord, stop: BackupStop): Promise<void> {
     const { label, tablespaceMap, stopLsn, stopWal } = stop;
-    const { timeline } = this.#beginning;
+    const { timeline } = this.#start;
     const summary = await this.#engine.finish({ label, tablespaceMap, timeline, stopLsn });
     await this.#wal.finish(stopWal);
-    const backup = describe(description, this.#source, this.#level, summary);
+    const backup = repositoryBackup(record, this.#source, this.#level, summary);
     const directory = await this.#unfinished.publish(backup, stop, (text) => this.#run.warn(text));
     await this.#engine.stop();
     await recordDamage(this.#run, backup.damagedPages);
@@ -155,8 +131,8 @@ class Making {
   }
 }
 
-function describe(
-  description: BackupDescription,
+function repositoryBackup(
+  record: BackupRecord,
   { dataDirectory, walLinkedTo, controlOrigin }: CopySource,
   compressLevel: number,
   { manifestBytes, ...summary }: CopySummary,
@@ -165,7 +141,7 @@ function describe(
   return {
     version: 1,
     method: 'copy',
-    ...description,
+    ...record,
     controlOrigin,
     dataDirectory,
     ...(walLinkedTo !== undefined && { walLinkedTo }),

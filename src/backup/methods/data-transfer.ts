@@ -1,11 +1,13 @@
-/** The interface between a backup run and a backup method: the work of the method after pg_backup_stop. */
-import type { BackupStop } from '../../control/backup-requests.ts';
-import type { BackupDescription } from '../../repository/label-entry.ts';
+/** The interface between a backup run and a backup method. */
+import type { BackupStop } from '../../postgres/backup-facts.ts';
+import type { BackupRecord } from '../../repository/label-entry.ts';
 
-/** The remaining work of a method when pg_backup_stop may be called. */
+/** The transfer of a cluster's data, from pg_backup_start to the whole backup. */
 export interface DataTransfer {
+  /** Resolves when the data is copied and the row is in state done: pg_backup_stop may be called. */
+  untilDone(): Promise<void>;
   /** Completes the backup with backup_label. Called before the row says that the label is stored. */
-  finish(description: BackupDescription, stop: BackupStop): Promise<void>;
-  /** Called instead of `finish` when the backup has failed: removes everything that the method has written. */
+  finish(record: BackupRecord, stop: BackupStop): Promise<void>;
+  /** Removes everything that the method has written. Called once, where the backup fails before `finish` resolves. */
   abandon(): Promise<void>;
 }

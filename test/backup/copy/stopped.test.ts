@@ -1,10 +1,11 @@
 // Copies that are stopped at any moment: before there is a thread, in the middle, when all but the label is there.
-import { readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { noServerFiles, ownCluster } from '../../support/cluster.ts';
 import { beginCopy, systemIdentifierOf } from '../../support/engine-copies.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { testWhen } from '../../support/test-when.ts';
 
 const test = testWhen(noServerFiles);
@@ -46,6 +47,26 @@ test('a copy is stopped when it waits for its label, and while it writes it', as
   const left = await sizes(finishing.output);
   await sleep(20);
   t.deepEqual(await sizes(finishing.output), left);
+});
+
+test('a copy that has failed reports no progress any more', async (t) => {
+  const cluster = await ownCluster(t);
+  const options = { systemIdentifier: await systemIdentifierOf(cluster), jobs: 1 };
+  const output = await temporaryDirectory(t);
+  await mkdir(join(output, 'base.tar.zst')); // where the tar would be
+  let [failed, others] = [0, 0];
+  const { engine } = await beginCopy(t, cluster, { ...options, output, onProgress: () => (failed += 1) });
+  await t.throwsAsync(engine.copied, { code: 'repository_unwritable' });
+  const before = failed;
+  // as long as two periods of another copy's reports
+  const waiting = Promise.withResolvers<void>();
+  await beginCopy(t, cluster, {
+    ...options,
+    rateLimit: 100_000,
+    onProgress: () => (others += 1) > 2 && waiting.resolve(),
+  });
+  await waiting.promise;
+  t.is(failed, before);
 });
 
 /** Of one cluster, as often as it is called. */
