@@ -23,7 +23,7 @@ function compileCache(): string {
 }
 
 /** A file that is the last one may take longer than what is usual between two tests. */
-const program = ['node_modules/ava/entrypoints/cli.mjs', '--no-color', '--timeout=10m'];
+const program = ['node_modules/ava/entrypoints/cli.js', '--no-color', '--timeout=10m'];
 
 export interface Tally {
   passed: number;

@@ -282,5 +282,7 @@ const int8 = 20;
 
 /** Parses 64-bit integers as numbers. Values that may exceed 2^53 are selected as text. */
 function typeParser(oid: number, format?: 'text'): unknown {
-  return oid === int8 ? Number : pg.types.getTypeParser(oid, format);
+  return oid === int8
+    ? Number
+    : pg.types.getTypeParser(oid as Parameters<typeof pg.types.getTypeParser>[0], format);
 }
