@@ -25,7 +25,7 @@ export const places: Readonly<Record<string, string>> = {
   'fastest-levenshtein': 'src/config/suggest.ts',
   'node-cron': 'src/schedules/cron.ts',
   pg: 'src/database/connection.ts',
-  'pg-boss': 'src/control/chore-queue.ts',
+  'pg-boss': 'src/control/pg-boss.ts',
   'pg-listen': 'src/control/listener.ts',
   'smol-toml': 'src/config/config-file.ts',
   'string-width': 'src/cli/render/table.ts',

@@ -27,3 +27,12 @@ where n.nspname in (:name::text, :name::text || '_boss')
   and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
 order by l.pid
 limit 5
+
+-- name: blockers
+-- The sessions whose locks a backend waits for.
+select distinct b.pid, coalesce(a.usename, '?') as role,
+  coalesce(nullif(a.application_name, ''), 'no application_name') as program
+from unnest(pg_catalog.pg_blocking_pids(:pid::integer)) as b (pid)
+left join pg_catalog.pg_stat_activity a on a.pid = b.pid
+order by b.pid
+limit 5

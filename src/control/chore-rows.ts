@@ -1,5 +1,5 @@
 /** Chores, as workers read and move them. */
-import { messageOf } from '../errors.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
 
 /** A chore that is not over. */
@@ -36,6 +36,13 @@ export interface ChoreFailure {
   code: string;
   message: string;
   hint: string | null;
+}
+
+/** What to record of an error. */
+export function choreFailure(error: unknown): ChoreFailure {
+  const code = error instanceof HoldfastError ? error.code : 'failed';
+  const hint = error instanceof HoldfastError ? (error.hint ?? null) : null;
+  return { code, message: messageOf(error), hint };
 }
 
 /** The result of an attempt; null: none. */

@@ -1,5 +1,5 @@
 /**
- * The only session of a worker on the control database. The session holds the lock of the worker, which proves
+ * The session of a worker on the control database. The session holds the lock of the worker, which proves
  * that the worker is alive and may move its requests. The session also holds the proxy locks for backup sessions
  * on other servers. All reads and writes go through this session, one after another. No backup ends if the session
  * is lost: work waits for the next connection without time limit.
@@ -88,6 +88,20 @@ export class ControlLink {
   async tryOnce<T>(work: (db: Connection) => Promise<T>): Promise<T> {
     if (!this.isUp) throw new Error('the control database is not reachable');
     return this.#inTurn(work);
+  }
+
+  /**
+   * Calls `work` once with a connection of its own, for statements that may wait for locks of others: all other
+   * work of the worker waits for the session of the link.
+   */
+  async aside<T>(work: (db: Connection) => Promise<T>): Promise<T> {
+    const connection = await Connection.open({ ...this.#options.connect, schema: this.#options.schema });
+    try {
+      await connection.disableTimeouts();
+      return await work(connection);
+    } finally {
+      await connection.close();
+    }
   }
 
   /** From now on, this proxy lock stands for the backup session of the request, also after a reconnect. */

@@ -3,9 +3,10 @@
  * views anew.
  */
 import { HoldfastError } from '../errors.ts';
-import { ServerError, type Connection } from '../database/connection.ts';
+import { ServerError, type Connection, type Row } from '../database/connection.ts';
 import { parseScript, quoteIdentifier, readScript } from '../database/sql-script.ts';
 import { inTurn } from './in-turn.ts';
+import { HeldUp, namesOfHolders, type LockHolder } from './lock-waits.ts';
 import { installedVersion, migrations, refuseNewer, schemaVersion, sqlFiles } from './schema-version.ts';
 
 /** The result of an installation. */
@@ -26,11 +27,13 @@ export async function install(db: Connection, schema: string): Promise<Installat
   checkSchemaName(schema);
   try {
     const installed = await inTurn(() => installSchema(db, schema));
-    const { installQueue } = await import('./chore-queue.ts');
+    const { installQueue } = await import('./install-queue.ts');
     return { ...installed, chores: (await installQueue(db, schema)) ?? null };
   } catch (error) {
     if (codeOf(error) === noPrivilege) throw notForThisRole(schema, error as ServerError);
-    throw codeOf(error) === lockNotAvailable ? await heldUp(db, schema, error) : error;
+    if (error instanceof HeldUp) throw heldUp(schema, error.holders, error);
+    if (codeOf(error) !== lockNotAvailable) throw error;
+    throw heldUp(schema, await db.run<LockHolder & Row>('installation', 'holders', { name: schema }), error);
   }
 }
 
@@ -48,10 +51,8 @@ function notForThisRole(schema: string, cause: ServerError): HoldfastError {
   });
 }
 
-async function heldUp(db: Connection, schema: string, cause: unknown): Promise<HoldfastError> {
-  const holders = await db.run('installation', 'holders', { name: schema });
-  const named = holders.map(({ pid, role, program }) => `backend ${pid} of role "${role}" (${program})`);
-  const who = named.length > 0 ? named.join(', ') : 'another session';
+function heldUp(schema: string, holders: readonly LockHolder[], cause: unknown): HoldfastError {
+  const who = holders.length > 0 ? namesOfHolders(holders) : 'another session';
   return new HoldfastError('failed', `schema "${schema}" is held up: ${who} has locked what it needs`, {
     code: 'install_held_up',
     hint: 'wait until that transaction has ended, or end it with pg_terminate_backend, and run "holdfast install" again',

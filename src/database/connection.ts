@@ -52,6 +52,7 @@ pg.defaults.password = passwordFromFile as unknown as string;
 /** A connection whose queries run one after another. */
 export class Connection {
   readonly #client: pg.Client;
+  readonly #options: ConnectOptions;
   readonly #schema: string;
   #lost: Error | undefined;
   #inFlight = 0;
@@ -62,9 +63,10 @@ export class Connection {
   /** As in server_version_num, such as 180004. */
   serverVersion = 0;
 
-  private constructor(client: pg.Client, schema: string) {
+  private constructor(client: pg.Client, options: ConnectOptions) {
     this.#client = client;
-    this.#schema = schema;
+    this.#options = options;
+    this.#schema = options.schema ?? 'holdfast';
     client.on('error', (error) => this.#lose(error));
     client.on('end', () => this.#lose(new Error('the connection was closed by the server')));
   }
@@ -72,7 +74,7 @@ export class Connection {
   /** Opens a connection. @throws HoldfastError `connection_failed` */
   static async open(options: ConnectOptions): Promise<Connection> {
     const client = clientFor(options);
-    const connection = new Connection(client, options.schema ?? 'holdfast');
+    const connection = new Connection(client, options);
     if (options.onNotice) {
       client.on('notice', ({ severity, message, detail, hint }) =>
         options.onNotice?.({ severity: severity ?? 'NOTICE', message: message ?? '', detail, hint }),
@@ -90,6 +92,11 @@ export class Connection {
       throw connectionError(error, client);
     }
     return connection;
+  }
+
+  /** Opens a second connection with the same options. */
+  another(): Promise<Connection> {
+    return Connection.open(this.#options);
   }
 
   /**
@@ -120,6 +127,11 @@ export class Connection {
     return this.#lost !== undefined;
   }
 
+  /** Whether a transaction block was open after the last query that has succeeded. */
+  get isInTransaction(): boolean {
+    return (this.#client.getTransactionStatus() ?? 'I') !== 'I';
+  }
+
   /** Whether a query is running or waiting. */
   get isBusy(): boolean {
     return this.#inFlight > 0;
@@ -136,7 +148,10 @@ export class Connection {
     else this.#onLost.add(listener);
   }
 
-  /** Runs a query. @throws ServerError; the reason of the loss where the connection is lost */
+  /**
+   * Runs a query, or several without values, and returns the rows of all of them.
+   * @throws ServerError; the reason of the loss where the connection is lost
+   */
   async query<T extends Row = Row>(
     text: string,
     values: readonly unknown[] = [],
@@ -147,7 +162,7 @@ export class Connection {
 
   async #send<T extends Row>(query: pg.QueryConfig, options: QueryOptions): Promise<T[]> {
     if (this.#lost) throw this.#lost;
-    const answer = this.#inTurn(() => this.#client.query<T>(query));
+    const answer = this.#inTurn<pg.QueryResult<T> | pg.QueryResult<T>[]>(() => this.#client.query<T>(query));
     this.#inFlight += 1;
     const timeout = options.timeout ?? this.#statementLimit;
     let timer: NodeJS.Timeout | undefined;
@@ -163,7 +178,7 @@ export class Connection {
         );
       });
       const result = await Promise.race([answer, interrupted]);
-      return result.rows;
+      return Array.isArray(result) ? result.flatMap(({ rows }) => rows) : result.rows;
     } finally {
       clearTimeout(timer);
       if (lose) this.#onLost.delete(lose);
@@ -259,10 +274,8 @@ export function clientConfig(options: ConnectOptions): pg.ClientConfig {
 
 /** Like libpq without PGHOST: uses the Unix-domain socket if there is one. */
 function defaultHost(): pg.ClientConfig {
-  const port = process.env.PGPORT ?? '5432';
-  const socket = ['/var/run/postgresql', '/tmp'].find((directory) =>
-    existsSync(`${directory}/.s.PGSQL.${port}`),
-  );
+  const name = `.s.PGSQL.${process.env.PGPORT ?? '5432'}`;
+  const socket = ['/var/run/postgresql', '/tmp'].find((directory) => existsSync(`${directory}/${name}`));
   return process.env.PGHOST === undefined && socket !== undefined ? { host: socket } : {};
 }
 

@@ -1,16 +1,18 @@
 /**
  * Runs chores. Table `backup_chore` is authoritative: the service reads the table when a notification
  * arrives, when a retry is due, and every 15 seconds. A chore is sent to the queue and begins when the queue
- * hands the chore out. The chore is removed from the queue in the transaction that writes the outcome. A
- * chore whose worker is gone is returned to the queue.
+ * hands the chore out. The chore is removed from the queue in the transaction that writes the outcome. While a
+ * chore runs, the queue gets heartbeats. A chore whose worker is gone and whose heartbeats have stopped is tried
+ * again: the lock of the worker prevents that a worker which is only slow loses its chore.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isWorthRetrying, retryPolicy, type Chore, type ChoreContext } from '../chores/chore.ts';
 import type { Config } from '../config/config.ts';
-import { ChoreQueue } from '../control/chore-queue.ts';
+import { ChoreQueue, heartbeatSeconds, type QueuedChore } from '../control/chore-queue.ts';
 import {
   beginChore,
+  choreFailure,
   completeChore,
   failChore,
   holdChore,
@@ -18,7 +20,6 @@ import {
   refuseChores,
   retryChore,
   RowLocked,
-  type ChoreFailure,
   type ChoreResult,
   type LiveChore,
 } from '../control/chore-rows.ts';
@@ -26,6 +27,7 @@ import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { choreRunners } from './chore-runners.ts';
+import { MissingChoreWorkers, missingLongEnough } from './missing-chore-workers.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
 /** The options of the service. */
@@ -38,11 +40,8 @@ export interface ChoresOptions {
 
 /** Milliseconds between two reads of the table. */
 const lookEvery = 15_000;
-/**
- * Milliseconds for which a worker's session must be missing before its chores are returned to the queue. The
- * worker may be reconnecting.
- */
-const lookAgainAfter = 2000;
+/** Milliseconds between two heartbeats. */
+const beatEvery = (heartbeatSeconds * 1000) / 2;
 /** Milliseconds that `stop` waits for running chores. */
 const stoppingTakes = 5000;
 /** Milliseconds between two attempts to write an outcome into a row that another session has locked. */
@@ -53,11 +52,11 @@ export class Chores {
   readonly #options: ChoresOptions;
   readonly #clusters: string[];
   readonly #look: PeriodicTask;
+  readonly #beat: PeriodicTask;
   readonly #stopping = new AbortController();
   /** The running chore of each cluster and kind (see `place`). */
-  readonly #running = new Map<string, { id: number; ended: Promise<void> }>();
-  /** By chore id: when the session of the chore's worker was first missing. */
-  #missed = new Map<number, number>();
+  readonly #running = new Map<string, { chore: QueuedChore; ended: Promise<void> }>();
+  readonly #missing: MissingChoreWorkers;
   #queue: ChoreQueue | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -65,10 +64,20 @@ export class Chores {
     this.#options = options;
     this.#clusters = options.config.clusters.map(({ name }) => name);
     this.#look = new PeriodicTask(lookEvery, () => this.#takeAll(), options.log);
+    this.#missing = new MissingChoreWorkers(
+      (chore) =>
+        chore.instance === options.instance && this.#running.get(place(chore))?.chore.id !== chore.id,
+    );
+    this.#beat = new PeriodicTask(
+      beatEvery,
+      async () => this.#queue?.touch([...this.#running.values()].map(({ chore }) => chore)),
+      options.log,
+    );
   }
 
   start(): void {
     this.#look.start();
+    this.#beat.start();
   }
 
   /** Reads the table now: a chore may have been added. */
@@ -80,7 +89,8 @@ export class Chores {
   async stop(): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#timer);
-    const ended = Promise.all([this.#look.stop(), ...[...this.#running.values()].map((one) => one.ended)]);
+    const running = [...this.#running.values()].map(({ ended }) => ended);
+    const ended = Promise.all([this.#look.stop(), this.#beat.stop(), ...running]);
     await Promise.race([ended, sleep(stoppingTakes, undefined, { ref: false })]);
     await this.#queue?.close();
   }
@@ -92,11 +102,25 @@ export class Chores {
     if (live.length === 0 || this.#stopping.signal.aborted) return;
     const queue = await this.#openQueue(live);
     if (queue === undefined) return;
-    const abandoned = this.#abandoned(live);
-    for (const chore of abandoned) await this.#giveBack(queue, chore);
-    for (const chore of live.filter(({ state }) => state !== 'running')) await this.#send(queue, chore);
-    for (const { cluster, kind } of firstOfEach(live)) await this.#take(queue, cluster, kind);
+    const abandoned = this.#missing.longEnough(live);
+    for (const chores of Map.groupBy(live, place).values()) await this.#advance(queue, chores, abandoned);
     this.#lookAgain(abandoned.length > 0 ? [] : live);
+  }
+
+  /** Does what is due for the chores of one cluster and kind. Other chores do not suffer from an error. */
+  async #advance(queue: ChoreQueue, chores: LiveChore[], abandoned: readonly LiveChore[]): Promise<void> {
+    try {
+      const running = chores.filter(({ state }) => state === 'running');
+      for (const chore of running) if (abandoned.includes(chore)) await this.#giveBack(queue, chore);
+      if (running.length > 0) return;
+      for (const chore of chores) await this.#send(queue, chore);
+      const [{ cluster, kind }] = chores as [LiveChore];
+      await this.#take(queue, cluster, kind);
+    } catch (error) {
+      if (this.#stopping.signal.aborted) throw error;
+      const ids = chores.map(({ id }) => id).join(' ');
+      this.#options.log.warning('chores wait', { chores: ids, reason: messageOf(error) });
+    }
   }
 
   /** Opens the queue. Without a queue, fails the chores that have not begun, and returns undefined. */
@@ -107,7 +131,7 @@ export class Chores {
       return this.#queue;
     } catch (error) {
       const waiting = live.filter(({ state }) => state !== 'running').map(({ id }) => id);
-      const failure = failureOf(error);
+      const failure = choreFailure(error);
       const refused = await control.run((db) => refuseChores(db, waiting, failure));
       if (refused.length > 0)
         log.warning('chores failed', { chores: refused.join(' '), reason: failure.message });
@@ -115,20 +139,9 @@ export class Chores {
     }
   }
 
-  /** The running chores whose worker has been missing for `lookAgainAfter`. */
-  #abandoned(live: readonly LiveChore[]): LiveChore[] {
-    const now = performance.now();
-    const { instance } = this.#options;
-    const ours = ({ id, cluster, kind }: LiveChore) => this.#running.get(place({ cluster, kind }))?.id === id;
-    const missing = live.filter(
-      (chore) =>
-        chore.state === 'running' && (chore.workerGone || (chore.instance === instance && !ours(chore))),
-    );
-    this.#missed = new Map(missing.map(({ id }) => [id, this.#missed.get(id) ?? now]));
-    return missing.filter(({ id }) => now - (this.#missed.get(id) ?? now) >= lookAgainAfter);
-  }
-
+  /** Plans the next attempt of a chore whose worker is gone, if the queue has failed the attempt. */
   async #giveBack(queue: ChoreQueue, chore: LiveChore): Promise<void> {
+    if (!(await queue.expire(chore))) return;
     const failure = {
       code: 'worker_lost',
       message: 'the worker that ran it is gone',
@@ -139,7 +152,7 @@ export class Chores {
       .transaction(async (db) => {
         const instance = chore.instance ?? '';
         if (!(await holdChore(db, { id, instance, attempt }))) return false;
-        const at = await queue.tryAgain(chore);
+        const at = await queue.nextAttempt(chore);
         if (at === undefined) await failChore(db, id, failure, null);
         else await retryChore(db, { id, at, attempts: attempt }, failure, null);
         return true;
@@ -173,7 +186,7 @@ export class Chores {
       this.#running.delete(where);
       this.wake();
     });
-    this.#running.set(where, { id: begun.id, ended });
+    this.#running.set(where, { chore: begun, ended });
   }
 
   async #run(queue: ChoreQueue, chore: Chore): Promise<void> {
@@ -205,7 +218,7 @@ export class Chores {
   async #failed(queue: ChoreQueue, chore: Chore, error: unknown, result: ChoreResult): Promise<void> {
     const { log } = this.#options;
     if (this.#stopping.signal.aborted) return this.#leave(queue, chore, result);
-    const failure = failureOf(error);
+    const failure = choreFailure(error);
     let again: Date | undefined;
     const written = await this.#end(queue, chore, async (db) => {
       again = isWorthRetrying(error) ? await queue.tryAgain(chore) : undefined;
@@ -265,7 +278,7 @@ export class Chores {
   /** Sets the timer for the next retry that is due, or for the next check of a missing worker. */
   #lookAgain(live: readonly LiveChore[]): void {
     const due = live.flatMap(({ dueIn }) => (dueIn === null ? [] : [dueIn + 10]));
-    const soon = Math.min(...due, this.#missed.size > 0 ? lookAgainAfter : Infinity);
+    const soon = Math.min(...due, this.#missing.any ? missingLongEnough : Infinity);
     if (soon >= lookEvery || this.#stopping.signal.aborted) return;
     this.#timer = setTimeout(() => this.wake(), Math.max(soon, 50));
     this.#timer.unref();
@@ -281,15 +294,4 @@ function unlessLocked(error: unknown): undefined {
 /** The key of a cluster and kind in `#running`. */
 function place({ cluster, kind }: { cluster: string; kind: string }): string {
   return `${cluster} ${kind}`;
-}
-
-/** The oldest chore of each cluster and kind. */
-function firstOfEach(live: readonly LiveChore[]): LiveChore[] {
-  return [...new Map(live.toReversed().map((chore) => [place(chore), chore])).values()];
-}
-
-function failureOf(error: unknown): ChoreFailure {
-  const code = error instanceof HoldfastError ? error.code : 'failed';
-  const hint = error instanceof HoldfastError ? (error.hint ?? null) : null;
-  return { code, message: messageOf(error), hint };
 }

@@ -43,7 +43,8 @@ function fingerprint(): string {
     ...sqlBelow('migrations'),
     ...sqlBelow('sql'),
     'src/control/install-schema.ts',
-    'src/control/chore-queue.ts',
+    'src/control/install-queue.ts',
+    'src/control/pg-boss.ts',
     'node_modules/pg-boss/package.json',
   ]));
 }
