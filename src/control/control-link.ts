@@ -1,8 +1,8 @@
 /**
  * The session of a worker on the control database. The session holds the lock of the worker, which proves
  * that the worker is alive and may move its requests. The session also holds the proxy locks for backup sessions
- * on other servers. All reads and writes go through this session, one after another. No backup ends if the session
- * is lost: work waits for the next connection without time limit.
+ * on other servers. Reads and writes go through this session, one after another. No backup ends if the session is
+ * lost: work waits for the next connection without time limit.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.ts';

@@ -1,7 +1,7 @@
 // The queue of chores, made and upgraded by pg-boss as a part of the installation.
 import { schemaVersion } from '../../src/control/schema-version.ts';
 import { noChores } from '../support/chores.ts';
-import { freshDatabase } from '../support/cluster.ts';
+import { freshDatabase, sharedCluster } from '../support/cluster.ts';
 import { installInto } from '../support/install-into.ts';
 import { holdQueueLock, queueSchemaVersion, rollBackQueue } from '../support/queue-schema.ts';
 import { connect } from '../support/sql-client.ts';
@@ -33,8 +33,8 @@ test('the lock with which pg-boss makes its schema holds up an installation for 
   await t.notThrowsAsync(installInto(url), 'where the queue is up to date, the lock is not needed');
 });
 
-test('an installation upgrades the queue of an earlier pg-boss, and the chores that wait in it stay', async (t) => {
-  const { url } = await freshDatabase(t);
+test('two installations at a time upgrade the queue of an earlier pg-boss, and the chores that wait in it stay', async (t) => {
+  const { url } = await freshDatabase(t, await sharedCluster(), { encoding: 'LATIN1', locale: 'C' });
   await installInto(url);
   const client = await connect(t, url);
   const newest = await queueSchemaVersion(client);
@@ -45,7 +45,7 @@ test('an installation upgrades the queue of an earlier pg-boss, and the chores t
   const indexes = `select indexname from pg_indexes where schemaname = 'holdfast_boss' order by 1`;
   const before = await client.query(indexes);
 
-  await installInto(url);
+  await Promise.all([installInto(url), installInto(url)]);
   t.is(await queueSchemaVersion(client), newest);
   t.deepEqual(await client.query('select name, data, state from holdfast_boss.job'), [
     { name: 'main/verify', data: { chore: 7 }, state: 'created' },
