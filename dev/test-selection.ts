@@ -31,7 +31,9 @@ export const forErrorCodes: readonly string[] = [
   'hold-timeout',
   'label-directory-fails',
   'labels',
+  'pooler',
   'repository-full',
+  'standby-refused',
 ];
 
 /** Tests elsewhere that restore, kill or repeat much, each with what stands for it in `npm test`. */

@@ -6,6 +6,7 @@ select :"schema".control_origin() as origin,
   c.repository_pending::text[] as pending,
   c.repository_taken_over as "takenOver",
   c.repository_used_at as "usedAt",
+  c.repository_problem as problem,
   -- A clock that was put back makes it due, too.
   coalesce(abs(extract(epoch from clock_timestamp() - c.repository_used_at)) > 60, true) as "isDue"
 from :"schema".cluster c
@@ -48,11 +49,17 @@ where name = :cluster and repository_problem is distinct from :problem
 -- name: require_origin
 select :"schema".require_confirmed_origin(:what)
 
--- name: complete
-select r.id
-from :"schema".backup_request r
-where r.cluster = :cluster and r.method = 'copy' and r.state = 'complete' and r.expired_at is null
-  and not exists (select from :"schema".backup_expiry e where e.request_id = r.id)
+-- name: copies
+select array(
+    select r.id::text
+    from :"schema".backup_request r
+    where r.cluster = :cluster and r.method = 'copy' and r.state = 'complete' and r.expired_at is null
+      and not exists (select from :"schema".backup_expiry e where e.request_id = r.id)
+    order by r.id
+  ) as complete,
+  array(
+    select m.request_id::text from :"schema".missing_backup m where m.cluster = :cluster order by m.request_id
+  ) as missing
 
 -- name: forget_found
 delete from :"schema".missing_backup

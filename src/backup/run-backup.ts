@@ -29,17 +29,13 @@
 import { markComplete, markRunning } from '../control/backup-requests.ts';
 import type { ClaimedRequest, WaitingRequest } from '../control/backup-requests.ts';
 import { ServerError } from '../database/connection.ts';
-import { keepWal } from '../server/server-queries.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
 import { backupRecord, type BackupRecord } from '../repository/label-entry.ts';
 import type { BackupSession } from './backup-session.ts';
 import { claimRequest, type Claim, type Claimant } from './claim-request.ts';
-import { requireFreeSpace } from './copy/free-space.ts';
-import { findSource, type CopySource } from './copy/copy-source.ts';
-import { survey } from './copy/survey.ts';
+import type { CopySource } from './copy/copy-source.ts';
 import { HeldSession } from './held-session.ts';
-import { CopyTransfer } from './methods/copy-transfer.ts';
 import type { DataTransfer } from './methods/data-transfer.ts';
 import { HoldTransfer } from './methods/hold-transfer.ts';
 import { recoverBackupStop } from './recover-label.ts';
@@ -78,21 +74,9 @@ async function prepare(
 ): Promise<CopySource | undefined> {
   session.onLost((reason) => run.endWindow(sessionLost(reason)));
   for (const warning of await run.raceAbort(checks)) run.warn(warning);
-  return request.method === 'copy' ? run.raceAbort(prepareCopy(run, session)) : undefined;
-}
-
-/**
- * Checks everything that could make the copy fail, and has the server keep WAL for the copy if the role may do so.
- */
-async function prepareCopy(run: RequestRun, session: BackupSession): Promise<CopySource> {
-  const found = await findSource(run.context, session.db);
-  const { clusterDirectory, dataDirectory } = found;
-  const major = Math.floor(session.db.serverVersion / 10_000);
-  const bytes = await survey({ dataDirectory, major }, run.signal);
-  await requireFreeSpace(clusterDirectory, bytes, run.context.walReserve);
-  if (!(await keepWal(session.db, `holdfast_${run.id}_${session.identity.pid}`)))
-    run.context.log.debug('the server does not keep WAL for the copy', { request: run.id });
-  return { ...found, bytes };
+  if (request.method !== 'copy') return undefined;
+  const { prepareCopy } = await import('./methods/prepare-copy.ts');
+  return run.raceAbort(prepareCopy(run, session));
 }
 
 /** Starts the backup: from state starting to running. */
@@ -114,10 +98,7 @@ async function transferAndEnd(
   start: BackupStart,
   source: CopySource | undefined,
 ): Promise<{ record: BackupRecord; stop: BackupStop }> {
-  const transfer: DataTransfer =
-    source === undefined
-      ? new HoldTransfer(run, request)
-      : await CopyTransfer.begin(run, request, start, source);
+  const transfer = await beginTransfer(run, request, start, source);
   try {
     await transfer.untilDone();
     const stop = await end(run, request, session, start);
@@ -133,6 +114,18 @@ async function transferAndEnd(
     });
     throw error;
   }
+}
+
+/** The code of method copy is loaded by the first copy. */
+async function beginTransfer(
+  run: RequestRun,
+  request: ClaimedRequest,
+  start: BackupStart,
+  source: CopySource | undefined,
+): Promise<DataTransfer> {
+  if (source === undefined) return new HoldTransfer(run, request);
+  const { CopyTransfer } = await import('./methods/copy-transfer.ts');
+  return CopyTransfer.begin(run, request, start, source);
 }
 
 /**

@@ -76,20 +76,24 @@ const mostInBetween = 20;
 
 /**
  * Checks the repository like useRepository, but writes nothing. Used for later steps of work that began with
- * useRepository.
+ * useRepository. `row`: the row of the cluster, where the caller has just read that.
  * @throws HoldfastError as useRepository, without `origin_not_confirmed`
  */
-export async function standing(use: RepositoryUse): Promise<RepositoryStanding> {
+export async function standing(use: RepositoryUse, row?: KnownRepository): Promise<RepositoryStanding> {
   const read = () => use.control((db) => knownRepository(db, use.cluster));
-  let known = await read();
+  let known = row ?? (await read());
   for (let times = 0; ; times += 1) {
     const owner = await ownerOf(use.clusterDirectory);
-    // Another use by this control database may have written its token between the first read of the row and the
-    // read of the repository; that token is newer than the row.
-    const since = await read();
-    if (isDeepStrictEqual(known, since) || times === mostInBetween)
-      return since === undefined ? 'unused' : judge(use, since, owner);
-    known = since;
+    if (known === undefined) return 'unused';
+    try {
+      return judge(use, known, owner);
+    } catch (error) {
+      // Another use by this control database may have written its token between the read of the row and the read of
+      // the repository; that token is newer than the row.
+      const since = await read();
+      if (isDeepStrictEqual(known, since) || times === mostInBetween) throw error;
+      known = since;
+    }
   }
 }
 

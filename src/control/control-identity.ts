@@ -30,6 +30,8 @@ export interface KnownRepository {
   takenOver: boolean;
   /** When the token was last renewed; null: never. */
   usedAt: Date | null;
+  /** Why workers do not write to the repository, as recorded; null: no reason. */
+  problem: string | null;
   /** Whether the last renewal is so long ago that a worker has to renew the token. */
   isDue: boolean;
 }
@@ -182,14 +184,22 @@ export async function complainOfRepository(
   await db.run('repository', 'complain', { cluster, problem });
 }
 
-/** The IDs of the copies that should be in the repository. */
-export async function completeCopies(db: Connection, cluster: string): Promise<number[]> {
-  const rows = await db.run('repository', 'complete', { cluster });
-  return rows.map(({ id }) => Number(id));
+/** The copies of a cluster. */
+export interface KnownCopies {
+  /** Ids of the copies that are complete and not expired, in ascending order. */
+  complete: string[];
+  /** Ids of the copies that are recorded as missing in the repository, in ascending order. */
+  missing: string[];
+}
+
+/** Reads which copies of a cluster should be in the repository, and which of them are recorded as missing. */
+export async function knownCopies(db: Connection, cluster: string): Promise<KnownCopies> {
+  const [row] = await db.run<KnownCopies & object>('repository', 'copies', { cluster });
+  return row ?? { complete: [], missing: [] };
 }
 
 /** Records the copies that are missing in the repository, and forgets copies that have been found again. */
-export async function noteMissing(db: Connection, cluster: string, ids: readonly number[]): Promise<void> {
+export async function noteMissing(db: Connection, cluster: string, ids: readonly string[]): Promise<void> {
   await db.transaction(async () => {
     await db.run('repository', 'forget_found', { cluster, ids });
     if (ids.length > 0) await db.run('repository', 'note_missing', { cluster, ids });

@@ -291,11 +291,9 @@ function systemUser(): string | undefined {
   }
 }
 
-const int8 = 20;
+type TypeId = Parameters<typeof pg.types.getTypeParser>[0];
 
 /** Parses 64-bit integers as numbers. Values that may exceed 2^53 are selected as text. */
-function typeParser(oid: number, format?: 'text'): unknown {
-  return oid === int8
-    ? Number
-    : pg.types.getTypeParser(oid as Parameters<typeof pg.types.getTypeParser>[0], format);
+function typeParser(oid: TypeId, format?: 'text'): unknown {
+  return oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format);
 }

@@ -1,6 +1,6 @@
 /**
  * Runs chores. Table `backup_chore` is authoritative: the service reads the table when a notification
- * arrives, when a retry is due, and every 15 seconds. A chore is sent to the queue and begins when the queue
+ * arrives, when a retry is due, and every 30 seconds. A chore is sent to the queue and begins when the queue
  * hands the chore out. The chore is removed from the queue in the transaction that writes the outcome. While a
  * chore runs, the queue gets heartbeats. A chore whose worker is gone and whose heartbeats have stopped is tried
  * again: the lock of the worker prevents that a worker which is only slow loses its chore.
@@ -38,8 +38,10 @@ export interface ChoresOptions {
   log: Log;
 }
 
-/** Milliseconds between two reads of the table. */
-const lookEvery = 15_000;
+/** Milliseconds between two reads of the table without chores that are not over. */
+const lookEvery = 30_000;
+/** Milliseconds between two reads while there are such chores. */
+const lookWhileLive = 15_000;
 /** Milliseconds between two heartbeats. */
 const beatEvery = (heartbeatSeconds * 1000) / 2;
 /** Milliseconds that `stop` waits for running chores. */
@@ -278,8 +280,8 @@ export class Chores {
   /** Sets the timer for the next retry that is due, or for the next check of a missing worker. */
   #lookAgain(live: readonly LiveChore[]): void {
     const due = live.flatMap(({ dueIn }) => (dueIn === null ? [] : [dueIn + 10]));
-    const soon = Math.min(...due, this.#missing.any ? missingLongEnough : Infinity);
-    if (soon >= lookEvery || this.#stopping.signal.aborted) return;
+    const soon = Math.min(...due, this.#missing.any ? missingLongEnough : Infinity, lookWhileLive);
+    if (this.#stopping.signal.aborted) return;
     this.#timer = setTimeout(() => this.wake(), Math.max(soon, 50));
     this.#timer.unref();
   }

@@ -1,18 +1,19 @@
 /**
  * Makes sure that this worker writes only to repositories of its own control database. The service claims a
- * repository when the worker starts and when the control database is adopted, checks the repository every ten
+ * repository when the worker starts and when the control database is adopted, checks the repository every thirty
  * seconds, and renews the claim every minute, so that a snapshot of the control database soon no longer owns
  * the repository. The service also records in the cluster's row the reason for a refusal, and which backups
  * are missing.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import {
-  completeCopies,
   complainOfRepository,
   controlIdentity,
+  knownCopies,
   knownRepository,
   noteMissing,
 } from '../control/control-identity.ts';
@@ -36,7 +37,7 @@ export interface RepositoriesOptions {
 }
 
 /** Milliseconds between two checks. */
-const lookEvery = 10_000;
+const lookEvery = 30_000;
 
 /** The repositories of a worker's clusters. */
 export class Repositories {
@@ -44,8 +45,10 @@ export class Repositories {
   readonly #service: PeriodicTask;
   /** The clusters whose repository this worker has claimed. */
   readonly #begun = new Set<string>();
-  /** The reason that was recorded last for each cluster; null for none. */
-  readonly #complaints = new Map<string, string | null>();
+  /** The reason that was logged last for each cluster. */
+  readonly #complaints = new Map<string, string>();
+  /** The reason that the row of each cluster had at the last check; null for none. */
+  readonly #recorded = new Map<string, string | null>();
   /** By cluster: the error that was logged last when the claim could not be renewed. */
   readonly #notRenewed = new Map<string, string>();
   #rested = false;
@@ -112,7 +115,7 @@ export class Repositories {
       const isOurs = await this.#isOurs(use);
       if (!isOurs && !isNamed) return;
       if (!isOurs) await this.#requireUsable();
-      await this.#complain(cluster, null);
+      await this.#withdraw(cluster);
       if (isOurs) await this.#noteMissing(use);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
@@ -126,9 +129,10 @@ export class Repositories {
   async #isOurs(use: RepositoryUse): Promise<boolean> {
     const { control, onOurs } = this.#options;
     const known = await control.run((db) => knownRepository(db, use.cluster));
+    this.#recorded.set(use.cluster, known?.problem ?? null);
     if (this.#begun.has(use.cluster) && known?.takenOver === false) {
       if (known.isDue) await this.#renew(use);
-      return (await standing(use)) === 'ours';
+      return (await standing(use, known)) === 'ours';
     }
     if ((await useRepository(use, whatUses(use))) === 'unused') return false;
     this.#begun.add(use.cluster);
@@ -157,13 +161,19 @@ export class Repositories {
     }
   }
 
-  async #complain(cluster: string, problem: string | null, hint?: string): Promise<void> {
+  async #complain(cluster: string, problem: string, hint?: string): Promise<void> {
     const { control, log } = this.#options;
-    if (problem !== null && this.#complaints.get(cluster) !== problem)
+    if (this.#complaints.get(cluster) !== problem)
       log.error('does not write to the repository', { cluster, reason: problem, hint });
     this.#complaints.set(cluster, problem);
-    const complaint = problem === null || hint === undefined ? problem : `${problem}; ${hint}`;
+    const complaint = hint === undefined ? problem : `${problem}; ${hint}`;
     await control.run((db) => complainOfRepository(db, cluster, complaint));
+  }
+
+  async #withdraw(cluster: string): Promise<void> {
+    this.#complaints.delete(cluster);
+    if (this.#recorded.get(cluster) === null) return;
+    await this.#options.control.run((db) => complainOfRepository(db, cluster, null));
   }
 
   /**
@@ -171,11 +181,11 @@ export class Repositories {
    * row has been published by then.
    */
   async #noteMissing({ cluster, clusterDirectory, control }: RepositoryUse): Promise<void> {
-    const ids = await control((db) => completeCopies(db, cluster));
+    const { complete, missing: recorded } = await control((db) => knownCopies(db, cluster));
     const names = await namesIn(backupsDirectory(clusterDirectory));
     const there = new Set(names.map((name) => /^\d{8}T\d{6}Z-(\d+)$/.exec(name)?.[1]));
-    const missing = ids.filter((id) => !there.has(String(id)));
-    await control((db) => noteMissing(db, cluster, missing));
+    const missing = complete.filter((id) => !there.has(id));
+    if (!isDeepStrictEqual(missing, recorded)) await control((db) => noteMissing(db, cluster, missing));
   }
 }
 

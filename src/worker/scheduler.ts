@@ -1,8 +1,8 @@
 /**
  * Makes the requests of schedules when they are due. The table is authoritative: the scheduler reads the
- * table at every notification of a change, after a reconnect, every ten seconds, and when the earliest known
- * run is due. Every step is one transaction that only one of any number of workers can make. If a worker
- * dies, another worker makes the remaining steps.
+ * table at every notification of a change, after a reconnect, every ten seconds (thirty without schedules), and
+ * when the earliest known run is due. Every step is one transaction that only one of any number of workers can
+ * make. If a worker dies, another worker makes the remaining steps.
  */
 import type { ControlLink } from '../control/control-link.ts';
 import {
@@ -14,7 +14,7 @@ import {
 } from '../control/schedule-rows.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { decideSchedule, type ScheduleStep } from '../schedules/decide-schedule.ts';
+import type { ScheduleStep } from '../schedules/decide-schedule.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
 /** The options of the scheduler. */
@@ -24,8 +24,10 @@ export interface SchedulerOptions {
   log: Log;
 }
 
-/** Milliseconds between two looks: a tenth of a query per second. */
-const lookEvery = 10_000;
+/** Milliseconds between two looks where there is no schedule. */
+const lookEvery = 30_000;
+/** Milliseconds between two looks where there are schedules. */
+const lookAtSchedules = 10_000;
 /** Milliseconds between two looks that notifications ask for. Any role can send notifications. */
 const pause = 100;
 /** Milliseconds until a schedule is tried again whose row another session has locked. */
@@ -75,6 +77,8 @@ export class Scheduler {
       this.#lookedAt = performance.now();
       let busy = false;
       soonest = undefined;
+      if (schedules.length === 0) return clearTimeout(this.#timer); // node-cron is loaded where there are schedules
+      const { decideSchedule } = await import('../schedules/decide-schedule.ts');
       for (const schedule of schedules) {
         const step = decideSchedule(schedule);
         const next = step.step === 'wait' ? untilThen(step, schedule) : await this.#take(step, schedule);
@@ -84,8 +88,7 @@ export class Scheduler {
       if (!busy) break;
       soonest = 0;
     }
-    clearTimeout(this.#timer);
-    if (soonest !== undefined && soonest < lookEvery) this.#wakeIn(soonest);
+    this.#wakeIn(Math.min(soonest ?? Infinity, lookAtSchedules));
   }
 
   /** Makes one step of a schedule. Returns the milliseconds until the next look; 0 if the step was made. */

@@ -8,7 +8,6 @@ import type { ControlLink } from '../control/control-link.ts';
 import { unfinishedRequests } from '../control/backup-requests.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { removeAbandoned } from '../drill/abandoned-drills.ts';
 import { findLeftovers, removeLeftover } from '../repository/unfinished-backup.ts';
 
 /** Removes the unfinished backups of some clusters. An error in one cluster is logged as a warning. */
@@ -30,6 +29,8 @@ export async function removeAbandonedDrills(clusters: readonly ClusterConfig[], 
   const directories = clusters.flatMap(({ drillDirectory }) =>
     drillDirectory === undefined ? [] : [drillDirectory],
   );
+  if (directories.length === 0) return;
+  const { removeAbandoned } = await import('../drill/abandoned-drills.ts');
   for (const drillDirectory of new Set(directories)) {
     try {
       for (const { directory, server } of await removeAbandoned(drillDirectory))

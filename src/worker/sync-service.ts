@@ -4,7 +4,6 @@
  * shut down.
  */
 import { join } from 'node:path';
-import { findUnsent, syncRepository } from '../offsite/sync-repository.ts';
 import type { ClusterConfig, Config } from '../config/config.ts';
 import { requestChore } from '../control/chore-rows.ts';
 import type { ControlLink } from '../control/control-link.ts';
@@ -83,6 +82,7 @@ class Sync {
   }
 
   async #look(): Promise<void> {
+    const { findUnsent } = await import('../offsite/sync-repository.ts');
     const unsent = await findUnsent(this.#clusterDirectory);
     if (unsent === undefined || unsent.since !== this.#askedSince) this.#asked = -Infinity;
     if (unsent === undefined) return;
@@ -107,6 +107,7 @@ class Sync {
     if (performance.now() < this.#notBefore) return;
     const { name, syncCommand: command = [], syncTimeout: timeout } = this.#cluster;
     try {
+      const { syncRepository } = await import('../offsite/sync-repository.ts');
       await syncRepository({
         clusterDirectory: this.#clusterDirectory,
         command,

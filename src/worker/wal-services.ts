@@ -11,7 +11,6 @@ import type { ControlLink } from '../control/control-link.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { ArchiveSurvey } from '../wal/archive-survey.ts';
-import { pushAhead } from '../wal/push-ahead.ts';
 import { serverPid, serverRuns } from '../wal/server-state.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
@@ -159,6 +158,7 @@ class Ahead {
       const status = join(data, 'pg_wal', 'archive_status');
       if (!existsSync(status) || !(await this.#hasServer(data))) return;
       this.#watch(status);
+      const { pushAhead } = await import('../wal/push-ahead.ts');
       await pushAhead({
         dataDirectory: data,
         clusterDirectory: this.#clusterDirectory,

@@ -62,6 +62,21 @@ test("a repository with another system's backups is refused", async (t) => {
   t.is(row.error_code, 'other_system');
 });
 
+test("a repository with the cluster's WAL in segments of another size is refused", async (t) => {
+  const { admin, startCopier, requestCopy, untilState, repository } = await copyScene(t, {
+    cluster: await sharedCluster(),
+  });
+  const systemIdentifier = await admin.value<string>(
+    'select system_identifier::text from pg_control_system()',
+  );
+  await mkdir(join(repository, 'main'));
+  const identity = { version: 1, systemIdentifier, walSegmentSize: 1_048_576 };
+  await writeFile(join(repository, 'main', 'cluster.json'), JSON.stringify(identity));
+  await startCopier();
+  const row = await untilState(await requestCopy(), 'failed');
+  t.is(row.error_code, 'other_segment_size');
+});
+
 test('a repository that cannot be written is refused', async (t) => {
   const { startCopier, requestCopy, untilState, repository } = await copyScene(t, {
     cluster: await sharedCluster(),

@@ -15,7 +15,7 @@ test('a row that its requester keeps locked hides no missing backup, no verifica
 
   const connection = await Connection.open({ url: owner.url, schema: 'holdfast' });
   await connection.query(`set lock_timeout = '1s'`);
-  await noteMissing(connection, 'main', ids);
+  await noteMissing(connection, 'main', ids.map(String));
   const missing = async () => (await missingBackups(connection)).map(({ id }) => id);
   t.deepEqual(await missing(), ids);
   await owner.client.query(`set lock_timeout = '1s'`);
