@@ -7,7 +7,6 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { loadConfig, type Config } from '../config/config.ts';
 import { durationExamples, parseDuration } from '../config/duration.ts';
 import type { ConnectOptions } from '../database/connection.ts';
-import { HoldfastError } from '../errors.ts';
 import { reportNotice } from './failure.ts';
 
 /** The options of every command, as commander returns them. */
@@ -117,13 +116,4 @@ export function jsonOption(text: string): string {
   } catch (error) {
     throw new InvalidArgumentError(`it is not JSON: ${(error as Error).message}`);
   }
-}
-
-/** Requires the id or the label of a backup request, but not both. @throws HoldfastError `which_backup` */
-export function exactlyOne(label: string | undefined, requestId: number | undefined): void {
-  if ((label === undefined) !== (requestId === undefined)) return;
-  throw new HoldfastError('usage', 'give either the id or the label of a backup request', {
-    code: 'which_backup',
-    hint: 'see both with "holdfast status"',
-  });
 }

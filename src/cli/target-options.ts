@@ -1,15 +1,7 @@
 /** The options of `holdfast restore` and `holdfast drill` for PostgreSQL's recovery target. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { parseLsn } from '../postgres/lsn.ts';
-import {
-  parsePointName,
-  parseTime,
-  parseTimeline,
-  parseXid,
-  type RecoveryTargetAction,
-  type RecoveryTargetTimeline,
-} from '../recovery/recovery-target.ts';
-import type { RecoveryTargetOptions } from '../recovery/recovery-target-options.ts';
+import type { RecoveryTargetAction, RecoveryTargetTimeline } from '../recovery/recovery-target.ts';
+import { recoveryTargetParsers, type RecoveryTargetOptions } from '../recovery/recovery-target-options.ts';
 
 /** The recovery target and the timeline. */
 export interface TargetPointOptions extends RecoveryTargetOptions {
@@ -33,24 +25,25 @@ export function addTargetOptions(command: Command): void {
 
 /** Adds the options for the recovery target without the action. */
 export function addPointOptions(command: Command): void {
+  const parsers = recoveryTargetParsers;
   command
     .option(
       '--target-time <time>',
       'to this time, with its offset from UTC: "2026-03-14 12:00:00+00"',
-      refusing(parseTime),
+      refusing(parsers.targetTime),
     )
-    .option('--target-lsn <lsn>', 'to this place in the WAL', refusing(parseLsn))
-    .option('--target-xid <xid>', 'to the end of this transaction', refusing(parseXid))
+    .option('--target-lsn <lsn>', 'to this place in the WAL', refusing(parsers.targetLsn))
+    .option('--target-xid <xid>', 'to the end of this transaction', refusing(parsers.targetXid))
     .option(
       '--target-name <name>',
       'to the point that pg_create_restore_point gave this name',
-      refusing(parsePointName),
+      refusing(parsers.targetName),
     )
     .option('--target-immediate', 'to the end of the backup, as soon as it is consistent')
     .option('--target-exclusive', 'to just before that time, place or transaction')
     .addOption(
       new Option('--target-timeline <timeline>', 'latest, current (of the backup), or its number')
-        .argParser(refusing(parseTimeline))
+        .argParser(refusing(parsers.targetTimeline))
         .default('latest'),
     );
 }

@@ -2,20 +2,25 @@
 import type { Connection } from '../database/connection.ts';
 import type { BackupRecord } from '../repository/label-entry.ts';
 
-/** A verified backup. System identifier, start LSN and timeline tell two requests with the same ID apart. */
-export interface VerificationRecord extends Pick<
-  BackupRecord,
-  'id' | 'cluster' | 'systemIdentifier' | 'startLsn' | 'timeline'
-> {
-  /** Name of the backup in the repository. */
-  backup: string;
+/** The result of a verification. */
+export interface Verification {
   startedAt: Date;
   finishedAt: Date;
-  /** Empty: the backup is sound. */
+  /** Empty if the backup can be restored. */
   problems: string[];
+  /** Number of intact files. */
   files: number;
+  /** Bytes of file content that have been verified. */
   bytes: number;
+  /** Number of WAL segment files that have been verified. */
   segments: number;
+}
+
+/** A verified backup. System identifier, start LSN and timeline tell two requests with the same ID apart. */
+export interface VerificationRecord
+  extends Verification, Pick<BackupRecord, 'id' | 'cluster' | 'systemIdentifier' | 'startLsn' | 'timeline'> {
+  /** Name of the backup in the repository. */
+  backup: string;
 }
 
 /** Problems that are recorded at most. */

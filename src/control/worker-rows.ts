@@ -21,6 +21,15 @@ export interface WorkerIdentity {
   hostPid: number;
 }
 
+/** What a worker registers beside its identity. */
+interface Registration {
+  /** The key of the lock that its session holds. */
+  lockKey: string;
+  draining: boolean;
+  /** The keys of the proxy locks, by the id of the request. */
+  proxyLocks: ReadonlyMap<number, string>;
+}
+
 /** Takes an advisory lock with a new random key. Returns the key. */
 export async function takeLock(db: Connection): Promise<string> {
   for (;;) {
@@ -49,7 +58,7 @@ export async function registerWorker(
 ): Promise<string> {
   for (;;) {
     try {
-      return await tryToRegister(db, identity, lockKey, draining, proxyLocks);
+      return await tryToRegister(db, identity, { lockKey, draining, proxyLocks });
     } catch (error) {
       // Another worker registered this name at the same time; the row of that worker is visible now.
       if (!(error instanceof ServerError) || error.code !== objectInUse) throw error;
@@ -62,9 +71,7 @@ const objectInUse = '55006';
 function tryToRegister(
   db: Connection,
   identity: WorkerIdentity,
-  lockKey: string,
-  draining: boolean,
-  proxyLocks: ReadonlyMap<number, string>,
+  { lockKey, draining, proxyLocks }: Registration,
 ): Promise<string> {
   return db.transaction(async () => {
     const name = await freeName(db, identity);

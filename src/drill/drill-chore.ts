@@ -7,6 +7,7 @@ import type { ControlLink } from '../control/control-link.ts';
 import { recordDrill } from '../control/drill-records.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { isBackupName } from '../repository/backup-name.ts';
 import { readTarget } from '../recovery/recovery-target-options.ts';
 import { type DrillReport } from './drill-report.ts';
 import { runDrill, type DrilledServer } from './run-drill.ts';
@@ -16,8 +17,8 @@ import { planDrill } from './drill-plan.ts';
 export interface DrillChore {
   cluster: string;
   /** The ID or the name of the backup in the repository; null: the newest backup. */
-  /** The recovery target options of the request, see readTarget(). */
   backup: string | null;
+  /** The recovery target options of the request, see readTarget(). */
   options: Record<string, unknown>;
 }
 
@@ -39,7 +40,7 @@ export async function runDrillChore(
   { cluster, backup, options }: DrillChore,
   { control, repository, config, log, signal, setResult }: DrillContext,
 ): Promise<Record<string, unknown>> {
-  if (backup !== null && !/^(?:\d{8}T\d{6}Z-)?\d+$/.test(backup)) {
+  if (backup !== null && !isBackupName(backup) && !/^\d+$/.test(backup)) {
     throw new HoldfastError('usage', `"${backup}" is not the name of a backup`, {
       code: 'no_such_backup',
       hint: 'give its id or its name in the repository, as "holdfast restore --list" shows it',

@@ -5,7 +5,8 @@ import { basename, delimiter, dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { clusterOwner } from '../extraction/cluster-owner.ts';
 import { versionOf, type ServerUser } from '../restore/server-version.ts';
-import { readFrames, type StoredBackup } from '../repository/catalog.ts';
+import { readFrames } from '../repository/backup-inventory.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
 import { rootsProgram } from './root-alone.ts';
 
 /** The directories of common packages and installers. */

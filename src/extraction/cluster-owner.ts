@@ -6,6 +6,7 @@
 import type { FrameEntry } from '../repository/frame-index.ts';
 import type { TarMember } from '../repository/tar.ts';
 import { HoldfastError } from '../errors.ts';
+import { backupDamaged } from '../repository/repository-errors.ts';
 import { groupOf } from '../system/groups.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import { FrameFiles } from './frame-file.ts';
@@ -91,8 +92,5 @@ function isId(id: number): boolean {
 }
 
 function damaged({ directory }: StoredBackup, reason: string): HoldfastError {
-  return new HoldfastError('failed', `"${directory}" cannot be restored: ${reason}`, {
-    code: 'backup_damaged',
-    hint: 'restore another backup: "holdfast verify --all" says which ones are sound',
-  });
+  return backupDamaged(`"${directory}" cannot be restored: ${reason}`);
 }

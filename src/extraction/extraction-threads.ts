@@ -1,13 +1,12 @@
 /**
- * Distributes frames to several threads, a few tasks ahead, so that no thread waits. Each thread processes a
- * contiguous range of frames, because two threads that write to the same file block each other on the lock of its
- * inode.
+ * Distributes frames to several threads. Each thread processes a contiguous range of frames, because two threads that
+ * write to the same file block each other on the lock of its inode.
  */
 import { messageOf } from '../errors.ts';
-import { endThread, smallHeap, startThread } from '../system/threads.ts';
+import { ThreadPool } from '../system/thread-pool.ts';
 import type { ExtractionAnswer, ExtractionTask, ThreadSetup } from './extraction-messages.ts';
 
-// Tasks sent to a thread ahead.
+/** Tasks of a thread at the same time. */
 const ahead = 2;
 
 /**
@@ -20,36 +19,35 @@ export async function inThreads(
   tasks: readonly ExtractionTask[],
   receive: (answer: ExtractionAnswer) => void,
 ): Promise<void> {
-  const threads = Array.from({ length: Math.min(jobs, tasks.length) }, () =>
-    startThread(import.meta.url, 'extraction-thread', { workerData: setup, resourceLimits: smallHeap }),
-  );
-  const stretches = split(tasks.length, threads.length);
+  if (tasks.length === 0) return;
+  const threads = Math.min(jobs, tasks.length);
+  const stretches = split(tasks.length, threads);
+  const over = Promise.withResolvers<void>();
   let answered = 0;
+  let hasFailed = false;
+  const pool = new ThreadPool<ExtractionTask, ExtractionAnswer>({
+    importer: import.meta.url,
+    name: 'extraction-thread',
+    setup,
+    threads,
+    ahead,
+    next: (thread) => (hasFailed ? undefined : tasks[takeNext(stretches, thread) ?? -1]),
+    onAnswer: (answer) => {
+      if (hasFailed) return;
+      receive(answer);
+      answered += 1;
+      if (answered === tasks.length) over.resolve();
+    },
+    onError: (error) => {
+      hasFailed = true;
+      over.reject(error instanceof Error ? error : new Error(messageOf(error)));
+    },
+  });
   try {
-    await new Promise<void>((resolve, reject) => {
-      if (tasks.length === 0) resolve();
-      for (const [index, thread] of threads.entries()) {
-        const give = () => {
-          const task = tasks[takeNext(stretches, index) ?? -1];
-          if (task !== undefined) thread.postMessage(task);
-        };
-        thread.on('message', (answer: ExtractionAnswer) => {
-          try {
-            receive(answer);
-          } catch (error) {
-            reject(error instanceof Error ? error : new Error(messageOf(error)));
-            return;
-          }
-          answered += 1;
-          if (answered === tasks.length) resolve();
-          else give();
-        });
-        thread.once('error', reject);
-        for (let at = 0; at < ahead; at += 1) give();
-      }
-    });
+    pool.fill();
+    await over.promise;
   } finally {
-    await Promise.all(threads.map((thread) => endThread(thread)));
+    await pool.end();
   }
 }
 

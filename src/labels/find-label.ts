@@ -5,8 +5,8 @@ import { basename } from 'node:path';
 import { storedLabel, withControl, type StoredLabel } from '../control/control-client.ts';
 import type { ConnectOptions } from '../database/connection.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { entryOfBackup, findBackupEntries } from '../repository/backup-entries.ts';
-import { findEntries, readEntry } from '../repository/label-entries.ts';
+import { entryOfBackup, findBackupEntries } from '../repository/catalog.ts';
+import { findEntries, isMeta, readEntry } from '../repository/label-entries.ts';
 import type { BackupRecord } from '../repository/label-entry.ts';
 import { withReaderLock } from '../system/file-lock.ts';
 import type { LabelledBackup } from './labelled-backup.ts';
@@ -27,7 +27,7 @@ export interface LabelSources {
 
 /**
  * Finds the label of the backup with this ID.
- * @throws HoldfastError `label_not_found`, `label_ambiguous`
+ * @throws HoldfastError `label_not_found`, `label_ambiguous`, `backup_damaged`
  */
 export async function findLabel(id: number, where: LabelSources): Promise<LabelledBackup> {
   let reason = 'the database was not asked';
@@ -85,7 +85,7 @@ function whoHasNone({ labels, repository }: LabelSources): string {
 export async function labelIn(directory: string): Promise<LabelledBackup> {
   const entry = (await entryOfBackup(directory)) ?? directory;
   const read = () => readEntry(entry);
-  const found = await (entry.replace(/\/+$/, '').endsWith('.meta') ? withReaderLock(entry, read) : read());
+  const found = await (isMeta(entry) ? withReaderLock(entry, read) : read());
   return { ...found, state: undefined, source: entry };
 }
 

@@ -7,13 +7,12 @@ import type { FileHandle } from 'node:fs/promises';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { frameSize, readFully } from '../repository/compressed-file.ts';
-import { readArchiveContents } from '../recovery/archive-content.ts';
+import { readArchive, type ArchiveContents } from '../repository/archive-content.ts';
 import type { LabelledBackup } from './labelled-backup.ts';
 import { judged, type AheadFindings } from '../recovery/look-ahead.ts';
 import { pathFrom } from '../recovery/select-backup.ts';
 import type { RecoveryTarget } from '../recovery/recovery-target.ts';
 import { archiveIn, walOfCopy, type WalEventSource } from '../recovery/wal-events.ts';
-import type { ArchiveContents } from '../recovery/wal-path.ts';
 
 /** The copy whose WAL is examined. */
 export interface CopyAhead {
@@ -77,7 +76,7 @@ async function archiveOf({
   const isIts =
     identity?.systemIdentifier === backup.description.systemIdentifier &&
     identity.walSegmentSize === walSegmentSize;
-  return isIts ? { ...(await readArchiveContents(clusterDirectory)), clusterDirectory } : undefined;
+  return isIts ? { ...(await readArchive(clusterDirectory)), clusterDirectory } : undefined;
 }
 
 const readWhole: WalEventSource['read'] = async function* (file: FileHandle, size: number) {

@@ -14,6 +14,8 @@ import { dirname, join } from 'node:path';
 import { removeTree } from '../system/remove-tree.ts';
 import { linkOrCopy } from '../system/link-or-copy.ts';
 import { beside, makeDurableDirectory, within } from '../system/held-directory.ts';
+import { isBackupName } from '../repository/backup-name.ts';
+import { listedNames } from '../repository/catalog.ts';
 import {
   backupsDirectory,
   metaDirectory,
@@ -53,11 +55,7 @@ export function timestampOf({ backup }: Pick<SyncScope, 'backup'>): string {
  */
 export async function newestScope(clusterDirectory: string): Promise<SyncScope> {
   const directory = backupsDirectory(clusterDirectory);
-  const names = new Set(await namesIn(directory));
-  const listed = [...names].filter(
-    (name) => /^\d{8}T\d{6}Z-\d+$/.test(name) && names.has(metaDirectory(name)),
-  );
-  for (const name of listed.sort().toReversed()) {
+  for (const name of (await listedNames(clusterDirectory)).toReversed()) {
     const from = await startOf(join(directory, name));
     if (from !== undefined) return { backup: name, from };
   }
@@ -170,7 +168,7 @@ async function layOutIn(clusterDirectory: string, subject: SyncScope): Promise<s
 export async function clearOthers(clusterDirectory: string, subject: SyncScope): Promise<void> {
   const directory = directoryForSync(clusterDirectory);
   const stale = (await namesIn(directory)).filter(
-    (name) => (name === none || /^\d{8}T\d{6}Z-\d+$/.test(name)) && name !== (subject.backup ?? none),
+    (name) => (name === none || isBackupName(name)) && name !== (subject.backup ?? none),
   );
   if (stale.length === 0) return;
   await within(directory, async (at) => {

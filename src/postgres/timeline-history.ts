@@ -2,6 +2,7 @@
  * Timeline history files: one line for each ancestor of a timeline, oldest first, with the LSN at which the ancestor
  * was left (src/backend/access/transam/timeline.c: readTimeLineHistory).
  */
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { parseLsn } from './lsn.ts';
@@ -24,10 +25,7 @@ export interface TimelineSpan {
 }
 
 /** Returns the spans from the first timeline to `timeline`, oldest first. */
-export function spansTo(
-  timeline: number,
-  histories: ReadonlyMap<number, readonly Ancestor[]>,
-): TimelineSpan[] {
+export function spansTo(timeline: number, histories: Histories): TimelineSpan[] {
   const spans: TimelineSpan[] = [];
   let begin = 0n;
   for (const { timeline: ancestor, end } of histories.get(timeline) ?? []) {
@@ -35,6 +33,11 @@ export function spansTo(
     begin = end;
   }
   return [...spans, { timeline, begin, end: undefined }];
+}
+
+/** Whether the ancestors of the timeline are unknown, because its history file is missing. */
+export function lacksHistory(timeline: number, histories: Histories): boolean {
+  return timeline > 1 && !histories.has(timeline);
 }
 
 /** Whether recovery from the backup can follow these spans: the backup ended before its timeline was left. */
@@ -58,13 +61,25 @@ export function historyFile(timeline: number): string {
 export function traceOf(
   timeline: number,
   segments: Iterable<string>,
-  histories: ReadonlyMap<number, readonly Ancestor[]>,
+  histories: Histories,
 ): string | undefined {
-  if (timeline === 1 || histories.has(timeline)) return undefined;
+  if (!lacksHistory(timeline, histories)) return undefined;
   for (const name of segments) if (Number.parseInt(name.slice(0, 8), 16) === timeline) return name;
   for (const [later, ancestors] of histories)
     if (ancestors.some((ancestor) => ancestor.timeline === timeline)) return historyFile(later);
   return undefined;
+}
+
+/**
+ * Reads the ancestors in a history file for what can do without them: none where the file cannot be read or is damaged.
+ * A fetch of the file reports the problem.
+ */
+export async function readAncestors(path: string): Promise<Ancestor[]> {
+  try {
+    return parseTimelineHistory(await readFile(path), Number.parseInt(basename(path), 16));
+  } catch {
+    return [];
+  }
 }
 
 /**

@@ -7,7 +7,17 @@
  */
 import { formatLsn } from './lsn.ts';
 import type { TimelineSpan } from './timeline-history.ts';
-import { isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
+import {
+  aligned,
+  hasWalMagic,
+  isContinued,
+  isLong,
+  isOverwritten,
+  longPageHeader,
+  pageSizeIn,
+  shortPageHeader,
+} from './wal-page.ts';
+import { recordHeaderBytes } from './wal-records.ts';
 
 /** The links of a segment to its neighbours. */
 export interface SegmentLinks {
@@ -39,7 +49,6 @@ interface RecordLink {
   previous: bigint | undefined;
 }
 
-const recordHeader = 24;
 /** Bytes of a record's header up to the end of xl_prev. */
 const upToPrevious = 16;
 const switchInfo = 0x40;
@@ -89,7 +98,7 @@ export class LinkReader {
   #page(bytes: Buffer): void {
     const address = this.#next;
     if (this.#isOver) return;
-    if (bytes.readUInt16LE(0) >> 8 !== 0xd1 || bytes.readBigUInt64LE(8) !== address) {
+    if (!hasWalMagic(bytes) || bytes.readBigUInt64LE(8) !== address) {
       if (this.#head === undefined) throw new RangeError('it does not begin as this WAL segment does');
       this.#isOver = true; // after a switch, the rest of the segment is zero
       return;
@@ -105,7 +114,7 @@ export class LinkReader {
     const content = (flags & isLong) === 0 ? shortPageHeader : longPageHeader;
     const page = { bytes, address, content, start: content + aligned(rest) };
     if (this.#first.length === 1) this.#first.push(page);
-    if (page.start + 8 <= bytes.length && bytes.readUInt32LE(page.start) >= recordHeader) {
+    if (page.start + 8 <= bytes.length && bytes.readUInt32LE(page.start) >= recordHeaderBytes) {
       if (this.#first.length === 0) this.#first.push(page);
       this.#last = [page];
       this.#behind = 0;
@@ -134,7 +143,7 @@ export class LinkReader {
     let at = page.start;
     while (at + 8 <= page.bytes.length) {
       const total = page.bytes.readUInt32LE(at);
-      if (total < recordHeader) return this.#overAt(page, last, at);
+      if (total < recordHeaderBytes) return this.#overAt(page, last, at);
       last = linkAt(this.#last, at, last?.lsn);
       const after = at + aligned(total);
       if (after > page.bytes.length) {
@@ -206,7 +215,7 @@ function linkAt(pages: readonly Page[], at: number, before?: bigint): RecordLink
 function isSwitchAt(pages: readonly Page[], at: number): boolean {
   const header = headerAt(pages, at);
   return (
-    header.length === recordHeader &&
+    header.length === recordHeaderBytes &&
     header.readUInt8(17) === 0 &&
     (header.readUInt8(16) & 0xf0) === switchInfo
   );
@@ -215,9 +224,9 @@ function isSwitchAt(pages: readonly Page[], at: number): boolean {
 /** Returns the available bytes of the record's header, which may continue on the next page. */
 function headerAt([page, next]: readonly Page[], at: number): Buffer {
   if (page === undefined) return Buffer.alloc(0);
-  const begin = page.bytes.subarray(at, at + recordHeader);
-  if (begin.length === recordHeader || next === undefined) return begin;
-  const rest = next.bytes.subarray(next.content, next.content + recordHeader - begin.length);
+  const begin = page.bytes.subarray(at, at + recordHeaderBytes);
+  if (begin.length === recordHeaderBytes || next === undefined) return begin;
+  const rest = next.bytes.subarray(next.content, next.content + recordHeaderBytes - begin.length);
   return Buffer.concat([begin, rest]);
 }
 
@@ -225,15 +234,10 @@ function copied(page: Page): Page {
   return { ...page, bytes: Buffer.from(page.bytes) };
 }
 
-/** Returns xlp_xlog_blcksz, from the long page header. */
+/** @throws RangeError where the pages do not begin with a long page header, or are not whole */
 function pageSizeOf(pages: Buffer): number {
-  const size = pages.length < longPageHeader ? 0 : pages.readUInt32LE(36);
-  if (size < 1024 || size > 65_536 || (size & (size - 1)) !== 0 || pages.length % size !== 0)
+  const size = pageSizeIn(pages);
+  if (size === undefined || pages.length % size !== 0)
     throw new RangeError('it does not begin as a WAL segment does');
   return size;
-}
-
-/** Records begin at multiples of 8 bytes. */
-function aligned(at: number): number {
-  return (at + 7) & ~7;
 }

@@ -2,6 +2,8 @@
  * Parses the header of a WAL segment's first page, which is a long page header (src/include/access/xlog_internal.h:
  * XLogLongPageHeaderData). Little-endian, as on all platforms for which PostgreSQL packages exist.
  */
+import { hasWalMagic, isLong, longPageHeader } from './wal-page.ts';
+import { isSegmentSize, parseSegmentName } from './wal-segment.ts';
 
 /** The fields of the header. */
 export interface SegmentHeader {
@@ -19,22 +21,16 @@ export interface SegmentHeader {
 }
 
 /** The bytes of the header. */
-export const segmentHeaderBytes = 40;
-
-const longHeader = 0x0002;
-/** The high byte of XLOG_PAGE_MAGIC in all releases from 12 on; the low byte changes with the WAL format. */
-const magicOfPostgres = 0xd1;
-const smallest = 1 << 20;
-const largest = 1 << 30;
+export const segmentHeaderBytes = longPageHeader;
 
 /** Parses the header. @throws RangeError with the problem */
 export function parseSegmentHeader(bytes: Buffer): SegmentHeader {
   if (bytes.length < segmentHeaderBytes) throw new RangeError(`it has only ${bytes.length} bytes`);
-  if (bytes.readUInt16LE(0) >> 8 !== magicOfPostgres || (bytes.readUInt16LE(2) & longHeader) === 0) {
+  if (!hasWalMagic(bytes) || (bytes.readUInt16LE(2) & isLong) === 0) {
     throw new RangeError('it does not begin as a WAL segment does');
   }
   const segmentSize = bytes.readUInt32LE(32);
-  if (segmentSize < smallest || segmentSize > largest || (segmentSize & (segmentSize - 1)) !== 0) {
+  if (!isSegmentSize(segmentSize)) {
     throw new RangeError(`its header has the impossible segment size ${segmentSize}`);
   }
   return {
@@ -43,4 +39,56 @@ export function parseSegmentHeader(bytes: Buffer): SegmentHeader {
     systemIdentifier: bytes.readBigUInt64LE(24).toString(),
     segmentSize,
   };
+}
+
+/** What is known of a segment. */
+export interface ExpectedSegment {
+  /** The name of the segment. */
+  name: string;
+  /** Bytes. undefined: the size is known from the header only. */
+  segmentSize?: number;
+  /** undefined: not known. */
+  systemIdentifier?: string;
+}
+
+/**
+ * Returns why this is not the header of the segment; undefined where it is. A recycled file begins with the header of
+ * an older segment. The first page may be of an earlier timeline: at a timeline switch, the server copies the beginning
+ * of the old segment.
+ */
+export function headerMismatch(header: SegmentHeader, expected: ExpectedSegment): string | undefined {
+  const { name, segmentSize = header.segmentSize, systemIdentifier = header.systemIdentifier } = expected;
+  if (header.systemIdentifier !== systemIdentifier)
+    return `it is of the system ${header.systemIdentifier}, not of ${systemIdentifier}`;
+  if (header.segmentSize !== segmentSize)
+    return `its header says ${header.segmentSize} bytes, not ${segmentSize}`;
+  const named = parseSegmentName(name, segmentSize);
+  if (named.number * BigInt(segmentSize) !== header.address || header.timeline > named.timeline)
+    return 'its header is that of another segment';
+  return undefined;
+}
+
+/**
+ * Parses the header of a segment file and checks the header and the size of the file.
+ * @throws RangeError with the problem
+ */
+export function checkSegment(beginning: Buffer, size: number, expected: ExpectedSegment): SegmentHeader {
+  const { segmentSize } = expected;
+  if (segmentSize !== undefined && size !== segmentSize)
+    throw new RangeError(`it holds ${size} bytes, not ${segmentSize}`);
+  const header = parseSegmentHeader(beginning);
+  if (size !== header.segmentSize && segmentSize === undefined)
+    throw new RangeError(`it has ${size} bytes, and its header says ${header.segmentSize}`);
+  const problem = headerMismatch(header, expected);
+  if (problem !== undefined) throw new RangeError(problem);
+  return header;
+}
+
+/** Whether the file that begins with these bytes is the segment, begun by the server. */
+export function isBeginningOf(beginning: Buffer, expected: ExpectedSegment): boolean {
+  try {
+    return headerMismatch(parseSegmentHeader(beginning), expected) === undefined;
+  } catch {
+    return false; // a segment that is preallocated or recycled for later use, or not begun
+  }
 }

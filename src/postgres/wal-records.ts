@@ -2,7 +2,7 @@
  * Reads WAL records, segment after segment (src/include/access/xlogrecord.h, xlog_internal.h: XLogRecord and
  * XLogPageHeaderData, the same from 12 to 18). Little-endian.
  */
-import { isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
+import { aligned, isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
 
 /** A WAL record, or the beginning of a long one. */
 export interface WalRecord {
@@ -84,9 +84,4 @@ function take(record: Unfinished, from: Buffer): number {
   if (record.got < record.bytes.length) from.copy(record.bytes, record.got, 0, length);
   record.got += length;
   return length;
-}
-
-/** Records begin at multiples of 8 bytes. */
-function aligned(at: number): number {
-  return (at + 7) & ~7;
 }

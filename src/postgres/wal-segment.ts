@@ -10,6 +10,11 @@ export interface WalSegment {
   number: bigint;
 }
 
+/** Whether PostgreSQL has segments of this size: a power of two from 1 MB to 1 GB. */
+export function isSegmentSize(bytes: number): boolean {
+  return bytes >= 1 << 20 && bytes <= 1 << 30 && Number.isInteger(Math.log2(bytes));
+}
+
 /** Returns the name of a segment. `segmentSize`: bytes. */
 export function segmentName({ timeline, number }: WalSegment, segmentSize: number): string {
   const perLog = 0x1_0000_0000n / BigInt(segmentSize);

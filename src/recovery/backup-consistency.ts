@@ -2,7 +2,7 @@
  * Checks whether backup_label, pg_control, tablespace_map, backup_manifest and backup.json of a backup belong
  * together. The check runs after all files of the backup have been read.
  */
-import { HoldfastError, messageOf } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import { parseBackupLabel, type BackupLabel } from '../postgres/backup-label.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
@@ -10,6 +10,7 @@ import type { Manifest } from '../postgres/read-manifest.ts';
 import { parseTablespaceMap, type MappedTablespace } from '../postgres/tablespace-map.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { backupDamaged } from '../repository/repository-errors.ts';
 import { labelMismatch } from '../repository/label-match.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 
@@ -25,10 +26,7 @@ export function refuseWrongFiles(
 ): void {
   const reason = wrongFiles(files, manifest, backup);
   if (reason === undefined) return;
-  throw new HoldfastError('failed', `"${backup.directory}" cannot be restored: ${reason}`, {
-    code: 'backup_damaged',
-    hint: 'restore another backup: "holdfast verify --all" says which ones are sound',
-  });
+  throw backupDamaged(`"${backup.directory}" cannot be restored: ${reason}`);
 }
 
 /** Why the files do not belong together; undefined if the files do. */

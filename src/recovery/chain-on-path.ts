@@ -12,14 +12,16 @@ import { archivedPath } from '../repository/wal-archive.ts';
 import { findBreak, type SegmentFile } from '../postgres/segment-chain.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import type { RecoveryTarget } from './recovery-target.ts';
-import { fileFor, type ArchiveContents, type WalSpan } from './wal-path.ts';
+import { fileFor } from './wal-path.ts';
+import type { ArchiveContents } from '../repository/archive-content.ts';
+import type { TimelineSpan } from '../postgres/timeline-history.ts';
 
 /** The backup, the timelines and the segments of the recovery that is checked. */
 export interface ChainOnPath {
   backup: StoredBackup;
   clusterDirectory: string;
   /** The timelines of recovery, oldest first. */
-  path: readonly WalSpan[];
+  path: readonly TimelineSpan[];
   target: RecoveryTarget;
   /** Names of the segments in the WAL archive. */
   archived: ArchiveContents['segments'];

@@ -2,7 +2,8 @@
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { continuationsOf, isPartialOnly, type PartialOnly } from '../repository/partial-segment.ts';
 import type { RequiredWal } from './required-wal.ts';
-import type { ArchiveContents, WalSpan } from './wal-path.ts';
+import type { ArchiveContents } from '../repository/archive-content.ts';
+import type { TimelineSpan } from '../postgres/timeline-history.ts';
 
 /**
  * The .partial file after the last of the consecutive segments. undefined if the archive has no such file, or
@@ -38,7 +39,7 @@ function namesOf(needs: RequiredWal): string[] {
   const { walSegmentSize } = needs.backup;
   const number = nextNumber(needs);
   const begin = number * BigInt(walSegmentSize);
-  const has = (span: WalSpan) =>
+  const has = (span: TimelineSpan) =>
     span.begin < begin + BigInt(walSegmentSize) && (span.end === undefined || span.end > begin);
   return needs.path
     .filter(has)

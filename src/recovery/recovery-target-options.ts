@@ -6,20 +6,30 @@ import {
   parseTime,
   parseTimeline,
   parseXid,
-  type RecoveryPointInTime,
   type RecoveryTarget,
   type RecoveryTargetTimeline,
 } from './recovery-target.ts';
 
-/** The recovery target options. At most one target may be given; none means the end of the WAL archive. */
-export interface RecoveryTargetOptions {
-  targetTime?: RecoveryPointInTime;
-  targetLsn?: bigint;
-  targetXid?: string;
-  targetName?: string;
-  targetImmediate?: boolean;
-  targetExclusive?: boolean;
-}
+/**
+ * Each option, with the parser of its value. The command line has it as --target-time, a request as target_time. At
+ * most one target may be given; none means the end of the WAL archive.
+ */
+export const recoveryTargetParsers = {
+  targetTime: parseTime,
+  targetLsn: parseLsn,
+  targetXid: parseXid,
+  targetName: parsePointName,
+  targetImmediate: (value: string) => value === 'true',
+  targetExclusive: (value: string) => value === 'true',
+  targetTimeline: parseTimeline,
+};
+
+type AllOptions = {
+  [Name in keyof typeof recoveryTargetParsers]?: ReturnType<(typeof recoveryTargetParsers)[Name]>;
+};
+
+/** The options for the recovery target, without the one for the timeline. */
+export type RecoveryTargetOptions = Omit<AllOptions, 'targetTimeline'>;
 
 /** @throws HoldfastError of kind `usage` where more than one target is given */
 export function recoveryTargetFrom(wish: RecoveryTargetOptions): RecoveryTarget {
@@ -47,34 +57,29 @@ function usage(message: string, hint: string): HoldfastError {
   return new HoldfastError('usage', message, { code: 'which_target', hint });
 }
 
-type Reader = (value: string) => RecoveryTargetOptions & { targetTimeline?: RecoveryTargetTimeline };
-
-/** The options of a request in JSON. The values have the form that the command line has. */
-const readers: Record<string, Reader> = {
-  target_time: (value) => ({ targetTime: parseTime(value) }),
-  target_lsn: (value) => ({ targetLsn: parseLsn(value) }),
-  target_xid: (value) => ({ targetXid: parseXid(value) }),
-  target_name: (value) => ({ targetName: parsePointName(value) }),
-  target_immediate: (value) => ({ targetImmediate: value === 'true' }),
-  target_exclusive: (value) => ({ targetExclusive: value === 'true' }),
-  target_timeline: (value) => ({ targetTimeline: parseTimeline(value) }),
-};
+/** The names of the options in a request, with the names here. */
+const inRequest = new Map(
+  Object.keys(recoveryTargetParsers).map((name) => [
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    name as keyof typeof recoveryTargetParsers,
+  ]),
+);
 
 /**
- * Reads the recovery target from the options of a request.
+ * Reads the recovery target from the options of a request. The values have the form that the command line has.
  * @throws HoldfastError of kind `usage` where an option is unknown or not valid
  */
 export function readTarget(options: Readonly<Record<string, unknown>>): {
   target: RecoveryTarget;
   timeline: RecoveryTargetTimeline;
 } {
-  const wish: RecoveryTargetOptions & { targetTimeline?: RecoveryTargetTimeline } = {};
+  const wish: AllOptions = {};
   for (const [name, value] of Object.entries(options)) {
-    const read = readers[name];
-    if (read === undefined)
-      throw usage(`there is no option "${name}"`, `there are ${Object.keys(readers).join(', ')}`);
+    const option = inRequest.get(name);
+    if (option === undefined)
+      throw usage(`there is no option "${name}"`, `there are ${[...inRequest.keys()].join(', ')}`);
     try {
-      Object.assign(wish, read(String(value)));
+      Object.assign(wish, { [option]: recoveryTargetParsers[option](String(value)) });
     } catch (error) {
       throw usage(`${name} ${JSON.stringify(value)} ${messageOf(error)}`, 'see "holdfast drill --help"');
     }

@@ -3,14 +3,15 @@ import { formatLsn } from '../postgres/lsn.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { formatTime, type RecoveryTarget } from './recovery-target.ts';
-import { fileFor, type Coverage, type WalSpan } from './wal-path.ts';
+import { fileFor, type Coverage } from './wal-path.ts';
+import type { TimelineSpan } from '../postgres/timeline-history.ts';
 
 /** The WAL that a restore needs, and the WAL that is available. */
 export interface RequiredWal {
   backup: Pick<RepositoryBackup, 'id' | 'startWal' | 'stopWal' | 'walSegmentSize'>;
   target: RecoveryTarget;
   /** The timelines of recovery, oldest first. */
-  path: readonly WalSpan[];
+  path: readonly TimelineSpan[];
   /** Names of the segments in the WAL archive and in the pg_wal directory of the backup. */
   segments: ReadonlySet<string>;
   /** The consecutive segments, from the last segment of the backup on. */

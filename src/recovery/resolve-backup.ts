@@ -5,12 +5,11 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { entryName, isEntryOf } from '../repository/label-entry.ts';
+import { entryName, isEntryOf } from '../repository/backup-name.ts';
 import { readOwner } from '../repository/repository-owner.ts';
 import { howToUsePartial, whatIsPartial, type PartialOnly } from '../repository/partial-segment.ts';
-import { isUnreadable } from '../repository/repository-errors.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { ownSegments, readArchiveContents } from './archive-content.ts';
+import { ownSegments, readArchive, type ArchiveContents } from '../repository/archive-content.ts';
 import { shellWord } from './recovery-commands.ts';
 import {
   endsIn,
@@ -21,10 +20,11 @@ import {
   type SelectionCriteria,
 } from './select-backup.ts';
 import { partialOnWay } from './partial-on-path.ts';
-import { backupAt, listedBackups, storedBackups, type StoredBackup } from '../repository/catalog.ts';
+import { backupAt, readCatalog, requireCatalog, type StoredBackup } from '../repository/catalog.ts';
 import { doubtAbout, missingWal, notArchived } from './required-wal.ts';
 import { brokenChainOnPath } from './chain-on-path.ts';
-import { coverageFrom, type ArchiveContents, type WalSpan } from './wal-path.ts';
+import { coverageFrom } from './wal-path.ts';
+import type { TimelineSpan } from '../postgres/timeline-history.ts';
 import {
   branchesOff,
   lostTimelines,
@@ -50,7 +50,7 @@ export interface RestoreRequest extends SelectionCriteria {
 export interface RestorePlan {
   backup: StoredBackup;
   /** The timelines of recovery, oldest first. */
-  path: WalSpan[];
+  path: TimelineSpan[];
   /** Segments that only the backup has, in its own pg_wal directory. */
   fromBackup: string[];
   /**
@@ -74,7 +74,7 @@ export interface RestorePlan {
  * `history_missing`, `wal_missing`, `wal_chain_broken`, `backup_of_other_origin`
  */
 export async function resolveBackup(question: RestoreRequest): Promise<RestorePlan> {
-  const archive = await readArchiveContents(question.clusterDirectory);
+  const archive = await readArchive(question.clusterDirectory);
   if (!question.hasOtherWal) requireHistory(question, archive);
   const { backup, path, warnings } = await choose(question, archive);
   const lacksHistory = await requireTimeline(question, archive, { backup, path, warnings });
@@ -125,7 +125,7 @@ async function requireTimeline(
   archive: ArchiveContents,
   { backup, path, warnings }: Pick<RestorePlan, 'backup' | 'path' | 'warnings'>,
 ): Promise<boolean> {
-  const { backups } = await storedBackups(clusterDirectory);
+  const { backups } = await readCatalog(clusterDirectory);
   const known = backups.map(({ description }) => description);
   const asked = { wish, backup: backup.description, path, archive, backups: known, clusterDirectory };
   const beyond = unreachable(asked);
@@ -147,7 +147,7 @@ async function choose(
     const backup = await findInRepository(clusterDirectory, which);
     const path = pathFrom(backup.description, wish.timeline, histories);
     const isForTime = wish.target.kind === 'time'; // other backups matter for a target time only
-    const others = isForTime ? (await storedBackups(clusterDirectory)).backups : [];
+    const others = isForTime ? (await readCatalog(clusterDirectory)).backups : [];
     // The backup may be a copy outside of the repository, which the list does not include.
     const known = [...others.map(({ description }) => description), backup.description];
     const reason = reasonAgainst(
@@ -164,7 +164,7 @@ async function choose(
         : `type --target-timeline current for the timeline ${backup.description.timeline} of that backup, or leave its name out`,
     });
   }
-  const { backups, damaged } = await listedBackups(clusterDirectory);
+  const { backups, damaged } = await requireCatalog(clusterDirectory);
   const candidates = backups.map((backup) => ({ ...backup.description, backup }));
   const { backup, path, passedOver } = selectBackup(candidates, wish, histories);
   refuseStranger(
@@ -192,16 +192,14 @@ const what = { xid: 'transaction', name: 'restore point' };
  */
 export async function findInRepository(clusterDirectory: string, which: string): Promise<StoredBackup> {
   if (which.includes('/')) return backupAt(which);
-  const { backups, damaged } = await storedBackups(clusterDirectory);
+  const { backups, damaged } = await readCatalog(clusterDirectory);
   const fits = backups.filter(
     ({ description }) => String(description.id) === which || entryName(description) === which,
   );
   const [found] = fits;
   if (found !== undefined && fits.length === 1) return found;
   const unreadable = damaged.find(({ name }) => name === which || isEntryOf(name, Number(which)));
-  if (found === undefined && isUnreadable(unreadable?.error)) throw unreadable.error;
-  if (found === undefined && unreadable !== undefined)
-    throw new HoldfastError('failed', unreadable.problem, { code: 'backup_damaged' });
+  if (found === undefined && unreadable !== undefined) throw unreadable.error;
   if (found === undefined) {
     throw new HoldfastError('failed', `"${clusterDirectory}" has no backup ${which}`, {
       code: 'no_such_backup',

@@ -3,12 +3,13 @@
  * that leads to the target. The order of backups follows their LSNs first and their dates second. Pure.
  */
 import { endsOf, newestFirst, type OrderedBackup } from '../postgres/backup-order.ts';
-import { isOnWay, spansTo } from '../postgres/timeline-history.ts';
+import { isOnWay, spansTo, type TimelineSpan } from '../postgres/timeline-history.ts';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { formatTime, type RecoveryTarget, type RecoveryTargetTimeline } from './recovery-target.ts';
-import { newestTimeline, type ArchiveContents, type WalSpan } from './wal-path.ts';
+import { newestTimeline } from './wal-path.ts';
+import type { ArchiveContents } from '../repository/archive-content.ts';
 
 /** The fields of a backup that the selection uses. */
 export type BackupCandidate = Pick<
@@ -27,7 +28,7 @@ export interface SelectionCriteria {
 export interface SelectedBackup<T> {
   backup: T;
   /** The timelines of recovery, oldest first. */
-  path: WalSpan[];
+  path: TimelineSpan[];
   /** Newer backups that are on other timelines. */
   passedOver: T[];
 }
@@ -64,7 +65,7 @@ export function selectBackup<T extends BackupCandidate>(
  */
 export function reasonAgainst(
   backup: BackupCandidate,
-  path: readonly WalSpan[],
+  path: readonly TimelineSpan[],
   { target }: SelectionCriteria,
   ended: Date | undefined,
 ): string | undefined {
@@ -88,13 +89,13 @@ export function pathFrom(
   backup: BackupCandidate,
   timeline: RecoveryTargetTimeline,
   histories: ArchiveContents['histories'],
-): WalSpan[] {
+): TimelineSpan[] {
   if (timeline === 'current') return spansTo(backup.timeline, histories);
   return spansTo(timeline === 'latest' ? newestTimeline(backup.timeline, histories) : timeline, histories);
 }
 
 /** Whether the backup ended before its timeline was left. */
-export function leadsThrough(path: readonly WalSpan[], backup: BackupCandidate): boolean {
+export function leadsThrough(path: readonly TimelineSpan[], backup: BackupCandidate): boolean {
   return isOnWay({ timeline: backup.timeline, stopLsn: parseLsn(backup.stopLsn) }, path);
 }
 

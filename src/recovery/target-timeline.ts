@@ -7,11 +7,18 @@
 import { stat } from 'node:fs/promises';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
-import { historyFile, traceOf } from '../postgres/timeline-history.ts';
+import {
+  historyFile,
+  isOnWay,
+  lacksHistory,
+  traceOf,
+  type TimelineSpan,
+} from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { leadsThrough, type BackupCandidate, type SelectionCriteria } from './select-backup.ts';
-import { newestTimeline, type ArchiveContents, type WalSpan } from './wal-path.ts';
+import { newestTimeline } from './wal-path.ts';
+import type { ArchiveContents } from '../repository/archive-content.ts';
 
 /** The restore whose timeline is checked. */
 export interface TimelineQuestion {
@@ -19,7 +26,7 @@ export interface TimelineQuestion {
   /** The backup that is restored. */
   backup: BackupCandidate & { walSegmentSize: number };
   /** The timelines of recovery, oldest first. */
-  path: readonly WalSpan[];
+  path: readonly TimelineSpan[];
   archive: ArchiveContents;
   /** All backups of the cluster. */
   backups: readonly BackupCandidate[];
@@ -31,7 +38,7 @@ export interface TimelineQuestion {
  * @throws HoldfastError `history_missing`
  */
 export function requireHistory({ timeline }: SelectionCriteria, { histories }: ArchiveContents): void {
-  if (typeof timeline !== 'number' || timeline === 1 || histories.has(timeline)) return;
+  if (typeof timeline !== 'number' || !lacksHistory(timeline, histories)) return;
   throw new HoldfastError('failed', `the archive does not have ${historyFile(timeline)}`, {
     code: 'history_missing',
     hint: `archive it ("holdfast wal push FILE"): every server that has been on timeline ${timeline} has it in pg_wal`,
@@ -89,11 +96,9 @@ export function lostTimelines({ backup, path, archive }: TimelineQuestion): stri
 export function branchesOff({ backup, path, archive }: TimelineQuestion): string[] {
   const branches = [...archive.histories].flatMap(([timeline, ancestors]) => {
     const parent = ancestors.at(-1);
-    const span = path.find((one) => one.timeline === parent?.timeline);
-    if (parent === undefined || span === undefined || path.some((one) => one.timeline === timeline))
-      return [];
-    const isOnWay = span.end === undefined || parent.end <= span.end;
-    if (parent.end < parseLsn(backup.stopLsn) || !isOnWay) return [];
+    if (parent === undefined || path.some((one) => one.timeline === timeline)) return [];
+    const isLater = parent.end >= parseLsn(backup.stopLsn);
+    if (!isLater || !isOnWay({ timeline: parent.timeline, stopLsn: parent.end }, path)) return [];
     return [`timeline ${timeline}, which left timeline ${parent.timeline} at ${formatLsn(parent.end)}`];
   });
   if (branches.length === 0) return [];

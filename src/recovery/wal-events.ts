@@ -25,7 +25,8 @@ import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import type { RestorePlan } from './resolve-backup.ts';
 import type { RecoveryTarget } from './recovery-target.ts';
-import { fileFor, type WalSpan } from './wal-path.ts';
+import { fileFor } from './wal-path.ts';
+import type { TimelineSpan } from '../postgres/timeline-history.ts';
 
 /** An event that replay would meet in the WAL. */
 export type WalEvent =
@@ -55,7 +56,7 @@ export interface WalAheadOptions {
 export interface WalOfCopy {
   backup: Pick<RepositoryBackup, 'startWal' | 'stopWal' | 'startLsn' | 'stopLsn' | 'walSegmentSize'>;
   /** The timelines of recovery, oldest first. */
-  path: readonly WalSpan[];
+  path: readonly TimelineSpan[];
   target: RecoveryTarget;
   /** In the order in which recovery would look for a segment. */
   sources: readonly WalEventSource[];

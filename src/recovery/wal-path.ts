@@ -2,17 +2,9 @@
  * Tells which WAL segments recovery reads, from a backup along the timelines to the target. Pure.
  * (src/backend/access/transam/xlogrecovery.c: XLogFileReadAnyTLI)
  */
-import type { Ancestor, TimelineSpan } from '../postgres/timeline-history.ts';
+import type { TimelineSpan } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
-
-/** The content of a WAL archive: the names of the segments, and the ancestors of each timeline. */
-export interface ArchiveContents {
-  segments: ReadonlySet<string>;
-  histories: ReadonlyMap<number, readonly Ancestor[]>;
-}
-
-/** A part of a timeline on the path of recovery. */
-export type WalSpan = TimelineSpan;
+import type { ArchiveContents } from '../repository/archive-content.ts';
 
 /**
  * The newest timeline as the server finds it: the server asks for the history files of the next timelines one
@@ -25,7 +17,7 @@ export function newestTimeline(from: number, histories: ArchiveContents['histori
 }
 
 /** The name of the segment that recovery reads: the segment of the newest timeline that had begun by then. */
-export function fileFor(number: bigint, path: readonly WalSpan[], segmentSize: number): string {
+export function fileFor(number: bigint, path: readonly TimelineSpan[], segmentSize: number): string {
   const span = path.findLast(({ begin }) => begin / BigInt(segmentSize) <= number);
   return segmentName({ timeline: span?.timeline ?? 0, number }, segmentSize);
 }
@@ -41,7 +33,7 @@ export interface Coverage {
 /** How far the archive reaches without a missing segment, from the segment `first` on. */
 export function coverageFrom(
   first: string,
-  path: readonly WalSpan[],
+  path: readonly TimelineSpan[],
   segments: ArchiveContents['segments'],
   segmentSize: number,
 ): Coverage {
@@ -61,7 +53,7 @@ export function coverageFrom(
 /** Whether the archive has a segment on the path after the segment `after`. */
 function goesOn(
   after: bigint,
-  path: readonly WalSpan[],
+  path: readonly TimelineSpan[],
   segments: ArchiveContents['segments'],
   segmentSize: number,
 ): boolean {

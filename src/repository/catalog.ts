@@ -1,16 +1,14 @@
 /**
- * The backups of the repository: lists them, and reads the manifest and the frame index of a backup. Both files are
- * checked against the checksums in backup.json.
+ * The catalog: the backups in the repository of a cluster, the damaged ones included. A backup that an expiry is
+ * removing is no longer in it, and is found by the names in the directory.
+ * Needs neither a database nor a worker.
  */
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { crc32c } from '../postgres/crc32c.ts';
-import { parseManifest, type Manifest } from '../postgres/read-manifest.ts';
+import { isEntryOf, splitBackupName } from './backup-name.ts';
 import { readIdentity } from './cluster-identity.ts';
-import { readFrameIndex, type FrameEntry } from './frame-index.ts';
-import { isUnreadable, repositoryUnreadable } from './repository-errors.ts';
-import { releaseBuffer } from '../system/release-buffer.ts';
 import {
   backupsDirectory,
   metaDirectory,
@@ -18,6 +16,7 @@ import {
   parseRepositoryBackup,
   type RepositoryBackup,
 } from './repository-backup.ts';
+import { backupDamaged, isUnreadable, refuseUnreadable } from './repository-errors.ts';
 
 /** A finished backup. */
 export interface StoredBackup {
@@ -28,45 +27,64 @@ export interface StoredBackup {
   meta: string;
 }
 
-/** The finished backups of a cluster. */
-export interface ListedBackup {
-  /** Oldest first. */
-  backups: StoredBackup[];
-  /** Backups whose backup.json cannot be read, by name. */
-  damaged: { name: string; problem: string; error: unknown }[];
+/** A finished backup whose backup.json is missing, damaged or cannot be read. */
+export interface DamagedBackup {
+  name: string;
+  /** The message of `error`. */
+  problem: string;
+  error: HoldfastError;
 }
 
-/** Lists the finished backups of a cluster, without those that an expiry is removing. */
-export async function storedBackups(clusterDirectory: string): Promise<ListedBackup> {
+/** The backups of a cluster. */
+export interface Catalog {
+  /** The finished backups, oldest first. */
+  backups: StoredBackup[];
+  damaged: DamagedBackup[];
+}
+
+/** Reads the catalog of a cluster. @throws HoldfastError `repository_unreadable` */
+export async function readCatalog(clusterDirectory: string): Promise<Catalog> {
   const parent = backupsDirectory(clusterDirectory);
-  const all = new Set(await namesIn(parent));
-  const isExpiring = (name: string) => all.has(`${metaDirectory(name)}.expired`);
-  const names = [...all].filter((name) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !isExpiring(name)).sort();
-  const listed: ListedBackup = { backups: [], damaged: [] };
-  for (const name of names) {
+  const catalog: Catalog = { backups: [], damaged: [] };
+  for (const [name, suffixes] of await namesOfBackups(clusterDirectory)) {
+    if (!suffixes.has('') || suffixes.has('.meta.expired')) continue;
+    const directory = join(parent, name);
     try {
-      listed.backups.push(await backupAt(join(parent, name)));
+      catalog.backups.push(await readListed(directory, suffixes));
     } catch (error) {
-      listed.damaged.push({ name, problem: problemOf(error), error });
+      if (!(error instanceof HoldfastError)) throw error;
+      const isExpired = existsSync(`${metaDirectory(directory)}.expired`); // an expiry has begun meanwhile
+      if (!isExpired) catalog.damaged.push({ name, problem: problemOf(error), error });
     }
   }
-  return listed;
+  return catalog;
+}
+
+async function readListed(directory: string, suffixes: ReadonlySet<string>): Promise<StoredBackup> {
+  const meta = metaDirectory(directory);
+  if (!suffixes.has('.meta')) throw backupDamaged(`"${meta}" is missing`);
+  const file = join(meta, 'backup.json');
+  const bytes = await readFile(file).catch((error: unknown) => {
+    refuseUnreadable(file, error);
+    throw backupDamaged(`"${file}" is missing`, error);
+  });
+  return { description: parseRepositoryBackup(file, bytes), directory, meta };
 }
 
 /** Adds the hint where the file could not be read: such an error says nothing about the backup. */
-function problemOf(error: unknown): string {
+function problemOf(error: HoldfastError): string {
   return isUnreadable(error) ? `${error.message}; ${error.hint}` : messageOf(error);
 }
 
 /**
- * Lists the finished backups as `storedBackups()` does.
+ * Reads the catalog of a cluster that has to have one.
  * @throws HoldfastError `no_repository` where the directory has neither a backup nor cluster.json, for example
- * because a disk is not mounted
+ * because a disk is not mounted; `repository_unreadable`
  */
-export async function listedBackups(clusterDirectory: string): Promise<ListedBackup> {
-  const listed = await storedBackups(clusterDirectory);
-  const isEmpty = listed.backups.length === 0 && listed.damaged.length === 0;
-  if (!isEmpty || (await readIdentity(clusterDirectory)) !== undefined) return listed;
+export async function requireCatalog(clusterDirectory: string): Promise<Catalog> {
+  const catalog = await readCatalog(clusterDirectory);
+  const isEmpty = catalog.backups.length === 0 && catalog.damaged.length === 0;
+  if (!isEmpty || (await readIdentity(clusterDirectory)) !== undefined) return catalog;
   const [repository, cluster] = [dirname(clusterDirectory), basename(clusterDirectory)];
   throw new HoldfastError('failed', `there is nothing of a cluster "${cluster}" in "${repository}"`, {
     code: 'no_repository',
@@ -75,10 +93,39 @@ export async function listedBackups(clusterDirectory: string): Promise<ListedBac
 }
 
 /**
+ * Reads the finished backups, oldest first, for what must not miss one.
+ * @throws HoldfastError where one of them is damaged or cannot be read
+ */
+export async function readAllBackups(clusterDirectory: string): Promise<StoredBackup[]> {
+  const { backups, damaged } = await readCatalog(clusterDirectory);
+  for (const { error } of damaged) throw error;
+  return backups;
+}
+
+/** Finds the finished backup of a request; undefined where there is none. */
+export async function findStoredBackup(
+  clusterDirectory: string,
+  of: { id: number; systemIdentifier: string; startLsn: string; timeline?: number | null },
+): Promise<RepositoryBackup | undefined> {
+  const { backups, damaged } = await readCatalog(clusterDirectory);
+  // A damaged backup does not count. An unreadable backup may be the one requested.
+  for (const { error } of damaged) if (isUnreadable(error)) throw error;
+  return backups
+    .map(({ description }) => description)
+    .find(
+      ({ id, systemIdentifier, startLsn, timeline }) =>
+        id === of.id &&
+        systemIdentifier === of.systemIdentifier &&
+        startLsn === of.startLsn &&
+        timeline === (of.timeline ?? timeline),
+    );
+}
+
+/**
  * Finds a backup by the path of its directory. The backup may have been copied out of the repository; the .meta
  * directory has to be beside it.
- * @throws HoldfastError `no_such_backup`; `backup_damaged` or `label_not_found` where backup.json is damaged;
- * `repository_unreadable` where `path` may be a backup but cannot be read
+ * @throws HoldfastError `no_such_backup`; `backup_damaged` where backup.json is damaged; `repository_unreadable`
+ * where `path` may be a backup but cannot be read
  */
 export async function backupAt(path: string): Promise<StoredBackup> {
   const directory = resolve(path);
@@ -95,89 +142,61 @@ export async function backupAt(path: string): Promise<StoredBackup> {
   return { description: parseRepositoryBackup(file, bytes), directory, meta };
 }
 
-/** The manifest and the frame index of a backup. */
-export interface BackupInventory {
-  manifest: Manifest;
-  frames: FrameEntry[];
-}
-
 /**
- * Reads the manifest and the frame index.
- * @throws HoldfastError `backup_damaged`, with the file and the problem; `repository_unreadable`
+ * Finds the .meta directories of the backups with the request's `id`, oldest first, in one cluster or, where
+ * `cluster` is undefined, in all. A .meta directory has the files of an entry of the label directory.
  */
-export async function readInventory(backup: StoredBackup): Promise<BackupInventory> {
-  return { manifest: await readManifest(backup), frames: await readFrames(backup) };
-}
-
-/** Reads backup_manifest. @throws HoldfastError `backup_damaged`, `repository_unreadable` */
-export function readManifest({ description, directory }: StoredBackup): Promise<Manifest> {
-  return checked(join(directory, 'backup_manifest'), description.manifestCrc32c, parseManifest);
-}
-
-/**
- * Reads the frame index and checks the index against the sizes of the tars.
- * @throws HoldfastError `backup_damaged`, `repository_unreadable`
- */
-export function readFrames(backup: StoredBackup): Promise<FrameEntry[]> {
-  const { description, meta } = backup;
-  return checked(join(meta, 'frames.jsonl'), description.framesCrc32c, async (bytes) => {
-    const frames = readFrameIndex(bytes.toString('utf8'));
-    await checkIndex(frames, backup);
-    return frames;
-  });
-}
-
-async function checked<T>(
-  file: string,
-  expected: number,
-  parse: (bytes: Buffer) => T | Promise<T>,
-): Promise<T> {
-  try {
-    const bytes = await readFile(file);
-    if (crc32c(bytes) !== expected) throw new RangeError('its CRC-32C is not the one in backup.json');
-    const parsed = await parse(bytes);
-    releaseBuffer(bytes);
-    return parsed;
-  } catch (error) {
-    refuseUnreadable(file, error);
-    throw damaged(file, error);
+export async function findBackupEntries(
+  repository: string,
+  id: number,
+  cluster: string | undefined,
+): Promise<string[]> {
+  const clusters = cluster === undefined ? (await namesIn(repository)).sort() : [cluster];
+  const found: string[] = [];
+  for (const name of clusters) {
+    const directory = join(repository, name);
+    if (!(await isDirectory(directory))) continue;
+    const names = (await listedNames(directory)).filter((entry) => isEntryOf(entry, id));
+    found.push(...names.map((entry) => metaDirectory(join(backupsDirectory(directory), entry))));
   }
+  return found;
+}
+
+/** Returns the .meta directory beside `directory` if `directory` is a backup's in a repository, or else undefined. */
+export async function entryOfBackup(directory: string): Promise<string | undefined> {
+  const meta = metaDirectory(directory.replace(/\/+$/, ''));
+  return (await isDirectory(meta)) ? meta : undefined;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}
+
+/** Lists the names of the backups that have their .meta directory, oldest first. None of their files is read. */
+export async function listedNames(clusterDirectory: string): Promise<string[]> {
+  const names = await namesOfBackups(clusterDirectory);
+  return [...names].filter(([, has]) => has.has('') && has.has('.meta')).map(([name]) => name);
 }
 
 /**
- * Throws where `error` is a failed system call other than "no such file". A file that cannot be read says nothing
- * about the backup; a missing file does.
+ * Lists what there is of each backup, finished or not, oldest first: the suffixes behind its name (`''`, `.meta`,
+ * `.partial`, `.meta.expired`, …).
  * @throws HoldfastError `repository_unreadable`
  */
-export function refuseUnreadable(file: string, error: unknown): void {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (syscall === undefined || code === 'ENOENT') return;
-  throw repositoryUnreadable(file, error);
+export async function namesOfBackups(clusterDirectory: string): Promise<Map<string, Set<string>>> {
+  const found = new Map<string, Set<string>>();
+  for (const name of (await namesIn(backupsDirectory(clusterDirectory))).sort()) {
+    const { backup, suffix } = splitBackupName(name) ?? {};
+    if (backup !== undefined && suffix !== undefined)
+      found.set(backup, (found.get(backup) ?? new Set()).add(suffix));
+  }
+  return found;
 }
 
-/** Checks that the frames cover every tar from the first byte to the last, without gaps. @throws RangeError */
-async function checkIndex(
-  frames: readonly FrameEntry[],
-  { description, directory }: StoredBackup,
-): Promise<void> {
-  const ends = new Map(description.tars.map(({ name }) => [name, 0]));
-  for (const { tar, offset, length } of frames) {
-    if (ends.get(tar) !== offset)
-      throw new RangeError(`a frame of ${tar} begins at ${offset}, not at ${ends.get(tar)}`);
-    ends.set(tar, offset + length);
-  }
-  for (const { name, bytes } of description.tars) {
-    if (ends.get(name) !== bytes)
-      throw new RangeError(`${name} ends at ${ends.get(name)} there, at ${bytes} in backup.json`);
-    const { size } = await stat(join(directory, name));
-    if (size !== bytes) throw new RangeError(`${name} has ${size} bytes instead of ${bytes}`);
-  }
-}
-
-function damaged(file: string, error: unknown): HoldfastError {
-  return new HoldfastError('failed', `"${file}" cannot be used: ${messageOf(error)}`, {
-    code: 'backup_damaged',
-    hint: 'restore another backup: "holdfast verify --all" says which ones are sound',
-    cause: error,
-  });
+/** Whether an expiry has begun to remove a backup of which this is there. */
+export function isExpiring(suffixes: ReadonlySet<string>): boolean {
+  return suffixes.has('.expired') || suffixes.has('.meta.expired');
 }

@@ -15,16 +15,11 @@ import { basename, dirname, join } from 'node:path';
 import { removeTree } from '../system/remove-tree.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
 import { beside, within } from '../system/held-directory.ts';
-import { entryName } from './label-entry.ts';
+import { entryName } from './backup-name.ts';
+import { isExpiring, namesOfBackups, readAllBackups } from './catalog.ts';
 import { nameLatest } from './latest.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
-import {
-  backupsDirectory,
-  listBackupNames,
-  metaDirectory,
-  namesIn,
-  parseRepositoryBackup,
-} from './repository-backup.ts';
+import { backupsDirectory, metaDirectory, namesIn, parseRepositoryBackup } from './repository-backup.ts';
 
 const suffix = '.expired';
 const note = 'expiry.json';
@@ -37,23 +32,29 @@ const noLonger = 'backup.json.removed';
  * has been recorded.
  */
 export async function unlistBackup(clusterDirectory: string, name: string, why: object): Promise<void> {
-  const parent = backupsDirectory(clusterDirectory);
-  const place = join(parent, name);
-  const meta = metaDirectory(place);
-  try {
-    await beside(place, async (held) => {
-      const heldMeta = metaDirectory(held);
-      await within(heldMeta, async (at) => {
-        await rm(join(at, note), { force: true });
-        await writeSynced(join(at, note), Buffer.from(`${JSON.stringify(why)}\n`), 0o600);
-        await fsyncDirectory(at);
-      });
-      await rename(heldMeta, `${heldMeta}${suffix}`);
-      await rename(held, `${held}${suffix}`);
-      await fsyncDirectory(dirname(held));
+  await besideBackup(clusterDirectory, name, async (backup, meta) => {
+    await within(meta, async (at) => {
+      await rm(join(at, note), { force: true });
+      await writeSynced(join(at, note), Buffer.from(`${JSON.stringify(why)}\n`), 0o600);
+      await fsyncDirectory(at);
     });
+    await rename(meta, `${meta}${suffix}`);
+    await rename(backup, `${backup}${suffix}`);
+    await fsyncDirectory(dirname(backup));
+  });
+}
+
+/** Runs `work` with the paths of the backup's two directories, which lead through a held descriptor. */
+async function besideBackup(
+  clusterDirectory: string,
+  name: string,
+  work: (backup: string, meta: string) => Promise<void>,
+): Promise<void> {
+  const place = join(backupsDirectory(clusterDirectory), name);
+  try {
+    await beside(place, (held) => work(held, metaDirectory(held)));
   } catch (error) {
-    throw repositoryError(error, meta);
+    throw repositoryError(error, metaDirectory(place));
   }
 }
 
@@ -71,12 +72,10 @@ export interface Unlisted {
 /** The backups whose removal has begun and has not been finished. */
 export async function unlistedBackups(clusterDirectory: string): Promise<Unlisted[]> {
   const parent = backupsDirectory(clusterDirectory);
-  const ends = new RegExp(`^(\\d{8}T\\d{6}Z-\\d+)(?:\\.meta)?\\${suffix}$`);
-  const found = (await namesIn(parent))
-    .map((name) => ends.exec(name)?.[1])
-    .filter((name) => name !== undefined);
+  const names = await namesOfBackups(clusterDirectory);
+  const expiring = [...names].filter(([, suffixes]) => isExpiring(suffixes));
   return Promise.all(
-    [...new Set(found)].sort().map(async (name) => {
+    expiring.map(async ([name]) => {
       const meta = `${metaDirectory(join(parent, name))}${suffix}`;
       const why: unknown = await readFile(join(meta, note), 'utf8')
         .then(JSON.parse)
@@ -109,21 +108,13 @@ function tarsOf(file: string, text: string): string[] {
  * the lists.
  */
 export async function relistBackup(clusterDirectory: string, name: string): Promise<void> {
-  const parent = backupsDirectory(clusterDirectory);
-  const place = join(parent, name);
-  const meta = metaDirectory(place);
-  try {
-    await beside(place, async (held) => {
-      const heldMeta = metaDirectory(held);
-      await renameIfThere(`${held}${suffix}`, held);
-      await fsyncDirectory(dirname(held));
-      await rename(`${heldMeta}${suffix}`, heldMeta);
-      await fsyncDirectory(dirname(held));
-      await within(heldMeta, (at) => rm(join(at, note), { force: true }));
-    });
-  } catch (error) {
-    throw repositoryError(error, meta);
-  }
+  await besideBackup(clusterDirectory, name, async (backup, meta) => {
+    await renameIfThere(`${backup}${suffix}`, backup);
+    await fsyncDirectory(dirname(backup));
+    await rename(`${meta}${suffix}`, meta);
+    await fsyncDirectory(dirname(backup));
+    await within(meta, (at) => rm(join(at, note), { force: true }));
+  });
 }
 
 async function renameIfThere(from: string, to: string): Promise<void> {
@@ -178,7 +169,8 @@ export async function moveLatestAway(clusterDirectory: string, from: ReadonlySet
   const named = async () => basename(await readlink(link).catch(() => ''));
   if (!from.has(await named())) return;
   for (;;) {
-    const listed = (await listBackupNames(clusterDirectory)).filter((backup) => !from.has(entryName(backup)));
+    const all = (await readAllBackups(clusterDirectory)).map(({ description: backup }) => backup);
+    const listed = all.filter((backup) => !from.has(entryName(backup)));
     const newest = listed.toSorted((a, b) => Date.parse(a.stoppedAt) - Date.parse(b.stoppedAt)).at(-1);
     // A backup published meanwhile has pointed `latest` to itself, and must not be replaced by this one.
     if (newest === undefined || (await named()) === entryName(newest)) return;

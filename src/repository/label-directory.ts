@@ -12,7 +12,8 @@ import { removeTree } from '../system/remove-tree.ts';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
 import { beside, makeDurableDirectory, within } from '../system/held-directory.ts';
-import { entryName, type LabelEntry } from './label-entry.ts';
+import { entryName } from './backup-name.ts';
+import type { LabelEntry } from './label-entry.ts';
 import { giveToOwnerOf } from '../system/ownership.ts';
 
 const directoryMode = 0o700;

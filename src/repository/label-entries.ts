@@ -6,7 +6,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { isEntryOf, parseDescription, type BackupRecord, type LabelEntry } from './label-entry.ts';
+import { isEntryOf } from './backup-name.ts';
+import { parseDescription, type BackupRecord, type LabelEntry } from './label-entry.ts';
+import { backupDamaged } from './repository-errors.ts';
 
 /**
  * Finds the directories of the entries with the request's `id`, oldest first, in one cluster or, where `cluster` is
@@ -26,13 +28,19 @@ export async function findEntries(
   return found;
 }
 
-/** Reads an entry. @throws HoldfastError `label_not_found` where the entry is not complete */
+/**
+ * Reads an entry, or the .meta directory of a backup in the repository.
+ * @throws HoldfastError `label_not_found` where the entry is not complete, `backup_damaged` where the backup.json of
+ * the repository is damaged
+ */
 export async function readEntry(directory: string): Promise<LabelEntry> {
   const label = await readPart(directory, 'backup_label');
-  const description = parseDescription(
-    join(directory, 'backup.json'),
-    await readPart(directory, 'backup.json'),
-  );
+  const file = join(directory, 'backup.json');
+  const description = parseDescription(await readPart(directory, 'backup.json'), (reason) => {
+    const message = `"${file}" ${reason}`;
+    if (isMeta(directory)) return backupDamaged(message);
+    return new HoldfastError('failed', message, { code: 'label_not_found', hint: completeEntry });
+  });
   const tablespaceMap = await readFile(join(directory, 'tablespace_map')).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
@@ -40,6 +48,13 @@ export async function readEntry(directory: string): Promise<LabelEntry> {
     },
   );
   return { description, label, tablespaceMap };
+}
+
+const completeEntry = 'put backup_label and backup.json there, and tablespace_map where the backup has one';
+
+/** Whether this is the .meta directory of a backup, and not an entry of a label directory. */
+export function isMeta(directory: string): boolean {
+  return directory.replace(/\/+$/, '').endsWith('.meta');
 }
 
 /** Returns no names where the directory does not exist. Every other failure is an error. */
@@ -70,7 +85,7 @@ async function readPart(directory: string, name: string): Promise<Buffer> {
       `"${directory}" is not an entry of a label directory: ${messageOf(error)}`,
       {
         code: 'label_not_found',
-        hint: 'put backup_label and backup.json there, and tablespace_map where the backup has one',
+        hint: completeEntry,
         cause: error,
       },
     );

@@ -1,5 +1,5 @@
 /** One backup's entry in the label directory. */
-import { HoldfastError, messageOf } from '../errors.ts';
+import { messageOf, type HoldfastError } from '../errors.ts';
 import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
 
 /** The content of backup.json: the request of a backup, its start and its stop. */
@@ -54,10 +54,8 @@ const types = {
   stopWal: 'string',
 } satisfies Record<keyof BackupRecord, string>;
 
-/** Parses backup.json. @throws HoldfastError `label_not_found`, with the file and the problem */
-export function parseDescription(file: string, bytes: Buffer): BackupRecord {
-  const refuse = (reason: string) =>
-    new HoldfastError('failed', `"${file}" ${reason}`, { code: 'label_not_found' });
+/** Parses backup.json. `refuse` makes the error, with the problem. @throws HoldfastError */
+export function parseDescription(bytes: Buffer, refuse: (reason: string) => HoldfastError): BackupRecord {
   let description: Record<string, unknown>;
   try {
     description = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
@@ -68,15 +66,4 @@ export function parseDescription(file: string, bytes: Buffer): BackupRecord {
     if (typeof description?.[key] !== type) throw refuse(`has no ${type} "${key}"`);
   }
   return description as unknown as BackupRecord;
-}
-
-/** `<UTC start>-<id>`. writeLabelEntry() appends a number where an entry of this name exists. */
-export function entryName({ startedAt, id }: Pick<BackupRecord, 'startedAt' | 'id'>): string {
-  return `${startedAt.replace(/[-:]|\.\d+/g, '')}-${id}`;
-}
-
-/** Whether `name` is the name of an entry with the request's `id`. */
-export function isEntryOf(name: string, id: number): boolean {
-  const [, entryId] = /^\d{8}T\d{6}Z-(\d+)(?:\.\d+)?$/.exec(name) ?? [];
-  return entryId !== undefined && Number(entryId) === id;
 }

@@ -6,13 +6,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import {
-  isAlive,
-  parseProcess,
-  processStart,
-  processState,
-  thisProcess,
-} from '../system/process-identity.ts';
+import { parseProcess, processState, stateOfPid, thisProcess } from '../system/process-identity.ts';
 import { HoldfastError } from '../errors.ts';
 import { writeSynced } from '../system/durable-files.ts';
 import { beside } from '../system/held-directory.ts';
@@ -69,7 +63,7 @@ function stateOf(text: string): 'alive' | 'gone' | 'unknown' {
   // Earlier releases wrote host, pid and start time.
   const { host, pid, startedAt } = (owner ?? {}) as Record<string, unknown>;
   if (typeof pid !== 'number' || host !== hostname()) return 'unknown';
-  return isAlive(pid) && processStart(pid) === startedAt ? 'alive' : 'gone';
+  return stateOfPid(pid, startedAt);
 }
 
 function parsed(text: string): unknown {

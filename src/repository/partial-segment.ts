@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { archivedPath } from './wal-archive.ts';
 import { formatLsn } from '../postgres/lsn.ts';
-import type { Ancestor } from '../postgres/timeline-history.ts';
+import type { Histories } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 
 /** Whether the archive has the .partial file of `segment`, and not the segment. */
@@ -33,11 +33,7 @@ export interface BegunTimeline {
 }
 
 /** Returns the timelines that began within `segment`, according to the timeline history files. Pure. */
-export function continuationsOf(
-  segment: string,
-  histories: ReadonlyMap<number, readonly Ancestor[]>,
-  segmentSize: number,
-): BegunTimeline[] {
+export function continuationsOf(segment: string, histories: Histories, segmentSize: number): BegunTimeline[] {
   const { timeline: left, number } = parseSegmentName(segment, segmentSize);
   return [...histories].flatMap(([timeline, ancestors]) => {
     const parent = ancestors.at(-1);

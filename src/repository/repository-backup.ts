@@ -6,12 +6,13 @@
  *   backups/<UTC start>-<id>.meta/   backup.json backup_label tablespace_map frames.jsonl
  */
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError } from '../errors.ts';
+import type { HoldfastError } from '../errors.ts';
+import { isSegmentSize } from '../postgres/wal-segment.ts';
 import { isListOf, oddValue } from './description-values.ts';
 import { parseDescription, type BackupRecord } from './label-entry.ts';
-import { repositoryUnreadable } from './repository-errors.ts';
+import { backupDamaged, refuseUnreadable } from './repository-errors.ts';
 
 /**
  * The content of backup.json in the repository: the fields of the label directory's backup.json, and how the copy is
@@ -108,14 +109,10 @@ export function formatRepositoryBackup(backup: RepositoryBackup): Buffer {
   return Buffer.concat([text, Buffer.from(`,\n  "sha256": "${sha256(text)}"\n}\n`)]);
 }
 
-/**
- * Parses and checks backup.json.
- * @throws HoldfastError `backup_damaged` or `label_not_found`, with the file and the problem
- */
+/** Parses and checks backup.json. @throws HoldfastError `backup_damaged`, with the file and the problem */
 export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBackup {
-  const backup = parseDescription(file, bytes) as RepositoryBackup;
-  const refuse = (reason: string) =>
-    new HoldfastError('failed', `"${file}" ${reason}`, { code: 'backup_damaged' });
+  const refuse = (reason: string): HoldfastError => backupDamaged(`"${file}" ${reason}`);
+  const backup = parseDescription(bytes, refuse) as RepositoryBackup;
   const odd = oddValue(backup);
   if (odd !== undefined) throw refuse(`has a "${odd}" that is none`);
   for (const [key, type] of Object.entries(types)) {
@@ -138,68 +135,14 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   return description;
 }
 
-/** PostgreSQL's segment sizes: a power of two from 1 MB to 1 GB. */
-function isSegmentSize(bytes: number): boolean {
-  return bytes >= 1 << 20 && bytes <= 1 << 30 && Number.isInteger(Math.log2(bytes));
-}
-
 function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/**
- * Lists the finished backups, oldest first. `onUnusable` receives the error for a backup whose description is damaged
- * or cannot be read; by default the error is thrown.
- */
-export async function listBackupNames(
-  clusterDirectory: string,
-  onUnusable: (error: unknown) => void = (error) => {
-    throw error;
-  },
-): Promise<RepositoryBackup[]> {
-  const directory = backupsDirectory(clusterDirectory);
-  const names = new Set(await namesIn(directory));
-  const listed = [...names].filter((name) => names.has(metaDirectory(name))).sort();
-  const backups: RepositoryBackup[] = [];
-  for (const name of listed) {
-    const file = join(metaDirectory(join(directory, name)), 'backup.json');
-    try {
-      const bytes = await readFile(file).catch(unreadable(file));
-      if (bytes !== undefined) backups.push(parseRepositoryBackup(file, bytes));
-    } catch (error) {
-      onUnusable(error);
-    }
-  }
-  return backups;
-}
-
-/** Finds the finished backup of a request; undefined where there is none. */
-export async function findStoredBackup(
-  clusterDirectory: string,
-  of: Pick<BackupRecord, 'id' | 'systemIdentifier' | 'startLsn' | 'timeline'>,
-): Promise<RepositoryBackup | undefined> {
-  const backups = await listBackupNames(clusterDirectory, (error) => {
-    // A damaged backup does not count. An unreadable backup may be the one requested.
-    if (error instanceof HoldfastError && error.code === 'repository_unreadable') throw error;
-  });
-  return backups.find(
-    ({ id, systemIdentifier, startLsn, timeline }) =>
-      id === of.id &&
-      systemIdentifier === of.systemIdentifier &&
-      startLsn === of.startLsn &&
-      timeline === of.timeline,
-  );
-}
-
 /** Lists a directory; no names where the directory does not exist. @throws HoldfastError `repository_unreadable` */
 export async function namesIn(directory: string): Promise<string[]> {
-  return (await readdir(directory).catch(unreadable(directory))) ?? [];
-}
-
-/** Returns a handler that turns "no such file" into undefined. */
-function unreadable(path: string) {
-  return (error: NodeJS.ErrnoException): undefined => {
-    if (error.code === 'ENOENT') return undefined;
-    throw repositoryUnreadable(path, error);
-  };
+  return readdir(directory).catch((error: unknown) => {
+    refuseUnreadable(directory, error);
+    return [];
+  });
 }

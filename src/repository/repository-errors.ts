@@ -30,9 +30,29 @@ export function repositoryUnreadable(path: string, cause: unknown): HoldfastErro
   });
 }
 
+/**
+ * Throws where `error` is a failed system call other than "no such file". A file that cannot be read says nothing
+ * about the backup; a missing file does.
+ * @throws HoldfastError `repository_unreadable`
+ */
+export function refuseUnreadable(file: string, error: unknown): void {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || code === 'ENOENT') return;
+  throw repositoryUnreadable(file, error);
+}
+
 /** Whether `error` is a `repository_unreadable`. */
 export function isUnreadable(error: unknown): error is HoldfastError {
   return error instanceof HoldfastError && error.code === 'repository_unreadable';
+}
+
+/** The error `backup_damaged`. */
+export function backupDamaged(message: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('failed', message, {
+    code: 'backup_damaged',
+    hint: 'restore another backup: "holdfast verify --all" says which ones are sound',
+    cause,
+  });
 }
 
 /** Says which user may read `path`; undefined where permission is not the problem. */

@@ -16,7 +16,9 @@ import {
   type HeldDirectory,
 } from '../system/held-directory.ts';
 import type { BackupStop } from '../postgres/backup-facts.ts';
-import { entryName, type BackupRecord } from './label-entry.ts';
+import { backupIdIn, entryName } from './backup-name.ts';
+import { namesOfBackups } from './catalog.ts';
+import type { BackupRecord } from './label-entry.ts';
 import { giveAllToOwnerOf } from '../system/give-tree.ts';
 import { giveToOwnerOf } from '../system/ownership.ts';
 import { messageOf } from '../errors.ts';
@@ -168,19 +170,19 @@ export interface Leftover {
 /** Finds the unfinished backups of a cluster. */
 export async function findLeftovers(clusterDirectory: string): Promise<Leftover[]> {
   const directory = backupsDirectory(clusterDirectory);
-  const names = new Set(await namesIn(directory));
-  const left = new Map<string, number>();
-  for (const name of names) {
-    const [, backup = '', id, suffix = ''] =
-      /^(\d{8}T\d{6}Z-(\d+))(\.partial|\.owner|\.meta|\.meta\.partial)$/.exec(name) ?? [];
-    if (id !== undefined && !(suffix === '.meta' && names.has(backup))) left.set(backup, Number(id));
-  }
   const found: Leftover[] = [];
-  for (const [name, id] of left) {
+  for (const [name, suffixes] of await namesOfBackups(clusterDirectory)) {
+    const id = backupIdIn(name);
+    if (id === undefined || !isLeftover(suffixes)) continue;
     const place = join(directory, name);
     found.push({ id, name, writerIsGone: await ownerIsGone(ownerFile(place), `${place}.partial`) });
   }
   return found;
+}
+
+function isLeftover(suffixes: ReadonlySet<string>): boolean {
+  const isUnlisted = suffixes.has('.meta') && !suffixes.has('');
+  return isUnlisted || ['.partial', '.owner', '.meta.partial'].some((suffix) => suffixes.has(suffix));
 }
 
 /** Removes the files of an unfinished backup. */

@@ -11,7 +11,7 @@ import { parseControlFile } from '../postgres/pg-control.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
-import { entryName } from '../repository/label-entry.ts';
+import { entryName } from '../repository/backup-name.ts';
 import { addToAutoConf, configuredIn } from '../recovery/auto-conf.ts';
 import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
 import { recoverySettings, type RecoveryChoice } from '../recovery/recovery-settings.ts';

@@ -9,7 +9,7 @@ import { crc32c } from '../postgres/crc32c.ts';
 import type { RequiredParameters } from '../postgres/required-parameters.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
-import { entryName } from '../repository/label-entry.ts';
+import { entryName } from '../repository/backup-name.ts';
 import { removeLease, writeLease } from '../repository/lease.ts';
 import { leaseFile } from '../repository/renew-lease.ts';
 import { withReaderLock } from '../system/file-lock.ts';
@@ -25,7 +25,8 @@ import { linkTablespaces } from './link-tablespaces.ts';
 import { linkWal } from './link-wal.ts';
 import { Flusher } from './make-durable.ts';
 import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
-import { readInventory, type BackupInventory, type StoredBackup } from '../repository/catalog.ts';
+import { readInventory, type BackupInventory } from '../repository/backup-inventory.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
 import { placeTablespaces, refuseUnasked, type PlacedTablespace } from '../recovery/tablespace-placement.ts';
 import { refuseWrongFiles } from '../recovery/backup-consistency.ts';
 

@@ -10,10 +10,10 @@
  */
 import type { RetentionPolicy } from '../control/retention-rows.ts';
 import { endsOf, newestFirst } from '../postgres/backup-order.ts';
-import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
+import { isOnWay, lacksHistory, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { byRequester, isCopy, type RequesterGroup } from './by-requester.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';
-import { isUnknown, mayLeadTo } from './unknown-histories.ts';
+import { mayLeadTo } from './unknown-histories.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
 
 /** The rules of a retention policy. */
@@ -136,7 +136,7 @@ function* startingPoints<T extends ExpiryCandidate>(
     const onWay = sound
       .filter((backup) => backup.systemIdentifier === systemIdentifier && isOnWay(backup, way))
       .sort((a, b) => compareLsns(b, a) || b.id - a.id);
-    const older = isUnknown(timeline, histories)
+    const older = lacksHistory(timeline, histories)
       ? sound.filter((backup) => backup.systemIdentifier === systemIdentifier && backup.timeline < timeline)
       : [];
     const copies = onWay.filter(isCopy);

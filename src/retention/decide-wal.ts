@@ -4,11 +4,11 @@
  * A backup that stays needs the WAL from its start to its stop. If recovery to a later time may begin with
  * the backup, all later WAL on the way to every needed timeline stays, too. All other WAL expires.
  */
-import { isOnWay, spansTo, type Histories } from '../postgres/timeline-history.ts';
+import { isOnWay, lacksHistory, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';
 import type { DecidedBackup } from './decide-backups.ts';
-import { isUnknown, mayLeadTo } from './unknown-histories.ts';
+import { mayLeadTo } from './unknown-histories.ts';
 
 /** WAL that is needed from one LSN on: by a running backup, or by a restored server. */
 export interface OldestNeededWal {
@@ -96,7 +96,7 @@ function needsOf({ files, staying, underWay, timelines, histories, segmentSize }
   ];
   for (const timeline of timelines) {
     const way = spansTo(timeline, histories);
-    if (isUnknown(timeline, histories))
+    if (lacksHistory(timeline, histories))
       for (const begin of begins.filter((backup) => backup.timeline < timeline))
         needs.push(...onAnyWay(begin, timeline, { files, segmentSize }));
     const onWay = begins.filter((backup) => isOnWay(backup, way));

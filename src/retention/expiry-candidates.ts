@@ -4,7 +4,7 @@
  */
 import type { KnownBackup } from '../control/retention-rows.ts';
 import { parseLsn } from '../postgres/lsn.ts';
-import { entryName } from '../repository/label-entry.ts';
+import { entryName } from '../repository/backup-name.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { clocksDiffer } from './clock-leap.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';

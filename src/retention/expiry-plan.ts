@@ -14,7 +14,7 @@ import {
 } from '../control/retention-rows.ts';
 import { HoldfastError } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
-import { entryName } from '../repository/label-entry.ts';
+import { entryName } from '../repository/backup-name.ts';
 import { findLeftovers } from '../repository/unfinished-backup.ts';
 import {
   isElsewhere,
@@ -33,7 +33,7 @@ import { decideWal, type OldestNeededWal, type DecidedWalFile } from './decide-w
 import { unknownHolds } from './hold-files.ts';
 import { leasedBeginnings, leaseLasts, lookAtLeases, type LeasedWal } from './leases.ts';
 import { timelinesToReach } from './timelines-to-reach.ts';
-import { listAllBackups, readArchivedFiles, type ArchiveContent } from './repository-content.ts';
+import { storedCopies, readArchivedFiles, type ArchiveContent } from './repository-content.ts';
 
 /** The facts that a plan is made from. */
 export interface RetentionInput {
@@ -82,7 +82,7 @@ export async function gatherInput(
   const known = await knownBackups(db, cluster);
   const damaged = await damagedBackups(db, cluster);
   const held = await heldRequests(db, cluster);
-  const stored = await listAllBackups(clusterDirectory);
+  const stored = await storedCopies(clusterDirectory);
   const archive = await readArchivedFiles(clusterDirectory);
   refuseMissing(clusterDirectory, known, archive);
   const clock = { cluster, clusterDirectory, now, windows, stored: stored.map(stopOf), archive };

@@ -3,6 +3,7 @@
  * now is listed again: the control database may have been restored to a time before the removal, and may have
  * accepted a hold since.
  */
+import { basename } from 'node:path';
 import { standing } from '../chores/repository-use.ts';
 import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';
 import {
@@ -19,8 +20,8 @@ import {
   unlistedBackups,
   type Unlisted,
 } from '../repository/expired-backup.ts';
-import { entryName } from '../repository/label-entry.ts';
-import { listBackupNames } from '../repository/repository-backup.ts';
+import { backupIdIn } from '../repository/backup-name.ts';
+import { readAllBackups } from '../repository/catalog.ts';
 import { holdsBeside } from '../repository/stored-holds.ts';
 import { whyHeld } from './expiry-candidates.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
@@ -87,8 +88,11 @@ async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Pro
   const known = await control((db) => knownBackups(db, cluster));
   const held = await control((db) => heldRequests(db, cluster));
   const damaged = await control((db) => damagedBackups(db, cluster));
-  const others = await listBackupNames(clusterDirectory);
-  const hasSound = others.some((one) => one.damagedPages.length === 0 && !damaged.has(entryName(one)));
+  const others = await readAllBackups(clusterDirectory);
+  const hasSound = others.some(
+    ({ description, directory }) =>
+      description.damagedPages.length === 0 && !damaged.has(basename(directory)),
+  );
   return Promise.all(
     unlisted.map(async (one) => {
       const found = await judged(one, known, held);
@@ -106,7 +110,7 @@ async function judged(
   const { name, why, meta } = unlisted;
   const expiring = isRecord(why) ? why : undefined;
   const { systemIdentifier = '', startLsn = '' } = expiring ?? {};
-  const backup = { id: Number(name.split('-')[1]), name, method: 'copy', systemIdentifier, startLsn };
+  const backup = { id: backupIdIn(name) ?? 0, name, method: 'copy', systemIdentifier, startLsn };
   const request = known.find(
     (one) => one.id === backup.id && one.systemIdentifier === systemIdentifier && one.startLsn === startLsn,
   );

@@ -9,14 +9,10 @@ import type { Connection } from '../database/connection.ts';
 import { controlIdentity } from '../control/control-identity.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { entryName } from '../repository/label-entry.ts';
+import { backupIdIn, entryName } from '../repository/backup-name.ts';
+import { readCatalog } from '../repository/catalog.ts';
 import { withReaderLock } from '../system/file-lock.ts';
-import {
-  backupsDirectory,
-  listBackupNames,
-  metaDirectory,
-  namesIn,
-} from '../repository/repository-backup.ts';
+import { backupsDirectory, metaDirectory, namesIn } from '../repository/repository-backup.ts';
 import {
   heldElsewhere,
   removeHold,
@@ -57,15 +53,18 @@ export interface HoldableBackup extends HeldBackup {
 /** The backups in the repository, and the backups elsewhere that have hold files or holds. */
 async function heldHere(clusterDirectory: string, known: readonly HeldRequest[]): Promise<HoldableBackup[]> {
   // A backup with a damaged description keeps its hold files.
-  const stored = await listBackupNames(clusterDirectory, () => undefined);
+  const { backups: stored } = await readCatalog(clusterDirectory);
   const elsewhere = [
     ...known.filter(({ method }) => method !== 'copy').map(heldBackupOf),
-    ...(await heldElsewhere(clusterDirectory)).map((one) => ({ ...one, id: Number(one.name.split('-')[1]) })),
+    ...(await heldElsewhere(clusterDirectory)).map((one) => ({ ...one, id: backupIdIn(one.name) ?? 0 })),
   ];
   const different = new Map(
     elsewhere.map((one) => [`${one.name} ${one.systemIdentifier} ${one.startLsn}`, one]),
   );
-  return [...stored.map((backup) => ({ ...backup, name: entryName(backup) })), ...different.values()];
+  return [
+    ...stored.map(({ description }) => ({ ...description, name: entryName(description) })),
+    ...different.values(),
+  ];
 }
 
 function heldBackupOf({ id, method, startedAt, systemIdentifier, startLsn }: HeldRequest): HoldableBackup {

@@ -5,47 +5,36 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { Ancestor } from '../postgres/timeline-history.ts';
+import type { Histories } from '../postgres/timeline-history.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
-import { entryName } from '../repository/label-entry.ts';
-import {
-  backupsDirectory,
-  listBackupNames,
-  metaDirectory,
-  namesIn,
-} from '../repository/repository-backup.ts';
-import { archivedHistories } from '../repository/archived-histories.ts';
+import { archiveUnreadable, readArchive } from '../repository/archive-content.ts';
+import { readAllBackups } from '../repository/catalog.ts';
 import { isUnreadable } from '../repository/repository-errors.ts';
-import { archivedFiles, archivedPath } from '../repository/wal-archive.ts';
+import { archivedPath } from '../repository/wal-archive.ts';
 import type { StoredCopy } from './expiry-candidates.ts';
 
 /** The WAL archive of a cluster. */
 export interface ArchiveContent {
   identity: ClusterIdentity;
-  files: string[];
-  histories: Map<number, Ancestor[]>;
+  files: readonly string[];
+  histories: Histories;
   /** When the newest file of each timeline was archived; empty if the archive has one timeline only. */
   archivedAt: Map<number, Date>;
 }
 
 /**
- * Lists all backups in the repository.
+ * Reads all backups in the repository, with their labels.
  * @throws HoldfastError `repository_unreadable` where the description of a backup is missing or cannot be
  * read
  */
-export async function listAllBackups(clusterDirectory: string): Promise<StoredCopy[]> {
-  const parent = backupsDirectory(clusterDirectory);
-  const names = new Set(await namesIn(parent));
-  const isLone = (name: string) => /^\d{8}T\d{6}Z-\d+$/.test(name) && !names.has(metaDirectory(name));
-  const lone = [...names].find((name) => isLone(name) && !names.has(`${metaDirectory(name)}.expired`));
+export async function storedCopies(clusterDirectory: string): Promise<StoredCopy[]> {
   try {
-    if (lone !== undefined) throw new Error(`"${join(parent, metaDirectory(lone))}" is missing`);
-    const listed = await listBackupNames(clusterDirectory);
+    const backups = await readAllBackups(clusterDirectory);
     return await Promise.all(
-      listed.map(async (description) => {
-        const meta = metaDirectory(join(parent, entryName(description)));
-        return { description, label: await readFile(join(meta, 'backup_label'), 'latin1') };
-      }),
+      backups.map(async ({ description, meta }) => ({
+        description,
+        label: await readFile(join(meta, 'backup_label'), 'latin1'),
+      })),
     );
   } catch (error) {
     const repair = 'repair it, or move that backup with its .meta directory away';
@@ -66,18 +55,14 @@ export async function readArchivedFiles(clusterDirectory: string): Promise<Archi
   const identity = await readIdentity(clusterDirectory);
   if (identity === undefined) return undefined;
   try {
-    const histories = await archivedHistories(clusterDirectory);
-    const files = await archivedFiles(clusterDirectory);
+    const { files, histories } = await readArchive(clusterDirectory);
     return { identity, files, histories, archivedAt: await archivedTimes(clusterDirectory, files) };
   } catch (error) {
-    throw new HoldfastError(
-      'failed',
-      `the WAL archive in "${clusterDirectory}" cannot be read: ${messageOf(error)}`,
-      {
-        code: 'repository_unreadable',
-        hint: 'make it readable for this user: nothing expires until then',
-        cause: error,
-      },
+    const cause = isUnreadable(error) ? error.cause : error;
+    throw archiveUnreadable(
+      clusterDirectory,
+      cause,
+      'make it readable for this user: nothing expires until then',
     );
   }
 }

@@ -1,10 +1,5 @@
 /** Handles timelines whose history file is missing. Pure. */
-import { historyFile, type Histories } from '../postgres/timeline-history.ts';
-
-/** Whether the ancestors of the timeline are unknown, because its history file is missing. */
-export function isUnknown(timeline: number, histories: Histories): boolean {
-  return timeline > 1 && !histories.has(timeline);
-}
+import { historyFile } from '../postgres/timeline-history.ts';
 
 /** Why a backup or WAL on an older timeline stays for such a timeline. */
 export function mayLeadTo(timeline: number): string {

@@ -45,7 +45,12 @@ export function processState(its: ProcessIdentity): ProcessState {
   const here = thisProcess();
   if (its.boot !== here.boot || its.pidNamespace !== here.pidNamespace) return 'unknown';
   if (here.boot === '' && its.host !== here.host) return 'unknown';
-  return isAlive(its.pid) && processStart(its.pid) === its.startedAt ? 'alive' : 'gone';
+  return stateOfPid(its.pid, its.startedAt);
+}
+
+/** Whether the process that has this pid in this pid namespace is the one that began at `startedAt`. */
+export function stateOfPid(pid: number, startedAt: unknown): 'alive' | 'gone' {
+  return isAlive(pid) && processStart(pid) === startedAt ? 'alive' : 'gone';
 }
 
 /** Checks an identity read from a file. @returns undefined where the value is not an identity */

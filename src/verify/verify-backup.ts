@@ -5,11 +5,14 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Verification } from '../control/verification-records.ts';
 import { HoldfastError } from '../errors.ts';
 import { withReaderLock } from '../system/file-lock.ts';
 import type { DamagedPage } from '../repository/repository-backup.ts';
 import { extract, type ExtractionOutcome } from '../extraction/extract.ts';
-import { readFrames, readManifest, refuseUnreadable, type StoredBackup } from '../repository/catalog.ts';
+import { readFrames, readManifest } from '../repository/backup-inventory.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
+import { refuseUnreadable } from '../repository/repository-errors.ts';
 import { verifyWal } from './verify-wal.ts';
 import { wrongFiles } from '../recovery/backup-consistency.ts';
 
@@ -21,20 +24,6 @@ export interface VerifyOptions {
   jobs: number;
   /** Reports the number of bytes done and expected. */
   onProgress: (done: number, expected: number) => void;
-}
-
-/** The result of a verification. */
-export interface Verification {
-  startedAt: Date;
-  finishedAt: Date;
-  /** Empty if the backup can be restored. */
-  problems: string[];
-  /** Number of intact files. */
-  files: number;
-  /** Bytes of file content that have been verified. */
-  bytes: number;
-  /** Number of WAL segment files that have been verified. */
-  segments: number;
 }
 
 /** Files whose content is kept in memory during extraction. */

@@ -4,7 +4,7 @@ import type { Chore, ChoreContext } from '../chores/chore.ts';
 import { recordVerification } from '../control/verification-records.ts';
 import { HoldfastError } from '../errors.ts';
 import { findInRepository } from '../recovery/resolve-backup.ts';
-import { storedBackups, type ListedBackup, type StoredBackup } from '../repository/catalog.ts';
+import { readCatalog, type Catalog, type StoredBackup } from '../repository/catalog.ts';
 import { verifyBackup } from './verify-backup.ts';
 
 interface Verified {
@@ -52,12 +52,9 @@ export async function runVerifyChore(chore: Chore, context: ChoreContext): Promi
   );
 }
 
-async function chosen(
-  { backup, options }: Chore,
-  clusterDirectory: string,
-): Promise<{ backups: StoredBackup[]; damaged: ListedBackup['damaged'] }> {
+async function chosen({ backup, options }: Chore, clusterDirectory: string): Promise<Catalog> {
   if (backup !== null) return { backups: [await findInRepository(clusterDirectory, backup)], damaged: [] };
-  const { backups, damaged } = await storedBackups(clusterDirectory);
+  const { backups, damaged } = await readCatalog(clusterDirectory);
   if (options['all'] === true) return { backups, damaged };
   const newest = backups.at(-1);
   if (newest !== undefined) {

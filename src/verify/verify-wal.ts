@@ -3,11 +3,11 @@
  * before.
  */
 import { open, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { findBreak, type SegmentFile } from '../postgres/segment-chain.ts';
-import { parseSegmentHeader } from '../postgres/wal-header.ts';
+import { checkSegment, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import { readCompressed, readCompressedFile } from '../repository/compressed-file.ts';
 import {
@@ -18,10 +18,10 @@ import {
 } from '../repository/partial-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import { readArchiveContents } from '../recovery/archive-content.ts';
+import { readArchive, type ArchiveContents } from '../repository/archive-content.ts';
 import { shellWord } from '../recovery/recovery-commands.ts';
-import { refuseUnreadable, type StoredBackup } from '../repository/catalog.ts';
-import type { ArchiveContents } from '../recovery/wal-path.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
+import { refuseUnreadable } from '../repository/repository-errors.ts';
 
 /**
  * Verifies the segments in the WAL archive and in the pg_wal directory of the backup, and adds the problems
@@ -41,14 +41,14 @@ export async function verifyWal(
     const places = [archivedPath(clusterDirectory, name), join(directory, 'pg_wal', `${name}.zst`)];
     const files = await differentFiles(places);
     if (files.length === 0) {
-      archive ??= readArchiveContents(clusterDirectory);
+      archive ??= readArchive(clusterDirectory);
       const { problem, instead } = await lacking(name, description, clusterDirectory, await archive);
       if (problem !== undefined) problems.push(problem);
       files.push(...instead);
     }
     for (const path of files) {
       looked += 1;
-      const problem = await segmentProblem(path, name, description);
+      const problem = await segmentProblem(path, description);
       if (problem !== undefined) problems.push(`"${path}": ${problem}`);
       else if (whole.at(-1)?.name !== name) whole.push({ name, path });
     }
@@ -103,15 +103,12 @@ async function differentFiles(paths: readonly string[]): Promise<string[]> {
 }
 
 /** The problem of a stored segment; undefined if the segment is intact. */
-async function segmentProblem(
-  path: string,
-  name: string,
-  description: RepositoryBackup,
-): Promise<string | undefined> {
+async function segmentProblem(path: string, description: RepositoryBackup): Promise<string | undefined> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, 'r');
-    return await contentProblem(file, name, description);
+    await checkContent(file, basename(path, '.zst'), description);
+    return undefined;
   } catch (error) {
     refuseUnreadable(path, error);
     return messageOf(error);
@@ -120,25 +117,17 @@ async function segmentProblem(
   }
 }
 
-async function contentProblem(
+/** @throws RangeError with the problem */
+async function checkContent(
   file: FileHandle,
   name: string,
-  { walSegmentSize, systemIdentifier }: RepositoryBackup,
-): Promise<string | undefined> {
+  { walSegmentSize: segmentSize, systemIdentifier }: RepositoryBackup,
+): Promise<void> {
   let size = 0;
-  let problem: string | undefined;
-  for await (const part of readCompressed(file, walSegmentSize)) {
-    if (size === 0) {
-      const header = parseSegmentHeader(part);
-      const begins = parseSegmentName(name, walSegmentSize).number * BigInt(walSegmentSize);
-      if (header.systemIdentifier !== systemIdentifier)
-        problem = `it is of the system ${header.systemIdentifier}, not of ${systemIdentifier}`;
-      else if (header.address !== begins) problem = 'it is another segment than its name says';
-      else if (header.segmentSize !== walSegmentSize) problem = `its header says ${header.segmentSize} bytes`;
-    }
+  let beginning: Buffer | undefined;
+  for await (const part of readCompressed(file, segmentSize)) {
+    beginning ??= Buffer.from(part.subarray(0, segmentHeaderBytes));
     size += part.length;
   }
-  return (
-    problem ?? (size === walSegmentSize ? undefined : `it has ${size} bytes instead of ${walSegmentSize}`)
-  );
+  checkSegment(beginning ?? Buffer.alloc(0), size, { name, segmentSize, systemIdentifier });
 }

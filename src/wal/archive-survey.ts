@@ -5,13 +5,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchivedRun } from '../control/archived-wal.ts';
-import { messageOf } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
-import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
+import { lacksHistory, parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { continuationsOf, isPartialOnly, whatIsPartial } from '../repository/partial-segment.ts';
-import { listBackupNames, type RepositoryBackup } from '../repository/repository-backup.ts';
+import { readCatalog, type StoredBackup } from '../repository/catalog.ts';
 import {
   archivedPath,
   segmentsIn,
@@ -61,9 +60,8 @@ export class ArchiveSurvey {
     await this.#readHistories();
     // A damaged backup opens no recovery window, and does not hide another backup.
     this.problems = [];
-    const backups = await listBackupNames(this.#clusterDirectory, (error) =>
-      this.problems.push(messageOf(error)),
-    );
+    const { backups, damaged } = await readCatalog(this.#clusterDirectory);
+    this.problems.push(...damaged.map(({ problem }) => problem));
     const settled = await this.#withoutFreshHoles(names, walSegmentSize);
     const byName = archivedRunsOf(settled, this.#histories, walSegmentSize);
     const broken = await this.#chain.look(byName, this.#histories, walSegmentSize);
@@ -93,9 +91,8 @@ export class ArchiveSurvey {
    * them.
    */
   #unknown(runs: readonly ArchivedSegmentRun[]): string[] {
-    const timelines = new Set(runs.map(({ timeline }) => timeline).filter((timeline) => timeline > 1));
-    return [...timelines]
-      .filter((timeline) => !this.#histories.has(timeline))
+    return [...new Set(runs.map(({ timeline }) => timeline))]
+      .filter((timeline) => lacksHistory(timeline, this.#histories))
       .map((timeline) => `there is WAL of timeline ${timeline}, but not its history file`);
   }
 
@@ -171,15 +168,15 @@ export class ArchiveSurvey {
   async #describe(
     run: ArchivedSegmentRun,
     segmentSize: number,
-    backups: readonly RepositoryBackup[],
+    backups: readonly StoredBackup[],
   ): Promise<ArchivedRun> {
     const size = BigInt(segmentSize);
     const { timeline, from, to, missing, follows } = run;
     const name = (number: bigint) => segmentName({ timeline, number }, segmentSize);
     const oldest = backups.find(
-      ({ timeline: of, startLsn, stopLsn }) =>
+      ({ description: { timeline: of, startLsn, stopLsn } }) =>
         of === timeline && parseLsn(startLsn) >= from * size && parseLsn(stopLsn) <= (to + 1n) * size,
-    );
+    )?.description;
     return {
       timeline,
       startWal: name(from),

@@ -3,7 +3,7 @@
  * each run and the run on the parent timeline that a run continues. A timeline begins in the segment in which its
  * parent was left. That segment is needed on the new timeline, and the segments before it on the parent. Pure.
  */
-import type { Ancestor } from '../postgres/timeline-history.ts';
+import type { Ancestor, Histories } from '../postgres/timeline-history.ts';
 import { parseSegmentName, type WalSegment } from '../postgres/wal-segment.ts';
 
 /** Consecutive segments on one timeline. */
@@ -35,7 +35,7 @@ interface Span {
  */
 export function archivedRunsOf(
   names: readonly string[],
-  histories: ReadonlyMap<number, readonly Ancestor[]>,
+  histories: Histories,
   segmentSize: number,
   broken: ReadonlyMap<string, string> = new Map(),
 ): ArchivedSegmentRun[] {

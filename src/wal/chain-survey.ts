@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { messageOf } from '../errors.ts';
-import { spansTo, type Ancestor } from '../postgres/timeline-history.ts';
+import { spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { breakBetween, type SegmentLinks } from '../postgres/wal-chain.ts';
 import { segmentName } from '../postgres/wal-segment.ts';
 import { readCompressedFile } from '../repository/compressed-file.ts';
@@ -51,7 +51,7 @@ export class ChainSurvey {
    */
   async look(
     runs: readonly ArchivedSegmentRun[],
-    histories: ReadonlyMap<number, readonly Ancestor[]>,
+    histories: Histories,
     segmentSize: number,
   ): Promise<Map<string, string>> {
     this.problems = [];
@@ -80,11 +80,7 @@ export class ChainSurvey {
     return (isYoung || known.reason !== undefined) && known.files !== (await this.#filesOf(pair));
   }
 
-  async #judge(
-    { before, after }: Pair,
-    histories: ReadonlyMap<number, readonly Ancestor[]>,
-    segmentSize: number,
-  ): Promise<void> {
+  async #judge({ before, after }: Pair, histories: Histories, segmentSize: number): Promise<void> {
     if (this.#verdicts.has(after)) for (const name of [before, after]) this.#links.delete(name);
     const files = await this.#filesOf({ before, after });
     try {

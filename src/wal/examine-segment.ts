@@ -5,6 +5,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { mayCreateTablespace, mayGoOnFromBefore } from '../postgres/tablespace-marks.ts';
+import { pageSizeIn } from '../postgres/wal-page.ts';
 import { readLastHere } from '../repository/compressed-here.ts';
 import { isLookedThrough, lookedToVariable } from '../repository/examined-wal.ts';
 import { segmentBeforeIn } from '../repository/segment-before.ts';
@@ -38,7 +39,7 @@ export class SegmentExamination {
   /** Examines the next part of the segment. The parts have to be in order, beginning with the first. */
   meet(pages: Buffer): void {
     if (this.#pageSize === undefined) {
-      this.#pageSize = pageSizeIn(pages);
+      this.#pageSize = pageSizeOf(pages);
       if (mayGoOnFromBefore(pages)) this.#isSuspect = this.#mayBeginBefore(pages);
     }
     this.#isSuspect ||= mayCreateTablespace(pages, this.#pageSize);
@@ -52,7 +53,8 @@ export class SegmentExamination {
       const file = openSync(archivedPath(this.#clusterDirectory, before), 'r');
       try {
         // Such a record fits into the last four pages, and usually the rest of a page is small.
-        return mayCreateTablespace(lastPages(readLastHere(file, size), pageSizeIn(pages)), pageSizeIn(pages));
+        const pageSize = pageSizeOf(pages);
+        return mayCreateTablespace(lastPages(readLastHere(file, size), pageSize), pageSize);
       } finally {
         closeSync(file);
       }
@@ -62,10 +64,9 @@ export class SegmentExamination {
   }
 }
 
-/** Returns xlp_xlog_blcksz of XLogLongPageHeaderData; 8192 where there is no valid value. */
-function pageSizeIn(pages: Buffer): number {
-  const size = pages.length < 40 ? 0 : pages.readUInt32LE(36);
-  return size >= 1024 && size <= 65_536 && (size & (size - 1)) === 0 ? size : 8192;
+/** PostgreSQL's default where the header has no valid size. */
+function pageSizeOf(pages: Buffer): number {
+  return pageSizeIn(pages) ?? 8192;
 }
 
 function lastPages(content: Buffer, pageSize: number): Buffer {

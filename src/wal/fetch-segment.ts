@@ -7,7 +7,7 @@ import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseHistoryFile } from '../postgres/timeline-history.ts';
-import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.ts';
+import { checkSegment, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { writeFully } from '../repository/compressed-file.ts';
 import { readCompressedHere } from '../repository/compressed-here.ts';
@@ -18,7 +18,7 @@ import { archivedPath, isCompressed, walFileKind, type WalFileKind } from '../re
 import { writtenAs } from './our-directories.ts';
 import type { SegmentExamination } from './examine-segment.ts';
 import { serverRuns } from './server-state.ts';
-import { checkSegment, notWal, systemAround } from './source-file.ts';
+import { notWal, systemAround } from './source-file.ts';
 
 /** The file to fetch, and the checks of its content. */
 export interface FetchOptions {
@@ -161,7 +161,9 @@ export function writeSegment(
       look?.meet(content);
       size += content.length;
     }
-    checkFetched(name.slice(0, 24), size, header ?? Buffer.alloc(0), identity);
+    const { systemIdentifier, walSegmentSize: segmentSize } = identity;
+    const expected = { name: name.slice(0, 24), systemIdentifier, segmentSize };
+    checkSegment(header ?? Buffer.alloc(0), size, expected);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new HoldfastError('failed', `"${archived}" is damaged: ${error.message}`, {
@@ -170,15 +172,6 @@ export function writeSegment(
       cause: error,
     });
   }
-}
-
-function checkFetched(name: string, size: number, bytes: Buffer, identity: ClusterIdentity): void {
-  if (size !== identity.walSegmentSize)
-    throw new RangeError(`it holds ${size} bytes, not ${identity.walSegmentSize}`);
-  const header = parseSegmentHeader(bytes);
-  checkSegment(name, size, header);
-  if (header.systemIdentifier !== identity.systemIdentifier)
-    throw new RangeError(`it is of the system ${header.systemIdentifier}, not ${identity.systemIdentifier}`);
 }
 
 async function writePlain(target: FileHandle, archived: string, kind: WalFileKind): Promise<void> {

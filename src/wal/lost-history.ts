@@ -4,11 +4,10 @@
  * existsTimeLineHistory); usually the file does not exist. If the file is lost, recovery would end on an older
  * timeline, and the server would choose the number of the lost timeline again.
  */
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { parseControlFile } from '../postgres/pg-control.ts';
-import { parseTimelineHistory, traceOf, type Ancestor } from '../postgres/timeline-history.ts';
+import { readAncestors, traceOf, type Ancestor } from '../postgres/timeline-history.ts';
+import { readSoundControlFile } from '../postgres/torn-control-file.ts';
 import { archivedPath, segmentsIn, timelineHistories, walLogs } from '../repository/wal-archive.ts';
 
 /**
@@ -45,25 +44,15 @@ async function traceIn(timeline: number, clusterDirectory: string): Promise<stri
   const histories = new Map<number, readonly Ancestor[]>();
   for (const name of await timelineHistories(clusterDirectory)) {
     const later = Number.parseInt(name, 16);
-    if (later > timeline)
-      histories.set(later, await ancestorsOf(archivedPath(clusterDirectory, name), later));
+    if (later > timeline) histories.set(later, await readAncestors(archivedPath(clusterDirectory, name)));
   }
   return traceOf(timeline, segments, histories);
-}
-
-/** Returns no ancestors where the file is damaged; a fetch of that file reports the damage. */
-async function ancestorsOf(path: string, timeline: number): Promise<readonly Ancestor[]> {
-  try {
-    return parseTimelineHistory(await readFile(path), timeline);
-  } catch {
-    return [];
-  }
 }
 
 /** Returns the timeline of the latest checkpoint; 0 where pg_control cannot be read. */
 async function timelineOf(dataDirectory: string): Promise<number> {
   try {
-    return parseControlFile(await readFile(join(dataDirectory, 'global/pg_control'))).timeline;
+    return (await readSoundControlFile(dataDirectory)).control.timeline;
   } catch {
     return 0;
   }

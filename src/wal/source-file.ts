@@ -2,8 +2,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { parseSegmentHeader, segmentHeaderBytes, type SegmentHeader } from '../postgres/wal-header.ts';
-import { parseSegmentName } from '../postgres/wal-segment.ts';
+import { checkSegment, segmentHeaderBytes, type SegmentHeader } from '../postgres/wal-header.ts';
 import { readFully } from '../repository/compressed-file.ts';
 import { isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
 
@@ -66,9 +65,7 @@ async function checkedHeader(
   try {
     const bytes = Buffer.alloc(segmentHeaderBytes);
     await readFully(file, bytes, 0);
-    const header = parseSegmentHeader(bytes);
-    checkSegment(name.slice(0, 24), size, header);
-    return header;
+    return checkSegment(bytes, size, { name: name.slice(0, 24) });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new HoldfastError('failed', `"${path}" is not the WAL segment ${name}: ${error.message}`, {
@@ -77,19 +74,6 @@ async function checkedHeader(
       cause: error,
     });
   }
-}
-
-/**
- * Checks a segment's header against the name and the size. The first page may be of an earlier timeline: at a
- * timeline switch, the server copies the beginning of the old segment.
- * @throws RangeError where the header does not fit
- */
-export function checkSegment(name: string, size: number, header: SegmentHeader): void {
-  const { segmentSize, address, timeline } = header;
-  if (size !== segmentSize) throw new RangeError(`it has ${size} bytes, and its header says ${segmentSize}`);
-  const named = parseSegmentName(name, segmentSize);
-  if (named.number * BigInt(segmentSize) !== address || timeline > named.timeline)
-    throw new RangeError('its header is that of another segment');
 }
 
 const identifierBytes = 8;

@@ -2,13 +2,13 @@
  * Decides whether a segment that the archive does not have is a gap in the archive or its end. PostgreSQL takes every
  * missing segment for the end: recovery would end there, and the server would open without the WAL of later segments.
  */
-import { open, readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn } from '../postgres/lsn.ts';
-import { parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
-import { parseSegmentHeader, segmentHeaderBytes } from '../postgres/wal-header.ts';
+import { historyFile, readAncestors, spansTo } from '../postgres/timeline-history.ts';
+import { isBeginningOf, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath, segmentsIn, walFileKind, walLogs } from '../repository/wal-archive.ts';
 import { requireIdentity } from './fetch-segment.ts';
@@ -46,8 +46,7 @@ export async function isAlreadyInPlace(name: string, walDirectory: string): Prom
   if (file === undefined) return false;
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(segmentHeaderBytes), 0, segmentHeaderBytes, 0);
-    const { address, segmentSize } = parseSegmentHeader(buffer.subarray(0, bytesRead));
-    return address === parseSegmentName(name, segmentSize).number * BigInt(segmentSize);
+    return isBeginningOf(buffer.subarray(0, bytesRead), { name });
   } catch {
     return false;
   } finally {
@@ -83,23 +82,14 @@ async function leftLater(
   const { timeline, number } = parseSegmentName(name, walSegmentSize);
   const names = await readdir(walDirectory).catch((): string[] => []);
   for (const file of names.filter((one) => walFileKind(one) === 'timeline history').sort()) {
-    const ancestors = await ancestorsIn(join(walDirectory, file));
-    const at = ancestors.findIndex((ancestor) => ancestor.timeline === timeline);
-    const [end, begin] = [ancestors[at]?.end, ancestors[at - 1]?.end ?? 0n];
+    const newer = Number.parseInt(file, 16);
+    const spans = spansTo(newer, new Map([[newer, await readAncestors(join(walDirectory, file))]]));
+    const { begin, end } = spans.find((span) => span.timeline === timeline) ?? {};
     const segmentOf = (lsn: bigint) => lsn / BigInt(walSegmentSize);
-    if (end !== undefined && segmentOf(begin) <= number && number < segmentOf(end))
+    if (begin !== undefined && end !== undefined && segmentOf(begin) <= number && number < segmentOf(end))
       return `${file}, by which timeline ${timeline} went on to ${formatLsn(end)}`;
   }
   return undefined;
-}
-
-/** Returns no ancestors where the file cannot be read; a fetch of that file reports the problem. */
-async function ancestorsIn(path: string): Promise<Ancestor[]> {
-  try {
-    return parseTimelineHistory(await readFile(path), Number.parseInt(basename(path), 16));
-  } catch {
-    return [];
-  }
 }
 
 /**
@@ -110,13 +100,8 @@ async function isOn(name: string, clusterDirectory: string): Promise<boolean> {
   const { walSegmentSize } = await requireIdentity(clusterDirectory);
   const { timeline, number } = parseSegmentName(name, walSegmentSize);
   if (timeline === 1) return true;
-  try {
-    const history = await readFile(archivedPath(clusterDirectory, `${name.slice(0, 8)}.history`));
-    const begin = parseTimelineHistory(history, timeline).at(-1)?.end;
-    return begin !== undefined && number >= begin / BigInt(walSegmentSize);
-  } catch {
-    return false; // cannot be determined
-  }
+  const begin = (await readAncestors(archivedPath(clusterDirectory, historyFile(timeline)))).at(-1)?.end;
+  return begin !== undefined && number >= begin / BigInt(walSegmentSize);
 }
 
 function missing(name: string, later: string, clusterDirectory: string): HoldfastError {

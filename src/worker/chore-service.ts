@@ -8,7 +8,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isWorthRetrying, retryPolicy, type Chore, type ChoreContext } from '../chores/chore.ts';
-import type { Config } from '../config/config.ts';
 import { ChoreQueue, heartbeatSeconds, type QueuedChore } from '../control/chore-queue.ts';
 import {
   beginChore,
@@ -23,19 +22,16 @@ import {
   type ChoreResult,
   type LiveChore,
 } from '../control/chore-rows.ts';
-import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { Log } from '../log.ts';
 import { choreRunners } from './chore-runners.ts';
 import { MissingChoreWorkers, missingLongEnough } from './missing-chore-workers.ts';
 import { PeriodicTask } from './periodic-task.ts';
+import type { ServiceContext } from './service-context.ts';
 
 /** The options of the service. */
-export interface ChoresOptions {
-  control: ControlLink;
+export interface ChoresOptions extends ServiceContext {
+  /** The id of this run of the worker. */
   instance: string;
-  config: Config;
-  log: Log;
 }
 
 /** Milliseconds between two reads of the table without chores that are not over. */

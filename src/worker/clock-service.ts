@@ -4,8 +4,9 @@
  */
 import { HoldfastError, messageOf } from '../errors.ts';
 import { followClock } from '../retention/judge-clock.ts';
-import { everyCluster, type EveryClusterOptions } from './every-cluster.ts';
+import { everyCluster } from './every-cluster.ts';
 import type { PeriodicTask } from './periodic-task.ts';
+import type { ServersContext } from './service-context.ts';
 
 /** Milliseconds between two records. */
 const lookEvery = 1_800_000;
@@ -13,7 +14,7 @@ const lookEvery = 1_800_000;
 /**
  * The task that runs `followClock` for every cluster. A clock that is not accepted is logged as a warning.
  */
-export function clockService(options: EveryClusterOptions): PeriodicTask {
+export function clockService(options: ServersContext): PeriodicTask {
   return everyCluster(options, {
     every: lookEvery,
     look: followClock,

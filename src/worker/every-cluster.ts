@@ -4,20 +4,10 @@
  */
 import { join } from 'node:path';
 import { standing, type RepositoryUse } from '../chores/repository-use.ts';
-import type { ClusterServer } from '../server/cluster-server.ts';
-import type { Config } from '../config/config.ts';
-import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';
-
-/** The options of a periodic job. */
-export interface EveryClusterOptions {
-  control: ControlLink;
-  servers: ReadonlyMap<string, ClusterServer>;
-  config: Config;
-  log: Log;
-}
+import type { ServersContext } from './service-context.ts';
 
 /** The job. */
 export interface ClusterLook {
@@ -31,7 +21,7 @@ export interface ClusterLook {
 
 /** A task that runs `look` for one cluster after the other. */
 export function everyCluster(
-  { control, servers, config, log }: EveryClusterOptions,
+  { control, servers, config, log }: ServersContext,
   { every, look, onFailure }: ClusterLook,
 ): PeriodicTask {
   const lookAtAll = async () => {

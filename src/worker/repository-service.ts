@@ -8,8 +8,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Config } from '../config/config.ts';
-import type { ControlLink } from '../control/control-link.ts';
 import {
   complainOfRepository,
   controlIdentity,
@@ -19,16 +17,14 @@ import {
 } from '../control/control-identity.ts';
 import { standing, useRepository, type RepositoryUse } from '../chores/repository-use.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { backupsDirectory, namesIn } from '../repository/repository-backup.ts';
+import { backupIdIn } from '../repository/backup-name.ts';
+import { namesOfBackups } from '../repository/catalog.ts';
 import { howToMake, requireUsable } from '../repository/require-usable.ts';
 import { PeriodicTask } from './periodic-task.ts';
+import type { ServiceContext } from './service-context.ts';
 
 /** The options of the service. */
-export interface RepositoriesOptions {
-  control: ControlLink;
-  config: Config;
-  log: Log;
+export interface RepositoriesOptions extends ServiceContext {
   /**
    * Called when the repository of a cluster is found to be owned by this control database: at the first
    * check, and again after a refusal or an adoption.
@@ -182,8 +178,9 @@ export class Repositories {
    */
   async #noteMissing({ cluster, clusterDirectory, control }: RepositoryUse): Promise<void> {
     const { complete, missing: recorded } = await control((db) => knownCopies(db, cluster));
-    const names = await namesIn(backupsDirectory(clusterDirectory));
-    const there = new Set(names.map((name) => /^\d{8}T\d{6}Z-(\d+)$/.exec(name)?.[1]));
+    const there = new Set<string>();
+    for (const [name, suffixes] of await namesOfBackups(clusterDirectory))
+      if (suffixes.has('')) there.add(String(backupIdIn(name)));
     const missing = complete.filter((id) => !there.has(id));
     if (!isDeepStrictEqual(missing, recorded)) await control((db) => noteMissing(db, cluster, missing));
   }

@@ -1,10 +1,6 @@
 /** The services that a worker runs besides holding backups: how they start, wake up and stop together. */
-import type { ClusterServer } from '../server/cluster-server.ts';
-import type { Config } from '../config/config.ts';
-import type { ControlLink } from '../control/control-link.ts';
-import type { Log } from '../log.ts';
 import { reportArchivers } from './report-archivers.ts';
-import { Chores } from './chore-service.ts';
+import { Chores, type ChoresOptions } from './chore-service.ts';
 import { clockService } from './clock-service.ts';
 import { PeriodicTask } from './periodic-task.ts';
 import { holdsService } from './holds-service.ts';
@@ -13,15 +9,10 @@ import { Repositories } from './repository-service.ts';
 import { Scheduler } from './scheduler.ts';
 import { SyncService } from './sync-service.ts';
 import { WalServices } from './wal-services.ts';
+import type { ServersContext } from './service-context.ts';
 
 /** The options of the services. */
-export interface ServicesOptions {
-  control: ControlLink;
-  instance: string;
-  servers: ReadonlyMap<string, ClusterServer>;
-  config: Config;
-  log: Log;
-}
+export type ServicesOptions = ServersContext & ChoresOptions;
 
 /** Milliseconds between two reports about the archivers. */
 const reportEvery = 30_000;

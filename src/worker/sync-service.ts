@@ -4,19 +4,13 @@
  * shut down.
  */
 import { join } from 'node:path';
-import type { ClusterConfig, Config } from '../config/config.ts';
+import type { ClusterConfig } from '../config/config.ts';
 import { requestChore } from '../control/chore-rows.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';
-
-/** The options of the service. */
-export interface SyncServiceOptions {
-  control: ControlLink;
-  config: Config;
-  log: Log;
-}
+import type { ServiceContext } from './service-context.ts';
 
 /** Milliseconds between two looks. A look makes no query. */
 const lookEvery = 3000;
@@ -31,7 +25,7 @@ const withChores = 130_000;
 export class SyncService {
   readonly #syncs: Sync[];
 
-  constructor({ control, config, log }: SyncServiceOptions) {
+  constructor({ control, config, log }: ServiceContext) {
     this.#syncs = config.clusters
       .filter(({ syncCommand }) => syncCommand !== undefined)
       .map((cluster) => new Sync(cluster, join(config.worker.repository, cluster.name), control, log));

@@ -5,7 +5,6 @@
 import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterServer } from '../server/cluster-server.ts';
-import type { Config } from '../config/config.ts';
 import { recordArchivedWal } from '../control/archived-wal.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { messageOf } from '../errors.ts';
@@ -13,26 +12,19 @@ import type { Log } from '../log.ts';
 import { ArchiveSurvey } from '../wal/archive-survey.ts';
 import { serverPid, serverRuns } from '../wal/server-state.ts';
 import { PeriodicTask } from './periodic-task.ts';
+import type { ServersContext } from './service-context.ts';
 
 /** Milliseconds. A notification of the file system starts a look at once. */
 const lookAheadEvery = 2000;
 /** Milliseconds. */
 const surveyEvery = 5000;
 
-/** The options of the WAL services. */
-export interface WalServicesOptions {
-  control: ControlLink;
-  servers: ReadonlyMap<string, ClusterServer>;
-  config: Config;
-  log: Log;
-}
-
 /** The WAL services of all clusters of a worker. */
 export class WalServices {
   readonly #services: PeriodicTask[];
   readonly #aheads: Ahead[];
 
-  constructor({ control, servers, config, log }: WalServicesOptions) {
+  constructor({ control, servers, config, log }: ServersContext) {
     const directory = (cluster: string) => join(config.worker.repository, cluster);
     const all = [...servers.values()];
     const { pushAhead: segments } = config.wal;

@@ -2,7 +2,7 @@ import test from 'ava';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { branchesOff, lostTimelines, nextTimeline } from '../../src/recovery/target-timeline.ts';
 import { spansTo } from '../../src/postgres/timeline-history.ts';
-import type { ArchiveContents } from '../../src/recovery/wal-path.ts';
+import type { ArchiveContents } from '../../src/repository/archive-content.ts';
 
 const left = (timeline: number, at: string) => ({ timeline, end: parseLsn(at) });
 const segment2 = '000000020000000000000006';

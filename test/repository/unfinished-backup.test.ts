@@ -2,11 +2,10 @@ import { chown, lstat, mkdir, readdir, readFile, readlink, utimes, writeFile } f
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { HoldfastError } from '../../src/errors.ts';
+import type { HoldfastError } from '../../src/errors.ts';
+import { findStoredBackup, readAllBackups, readCatalog } from '../../src/repository/catalog.ts';
 import {
-  findStoredBackup,
   formatRepositoryBackup,
-  listBackupNames,
   parseRepositoryBackup,
   type RepositoryBackup,
 } from '../../src/repository/repository-backup.ts';
@@ -60,7 +59,7 @@ async function written(t: ExecutionContext, directory?: string) {
 
 test('until it is published nobody lists it; then it is there, with all that is known, and the latest', async (t) => {
   const { cluster, unfinished, names } = await written(t);
-  t.deepEqual(await listBackupNames(cluster), []);
+  t.deepEqual(await readCatalog(cluster), { backups: [], damaged: [] });
   const directory = await unfinished.publish(backup, { ...label, tablespaceMap: Buffer.from('1 /x\n') });
   t.deepEqual(await names(), [name, `${name}.meta`]);
   t.deepEqual(await readdir(directory), ['base.tar.zst']);
@@ -71,7 +70,10 @@ test('until it is published nobody lists it; then it is there, with all that is 
     'tablespace_map',
   ]);
   t.is(await readlink(join(cluster, 'latest')), `backups/${name}`);
-  t.deepEqual(await listBackupNames(cluster), [backup]);
+  t.deepEqual(await readCatalog(cluster), {
+    backups: [{ description: backup, directory, meta: `${directory}.meta` }],
+    damaged: [],
+  });
   t.deepEqual(await findStoredBackup(cluster, backup), backup);
   t.is(await findStoredBackup(cluster, { ...backup, startLsn: '0/3000028' }), undefined);
   t.is(await readFile(join(cluster, 'latest.meta'), 'utf8').catch(() => 'none'), 'none');
@@ -214,7 +216,7 @@ test('a description without its backup is a leftover, a backup with its descript
   await mkdir(join(cluster, 'backups', `${orphan}.meta`));
   await mkdir(join(cluster, 'backups', 'somebody else’s'));
   t.deepEqual(await findLeftovers(cluster), [{ id: 8, name: orphan, writerIsGone: true }]);
-  t.is((await listBackupNames(cluster)).length, 1);
+  t.is((await readAllBackups(cluster)).length, 1);
 });
 
 test('a description that is none is an error that names the file', async (t) => {
@@ -222,9 +224,9 @@ test('a description that is none is an error that names the file', async (t) => 
   const directory = await unfinished.publish(backup, label);
   const { files: _, ...without } = backup;
   await writeFile(join(`${directory}.meta`, 'backup.json'), JSON.stringify(without));
-  await t.throwsAsync(listBackupNames(cluster), { message: /backup\.json" has no number "files"$/ });
-  const damaged: unknown[] = [];
-  t.deepEqual(await listBackupNames(cluster, (error) => damaged.push(error)), []);
+  await t.throwsAsync(readAllBackups(cluster), { message: /backup\.json" has no number "files"$/ });
+  const { backups, damaged } = await readCatalog(cluster);
+  t.deepEqual(backups, []);
   t.is(damaged.length, 1);
 });
 
@@ -241,10 +243,10 @@ test('no bit of a description can change unnoticed', async (t) => {
       parseRepositoryBackup(file, changed);
       unnoticed.push(`bit ${bit & 7} of byte ${bit >> 3}`);
     } catch (error) {
-      t.true(error instanceof HoldfastError);
+      t.is((error as HoldfastError).code, 'backup_damaged');
     }
   }
   t.deepEqual(unnoticed, []);
   for (let length = 0; length < bytes.length; length += 1)
-    t.throws(() => parseRepositoryBackup(file, bytes.subarray(0, length)), { instanceOf: HoldfastError });
+    t.throws(() => parseRepositoryBackup(file, bytes.subarray(0, length)), { code: 'backup_damaged' });
 });

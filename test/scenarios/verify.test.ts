@@ -140,7 +140,7 @@ test('whatever is damaged or missing is found by verify, and not restored', asyn
       'a missing backup.json',
       join(meta, 'backup.json'),
       () => rm(join(meta, 'backup.json')),
-      /is not a backup/,
+      /backup\.json" is missing/,
     ],
     [
       'another stop in backup.json',

@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { listBackupNames } from '../../src/repository/repository-backup.ts';
+import { readAllBackups } from '../../src/repository/catalog.ts';
 import { noOwnCluster } from '../support/cluster.ts';
 import { copyScene, noCopies } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
@@ -74,7 +74,7 @@ copyTest(
     await killed(worker);
     await untilNotAlive(it, id);
     t.is((await it.row(id)).state, 'starting');
-    t.deepEqual(await listBackupNames(join(it.repository, 'main')), []);
+    t.deepEqual(await readAllBackups(join(it.repository, 'main')), []);
 
     await it.startCopier();
     const row = await it.untilState(id, 'failed', fiveSeconds);
@@ -88,7 +88,7 @@ copyTest(
     t.deepEqual(left.sort(), ['main', 'main/cluster.json', 'main/owner.json', 'main/owner.lock']);
     const next = await it.copy();
     t.deepEqual(
-      (await listBackupNames(join(it.repository, 'main'))).map((backup) => String(backup.id)),
+      (await readAllBackups(join(it.repository, 'main'))).map(({ description }) => String(description.id)),
       [next.row.id],
     );
   },

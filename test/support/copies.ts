@@ -3,7 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
-import { listBackupNames, type RepositoryBackup } from '../../src/repository/repository-backup.ts';
+import { readAllBackups } from '../../src/repository/catalog.ts';
+import type { RepositoryBackup } from '../../src/repository/repository-backup.ts';
 import type { Backup } from './backups.ts';
 import { runProcess } from './children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
@@ -73,12 +74,11 @@ export async function storedCopy(repository: string, row: Backup): Promise<Store
   const backups = join(repository, 'main', 'backups');
   const name = (await readdir(backups)).find((entry) => entry.endsWith(`Z-${row.id}`));
   if (name === undefined) throw new Error(`there is no backup ${row.id} in ${backups}`);
-  const description = (await listBackupNames(join(repository, 'main'))).find(
-    ({ id }) => id === Number(row.id),
+  const stored = (await readAllBackups(join(repository, 'main'))).find(
+    ({ description }) => description.id === Number(row.id),
   );
-  if (description === undefined) throw new Error(`backup ${row.id} is not listed`);
-  const directory = join(backups, name);
-  return { row, directory, meta: `${directory}.meta`, description };
+  if (stored === undefined) throw new Error(`backup ${row.id} is not listed`);
+  return { row, ...stored };
 }
 
 /** An empty data directory with the backup in it, and its WAL: with GNU tar and zstd, as the manual has it. */

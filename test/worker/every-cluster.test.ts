@@ -8,7 +8,7 @@ import type { Config } from '../../src/config/config.ts';
 import { Connection } from '../../src/database/connection.ts';
 import type { ControlLink } from '../../src/control/control-link.ts';
 import { clockService } from '../../src/worker/clock-service.ts';
-import type { EveryClusterOptions } from '../../src/worker/every-cluster.ts';
+import type { ServersContext } from '../../src/worker/service-context.ts';
 import { holdsService } from '../../src/worker/holds-service.ts';
 import { createLog } from '../../src/log.ts';
 import { retentionStage } from '../support/retention-stage.ts';
@@ -26,7 +26,7 @@ test('the worker of a control database that is refused leaves the holds and the 
   await stage.operator.query('update holdfast.legal_hold set released = true');
 
   const db = await Connection.open({ url: stage.db.url, schema: 'holdfast' });
-  const options: EveryClusterOptions = {
+  const options: ServersContext = {
     control: { run: <T>(work: (of: Connection) => Promise<T>) => work(db) } as ControlLink,
     servers: new Map([['main', {} as ClusterServer]]),
     config: { worker: { repository: stage.repository } } as Config,

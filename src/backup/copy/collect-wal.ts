@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../errors.ts';
-import { parseSegmentHeader } from '../../postgres/wal-header.ts';
+import { isBeginningOf } from '../../postgres/wal-header.ts';
 import { parseSegmentName, segmentName, segmentRange } from '../../postgres/wal-segment.ts';
 import { BackupWal, type WalSource } from '../../repository/backup-wal.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
@@ -133,13 +133,7 @@ export class WalCollector {
 
   #belongs(segment: string, bytes: Buffer): boolean {
     const { segmentSize, systemIdentifier } = this.#options;
-    try {
-      const header = parseSegmentHeader(bytes);
-      const address = parseSegmentName(segment, segmentSize).number * BigInt(segmentSize);
-      return header.address === address && header.systemIdentifier === systemIdentifier;
-    } catch {
-      return false; // a segment that is preallocated or recycled for later use, or not begun
-    }
+    return isBeginningOf(bytes, { name: segment, segmentSize, systemIdentifier });
   }
 }
 

@@ -4,14 +4,15 @@
  * system.
  */
 import { randomUUID } from 'node:crypto';
-import { access, constants, readFile, readdir, readlink, rm } from 'node:fs/promises';
+import { access, constants, readdir, readlink, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Connection } from '../../database/connection.ts';
 import { useOrCreateRepository } from '../../chores/repository-use.ts';
 import { controlIdentity } from '../../control/control-identity.ts';
 import { sourceOf } from '../../server/server-queries.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
-import { parseControlFile, type ControlFile } from '../../postgres/pg-control.ts';
+import type { ControlFile } from '../../postgres/pg-control.ts';
+import { readSoundControlFile } from '../../postgres/torn-control-file.ts';
 import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
 import { claimRepository } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../system/durable-files.ts';
@@ -93,7 +94,7 @@ async function readControl(dataDirectory: string): Promise<ControlFile> {
   try {
     await access(join(dataDirectory, 'pg_wal'), constants.R_OK | constants.X_OK);
     await readdir(join(dataDirectory, 'base'));
-    return await soundControl(join(dataDirectory, 'global', 'pg_control'));
+    return (await readSoundControlFile(dataDirectory)).control;
   } catch (error) {
     throw new HoldfastError(
       'failed',
@@ -104,17 +105,6 @@ async function readControl(dataDirectory: string): Promise<ControlFile> {
         cause: error,
       },
     );
-  }
-}
-
-/** The file may be read while the server writes the file, so a wrong checksum is tried again. */
-async function soundControl(path: string): Promise<ControlFile> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return parseControlFile(await readFile(path));
-    } catch (error) {
-      if (!(error instanceof RangeError) || attempt === 10) throw error;
-    }
   }
 }
 

@@ -2,8 +2,7 @@
  * The frame threads of a copy: distributes tasks to the threads and passes on the results in the order of the
  * frames.
  */
-import type { Worker } from 'node:worker_threads';
-import { endThread, smallHeap, startThread } from '../../system/threads.ts';
+import { ThreadPool } from '../../system/thread-pool.ts';
 import { copyFailureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './copy-messages.ts';
 import { FrameOrder } from './frame-order.ts';
@@ -23,16 +22,12 @@ export interface FramePoolOptions extends Omit<ThreadOptions, 'turns'> {
   onFailure: (failure: CopyFailure) => void;
 }
 
-interface Thread {
-  worker: Worker;
-  tasks: number;
-}
-
 /** A pool of frame threads. The constructor starts the threads. */
 export class FramePool {
   readonly #options: FramePoolOptions;
-  readonly #threads: Thread[] = [];
+  readonly #pool: ThreadPool<FrameTask, FromThread>;
   readonly #turns = new FrameOrder();
+  readonly #waiting: FrameTask[] = [];
   readonly #outOfOrder = new Map<number, FrameResult>();
   #submitted = 0;
   #passedOn = 0;
@@ -40,7 +35,17 @@ export class FramePool {
 
   constructor(options: FramePoolOptions) {
     this.#options = options;
-    for (let number = 0; number < options.threads; number += 1) this.#threads.push(this.#start());
+    const { level, pages, threads } = options;
+    this.#pool = new ThreadPool({
+      importer: import.meta.url,
+      name: 'frame-thread',
+      setup: { level, pages, turns: this.#turns.buffer } satisfies ThreadOptions,
+      threads,
+      ahead: tasksPerThread,
+      next: () => this.#waiting.shift(),
+      onAnswer: (message) => this.#receive(message),
+      onError: (error) => options.onFailure(copyFailureOf(error)),
+    });
   }
 
   /**
@@ -50,10 +55,9 @@ export class FramePool {
     const number = this.#submitted;
     this.#submitted += 1;
     onNumber(number);
-    const thread = this.#leastBusy();
-    thread.tasks += 1;
-    thread.worker.postMessage({ ...task, number } satisfies FrameTask);
-    while (this.#leastBusy().tasks >= tasksPerThread) await this.#change();
+    this.#waiting.push({ ...task, number });
+    this.#pool.fill();
+    while (this.#waiting.length > 0 || this.#pool.isFull) await this.#change();
   }
 
   /** Resolves when all submitted frames are written. */
@@ -64,33 +68,16 @@ export class FramePool {
   /** Resolves when all threads have ended. A frame that has no place by now is not written. */
   async close(): Promise<void> {
     this.#turns.stop();
-    await Promise.all(this.#threads.map(({ worker }) => endThread(worker)));
+    await this.#pool.end();
   }
 
-  #start(): Thread {
-    const { level, pages } = this.#options;
-    const workerData: ThreadOptions = { level, pages, turns: this.#turns.buffer };
-    const worker = startThread(import.meta.url, 'frame-thread', { workerData, resourceLimits: smallHeap });
-    const thread = { worker, tasks: 0 };
-    worker.on('message', (message: FromThread) => {
-      thread.tasks -= 1;
-      if ('failure' in message) this.#options.onFailure(message.failure);
-      else this.#receive(message.result);
-    });
-    worker.on('error', (error) => this.#options.onFailure(copyFailureOf(error)));
-    return thread;
-  }
-
-  /** Passes on a result. Recording the result may fail, too. */
-  #receive(result: FrameResult): void {
-    try {
-      this.#onResult(result);
-    } catch (error) {
-      this.#options.onFailure(copyFailureOf(error));
+  /** Passes on the results in the order of the frames. */
+  #receive(message: FromThread): void {
+    if ('failure' in message) {
+      this.#options.onFailure(message.failure);
+      return;
     }
-  }
-
-  #onResult(result: FrameResult): void {
+    const { result } = message;
     this.#outOfOrder.set(result.number, result);
     for (
       let next = this.#outOfOrder.get(this.#passedOn);
@@ -102,10 +89,6 @@ export class FramePool {
       this.#options.onResult(next);
     }
     this.#wake?.();
-  }
-
-  #leastBusy(): Thread {
-    return this.#threads.reduce((least, thread) => (thread.tasks < least.tasks ? thread : least));
   }
 
   #change(): Promise<void> {

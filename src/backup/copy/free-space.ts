@@ -4,7 +4,7 @@
  */
 import { statfs } from 'node:fs/promises';
 import { HoldfastError } from '../../errors.ts';
-import { listBackupNames } from '../../repository/repository-backup.ts';
+import { readCatalog } from '../../repository/catalog.ts';
 
 /** Stored bytes for each byte of files, if there is no earlier copy. Most clusters need more. */
 const ratioUnknown = 0.1;
@@ -63,7 +63,7 @@ async function freeBytes(directory: string): Promise<number | undefined> {
 }
 
 async function lastRatio(directory: string): Promise<number | undefined> {
-  const last = (await listBackupNames(directory, () => undefined)).at(-1);
+  const last = (await readCatalog(directory)).backups.at(-1)?.description;
   return last === undefined || last.bytes === 0 ? undefined : last.storedBytes / last.bytes;
 }
 

@@ -5,10 +5,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupStop } from '../../postgres/backup-facts.ts';
-import { entryName, type BackupRecord } from '../../repository/label-entry.ts';
+import { entryName } from '../../repository/backup-name.ts';
+import { findStoredBackup } from '../../repository/catalog.ts';
+import type { BackupRecord } from '../../repository/label-entry.ts';
 import {
   backupsDirectory,
-  findStoredBackup,
   metaDirectory,
   type RepositoryBackup,
 } from '../../repository/repository-backup.ts';

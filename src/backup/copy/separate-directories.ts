@@ -3,9 +3,9 @@
  * copies before. The check comes before the checkpoint of the backup.
  */
 import { readdir, realpath } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
-import { isBelowPath } from '../../system/real-path.ts';
+import { isBelowPath, realPathOf } from '../../system/real-path.ts';
 
 /** The directories that a worker writes while a cluster is backed up. */
 export interface WrittenDirectories {
@@ -58,21 +58,11 @@ async function requireOutside(
   directory: string,
   { what, hint }: { what: string; hint: string },
 ): Promise<void> {
-  const path = await whereItIs(directory);
+  const path = await realPathOf(directory);
   const around = copied.find((one) => isBelowPath(path, one.path));
   if (around === undefined) return;
   throw new HoldfastError('failed', `${what} "${directory}" is in ${around.what}, "${around.path}"`, {
     code: 'repository_in_cluster',
     hint,
   });
-}
-
-/** The real path of a directory that may not exist yet. */
-async function whereItIs(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
-    return join(await whereItIs(dirname(path)), basename(path));
-  }
 }

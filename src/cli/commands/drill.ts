@@ -4,18 +4,19 @@
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Config } from '../../config/config.ts';
 import { withControl } from '../../control/control-client.ts';
 import { recordDrill } from '../../control/drill-records.ts';
 import { requireConfirmedOrigin } from '../../control/control-identity.ts';
-import { HoldfastError, messageOf } from '../../errors.ts';
+import type { Connection } from '../../database/connection.ts';
+import { HoldfastError } from '../../errors.ts';
 import { type DrillReport } from '../../drill/drill-report.ts';
-import { runDrill, type DrilledServer } from '../../drill/run-drill.ts';
+import { runDrill } from '../../drill/run-drill.ts';
 import { planDrill } from '../../drill/drill-plan.ts';
 import { recoveryTargetFrom } from '../../recovery/recovery-target-options.ts';
 import { plain } from '../../plain.ts';
 import { drillAsJson, drillLines } from '../render/drill-result.ts';
 import { untilInterrupted } from '../interruption.ts';
+import { recordResult } from '../record-result.ts';
 import {
   type GlobalOptions,
   addJobsOption,
@@ -97,25 +98,11 @@ async function run(which: string | undefined, options: Options): Promise<void> {
     }),
   ).finally(end);
   if (drilled.error?.kind === 'usage') throw drilled.error;
-  const id = options.record ? await recorded(drilled, config) : undefined;
+  const record = (db: Connection) => recordDrill(db, drilled);
+  const id = options.record ? await recordResult(config, 'drill', record) : undefined;
   if (options.json === true) await printJson(drillAsJson(drilled, id));
   else await printLines(drillLines(drilled, id));
   if (drilled.error !== undefined) process.exitCode = 1;
-}
-
-/**
- * Records the drill. Returns the drill's id; undefined, after a warning, if the control database could not be
- * written.
- */
-async function recorded(drilled: DrilledServer, config: Config): Promise<number | undefined> {
-  try {
-    return await withControl(controlFrom(config, 'drill'), (db) => recordDrill(db, drilled));
-  } catch (error) {
-    process.stderr.write(
-      `holdfast: warning: this is not in backup_drill: ${messageOf(error)}\n  hint: run it where the control database is reachable, as a role of the worker's; or give --no-record\n`,
-    );
-    return undefined;
-  }
 }
 
 /** Reports each phase on a line of its own, and the progress of the restore on a terminal. */

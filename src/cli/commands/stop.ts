@@ -13,51 +13,30 @@ import type { ConnectOptions } from '../../database/connection.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { makeDirectory, writeLabelFiles } from '../../labels/write-label.ts';
 import { untilInterrupted } from '../interruption.ts';
-import {
-  type GlobalOptions,
-  clusterOption,
-  configFrom,
-  controlFrom,
-  exactlyOne,
-  idOption,
-  ofOneCluster,
-  positiveDurationOption,
-} from '../options.ts';
+import { configFrom, controlFrom, idOption } from '../options.ts';
 import { print, printJson, printLines } from '../render/output.ts';
+import { addWhichBackupOptions, whichBackup, type WhichBackupOptions } from '../which-backup.ts';
 
-interface Options extends GlobalOptions {
+interface Options extends WhichBackupOptions {
   id?: number;
-  cluster: string;
-  /** Milliseconds. */
-  timeout?: number;
   /** The directory for backup_label and tablespace_map. */
   to?: string;
 }
 
 /** Adds `holdfast stop` to the program. */
 export function addStop(program: Command): void {
-  program
+  const command = program
     .command('stop')
     .description('finish a backup, and return its label once it is complete (the post-script)')
     .argument('[label]', 'its label')
-    .option('--id <id>', 'or its id', idOption)
-    .option(...clusterOption("the label's cluster"))
-    .option(
-      '--timeout <duration>',
-      'exit with 3 when it is not complete by then; it goes on by itself',
-      positiveDurationOption,
-    )
+    .option('--id <id>', 'or its id', idOption);
+  addWhichBackupOptions(command, 'exit with 3 when it is not complete by then; it goes on by itself')
     .option('--to <directory>', 'write backup_label and tablespace_map there')
-    .action(async (label: string | undefined, _: object, command: Command) => {
-      const options = ofOneCluster(command.optsWithGlobals<Options>());
-      exactlyOne(label, options.id);
+    .action(async (label: string | undefined, _: object, self: Command) => {
+      const options = self.optsWithGlobals<Options>();
+      const which = whichBackup(options, { id: options.id, label });
       if (options.to !== undefined) await prepare(options.to);
-      const stopped = await stop(controlFrom(configFrom(options), 'stop'), {
-        id: options.id ?? null,
-        label: label ?? null,
-        cluster: options.cluster,
-        timeout: options.timeout ?? null,
-      });
+      const stopped = await stop(controlFrom(configFrom(options), 'stop'), which);
       const files = options.to === undefined ? undefined : await write(options.to, stopped);
       if (options.json === true) await printJson(asJson(stopped, files));
       else await printStopped(stopped, files);

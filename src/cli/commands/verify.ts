@@ -2,22 +2,21 @@
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
-import { withControl } from '../../control/control-client.ts';
-import { recordVerification } from '../../control/verification-records.ts';
-import { HoldfastError, messageOf } from '../../errors.ts';
+import { recordVerification, type Verification } from '../../control/verification-records.ts';
+import type { Connection } from '../../database/connection.ts';
+import { HoldfastError } from '../../errors.ts';
 import { findInRepository } from '../../recovery/resolve-backup.ts';
-import { listedBackups, type ListedBackup, type StoredBackup } from '../../repository/catalog.ts';
-import { verifyBackup, type Verification } from '../../verify/verify-backup.ts';
+import {
+  requireCatalog,
+  type Catalog,
+  type DamagedBackup,
+  type StoredBackup,
+} from '../../repository/catalog.ts';
+import { verifyBackup } from '../../verify/verify-backup.ts';
 import { plain } from '../../plain.ts';
 import { bytes, count, seconds } from '../render/format.ts';
-import {
-  type GlobalOptions,
-  addJobsOption,
-  clusterOption,
-  configFrom,
-  controlFrom,
-  ofOneCluster,
-} from '../options.ts';
+import { type GlobalOptions, addJobsOption, clusterOption, configFrom, ofOneCluster } from '../options.ts';
+import { recordResult } from '../record-result.ts';
 import { printJson, printLines } from '../render/output.ts';
 import { paint } from '../render/paint.ts';
 import { ProgressLine } from '../render/progress-line.ts';
@@ -70,14 +69,14 @@ export function addVerify(program: Command): void {
     });
 }
 
-async function chosen(directory: string, which: readonly string[], all: boolean): Promise<ListedBackup> {
+async function chosen(directory: string, which: readonly string[], all: boolean): Promise<Catalog> {
   if (all !== (which.length === 0)) {
     throw new HoldfastError('usage', 'give the backups to verify, or --all', {
       code: 'which_backup',
       hint: 'see what there is with "holdfast restore --list"',
     });
   }
-  if (all) return listedBackups(directory);
+  if (all) return requireCatalog(directory);
   return { backups: await Promise.all(which.map((one) => findInRepository(directory, one))), damaged: [] };
 }
 
@@ -97,21 +96,16 @@ async function verifyOne(
   }).finally(() => progress.end());
   const { id, cluster, systemIdentifier, startLsn, timeline } = backup.description;
   const found = { ...result, id, cluster, systemIdentifier, startLsn, timeline, backup: name };
-  const unrecorded = options.record
-    ? await withControl(controlFrom(config, 'verify'), (db) => recordVerification(db, found)).then(
-        () => undefined,
-        messageOf,
-      )
-    : undefined;
-  if (unrecorded !== undefined)
-    process.stderr.write(
-      `holdfast: warning: this is not in backup_verification: ${unrecorded}\n  hint: run it where the control database is reachable, as a role of the worker's; or give --no-record\n`,
-    );
-  return { name, id, result, recorded: options.record && unrecorded === undefined };
+  const record = async (db: Connection) => {
+    await recordVerification(db, found);
+    return true;
+  };
+  const recorded = options.record && (await recordResult(config, 'verify', record)) === true;
+  return { name, id, result, recorded };
 }
 
 /** The result for a backup that cannot be listed: damaged. */
-function damagedDescription({ name, problem }: ListedBackup['damaged'][number]): Verified {
+function damagedDescription({ name, problem }: DamagedBackup): Verified {
   const now = new Date();
   const result = { startedAt: now, finishedAt: now, problems: [problem], files: 0, bytes: 0, segments: 0 };
   return { name, id: undefined, result, recorded: false };

@@ -1,6 +1,6 @@
 /** The output of `holdfast restore --list`: the backups in the repository. No database is needed. */
-import { listedBackups } from '../../repository/catalog.ts';
-import { entryName } from '../../repository/label-entry.ts';
+import { requireCatalog } from '../../repository/catalog.ts';
+import { entryName } from '../../repository/backup-name.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { storedHolds, type FoundHold } from '../../repository/stored-holds.ts';
 import { plain } from '../../plain.ts';
@@ -28,7 +28,7 @@ const columns: TableColumn<ListedBackup>[] = [
 
 /** Prints the backups of a cluster. Backups that cannot be listed are warnings on standard error. */
 export async function printBackupList(clusterDirectory: string, json: boolean): Promise<void> {
-  const listed = await listedBackups(clusterDirectory);
+  const listed = await requireCatalog(clusterDirectory);
   for (const { problem } of listed.damaged) process.stderr.write(`holdfast: warning: ${plain(problem)}\n`);
   const backups = await Promise.all(
     listed.backups.map(async ({ description }) => ({

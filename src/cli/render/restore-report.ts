@@ -1,7 +1,7 @@
 /** The output of `holdfast restore` after a restore: the location of the files, and the next steps. */
 import { join } from 'node:path';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
-import { entryName } from '../../repository/label-entry.ts';
+import { entryName } from '../../repository/backup-name.ts';
 import type { RestorePlan } from '../../recovery/resolve-backup.ts';
 import { bytePathBelow } from '../../system/byte-path.ts';
 import type { AheadFindings } from '../../recovery/look-ahead.ts';

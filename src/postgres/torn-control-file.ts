@@ -1,0 +1,38 @@
+/**
+ * Reads global/pg_control of a data directory whose server may run. A file that the server is just writing is read
+ * again.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { controlFileSize, parseControlFile, type ControlFile } from './pg-control.ts';
+
+const attempts = 100;
+/** Milliseconds between two attempts. */
+const pause = 10;
+
+/** The content of global/pg_control. */
+export interface SoundControlFile {
+  bytes: Buffer;
+  control: ControlFile;
+}
+
+/**
+ * Reads and parses global/pg_control.
+ * @throws RangeError where the checksum is wrong in all attempts; an error of the file system
+ */
+export async function readSoundControlFile(dataDirectory: string): Promise<SoundControlFile> {
+  const path = `${dataDirectory}/global/pg_control`;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return parsed(readFileSync(path));
+    } catch (error) {
+      if (!(error instanceof RangeError) || attempt === attempts) throw error;
+    }
+    await sleep(pause);
+  }
+}
+
+function parsed(bytes: Buffer): SoundControlFile {
+  if (bytes.length !== controlFileSize) throw new RangeError(`it has ${bytes.length} bytes`);
+  return { bytes, control: parseControlFile(bytes) };
+}
