@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { runProcess, startProcess, type Finished } from '../test/support/children.ts';
+import { runProcess, startProcess, type Finished } from './harness/children.ts';
 import { root, type Tally } from './ava.ts';
 import { createCluster } from './embedded/cluster.ts';
 import { run } from './embedded/run.ts';

@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Connection } from '../src/database/connection.ts';
 import { install } from '../src/control/install-schema.ts';
-import { openClient } from '../test/support/sql-client.ts';
+import { openClient } from './harness/sql-client.ts';
 import { root } from './ava.ts';
 import { regenerate } from './docs/generate.ts';
 import { createCluster } from './embedded/cluster.ts';

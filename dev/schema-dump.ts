@@ -2,8 +2,8 @@
 // knows of the schema to sql/schema.txt.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { installInto } from '../test/support/install-into.ts';
-import { withClient } from '../test/support/sql-client.ts';
+import { installInto } from './harness/install-into.ts';
+import { withClient } from './harness/sql-client.ts';
 import { root } from './ava.ts';
 import { createCluster } from './embedded/cluster.ts';
 import { describeSchema } from './schema/describe.ts';

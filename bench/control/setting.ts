@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
 import { Connection } from '../../src/database/connection.ts';
 import { install } from '../../src/control/install-schema.ts';
-import { launch } from '../../test/support/children.ts';
+import { launch } from '../../dev/harness/children.ts';
 
 const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 

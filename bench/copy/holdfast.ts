@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Connection } from '../../src/database/connection.ts';
-import { launch, type RunningProcess } from '../../test/support/children.ts';
+import { launch, type RunningProcess } from '../../dev/harness/children.ts';
 import type { Peer } from './peer.ts';
 import type { CopyServer } from './server.ts';
 import { sh, sizeOf } from './shell.ts';

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asServerUser, serverIdentity } from '../../dev/embedded/server-user.ts';
 import { Connection } from '../../src/database/connection.ts';
 import { install } from '../../src/control/install-schema.ts';
-import { launch, type RunningProcess } from '../../test/support/children.ts';
-import { withClient } from '../../test/support/sql-client.ts';
+import { launch, type RunningProcess } from '../../dev/harness/children.ts';
+import { withClient } from '../../dev/harness/sql-client.ts';
 import type { Peer } from './peers.ts';
 import { program, type Setting } from './setting.ts';
 

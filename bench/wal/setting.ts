@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
-import { psqlPath } from '../../test/support/psql.ts';
+import { psqlPath } from '../../dev/harness/psql-path.ts';
 import { createRepository } from '../../src/repository/repository-owner.ts';
 
 export const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));

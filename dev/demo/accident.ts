@@ -1,6 +1,6 @@
 // Somebody forgets the WHERE of an UPDATE, and the tellers go on.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SqlClient } from '../../test/support/sql-client.ts';
+import type { SqlClient } from '../harness/sql-client.ts';
 import type { EmbeddedCluster } from '../embedded/cluster.ts';
 import type { Acknowledged, Load } from './bank.ts';
 import type { Stage } from './stage.ts';

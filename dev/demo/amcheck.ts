@@ -1,5 +1,5 @@
 // PostgreSQL's own check of tables and indexes, in the database connected to.
-import type { SqlClient } from '../../test/support/sql-client.ts';
+import type { SqlClient } from '../harness/sql-client.ts';
 import type { Finding } from './bank.ts';
 
 /** Every B-tree against its table, every row of every table: all that `pg_amcheck --heapallindexed` looks at. */

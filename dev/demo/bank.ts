@@ -1,6 +1,6 @@
 // A bank under load, and what must be true of it at any moment: money moves between two tables in different
 // tablespaces, and every transfer is noted in a third. A copy whose parts are not of one moment breaks that.
-import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
+import { openClient, type SqlClient } from '../harness/sql-client.ts';
 import type { Narrator } from './narrator.ts';
 
 const accounts = 100_000;

@@ -1,7 +1,7 @@
 // The third act: the backup is proven restorable by a drill; then one bit of it is flipped, and the drill finds out.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SqlClient } from '../../test/support/sql-client.ts';
+import type { SqlClient } from '../harness/sql-client.ts';
 import { asServerUser } from '../embedded/server-user.ts';
 import { total } from './bank.ts';
 import { startHoldfast, type Use } from './holdfast.ts';

@@ -2,7 +2,7 @@
 // empty machine to a restored server that is proven right.
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SqlClient } from '../../test/support/sql-client.ts';
+import type { SqlClient } from '../harness/sql-client.ts';
 import { createCluster, type EmbeddedCluster } from '../embedded/cluster.ts';
 import { asServerUser } from '../embedded/server-user.ts';
 import { openBank, startLoad, type Acknowledged, type Load } from './bank.ts';

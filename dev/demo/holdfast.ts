@@ -1,5 +1,5 @@
 // Holdfast as any user sets it up and runs it: the program, two roles, a worker.
-import type { ProcessOptions, RunningProcess } from '../../test/support/children.ts';
+import type { ProcessOptions, RunningProcess } from '../harness/children.ts';
 import type { EmbeddedCluster } from '../embedded/cluster.ts';
 import type { Identity } from '../embedded/run.ts';
 import { packageIn, root } from './program.ts';

@@ -1,7 +1,7 @@
 // Two restores of one backup beside the server that it was made of: to the end of the archive, where the mistake is
 // in it, and to the second before.
 import { join } from 'node:path';
-import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
+import { openClient, type SqlClient } from '../harness/sql-client.ts';
 import { createCluster, type EmbeddedCluster } from '../embedded/cluster.ts';
 import type { Mistake } from './accident.ts';
 import { amcheck } from './amcheck.ts';

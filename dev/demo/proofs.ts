@@ -1,5 +1,5 @@
 // Three restores of one copy. Two must not be accepted, or the third would prove nothing.
-import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
+import { openClient, type SqlClient } from '../harness/sql-client.ts';
 import type { EmbeddedCluster } from '../embedded/cluster.ts';
 import { amcheck } from './amcheck.ts';
 import { audit, type Acknowledged, type Finding } from './bank.ts';

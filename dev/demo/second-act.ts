@@ -1,7 +1,7 @@
 // The second act: Holdfast archives the WAL and copies the files itself; after a mistake, the second before it is
 // restored beside the server, which runs on.
 import { join } from 'node:path';
-import { eventually } from '../../test/support/eventually.ts';
+import { eventually } from '../harness/eventually.ts';
 import { createCluster, type EmbeddedCluster } from '../embedded/cluster.ts';
 import { asServerUser, serverIdentity } from '../embedded/server-user.ts';
 import { makeMistake, type Mistake } from './accident.ts';

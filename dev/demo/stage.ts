@@ -1,7 +1,7 @@
 // What both acts play on: the narrator, clients, and everything that has to be ended, whatever happens.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startProcess, type ProcessOptions, type RunningProcess } from '../../test/support/children.ts';
-import { openClient, type SqlClient } from '../../test/support/sql-client.ts';
+import { startProcess, type ProcessOptions, type RunningProcess } from '../harness/children.ts';
+import { openClient, type SqlClient } from '../harness/sql-client.ts';
 import { Narrator } from './narrator.ts';
 
 /** Milliseconds: a machine that does much else besides is slow, and no failure. */

@@ -1,7 +1,7 @@
 // The parts of the documentation that say what the program or the database says already: between the comments
 // <!-- generated: KIND NAME --> and <!-- end -->.
 import { format, resolveConfig } from 'prettier';
-import type { SqlClient } from '../../test/support/sql-client.ts';
+import type { SqlClient } from '../harness/sql-client.ts';
 import { configurationTable } from '../../src/config/config-help.ts';
 
 const block = /(<!-- generated: (\w+) ?([\w-]*) -->\n)[\s\S]*?(<!-- end -->)/g;

@@ -1,5 +1,5 @@
 // What the catalog knows of an installation, as text that does not depend on when, where and by whom it was made.
-import type { SqlClient } from '../../test/support/sql-client.ts';
+import type { SqlClient } from '../harness/sql-client.ts';
 
 /** Sets the search_path of `client`. Constraints of NOT NULL are left out: only PostgreSQL 18 has them. */
 export async function describeSchema(client: SqlClient, schema = 'holdfast'): Promise<string> {

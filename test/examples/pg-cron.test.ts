@@ -6,7 +6,7 @@ import { run } from '../../dev/embedded/run.ts';
 import { freePort } from '../../dev/embedded/ports.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
 import { eventually, eventuallyRow } from '../support/eventually.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { startWorkerProcess } from '../support/process.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';

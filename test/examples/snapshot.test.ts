@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCluster } from '../../dev/embedded/cluster.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { runProcess } from '../support/children.ts';
 import { holdfast, startWorkerProcess } from '../support/process.ts';
 import { connect } from '../support/sql-client.ts';

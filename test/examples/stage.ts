@@ -11,7 +11,7 @@ import {
   type InstalledDatabase,
   type Login,
 } from '../support/installed-database.ts';
-import { psqlPath } from '../support/psql.ts';
+import { psqlPath } from '../../dev/harness/psql-path.ts';
 import { startWorkerProcess } from '../support/process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -11,8 +11,12 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 const levelOf = (room: string) => levels.findIndex((level) => level.includes(room));
 
-/** The files among these in which the linter refuses an import. */
-async function refused(t: ExecutionContext, files: Record<string, string>): Promise<Set<string>> {
+/** The files among these in which the linter refuses an import, by the given rule. */
+async function refused(
+  t: ExecutionContext,
+  files: Record<string, string>,
+  rule = 'no-restricted-imports',
+): Promise<Set<string>> {
   const directory = await temporaryDirectory(t);
   await copyFile(join(root, '.oxlintrc.json'), join(directory, '.oxlintrc.json'));
   for (const [path, text] of Object.entries(files)) {
@@ -27,7 +31,7 @@ async function refused(t: ExecutionContext, files: Record<string, string>): Prom
     env,
   });
   t.notRegex(stderr + stdout, /Failed to /);
-  const refusals = stdout.split('\n').filter((line) => line.includes('no-restricted-imports'));
+  const refusals = stdout.split('\n').filter((line) => line.includes(rule));
   return new Set(refusals.map((line) => line.split(':')[0] ?? ''));
 }
 
@@ -95,11 +99,48 @@ test('so the place of every dependency is known', async (t) => {
 test('tests reach a server through one client only', async (t) => {
   const files = {
     'test/sql/probe.test.ts': importing('pg'),
-    'test/support/sql-client.ts': importing('pg'),
+    'test/support/probe.ts': importing('pg'),
+    'dev/harness/sql-client.ts': importing('pg'),
+    'dev/probe.ts': importing('pg'),
+    'bench/probe.ts': importing('pg'),
     'test/sql/ava.test.ts': importing('ava'),
     'test/sql/builtin.test.ts': importing('node:fs/promises'),
   };
-  difference(t, await refused(t, files), ['test/sql/probe.test.ts']);
+  difference(t, await refused(t, files), [
+    'test/sql/probe.test.ts',
+    'test/support/probe.ts',
+    'dev/probe.ts',
+    'bench/probe.ts',
+  ]);
+});
+
+test('tests import from dev/, and neither dev/ nor bench/ imports from tests', async (t) => {
+  const files = {
+    'test/support/probe.ts': importing('../../dev/harness/sql-client.ts'),
+    'dev/demo/probe.ts': importing('../../test/support/probe.ts'),
+    'dev/probe.ts': importing('../test/support/probe.ts'),
+    'dev/harness/sql-client.ts': importing('../../test/support/probe.ts'),
+    'bench/control/probe.ts': importing('../../test/support/probe.ts'),
+    'bench/copy/probe.ts': importing('../../dev/harness/children.ts'),
+  };
+  difference(t, await refused(t, files), [
+    'dev/demo/probe.ts',
+    'dev/probe.ts',
+    'dev/harness/sql-client.ts',
+    'bench/control/probe.ts',
+  ]);
+});
+
+test('no files import each other in a circle, be it types only', async (t) => {
+  const circles = ['src/wal', 'dev/embedded', 'bench/copy', 'test/support'].flatMap((folder) => [
+    [`${folder}/one.ts`, `import type { Two } from './two.ts';\n\nexport type One = Two[];\n`] as const,
+    [`${folder}/two.ts`, `import type { One } from './one.ts';\n\nexport type Two = One | 2;\n`] as const,
+  ]);
+  difference(
+    t,
+    await refused(t, Object.fromEntries(circles), 'no-cycle'),
+    circles.map(([path]) => path),
+  );
 });
 
 test("the linter's rules are made from the list of rooms", async (t) => {

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { completeBackup, killSessions, labelFiles, startBackup, untilState } from '../support/backups.ts';
 import { freshDatabase, noServerFiles, sharedCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { startWorkerProcess } from '../support/process.ts';
 import { finish, request } from '../support/requests.ts';

@@ -4,7 +4,7 @@ import type { ExecutionContext } from 'ava';
 import { noChores } from '../support/chores.ts';
 import { freshDatabase, noServerFiles, ownCluster, type TestCluster } from '../support/cluster.ts';
 import { eventuallyRow } from '../support/eventually.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { holdfast, startWorkerProcess } from '../support/process.ts';
 import { grantBackups } from '../support/scene.ts';
 import { connect, type SqlClient } from '../support/sql-client.ts';

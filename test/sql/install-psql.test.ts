@@ -5,7 +5,7 @@ import test from 'ava';
 import { describeSchema } from '../../dev/schema/describe.ts';
 import { migrations, schemaVersion } from '../../src/control/schema-version.ts';
 import { freshDatabase } from '../support/cluster.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { numberAsBefore } from '../support/older-numbering.ts';
 import { noPsql, psql } from '../support/psql.ts';
 import { connect, withClient } from '../support/sql-client.ts';

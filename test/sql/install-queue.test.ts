@@ -2,7 +2,7 @@
 import { schemaVersion } from '../../src/control/schema-version.ts';
 import { noChores } from '../support/chores.ts';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { holdQueueLock, queueSchemaVersion, rollBackQueue } from '../support/queue-schema.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';

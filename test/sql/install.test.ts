@@ -7,7 +7,7 @@ import { install } from '../../src/control/install-schema.ts';
 import type { HoldfastError } from '../../src/errors.ts';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
 import { eventuallyRow } from '../support/eventually.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { asRole } from '../support/installed-database.ts';
 import { numberAsBefore } from '../support/older-numbering.ts';
 import { playWorker } from '../support/played-worker.ts';

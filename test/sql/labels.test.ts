@@ -1,7 +1,7 @@
 // Labels: what a backup_label file can hold safely, and whose is whose.
 import test from 'ava';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { request, requestIn, backupStates } from '../support/requests.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { newest } from '../../dev/embedded/binaries.ts';
 import { describeSchema } from '../../dev/schema/describe.ts';
 import { freshDatabase } from '../support/cluster.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 

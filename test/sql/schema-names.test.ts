@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { noPsql, psql } from '../support/psql.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { schemaVersion } from '../../src/control/schema-version.ts';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { letWork, playWorker } from '../support/played-worker.ts';
 import { noPsql, psql } from '../support/psql.ts';

@@ -1,7 +1,7 @@
 // What a release with one migration more makes of an installation of this one.
 import test from 'ava';
 import { migrations, schemaVersion } from '../../src/control/schema-version.ts';
-import { installInto } from '../support/install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { nextRelease } from '../support/next-release.ts';
 import { noPsql, psql } from '../support/psql.ts';

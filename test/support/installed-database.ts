@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { registerCompletionHandler, type ExecutionContext } from 'ava';
 import { freshDatabase, isShared, sharedCluster, type TestCluster } from './cluster.ts';
-import { installInto } from './install-into.ts';
+import { installInto } from '../../dev/harness/install-into.ts';
 import { confirmOrigin } from './sources/installed-template.ts';
 import { connect, openClient, type SqlClient } from './sql-client.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { cached } from '../../../dev/embedded/cache.ts';
 import { createCluster, type Major } from '../../../dev/embedded/cluster.ts';
 import { packageRoot } from '../../../src/database/statements.ts';
-import { installInto } from '../install-into.ts';
+import { installInto } from '../../../dev/harness/install-into.ts';
 import { withClient } from '../sql-client.ts';
 
 /** The database with Holdfast in it, in the schema holdfast. */
