@@ -8,7 +8,7 @@
  *
  * A cluster without a backup here, because its copies go elsewhere, has its whole archive staged.
  */
-import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { removeTree } from '../system/remove-tree.ts';
@@ -23,6 +23,7 @@ import {
   parseRepositoryBackup,
 } from '../repository/repository-backup.ts';
 import { walDirectory, walFileKind } from '../repository/wal-archive.ts';
+import { listMarked, listMarkedBelow, type FileMarks } from './file-marks.ts';
 
 /** A backup and the WAL that is sent with the backup. */
 export interface SyncScope {
@@ -89,14 +90,15 @@ async function startOf(backupDirectory: string): Promise<string | undefined> {
 }
 
 /** The archived files of a scope, relative to the directory of the cluster. */
-export async function walOf(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
+export async function walOf(clusterDirectory: string, subject: SyncScope): Promise<FileMarks> {
   const wal = walDirectory(clusterDirectory);
-  const names = await namesIn(wal);
-  const found = names.filter((name) => walFileKind(name) === 'timeline history').map((name) => `wal/${name}`);
-  for (const log of names.filter((name) => /^[0-9A-F]{16}$/.test(name) && hasAny(name, subject))) {
-    const files = await namesIn(join(wal, log));
-    const fitting = files.filter((name) => isArchived(name) && belongs(name, subject));
-    found.push(...fitting.map((name) => `wal/${log}/${name}`));
+  const { files, directories } = await listMarked(wal);
+  const found: FileMarks = new Map();
+  for (const [name, mark] of files)
+    if (walFileKind(name) === 'timeline history') found.set(`wal/${name}`, mark);
+  for (const log of directories.filter((name) => /^[0-9A-F]{16}$/.test(name) && hasAny(name, subject))) {
+    for (const [name, mark] of (await listMarked(join(wal, log))).files)
+      if (isArchived(name) && belongs(name, subject)) found.set(`wal/${log}/${name}`, mark);
   }
   return found;
 }
@@ -119,49 +121,53 @@ function hasAny(log: string, { from }: SyncScope): boolean {
 }
 
 /** All files of a scope, relative to the directory of the cluster. */
-export async function filesToSync(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
-  const wal = await walOf(clusterDirectory, subject);
+export async function filesToSync(clusterDirectory: string, subject: SyncScope): Promise<FileMarks> {
   const { backup } = subject;
-  const names = [`backups/${backup}`, `backups/${backup}.meta`];
-  const own =
-    backup === null ? [] : await Promise.all(names.map((name) => filesBelow(clusterDirectory, name)));
-  const identity = (await namesIn(clusterDirectory)).filter((name) => name === 'cluster.json');
-  return [...identity, ...own.flat(), ...wal];
+  const found = await walOf(clusterDirectory, subject);
+  for (const part of backup === null ? [] : [`backups/${backup}`, `backups/${backup}.meta`])
+    for (const [path, mark] of await listMarkedBelow(clusterDirectory, part)) found.set(path, mark);
+  const identity = (await listMarked(clusterDirectory)).files.get('cluster.json');
+  if (identity !== undefined) found.set('cluster.json', identity);
+  return found;
 }
 
 /** The files of a scope that are staged, relative to the directory in which they are staged. */
-export function stagedFiles(clusterDirectory: string, subject: Pick<SyncScope, 'backup'>): Promise<string[]> {
-  return filesBelow(contentDirectory(clusterDirectory, subject), '');
+export function stagedFiles(
+  clusterDirectory: string,
+  subject: Pick<SyncScope, 'backup'>,
+): Promise<FileMarks> {
+  return listMarkedBelow(contentDirectory(clusterDirectory, subject), '');
 }
 
-/** A hash of a list of files, independent of the order. Only the names count, not the contents. */
-export function fingerprint(files: Iterable<string>): string {
-  return createHash('sha256')
-    .update([...files].sort().join('\n'))
-    .digest('hex');
+/** A hash of the names, sizes and modification times of files, independent of their order. */
+export function fingerprint(files: FileMarks): string {
+  const lines = [...files].map(([path, mark]) => `${path} ${mark}`);
+  return createHash('sha256').update(lines.sort().join('\n')).digest('hex');
 }
 
-/** Stages the files that are missing or incomplete. Returns all staged files. */
-export function stageFiles(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
+/** Stages the files that are not staged yet, or were replaced since. Returns all staged files. */
+export function stageFiles(clusterDirectory: string, subject: SyncScope): Promise<FileMarks> {
   return within(clusterDirectory, (at) => layOutIn(at, subject));
 }
 
-async function layOutIn(clusterDirectory: string, subject: SyncScope): Promise<string[]> {
+async function layOutIn(clusterDirectory: string, subject: SyncScope): Promise<FileMarks> {
   const directory = contentDirectory(clusterDirectory, subject);
   const unready = join(directoryForSync(clusterDirectory), 'unready');
   await beside(unready, remove);
-  const there = new Set(await stagedFiles(clusterDirectory, subject));
+  const there = await stagedFiles(clusterDirectory, subject);
   const files = await filesToSync(clusterDirectory, subject);
-  for (const file of files) {
-    const [from, to] = [join(clusterDirectory, file), join(directory, file)];
-    if (there.has(file) && !(await isShort(to, from))) continue;
-    if (await place(from, to, unready)) there.add(file);
+  for (const [file, mark] of files) {
+    if (there.get(file) === mark) continue;
+    const isPlaced = await place(join(clusterDirectory, file), join(directory, file), unready);
+    if (isPlaced) there.set(file, mark);
   }
-  if (subject.backup !== null) return [...there];
+  if (subject.backup !== null) return there;
   // Without a backup, no file of the archive is needed any more after its expiry.
-  const gone = [...there].filter((file) => !files.includes(file));
-  for (const file of gone) await beside(join(directory, file), remove);
-  return files.filter((file) => there.has(file));
+  for (const file of [...there.keys()].filter((path) => !files.has(path))) {
+    await beside(join(directory, file), remove);
+    there.delete(file);
+  }
+  return there;
 }
 
 /** Removes the staged files of other backups. */
@@ -174,12 +180,6 @@ export async function clearOthers(clusterDirectory: string, subject: SyncScope):
   await within(directory, async (at) => {
     for (const name of stale) await removeTree(join(at, name));
   });
-}
-
-/** Whether a staged file is shorter than its source. false if the source has expired. */
-async function isShort(path: string, source: string): Promise<boolean> {
-  const [laid, whole] = await Promise.all([lstat(path), stat(source).catch(unlessThere)]);
-  return whole !== undefined && laid.size < whole.size;
 }
 
 function unlessThere(error: NodeJS.ErrnoException): undefined {
@@ -207,20 +207,4 @@ async function place(from: string, to: string, unready: string): Promise<boolean
 
 function remove(path: string): Promise<void> {
   return rm(path, { force: true });
-}
-
-async function filesBelow(root: string, directory: string): Promise<string[]> {
-  const entries = await readdir(join(root, directory), { withFileTypes: true }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw error;
-    },
-  );
-  const found: string[] = [];
-  for (const entry of entries) {
-    const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
-    if (entry.isDirectory()) found.push(...(await filesBelow(root, path)));
-    else found.push(path);
-  }
-  return found;
 }

@@ -13,7 +13,7 @@ export interface SyncAttempt {
   backup: string | null;
   /** The second timestamp that the program gets. */
   present: string;
-  /** Of the list of files that the program finds. */
+  /** Of the names, sizes and modification times of the files that the program finds. */
   fingerprint: string;
   /** How many files the program finds. */
   files: number;

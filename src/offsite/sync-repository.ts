@@ -24,6 +24,7 @@ import {
   filesToSync,
   type SyncScope,
 } from './sync-content.ts';
+import type { FileMarks } from './file-marks.ts';
 import { runSyncProgram } from './sync-program.ts';
 import {
   nextTimestamp,
@@ -102,9 +103,9 @@ async function send(options: SyncOptions, record: SyncRecord, subject: SyncScope
 function attemptAt(
   record: SyncRecord,
   { backup }: SyncScope,
-  files: readonly string[],
+  files: FileMarks,
 ): SyncAttempt & { attempts: number } {
-  const now = { backup, fingerprint: fingerprint(files), files: files.length };
+  const now = { backup, fingerprint: fingerprint(files), files: files.size };
   const { sent, attempt } = record;
   const before = [attempt, sent].find((one) => one?.backup === backup && one.fingerprint === now.fingerprint);
   const attempts = before === attempt && attempt !== undefined ? attempt.attempts + 1 : 1;
@@ -122,24 +123,23 @@ async function subjectAfter(clusterDirectory: string, { sent }: SyncRecord): Pro
   if (previous === undefined) return newest;
   const there = await stagedFiles(clusterDirectory, previous);
   if (fingerprint(there) !== sent.fingerprint) return previous;
-  const known = new Set([...there, ...(await walOf(clusterDirectory, newest))]);
-  const rest = (await walOf(clusterDirectory, previous)).filter((file) => !known.has(file));
-  return rest.length > 0 ? previous : newest;
+  const sentNext = await walOf(clusterDirectory, newest);
+  const rest = [...(await walOf(clusterDirectory, previous)).keys()];
+  return rest.every((file) => there.has(file) || sentNext.has(file)) ? newest : previous;
 }
 
 /** Whether the last successful run sent all files of a scope. */
 async function isSent(clusterDirectory: string, { sent }: SyncRecord, subject: SyncScope): Promise<boolean> {
   if (sent === undefined || sent.backup !== subject.backup) return false;
-  const files = new Set(await filesToSync(clusterDirectory, subject));
-  if (subject.backup !== null)
-    for (const file of await stagedFiles(clusterDirectory, subject)) files.add(file);
-  return fingerprint(files) === sent.fingerprint;
+  const files = await filesToSync(clusterDirectory, subject);
+  const staged = subject.backup === null ? [] : await stagedFiles(clusterDirectory, subject);
+  return fingerprint(new Map([...staged, ...files])) === sent.fingerprint;
 }
 
 /** Whether the repository has a backup or WAL of the cluster. */
 async function hasAnything(clusterDirectory: string): Promise<boolean> {
   const subject = await newestScope(clusterDirectory);
-  return subject.backup !== null || (await walOf(clusterDirectory, subject)).length > 0;
+  return subject.backup !== null || (await walOf(clusterDirectory, subject)).size > 0;
 }
 
 /**

@@ -16,7 +16,7 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
   });
 }
 
-/** Copies a file; durable when the promise resolves. */
+/** Copies a file with its modification time; durable when the promise resolves. */
 async function copySynced(from: string, to: string): Promise<void> {
   const source = await open(from, constants.O_RDONLY | noFollow);
   try {
@@ -29,6 +29,8 @@ async function copySynced(from: string, to: string): Promise<void> {
         if (bytesRead === 0) break;
         await target.writeFile(buffer.subarray(0, bytesRead));
       }
+      const { atimeMs, mtimeMs } = await source.stat();
+      await target.utimes(atimeMs / 1000, mtimeMs / 1000);
       await target.sync();
     } finally {
       await target.close();

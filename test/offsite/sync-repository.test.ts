@@ -1,5 +1,5 @@
 // "holdfast sync" without any database: what the program is run with, when it is run again, and what it finds.
-import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { eventually } from '../support/eventually.ts';
@@ -208,4 +208,26 @@ test('a damaged record is said, and nothing is sent behind its back', async (t) 
   const { status, stderr } = await scene.sync();
   t.is(status, 1);
   t.regex(stderr, /sync\.json" cannot be read: .*\n {2}hint: move it away/);
+});
+
+test('a file that another one has replaced under its name is sent again, of the archive as of the backup', async (t) => {
+  const scene = await syncScene(t);
+  await scene.archive(1);
+  const name = await scene.storeBackup(monday, 1, 1);
+  await scene.sync();
+  const [first] = await scene.runs();
+  for (const file of [wal(1), `backups/${name}/base.tar.zst`]) {
+    const path = join(scene.directory, file);
+    const { atime, mtime, size } = await stat(path);
+    // As large as the other one, as a good copy of a damaged segment is.
+    await writeFile(`${path}.good`, 'x'.repeat(size));
+    await utimes(`${path}.good`, atime, new Date(mtime.getTime() + 60_000));
+    await rename(`${path}.good`, path);
+    t.regex((await scene.sync()).stdout, /^main: sent backup /);
+    t.is(await readFile(join(scene.destination, file), 'utf8'), 'x'.repeat(size));
+    t.is((await scene.sync()).stdout, 'main: nothing was unsent\n');
+  }
+  const runs = await scene.runs();
+  t.is(runs.length, 3);
+  t.true(String(runs[1]?.present) > String(first?.present));
 });
