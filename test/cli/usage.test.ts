@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { parseWalArguments } from '../../src/cli/wal/wal-arguments.ts';
+import { HoldfastError } from '../../src/errors.ts';
 import { allKeys } from '../../src/config/config-keys.ts';
 import { holdfast } from '../support/process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -27,6 +29,16 @@ for (const [args, message, hint] of [
   [
     ['restore', '--target-time', 'yesterday'],
     /^--target-time "yesterday" is not a date and time /,
+    'see --help',
+  ],
+  [
+    ['wal', 'push', '--data-directory', '/data', 'f'],
+    /^unknown option '--data-directory'$/,
+    'write holdfast wal push "%p" into archive_command, and holdfast wal fetch "%f" "%p" into restore_command',
+  ],
+  [
+    ['wait', 'soon'],
+    /^seconds "soon" is not a number of seconds above 0: type for example 90$/,
     'see --help',
   ],
   [['restore', '--target-lsn', 'x'], /^--target-lsn "x" is not an LSN$/, 'see --help'],
@@ -56,6 +68,18 @@ for (const [args, message, hint] of [
     t.is(advice, `  hint: ${hint}`);
   });
 }
+
+test('each command of "holdfast wal" says how it is written itself', (t) => {
+  const refusal = (command: 'push' | 'fetch' | 'init', ...args: string[]) =>
+    t.throws(() => parseWalArguments(command, args), { instanceOf: HoldfastError });
+  t.like(refusal('init', 'main'), {
+    kind: 'usage',
+    message: 'expected no arguments, and got 1',
+    hint: 'type holdfast wal init --repository DIR --cluster NAME, and --data-directory DIR where the server had another repository',
+  });
+  t.like(refusal('fetch', 'name'), { kind: 'usage', message: 'expected <name> <destination>, and got 1' });
+  t.regex(String(refusal('push').hint), /^write holdfast wal push "%p" into archive_command/);
+});
 
 test('without a command the help goes to standard error, and the status is 2', async (t) => {
   const { status, stdout, stderr } = await holdfast([]);

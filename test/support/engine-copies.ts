@@ -11,17 +11,23 @@ export function systemIdentifierOf(cluster: TestCluster): Promise<string> {
   );
 }
 
+export interface EngineCopy {
+  systemIdentifier: string;
+  jobs: number;
+  /** Where the copy is written; default: a directory of the test's own. */
+  output?: string;
+  /** Bytes a second. */
+  rateLimit?: number;
+  onProgress?: () => void;
+  /** Default: a warning fails the test. */
+  onWarning?: (text: string) => void;
+}
+
 /** Begins one; it is stopped at the end of the test at the latest. The server need not run. */
 export async function beginCopy(
   t: ExecutionContext,
   cluster: TestCluster,
-  {
-    systemIdentifier,
-    jobs,
-    output: directory,
-    rateLimit,
-    onProgress = () => undefined,
-  }: { systemIdentifier: string; jobs: number; output?: string; rateLimit?: number; onProgress?: () => void },
+  { systemIdentifier, jobs, output: directory, rateLimit, onProgress, onWarning }: EngineCopy,
 ): Promise<{ engine: CopyEngine; output: string }> {
   const output = directory ?? (await temporaryDirectory(t));
   const engine = new CopyEngine(
@@ -37,7 +43,7 @@ export async function beginCopy(
       expectedBytes: 0,
       onDamagedPage: 'warn',
     },
-    { onProgress, onWarning: (text) => t.fail(text) },
+    { onProgress: onProgress ?? (() => undefined), onWarning: onWarning ?? ((text) => t.fail(text)) },
   );
   t.teardown(() => engine.stop());
   return { engine, output };

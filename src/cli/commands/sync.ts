@@ -155,5 +155,5 @@ async function report(options: Options, done: Synced[]): Promise<void> {
 function secondsOption(text: string): number {
   const seconds = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && seconds > 0 && seconds <= 2_000_000) return seconds;
-  throw new InvalidArgumentError('it is not a number of seconds above 0');
+  throw new InvalidArgumentError('it is not a number of seconds above 0: type for example 90');
 }

@@ -20,18 +20,33 @@ const names: Record<string, keyof WalOptions> = {
   '--cluster': 'cluster',
 };
 
-/** The options of `wal init`. */
-export const initNames: Record<string, keyof WalOptions> = { ...names, '--data-directory': 'dataDirectory' };
+const inSettings =
+  'write holdfast wal push "%p" into archive_command, and holdfast wal fetch "%f" "%p" into restore_command';
 
-/**
- * Parses the arguments. `wanted` names the operands, one word each; `flags` are the options.
- * @throws HoldfastError of kind `usage`
- */
+/** Each command: its operands, one word each, its options, and the hint where an argument is wrong. */
+const commands = {
+  push: { operands: ['file'], flags: names, hint: inSettings },
+  fetch: { operands: ['name', 'destination'], flags: names, hint: inSettings },
+  init: {
+    operands: [],
+    flags: { ...names, '--data-directory': 'dataDirectory' },
+    hint: 'type holdfast wal init --repository DIR --cluster NAME, and --data-directory DIR where the server had another repository',
+  },
+} satisfies Record<string, WalCommand>;
+
+interface WalCommand {
+  operands: string[];
+  flags: Record<string, keyof WalOptions>;
+  hint: string;
+}
+
+/** Parses the arguments of a command. @throws HoldfastError of kind `usage` */
 export function parseWalArguments(
+  command: keyof typeof commands,
   args: readonly string[],
-  wanted: readonly string[],
-  flags = names,
 ): { options: WalOptions; operands: string[] } {
+  const { operands: wanted, flags, hint }: WalCommand = commands[command];
+  const wrong = (message: string) => new HoldfastError('usage', message, { hint });
   const options: WalOptions = {};
   const operands: string[] = [];
   const left = [...args];
@@ -48,15 +63,9 @@ export function parseWalArguments(
     if (value === undefined) throw wrong(`option '${flag}' needs a value`);
     options[name] = value;
   }
-  if (operands.length !== wanted.length)
-    throw wrong(
-      `expected ${wanted.map((word) => `<${word}>`).join(' ')}, and got ${operands.length} arguments`,
-    );
+  if (operands.length !== wanted.length) {
+    const expected = wanted.length === 0 ? 'no arguments' : wanted.map((word) => `<${word}>`).join(' ');
+    throw wrong(`expected ${expected}, and got ${operands.length}`);
+  }
   return { options, operands };
-}
-
-function wrong(message: string): HoldfastError {
-  return new HoldfastError('usage', message, {
-    hint: 'write holdfast wal push "%p" into archive_command, and holdfast wal fetch "%f" "%p" into restore_command',
-  });
 }

@@ -37,7 +37,7 @@ export async function walFetch(args: readonly string[]): Promise<number> {
   process.exitCode = failed;
   process.on('uncaughtException', (error) => process.exit(tellFailure(error, args, failed)));
   try {
-    const { options, operands } = parseWalArguments(args, ['name', 'destination']);
+    const { options, operands } = parseWalArguments('fetch', args);
     const [name = '', path = ''] = operands;
     const { clusterDirectory, fetchAhead } = await loadWalConfig({ ...options, env: process.env });
     // If no server runs, the caller is a tool that has listed the files of pg_wal: no file may appear or

@@ -9,13 +9,13 @@ import { loadWalConfig } from '../../config/wal-config.ts';
 import { HoldfastError } from '../../errors.ts';
 import { createRepository } from '../../repository/repository-owner.ts';
 import { replaceKnownRepository } from '../../wal/known-repository.ts';
-import { initNames, parseWalArguments } from './wal-arguments.ts';
+import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
 
 /** Creates the repository. Returns the exit status. */
 export async function walInit(args: readonly string[]): Promise<number> {
   try {
-    const { options } = parseWalArguments(args, [], initNames);
+    const { options } = parseWalArguments('init', args);
     const { dataDirectory } = options;
     const { clusterDirectory } = await loadWalConfig({ ...options, env: process.env });
     if (dataDirectory !== undefined) await requireOurs(dataDirectory);

@@ -30,7 +30,7 @@ const patience = 1000;
 /** Archives a file. Returns the exit status: 0 if the repository has the file on disk. */
 export async function walPush(args: readonly string[]): Promise<number> {
   try {
-    const { options, operands } = parseWalArguments(args, ['file']);
+    const { options, operands } = parseWalArguments('push', args);
     const [path = ''] = operands;
     const config = await loadWalConfig({ ...options, env: process.env });
     const { clusterDirectory } = config;

@@ -99,6 +99,32 @@ test('one thread and four make the same backup', async (t) => {
     t.is(one?.tars.get(path.replace(/^pg_tblspc\/\d+\//, '')), sum, path);
 });
 
+test('of special files the first ones are named, the rest is counted, and none is copied', async (t) => {
+  const cluster = await ownCluster(t);
+  const systemIdentifier = await systemIdentifierOf(cluster);
+  await cluster.stop();
+  const data = String(cluster.dataDirectory);
+  const pipes = Array.from({ length: 23 }, (_, n) => join(data, `pipe-${n}`));
+  await run('mkfifo', pipes);
+  const warnings: string[] = [];
+  const { engine, output } = await beginCopy(t, cluster, {
+    systemIdentifier,
+    jobs: 1,
+    onWarning: (text) => warnings.push(text),
+  });
+  await engine.copied;
+  const named = warnings.filter((text) =>
+    /pipe-\d+" is neither a file nor a directory and is not copied$/.test(text),
+  );
+  t.is(new Set(named).size, 20);
+  t.deepEqual(
+    warnings.filter((text) => !named.includes(text)),
+    ['3 more such files are not copied'],
+  );
+  await engine.stop();
+  t.notRegex(await run('tar', ['--zstd', '-tf', join(output, 'base.tar.zst')]), /pipe-/);
+});
+
 interface Copied {
   output: string;
   summary: CopySummary;
