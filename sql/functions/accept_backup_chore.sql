@@ -25,9 +25,9 @@ begin
   if new.request_id is not null then
     select * into made from backup_request where id = new.request_id;
     if made.id is null or made.cluster <> new.cluster or made.method <> 'copy' or made.state <> 'complete' then
-      raise exception 'backup request % is no complete backup of cluster "%" with method copy', new.request_id, new.cluster
+      raise exception 'backup request % is not a complete backup of cluster "%" with method copy', new.request_id, new.cluster
         using errcode = 'invalid_parameter_value',
-          hint = 'Only what is in the repository can be verified or tried. Without request_id and backup it is the newest.';
+          hint = 'Name a backup that is in the repository, or leave request_id and backup out for the newest one.';
     end if;
     new.backup := coalesce(new.backup,
       to_char(made.started_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || made.id);
@@ -42,7 +42,7 @@ begin
   if waiting >= limit_of_waiting then
     raise exception '% chores of kind % wait for cluster "%" already', waiting, new.kind, new.cluster
       using errcode = 'configuration_limit_exceeded',
-        hint = 'Wait until some have run. The limit is setting.max_requested.';
+        hint = 'Wait until some of the chores have run. The limit is setting.max_requested.';
   end if;
 
   new.requested_by := requester;
@@ -60,14 +60,14 @@ begin
   end if;
   if not origin_is_confirmed() then
     raise warning 'the chore waits: this control database is a restored copy or a promoted standby of another'
-      using hint = 'Run "holdfast adopt" if this one is in charge from now on; it says what follows.';
+      using hint = 'Run "holdfast adopt" if this control database is in charge from now on: the command says what follows.';
   end if;
   if not exists (
     select from worker
     where new.cluster = any (clusters) and not draining and worker_lock_is_held(lock_key, pid)
   ) then
     raise warning 'no live worker serves cluster "%"', new.cluster
-      using hint = 'The chore waits until one does: start one with "holdfast worker".';
+      using hint = 'Start a worker with "holdfast worker": the chore waits until one serves the cluster.';
   end if;
   return new;
 end

@@ -22,7 +22,7 @@ begin
   if new.method not in ('hold', 'command', 'copy') then
     raise exception 'method "%" is not known', new.method
       using errcode = 'check_violation', constraint = 'method_is_known',
-        hint = 'Give ''hold'', where others copy the files, or ''copy'', where Holdfast does.';
+        hint = 'Give ''hold'' where you copy the files, or ''copy'' where Holdfast copies them.';
   elsif new.method <> 'copy' and num_nonnulls(new.rate_limit, new.compress_level) > 0 then
     raise exception 'rate_limit and compress_level go with method copy, and this request has method "%"', new.method
       using errcode = 'check_violation',
@@ -45,7 +45,7 @@ begin
   if waiting >= limit_of_waiting then
     raise exception 'role "%" has % backup requests waiting already', requester, waiting
       using errcode = 'configuration_limit_exceeded',
-        hint = 'Wait until some have run, or cancel them. The limit is setting.max_requested.';
+        hint = 'Wait until some of the requests have run, or cancel them. The limit is setting.max_requested.';
   end if;
   if new.schedule is null then
     -- A login that may SET ROLE has no more for that.
@@ -58,7 +58,7 @@ begin
     if waiting >= limit_of_waiting then
       raise exception 'login "%" has % backup requests waiting already', session_user, waiting
         using errcode = 'configuration_limit_exceeded',
-          hint = 'Wait until some have run, or cancel them. The limit is setting.max_requested, for all roles of a login together.';
+          hint = 'Wait until some of the requests have run, or cancel them. The limit is setting.max_requested, for all roles of a login together.';
     end if;
   end if;
 
@@ -79,7 +79,7 @@ begin
 
   if not origin_is_confirmed() then
     raise warning 'the request waits: this control database is a restored copy or a promoted standby of another'
-      using hint = 'Run "holdfast adopt" if this one is in charge from now on; it says what follows.';
+      using hint = 'Run "holdfast adopt" if this control database is in charge from now on: the command says what follows.';
   end if;
   if not exists (
     select from worker
@@ -88,9 +88,9 @@ begin
     select name, last_seen into last_worker
     from worker where new.cluster = any (clusters) order by last_seen desc limit 1;
     raise warning 'no live worker serves cluster "%"', new.cluster
-      using detail = case when last_worker.name is null then 'None has ever been seen.'
-          else format('The last one, "%s", was seen at %s.', last_worker.name, last_worker.last_seen::timestamptz(0)) end,
-        hint = 'The request waits until one does: start one with "holdfast worker".';
+      using detail = case when last_worker.name is null then 'No worker has ever been seen there.'
+          else format('The last worker, "%s", was seen at %s.', last_worker.name, last_worker.last_seen::timestamptz(0)) end,
+        hint = 'Start a worker with "holdfast worker": the request waits until one serves the cluster.';
   end if;
   return new;
 end

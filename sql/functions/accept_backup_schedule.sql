@@ -24,7 +24,7 @@ begin
     if wrong is not null then
       raise exception 'cron expression "%" cannot be used: %', new.cron, wrong
         using errcode = 'invalid_parameter_value', constraint = 'cron_is_valid',
-          hint = 'For example: "0 2 * * *" is every night at two, "30 1 * * sun" is Sundays at half past one.';
+          hint = 'Give for example "0 2 * * *" for every night at two, or "30 1 * * sun" for Sundays at half past one.';
     end if;
   end if;
   if tg_op = 'INSERT' or new.time_zone <> old.time_zone then
@@ -32,7 +32,7 @@ begin
     if wrong is not null then
       raise exception 'time zone "%" cannot be used: %', new.time_zone, wrong
         using errcode = 'invalid_parameter_value', constraint = 'time_zone_is_valid',
-          hint = 'For example: UTC, Europe/Berlin, America/New_York.';
+          hint = 'Give for example UTC, Europe/Berlin or America/New_York.';
     end if;
   end if;
   if new.label_prefix is not null then
@@ -69,7 +69,7 @@ begin
     new.paused_because := null;
     if not origin_is_confirmed() then
       raise warning 'schedule "%" rests: this control database is a restored copy or a promoted standby of another', new.name
-        using hint = 'Run "holdfast adopt" if this one is in charge from now on; it says what follows.';
+        using hint = 'Run "holdfast adopt" if this control database is in charge from now on: the command says what follows.';
     end if;
   end if;
   return new;

@@ -35,11 +35,11 @@ begin
     then exists (select from backup_request where id = of_label::bigint) else false end;
   raise exception 'no active backup of cluster "%" has the label "%"', of_cluster, of_label
     using errcode = 'no_data_found',
-      detail = case when last_one.id is null then 'There never was one.' else
-        format('The newest finished one is %s, %s at %s.', last_one.id, last_one.state, last_one.finished_at::timestamptz(0)) end,
+      detail = case when last_one.id is null then 'There never was a backup with that label.' else
+        format('The newest finished backup with that label is %s, %s at %s.', last_one.id, last_one.state, last_one.finished_at::timestamptz(0)) end,
       hint = case when is_id
         then format('Name backup request %1$s by its id: "holdfast stop --id %1$s", "holdfast cancel %1$s", or id => %1$s in SQL.', of_label)
-        else 'A finished one is found by its id only, so that yesterday''s label is never taken for today''s.' end;
+        else 'Give the id of a finished backup: a label finds only the backup that is under way.' end;
 end
 $$;
 comment on function :"schema".active_request(bigint, text, text) is

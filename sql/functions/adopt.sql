@@ -9,8 +9,8 @@ begin
   if pg_is_in_recovery() then
     raise exception 'this control database is in recovery'
       using errcode = 'read_only_sql_transaction', hint = case when pg_is_wal_replay_paused()
-        then 'Open what was restored with SELECT pg_wal_replay_resume(), and adopt it then.'
-        else 'Promote it with SELECT pg_promote(), and adopt it then.' end;
+        then 'Open the restored server with SELECT pg_wal_replay_resume(), and run adopt() then.'
+        else 'Promote the standby with SELECT pg_promote(), and run adopt() then.' end;
   end if;
   update confirmed_origin
   set origin = control_origin(), left_recovery_at = left_recovery_at(), confirmed_by = who,

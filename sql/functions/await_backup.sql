@@ -37,7 +37,7 @@ begin
           outcome := 'abandoned';
         elsif request.state = 'archiving' and warned_at < clock_timestamp() - interval '60 s' then
           raise warning 'still waiting for the WAL of backup request % to be archived', of_request
-            using hint = 'Its backup_label can be read already. Run "holdfast check", or see "waiting_for" in backup_status, and what the log of the server says about archive_command.';
+            using hint = 'Run "holdfast check", or see "waiting_for" in backup_status, and what the log of the server says about archive_command. The backup_label can be read already.';
           warned_at := clock_timestamp();
         end if;
         perform pg_catalog.pg_sleep(greatest(0, least(poll, extract(epoch from deadline - clock_timestamp()))));

@@ -13,7 +13,7 @@ begin
     and substr(label, length(coalesce(s.label_prefix, s.name)) + 2) ~ '^[0-9]{8}T[0-9]{6}Z$';
   if found then
     raise exception 'label "%" belongs to schedule "%"', label, holder.name
-      using errcode = 'HF001', hint = 'Use another label: these are for what the schedule requests.';
+      using errcode = 'HF001', hint = 'Use another label: the schedule gives such labels to its own requests.';
   end if;
 
   -- Without this, an INSERT would wait on the unique index for as long as somebody else keeps a

@@ -11,7 +11,7 @@ begin
   then
     raise exception 'a label has no control characters'
       using errcode = 'check_violation', constraint = 'label_has_no_control_characters',
-        hint = 'A newline in it would forge lines of the backup_label file.';
+        hint = 'Remove them: a newline would add a line to the file backup_label.';
   end if;
 
   if getdatabaseencoding() = 'SQL_ASCII' then
@@ -20,7 +20,7 @@ begin
     exception when character_not_in_repertoire or untranslatable_character then
       raise exception 'the label is not valid UTF-8'
         using errcode = 'check_violation',
-          hint = 'This database''s encoding is SQL_ASCII, which checks nothing; a label has to be readable by every client.';
+          hint = 'Give a label in UTF-8: every client has to read the label, and this database has the encoding SQL_ASCII, which checks no text.';
     end;
   end if;
 end

@@ -27,7 +27,7 @@ begin
   then
     raise exception 'the copy of backup request % is not missing', of_request
       using errcode = 'HF001',
-        hint = 'Only what a worker did not find in the cluster''s repository can be forgotten: see missing_backup. The rest expires by its policy.';
+        hint = 'Select from missing_backup what can be forgotten: the copies that a worker did not find. Other copies expire by the retention policy.';
   elsif r.keep or exists (select from legal_hold where request_id = of_request and not released) then
     raise exception 'backup request % is % and its copy is missing', of_request,
         case when r.keep then 'to be kept,' else 'under legal hold,' end

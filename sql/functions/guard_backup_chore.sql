@@ -18,7 +18,7 @@ declare
 begin
   if new.state is distinct from old.state and old.state || ' ' || new.state <> all (moves) then
     raise exception 'chore % cannot move from % to %', old.id, old.state, new.state
-      using errcode = 'HF001', hint = 'An operator may fail one that is requested or retrying; the rest is the worker''s.';
+      using errcode = 'HF001', hint = 'Fail the chore, as an operator, while it is requested or retrying: only a worker makes the other moves.';
   end if;
   if old.state in ('complete', 'failed') and cardinality(changed) > 0 or not changed <@ may_change then
     raise exception 'chore % cannot be changed: %', old.id, array_to_string(changed, ', ')
@@ -34,7 +34,7 @@ begin
   if me.id is null then
     new.next_attempt_at := null;
     new.error_code := 'given_up';
-    new.error := format('role "%s" gave it up', current_user);
+    new.error := format('role "%s" gave the chore up', current_user);
     new.hint := old.error;
   end if;
   new.finished_at := case when new.state in ('complete', 'failed') then clock_timestamp() end;

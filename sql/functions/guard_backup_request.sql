@@ -81,7 +81,7 @@ begin
     session := session_state(old.id);
     if old.method <> 'hold' then
       raise exception 'backup request % finishes by itself: its method is %', old.id, old.method
-        using errcode = 'HF001', hint = 'Wait for it, or cancel it.';
+        using errcode = 'HF001', hint = 'Wait until the backup is complete, or cancel the request.';
     elsif session = 'gone' then
       new.state := 'failed';
       new.error_code := 'session_lost';
@@ -91,12 +91,12 @@ begin
         using hint = 'Throw the copy away and start again: it is not a backup.';
     elsif session = 'orphaned' then
       raise warning 'no worker holds backup request % at the moment', old.id
-        using hint = 'Its outcome is written when a worker is back: wait for it before trusting the copy.';
+        using hint = 'Wait until a worker is back and has written the outcome, before you trust the copy.';
     end if;
   elsif new.state = 'failed' and me.id is null then
     new.error_code := 'given_up';
-    new.error := format('role "%s" gave it up while its WAL was not archived', current_user);
-    new.hint := 'The label is good, but a restore needs the WAL from start_wal to stop_wal.';
+    new.error := format('role "%s" gave the backup up while its WAL was not archived', current_user);
+    new.hint := 'Restore the backup only where you have the WAL from start_wal to stop_wal: the label is good.';
   end if;
 
   -- 4. Stamp.

@@ -7,7 +7,7 @@ declare
 begin
   if me.instance is distinct from new.instance then
     raise exception 'a worker writes its own backup sessions only'
-      using errcode = 'insufficient_privilege', hint = 'It has to hold its lock in the session that writes.';
+      using errcode = 'insufficient_privilege', hint = 'Write in the session in which the worker holds its lock.';
   end if;
   perform refuse_foreign_worker(new.request_id, me.instance);
   return new;

@@ -11,11 +11,11 @@ begin
   if tg_op = 'UPDATE' then
     if old.released and new is distinct from old then
       raise exception 'legal hold % has been released, and stays so', old.id
-        using errcode = 'HF001', hint = 'Place another one.';
+        using errcode = 'HF001', hint = 'Place another legal hold.';
     end if;
     if (new.id, new.request_id, new.reason) is distinct from (old.id, old.request_id, old.reason) then
       raise exception 'legal hold % cannot be changed, only released', old.id
-        using errcode = 'HF001', hint = 'Place another one, then release this.';
+        using errcode = 'HF001', hint = 'Place another legal hold, then release this one.';
     end if;
     if new.released and not old.released then
       new.released_by := whoever;
@@ -32,7 +32,7 @@ begin
   exception when lock_not_available then
     raise exception 'backup request % is kept locked by another session', new.request_id
       using errcode = 'lock_not_available',
-        hint = 'Nothing expires meanwhile. End that session (pg_locks, pg_stat_activity), or try again.';
+        hint = 'End that session (pg_locks, pg_stat_activity), or try again: nothing expires meanwhile.';
   end;
   if found_state is null then
     raise exception 'backup request % does not exist', new.request_id using errcode = 'foreign_key_violation';

@@ -6,7 +6,7 @@ begin
   if not exists (select from cluster where name = new.cluster) then
     raise exception 'cluster "%" does not exist', new.cluster
       using errcode = 'foreign_key_violation',
-        hint = 'Known clusters: ' || (select string_agg(name, ', ' order by name) from cluster) || '.';
+        hint = 'Give one of these clusters: ' || (select string_agg(name, ', ' order by name) from cluster) || '.';
   end if;
   if num_nonnulls(new.keep_last, new.keep_within, new.keep_daily, new.keep_weekly, new.keep_monthly,
     new.recovery_window) = 0

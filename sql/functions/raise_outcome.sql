@@ -28,7 +28,7 @@ begin
         using errcode = 'query_canceled';
     when 'abandoned' then
       raise exception 'no worker holds backup request %, which is %', of_request, request.state
-        using errcode = 'HF013', hint = 'Start a worker: it writes the outcome. Until then do not trust the copy.';
+        using errcode = 'HF013', hint = 'Start a worker, which writes the outcome. Do not trust the copy until then.';
   end case;
 end
 $$;

@@ -6,7 +6,7 @@ begin
   if not exists (select from cluster where name = of_name) then
     raise exception 'cluster "%" does not exist', of_name
       using errcode = 'foreign_key_violation',
-        hint = 'Known clusters: ' || (select string_agg(name, ', ' order by name) from cluster) || '.';
+        hint = 'Give one of these clusters: ' || (select string_agg(name, ', ' order by name) from cluster) || '.';
   end if;
 end
 $$;

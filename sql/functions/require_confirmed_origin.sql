@@ -10,8 +10,8 @@ begin
   if not origin_is_confirmed() then
     raise exception '% rests: this control database is a restored copy or a promoted standby of another', what
       using errcode = 'HF021',
-        detail = format('It is of origin %s; in charge was %s.', control_origin(), confirmed),
-        hint = 'Run "holdfast adopt" if this one is in charge from now on; it says what follows.';
+        detail = format('This control database is of origin %s; in charge was %s.', control_origin(), confirmed),
+        hint = 'Run "holdfast adopt" if this control database is in charge from now on: the command says what follows.';
   end if;
 end
 $$;

@@ -8,11 +8,11 @@ begin
   if its_owner <> current_user and not pg_has_role(current_user, operator, 'usage') then
     raise exception 'backup request % belongs to role "%"', of_request, its_owner
       using errcode = 'insufficient_privilege',
-        hint = format('Only that role, or a member of %s, may do this.', operator);
+        hint = format('Do this as that role, or as a member of %s.', operator);
   end if;
 end
 $$;
 comment on function :"schema".require_ownership(bigint, text) is
-  'Refuses whoever is neither the requester nor an operator. The row policy would hide the row from his UPDATE, without a word.';
+  'Refuses whoever is neither the requester nor an operator. The row policy would hide the row from their UPDATE, without a word.';
 revoke all on function :"schema".require_ownership(bigint, text) from public;
 grant execute on function :"schema".require_ownership(bigint, text) to :"reader";

@@ -36,7 +36,7 @@ export function isOlder({ usedAt }: RepositoryOwner, lastKnown: Date | null): la
 export function putBack(clusterDirectory: string, owner: RepositoryOwner, lastKnown: Date): HoldfastError {
   return new HoldfastError(
     'failed',
-    `"${ownerFile(clusterDirectory)}" is an older one: by it, the repository was last used ${lastUse(owner)}, and this control database has used it at ${lastKnown.toISOString()}`,
+    `"${ownerFile(clusterDirectory)}" is an older copy of that file, which says that the repository was last used ${lastUse(owner)}, and this control database has used it at ${lastKnown.toISOString()}`,
     {
       code: 'repository_put_back',
       hint: 'run "holdfast adopt" if the repository was put back from a copy; otherwise see which other copy of this control database uses it, whose clock is behind',
@@ -64,7 +64,7 @@ export function notOurs(
       code: 'repository_not_ours',
       hint: isKnown
         ? `run "${adopt}" if cluster ${cluster} goes on with it, as after it was renamed; otherwise give that cluster another directory`
-        : `give this one a repository of its own (HOLDFAST_REPOSITORY, [worker] repository), or run "${adopt}" if it is in charge of that one from now on`,
+        : `give this control database a repository of its own (HOLDFAST_REPOSITORY, [worker] repository), or run "${adopt}" if it is in charge of that repository from now on`,
     },
   );
 }

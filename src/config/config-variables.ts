@@ -51,10 +51,14 @@ function clusterNamed(capitals: string, inFile: readonly string[], variable: str
   try {
     return clusterName.parse(name);
   } catch {
-    throw new HoldfastError('usage', `${variable} names the cluster "${name}", which is no name for one`, {
-      code: 'bad_configuration',
-      hint: `give ${clusterName.accepts}`,
-    });
+    throw new HoldfastError(
+      'usage',
+      `${variable} names the cluster "${name}", which is not a name for a cluster`,
+      {
+        code: 'bad_configuration',
+        hint: `give ${clusterName.accepts}`,
+      },
+    );
   }
 }
 

@@ -58,7 +58,7 @@ export const libraries: ValueFormat<string> = {
   accepts: 'names of libraries with commas between them, or nothing',
   parse(value) {
     if (/^(?:[\w$./-]+(?:\s*,\s*[\w$./-]+)*)?$/.test(string(value))) return string(value);
-    throw new RangeError('is no list of libraries');
+    throw new RangeError('is not a list of libraries');
   },
   show,
 };

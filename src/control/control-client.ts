@@ -111,7 +111,7 @@ export async function callStartBackup(
     throw whileWaiting(
       db,
       error,
-      'the request may live on: look for it with "holdfast status", then copy or cancel it',
+      'look for the request with "holdfast status", as it may live on, then copy or cancel it',
     );
   }
 }
@@ -121,7 +121,7 @@ export async function callWaitForBackup(db: Connection, id: number, timeout: num
   try {
     await db.run('client', 'wait', { id, timeout: interval(timeout) });
   } catch (error) {
-    throw whileWaiting(db, error, `it goes on by itself: look for it with "holdfast status ${id}"`);
+    throw whileWaiting(db, error, `look for the backup with "holdfast status ${id}": it goes on by itself`);
   }
 }
 
@@ -137,7 +137,7 @@ export async function callStopBackup(db: Connection, which: WhichBackup): Promis
     throw whileWaiting(
       db,
       error,
-      'the backup may end by itself: look for it with "holdfast status", or stop it again by its id',
+      'look for the backup with "holdfast status", as it may end by itself, or stop it again by its id',
     );
   }
 }
@@ -219,7 +219,7 @@ function whileWaiting(db: Connection, error: unknown, hint: string): unknown {
   if (!db.isLost && !closing) return error;
   return new HoldfastError(
     'failed',
-    `the control database was lost while waiting for it: ${messageOf(error)}`,
+    `the control database was lost while the command waited: ${messageOf(error)}`,
     {
       code: 'connection_lost',
       hint,
@@ -250,6 +250,6 @@ async function duplicateLabel(db: Connection, cluster: string, label: string): P
     holder === undefined ? 'another backup request' : `backup request ${holder.id}, which is ${holder.state}`;
   return new HoldfastError('failed', `label "${label}" of cluster "${cluster}" is in use by ${who}`, {
     code: 'duplicate_label',
-    hint: 'finish that one with "holdfast stop", or cancel it with "holdfast cancel"; or use another label',
+    hint: 'finish that request with "holdfast stop", cancel it with "holdfast cancel", or use another label',
   });
 }

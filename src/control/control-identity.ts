@@ -84,7 +84,7 @@ export async function requireConfirmedOrigin(db: Connection, what: string): Prom
 function originNotConfirmed(message: string, hint: string | undefined, cause: unknown): HoldfastError {
   return new HoldfastError('failed', message, {
     code: 'origin_not_confirmed',
-    hint: hint ?? 'run "holdfast adopt" if this one is in charge from now on',
+    hint: hint ?? 'run "holdfast adopt" if this control database is in charge from now on',
     cause,
   });
 }

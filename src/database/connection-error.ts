@@ -20,7 +20,7 @@ const tooManyConnections = '53300';
 const another = (what: string) =>
   `give another ${what} with --database-url, DATABASE_URL or libpq's variables (PGHOST, PGPORT, PGUSER, PGDATABASE, …)`;
 
-const notLetIn = `see that the role is there (\\du in psql), that pg_hba.conf lets it in, and that ~/.pgpass has its password; or ${another('user')}`;
+const notLetIn = `check that the role exists (\\du in psql), that pg_hba.conf permits it, and that ~/.pgpass has its password; or ${another('user')}`;
 
 /** Hints for errors of a server that answers, by SQLSTATE. */
 const hints: Readonly<Record<string, string>> = {
@@ -28,10 +28,10 @@ const hints: Readonly<Record<string, string>> = {
     'wait until a connection is free, or raise max_connections or the CONNECTION LIMIT of the role or the database',
   '28000': notLetIn,
   '28P01': notLetIn,
-  '3D000': `see which databases are there with psql --list; or ${another('database')}`,
+  '3D000': `list the databases with psql --list; or ${another('database')}`,
   // The server is starting, or is a standby that takes no connections before the end of recovery (hot_standby =
   // off).
-  '57P03': 'wait until it has started or recovered: its log says how far it is',
+  '57P03': 'wait until the server has started or recovered: its log says how far it is',
 };
 
 /** Bytes. The server truncates longer names, also in its messages. */
@@ -53,7 +53,7 @@ export function connectionError(error: unknown, wanted?: WantedConnection): Hold
     code: 'connection_failed',
     hint:
       hints[codeOf(error) ?? ''] ??
-      `see that the server runs there and takes connections; or ${another('address')}`,
+      `check that the server runs there and takes connections; or ${another('address')}`,
     cause: error,
   });
 }

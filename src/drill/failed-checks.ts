@@ -10,7 +10,7 @@ export function failedChecks({ checks }: Pick<DrillRecord, 'checks'>): HoldfastE
   const where = first.database === undefined ? '' : ` in database ${first.database}`;
   const problems = failed.reduce((sum, check) => sum + check.problems.length, 0);
   const more = problems > 1 ? `, and ${problems - 1} problem${problems > 2 ? 's' : ''} more` : '';
-  const message = `the backup was recovered, and is not as it should be: ${first.check}${where}: ${first.problems[0] ?? ''}${more}`;
+  const message = `the backup was recovered, and a check has failed: ${first.check}${where}: ${first.problems[0] ?? ''}${more}`;
   if (failed.every(({ check }) => check.startsWith('assertion: '))) {
     return new HoldfastError('failed', message, {
       code: 'assertion_failed',

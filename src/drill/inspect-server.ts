@@ -86,7 +86,7 @@ async function connect({
       }
     }
   }
-  throw new HoldfastError('failed', `nobody can connect to what was recovered: ${messageOf(reason)}`, {
+  throw new HoldfastError('failed', `nobody can connect to the recovered server: ${messageOf(reason)}`, {
     code: 'no_connection',
     hint: 'see that the backup has a superuser that may log in, and that this host has the locales of its databases',
     cause: reason,

@@ -29,7 +29,7 @@ export async function endServer(dataDirectory: string): Promise<number | undefin
   if (!(await untilNone(dataDirectory))) {
     throw new HoldfastError('failed', `the server in "${dataDirectory}" does not end`, {
       code: 'stray_server',
-      hint: `end it by hand, then remove the directory: process ${first.join(', ')}`,
+      hint: `end process ${first.join(', ')}, then remove the directory`,
     });
   }
   return postmaster ?? first[0];

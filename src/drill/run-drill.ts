@@ -243,7 +243,11 @@ function endedEarly(thrown: unknown, { location, lsn }: CreatedTablespace): unkn
   return new HoldfastError(
     'failed',
     `${thrown.message}; WAL was replayed up to ${lsn} only, where a tablespace was created in "${location}"`,
-    { code: 'tablespace_created', hint: 'drill a backup that was made since, which has it', cause: thrown },
+    {
+      code: 'tablespace_created',
+      hint: 'drill a backup that was made since, which has the tablespace',
+      cause: thrown,
+    },
   );
 }
 

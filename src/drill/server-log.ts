@@ -9,7 +9,7 @@ interface Explanation {
 
 const unreached = {
   code: 'target_not_reached',
-  hint: 'choose an earlier target: the archive ends before this one, or it never was',
+  hint: 'choose an earlier target: the archive ends before this target, or has no such target',
 };
 
 const explanations: Explanation[] = [
@@ -35,12 +35,12 @@ const explanations: Explanation[] = [
   {
     says: /WAL ends before (?:end of online backup|consistent recovery point)|could not locate required checkpoint record/,
     code: 'recovery_failed',
-    hint: 'see what "holdfast wal fetch" said, and whether the user that owns the restored files may read the repository: WAL that the backup needs could not be had',
+    hint: 'see what "holdfast wal fetch" said, and whether the user that owns the restored files may read the repository: WAL that the backup needs could not be fetched',
   },
   {
     says: /could not (?:map anonymous shared memory|create shared memory segment)|out of shared memory/,
     code: 'recovery_failed',
-    hint: 'drill on a host with more memory: this one has too little for a small server, or too many prepared transactions were to be recovered',
+    hint: 'drill on a host with more memory: this host has too little for a small server, or too many prepared transactions were to be recovered',
   },
 ];
 
@@ -57,7 +57,7 @@ export function explainServer(log: string): HoldfastError {
   const said = why ?? lines.slice(-mostSaid).join('; ');
   const known = explanations.find(({ says }) => says.test(fatal.length > 0 ? fatal.join('\n') : log));
   const fetchFailed = fetched === undefined ? '' : `; ${fetched}`;
-  return new HoldfastError('failed', `PostgreSQL does not get through recovery: ${said}${fetchFailed}`, {
+  return new HoldfastError('failed', `PostgreSQL cannot complete the recovery: ${said}${fetchFailed}`, {
     code: known?.code ?? 'recovery_failed',
     hint: known?.hint ?? 'restore it by hand ("holdfast restore --to DIR") and see what the server says',
   });

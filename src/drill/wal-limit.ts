@@ -67,7 +67,7 @@ function createdMeanwhile({ location, lsn }: CreatedTablespace, stopLsn: string)
   return new HoldfastError(
     'failed',
     `a tablespace was created in "${location}" at ${lsn}, before the backup ended at ${stopLsn}: a drill would write there`,
-    { code: 'tablespace_created', hint: 'drill the next backup: that one has it' },
+    { code: 'tablespace_created', hint: 'drill the next backup, which has the tablespace' },
   );
 }
 

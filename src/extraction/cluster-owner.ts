@@ -40,7 +40,7 @@ export function clusterOwner(backup: StoredBackup, frames: readonly FrameEntry[]
   const member = firstOf(backup, frames);
   if (member === undefined) throw damaged(backup, `${base} has no PG_VERSION`);
   const [uid, gid] = ownerHere(member);
-  if (!isId(uid) || !isId(gid)) throw damaged(backup, `"${member.name}" has no owner that can be one`);
+  if (!isId(uid) || !isId(gid)) throw damaged(backup, `"${member.name}" has an owner that is not a user`);
   if (uid === 0) {
     throw new HoldfastError('failed', `the files of "${backup.directory}" would belong to root`, {
       code: 'server_owner_is_root',
@@ -51,10 +51,10 @@ export function clusterOwner(backup: StoredBackup, frames: readonly FrameEntry[]
   if (group === undefined) {
     throw new HoldfastError(
       'failed',
-      `user ${uid}, whose files "${backup.directory}" has, has no group here`,
+      `user ${uid}, who owns the files of "${backup.directory}", has no group on this host`,
       {
         code: 'server_owner_is_root',
-        hint: 'run this as the user that PostgreSQL runs as, or make one with that number and a group of its own',
+        hint: 'run this as the user that PostgreSQL runs as, or create a user with that number and a group of its own',
       },
     );
   }

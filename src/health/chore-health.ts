@@ -49,7 +49,7 @@ export function choreFindings(
       if (chore.workerGone) return say('warning', 'running, but its worker is gone');
       return [...hanging(chore, limits, age, say), ...failing()];
     case 'requested':
-      return chore.age > choreWaits ? say('warning', `waits for a worker since ${age(chore.age)}`) : [];
+      return chore.age > choreWaits ? say('warning', `has waited for a worker for ${age(chore.age)}`) : [];
     case 'complete':
       return say('ok', `complete ${age(chore.ago ?? 0)} ago`);
   }

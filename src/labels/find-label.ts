@@ -52,7 +52,7 @@ export async function findLabel(id: number, where: LabelSources): Promise<Labell
   if (entries.length > 1 && !where.latest) {
     throw new HoldfastError('failed', `${entries.length} backups have the id ${id}: ${entries.join(', ')}`, {
       code: 'label_ambiguous',
-      hint: 'give --cluster or --latest, or "holdfast place" the directory itself: ids repeat after the control database was restored',
+      hint: 'give --cluster or --latest, or name the directory ("holdfast place DIR"): ids repeat after a restore of the control database',
     });
   }
   return labelIn(newest);

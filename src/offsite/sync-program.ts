@@ -58,13 +58,13 @@ export async function runSyncProgram(program: SyncProgram): Promise<void> {
         `the sync program "${name}" took longer than ${program.timeout / 1000} s${said}`,
         {
           code: 'sync_timeout',
-          hint: 'see why it hangs, or give it more time (sync_timeout of the cluster)',
+          hint: 'see why the program hangs, or give it more time (sync_timeout of the cluster)',
         },
       );
     }
     throw new HoldfastError('failed', `the sync program "${name}" ended with ${status}${said}`, {
       code: 'sync_failed',
-      hint: `read all that it said in "${join(program.place, 'output')}"`,
+      hint: `read its whole output in "${join(program.place, 'output')}"`,
     });
   } finally {
     await output.close();

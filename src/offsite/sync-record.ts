@@ -81,6 +81,6 @@ function expanded(timestamp: string): string {
 function damaged(file: string, reason: string): HoldfastError {
   return new HoldfastError('failed', `"${file}" cannot be read: ${reason}`, {
     code: 'sync_record_damaged',
-    hint: 'move it away, and everything is sent again: it says what has been sent off-site',
+    hint: 'move that file away, and everything is sent off-site again',
   });
 }

@@ -13,7 +13,7 @@ const bootstrapSuperuser = 10;
  * @throws RangeError where the map is not valid
  */
 export function sharedFile(map: Buffer, catalog: keyof typeof oids): string {
-  if (map.length < 8 || map.readInt32LE(0) !== mapMagic) throw new RangeError('it is no map of relations');
+  if (map.length < 8 || map.readInt32LE(0) !== mapMagic) throw new RangeError('it is not a relation map');
   const mappings = map.readInt32LE(4);
   for (let number = 0; number < mappings && 16 + number * 8 <= map.length; number += 1) {
     if (map.readUInt32LE(8 + number * 8) === oids[catalog]) return String(map.readUInt32LE(12 + number * 8));

@@ -46,7 +46,7 @@ export function wrongFiles(
       strayTar(description, parseTablespaceMap(file('tablespace_map'), major))
     );
   } catch (error) {
-    return `of pg_control, backup_label and tablespace_map, one does not make sense: ${messageOf(error)}`;
+    return `pg_control, backup_label or tablespace_map is damaged: ${messageOf(error)}`;
   }
 }
 

@@ -66,8 +66,8 @@ async function openToReplace(path: string, mode: number, isRoot: boolean): Promi
 }
 
 function inTheWay(path: string): HoldfastError {
-  return new HoldfastError('failed', `as root, "${path}" is not written to: it is a link, or no file`, {
+  return new HoldfastError('failed', `as root, "${path}" is not written to: it is a link, or not a file`, {
     code: 'link_in_the_way',
-    hint: 'remove it, or run this as the user that PostgreSQL runs as',
+    hint: 'remove the link, or run this as the user that PostgreSQL runs as',
   });
 }

@@ -179,7 +179,7 @@ async function choose(
   const { kind } = wish.target;
   if ((kind === 'xid' || kind === 'name') && backups.length > 1)
     warnings.push(
-      `nothing tells when that ${what[kind]} was: backup ${backup.id} has to be older, or name another`,
+      `nothing tells when that ${what[kind]} was: backup ${backup.id} has to be older; or name another backup`,
     );
   return { backup: backup.backup, path, warnings };
 }
@@ -203,13 +203,13 @@ export async function findInRepository(clusterDirectory: string, which: string):
   if (found === undefined) {
     throw new HoldfastError('failed', `"${clusterDirectory}" has no backup ${which}`, {
       code: 'no_such_backup',
-      hint: `type "holdfast restore --list" to see what there is${/^\d+$/.test(which) ? `, and "holdfast status ${which}" to see whether it has expired` : ''}`,
+      hint: `type "holdfast restore --list" to see the backups${/^\d+$/.test(which) ? `, and "holdfast status ${which}" to see whether it has expired` : ''}`,
     });
   }
   const names = fits.map(({ directory }) => basename(directory)).join(', ');
   throw new HoldfastError('failed', `${fits.length} backups have the id ${which}: ${names}`, {
     code: 'backup_ambiguous',
-    hint: 'give the name: ids repeat after the control database was restored',
+    hint: 'give the name of the backup: ids repeat after a restore of the control database',
   });
 }
 

@@ -55,7 +55,7 @@ export function selectBackup<T extends BackupCandidate>(
     nearest && reasonAgainst(nearest, pathFrom(nearest, wish.timeline, histories), wish, ended(nearest));
   throw new HoldfastError('failed', explain(nearest, why), {
     code: 'no_backup_for_target',
-    hint: 'choose a later target, another --target-timeline, or see what there is: "holdfast restore --list"; a copy that others made is restored by hand',
+    hint: 'give a later target or another --target-timeline, or see the backups with "holdfast restore --list"; restore a copy of another tool by hand',
   });
 }
 
@@ -101,7 +101,7 @@ export function leadsThrough(path: readonly TimelineSpan[], backup: BackupCandid
 
 function explain(nearest: BackupCandidate | undefined, reason: string | undefined): string {
   if (nearest === undefined) return 'the repository has no backup of this cluster';
-  return `no backup will do for this target; of the oldest one, ${nearest.id}: ${reason}`;
+  return `no backup can reach this target; backup ${nearest.id} is the oldest, and ${reason}`;
 }
 
 /** Sorts the backups, newest first. */

@@ -80,7 +80,7 @@ function refuseOverlap(placed: readonly PlacedTablespace[], to: string): void {
 
 /** The error about a tablespace that overlaps with another directory. `what` describes the other directory. */
 export function tablespaceOverlaps(oid: string, what: string): HoldfastError {
-  return new HoldfastError('failed', `tablespace ${oid} and ${what} would lie one in the other`, {
+  return new HoldfastError('failed', `tablespace ${oid} and ${what} would be one inside the other`, {
     code: 'tablespace_overlaps',
     hint: `say where to put it: --tablespace ${oid}=DIR`,
   });
@@ -104,7 +104,7 @@ export function refuseUnasked(
   );
   throw new HoldfastError(
     'failed',
-    `as root, no tablespace goes where only the backup says: ${list.join(', ')}`,
+    `as root, a tablespace does not go where only the backup says: ${list.join(', ')}`,
     {
       code: 'tablespace_unasked',
       hint: `give --tablespaces-as-they-were where that is right, or say where: --tablespace ${first?.oid}=DIR`,

@@ -41,7 +41,7 @@ export function requireHistory({ timeline }: SelectionCriteria, { histories }: A
   if (typeof timeline !== 'number' || !lacksHistory(timeline, histories)) return;
   throw new HoldfastError('failed', `the archive does not have ${historyFile(timeline)}`, {
     code: 'history_missing',
-    hint: `archive it ("holdfast wal push FILE"): every server that has been on timeline ${timeline} has it in pg_wal`,
+    hint: `archive that file ("holdfast wal push FILE"): every server that has been on timeline ${timeline} has it in pg_wal`,
   });
 }
 
@@ -59,7 +59,7 @@ export function unreachable({ wish, path, archive }: TimelineQuestion): Holdfast
     `the archive has ${found.file}, but not ${missing}: recovery would end on timeline ${reached}`,
     {
       code: 'history_missing',
-      hint: `archive ${missing} ("holdfast wal push FILE"), or say which timeline is meant: --target-timeline ${reached} ends there, --target-timeline ${found.timeline} goes on if its own history is there`,
+      hint: `archive ${missing} ("holdfast wal push FILE"), or give the timeline: --target-timeline ${reached} ends there, --target-timeline ${found.timeline} goes on where the archive has its history`,
     },
   );
 }
@@ -132,7 +132,7 @@ export async function rival(question: TimelineQuestion): Promise<HoldfastError |
     `timeline ${newest.timeline} is the newest, and does not have the newest data: it branched off at ${formatLsn(fork)}, and ${other.what}`,
     {
       code: 'which_timeline',
-      hint: `say which one is meant: --target-timeline ${other.timeline} restores timeline ${other.timeline} with what was written to it since, --target-timeline ${newest.timeline} the other one`,
+      hint: `give --target-timeline ${other.timeline} for timeline ${other.timeline} with what was written to it since, or --target-timeline ${newest.timeline} for the other timeline`,
     },
   );
 }

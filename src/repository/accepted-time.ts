@@ -24,9 +24,9 @@ export async function readAcceptedTime(clusterDirectory: string): Promise<Date |
   try {
     return parse(JSON.parse(text));
   } catch (error) {
-    throw new HoldfastError('failed', `"${file}" makes no sense: ${messageOf(error)}`, {
+    throw new HoldfastError('failed', `"${file}" is damaged: ${messageOf(error)}`, {
       code: 'repository_unreadable',
-      hint: 'see that the clock is right, and run "holdfast expire --clock-is-right", which writes the file anew',
+      hint: 'set the clock right, and run "holdfast expire --clock-is-right", which writes the file anew',
       cause: error,
     });
   }

@@ -88,7 +88,7 @@ export async function requireCatalog(clusterDirectory: string): Promise<Catalog>
   const [repository, cluster] = [dirname(clusterDirectory), basename(clusterDirectory)];
   throw new HoldfastError('failed', `there is nothing of a cluster "${cluster}" in "${repository}"`, {
     code: 'no_repository',
-    hint: 'see that its file system is mounted, and give --repository and --cluster as the worker has them that made the backups',
+    hint: 'mount its file system, or give --repository and --cluster as the worker has them that made the backups',
   });
 }
 

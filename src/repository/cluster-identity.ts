@@ -38,7 +38,7 @@ export async function claimRepository(directory: string, identity: ClusterIdenti
       `"${directory}" belongs to the system ${found.systemIdentifier}, not to ${identity.systemIdentifier}`,
       {
         code: 'other_system',
-        hint: 'give each cluster a name of its own (--cluster, HOLDFAST_CLUSTER, [cluster.<name>]), or another repository; after initdb it is another cluster',
+        hint: 'give each cluster a name of its own (--cluster, HOLDFAST_CLUSTER, [cluster.<name>]), or a repository of its own: initdb makes another cluster',
       },
     );
   }

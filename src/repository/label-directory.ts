@@ -43,7 +43,7 @@ export async function testLabelDirectory(labels: string, cluster: string): Promi
       `the label directory "${directory}" cannot be written: ${messageOf(error)}`,
       {
         code: 'label_directory_unwritable',
-        hint: 'make room in it or make it writable for the worker, or name another ([worker] labels, HOLDFAST_LABELS)',
+        hint: 'make room in that directory, make it writable for the worker, or name another one ([worker] labels, HOLDFAST_LABELS)',
         cause: error,
       },
     );

@@ -114,7 +114,7 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   const refuse = (reason: string): HoldfastError => backupDamaged(`"${file}" ${reason}`);
   const backup = parseDescription(bytes, refuse) as RepositoryBackup;
   const odd = oddValue(backup);
-  if (odd !== undefined) throw refuse(`has a "${odd}" that is none`);
+  if (odd !== undefined) throw refuse(`has an impossible "${odd}"`);
   for (const [key, type] of Object.entries(types)) {
     if (typeof backup[key as keyof RepositoryBackup] !== type) throw refuse(`has no ${type} "${key}"`);
   }

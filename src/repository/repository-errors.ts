@@ -14,7 +14,7 @@ export function isFull(code: string | undefined): boolean {
 export function repositoryFull(path: string, cause?: unknown): HoldfastError {
   return new HoldfastError('failed', `the repository is full: "${path}" cannot be written`, {
     code: 'repository_full',
-    hint: 'make room in it, or name another ([worker] repository, HOLDFAST_REPOSITORY); PostgreSQL keeps a segment and tries again, a backup has to be requested again',
+    hint: 'make room in the repository, or name another one ([worker] repository, HOLDFAST_REPOSITORY), and request the backup again; PostgreSQL itself archives its segments again',
     cause,
   });
 }
@@ -25,7 +25,7 @@ export function repositoryUnreadable(path: string, cause: unknown): HoldfastErro
     code: 'repository_unreadable',
     hint:
       whoMayRead(path, cause) ??
-      'run this as the user that owns the repository, and see that its disk is well',
+      'run this as the user that owns the repository, and look for faults of its disk',
     cause,
   });
 }
@@ -60,8 +60,7 @@ function whoMayRead(path: string, cause: unknown): string | undefined {
   if ((cause as NodeJS.ErrnoException).code !== 'EACCES') return undefined;
   const closed = firstSeen(path);
   const [owner, ours] = [userName(closed.uid), userName(process.getuid?.() ?? 0)];
-  const type = `run this as that user, or type as root: chown -R ${ours} '${closed.path}'`;
-  return `"${closed.path}" belongs to ${owner}: ${type}`;
+  return `run this as user ${owner}, to whom "${closed.path}" belongs, or type as root: chown -R ${ours} '${closed.path}'`;
 }
 
 /** Returns `path`, or the directory above that hides `path` from this user, with its owner. */
@@ -85,7 +84,7 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 }
 
 const hintForOwner =
-  'run this as the user that the repository ([worker] repository, HOLDFAST_REPOSITORY) belongs to, which is best the one that PostgreSQL runs as; make a new one as root: install -d -m 700 -o postgres DIR';
+  'run this as the user that owns the repository ([worker] repository, HOLDFAST_REPOSITORY), or make a repository for the user of PostgreSQL, as root: install -d -m 700 -o postgres DIR';
 
 function isForbidden(code: string | undefined): boolean {
   return code === 'EACCES' || code === 'EPERM' || code === 'ENOENT';
@@ -101,7 +100,7 @@ export function repositoryError(error: unknown, path: string): unknown {
   if (isFull(code)) return repositoryFull(path, error);
   return new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
     code: 'repository_unwritable',
-    hint: isForbidden(code) ? hintForOwner : 'see what is wrong with that file system, and try again',
+    hint: isForbidden(code) ? hintForOwner : 'look for the fault of that file system, and try again',
     cause: error,
   });
 }

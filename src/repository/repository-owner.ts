@@ -57,9 +57,9 @@ export async function readOwner(clusterDirectory: string): Promise<RepositoryOwn
     if (found.version !== 1 || typeof found.id !== 'string') throw new Error('it is not of version 1');
     return found;
   } catch (error) {
-    throw new HoldfastError('failed', `"${file}" makes no sense: ${messageOf(error)}`, {
+    throw new HoldfastError('failed', `"${file}" is damaged: ${messageOf(error)}`, {
       code: 'repository_unreadable',
-      hint: 'restore it from a copy of the repository, or move it away and run "holdfast wal init"',
+      hint: 'restore that file from a copy of the repository, or move the file away and run "holdfast wal init"',
       cause: error,
     });
   }
@@ -86,7 +86,7 @@ export function noRepository(
     `"${clusterDirectory}" is not a repository: it has no ${fileName}${before}`,
     {
       code: 'no_repository',
-      hint: `is it mounted? For a new repository run "holdfast wal init --repository ${dirname(clusterDirectory)} --cluster ${basename(clusterDirectory)}${data}"`,
+      hint: `mount the repository; or for a new one run "holdfast wal init --repository ${dirname(clusterDirectory)} --cluster ${basename(clusterDirectory)}${data}"`,
     },
   );
 }

@@ -26,7 +26,7 @@ export async function requireUsable(repository: string): Promise<void> {
 
 /** The hint for a repository that does not exist. */
 export function howToMake(repository: string): string {
-  return `is it mounted? For a new one type as root: install -d -m 700 -o ${us()} '${repository}', and then: holdfast install --repository '${repository}'`;
+  return `mount the repository; or for a new one type as root: install -d -m 700 -o ${us()} '${repository}', and then: holdfast install --repository '${repository}'`;
 }
 
 /** Returns `path`, or the nearest directory above that exists. */

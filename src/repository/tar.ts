@@ -230,7 +230,7 @@ function sizeIn(pax: ReadonlyMap<string, string>): number | undefined {
   if (text === undefined) return undefined;
   const size = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(size))
-    throw new RangeError('a pax header has a size that is not one');
+    throw new RangeError('a pax header has a size that is not a number');
   return size;
 }
 

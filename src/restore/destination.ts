@@ -44,7 +44,7 @@ export async function refuseDestination(
     Buffer.from(directory),
     directory,
     'restore into a new or an empty directory: nothing is ever overwritten',
-    `restore to a directory below it, as initdb would have you: --to ${join(directory, 'data')}`,
+    `restore to a directory below that one, as initdb asks for: --to ${join(directory, 'data')}`,
   );
   for (const { oid, location } of tablespaces)
     await refuseFull(
@@ -57,7 +57,7 @@ export async function refuseDestination(
     Buffer.from(walDirectory),
     directory,
     'give --wal-directory a new or an empty directory',
-    `use a directory below it, as initdb would have you: --wal-directory ${join(walDirectory, 'pg_wal')}`,
+    `use a directory below that one, as initdb asks for: --wal-directory ${join(walDirectory, 'pg_wal')}`,
   );
 }
 

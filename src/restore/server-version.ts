@@ -27,7 +27,7 @@ export async function refuseOtherVersion(
     `backup ${id} is of PostgreSQL ${major}, and "${programs?.directory ?? directory}" is for PostgreSQL ${found}`,
     {
       code: 'other_version',
-      hint: `restore it elsewhere, or name the programs of PostgreSQL ${major} (--pg-bin DIR): only that can use its files`,
+      hint: `restore on a host with PostgreSQL ${major}, or name its programs with --pg-bin DIR: no other version can use the files`,
     },
   );
 }

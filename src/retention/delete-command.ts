@@ -89,6 +89,6 @@ function endGroup(pid: number): void {
 function failed({ id, label }: ListedCandidate, reason: string): HoldfastError {
   return new HoldfastError('failed', `the delete_command failed for backup ${id} "${label}": ${reason}`, {
     code: 'delete_failed',
-    hint: 'mend it: the next expiry runs it again, and it has to succeed for a copy that is gone already',
+    hint: 'mend the command, which the next expiry runs again, and let it succeed for a copy that is gone already',
   });
 }

@@ -62,7 +62,7 @@ export async function expireCluster(options: ExpireOptions): Promise<ExpiryResul
       if (!(error instanceof HoldfastError) || error.code !== 'locked') throw error;
       throw new HoldfastError('failed', `another expiry of cluster ${cluster} is at work`, {
         code: 'locked',
-        hint: 'wait for it: what it leaves, the next one removes',
+        hint: 'wait until that expiry has ended, and run "holdfast expire" again',
         cause: error,
       });
     },

@@ -246,10 +246,10 @@ function refuseMissing(
   if (archive !== undefined || copy === undefined) return;
   throw new HoldfastError(
     'failed',
-    `"${clusterDirectory}" is no repository, and backup ${copy.id} was copied to one`,
+    `"${clusterDirectory}" is not a repository, and backup ${copy.id} was copied to one`,
     {
       code: 'repository_unreadable',
-      hint: 'name the right one with --repository or HOLDFAST_REPOSITORY, and see that its file system is mounted: until then nothing expires',
+      hint: 'name the right repository with --repository or HOLDFAST_REPOSITORY, or mount its file system: nothing expires until then',
     },
   );
 }

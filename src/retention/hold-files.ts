@@ -79,7 +79,7 @@ async function bringTogether(
 ): Promise<void> {
   const { clusterDirectory, cluster, control, log } = options;
   const failed = (error: unknown) =>
-    log.warning('a hold could not be brought together with what lies beside its backup', {
+    log.warning('the holds of a backup could not be synchronized with its hold files', {
       cluster,
       backup: backup.name,
       reason: messageOf(error),
@@ -91,7 +91,7 @@ async function bringTogether(
       if (hold === undefined) continue;
       const isNew = await control((db) => recallHold(db, { ...hold, id: backup.id }));
       if (isNew)
-        log.warning('the control database did not know what lies beside a backup, and knows it now', {
+        log.warning('added a hold to the control database, which only a file beside the backup had', {
           cluster,
           backup: backup.name,
           kind: hold.kind,

@@ -51,7 +51,7 @@ export async function refuseLeap(db: Connection, clock: ClockToJudge): Promise<v
     `the clock may be ahead: it says ${clock.now.toISOString().slice(0, 19)}Z, and nothing is dated between ${said(leap.from)} and ${said(leap.to)}${besides}`,
     {
       code: 'clock_ahead',
-      hint: `see what time it is, as nothing expires until that is clear: if the clock is right, since the cluster was switched off or idle meanwhile, run "holdfast expire --cluster ${clock.cluster} --clock-is-right" once`,
+      hint: `set the clock right; or, where the clock is right and the cluster was switched off or idle meanwhile, run "holdfast expire --cluster ${clock.cluster} --clock-is-right" once: nothing expires until then`,
     },
   );
 }

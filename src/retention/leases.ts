@@ -41,7 +41,7 @@ export async function lookAtLeases(
     const isOld = present - renewedAt.getTime() > leaseLasts;
     if ((lease && (await hasRecovered(lease))) || (isOld && (await trusted()))) leases.over.push(path);
     else if (lease) leases.valid.push({ lease, reason: whyLeased(found, lease, age) });
-    else leases.unknown ??= `"${path}" is the lease of a restored server, and makes no sense`;
+    else leases.unknown ??= `"${path}" is the lease of a restored server, and is damaged`;
   }
   return leases;
 }

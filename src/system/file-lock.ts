@@ -58,7 +58,7 @@ export async function withReaderLock<T>(meta: string, work: () => Promise<T>): P
     if (error.code !== 'lock_gone') throw error;
     throw new HoldfastError('failed', `the backup of "${meta}" is gone: it has expired in this moment`, {
       code: 'backup_expired',
-      hint: 'choose another one: "holdfast restore --list" shows what there is',
+      hint: 'choose another backup: "holdfast restore --list" shows them',
       cause: error,
     });
   }
@@ -142,7 +142,7 @@ async function take(file: FileHandle, path: string, { shared, wait }: LockOption
   const holder = shared ? 'is about to be removed or changed' : 'is in use';
   throw new HoldfastError('failed', `"${path}" ${holder}: another process has its lock`, {
     code: 'locked',
-    hint: 'try again when that is done; "fuser -v" and lslocks(8) show whose it is',
+    hint: 'try again when that process has ended: "fuser -v" and lslocks(8) name it',
   });
 }
 

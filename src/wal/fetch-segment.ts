@@ -70,7 +70,7 @@ export async function requireIdentity(clusterDirectory: string): Promise<Cluster
   if (identity !== undefined) return identity;
   throw new HoldfastError('failed', `there is no WAL archive in "${clusterDirectory}"`, {
     code: 'no_archive',
-    hint: 'see that its file system is mounted, and that repository and cluster are named as where the WAL was archived',
+    hint: 'mount its file system, or name the repository and the cluster to which the WAL was archived',
   });
 }
 
@@ -121,7 +121,7 @@ async function writeWhole(path: string, write: (target: FileHandle) => Promise<v
     if (error instanceof HoldfastError) throw error;
     throw new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
       code: 'fetch_failed',
-      hint: 'see that the file system of the data directory has room, and pass %p on as it is: restore_command runs in the data directory',
+      hint: 'make room in the file system of the data directory, and pass %p on as it is: restore_command runs in the data directory',
       cause: error,
     });
   }
@@ -168,7 +168,7 @@ export function writeSegment(
     if (!(error instanceof RangeError)) throw error;
     throw new HoldfastError('failed', `"${archived}" is damaged: ${error.message}`, {
       code: 'archive_damaged',
-      hint: 'put a good copy of the file there, or recover to a time before it: recovery must not end here as if the archive did',
+      hint: 'put a good copy of the file there, or recover to a target before that file',
       cause: error,
     });
   }

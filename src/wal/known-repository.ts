@@ -63,7 +63,7 @@ async function known(walDirectory: string): Promise<Map<string, string>> {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '{}';
     throw new HoldfastError('failed', `"${file}" cannot be read: ${error.message}`, {
       code: 'wal_unreadable',
-      hint: 'give what is in its directory to the user that the server runs as (chown)',
+      hint: 'give the files in its directory to the user that the server runs as (chown)',
       cause: error,
     });
   });

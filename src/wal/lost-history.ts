@@ -31,7 +31,7 @@ export async function historyHasCome(
     `the archive in "${clusterDirectory}" has ${trace}, but not ${name}: recovery would end before timeline ${timeline}`,
     {
       code: 'history_missing',
-      hint: `archive ${name} ("holdfast wal push FILE"): every server that has been on timeline ${timeline} has it in pg_wal; or end here, knowingly, with HOLDFAST_DESPITE_MISSING_WAL=1 in restore_command`,
+      hint: `archive ${name} ("holdfast wal push FILE"): every server that has been on timeline ${timeline} has it in pg_wal; or let recovery end there with HOLDFAST_DESPITE_MISSING_WAL=1 in restore_command`,
     },
   );
 }

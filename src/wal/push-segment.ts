@@ -187,6 +187,6 @@ function differs(source: SourceFile, archived: string): HoldfastError {
 function vanished(archived: string): HoldfastError {
   return new HoldfastError('failed', `"${archived}" was there, and is gone`, {
     code: 'repository_unwritable',
-    hint: 'see what else removes files from the repository: only Holdfast may',
+    hint: 'see which other program removes files from the repository: only Holdfast may',
   });
 }

@@ -70,7 +70,7 @@ async function checkedHeader(
     if (!(error instanceof RangeError)) throw error;
     throw new HoldfastError('failed', `"${path}" is not the WAL segment ${name}: ${error.message}`, {
       code: 'not_that_segment',
-      hint: 'see where it comes from: PostgreSQL does not write such a file',
+      hint: 'see which program has written the file: PostgreSQL does not write such a file',
       cause: error,
     });
   }

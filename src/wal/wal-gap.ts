@@ -110,7 +110,7 @@ function missing(name: string, later: string, clusterDirectory: string): Holdfas
     `the archive in "${clusterDirectory}" has ${later}, but not ${name}: recovery would end before it`,
     {
       code: 'wal_missing',
-      hint: 'archive it ("holdfast wal push FILE"), restore a backup or to a target that does without it, or end here, knowingly, with HOLDFAST_DESPITE_MISSING_WAL=1 in restore_command',
+      hint: 'archive that segment ("holdfast wal push FILE"), restore to a target before it, or let recovery end there with HOLDFAST_DESPITE_MISSING_WAL=1 in restore_command',
     },
   );
 }

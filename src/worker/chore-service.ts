@@ -142,8 +142,8 @@ export class Chores {
     if (!(await queue.expire(chore))) return;
     const failure = {
       code: 'worker_lost',
-      message: 'the worker that ran it is gone',
-      hint: 'wait, as it is run again; where that kills workers, read their logs',
+      message: 'the worker that ran the chore is gone',
+      hint: 'wait: the chore is run again; where the chore kills workers, read their logs',
     };
     const { id, attempts: attempt } = chore;
     const given = await queue
@@ -238,7 +238,11 @@ export class Chores {
 
   /** Reschedules a chore that was aborted because this worker stops. The aborted attempt does not count. */
   async #leave(queue: ChoreQueue, chore: Chore, result: ChoreResult): Promise<void> {
-    const failure = { code: 'worker_stopped', message: 'the worker was stopped while it ran it', hint: null };
+    const failure = {
+      code: 'worker_stopped',
+      message: 'the worker was stopped while it ran the chore',
+      hint: null,
+    };
     await this.#end(queue, chore, async (db) => {
       await queue.remove(chore);
       const left = { id: chore.id, at: new Date(), attempts: chore.attempt - 1 };

@@ -75,7 +75,7 @@ export class Repositories {
       log.warning('rests: this control database is a restored copy or a promoted standby of another', {
         origin,
         confirmed: confirmedOrigin,
-        hint: 'run "holdfast adopt" if this one is in charge from now on',
+        hint: 'run "holdfast adopt" if this control database is in charge from now on',
       });
     this.#rested = !confirmed;
     if (!confirmed) {

@@ -19,7 +19,7 @@ export async function cleanUpAtStart(
 ): Promise<void> {
   for (const cluster of clusters) {
     await tidy(control, join(repository, cluster), cluster, log).catch((error: unknown) =>
-      log.warning('cannot tidy the repository', { cluster, reason: messageOf(error) }),
+      log.warning('cannot clean up the repository', { cluster, reason: messageOf(error) }),
     );
   }
 }
@@ -36,7 +36,7 @@ export async function removeAbandonedDrills(clusters: readonly ClusterConfig[], 
       for (const { directory, server } of await removeAbandoned(drillDirectory))
         log.warning('removed what a drill that was killed had left', { directory, server });
     } catch (error) {
-      log.warning('cannot tidy the directory of drills', {
+      log.warning('cannot clean up the directory of drills', {
         directory: drillDirectory,
         reason: messageOf(error),
       });

@@ -33,7 +33,7 @@ for (const [url, said] of [
   test(`no password of a URL that leads nowhere is shown: ${url}`, async (t) => {
     const error = await t.throwsAsync(Connection.open({ url }), { instanceOf: HoldfastError });
     t.is(error.code, 'connection_failed');
-    t.regex(String(error.hint), /^see that the server runs there /);
+    t.regex(String(error.hint), /^check that the server runs there /);
     t.regex(error.message, said);
     t.notRegex(error.message, secret);
   });
@@ -42,12 +42,8 @@ for (const [url, said] of [
 test('a server that answers and does not let in is not said to be away', async (t) => {
   const cluster = await sharedCluster();
   for (const [part, wrong, hint] of [
-    [
-      'pathname',
-      '/no_such_database',
-      /^see which databases are there with psql --list; or give another database /,
-    ],
-    ['username', 'no_such_role', /^see that the role is there .* give another user with --database-url/],
+    ['pathname', '/no_such_database', /^list the databases with psql --list; or give another database /],
+    ['username', 'no_such_role', /^check that the role exists .* give another user with --database-url/],
   ] as const) {
     const url = new URL(cluster.url());
     url[part] = wrong;

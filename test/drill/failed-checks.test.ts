@@ -13,7 +13,7 @@ test('the first problem is named, the others are counted', (t) => {
   t.is(error?.code, 'recovered_data_damaged');
   t.is(
     error?.message,
-    'the backup was recovered, and is not as it should be: amcheck in database shop: table a: bad, and 3 problems more',
+    'the backup was recovered, and a check has failed: amcheck in database shop: table a: bad, and 3 problems more',
   );
 });
 

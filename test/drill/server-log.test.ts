@@ -16,7 +16,7 @@ for (const [what, log, code, hint] of [
     'a target out of reach',
     'FATAL:  recovery ended before configured recovery target was reached',
     'target_not_reached',
-    /never was/,
+    /has no such target/,
   ],
   [
     'WAL that is missing',
@@ -30,7 +30,7 @@ for (const [what, log, code, hint] of [
     const said = `${before}2026-03-14 02:00:01.000 UTC [7] ${log}\n2026-03-14 02:00:01.000 UTC [6] LOG:  shutting down\n`;
     const error = explainServer(said);
     t.is(error.code, code);
-    t.is(error.message, `PostgreSQL does not get through recovery: ${log.replace(/^\w+: +/, '')}`);
+    t.is(error.message, `PostgreSQL cannot complete the recovery: ${log.replace(/^\w+: +/, '')}`);
     t.regex(String(error.hint), hint);
   });
 }
@@ -39,7 +39,7 @@ test('what restore_command said last is part of it', (t) => {
   const log = `${before}holdfast: "a" is damaged: x\n  hint: y\n2026-03-14 02:00:01 UTC [7] FATAL:  could not restore file\n`;
   t.is(
     explainServer(log).message,
-    'PostgreSQL does not get through recovery: could not restore file; holdfast: "a" is damaged: x',
+    'PostgreSQL cannot complete the recovery: could not restore file; holdfast: "a" is damaged: x',
   );
 });
 

@@ -80,7 +80,7 @@ for (const [title, change, severity, message] of [
     'a chore that nobody begins',
     { ...underWay, state: 'requested', age: 2 * hour },
     'warning',
-    'waits for a worker since 7200 s',
+    'has waited for a worker for 7200 s',
   ],
   [
     'a sync that runs for much longer than any before',

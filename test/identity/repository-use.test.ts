@@ -181,7 +181,7 @@ test('an empty directory in place of the repository, or another repository, is r
   await rm(file);
   await rm(join(stage.directory, 'cluster.json'));
   const [, unmounted] = [await stage.policy({ keep_last: 3 }), await stage.expire(['--json'])];
-  t.regex(unmounted.stderr, /is it mounted|repository_unreadable/);
+  t.regex(unmounted.stderr, /mount the repository|repository_unreadable/);
 });
 
 test('a repository that the cluster does not know is refused, whoever has used it, until it is adopted by its id', async (t) => {
@@ -217,7 +217,7 @@ test('a repository that was put back from an older copy is said to be that, and 
   await stage.expired();
   await writeFile(join(stage.directory, 'owner.json'), JSON.stringify(old));
   const { stderr } = await stage.expire(['--json']);
-  t.regex(stderr, /repository_put_back.*owner.json\\" is an older one/);
+  t.regex(stderr, /repository_put_back.*owner.json\\" is an older copy of that file/);
   t.notRegex(stderr, /has been used by another copy/);
   t.is((await adopt(stage)).status, 0);
   await stage.expired();

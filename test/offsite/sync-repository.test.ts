@@ -56,7 +56,7 @@ test('a failure is told, and the next attempt has the same times while nothing n
     t.is(status, 1);
     t.regex(
       stderr,
-      /sync program ".*send" ended with 7: the other side is away\n {2}hint: read all that it said/,
+      /sync program ".*send" ended with 7: the other side is away\n {2}hint: read its whole output in/,
     );
   }
   const [first, second] = await scene.runs();
@@ -183,7 +183,7 @@ test('a program that hangs is ended when its time is up', async (t) => {
   scene.env['HOLDFAST_CLUSTER_MAIN_SYNC_TIMEOUT'] = '1s';
   const { status, stderr } = await scene.sync();
   t.is(status, 1);
-  t.regex(stderr, /sync program ".*send" took longer than 1 s\n {2}hint: see why it hangs/);
+  t.regex(stderr, /sync program ".*send" took longer than 1 s\n {2}hint: see why the program hangs/);
   await scene.untell('wait');
   t.is((await scene.sync()).status, 0);
 });
@@ -207,7 +207,7 @@ test('a damaged record is said, and nothing is sent behind its back', async (t) 
   await writeFile(join(scene.directory, 'sync.json'), '{');
   const { status, stderr } = await scene.sync();
   t.is(status, 1);
-  t.regex(stderr, /sync\.json" cannot be read: .*\n {2}hint: move it away/);
+  t.regex(stderr, /sync\.json" cannot be read: .*\n {2}hint: move that file away/);
 });
 
 test('a file that another one has replaced under its name is sent again, of the archive as of the backup', async (t) => {

@@ -35,7 +35,7 @@ test('the databases are read from the files', async (t) => {
 });
 
 test('what is no such map is refused', (t) => {
-  t.throws(() => sharedFile(Buffer.alloc(512), 'pg_authid'), { message: 'it is no map of relations' });
+  t.throws(() => sharedFile(Buffer.alloc(512), 'pg_authid'), { message: 'it is not a relation map' });
   const empty = Buffer.alloc(512);
   empty.writeInt32LE(0x592717, 0);
   t.throws(() => sharedFile(empty, 'pg_authid'), { message: 'it does not have pg_authid' });

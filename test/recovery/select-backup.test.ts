@@ -65,7 +65,7 @@ test('one that was made while the clock was behind is not restored to a time', (
   const behind = { ...tuesday, startedAt: '2026-03-13T00:00:00.000Z', stoppedAt: '2026-03-13T00:01:00.000Z' };
   t.is(selectBackup([monday, behind], time('2026-03-14 01:30:00Z'), new Map()).backup.id, 1);
   t.throws(() => selectBackup([behind, monday], time('2026-03-13 00:30:00Z'), new Map()), {
-    message: /of the oldest one, 1: it ended at 2026-03-14T01:01:00.000Z, after/,
+    message: /backup 1 is the oldest, and it ended at 2026-03-14T01:01:00.000Z, after/,
   });
   t.regex(
     String(
@@ -109,7 +109,7 @@ test('a timeline that is asked for decides which backups lead to it', (t) => {
 test('where none will do, the error says why', (t) => {
   t.throws(() => selectBackup([], latest, histories), { message: /no backup of this cluster/ });
   t.throws(() => selectBackup(all, time('2026-03-14 00:30:00Z'), histories), {
-    message: /of the oldest one, 1: it ended at 2026-03-14T01:01:00.000Z, after 2026-03-14 00:30:00/,
+    message: /backup 1 is the oldest, and it ended at 2026-03-14T01:01:00.000Z, after 2026-03-14 00:30:00/,
   });
   t.throws(() => selectBackup([second], { ...latest, timeline: 1 }, histories), {
     message: /on timeline 2, which is not on the way to timeline 1/,

@@ -41,7 +41,7 @@ test('tablespaces and the data directory do not lie one in the other', (t) => {
   const place = (...paths: string[]) =>
     placeTablespaces({ mapped, from, to, moved: new Map(paths.map((path, at) => [String(at + 1), path])) });
   t.throws(() => place('/disks/x', '/disks/x'), {
-    message: 'tablespace 1 and tablespace 2 would lie one in the other',
+    message: 'tablespace 1 and tablespace 2 would be one inside the other',
   });
   t.throws(() => place('/disks/x', '/disks/x/y'), { message: /tablespace 2 and tablespace 1/ });
   t.throws(() => place('/new'), { message: /tablespace 1 and the data directory/ });

@@ -127,7 +127,10 @@ asRoot(
     const { status, stderr } = await runProcess(process.execPath, args, { as: { uid: 12_345, gid: 12_345 } });
     t.is(status, 1);
     t.true(stderr.includes(`"${join(meta, 'backup.json')}" cannot be read: EACCES`), stderr);
-    t.true(stderr.includes(`"${meta}" belongs to root: run this as that user`), stderr);
+    t.true(
+      stderr.includes(`run this as user root, to whom "${meta}" belongs, or type as root: chown -R `),
+      stderr,
+    );
     t.true(stderr.includes(`chown -R 12345 '${meta}'`), stderr);
   },
 );

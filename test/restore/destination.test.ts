@@ -38,7 +38,7 @@ test('a directory for WAL is refused where it has something in it, a mount point
   t.true(mount.message.endsWith('/mount" is not empty: it has "lost+found", as a mount point may'));
   t.is(
     mount.hint,
-    `use a directory below it, as initdb would have you: --wal-directory ${join(place, 'mount/pg_wal')}`,
+    `use a directory below that one, as initdb asks for: --wal-directory ${join(place, 'mount/pg_wal')}`,
   );
   await writeFile(join(place, 'file'), '');
   t.like(await refuse(join(place, 'file')), { code: 'directory_unwritable' });
@@ -76,7 +76,7 @@ test('what would come to lie in one place through links is refused, and so is a 
     t.throwsAsync<Error & { code: string }>(refuseDestination({ directory: to, tablespaces }, undefined));
   const one = { oid: '1', location: join(place, 'real/a') };
   const other = await refuse([one, { oid: '2', location: join(place, 'link/a') }]);
-  t.is(other.message, 'tablespace 2 and tablespace 1 would lie one in the other');
+  t.is(other.message, 'tablespace 2 and tablespace 1 would be one inside the other');
   const within = await refuse([{ ...one, location: join(place, 'link/data/a') }], join(place, 'real/data'));
   t.is(within.code, 'tablespace_overlaps');
   t.regex(within.message, /tablespace 1 and the data directory/);

@@ -121,7 +121,7 @@ test('nothing goes while the database is down, nor where the repository is not t
   await rename(stage.directory, `${stage.directory}.elsewhere`);
   const unmounted = await stage.expire();
   t.is(unmounted.status, 1);
-  t.regex(unmounted.stderr, /is no repository, and backup \d+ was copied to one/);
+  t.regex(unmounted.stderr, /is not a repository, and backup \d+ was copied to one/);
 });
 
 test('what is kept or under legal hold stays, with its own WAL, until that is over', async (t) => {

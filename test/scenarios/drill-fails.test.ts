@@ -124,7 +124,7 @@ test('without programs, or with those of another version, a drill fails and says
   );
   const broken = failure(t, await drill.run('--pg-bin', programs));
   t.is(broken.code, 'recovery_failed');
-  t.regex(broken.message, /does not get through recovery: broken/);
+  t.regex(broken.message, /cannot complete the recovery: broken/);
   t.deepEqual(await drill.left(), []);
   const unnamed = await holdfast(['drill', '--repository', scene.repository], { url: scene.workerLogin.url });
   t.is(unnamed.status, 2);

@@ -35,7 +35,7 @@ test('a drill as root asks and starts only programs that root alone can write, a
 
   const named = await drill.run('--target-immediate', '--pg-bin', place);
   t.is(named.status, 1, 'it is no server');
-  t.is(named.result.error?.message, 'PostgreSQL does not get through recovery: ');
+  t.is(named.result.error?.message, 'PostgreSQL cannot complete the recovery: ');
   t.deepEqual(new Set((await readFile(noted, 'utf8')).trim().split('\n')), new Set([String(uid)]));
   await writeFile(noted, '');
   const to = join(await temporaryDirectory(t), 'data');

@@ -123,7 +123,7 @@ test('as root a tablespace goes elsewhere only where the operator says so, and t
   t.regex(
     unasked.stderr,
     new RegExp(
-      `as root, no tablespace goes where only the backup says: ${oid} to ".*space"\n {2}hint: give --tablespaces-as-they-were`,
+      `as root, a tablespace does not go where only the backup says: ${oid} to ".*space"\n {2}hint: give --tablespaces-as-they-were`,
     ),
   );
   t.false(existsSync(unasked.to));

@@ -64,7 +64,7 @@ test('tablespaces go where they are sent, and ones below the data directory move
   await mkdir(join(mount, 'lost+found'));
   const onMount = await scene.restore(mount, asWere);
   t.is(onMount.status, 1);
-  const belowIt = `: it has "lost+found", as a mount point may\n  hint: restore to a directory below it, as initdb would have you: --to ${join(mount, 'data')}\n`;
+  const belowIt = `: it has "lost+found", as a mount point may\n  hint: restore to a directory below that one, as initdb asks for: --to ${join(mount, 'data')}\n`;
   t.true(onMount.stderr.includes(belowIt), onMount.stderr);
   const unknown = await scene.restore(join(await temporaryDirectory(t), 'data'), '--tablespace', '1=/tmp/x');
   t.is(unknown.status, 2);
@@ -261,7 +261,7 @@ test('another version is refused where it can be told', async (t) => {
   t.is(byName.status, 1);
   t.regex(
     byName.stderr,
-    /is of PostgreSQL \d+, and ".*\/99\/main" is for PostgreSQL 99\n {2}hint: restore it elsewhere, or name the programs of PostgreSQL/,
+    /is of PostgreSQL \d+, and ".*\/99\/main" is for PostgreSQL 99\n {2}hint: restore on a host with PostgreSQL/,
   );
   t.false(existsSync(to));
   await unusableServer(t, scene, to);

@@ -55,7 +55,10 @@ test('a restored server rests beside production until it is adopted, and then pr
   t.is(unasked.status, 2);
   t.regex(unasked.stdout, /schedule expires runs: expire of cluster main, next at /);
   t.regex(unasked.stdout, /backups of cluster main expire by its retention policy/);
-  t.regex(unasked.stderr, /there is no terminal to ask for a yes\n {2}hint: run "holdfast adopt --yes"/);
+  t.regex(
+    unasked.stderr,
+    /there is no terminal to ask whether to adopt this control database\n {2}hint: run "holdfast adopt --yes"/,
+  );
   const asJson = await holdfast(['adopt', '--json'], { url });
   t.is(asJson.status, 2);
   t.like(JSON.parse(asJson.stdout), { adopted: null, policies: ['main'] });

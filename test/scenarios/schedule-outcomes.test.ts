@@ -140,7 +140,7 @@ test('an owner who is no operator any more: the run fails, and goes on when an o
   const failed = await untilRun(it.admin, 'retrying');
   t.regex(
     String(failed.error),
-    new RegExp(`role "${operator.role}", which owns schedule "nightly", is no operator`),
+    new RegExp(`role "${operator.role}", which owns schedule "nightly", is no longer an operator`),
   );
 
   const other = await asRole(t, it.db, 'operator');

@@ -42,7 +42,7 @@ test('what a chore is about is checked when it is asked for', async (t) => {
   );
   t.regex(
     (await refused('kind, request_id', `'verify', 7`)).message,
-    /7 is no complete backup of cluster "main"/,
+    /7 is not a complete backup of cluster "main"/,
   );
   t.regex((await refused('kind, options', `'verify', '[1]'`)).message, /options_are_an_object/);
   t.regex(

@@ -114,7 +114,7 @@ test('an operator can give up an archiving backup, whose row then says who did',
   t.deepEqual(await operator.query(giveUp), [
     {
       error_code: 'given_up',
-      error: `role "${operator.role}" gave it up while its WAL was not archived`,
+      error: `role "${operator.role}" gave the backup up while its WAL was not archived`,
       over: true,
       readable: true,
     },

@@ -115,7 +115,7 @@ test('by label stop_backup finds active backups only, and names the newest that 
   const error = await t.throwsAsync(stop(), { code: 'P0002' });
   t.regex(
     (error as { detail?: string }).detail ?? '',
-    new RegExp(`^The newest finished one is ${newest}, failed at`),
+    new RegExp(`^The newest finished backup with that label is ${newest}, failed at`),
   );
 
   const archiving = await requestIn('archiving', requester, worker, { label: 'nightly' });

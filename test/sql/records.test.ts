@@ -187,7 +187,7 @@ testWhen(noChores)('a chore that one operator asked for is given up by another, 
   await t.throwsAsync(second.query('delete from holdfast.backup_chore'), { code: '42501' });
   await second.query(`update holdfast.backup_chore set state = 'failed' where id = $1`, [id]);
   t.deepEqual(await first.query('select requested_by, error from holdfast.backup_chore'), [
-    { requested_by: first.role, error: `role "${second.role}" gave it up` },
+    { requested_by: first.role, error: `role "${second.role}" gave the chore up` },
   ]);
 });
 

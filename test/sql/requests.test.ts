@@ -36,7 +36,7 @@ test('an unknown cluster is refused, and the known ones are named', async (t) =>
       code: '23503',
       message: `cluster "${cluster}" does not exist`,
     });
-    t.is((error as { hint?: string }).hint, 'Known clusters: billing, crm.eu_1, main.');
+    t.is((error as { hint?: string }).hint, 'Give one of these clusters: billing, crm.eu_1, main.');
   }
   await t.notThrowsAsync(request(requester, { cluster: 'crm.eu_1' }));
 });
@@ -66,7 +66,7 @@ test('a method is one of three, and a command is a name that goes with its metho
     await t.throwsAsync(request(requester, values), { code: '23514' }, JSON.stringify(values));
   }
   for (const [values, constraint, hint] of [
-    [{ method: 'cpoy' }, 'method_is_known', /^Give 'hold', where others copy the files, or 'copy'/],
+    [{ method: 'cpoy' }, 'method_is_known', /^Give 'hold' where you copy the files, or 'copy'/],
     [{ rate_limit: 1_000_000 }, 'rate_limit_goes_with_copy', /^Give method 'copy' /],
     [{ compress_level: 3 }, 'compress_level_goes_with_copy', /^Give method 'copy' /],
   ] as const) {
@@ -111,10 +111,14 @@ test('an INSERT with nobody to serve the cluster succeeds with a WARNING that te
   const [never] = await insert();
   t.is(never?.severity, 'WARNING');
   t.is(never?.message, 'no live worker serves cluster "main"');
-  t.is(never?.detail, 'None has ever been seen.');
+  t.is(never?.detail, 'No worker has ever been seen there.');
 
   const elsewhere = await playWorker(t, db, { clusters: ['billing'] });
-  t.is((await insert())[0]?.detail, 'None has ever been seen.', 'a worker of another cluster does not count');
+  t.is(
+    (await insert())[0]?.detail,
+    'No worker has ever been seen there.',
+    'a worker of another cluster does not count',
+  );
 
   const worker = await playWorker(t, db, { name: 'db7' });
   t.deepEqual(await insert(), [], 'no warning while one is alive');
@@ -125,7 +129,7 @@ test('an INSERT with nobody to serve the cluster succeeds with a WARNING that te
   await worker.client.query(`update holdfast.worker set draining = false where name = 'db7'`);
   await worker.die();
   const [gone] = await insert();
-  t.regex(gone?.detail ?? '', /^The last one, "db7", was seen at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
+  t.regex(gone?.detail ?? '', /^The last worker, "db7", was seen at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
   t.regex(gone?.hint ?? '', /holdfast worker/);
   await elsewhere.die();
 });

@@ -53,7 +53,7 @@ test('an archive that is not there is no archive without that segment', async (t
   const scene = await walScene(t);
   const { status, stderr } = await scene.fetch(segment1);
   t.is(status, 200);
-  t.regex(stderr, /there is no WAL archive in ".*"\n {2}hint: see that its file system is mounted/);
+  t.regex(stderr, /there is no WAL archive in ".*"\n {2}hint: mount its file system/);
 });
 
 for (const [what, damage, message] of [

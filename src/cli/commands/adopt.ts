@@ -124,7 +124,7 @@ function linesAbout({ identity, schedules, policies, repositories }: Consequence
     confirmed
       ? `this control database is in charge already: its origin is ${since}`
       : `this control database is of origin ${origin}; in charge was ${since}`,
-    'What follows when it is adopted:',
+    'What follows when this control database is adopted:',
     ...(schedules.length === 0 ? ['  no schedule is enabled'] : []),
     ...schedules.map(
       ({ name, kind, cluster, nextRun: at }) =>
@@ -150,16 +150,20 @@ function linesAbout({ identity, schedules, policies, repositories }: Consequence
  */
 async function askForYes(isJson: boolean): Promise<void> {
   if (isJson || !process.stdin.isTTY || !process.stdout.isTTY) {
-    const why = isJson ? 'nobody is asked for a yes with --json' : 'there is no terminal to ask for a yes';
+    const why = isJson
+      ? 'with --json nobody is asked whether to adopt this control database'
+      : 'there is no terminal to ask whether to adopt this control database';
     throw new HoldfastError('usage', why, {
       code: 'not_confirmed',
       hint: 'run "holdfast adopt --yes" if all of that is right',
     });
   }
   const questions = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await questions.question('Type yes to adopt it: ').finally(() => questions.close());
+  const answer = await questions
+    .question('Type yes to adopt this control database: ')
+    .finally(() => questions.close());
   if (answer.trim() === 'yes') return;
-  throw new HoldfastError('failed', 'it was not adopted', {
+  throw new HoldfastError('failed', 'this control database was not adopted', {
     code: 'not_confirmed',
     hint: 'type yes in full',
   });

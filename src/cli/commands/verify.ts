@@ -73,7 +73,7 @@ async function chosen(directory: string, which: readonly string[], all: boolean)
   if (all !== (which.length === 0)) {
     throw new HoldfastError('usage', 'give the backups to verify, or --all', {
       code: 'which_backup',
-      hint: 'see what there is with "holdfast restore --list"',
+      hint: 'list the backups with "holdfast restore --list"',
     });
   }
   if (all) return requireCatalog(directory);

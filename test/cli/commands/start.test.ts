@@ -76,7 +76,7 @@ test('a label that is in use is an error that says by whom, and what to do', asy
       `holdfast: label "nightly" of cluster "main" is in use by backup request ${id}, which is requested\n`,
     ),
   );
-  t.regex(stderr, /hint: finish that one with "holdfast stop", or cancel it/);
+  t.regex(stderr, /hint: finish that request with "holdfast stop", cancel it/);
 });
 
 test("the server's warning that nobody serves the cluster goes to standard error", async (t) => {
@@ -85,7 +85,7 @@ test("the server's warning that nobody serves the cluster goes to standard error
   t.deepEqual([status, stdout], [3, '']);
   t.regex(
     stderr,
-    /^holdfast: warning: no live worker serves cluster "main"\n {2}detail: None has ever been seen.\n {2}hint: /,
+    /^holdfast: warning: no live worker serves cluster "main"\n {2}detail: No worker has ever been seen there.\n {2}hint: /,
   );
 });
 
@@ -140,7 +140,7 @@ test('a connection that is lost leaves the request, and says so', async (t) => {
   t.is(status, 1);
   t.regex(
     stderr,
-    /holdfast: the control database was lost while waiting for it: .*\n {2}hint: the request may live on/,
+    /holdfast: the control database was lost while the command waited: .*\n {2}hint: look for the request with /,
   );
   t.like((await requests(client))[0], { label: 'lost', state: 'requested' });
 });
@@ -178,5 +178,5 @@ test('a cluster that does not exist is named, with those that do', async (t) => 
   const db = await installedDatabase(t);
   const { status, stderr } = await holdfast(['start', '--cluster', 'nope'], { url: db.url });
   t.is(status, 1);
-  t.is(stderr, 'holdfast: cluster "nope" does not exist\n  hint: Known clusters: main.\n');
+  t.is(stderr, 'holdfast: cluster "nope" does not exist\n  hint: Give one of these clusters: main.\n');
 });

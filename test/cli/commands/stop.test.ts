@@ -17,7 +17,7 @@ test("a label finds active backups only: yesterday's is named, and not returned"
   t.regex(
     stderr,
     new RegExp(
-      `no active backup of cluster "main" has the label "nightly"\\n {2}detail: The newest finished one is ${id}, complete`,
+      `no active backup of cluster "main" has the label "nightly"\\n {2}detail: The newest finished backup with that label is ${id}, complete`,
     ),
   );
 });
