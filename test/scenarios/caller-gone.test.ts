@@ -1,5 +1,6 @@
 // Whoever calls start_backup and is gone before it returns knows of no session: none stays held for him.
 import test from 'ava';
+import { untilLooked } from '../support/looks.ts';
 import { isConnected } from '../support/backups.ts';
 import { noOwnCluster } from '../support/cluster.ts';
 import { eventually, eventuallyRow } from '../support/eventually.ts';
@@ -49,7 +50,7 @@ test('once start_backup has returned, its caller may go: the backup is held', as
   await caller.close();
   const id = String(started?.id);
   t.is(await it.admin.value('select caller_key from holdfast.backup_request where id = $1', [id]), null);
-  await it.admin.query('select pg_sleep(12)');
+  await untilLooked(it.admin, 4);
   t.is((await it.row(id)).state, 'running');
   await finish(it.admin, id);
   await it.untilState(id, 'complete');
@@ -68,7 +69,7 @@ testWhen(noOwnCluster)('a caller that waits for long is seen to wait', async (t)
     it.admin,
     `select id from holdfast.backup_request where label = 'patient' and state = 'starting'`,
   );
-  await it.admin.query('select pg_sleep(12)');
+  await untilLooked(it.admin, 4);
   t.is((await it.row(id)).state, 'starting', 'in its spread checkpoint');
   await cancel(it.admin, id);
   await call;

@@ -1,6 +1,7 @@
 // A worker that is told to stop (SIGTERM) holds what it holds until that ends, and takes nothing new.
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { untilLooked } from '../support/looks.ts';
 import { noOwnCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import type { WorkerProcess } from '../support/process.ts';
@@ -27,7 +28,7 @@ test('it takes nothing new: that waits, until another worker takes it', async (t
 
   const next = await request(it.client, { fast: true });
   t.regex(String(it.client.notices.at(-1)?.message), /no live worker serves cluster "main"/);
-  await it.admin.query('select pg_sleep(2.5)'); // it would have looked by now
+  await untilLooked(it.admin, 2);
   t.like(await it.status(next), {
     state: 'requested',
     waiting_for: 'a worker: none alive serves this cluster',

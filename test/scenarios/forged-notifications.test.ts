@@ -1,5 +1,6 @@
 // Any role can NOTIFY on any channel, so what a notification says is believed by nobody.
 import test from 'ava';
+import { untilLooked } from '../support/looks.ts';
 import { asRole } from '../support/installed-database.ts';
 import { finish, request } from '../support/requests.ts';
 import { scene } from '../support/scene.ts';
@@ -32,7 +33,7 @@ test('forged notifications move nothing', async (t) => {
       await nobody.query(`select pg_notify($1, $2)`, [channel, payload]);
     }
   }
-  await nobody.query('select pg_sleep(1)');
+  await untilLooked(it.admin, 1);
   t.is((await it.row(id)).state, 'running');
   t.is((await it.status(id))?.session, 'alive');
 

@@ -1,5 +1,6 @@
 // A backup that nobody finishes fails when its time is up, so that no session is held for nobody for ever.
 import test from 'ava';
+import { untilLooked } from '../support/looks.ts';
 import { finish, request } from '../support/requests.ts';
 import { scene } from '../support/scene.ts';
 
@@ -37,7 +38,7 @@ test('zero means no limit, in the request and in the configuration', async (t) =
   const other = await request(configured.client, { fast: true });
   await configured.untilState(other, 'running');
 
-  await it.admin.query('select pg_sleep(3)');
+  await untilLooked(it.admin, 2);
   for (const [where, id] of [
     [it, own],
     [configured, other],
@@ -64,7 +65,7 @@ test('a limit longer than a timer can run for is not cut short', async (t) => {
   const worker = await it.startWorker();
   const id = await request(it.client, { fast: true, hold_timeout: '30 days' });
   await it.untilState(id, 'running');
-  await it.admin.query('select pg_sleep(1)');
+  await untilLooked(it.admin, 1);
   t.is((await it.row(id)).state, 'running');
   t.notRegex(worker.output(), /TimeoutOverflowWarning/);
 });

@@ -1,6 +1,7 @@
 // A requester can lock rows of his own, by SELECT … FOR UPDATE or by an UPDATE that he does not commit. He holds up
 // himself, and nobody else.
 import test from 'ava';
+import { untilLooked } from '../support/looks.ts';
 import { eventually } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
 import { finish, request } from '../support/requests.ts';
@@ -17,11 +18,11 @@ test('a locked request is passed over, without the worker running in circles', a
   await backsUp(it, await asRole(t, it.db, 'requester'));
   await backsUp(it, await connect(t, it.client.url));
 
-  await it.admin.query('select pg_sleep(2)'); // until the statistics know of what has been so far
+  await untilLooked(it.admin, 1); // until the statistics know of what has been so far
   const before = await transactions(it);
-  await it.admin.query('select pg_sleep(4)');
+  await untilLooked(it.admin, 2);
   const busy = (await transactions(it)) - before;
-  t.true(busy < 150, `${busy} transactions in four seconds`); // in circles, it makes thousands
+  t.true(busy < 150, `${busy} transactions in two looks`); // in circles, it makes thousands
 
   await it.client.query('rollback');
   await it.untilState(locked, 'running', { within: 5000 });
@@ -36,7 +37,7 @@ test('a running request that is locked holds up nobody, and is stopped once it i
   await it.untilState(id, 'running');
   await it.client.query('begin');
   await finish(it.client, id);
-  await it.client.query('select pg_sleep(0.5)');
+  await untilLooked(it.admin, 1);
   t.is((await it.row(id)).state, 'running');
 
   await backsUp(it, await asRole(t, it.db, 'requester'));

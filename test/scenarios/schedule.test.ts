@@ -1,5 +1,6 @@
 // A row of backup_schedule, and what becomes of it: each due time is requested once, whatever happens meanwhile.
 import test from 'ava';
+import { untilLooked } from '../support/looks.ts';
 import { eventually } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
@@ -52,7 +53,7 @@ test('three workers request each due time once, and leave none out', async (t) =
     return runs.filter(({ state }) => state === 'requested').length >= 8;
   });
   await it.admin.query('delete from holdfast.backup_schedule'); // at once in all of them
-  await it.admin.query('select pg_sleep(1.5)');
+  await untilLooked(it.admin, 1);
 
   const labels = await it.admin.query<{ due: Date; requests: string; workers: string }>(
     `select to_timestamp(substr(label, 9), 'YYYYMMDD"T"HH24MISS') as due, count(*) as requests

@@ -1,6 +1,7 @@
 // A worker works with the schema of its own release only, and an upgrade ends it in good order.
 import test from 'ava';
 import { schemaVersion } from '../../src/control/schema-version.ts';
+import { untilLooked } from '../support/looks.ts';
 import { holdfast } from '../support/process.ts';
 import { finish, request } from '../support/requests.ts';
 import { scene, type Scene } from '../support/scene.ts';
@@ -64,7 +65,7 @@ test('the first SIGTERM after that is no second one: what is held is held on', a
   await upgrade(it);
   await worker.untilLine(/draining/);
   worker.kill('SIGTERM');
-  await it.admin.query('select pg_sleep(1)');
+  await untilLooked(it.admin, 1);
   t.like(await it.status(id), { state: 'running', session: 'alive' });
 
   worker.kill('SIGTERM');

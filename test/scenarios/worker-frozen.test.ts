@@ -1,6 +1,7 @@
 // A worker's process is stopped (SIGSTOP), as by a host that swaps or a debugger: it holds its sessions still, so
 // nothing is lost and nothing is claimed to be; and it goes on where it was.
 import test from 'ava';
+import { untilLooked } from '../support/looks.ts';
 import { cancel, finish, request } from '../support/requests.ts';
 import { scene, type Scene } from '../support/scene.ts';
 import type { WorkerProcess } from '../support/process.ts';
@@ -10,11 +11,11 @@ test('a frozen worker loses nothing and ends no backup, and another worker leave
   const { id, worker } = await running(it);
   await it.startWorker();
   worker.kill('SIGSTOP');
-  await it.admin.query('select pg_sleep(6)');
+  await untilLooked(it.admin, 3);
   t.like(await it.status(id), { state: 'running', session: 'alive' });
 
   await finish(it.client, id);
-  await it.admin.query('select pg_sleep(3)');
+  await untilLooked(it.admin, 2);
   t.like(await it.status(id), { state: 'done', session: 'alive', waiting_for: 'pg_backup_stop' });
   t.is((await it.row(id)).backup_label, null);
 
