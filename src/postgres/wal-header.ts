@@ -64,7 +64,7 @@ export function headerMismatch(header: SegmentHeader, expected: ExpectedSegment)
     return `its header says ${header.segmentSize} bytes, not ${segmentSize}`;
   const named = parseSegmentName(name, segmentSize);
   if (named.number * BigInt(segmentSize) !== header.address || header.timeline > named.timeline)
-    return 'its header is that of another segment';
+    return 'it is another segment than its name says';
   return undefined;
 }
 

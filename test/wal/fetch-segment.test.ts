@@ -103,7 +103,7 @@ for (const [what, content, message] of [
 test('a segment under the name of another one is an error, and so is one of another system', async (t) => {
   const scene = await archivedScene(t);
   await writeFile(scene.archived(segment2), await readFile(scene.archived(segment1)));
-  t.regex((await scene.fetch(segment2)).stderr, /is damaged: its header is that of another segment/);
+  t.regex((await scene.fetch(segment2)).stderr, /is damaged: it is another segment than its name says/);
   const other = await walScene(t);
   await other.wal(segment1, { system: '1' });
   await other.push(segment1);
