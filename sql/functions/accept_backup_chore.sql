@@ -55,7 +55,7 @@ begin
     new.finished_at := clock_timestamp();
     new.error_code := 'chores_unavailable';
     new.error := 'chores do not run here: their queue needs a control database on PostgreSQL 13 or newer';
-    new.hint := 'Everything else works. Upgrade this server, or do it with the program: holdfast sync, verify, drill, expire.';
+    new.hint := 'Upgrade this server, or type holdfast sync, holdfast verify, holdfast drill or holdfast expire: all else works.';
     return new;
   end if;
   if not origin_is_confirmed() then

@@ -44,7 +44,7 @@ begin
   if tg_op = 'INSERT' or changed <> array['enabled'] then
     if not pg_has_role(current_user, tg_table_schema || '_operator', 'usage') then
       raise exception 'role "%" may not own a schedule', current_user
-        using errcode = 'insufficient_privilege', hint = format('Grant it %s.', tg_table_schema || '_operator');
+        using errcode = 'insufficient_privilege', hint = format('Type as a superuser: GRANT %I TO %I;', tg_table_schema || '_operator', current_user);
     end if;
     new.owner := current_user;
   end if;

@@ -9,7 +9,7 @@ declare
 begin
   if (of_id is null) = (of_label is null) then
     raise exception 'give either the id or the label of a backup request'
-      using errcode = 'invalid_parameter_value', hint = 'For example: id => 12, or label => ''nightly''.';
+      using errcode = 'invalid_parameter_value', hint = 'Give one of them, for example id => 12, or label => ''nightly''.';
   elsif of_id is not null then
     select id, requested_by into found_one from backup_request where id = of_id;
     if not found then

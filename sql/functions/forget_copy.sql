@@ -10,7 +10,7 @@ declare
 begin
   if coalesce(because, '') = '' then
     raise exception 'say why the copy of backup request % is gone', of_request
-      using errcode = 'invalid_parameter_value', hint = 'Give a reason: SELECT forget_copy(id, ''reason'').';
+      using errcode = 'invalid_parameter_value', hint = format('Give a reason: SELECT %I.forget_copy(%s, ''reason'');', current_schema(), of_request);
   end if;
   perform require_confirmed_origin('forget_copy');
 

@@ -35,7 +35,7 @@ begin
     new.next_attempt_at := null;
     new.error_code := 'given_up';
     new.error := format('role "%s" gave the chore up', current_user);
-    new.hint := old.error;
+    new.hint := 'Request the chore again, if it is still wanted.' || coalesce(' It last failed with: ' || old.error, '');
   end if;
   new.finished_at := case when new.state in ('complete', 'failed') then clock_timestamp() end;
   return new;

@@ -65,7 +65,7 @@ begin
   end if;
   if new.keep and not old.keep and exists (select from backup_expiry where request_id = new.id) then
     raise exception 'backup request % has expired: its files are gone, or going', old.id
-      using errcode = 'HF001', hint = 'See backup_expiry.';
+      using errcode = 'HF001', hint = format('Type SELECT * FROM %I.backup_expiry WHERE request_id = %s;', tg_table_schema, old.id);
   end if;
   if new.keep <> old.keep then
     -- Later than what was said before, whatever the clock was then: what lies beside the backup is over by it.

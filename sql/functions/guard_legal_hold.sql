@@ -39,7 +39,7 @@ begin
   end if;
   if exists (select from backup_expiry where request_id = new.request_id) then
     raise exception 'backup request % has expired: its files are gone, or going', new.request_id
-      using errcode = 'HF001', hint = 'See backup_expiry.';
+      using errcode = 'HF001', hint = format('Type SELECT * FROM %I.backup_expiry WHERE request_id = %s;', tg_table_schema, new.request_id);
   end if;
   new.released := false;
   -- Only recall_hold() has the right to write these.

@@ -19,10 +19,10 @@ begin
     when 'timed out' then
       if request.state = 'cancelled' then
         raise exception 'timed out waiting for backup request % to be %: it is cancelled now', of_request, wanted
-          using errcode = 'HF012', hint = 'See whether a worker is alive, in worker_status; then request it again, with more time.';
+          using errcode = 'HF012', hint = format('Type SELECT name, alive FROM %I.worker_status; start one with "holdfast worker" where none is alive; then request it again, with more time.', current_schema());
       end if;
       raise exception 'timed out waiting for backup request % to be %: it is %', of_request, wanted, request.state
-        using errcode = 'HF012', hint = 'See "waiting_for" in backup_status.';
+        using errcode = 'HF012', hint = format('Type SELECT waiting_for FROM %I.backup_status WHERE id = %s;', current_schema(), of_request);
     when 'interrupted' then
       raise exception 'interrupted: backup request % is %', of_request, request.state
         using errcode = 'query_canceled';

@@ -8,7 +8,7 @@ declare
 begin
   if not (pg_has_role(who, current_schema() || '_operator', 'usage') or pg_has_role(who, current_user, 'usage')) then
     raise exception 'role "%" may not %', who, deed
-      using errcode = 'insufficient_privilege', hint = format('Grant it %s.', current_schema() || '_operator');
+      using errcode = 'insufficient_privilege', hint = format('Type as a superuser: GRANT %I TO %I;', current_schema() || '_operator', who);
   end if;
   return who;
 end

@@ -237,5 +237,9 @@ export async function recordRefusal(run: RequestRun, error: HoldfastError): Prom
 function failureOf(error: unknown): { code: string; message: string; hint: string | null } {
   if (error instanceof HoldfastError)
     return { code: error.code, message: error.message, hint: error.hint ?? null };
-  return { code: 'backup_failed', message: messageOf(error), hint: null };
+  return {
+    code: 'backup_failed',
+    message: messageOf(error),
+    hint: 'read the log of the worker, mend what it names, and request the backup again',
+  };
 }

@@ -175,7 +175,7 @@ function sessionIsLost(error: unknown, session: BackupSession): boolean {
 function sessionLost(reason: unknown): HoldfastError {
   return new HoldfastError('failed', `the backup session was lost: ${messageOf(reason)}`, {
     code: 'session_lost',
-    hint: 'throw the copy away and start again: it is not a backup',
+    hint: 'request the backup again, and throw away what was copied for this one: it is not a backup',
     cause: reason,
   });
 }

@@ -55,7 +55,10 @@ function usageFailure(error: CommanderError): CommandFailure {
     code: error.code.replace('commander.', ''),
     message: argumentProblem(error) ?? withoutValue(first.replace(/^error: /, '')),
     detail: undefined,
-    hint: suggestion === undefined ? 'see --help' : suggestion.replace('Did', 'did'),
+    hint:
+      suggestion === undefined
+        ? 'add --help to see what can be typed'
+        : suggestion.replace(/^Did you mean (.*)\?$/, 'type $1, if you mean that'),
   };
 }
 

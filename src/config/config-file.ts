@@ -109,6 +109,6 @@ function unknownKey(path: string, known: string[], file: string): HoldfastError 
   const elsewhere = known.find((candidate) => candidate.endsWith(key));
   return new HoldfastError('usage', `the key "${path}" in ${file} is unknown`, {
     code: 'bad_configuration',
-    hint: elsewhere === undefined ? didYouMean(path, known) : `did you mean "${elsewhere}"?`,
+    hint: elsewhere === undefined ? didYouMean(path, known) : `write "${elsewhere}", if you mean that`,
   });
 }

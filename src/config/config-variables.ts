@@ -88,6 +88,6 @@ function refuseMisspelt(variable: string, inFile: readonly string[]): void {
   if (meant === undefined) return;
   throw new HoldfastError('usage', `the variable ${variable} is unknown`, {
     code: 'bad_configuration',
-    hint: `did you mean HOLDFAST_${meant}?`,
+    hint: `write HOLDFAST_${meant}, if you mean that`,
   });
 }

@@ -15,5 +15,5 @@ export function suggestion(given: string, known: readonly string[]): string | un
 /** A hint: the suggestion, or all known names. */
 export function didYouMean(given: string, known: readonly string[]): string {
   const nearest = suggestion(given, known);
-  return nearest === undefined ? `known are ${known.join(', ')}` : `did you mean "${nearest}"?`;
+  return nearest === undefined ? `write one of ${known.join(', ')}` : `write "${nearest}", if you mean that`;
 }

@@ -69,7 +69,7 @@ export class ChoreQueue {
     if (control.serverVersion < oldestQueueServer) {
       throw unavailable(
         'their queue needs a control database on PostgreSQL 13 or newer',
-        'everything else works; upgrade this server, or do it with the program: holdfast sync, verify, drill, expire',
+        'upgrade this server, or type holdfast sync, holdfast verify, holdfast drill or holdfast expire: all else works',
       );
     }
     const session = new AsyncLocalStorage<Connection>();

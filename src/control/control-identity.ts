@@ -1,4 +1,5 @@
 /** The identity of the control database, and the repositories of its clusters. */
+import { quoteIdentifier } from '../database/sql-script.ts';
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
 import { refuseRecovery } from './refusals.ts';
@@ -108,7 +109,7 @@ export async function requireMayAdopt(db: Connection, schema: string): Promise<v
     const who = login === role ? `login "${login}"` : `login "${login}", as role "${role}",`;
     throw new HoldfastError('failed', `${who} may not adopt this control database`, {
       code: 'insufficient_privilege',
-      hint: `have role "${role}" granted "${schema}_operator"`,
+      hint: `type as a superuser: GRANT ${quoteIdentifier(`${schema}_operator`)} TO ${quoteIdentifier(role)}`,
     });
   }
   await refuseRecovery(db);

@@ -71,7 +71,7 @@ async function refuseForeign(db: Connection, schema: string): Promise<void> {
   if (found === undefined || found.ours === true) return;
   throw new HoldfastError('failed', `schema "${schema}" belongs to role "${found.owner}"`, {
     code: 'insufficient_privilege',
-    hint: 'have it renamed or dropped: the queue of chores needs a schema of that name for itself',
+    hint: `type as its owner: ALTER SCHEMA ${quoteIdentifier(schema)} RENAME TO another_name; then run "holdfast install" again`,
   });
 }
 

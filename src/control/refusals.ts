@@ -21,7 +21,7 @@ export async function explained(
   if (error.code === noPrivilege && error.hint === undefined) {
     return new HoldfastError('failed', error.message, {
       code: 'insufficient_privilege',
-      hint: `have this login's role granted ${roles}`,
+      hint: `grant this login, as a superuser, ${roles}`,
       cause: error,
     });
   }

@@ -44,11 +44,14 @@ export function recoveryTargetFrom(wish: RecoveryTargetOptions): RecoveryTarget 
   ];
   const [target = { kind: 'latest' as const }, another] = given;
   if (another !== undefined)
-    throw usage('give one target only', 'one of --target-time, -lsn, -xid, -name and -immediate');
+    throw usage(
+      'give one target only',
+      'give one of --target-time, --target-lsn, --target-xid, --target-name and --target-immediate',
+    );
   if (exclusive && !('exclusive' in target))
     throw usage(
       '--target-exclusive needs a time, a place in the WAL or a transaction',
-      'see "holdfast restore --help"',
+      'leave it out, or add --target-time, --target-lsn or --target-xid',
     );
   return target;
 }
@@ -77,7 +80,7 @@ export function readTarget(options: Readonly<Record<string, unknown>>): {
   for (const [name, value] of Object.entries(options)) {
     const option = inRequest.get(name);
     if (option === undefined)
-      throw usage(`there is no option "${name}"`, `there are ${[...inRequest.keys()].join(', ')}`);
+      throw usage(`there is no option "${name}"`, `give one of ${[...inRequest.keys()].join(', ')}`);
     try {
       Object.assign(wish, { [option]: recoveryTargetParsers[option](String(value)) });
     } catch (error) {

@@ -35,7 +35,10 @@ export function placeTablespaces({ mapped, from, to, moved }: Placement): Placed
   if (unknown !== undefined) {
     throw new HoldfastError('usage', `the backup has no tablespace ${unknown}`, {
       code: 'no_such_tablespace',
-      hint: oids.length === 0 ? 'it has none' : `it has ${oids.join(', ')}`,
+      hint:
+        oids.length === 0
+          ? 'leave --tablespace out, since the backup has no tablespace'
+          : `give one of ${oids.join(', ')}`,
     });
   }
   const below = (directory: string) => `${Buffer.from(directory).toString('latin1').replace(/\/+$/, '')}/`;

@@ -167,6 +167,6 @@ async function refuseFull(
     hint:
       note === undefined
         ? ((isMount ? hintForMount : undefined) ?? hint)
-        : `a restore to "${dataDirectory}" was interrupted: make sure that none is running there, empty that directory, and those of its tablespaces and of its WAL (${noteName} names them), and try again`,
+        : `make sure that no restore runs there; then empty "${dataDirectory}", and the directories of its tablespaces and of its WAL that ${noteName} names, and restore again: a restore to it was interrupted`,
   });
 }

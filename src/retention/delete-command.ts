@@ -89,6 +89,6 @@ function endGroup(pid: number): void {
 function failed({ id, label }: ListedCandidate, reason: string): HoldfastError {
   return new HoldfastError('failed', `the delete_command failed for backup ${id} "${label}": ${reason}`, {
     code: 'delete_failed',
-    hint: 'mend the command, which the next expiry runs again, and let it succeed for a copy that is gone already',
+    hint: 'mend delete_command of the cluster, which the next expiry runs again, and let it succeed for a copy that is gone already',
   });
 }

@@ -142,7 +142,7 @@ async function take(file: FileHandle, path: string, { shared, wait }: LockOption
   const holder = shared ? 'is about to be removed or changed' : 'is in use';
   throw new HoldfastError('failed', `"${path}" ${holder}: another process has its lock`, {
     code: 'locked',
-    hint: 'try again when that process has ended: "fuser -v" and lslocks(8) name it',
+    hint: `type "fuser -v ${path}" to see that process, and try again when it has ended`,
   });
 }
 
@@ -176,7 +176,7 @@ function gone(path: string): HoldfastError {
 function unsupported(path: string, complaint: string): HoldfastError {
   return new HoldfastError('failed', `"${path}" cannot be locked: ${complaint}`, {
     code: 'lock_unsupported',
-    hint: 'use a file system with locks',
+    hint: 'move it to a local file system, or mount its file system with locks',
   });
 }
 

@@ -138,7 +138,7 @@ export class Reconciler {
     const failure = {
       code: 'session_lost',
       message: 'the worker does not hold it, since its connections broke',
-      hint: 'throw the copy away and start again: it is not a backup',
+      hint: 'request the backup again, and throw away what was copied for this one: it is not a backup',
     };
     void control
       .tryOnce((db) => markFailed(db, id, failure))

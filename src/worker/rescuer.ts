@@ -228,7 +228,7 @@ function workerLost({ state }: AbandonedRequest): HoldfastError {
     `the worker and its backup session were gone while the request was ${state}`,
     {
       code: 'worker_lost',
-      hint: 'throw the copy away and start again: it is not a backup',
+      hint: 'request the backup again, and throw away what was copied for this one: it is not a backup',
     },
   );
 }

@@ -176,7 +176,7 @@ class Worker {
     this.#stopBecause(
       new HoldfastError('usage', `the schema has version ${version} by now, not ${schemaVersion()}`, {
         code: 'schema_changed',
-        hint: 'start a worker of the release that upgraded it',
+        hint: 'install that release here, and start its worker: holdfast worker',
       }),
     );
   }
@@ -234,7 +234,7 @@ class Worker {
       run.endWindow(
         new HoldfastError('failed', 'the worker was stopped while it held the backup', {
           code: 'worker_stopped',
-          hint: 'throw the copy away and start again: it is not a backup; set drain_timeout to let a worker wait longer',
+          hint: 'request the backup again, and throw away what was copied for this one: it is not a backup; set drain_timeout to let a worker wait longer',
         }),
       );
     }

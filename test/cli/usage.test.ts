@@ -11,25 +11,53 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 const nowhere = 'postgres://someone:hunter2@127.0.0.1:1/nowhere';
 
 for (const [args, message, hint] of [
-  [['strat'], /^unknown command 'strat'$/, 'did you mean start?'],
-  [['status', '--databse-url=u:secret@h/db'], /^unknown option '--databse-url=…'$/, 'see --help'],
-  [['status', '--wach'], /^unknown option '--wach'$/, 'did you mean --watch?'],
-  [['start', 'a', 'b'], /^too many arguments for 'start'/, 'see --help'],
-  [['start', '--timeout', '5'], /^--timeout "5" has no unit; accepted: "90s"/, 'see --help'],
-  [['start', '--timeout', '0'], /^--timeout "0" has to be longer than 0$/, 'see --help'],
-  [['start', '--hold-timeout', 'soon'], /^--hold-timeout "soon" is not a duration/, 'see --help'],
-  [['start', '--annotations', '{'], /^--annotations "{" is not JSON: /, 'see --help'],
+  [['strat'], /^unknown command 'strat'$/, 'type start, if you mean that'],
+  [
+    ['status', '--databse-url=u:secret@h/db'],
+    /^unknown option '--databse-url=…'$/,
+    'add --help to see what can be typed',
+  ],
+  [['status', '--wach'], /^unknown option '--wach'$/, 'type --watch, if you mean that'],
+  [['start', 'a', 'b'], /^too many arguments for 'start'/, 'add --help to see what can be typed'],
+  [
+    ['start', '--timeout', '5'],
+    /^--timeout "5" has no unit; accepted: "90s"/,
+    'add --help to see what can be typed',
+  ],
+  [
+    ['start', '--timeout', '0'],
+    /^--timeout "0" has to be longer than 0$/,
+    'add --help to see what can be typed',
+  ],
+  [
+    ['start', '--hold-timeout', 'soon'],
+    /^--hold-timeout "soon" is not a duration/,
+    'add --help to see what can be typed',
+  ],
+  [
+    ['start', '--annotations', '{'],
+    /^--annotations "{" is not JSON: /,
+    'add --help to see what can be typed',
+  ],
   [
     ['stop', '--id', 'twelve'],
     /^--id "twelve" is not a backup request's id, which is a number$/,
-    'see --help',
+    'add --help to see what can be typed',
   ],
-  [['cancel', 'abc'], /^id "abc" is not a backup request's id, which is a number$/, 'see --help'],
-  [['start', '--method', 'x'], /^--method "x" is not one of hold, copy$/, 'see --help'],
+  [
+    ['cancel', 'abc'],
+    /^id "abc" is not a backup request's id, which is a number$/,
+    'add --help to see what can be typed',
+  ],
+  [
+    ['start', '--method', 'x'],
+    /^--method "x" is not one of hold, copy$/,
+    'add --help to see what can be typed',
+  ],
   [
     ['restore', '--target-time', 'yesterday'],
     /^--target-time "yesterday" is not a date and time /,
-    'see --help',
+    'add --help to see what can be typed',
   ],
   [
     ['wal', 'push', '--data-directory', '/data', 'f'],
@@ -39,15 +67,27 @@ for (const [args, message, hint] of [
   [
     ['wait', 'soon'],
     /^seconds "soon" is not a number of seconds above 0: type for example 90$/,
-    'see --help',
+    'add --help to see what can be typed',
   ],
-  [['restore', '--target-lsn', 'x'], /^--target-lsn "x" is not an LSN$/, 'see --help'],
+  [
+    ['restore', '--target-lsn', 'x'],
+    /^--target-lsn "x" is not an LSN$/,
+    'add --help to see what can be typed',
+  ],
   [['stop'], /^give either the id or the label/, 'see both with "holdfast status"'],
   [['stop', 'nightly', '--id', '3'], /^give either the id or the label/, 'see both with "holdfast status"'],
   [['cancel'], /^give either the id or the label/, 'see both with "holdfast status"'],
   [['cancel', '3', '--label', 'x'], /^give either the id or the label/, 'see both with "holdfast status"'],
-  [['label', '3'], /^required option '--to <directory>' not specified$/, 'see --help'],
-  [['place', '3'], /^required option '--data-directory <directory>' not specified$/, 'see --help'],
+  [
+    ['label', '3'],
+    /^required option '--to <directory>' not specified$/,
+    'add --help to see what can be typed',
+  ],
+  [
+    ['place', '3'],
+    /^required option '--data-directory <directory>' not specified$/,
+    'add --help to see what can be typed',
+  ],
   [
     ['status', '--schema', 'pg_x'],
     /\(from --schema\) begins with "pg_"/,

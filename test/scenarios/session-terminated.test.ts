@@ -30,7 +30,7 @@ test('while it is running: the request has failed within five seconds, and a fin
 
   const row = await it.untilState(id, 'failed', fiveSeconds);
   t.is(row.error_code, 'session_lost');
-  t.regex(String(row.hint), /throw the copy away/);
+  t.regex(String(row.hint), /throw away what was copied/);
   await t.throwsAsync(finish(it.client, id), { message: /cannot move from failed to done/ });
 });
 

@@ -42,7 +42,7 @@ function heldTooLong(limit: number): HoldfastError {
     `nobody finished it within its hold_timeout of ${limit / 1000} seconds`,
     {
       code: 'hold_timeout',
-      hint: 'finish sooner, or request with a longer hold_timeout; the copy is not a backup',
+      hint: 'throw the copy away, since it is not a backup; then finish sooner, or request with a longer hold_timeout',
     },
   );
 }

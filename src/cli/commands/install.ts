@@ -64,7 +64,7 @@ async function makeRepositories(
       if (!(error instanceof HoldfastError)) throw error;
       const hint =
         error.code === 'repository_unwritable'
-          ? 'run "holdfast wal init" as the user that archives'
+          ? 'type as the user that archives: holdfast wal init --repository DIR'
           : error.hint;
       process.stderr.write(`holdfast: warning: ${error.message}\n  hint: ${hint}\n`);
     }

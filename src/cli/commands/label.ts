@@ -83,7 +83,7 @@ export async function backupById(
   if (backup.state !== undefined && backup.state !== 'complete') {
     process.stderr.write(
       `holdfast: warning: backup ${requestId} is ${backup.state}, not complete\n` +
-        `  hint: it can be restored only once all WAL from ${backup.description.startWal} to ${backup.description.stopWal} is archived\n`,
+        `  hint: wait until all WAL from ${backup.description.startWal} to ${backup.description.stopWal} is archived before you restore it: "holdfast status ${requestId}" says when\n`,
     );
   }
   return backup;

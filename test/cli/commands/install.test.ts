@@ -82,17 +82,23 @@ test('a login without a role of Holdfast is told which one it needs', async (t) 
     const { status, stderr } = await holdfast([...args], { url });
     t.is(status, 1);
     const role = args[0] === 'worker' ? 'worker' : 'reader';
-    t.regex(stderr, /^holdfast: permission denied .*\n {2}hint: have this login's role granted "holdfast_/);
-    t.true(stderr.includes(`granted "holdfast_${role}"`), stderr);
+    t.regex(
+      stderr,
+      /^holdfast: permission denied .*\n {2}hint: grant this login, as a superuser, "holdfast_/,
+    );
+    t.true(stderr.includes(`"holdfast_${role}"`), stderr);
   }
   const adopt = await holdfast(['adopt', '--yes'], { url: reader.url });
   t.deepEqual([adopt.status, adopt.stdout], [1, '']);
   t.regex(
     adopt.stderr,
-    /^holdfast: login "reader_\w+" may not adopt .*\n {2}hint: .* granted "holdfast_operator"$/m,
+    /^holdfast: login "reader_\w+" may not adopt .*\n {2}hint: type as a superuser: GRANT "?holdfast_operator"? TO "?reader_\w+"?$/m,
   );
   for (const [args, hint] of [
-    [['expire'], /hint: have this login's role granted "holdfast_worker" \(or only look, with --dry-run\)$/m],
+    [
+      ['expire'],
+      /hint: grant this login, as a superuser, "holdfast_worker" \(or only look, with --dry-run\)$/m,
+    ],
     [['install'], /hint: install as the owner of schema "holdfast"; .* as a superuser \(--database-url /],
   ] as const) {
     const { status, stderr } = await holdfast([...args], { url: nobody.url });
