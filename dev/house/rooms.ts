@@ -9,6 +9,7 @@ export const levels: readonly (readonly string[])[] = [
   ['restore', 'verify', 'retention'],
   ['backup', 'labels', 'wal', 'extraction', 'schedules', 'offsite'],
   ['chores'],
+  ['identity'],
   ['recovery'],
   ['server', 'control'],
   ['repository', 'database'],

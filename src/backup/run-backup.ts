@@ -1,30 +1,35 @@
 /**
  * The story of one backup, from a waiting request to a complete one. The row of the request is in one of these states:
  *
- *   requested  A client has inserted the row. The dispatcher has chosen the row, and a backup session is opened.
- *   starting   This worker has the request. The checks are made, and the session waits in pg_backup_start.
+ *   requested  A client has inserted the row. A trigger has checked the row and notifies the workers; the dispatcher,
+ *              which also looks by itself, chooses the row and calls `runBackup`. A backup session is opened, and what
+ *              could make the backup fail is being checked.
+ *   starting   This worker has the request. The checks end, and the session waits in pg_backup_start.
  *   running    The backup window is open. Method hold: another program copies. Method copy: CopyTransfer copies.
- *   done       The data is copied. pg_backup_stop returns backup_label, which is written to the label directory.
- *   archiving  The label is in the row, and the session is closed. The worker waits for the archive.
+ *   done       The data is copied. pg_backup_stop returns backup_label. Method copy: label and WAL are added, and the
+ *              backup is published in the repository. Then the label is written to the label directory.
+ *   archiving  The label is in the row, and the session is closed. The worker waits for the archive, unless the
+ *              requester does not.
  *   complete   The backup can be restored.
  *
- * Until running, the client may end a request as cancelled; until archiving, the worker may end a request as failed.
+ * In states requested, starting and running, the client may cancel a request. Before state complete, the worker may fail
+ * a request; in state archiving, only an operator may, by giving the request up.
  *
  * Who moves the row: the client moves a request of method hold from running to done. Every other move between the
  * states above is this worker's. A trigger refuses all moves of others, except after this worker has died.
  *
  * How a finish arrives: the client's UPDATE commits, and a trigger notifies the worker. The reconciler reads the state
  * of a row after each notification, and of all rows every two seconds, since notifications may be lost. The reconciler
- * tells the run what it has read (RequestRun.onRowState). State done resolves `waitForState`. State cancelled or failed
- * aborts `run.signal`.
+ * tells the run what it has read (RequestRun.onRowState). State done resolves `waitForState`. State cancelled or failed,
+ * and a row that another worker has taken over, abort `run.signal`.
  *
  * What else ends a run early: until pg_backup_stop is called, the loss of the session, a time limit, a missing caller
  * or a worker that stops (RequestRun.endWindow). While the worker waits for the archive, a worker that stops: the next
  * worker goes on at `complete`. In between, nothing but a failure ends the run.
  *
- * Who sees the session: the session holds an advisory lock until the outcome is in the row. Readers of backup_status and
- * other workers look for that lock or, where the session is on another server, for the proxy lock of this worker. A
- * backup whose lock is gone before its outcome is lost.
+ * Who sees the session: the session holds an advisory lock until the label is stored, or the failure is in the row.
+ * Readers of backup_status and other workers look for that lock or, where the session is on another server, for the
+ * proxy lock of this worker. A backup whose lock is gone before that is lost.
  */
 import { markComplete, markRunning } from '../control/backup-requests.ts';
 import type { ClaimedRequest, WaitingRequest } from '../control/backup-requests.ts';
@@ -40,7 +45,7 @@ import type { DataTransfer } from './methods/data-transfer.ts';
 import { HoldTransfer } from './methods/hold-transfer.ts';
 import { recoverBackupStop } from './recover-label.ts';
 import { LeftToNextWorker, recordFailure, EndedElsewhere, type RequestRun } from './request-run.ts';
-import { notLookedFor, seeArchive } from './see-archive.ts';
+import { notLookedFor, seeArchive } from './find-in-archive.ts';
 import { storeLabel } from './store-label.ts';
 import { waitForArchive } from './wait-for-archive.ts';
 
@@ -50,17 +55,17 @@ import { waitForArchive } from './wait-for-archive.ts';
  */
 export async function runBackup(run: RequestRun, waiting: WaitingRequest, claimant: Claimant): Promise<void> {
   await using held = new HeldSession(run);
-  const claim = await claimRequest(run, waiting, held, claimant);
+  const claim = await claimRequest(run, waiting, held, claimant); // requested to starting
   if (claim === undefined) return;
   const { request, session } = claim;
   try {
-    const source = await prepare(run, claim);
-    const start = await begin(run, request, session);
-    const { record, stop } = await transferAndEnd(run, claim, start, source);
-    await storeLabel(run, stop, record);
+    const source = await passChecks(run, claim);
+    const start = await startBackup(run, request, session); // to running
+    const { record, stop } = await transferAndStop(run, claim, start, source); // to done
+    await storeLabel(run, stop, record); // to archiving
     await held.release();
-    run.context.server.prepare();
-    await complete(run, request, record);
+    run.context.server.prepare(); // a session for the next request
+    await complete(run, request, record); // to complete
   } catch (error) {
     const isLost = !held.isReleased && sessionIsLost(error, session);
     await held.releaseAfter(recordFailure(run, isLost ? sessionLost(error) : error));
@@ -68,7 +73,7 @@ export async function runBackup(run: RequestRun, waiting: WaitingRequest, claima
 }
 
 /** Waits for the checks. Returns the cluster to copy; undefined: the method does not copy. */
-async function prepare(
+async function passChecks(
   run: RequestRun,
   { request, session, checks }: Claim,
 ): Promise<CopySource | undefined> {
@@ -80,7 +85,11 @@ async function prepare(
 }
 
 /** Starts the backup: from state starting to running. */
-async function begin(run: RequestRun, request: ClaimedRequest, session: BackupSession): Promise<BackupStart> {
+async function startBackup(
+  run: RequestRun,
+  request: ClaimedRequest,
+  session: BackupSession,
+): Promise<BackupStart> {
   const start = await run.raceAbort(session.begin(request.label, request.fast));
   await run.move('running', (db) => markRunning(db, run.id, start), run.signal);
   run.context.log.info('backup running', {
@@ -92,7 +101,7 @@ async function begin(run: RequestRun, request: ClaimedRequest, session: BackupSe
 }
 
 /** Has the data copied, from state running to done; stops the backup, and completes the copy with the label. */
-async function transferAndEnd(
+async function transferAndStop(
   run: RequestRun,
   { request, session }: Claim,
   start: BackupStart,
@@ -101,7 +110,7 @@ async function transferAndEnd(
   const transfer = await beginTransfer(run, request, start, source);
   try {
     await transfer.untilDone();
-    const stop = await end(run, request, session, start);
+    const stop = await stopBackup(run, request, session, start);
     const record = backupRecord(request, start, stop);
     await transfer.finish(record, stop);
     return { record, stop };
@@ -132,7 +141,7 @@ async function beginTransfer(
  * Stops the backup. From here on, only the loss of the session may prevent the worker from reading backup_label; a
  * lost label is rebuilt from the backup history file.
  */
-async function end(
+async function stopBackup(
   run: RequestRun,
   request: ClaimedRequest,
   session: BackupSession,
@@ -160,8 +169,8 @@ export async function complete(
   { waitForArchive: wait, method }: Pick<ClaimedRequest, 'waitForArchive' | 'method'>,
   record: BackupRecord,
 ): Promise<void> {
-  const isSaid = wait && (await waitForArchive(run, record, { hasOwnWal: method === 'copy' }));
-  const archived = isSaid ? await seeArchive(run, record) : notLookedFor;
+  const serverSaysArchived = wait && (await waitForArchive(run, record, { hasOwnWal: method === 'copy' }));
+  const archived = serverSaysArchived ? await seeArchive(run, record) : notLookedFor;
   await run.move('complete', (db) => markComplete(db, run.id, archived));
   run.context.log.info('backup complete', { request: run.id, cluster: run.context.server.name });
 }

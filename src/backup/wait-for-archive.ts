@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { archiver } from '../server/server-queries.ts';
 import { messageOf } from '../errors.ts';
 import type { BackupRecord } from '../repository/label-entry.ts';
-import { walIsArchived, neededWalFiles, archiveStatusUnusable } from './wal-archived.ts';
+import { walIsArchived, neededWalFiles, archiveStatusUnusable } from './server-archive-status.ts';
 import type { RequestRun } from './request-run.ts';
 
 /** Milliseconds. */

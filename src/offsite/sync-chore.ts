@@ -6,7 +6,7 @@ import type { Connection } from '../database/connection.ts';
 import { HoldfastError } from '../errors.ts';
 import { requireRepository } from '../repository/repository-owner.ts';
 import type { Chore, ChoreContext } from '../chores/chore.ts';
-import { useRepository } from '../chores/repository-use.ts';
+import { useRepository } from '../identity/repository-use.ts';
 import { syncRepository } from './sync-repository.ts';
 
 /** Milliseconds to wait for another process that is sending: a worker elsewhere, or `holdfast sync`. */

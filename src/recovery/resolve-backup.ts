@@ -33,7 +33,7 @@ import {
   rival,
   unreachable,
 } from './target-timeline.ts';
-import { refuseStranger } from './foreign-repository.ts';
+import { refuseStranger } from './foreign-backup.ts';
 
 /** A request to restore a backup. */
 export interface RestoreRequest extends SelectionCriteria {

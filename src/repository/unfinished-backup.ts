@@ -23,7 +23,7 @@ import { giveAllToOwnerOf } from '../system/give-tree.ts';
 import { giveToOwnerOf } from '../system/ownership.ts';
 import { messageOf } from '../errors.ts';
 import { nameLatest } from './latest.ts';
-import { claimAsOwner, ownerIsGone } from './owner-file.ts';
+import { claimAsOwner, ownerIsGone } from './writer-file.ts';
 import {
   backupsDirectory,
   formatRepositoryBackup,

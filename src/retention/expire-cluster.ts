@@ -4,7 +4,7 @@
  * expiry.
  */
 import { join } from 'node:path';
-import { standing, useRepository } from '../chores/repository-use.ts';
+import { standing, useRepository } from '../identity/repository-use.ts';
 import { recordExpiringWal } from '../control/retention-rows.ts';
 import { HoldfastError } from '../errors.ts';
 import { makeDurableDirectory } from '../system/held-directory.ts';

@@ -4,7 +4,7 @@
  * accepted a hold since.
  */
 import { basename } from 'node:path';
-import { standing } from '../chores/repository-use.ts';
+import { standing } from '../identity/repository-use.ts';
 import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';
 import {
   beginExpiry,

@@ -3,7 +3,7 @@
  * files. The next expiry finishes the work of a killed expiry (finish-earlier.ts).
  */
 import { join } from 'node:path';
-import { standing } from '../chores/repository-use.ts';
+import { standing } from '../identity/repository-use.ts';
 import type { Connection } from '../database/connection.ts';
 import { beginExpiry, endExpiry, type ExpiringBackup } from '../control/retention-rows.ts';
 import { HoldfastError, messageOf } from '../errors.ts';

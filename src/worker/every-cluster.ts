@@ -3,7 +3,7 @@
  * the others, and a repository that this control database does not own is skipped.
  */
 import { join } from 'node:path';
-import { standing, type RepositoryUse } from '../chores/repository-use.ts';
+import { standing, type RepositoryUse } from '../identity/repository-use.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';

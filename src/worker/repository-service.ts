@@ -15,7 +15,7 @@ import {
   knownRepository,
   noteMissing,
 } from '../control/control-identity.ts';
-import { standing, useRepository, type RepositoryUse } from '../chores/repository-use.ts';
+import { standing, useRepository, type RepositoryUse } from '../identity/repository-use.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { backupIdIn } from '../repository/backup-name.ts';
 import { namesOfBackups } from '../repository/catalog.ts';

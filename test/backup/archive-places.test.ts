@@ -7,7 +7,7 @@ import {
   holdsSegment,
   type ArchiveQuestion,
 } from '../../src/backup/archive-places.ts';
-import { lookFor, type Patience } from '../../src/backup/see-archive.ts';
+import { lookFor, type Patience } from '../../src/backup/find-in-archive.ts';
 import { claimRepository } from '../../src/repository/cluster-identity.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { makeRepository } from '../support/repository.ts';

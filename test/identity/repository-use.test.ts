@@ -4,7 +4,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { Connection } from '../../src/database/connection.ts';
-import { standing, useRepository } from '../../src/chores/repository-use.ts';
+import { standing, useRepository } from '../../src/identity/repository-use.ts';
 import { announceToken, knownRepository } from '../../src/control/control-identity.ts';
 import type { RepositoryOwner } from '../../src/repository/repository-owner.ts';
 import type { Finished } from '../support/children.ts';

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { access, constants, readdir, readlink, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Connection } from '../../database/connection.ts';
-import { useOrCreateRepository } from '../../chores/repository-use.ts';
+import { useOrCreateRepository } from '../../identity/repository-use.ts';
 import { controlIdentity } from '../../control/control-identity.ts';
 import { sourceOf } from '../../server/server-queries.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';

@@ -1,7 +1,7 @@
 /** `holdfast install`: installs or upgrades the schema, and creates the repository of each cluster. */
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { standing } from '../../chores/repository-use.ts';
+import { standing } from '../../identity/repository-use.ts';
 import type { Config } from '../../config/config.ts';
 import { withConnection } from '../../control/control-client.ts';
 import type { Connection } from '../../database/connection.ts';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { walIsArchived, neededWalFiles } from '../../src/backup/wal-archived.ts';
+import { walIsArchived, neededWalFiles } from '../../src/backup/server-archive-status.ts';
 
 const file = { name: 'x', done: false, ready: false, present: false };
 
