@@ -23,7 +23,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
   lock table :"schema".migration in share row exclusive mode;
   -- An upgrade that waits for a table makes everybody else wait for it, too.
   set local lock_timeout = '10s';
-  -- The migrations of before the first release had other names from the fourth on, and higher numbers.
+  -- The migrations of before the first release had other names, and higher numbers.
   select format('do %L', format('begin raise exception using message = %L, hint = %L; end',
     format('schema "%s" was made by migrations that were never released: number %s is "%s", and not "%s"',
       :'schema', number, applied.name, known.name),
@@ -31,7 +31,7 @@ select to_regclass(format('%I.migration', :'schema')) is not null as installed \
       :'schema', :'schema' || '_boss')))
   from :"schema".migration applied
   join (values
-    (1, 'schema-and-roles'), (2, 'clusters-and-workers'), (3, 'backup-requests'),
+    (1, 'roles'), (2, 'clusters'), (3, 'requests'),
     (4, 'schedules'), (5, 'chores'), (6, 'wal-archive'),
     (7, 'verification-and-drills'), (8, 'retention')
   ) known (number, name) using (number)
@@ -46,18 +46,18 @@ where :version > 8
 
 select :version < 1 as needed \gset
 \if :needed
-  \ir ../migrations/001-schema-and-roles.sql
-  insert into :"schema".migration (number, name) values (1, 'schema-and-roles');
+  \ir ../migrations/001-roles.sql
+  insert into :"schema".migration (number, name) values (1, 'roles');
 \endif
 select :version < 2 as needed \gset
 \if :needed
-  \ir ../migrations/002-clusters-and-workers.sql
-  insert into :"schema".migration (number, name) values (2, 'clusters-and-workers');
+  \ir ../migrations/002-clusters.sql
+  insert into :"schema".migration (number, name) values (2, 'clusters');
 \endif
 select :version < 3 as needed \gset
 \if :needed
-  \ir ../migrations/003-backup-requests.sql
-  insert into :"schema".migration (number, name) values (3, 'backup-requests');
+  \ir ../migrations/003-requests.sql
+  insert into :"schema".migration (number, name) values (3, 'requests');
 \endif
 select :version < 4 as needed \gset
 \if :needed

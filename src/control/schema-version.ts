@@ -36,7 +36,7 @@ export async function installedVersion(db: Connection, schema: string): Promise<
 
 type AppliedMigration = Pick<Migration, 'number' | 'name'>;
 
-/** The migrations of before the first release had other names from the fourth on, and higher numbers. */
+/** The migrations of before the first release had other names, and higher numbers. */
 function refuseUnreleased(applied: AppliedMigration[], schema: string): void {
   const known = new Map(migrations().map(({ number, name }) => [number, name]));
   const other = applied.find(({ number, name }) => (known.get(number) ?? name) !== name);

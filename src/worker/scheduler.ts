@@ -72,6 +72,7 @@ export class Scheduler {
   async #look(): Promise<void> {
     const { control, clusters } = this.#options;
     let soonest: number | undefined;
+    this.#wakeIn(lookAtSchedules); // where this look fails
     for (let looks = 0; looks < looksAtOnce && !this.#stopped; looks += 1) {
       const schedules = await control.run((db) => schedulesOf(db, clusters));
       this.#lookedAt = performance.now();
@@ -111,6 +112,7 @@ export class Scheduler {
 
   #wakeIn(milliseconds: number): void {
     clearTimeout(this.#timer);
+    if (this.#stopped) return;
     this.#timer = setTimeout(() => this.#service.now(), Math.ceil(milliseconds));
   }
 }

@@ -29,10 +29,9 @@ export async function removeAbandonedDrills(clusters: readonly ClusterConfig[], 
   const directories = clusters.flatMap(({ drillDirectory }) =>
     drillDirectory === undefined ? [] : [drillDirectory],
   );
-  if (directories.length === 0) return;
-  const { removeAbandoned } = await import('../drill/abandoned-drills.ts');
   for (const drillDirectory of new Set(directories)) {
     try {
+      const { removeAbandoned } = await import('../drill/abandoned-drills.ts');
       for (const { directory, server } of await removeAbandoned(drillDirectory))
         log.warning('removed what a drill that was killed had left', { directory, server });
     } catch (error) {

@@ -79,7 +79,7 @@ test('a schema that was made by migrations which were never released is refused 
   const refusal = {
     code: 'schema_unreleased',
     message:
-      'schema "holdfast" was made by migrations that were never released: number 4 is "copy", and not "schedules"',
+      'schema "holdfast" was made by migrations that were never released: number 1 is "schema-and-roles", and not "roles"',
   };
 
   const refused = await t.throwsAsync<HoldfastError>(installInto(url), refusal);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { noServerFiles } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeRepository } from '../support/repository.ts';
 import { sceneOfItsOwn } from '../support/scene.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -15,7 +16,9 @@ const limit = 88e6;
 
 test('an idle worker takes little memory, and sends less than one query a second', async (t) => {
   const it = await sceneOfItsOwn(t, { settings: { log_statement: 'all' } });
-  const worker = await it.startWorker();
+  const repository = await it.db.cluster.serverDirectory('repository');
+  await makeRepository(repository);
+  const worker = await it.startWorker({ env: { HOLDFAST_REPOSITORY: repository } });
   const log = join(String(it.db.cluster.dataDirectory), '..', 'server.log');
   // an entry of the log has as many lines as its statement
   const statements = () =>
@@ -27,7 +30,9 @@ test('an idle worker takes little memory, and sends less than one query a second
     statements()
       .slice(began)
       .filter((line) => line.includes('"callerGone"'));
-  await eventually('it has looked at the table eight times', () => looks().length >= 8, { within: 60_000 });
+  await eventually('it has looked at the table eighteen times', () => looks().length >= 18, {
+    within: 60_000,
+  });
 
   // the first looks are among what a worker does at its start
   const [first = '', ...others] = looks().slice(3);

@@ -12,7 +12,7 @@ test('install says what it has applied, and the second time that nothing was to 
   const { url } = await freshDatabase(t);
   const first = await holdfast(['install'], { url });
   t.is(first.status, 0, first.stderr);
-  t.regex(first.stdout, /^schema "holdfast" is installed in version \d+:\n {2}schema-and-roles\n/);
+  t.regex(first.stdout, /^schema "holdfast" is installed in version \d+:\n {2}roles\n/);
 
   const second = await holdfast(['install', '--json'], { url });
   t.like(JSON.parse(second.stdout), { schema: 'holdfast', applied: [] });
