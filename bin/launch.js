@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import v8 from 'node:v8';
 import { enableCompileCache } from './compile-cache.js';
 import { exit } from './exit.js';
 import { takeHiddenArguments, withHiddenArguments } from './hidden-arguments.js';
@@ -24,6 +25,8 @@ function readsSources() {
 }
 
 async function run(main) {
+  // What V8 makes room for while it loads, it keeps: a worker does with less until it copies (src/system/young-generation.ts).
+  if (process.argv.includes('worker')) v8.setFlagsFromString('--semi-space-growth-factor=1');
   enableCompileCache();
   if (process.env.HOLDFAST_RELAUNCHED) takeHiddenArguments();
   const { main: holdfast } = await import(main.href);

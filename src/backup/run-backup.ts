@@ -47,6 +47,7 @@ import { recoverBackupStop } from './recover-label.ts';
 import { LeftToNextWorker, recordFailure, EndedElsewhere, type RequestRun } from './request-run.ts';
 import { notLookedFor, seeArchive } from './find-in-archive.ts';
 import { storeLabel } from './store-label.ts';
+import { letYoungGenerationGrow } from '../system/young-generation.ts';
 import { waitForArchive } from './wait-for-archive.ts';
 
 /**
@@ -80,6 +81,7 @@ async function passChecks(
   session.onLost((reason) => run.endWindow(sessionLost(reason)));
   for (const warning of await run.raceAbort(checks)) run.warn(warning);
   if (request.method !== 'copy') return undefined;
+  letYoungGenerationGrow();
   const { prepareCopy } = await import('./methods/prepare-copy.ts');
   return run.raceAbort(prepareCopy(run, session));
 }

@@ -12,7 +12,7 @@ const test = testWhen(
 );
 
 /** Bytes. Without what only chores, schedules, copies and drills need; Node alone takes half of it. */
-const limit = 88e6;
+const limit = 84e6;
 
 test('an idle worker takes little memory, and sends less than one query a second', async (t) => {
   const it = await sceneOfItsOwn(t, { settings: { log_statement: 'all' } });
