@@ -4,7 +4,7 @@
  * Needs neither a database nor a worker.
  */
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { isEntryOf, splitBackupName } from './backup-name.ts';
@@ -53,11 +53,24 @@ export async function readCatalog(clusterDirectory: string): Promise<Catalog> {
       catalog.backups.push(await readListed(directory, suffixes));
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
-      const isExpired = existsSync(`${metaDirectory(directory)}.expired`); // an expiry has begun meanwhile
-      if (!isExpired) catalog.damaged.push({ name, problem: problemOf(error), error });
+      if (!(await hasExpired(directory))) catalog.damaged.push({ name, problem: problemOf(error), error });
     }
   }
   return catalog;
+}
+
+/** Whether an expiry has begun to remove a backup, or has removed it, since its name was read. */
+async function hasExpired(directory: string): Promise<boolean> {
+  const meta = metaDirectory(directory);
+  if (existsSync(`${meta}.expired`)) return true;
+  return (await isGone(directory)) && (await isGone(meta));
+}
+
+async function isGone(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+  );
 }
 
 async function readListed(directory: string, suffixes: ReadonlySet<string>): Promise<StoredBackup> {
