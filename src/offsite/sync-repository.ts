@@ -122,7 +122,10 @@ async function subjectAfter(clusterDirectory: string, { sent }: SyncRecord): Pro
   const previous = await stagedScope(clusterDirectory, sent.backup);
   if (previous === undefined) return newest;
   const there = await stagedFiles(clusterDirectory, previous);
-  if (fingerprint(there) !== sent.fingerprint) return previous;
+  const files = await filesToSync(clusterDirectory, previous);
+  // As in stageFiles(), the source has the mark of a file: a copy of the source may have another time.
+  const marked = new Map([...there].map(([file, mark]) => [file, files.get(file) ?? mark]));
+  if (fingerprint(marked) !== sent.fingerprint) return previous;
   const sentNext = await walOf(clusterDirectory, newest);
   const rest = [...(await walOf(clusterDirectory, previous)).keys()];
   return rest.every((file) => there.has(file) || sentNext.has(file)) ? newest : previous;

@@ -1,6 +1,6 @@
 /** Creates a hard link, or a copy where the file system supports no hard links or no more of them. */
 import { constants } from 'node:fs';
-import { link, open } from 'node:fs/promises';
+import { link, open, type FileHandle } from 'node:fs/promises';
 import { noFollow } from './held-directory.ts';
 
 const chunkBytes = 1 << 20;
@@ -16,7 +16,10 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
   });
 }
 
-/** Copies a file with its modification time; durable when the promise resolves. */
+/**
+ * Copies a file; durable when the promise resolves. The copy has the modification time of the source in whole
+ * milliseconds, unless the file system refuses to set times.
+ */
 async function copySynced(from: string, to: string): Promise<void> {
   const source = await open(from, constants.O_RDONLY | noFollow);
   try {
@@ -29,8 +32,7 @@ async function copySynced(from: string, to: string): Promise<void> {
         if (bytesRead === 0) break;
         await target.writeFile(buffer.subarray(0, bytesRead));
       }
-      const { atimeMs, mtimeMs } = await source.stat();
-      await target.utimes(atimeMs / 1000, mtimeMs / 1000);
+      await keepTime(source, target);
       await target.sync();
     } finally {
       await target.close();
@@ -38,4 +40,12 @@ async function copySynced(from: string, to: string): Promise<void> {
   } finally {
     await source.close();
   }
+}
+
+/** In whole milliseconds: a file system with a coarse clock could make less than a half of half a millisecond. */
+async function keepTime(source: FileHandle, target: FileHandle): Promise<void> {
+  const { atimeMs, mtimeMs } = await source.stat();
+  await target.utimes(atimeMs / 1000, Math.round(mtimeMs) / 1000).catch((error: NodeJS.ErrnoException) => {
+    if (!['EPERM', 'ENOSYS', 'ENOTSUP'].includes(error.code ?? '')) throw error;
+  });
 }
