@@ -2,7 +2,7 @@
  * Lists files with their sizes and modification times, which tell whether another file has taken the name of one. A
  * directory that has not changed since it was listed is not read again, so that a look costs one system call for each
  * directory, and not one for each file. A file that was overwritten in place is therefore found only when its
- * directory has changed.
+ * directory has changed, or by a look that reads every directory afresh.
  */
 import type { Dirent, Stats } from 'node:fs';
 import { lstat, readdir, stat } from 'node:fs/promises';
@@ -28,15 +28,15 @@ const kept = new Map<string, Listing>();
 
 /**
  * Lists the files of a directory, without those of the directories in it. Both are empty where the directory does not
- * exist.
+ * exist. `afresh`: the directory is read even if it has not changed.
  * @throws HoldfastError `repository_unreadable`
  */
-export async function listMarked(directory: string): Promise<Omit<Listing, 'changedAt'>> {
+export async function listMarked(directory: string, afresh = false): Promise<Omit<Listing, 'changedAt'>> {
   try {
     const { dev, ino, mtimeMs } = await stat(directory);
     const key = `${dev}:${ino}`;
     const known = kept.get(key);
-    if (known?.changedAt === mtimeMs) return known;
+    if (!afresh && known?.changedAt === mtimeMs) return known;
     const isSettled = Date.now() - mtimeMs > clockGranularity;
     const listing = await list(directory, mtimeMs);
     kept.delete(key);
@@ -69,12 +69,15 @@ function markOf({ size, mtimeMs }: Stats): string {
   return `${size} ${Math.round(mtimeMs)}`;
 }
 
-/** Lists all files below `directory`, which is relative to `root` or empty. @throws HoldfastError `repository_unreadable` */
-export async function listMarkedBelow(root: string, directory: string): Promise<FileMarks> {
-  const { files, directories } = await listMarked(join(root, directory));
+/**
+ * Lists all files below `directory`, which is relative to `root` or empty. `afresh`: as for listMarked().
+ * @throws HoldfastError `repository_unreadable`
+ */
+export async function listMarkedBelow(root: string, directory: string, afresh = false): Promise<FileMarks> {
+  const { files, directories } = await listMarked(join(root, directory), afresh);
   const within = (name: string) => (directory === '' ? name : `${directory}/${name}`);
   const found: FileMarks = new Map([...files].map(([name, mark]) => [within(name), mark]));
   for (const name of directories)
-    for (const [path, mark] of await listMarkedBelow(root, within(name))) found.set(path, mark);
+    for (const [path, mark] of await listMarkedBelow(root, within(name), afresh)) found.set(path, mark);
   return found;
 }

@@ -154,7 +154,8 @@ async function layOutIn(clusterDirectory: string, subject: SyncScope): Promise<F
   const directory = contentDirectory(clusterDirectory, subject);
   const unready = join(directoryForSync(clusterDirectory), 'unready');
   await beside(unready, remove);
-  const there = await stagedFiles(clusterDirectory, subject);
+  // The source of a staged link may have been overwritten in place, which changes no staged directory.
+  const there = await listMarkedBelow(directory, '', true);
   const files = await filesToSync(clusterDirectory, subject);
   for (const [file, mark] of files) {
     if (there.get(file) === mark) continue;
@@ -196,6 +197,8 @@ async function place(from: string, to: string, unready: string): Promise<boolean
     try {
       await beside(from, (source) => linkOrCopy(source, aside));
       await beside(to, (file) => rename(aside, file));
+      // rename() leaves both names where they are links of one file, as after an overwrite in place.
+      await remove(aside);
       return true;
     } catch (error) {
       await remove(aside);

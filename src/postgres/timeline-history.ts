@@ -93,7 +93,7 @@ export function parseHistoryFile(path: string, bytes: Buffer): Ancestor[] {
     if (!(error instanceof RangeError)) throw error;
     throw new HoldfastError('failed', `"${path}" is damaged: ${error.message}`, {
       code: 'archive_damaged',
-      hint: 'put a good copy of the file there: every server that has been on that timeline has one in pg_wal',
+      hint: 'rename a good copy over the file: every server that has been on that timeline has one in pg_wal',
       cause: error,
     });
   }

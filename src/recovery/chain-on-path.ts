@@ -49,7 +49,7 @@ export async function brokenChainOnPath(way: ChainOnPath): Promise<HoldfastError
     if (!(error instanceof RangeError)) throw error;
     return new HoldfastError('failed', error.message, {
       code: 'archive_damaged',
-      hint: 'put a good copy of the file there, choose another backup or an earlier target, or go on with --despite-missing-wal',
+      hint: 'rename a good copy over the file, choose another backup or an earlier target, or go on with --despite-missing-wal',
       cause: error,
     });
   }

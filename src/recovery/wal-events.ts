@@ -221,7 +221,7 @@ async function openFirst(sources: readonly WalEventSource[], name: string): Prom
 function damaged(name: string, error: RangeError): HoldfastError {
   return new HoldfastError('failed', `the WAL segment ${name} is damaged: ${error.message}`, {
     code: 'archive_damaged',
-    hint: 'put a good copy of the segment into the archive: recovery cannot go beyond that segment',
+    hint: 'rename a good copy over the segment in the archive: recovery cannot go beyond that segment',
     cause: error,
   });
 }

@@ -168,7 +168,7 @@ export function writeSegment(
     if (!(error instanceof RangeError)) throw error;
     throw new HoldfastError('failed', `"${archived}" is damaged: ${error.message}`, {
       code: 'archive_damaged',
-      hint: 'put a good copy of the file there, or recover to a target before that file',
+      hint: 'rename a good copy over the file, or recover to a target before that file',
       cause: error,
     });
   }

@@ -1,7 +1,8 @@
 // "holdfast sync" without any database: what the program is run with, when it is run again, and what it finds.
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { findUnsent, syncRepository } from '../../src/offsite/sync-repository.ts';
 import { eventually } from '../support/eventually.ts';
 import { segment, syncScene, untilRunning } from '../support/sync-scene.ts';
 
@@ -230,4 +231,38 @@ test('a file that another one has replaced under its name is sent again, of the 
   const runs = await scene.runs();
   t.is(runs.length, 3);
   t.true(String(runs[1]?.present) > String(first?.present));
+});
+
+test('files that were overwritten in place are sent with the next one by a process that has listed them before', async (t) => {
+  const scene = await syncScene(t);
+  for (const n of [1, 2]) await scene.archive(n);
+  const name = await scene.storeBackup(monday, 1, 1);
+  const sync = () =>
+    syncRepository({
+      clusterDirectory: scene.directory,
+      command: scene.command,
+      timeout: 0,
+      wait: undefined,
+      force: false,
+      signal: undefined,
+      onSent: () => undefined,
+    });
+  t.is(await sync(), 1);
+  // A listing is kept once the last change of the directory is some time ago.
+  const longAgo = new Date('2026-01-01');
+  for (const directory of [scene.directory, join(scene.directory, 'sync', name)])
+    await utimes(join(directory, 'wal', '0000000100000000'), longAgo, longAgo);
+  t.is(await findUnsent(scene.directory), undefined);
+  for (const file of [wal(1), wal(2)]) {
+    const path = join(scene.directory, file);
+    const { size } = await stat(path);
+    await writeFile(path, 'x'.repeat(size));
+    await utimes(path, new Date('2026-01-02'), new Date('2026-01-02'));
+  }
+  await scene.archive(3);
+  t.is(await sync(), 1);
+  t.is(await findUnsent(scene.directory), undefined);
+  for (const file of [wal(1), wal(2)]) t.regex(await readFile(join(scene.destination, file), 'utf8'), /^x+$/);
+  t.true((await scene.remote()).includes(wal(3)));
+  t.false((await readdir(join(scene.directory, 'sync'))).includes('unready'));
 });
