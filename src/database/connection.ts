@@ -3,13 +3,12 @@
  * can be closed or cut. A query that exceeds its timeout cuts the connection: nothing else ends the wait on a
  * half-open connection.
  */
-import { existsSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import pg from 'pg';
 import { connectionError } from './connection-error.ts';
 import { passwordFromFile } from './password-file.ts';
 import { sessionSettings } from './session-settings.ts';
 import { bind, statement, type StatementValue } from './statements.ts';
+import { defaultHost, systemUser } from './libpq-defaults.ts';
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -157,10 +156,17 @@ export class Connection {
     values: readonly unknown[] = [],
     options: QueryOptions = {},
   ): Promise<T[]> {
-    return this.#send<T>(values.length > 0 ? { text, values: [...values] } : { text }, options);
+    return (
+      await this.#send<T>(values.length > 0 ? { text, values: [...values] } : { text }, options)
+    ).flat();
   }
 
-  async #send<T extends Row>(query: pg.QueryConfig, options: QueryOptions): Promise<T[]> {
+  /** Like `query`, for one statement or several. Returns the rows of each statement. */
+  queryEach(text: string, options: QueryOptions = {}): Promise<Row[][]> {
+    return this.#send({ text }, options);
+  }
+
+  async #send<T extends Row>(query: pg.QueryConfig, options: QueryOptions): Promise<T[][]> {
     if (this.#lost) throw this.#lost;
     const answer = this.#inTurn<pg.QueryResult<T> | pg.QueryResult<T>[]>(() => this.#client.query<T>(query));
     this.#inFlight += 1;
@@ -178,7 +184,7 @@ export class Connection {
         );
       });
       const result = await Promise.race([answer, interrupted]);
-      return Array.isArray(result) ? result.flatMap(({ rows }) => rows) : result.rows;
+      return [result].flat().map(({ rows }) => rows);
     } finally {
       clearTimeout(timer);
       if (lose) this.#onLost.delete(lose);
@@ -209,7 +215,7 @@ export class Connection {
   ): Promise<T[]> {
     const bound = bind(statement(file, name), this.#schema, values);
     return this.#prepares
-      ? this.#send<T>({ ...bound, name: `${file}.${name}` }, options)
+      ? this.#send<T>({ ...bound, name: `${file}.${name}` }, options).then((rows) => rows.flat())
       : this.query<T>(bound.text, bound.values, options);
   }
 
@@ -272,24 +278,9 @@ export function clientConfig(options: ConnectOptions): pg.ClientConfig {
   };
 }
 
-/** Like libpq without PGHOST: uses the Unix-domain socket if there is one. */
-function defaultHost(): pg.ClientConfig {
-  const name = `.s.PGSQL.${process.env.PGPORT ?? '5432'}`;
-  const socket = ['/var/run/postgresql', '/tmp'].find((directory) => existsSync(`${directory}/${name}`));
-  return process.env.PGHOST === undefined && socket !== undefined ? { host: socket } : {};
-}
-
 // Like libpq without a user name: uses the name of the operating system user. pg uses $USER, which services do not
 // have.
 pg.defaults.user ??= systemUser();
-
-function systemUser(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined; // the user of a container may have no name
-  }
-}
 
 type TypeId = Parameters<typeof pg.types.getTypeParser>[0];
 

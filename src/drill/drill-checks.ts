@@ -73,8 +73,8 @@ async function assert(
       await db.query(`set statement_timeout = ${assertionTimeout}; reset search_path`);
       await db.query('begin');
       // A second timeout, because the statement may turn statement_timeout off.
-      const rows = await db.query(sql, [], { timeout: assertionTimeout + 5000 });
-      return { detail: '', problems: wrongAnswer(rows) };
+      const answers = await db.queryEach(sql, { timeout: assertionTimeout + 5000 });
+      return { detail: '', problems: wrongAnswer(answers) };
     } catch (error) {
       return { detail: '', problems: [assertionFailed(error, assertionTimeout)] };
     } finally {
@@ -92,8 +92,9 @@ function assertionFailed(error: unknown, timeout: number): string {
 }
 
 /** Why the result is not true; several statements at once have no result. */
-function wrongAnswer(rows: Record<string, unknown>[] | undefined): string[] {
-  if (rows === undefined) return ['it is more than one statement'];
+function wrongAnswer(answers: Record<string, unknown>[][]): string[] {
+  const [rows = [], ...others] = answers;
+  if (others.length > 0) return ['it is more than one statement'];
   if (rows.length !== 1) return [`it returned ${rows.length} rows instead of one`];
   const [value] = Object.values(rows[0] ?? {});
   return value === true ? [] : [`it returned ${JSON.stringify(value ?? null)} instead of true`];

@@ -45,7 +45,7 @@ test('a newest timeline that is an accident is not followed, with or without an 
     byWal,
     /timeline 2 is the newest, and does not have the newest data: it branched off at 0\/\w+, and 00000001/,
   );
-  t.regex(byWal, /--target-timeline 1 restores timeline 1 .*--target-timeline 2/);
+  t.regex(byWal, /give --target-timeline 1 for timeline 1 .*--target-timeline 2/);
 
   const to = join(await temporaryDirectory(t), 'data');
   const { stdout, stderr } = await scene.restore(to, '--target-timeline', '1', '--no-archiving');
