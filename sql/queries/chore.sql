@@ -12,6 +12,12 @@ from (
 where place <= 1000
 order by id
 
+-- name: queue
+-- A row if pg-boss has made its schema.
+select c.oid
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where n.nspname = :name and c.relname = 'version'
+
 -- name: request
 insert into :"schema".backup_chore (cluster, kind)
 select :cluster, :kind

@@ -14,10 +14,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Connection } from '../database/connection.ts';
+import { ServerError, type Connection } from '../database/connection.ts';
 import type { ControlLink } from './control-link.ts';
 import { withLimitedWaits } from './lock-waits.ts';
-import { createBoss, executeOn, oldestQueueServer, type PgBoss } from './pg-boss.ts';
+import { createBoss, executeOn, oldestQueueServer, queueSchema, type PgBoss } from './pg-boss.ts';
 
 /** Seconds. Limits of pg-boss. */
 const aDay = 86_400;
@@ -29,6 +29,8 @@ export const heartbeatSeconds = 10;
  * locks of pg-boss and hold them for ever.
  */
 const statementTakes = 5000;
+/** Milliseconds for such a statement before the connection counts as lost. The server's limit comes first. */
+const answerTakes = statementTakes + 3000;
 
 /** A chore and its queue. */
 export interface QueuedChore {
@@ -63,7 +65,8 @@ export class ChoreQueue {
 
   /**
    * Opens the queue.
-   * @throws HoldfastError `chores_unavailable` where the server is too old or the schema of the queue is missing
+   * @throws HoldfastError `chores_unavailable` where no worker can run chores: the server is too old, or the schema of
+   * the queue is missing; `failed` where another worker may have the right release of pg-boss
    */
   static async open(control: ControlLink, schema: string, log: Log): Promise<ChoreQueue> {
     if (control.serverVersion < oldestQueueServer) {
@@ -85,10 +88,7 @@ export class ChoreQueue {
       await boss.start();
     } catch (error) {
       await boss.stop({ graceful: false }).catch(() => undefined);
-      throw unavailable(
-        messageOf(error),
-        'run "holdfast install" on this host, which makes or upgrades the schema of their queue (plain psql does not); where another host has upgraded the schema, install the same release of pg-boss here ("npm update pg-boss")',
-      );
+      throw await whyNotStarted(control, boss, schema, error);
     }
     return new ChoreQueue(control, boss, session);
   }
@@ -141,27 +141,35 @@ export class ChoreQueue {
 
   /**
    * Has pg-boss fail the attempts of a queue whose heartbeats have stopped. Returns whether the attempt of this
-   * chore is over. Must not be called in a transaction.
+   * chore is over, or has no heartbeats: then `endLost` fails the attempt. Must not be called in a transaction.
    * @throws HeldUp
    */
   async expire(chore: QueuedChore): Promise<boolean> {
     const queue = queueName(chore);
     await this.#aside(() => this.#boss.supervise(queue));
     const [job] = await this.#boss.findJobs(queue, { id: jobId(chore.id) });
-    return job?.state !== 'active';
-  }
-
-  /** Fails an attempt, and returns as `nextAttempt` does. */
-  async tryAgain(chore: QueuedChore): Promise<Date | undefined> {
-    await this.#boss.fail(queueName(chore), jobId(chore.id));
-    return this.nextAttempt(chore);
+    return job?.state !== 'active' || job.heartbeatSeconds === null;
   }
 
   /**
-   * The time of the next attempt after one that has failed; undefined: no attempts are left, and the job has been
+   * Fails the attempt of a worker that is gone, unless `expire` has failed the attempt, and returns as `tryAgain`
+   * does. An earlier release sent jobs without heartbeats, which pg-boss fails only after a day.
+   */
+  async endLost(chore: QueuedChore): Promise<Date | undefined> {
+    const [job] = await this.#boss.findJobs(queueName(chore), { id: jobId(chore.id) });
+    return job?.state === 'active' ? this.tryAgain(chore) : this.#nextAttempt(chore);
+  }
+
+  /**
+   * Fails an attempt. Returns the time of the next attempt; undefined: no attempts are left, and the job has been
    * deleted.
    */
-  async nextAttempt(chore: QueuedChore): Promise<Date | undefined> {
+  async tryAgain(chore: QueuedChore): Promise<Date | undefined> {
+    await this.#boss.fail(queueName(chore), jobId(chore.id));
+    return this.#nextAttempt(chore);
+  }
+
+  async #nextAttempt(chore: QueuedChore): Promise<Date | undefined> {
     const [job] = await this.#boss.findJobs(queueName(chore), { id: jobId(chore.id) });
     if (job?.state === 'retry') return job.startAfter;
     await this.remove(chore);
@@ -177,8 +185,9 @@ export class ChoreQueue {
 
   /** Runs what takes locks of pg-boss, in transactions of pg-boss. */
   #aside<T>(work: () => Promise<T>): Promise<T> {
-    return this.#control.aside((db) =>
-      withLimitedWaits(db, statementTakes, () => this.#session.run(db, work)),
+    return this.#control.aside(
+      (db) => withLimitedWaits(db, statementTakes, () => this.#session.run(db, work)),
+      answerTakes,
     );
   }
 
@@ -195,6 +204,31 @@ function queueName({ cluster, kind }: Omit<QueuedChore, 'id'>): string {
 /** The job ID of a chore. All workers compute the same ID, so that a chore is in its queue only once. */
 function jobId(chore: number): string {
   return `00000000-0000-4000-8000-${chore.toString(16).padStart(12, '0')}`;
+}
+
+/** Why pg-boss did not start. */
+async function whyNotStarted(
+  control: ControlLink,
+  boss: PgBoss,
+  schema: string,
+  error: unknown,
+): Promise<unknown> {
+  const name = queueSchema(schema);
+  const found = await control.run((db) => db.run('chore', 'queue', { name }));
+  if (found.length === 0)
+    return unavailable(
+      `the schema of their queue, "${name}", is missing`,
+      'run "holdfast install", which makes the schema of their queue: plain psql does not',
+    );
+  if (error instanceof ServerError) return error;
+  const version = await boss.schemaVersion();
+  return new HoldfastError(
+    'failed',
+    `the schema of their queue, "${name}", has version ${version}, and the pg-boss of this worker needs another one`,
+    {
+      hint: 'install the same release of Holdfast on every host with a worker, then run "holdfast install" on one of them and start the workers again; "npm ls pg-boss" says which release of pg-boss a host has',
+    },
+  );
 }
 
 function unavailable(reason: string, hint: string): HoldfastError {

@@ -59,6 +59,12 @@ function explainLock(error: unknown): never {
   throw error;
 }
 
+/** Ignores RowLocked: the next read of the table handles the row, and the other chores do not wait. */
+export function unlessLocked(error: unknown): undefined {
+  if (error instanceof RowLocked) return undefined;
+  throw error;
+}
+
 /** The chores of these clusters that are not over, oldest first. */
 export function liveChores(db: Connection, clusters: readonly string[]): Promise<LiveChore[]> {
   return db.run<LiveChore>('chore', 'live', { clusters });

@@ -39,6 +39,7 @@ export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #stopping = new AbortController();
   readonly #proxyLocks = new Map<number, string>();
+  readonly #aside = new Set<Connection>();
   #connection: Connection | undefined;
   #connecting: Promise<void> | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -92,15 +93,21 @@ export class ControlLink {
 
   /**
    * Calls `work` once with a connection of its own, for statements that may wait for locks of others: all other
-   * work of the worker waits for the session of the link.
+   * work of the worker waits for the session of the link. `limit`: milliseconds for a statement before the connection
+   * counts as lost. Rejects when the link is closed.
    */
-  async aside<T>(work: (db: Connection) => Promise<T>): Promise<T> {
+  async aside<T>(work: (db: Connection) => Promise<T>, limit: number): Promise<T> {
+    this.#stopping.signal.throwIfAborted();
     const connection = await Connection.open({ ...this.#options.connect, schema: this.#options.schema });
+    this.#aside.add(connection);
     try {
+      if (this.#stopping.signal.aborted) connection.cut();
+      connection.limitStatements(limit);
       await connection.disableTimeouts();
       return await work(connection);
     } finally {
       await connection.close();
+      this.#aside.delete(connection);
     }
   }
 
@@ -120,6 +127,7 @@ export class ControlLink {
   /** Closes the link. Work that waits for a connection rejects. */
   async close(): Promise<void> {
     this.#stopping.abort();
+    for (const connection of this.#aside) connection.cut(new Error('the link is closed'));
     await this.#connecting?.catch(() => undefined);
     // Connection.close() cuts a connection that is still busy
     await Promise.race([this.#queue, sleep(closeWithin, undefined, { ref: false })]);

@@ -38,7 +38,7 @@ export async function withLimitedWaits<T>(db: Connection, limit: number, work: (
   const [self] = await db.run<{ pid: number }>('worker', 'backend');
   await db.query(`set statement_timeout = ${limit}`);
   const ending = new AbortController();
-  const seen = lastHolders(db, self?.pid ?? 0, limit / 4, ending.signal);
+  const seen = lastHolders(db, self?.pid ?? 0, limit, ending.signal);
   try {
     return await work();
   } catch (error) {
@@ -48,23 +48,27 @@ export async function withLimitedWaits<T>(db: Connection, limit: number, work: (
     throw holders.length > 0 ? new HeldUp(holders, error) : error;
   } finally {
     ending.abort();
-    await seen;
-    if (!db.isLost) await db.query('reset statement_timeout');
+    // A watcher on a network that is down would hold up whoever knows already that the connection is lost.
+    if (!db.isLost) {
+      await seen;
+      await db.query('reset statement_timeout');
+    }
   }
 }
 
-/** Looks every so many milliseconds which sessions a backend waits for, and returns the last ones. */
+/** Looks four times within `limit` milliseconds which sessions a backend waits for, and returns the last ones. */
 async function lastHolders(
   db: Connection,
   pid: number,
-  every: number,
+  limit: number,
   signal: AbortSignal,
 ): Promise<LockHolder[]> {
   let holders: LockHolder[] = [];
   let watcher: Connection | undefined;
   try {
-    for await (const _ of ticks(every, undefined, { signal })) {
+    for await (const _ of ticks(limit / 4, undefined, { signal })) {
       watcher ??= await db.another();
+      watcher.limitStatements(limit);
       const now = await watcher.run<LockHolder & Record<string, unknown>>('installation', 'blockers', {
         pid,
       });

@@ -1,6 +1,7 @@
 /**
  * Runs chores. Table `backup_chore` is authoritative: the service reads the table when a notification
- * arrives, when a retry is due, and every 30 seconds. A chore is sent to the queue and begins when the queue
+ * arrives, when a chore of this worker has ended, when a retry is due, and every 30 seconds, or every 15 seconds while
+ * there are chores that are not over. A chore is sent to the queue and begins when the queue
  * hands the chore out. The chore is removed from the queue in the transaction that writes the outcome. While a
  * chore runs, the queue gets heartbeats. A chore whose worker is gone and whose heartbeats have stopped is tried
  * again: the lock of the worker prevents that a worker which is only slow loses its chore.
@@ -18,16 +19,19 @@ import {
   liveChores,
   refuseChores,
   retryChore,
-  RowLocked,
+  unlessLocked,
   type ChoreResult,
   type LiveChore,
 } from '../control/chore-rows.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { letYoungGenerationGrow } from '../system/young-generation.ts';
 import { choreRunners } from './chore-runners.ts';
+import { giveBackLostChore } from './lost-chores.ts';
 import { MissingChoreWorkers, missingLongEnough } from './missing-chore-workers.ts';
+import { untilNextLook } from './next-look.ts';
 import { PeriodicTask } from './periodic-task.ts';
 import type { ServiceContext } from './service-context.ts';
+import { everyPlace, WaitingChores } from './waiting-chores.ts';
 
 /** The options of the service. */
 export interface ChoresOptions extends ServiceContext {
@@ -37,8 +41,6 @@ export interface ChoresOptions extends ServiceContext {
 
 /** Milliseconds between two reads of the table without chores that are not over. */
 const lookEvery = 30_000;
-/** Milliseconds between two reads while there are such chores. */
-const lookWhileLive = 15_000;
 /** Milliseconds between two heartbeats. */
 const beatEvery = (heartbeatSeconds * 1000) / 2;
 /** Milliseconds that `stop` waits for running chores. */
@@ -56,6 +58,7 @@ export class Chores {
   /** The running chore of each cluster and kind (see `place`). */
   readonly #running = new Map<string, { chore: QueuedChore; ended: Promise<void> }>();
   readonly #missing: MissingChoreWorkers;
+  readonly #waiting: WaitingChores;
   #queue: ChoreQueue | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -63,6 +66,7 @@ export class Chores {
     this.#options = options;
     this.#clusters = options.config.clusters.map(({ name }) => name);
     this.#look = new PeriodicTask(lookEvery, () => this.#takeAll(), options.log);
+    this.#waiting = new WaitingChores(options.log);
     this.#missing = new MissingChoreWorkers(
       (chore) =>
         chore.instance === options.instance && this.#running.get(place(chore))?.chore.id !== chore.id,
@@ -90,45 +94,72 @@ export class Chores {
     clearTimeout(this.#timer);
     const running = [...this.#running.values()].map(({ ended }) => ended);
     const ended = Promise.all([this.#look.stop(), this.#beat.stop(), ...running]);
-    await Promise.race([ended, sleep(stoppingTakes, undefined, { ref: false })]);
-    await this.#queue?.close();
+    const limit = sleep(stoppingTakes, undefined, { ref: false });
+    await Promise.race([ended, limit]);
+    await Promise.race([this.#queue?.close(), limit]);
   }
 
   async #takeAll(): Promise<void> {
     const { control } = this.#options;
     clearTimeout(this.#timer);
     const live = await control.run((db) => liveChores(db, this.#clusters));
+    const places = Map.groupBy(live, place);
+    this.#waiting.keepOnly(places);
     if (live.length === 0 || this.#stopping.signal.aborted) return;
     const queue = await this.#openQueue(live);
     if (queue === undefined) return;
     const abandoned = this.#missing.longEnough(live);
-    for (const chores of Map.groupBy(live, place).values()) await this.#advance(queue, chores, abandoned);
-    this.#lookAgain(abandoned.length > 0 ? [] : live);
+    const free: LiveChore[] = [];
+    for (const [where, chores] of places)
+      if (await this.#advance(queue, where, chores, abandoned)) free.push(...chores);
+    this.#lookAgain(free);
   }
 
-  /** Does what is due for the chores of one cluster and kind. Other chores do not suffer from an error. */
-  async #advance(queue: ChoreQueue, chores: LiveChore[], abandoned: readonly LiveChore[]): Promise<void> {
+  /**
+   * Does what is due for the chores of one cluster and kind. Other chores do not suffer from an error. Returns false
+   * after an error and while a chore is running: the end of the chore wakes its worker.
+   */
+  async #advance(
+    queue: ChoreQueue,
+    where: string,
+    chores: LiveChore[],
+    abandoned: readonly LiveChore[],
+  ): Promise<boolean> {
     try {
       const running = chores.filter(({ state }) => state === 'running');
-      for (const chore of running) if (abandoned.includes(chore)) await this.#giveBack(queue, chore);
-      if (running.length > 0) return;
-      for (const chore of chores) await this.#send(queue, chore);
-      const [{ cluster, kind }] = chores as [LiveChore];
-      await this.#take(queue, cluster, kind);
+      for (const chore of running)
+        if (abandoned.includes(chore) && (await giveBackLostChore(queue, chore, this.#options.log)))
+          this.wake();
+      if (running.length === 0) {
+        for (const chore of chores) await this.#send(queue, chore);
+        const [{ cluster, kind }] = chores as [LiveChore];
+        await this.#take(queue, cluster, kind);
+      }
+      this.#waiting.over(where);
+      return running.length === 0 && !this.#running.has(where);
     } catch (error) {
       if (this.#stopping.signal.aborted) throw error;
-      const ids = chores.map(({ id }) => id).join(' ');
-      this.#options.log.warning('chores wait', { chores: ids, reason: messageOf(error) });
+      this.#waiting.warn(where, chores, error);
+      return false;
     }
   }
 
-  /** Opens the queue. Without a queue, fails the chores that have not begun, and returns undefined. */
+  /**
+   * Opens the queue. Returns undefined without a queue: chores that have not begun fail if no worker can run chores,
+   * and wait if another worker may be able to.
+   */
   async #openQueue(live: readonly LiveChore[]): Promise<ChoreQueue | undefined> {
     const { control, config, log } = this.#options;
     try {
       this.#queue ??= await ChoreQueue.open(control, config.control.schema, log);
+      this.#waiting.over(everyPlace);
       return this.#queue;
     } catch (error) {
+      if (this.#stopping.signal.aborted) throw error;
+      if (!(error instanceof HoldfastError && error.code === 'chores_unavailable')) {
+        this.#waiting.warn(everyPlace, live, error);
+        return undefined;
+      }
       const waiting = live.filter(({ state }) => state !== 'running').map(({ id }) => id);
       const failure = choreFailure(error);
       const refused = await control.run((db) => refuseChores(db, waiting, failure));
@@ -136,29 +167,6 @@ export class Chores {
         log.warning('chores failed', { chores: refused.join(' '), reason: failure.message });
       return undefined;
     }
-  }
-
-  /** Plans the next attempt of a chore whose worker is gone, if the queue has failed the attempt. */
-  async #giveBack(queue: ChoreQueue, chore: LiveChore): Promise<void> {
-    if (!(await queue.expire(chore))) return;
-    const failure = {
-      code: 'worker_lost',
-      message: 'the worker that ran the chore is gone',
-      hint: 'wait: the chore is run again; where the chore kills workers, read their logs',
-    };
-    const { id, attempts: attempt } = chore;
-    const given = await queue
-      .transaction(async (db) => {
-        const instance = chore.instance ?? '';
-        if (!(await holdChore(db, { id, instance, attempt }))) return false;
-        const at = await queue.nextAttempt(chore);
-        if (at === undefined) await failChore(db, id, failure, null);
-        else await retryChore(db, { id, at, attempts: attempt }, failure, null);
-        return true;
-      })
-      .catch(unlessLocked);
-    if (given === true)
-      this.#options.log.warning('gave back a chore whose worker is gone', { chore: id, kind: chore.kind });
   }
 
   async #send(queue: ChoreQueue, chore: LiveChore): Promise<void> {
@@ -280,19 +288,12 @@ export class Chores {
   }
 
   /** Sets the timer for the next retry that is due, or for the next check of a missing worker. */
-  #lookAgain(live: readonly LiveChore[]): void {
-    const due = live.flatMap(({ dueIn }) => (dueIn === null ? [] : [dueIn + 10]));
-    const soon = Math.min(...due, this.#missing.any ? missingLongEnough : Infinity, lookWhileLive);
+  #lookAgain(free: readonly LiveChore[]): void {
+    const soon = Math.min(untilNextLook(free), this.#missing.any ? missingLongEnough : Infinity);
     if (this.#stopping.signal.aborted) return;
-    this.#timer = setTimeout(() => this.wake(), Math.max(soon, 50));
+    this.#timer = setTimeout(() => this.wake(), soon);
     this.#timer.unref();
   }
-}
-
-/** Ignores RowLocked: the next read of the table handles the row, and the other chores do not wait. */
-function unlessLocked(error: unknown): undefined {
-  if (error instanceof RowLocked) return undefined;
-  throw error;
 }
 
 /** The key of a cluster and kind in `#running`. */

@@ -1,8 +1,10 @@
-// Locks of pg-boss that a stranger holds, as every role can, and a worker that stands still: what that does to chores.
+// Locks of pg-boss that a stranger holds, as every role can, a worker that stands still, and a chore that runs for long:
+// what that does to the other chores.
 import type { ExecutionContext } from 'ava';
 import { noChores, requestChore, untilChore } from '../support/chores.ts';
 import { eventuallyRow } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
+import { untilLooked } from '../support/looks.ts';
 import { holdQueueLock } from '../support/queue-schema.ts';
 import { request } from '../support/requests.ts';
 import { scene, type Scene } from '../support/scene.ts';
@@ -78,4 +80,32 @@ test('a worker that stands still for longer than its heartbeats last keeps its c
   await it.offsite.untell('wait');
   t.like(await untilChore(operator, '1', 'complete'), { attempts: 1, error: null });
   t.is((await it.offsite.runs()).length, 1);
+});
+
+test('a retry that is due behind a running chore does not have the table read again and again', async (t) => {
+  const it = await syncing(t);
+  const operator = await asRole(t, it.db, 'operator');
+  await it.startWorker({ env: it.offsite.env });
+  await untilRunning(it.offsite, 1);
+  await it.admin.query(
+    `set session_replication_role = replica;
+     insert into holdfast.backup_chore (kind, requested_by, requested_login, requested_at, automatic, state, attempts,
+       next_attempt_at, error_code, error)
+     values ('sync', current_user, current_user, now(), false, 'retrying', 1, now(), 'sync_failed', 'it failed');
+     reset session_replication_role`,
+  );
+  // The worker reads the table, with the retry in it.
+  await untilChore(operator, await requestChore(operator, 'expire'), 'complete');
+  const reads = () =>
+    it.admin.value<number>(
+      `select (seq_scan + idx_scan)::int from pg_stat_user_tables where relname = 'backup_chore'`,
+    );
+  const before = await reads();
+  await untilLooked(it.admin, 3);
+  const sent = (await reads()) - before;
+  t.true(sent < 20, `${sent} reads`);
+
+  await it.offsite.untell('wait');
+  const { id } = await eventuallyRow(it.admin, `select id from holdfast.backup_chore where attempts = 2`);
+  await untilChore(operator, String(id), 'complete');
 });
