@@ -24,7 +24,6 @@ import {
   type LiveChore,
 } from '../control/chore-rows.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { letYoungGenerationGrow } from '../system/young-generation.ts';
 import { choreRunners } from './chore-runners.ts';
 import { giveBackLostChore } from './lost-chores.ts';
 import { MissingChoreWorkers, missingLongEnough } from './missing-chore-workers.ts';
@@ -202,7 +201,6 @@ export class Chores {
     log.info('began a chore', { ...about, attempt: chore.attempt });
     let result: ChoreResult = null;
     try {
-      letYoungGenerationGrow();
       const runner = choreRunners[chore.kind];
       if (runner === undefined)
         throw new HoldfastError('usage', `this worker knows no chores of kind "${chore.kind}"`);
