@@ -8,7 +8,7 @@
  *
  * A cluster without a backup here, because its copies go elsewhere, has its whole archive staged.
  */
-import { readFile, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { removeTree } from '../system/remove-tree.ts';
@@ -24,6 +24,7 @@ import {
 } from '../repository/repository-backup.ts';
 import { walDirectory, walFileKind } from '../repository/wal-archive.ts';
 import { listMarked, listMarkedBelow, type FileMarks } from './file-marks.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** A backup and the WAL that is sent with the backup. */
 export interface SyncScope {
@@ -83,7 +84,7 @@ export async function stagedScope(
 async function startOf(backupDirectory: string): Promise<string | undefined> {
   const file = join(metaDirectory(backupDirectory), 'backup.json');
   try {
-    return parseRepositoryBackup(file, await readFile(file)).startWal;
+    return parseRepositoryBackup(file, await readSmallFile(file)).startWal;
   } catch {
     return undefined;
   }

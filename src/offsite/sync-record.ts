@@ -2,10 +2,10 @@
  * The record of the files that have been sent off-site: `<cluster>/sync.json` in the repository, so that the
  * record is readable without a database. The process that holds the lock replaces the file as a whole.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { replaceFile } from '../repository/repository-owner.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** One run of the program. */
 export interface SyncAttempt {
@@ -35,7 +35,7 @@ export async function readSyncRecord(clusterDirectory: string): Promise<SyncReco
   const file = join(clusterDirectory, fileName);
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = (await readSmallFile(file)).toString('utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1 };
     throw damaged(file, messageOf(error));

@@ -4,7 +4,7 @@
  * Needs neither a database nor a worker.
  */
 import { existsSync } from 'node:fs';
-import { lstat, readFile, stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { isEntryOf, splitBackupName } from './backup-name.ts';
@@ -17,6 +17,7 @@ import {
   type RepositoryBackup,
 } from './repository-backup.ts';
 import { backupDamaged, isUnreadable, refuseUnreadable } from './repository-errors.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** A finished backup. */
 export interface StoredBackup {
@@ -77,7 +78,7 @@ async function readListed(directory: string, suffixes: ReadonlySet<string>): Pro
   const meta = metaDirectory(directory);
   if (!suffixes.has('.meta')) throw backupDamaged(`"${meta}" is missing`);
   const file = join(meta, 'backup.json');
-  const bytes = await readFile(file).catch((error: unknown) => {
+  const bytes = await readSmallFile(file).catch((error: unknown) => {
     refuseUnreadable(file, error);
     throw backupDamaged(`"${file}" is missing`, error);
   });
@@ -144,7 +145,7 @@ export async function backupAt(path: string): Promise<StoredBackup> {
   const directory = resolve(path);
   const meta = metaDirectory(directory);
   const file = join(meta, 'backup.json');
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readSmallFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOTDIR') refuseUnreadable(file, error);
     throw new HoldfastError('failed', `"${path}" is not a backup: ${messageOf(error)}`, {
       code: 'no_such_backup',

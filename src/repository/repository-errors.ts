@@ -1,9 +1,9 @@
 /** Errors of the repository's disk, worded the same everywhere. */
 import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { userName } from '../system/users.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** Whether the code of a failed system call means that the disk or the quota is full. */
 export function isFull(code: string | undefined): boolean {
@@ -76,7 +76,7 @@ function firstSeen(path: string): { path: string; uid: number } {
 /** Reads a text file; undefined where the file does not exist. @throws HoldfastError `repository_unreadable` */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return (await readSmallFile(path)).toString('utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw repositoryUnreadable(path, error);

@@ -3,7 +3,7 @@
  * on the file for as long as the process lives. A process on another host, in another pid namespace or from before a
  * reboot cannot be seen, and is not taken for dead for that reason alone.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseProcess, processState, stateOfPid, thisProcess } from '../system/process-identity.ts';
@@ -11,6 +11,7 @@ import { HoldfastError } from '../errors.ts';
 import { writeSynced } from '../system/durable-files.ts';
 import { beside } from '../system/held-directory.ts';
 import { isWithoutLocks, withLock } from '../system/file-lock.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 const fileMode = 0o600;
 /** Milliseconds without a write after which an invisible writer is taken for dead although nobody holds the lock. */
@@ -42,12 +43,12 @@ export async function claimAsOwner(file: string): Promise<() => Promise<void>> {
  * means that the host crashed before the file was durable.
  */
 export async function ownerIsGone(file: string, unfinished: string): Promise<boolean> {
-  const found = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const found = await readSmallFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
   if (found === undefined) return true;
-  const state = stateOf(found);
+  const state = stateOf(found.toString());
   if (state !== 'unknown') return state === 'gone';
   const locked = await lockOf(file);
   if (locked === 'gone') return true; // the owner file has been removed

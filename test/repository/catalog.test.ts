@@ -20,7 +20,7 @@ import {
 } from '../../src/repository/expired-backup.ts';
 import { findLeftovers } from '../../src/repository/unfinished-backup.ts';
 import { describedBackup } from '../support/described-backup.ts';
-import { holdFile } from '../support/held-file.ts';
+import { holdOpening } from '../support/held-opening.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** A finished backup with nothing in it; returns its directory. */
@@ -112,17 +112,17 @@ test('a backup that is being removed is in no catalog, and found by its names', 
   t.deepEqual(await findLeftovers(cluster), []);
 });
 
-test('a backup that an expiry removes after its name was read is not damaged', async (t) => {
+test.serial('a backup that an expiry removes after its name was read is not damaged', async (t) => {
   const cluster = join(await temporaryDirectory(t), 'main');
   const first = await finished(cluster, 1);
   const second = await finished(cluster, 2);
-  const held = await holdFile(t, join(`${first}.meta`, 'backup.json'));
+  const held = holdOpening(t, join(`${first}.meta`, 'backup.json'));
   const reading = readCatalog(cluster);
-  await held.opened;
+  await held.wanted;
   await unlistBackup(cluster, basename(second), {});
   await removeFiles(cluster, basename(second));
   await forgetBackup(cluster, basename(second));
-  await held.release();
+  held.release();
   const { backups, damaged } = await reading;
   t.deepEqual(damaged, []);
   t.deepEqual(
