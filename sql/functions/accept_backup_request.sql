@@ -64,6 +64,13 @@ begin
 
   if new.label is null then
     new.label := to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || new.id;
+    if not pg_try_advisory_xact_lock(label_key(new.cluster, new.label)) or exists (
+      select from backup_request
+      where cluster = new.cluster and label = new.label and state in ('requested', 'starting', 'running', 'done'))
+    then
+      -- Somebody else has that label or locks its key: nobody holds up a request that leaves its label to Holdfast.
+      new.label := new.label || '-' || substr(md5(random()::text), 1, 8);
+    end if;
   elsif new.schedule is not null then
     perform check_label_text(new.label);
   else

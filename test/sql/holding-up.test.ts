@@ -80,6 +80,30 @@ test('an INSERT is refused at once while another transaction is requesting its l
   await t.notThrowsAsync(request(victim, { label: 'nightly' }));
 });
 
+test('a request without a label waits for nobody who has guessed its label', async (t) => {
+  const { victim, attacker } = await setUp(t);
+  const id = Number(await request(victim));
+  const [seconds, ids] = [30, 2];
+  const first = id + seconds * ids + 1;
+  await attacker.query('begin');
+  await attacker.query(
+    `insert into holdfast.backup_request (label)
+     select to_char(clock_timestamp() at time zone 'UTC' + make_interval(secs => s), 'YYYYMMDD"T"HH24MISS"Z"') || '-' || n
+     from generate_series(0, $1::int) s, generate_series($2::bigint, $2 + 1) n`,
+    [seconds - 1, first],
+  );
+  for (const next of [first, first + 1]) {
+    const given = await victim.query(
+      'insert into holdfast.backup_request default values returning id, label',
+    );
+    t.is(Number(given[0]?.['id']), next);
+    t.regex(String(given[0]?.['label']), new RegExp(`^\\d{8}T\\d{6}Z-${next}-[0-9a-f]{8}$`));
+    if (next === first) await attacker.query('commit');
+  }
+  const [free] = await victim.query('insert into holdfast.backup_request default values returning label');
+  t.regex(String(free?.['label']), /^\d{8}T\d{6}Z-\d+$/);
+});
+
 test('a label is locked by whoever may request it only, and nobody else waits for it', async (t) => {
   const { db, victim, attacker } = await setUp(t);
   const stranger = await asRole(t, db);
