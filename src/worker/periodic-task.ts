@@ -6,19 +6,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 
+/** Milliseconds. Notifications ask for runs, and any role can send notifications. */
+const usualRest = 100;
+
 /** A function that runs every so many milliseconds, counted from the end of the last run, and on demand. */
 export class PeriodicTask {
   readonly #milliseconds: number;
   readonly #work: () => Promise<void>;
   readonly #log: Log;
+  readonly #rest: number;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #hurry: (() => void) | undefined;
 
-  constructor(milliseconds: number, work: () => Promise<void>, log: Log) {
+  /** `rest`: milliseconds after a run in which `now` begins no other. */
+  constructor(milliseconds: number, work: () => Promise<void>, log: Log, rest = usualRest) {
     this.#milliseconds = milliseconds;
     this.#work = work;
     this.#log = log;
+    this.#rest = rest;
   }
 
   start(): void {
@@ -26,7 +32,8 @@ export class PeriodicTask {
   }
 
   /**
-   * Ends the current pause: the function runs now. If the function is running, it runs once more afterwards.
+   * Ends the current pause: the function runs now. If the function is running, or ended less than `rest` ago, it runs once
+   * more after that.
    */
   now(): void {
     this.#hurry?.();
@@ -50,12 +57,10 @@ export class PeriodicTask {
         if (!signal.aborted) this.#log.warning('will be tried again', { reason: messageOf(error) });
       }
       const waiting = new AbortController();
-      await Promise.race([
-        hurried,
-        sleep(this.#milliseconds, undefined, { signal: AbortSignal.any([signal, waiting.signal]) }).catch(
-          () => undefined,
-        ),
-      ]);
+      const ends = AbortSignal.any([signal, waiting.signal]);
+      const pause = (milliseconds: number) =>
+        sleep(milliseconds, undefined, { signal: ends }).catch(() => undefined);
+      await Promise.race([Promise.all([hurried, pause(this.#rest)]), pause(this.#milliseconds)]);
       waiting.abort();
     }
   }

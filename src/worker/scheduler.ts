@@ -48,7 +48,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#service = new PeriodicTask(lookEvery, () => this.#look(), options.log);
+    this.#service = new PeriodicTask(lookEvery, () => this.#look(), options.log, 0); // timers are exact: see wake
   }
 
   start(): void {
