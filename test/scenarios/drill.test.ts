@@ -1,7 +1,10 @@
 // `holdfast drill`: a backup is proven restorable, and the proof is in SQL.
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
 import { drills } from '../support/drills.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
@@ -41,4 +44,14 @@ test('a drill restores, recovers and checks a backup, records that in SQL, and l
     'select from_state, to_state, detail from holdfast.backup_event where request_id = 1 order by id',
   );
   t.like(events.at(-1), { from_state: 'complete', to_state: 'complete', detail: { drill: 1, ok: true } });
+
+  // What is found of a copy elsewhere says nothing of the backup in the repository.
+  const elsewhere = await temporaryDirectory(t);
+  await cp(join(scene.directory, 'backups'), elsewhere, { recursive: true, verbatimSymlinks: true });
+  const without = ['--pg-bin', await temporaryDirectory(t)];
+  const copied = await drill.run(join(elsewhere, String(result.backup)), ...without);
+  t.like(copied.result, { ok: false, drill: null, error: { code: 'no_server_programs' } });
+  t.regex(copied.stderr, /this is not in backup_drill: ".*" is not in "/);
+  t.is(await scene.admin.value('select count(*)::int from holdfast.backup_drill'), 1);
+  t.like((await drill.run('1', ...without)).result, { ok: false, drill: 2 });
 });

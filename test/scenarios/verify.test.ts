@@ -1,6 +1,7 @@
 // `holdfast verify`, and what `holdfast restore` does with the same damage.
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { formatRepositoryBackup } from '../../src/repository/repository-backup.ts';
@@ -77,6 +78,40 @@ test('without the database a verification is done, and says that it is recorded 
   t.is(status, 0);
   t.regex(stdout, /: sound: \d+ files/);
   t.regex(stderr, /warning: this is not in backup_verification: /);
+});
+
+test('what is found of a copy elsewhere says nothing of the backup in the repository', async (t) => {
+  const scene = await repositoryScene(t);
+  const { directory } = await scene.backup();
+  const recorded = () => scene.admin.value('select count(*)::int from holdfast.backup_verification');
+  const elsewhere = await temporaryDirectory(t);
+  await cp(scene.directory, join(elsewhere, 'main'), { recursive: true, verbatimSymlinks: true });
+  const copy = join(elsewhere, 'main', 'backups', basename(directory));
+  const owner = join(elsewhere, 'main', 'owner.json');
+  const theirs = { ...(JSON.parse(await readFile(owner, 'utf8')) as object), id: randomUUID() };
+  await writeFile(owner, JSON.stringify(theirs));
+  const options = { url: scene.workerLogin.url };
+  for (const [place, which, why] of [
+    [elsewhere, '1', /has the id .*, and the repository of cluster main has /],
+    [scene.repository, copy, /is not in ".*\/backups"$/],
+    [elsewhere, directory, /has the id .*, and the repository of cluster main has /],
+  ] as const) {
+    const command = ['verify', '--json', '--repository', place, which];
+    const { status, stdout, stderr } = await holdfast(command, options);
+    t.is(status, 0, stderr);
+    t.like((JSON.parse(stdout) as Found[])[0], { ok: true, recorded: false });
+    const [line] = stderr.split('\n').filter((text) => text.includes('this is not in backup_verification: '));
+    t.regex(String(line), why);
+  }
+  t.is(await recorded(), 0);
+  t.like((await verify(scene, directory)).found[0], { recorded: true });
+  t.is(await recorded(), 1);
+
+  await scene.admin.query(`update holdfast.confirmed_origin set origin = 'another'`);
+  const { status, stderr } = await holdfast(['verify', '1', '--repository', scene.repository], options);
+  t.is(status, 1);
+  t.regex(stderr, /a verification rests: /);
+  t.is((await verify(scene, '1', '--no-record')).status, 0);
 });
 
 /** Changes one bit in the middle of a file, or at a place in it. */

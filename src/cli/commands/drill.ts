@@ -4,11 +4,8 @@
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { withControl } from '../../control/control-client.ts';
 import { recordDrill } from '../../control/drill-records.ts';
-import { requireConfirmedOrigin } from '../../control/control-identity.ts';
 import type { Connection } from '../../database/connection.ts';
-import { HoldfastError } from '../../errors.ts';
 import { type DrillReport } from '../../drill/drill-report.ts';
 import { runDrill } from '../../drill/run-drill.ts';
 import { planDrill } from '../../drill/drill-plan.ts';
@@ -16,13 +13,12 @@ import { recoveryTargetFrom } from '../../recovery/recovery-target-options.ts';
 import { plain } from '../../plain.ts';
 import { drillAsJson, drillLines } from '../render/drill-result.ts';
 import { untilInterrupted } from '../interruption.ts';
-import { recordResult } from '../record-result.ts';
+import { recordResult, requireRecordable } from '../record-result.ts';
 import {
   type GlobalOptions,
   addJobsOption,
   clusterOption,
   configFrom,
-  controlFrom,
   ofOneCluster,
   positiveDurationOption,
 } from '../options.ts';
@@ -69,12 +65,7 @@ export function addDrill(program: Command): void {
 
 async function run(which: string | undefined, options: Options): Promise<void> {
   const config = configFrom(options);
-  if (options.record)
-    await withControl(controlFrom(config, 'drill'), (db) => requireConfirmedOrigin(db, 'a drill')).catch(
-      (error: unknown) => {
-        if (error instanceof HoldfastError && error.code === 'origin_not_confirmed') throw error;
-      }, // an unreachable control database is reported when the drill is recorded
-    );
+  if (options.record) await requireRecordable(config, 'drill');
   const { directory, pgBin, assertions, timeout, jobs } = options;
   const plan = planDrill(config, options.cluster, {
     repository: resolve(options.repository ?? config.worker.repository),
@@ -99,7 +90,8 @@ async function run(which: string | undefined, options: Options): Promise<void> {
   ).finally(end);
   if (drilled.error?.kind === 'usage') throw drilled.error;
   const record = (db: Connection) => recordDrill(db, drilled);
-  const id = options.record ? await recordResult(config, 'drill', record) : undefined;
+  const about = { ...plan, backup: which?.includes('/') === true ? which : undefined };
+  const id = options.record ? await recordResult(config, 'drill', about, record) : undefined;
   if (options.json === true) await printJson(drillAsJson(drilled, id));
   else await printLines(drillLines(drilled, id));
   if (drilled.error !== undefined) process.exitCode = 1;

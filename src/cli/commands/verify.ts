@@ -16,7 +16,7 @@ import { verifyBackup } from '../../verify/verify-backup.ts';
 import { plain } from '../../plain.ts';
 import { bytes, count, seconds } from '../render/format.ts';
 import { type GlobalOptions, addJobsOption, clusterOption, configFrom, ofOneCluster } from '../options.ts';
-import { recordResult } from '../record-result.ts';
+import { recordResult, requireRecordable } from '../record-result.ts';
 import { printJson, printLines } from '../render/output.ts';
 import { paint } from '../render/paint.ts';
 import { ProgressLine } from '../render/progress-line.ts';
@@ -56,6 +56,7 @@ export function addVerify(program: Command): void {
       const config = configFrom(options);
       const directory = join(resolve(options.repository ?? config.worker.repository), options.cluster);
       const { backups, damaged } = await chosen(directory, which, options.all);
+      if (options.record) await requireRecordable(config, 'verify');
       const verified = damaged.map(damagedDescription);
       if (options.json !== true) await printLines(verified.flatMap(described));
       for (const backup of backups) {
@@ -94,13 +95,22 @@ async function verifyOne(
     jobs: options.jobs,
     onProgress: (done, expected) => progress.show(done, expected),
   }).finally(() => progress.end());
-  const { id, cluster, systemIdentifier, startLsn, timeline } = backup.description;
-  const found = { ...result, id, cluster, systemIdentifier, startLsn, timeline, backup: name };
+  const { id, systemIdentifier, startLsn, timeline } = backup.description;
+  const found = {
+    ...result,
+    id,
+    cluster: options.cluster,
+    systemIdentifier,
+    startLsn,
+    timeline,
+    backup: name,
+  };
   const record = async (db: Connection) => {
     await recordVerification(db, found);
     return true;
   };
-  const recorded = options.record && (await recordResult(config, 'verify', record)) === true;
+  const about = { cluster: options.cluster, clusterDirectory, backup: backup.directory };
+  const recorded = options.record && (await recordResult(config, 'verify', about, record)) === true;
   return { name, id, result, recorded };
 }
 
