@@ -1,7 +1,7 @@
 /**
  * Decides whether this control database may write to a repository. Two copies of one control database are equal
  * except for what happens later. So each use puts a new random token into the database and into the repository. A
- * use is the start of a worker, every minute or so of its life, an expiry, or a sync. The copy that comes second finds a
+ * use is the start of a worker, every 60 to 90 seconds of its life, an expiry, or a sync. The copy that comes second finds a
  * token that it does not know.
  *
  * The token is announced in the database, written to the repository, and confirmed in the database. Each step

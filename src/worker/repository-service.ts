@@ -1,8 +1,8 @@
 /**
  * Makes sure that this worker writes only to repositories of its own control database. The service claims a
  * repository when the worker starts and when the control database is adopted, checks the repository every thirty
- * seconds, and renews a claim that is older than a minute, so that a snapshot of the control database soon no longer
- * owns the repository. The service also records in the cluster's row the reason for a refusal, and which backups are
+ * seconds, and renews a claim that is older than a minute, so that a snapshot of the control database no longer owns the repository
+ * after 90 seconds at most. The service also records in the cluster's row the reason for a refusal, and which backups are
  * missing.
  */
 import { existsSync } from 'node:fs';
