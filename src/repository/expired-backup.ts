@@ -15,7 +15,8 @@ import { basename, dirname, join } from 'node:path';
 import { removeTree } from '../system/remove-tree.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
 import { beside, within } from '../system/held-directory.ts';
-import { entryName } from './backup-name.ts';
+import { HoldfastError } from '../errors.ts';
+import { entryName, isBackupName } from './backup-name.ts';
 import { isExpiring, namesOfBackups, readAllBackups } from './catalog.ts';
 import { nameLatest } from './latest.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
@@ -61,7 +62,10 @@ async function besideBackup(
 /** A backup that is off the lists and has not been removed completely. */
 export interface Unlisted {
   name: string;
-  /** The object given to unlistBackup(); undefined where the note cannot be read. */
+  /**
+   * The object given to unlistBackup(); undefined where the note cannot be read. Whoever writes to the repository may
+   * have changed the note.
+   */
   why: unknown;
   /** The path of the renamed .meta directory. */
   meta: string;
@@ -123,8 +127,12 @@ async function renameIfThere(from: string, to: string): Promise<void> {
   });
 }
 
-/** Removes the files of a backup that is off the lists. Returns the number of bytes freed. */
+/**
+ * Removes the files of a backup that is off the lists. Returns the number of bytes freed.
+ * @throws HoldfastError `no_such_backup` where `name` is not the name of a backup
+ */
 export async function removeFiles(clusterDirectory: string, name: string): Promise<number> {
+  requireName(name);
   const parent = backupsDirectory(clusterDirectory);
   const place = join(parent, name);
   try {
@@ -132,6 +140,14 @@ export async function removeFiles(clusterDirectory: string, name: string): Promi
   } catch (error) {
     throw repositoryError(error, place);
   }
+}
+
+function requireName(name: string): void {
+  if (isBackupName(name)) return;
+  throw new HoldfastError('failed', `${JSON.stringify(name)} is not the name of a backup`, {
+    code: 'no_such_backup',
+    hint: 'give the name of a directory in "backups"',
+  });
 }
 
 async function removeHeld(place: string): Promise<number> {
@@ -149,8 +165,12 @@ async function removeHeld(place: string): Promise<number> {
   return bytes;
 }
 
-/** Removes the .meta directory. From then on, only the control database has a record of the backup. */
+/**
+ * Removes the .meta directory. From then on, only the control database has a record of the backup.
+ * @throws HoldfastError `no_such_backup` where `name` is not the name of a backup
+ */
 export async function forgetBackup(clusterDirectory: string, name: string): Promise<void> {
+  requireName(name);
   const parent = backupsDirectory(clusterDirectory);
   const meta = `${metaDirectory(join(parent, name))}${suffix}`;
   try {

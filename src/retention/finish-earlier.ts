@@ -26,6 +26,7 @@ import { holdsBeside } from '../repository/stored-holds.ts';
 import { whyHeld } from './expiry-candidates.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
 import { heldRequestOf } from './hold-files.ts';
+import { checkedNote } from './expiry-note.ts';
 import { finishExpiry, type ExpireOptions } from './remove-backup.ts';
 
 type Scene = Pick<ExpireOptions, 'cluster' | 'clusterDirectory' | 'control' | 'log'>;
@@ -95,7 +96,7 @@ async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Pro
   );
   return Promise.all(
     unlisted.map(async (one) => {
-      const found = await judged(one, known, held);
+      const found = await judged(one, cluster, known, held);
       if (found.reasons.length > 0 || hasSound || !one.isWhole || damaged.has(one.name)) return found;
       return { ...found, reasons: ['none of those that are left is known to be sound'] };
     }),
@@ -104,11 +105,12 @@ async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Pro
 
 async function judged(
   unlisted: Unlisted,
+  cluster: string,
   known: readonly KnownBackup[],
   held: readonly HeldRequest[],
 ): Promise<FoundEarlier> {
   const { name, why, meta } = unlisted;
-  const expiring = isRecord(why) ? why : undefined;
+  const expiring = checkedNote(why, { cluster, backup: name });
   const { systemIdentifier = '', startLsn = '' } = expiring ?? {};
   const backup = { id: backupIdIn(name) ?? 0, name, method: 'copy', systemIdentifier, startLsn };
   const request = known.find(
@@ -162,9 +164,4 @@ async function remove({ name, expiring }: FoundEarlier, scene: Scene): Promise<n
   if (expiring === undefined) await forgetBackup(clusterDirectory, name);
   log.info('finished the removal of a backup', { cluster, backup: name });
   return bytes;
-}
-
-function isRecord(why: unknown): why is ExpiringBackup {
-  const { cluster, backup, systemIdentifier, startLsn } = (why ?? {}) as Partial<ExpiringBackup>;
-  return [cluster, backup, systemIdentifier, startLsn].every((value) => typeof value === 'string');
 }

@@ -1,0 +1,80 @@
+// The note that a killed expiry leaves beside a backup, where somebody has changed the note.
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import ava from 'ava';
+import { forgetBackup, removeFiles, unlistBackup } from '../../src/repository/expired-backup.ts';
+import { checkedNote } from '../../src/retention/expiry-note.ts';
+import { retentionStage, systemIdentifier } from '../support/retention-stage.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const test = ava.serial;
+const whole = (names: string[]) => names.flatMap((name) => [name, `${name}.meta`]).sort();
+
+const note = {
+  cluster: 'main',
+  backup: '20261121T120000Z-7',
+  request: 7,
+  method: 'copy',
+  stoppedAt: '2026-11-21T12:01:00.000Z',
+  systemIdentifier,
+  startLsn: '0/4000028',
+  reason: 'old',
+  policy: '{"keep_last": 1}',
+};
+
+test('a note that names something else removes nothing but the backup in whose directory the note lies', async (t) => {
+  const stage = await retentionStage(t, { backups: 5 });
+  const { names, directory } = stage;
+  await stage.policy({ keep_last: 2 });
+  const outside = await temporaryDirectory(t);
+  for (const name of ['victim', 'victim.expired', 'victim.meta.expired']) {
+    await mkdir(join(outside, name));
+    await writeFile(join(outside, name, 'file'), 'precious');
+  }
+  const victim = relative(join(directory, 'backups'), join(outside, 'victim'));
+  const forged = [victim, String(names[4])];
+  for (const [at, backup] of forged.entries())
+    await unlistBackup(directory, String(names[at]), { ...note, backup });
+  t.deepEqual((await stage.expired(['--dry-run'])).finished, names.slice(0, 2));
+  const { finished, goes } = await stage.expired();
+  t.deepEqual(finished, names.slice(0, 2));
+  t.deepEqual(
+    goes.map(({ backup }) => backup),
+    [names[2]],
+  );
+  t.deepEqual(await stage.listed(), whole(names.slice(3)));
+  const left = (await readdir(outside, { recursive: true })).sort();
+  t.deepEqual(
+    left,
+    ['', '.expired', '.meta.expired'].flatMap((end) => [`victim${end}`, `victim${end}/file`]).sort(),
+  );
+});
+
+test('a note counts where it is of this backup of this cluster, and every value is one that an expiry writes', (t) => {
+  t.deepEqual(checkedNote(note, note), note as ReturnType<typeof checkedNote>);
+  t.deepEqual(checkedNote({ ...note, policy: null, request: null }, note)?.policy, null);
+  for (const change of [
+    { cluster: 'other' },
+    { backup: '20261121T120000Z-8' },
+    { request: '7' },
+    { method: 'hold' },
+    { stoppedAt: '2026-02-31T12:01:00.000Z' },
+    { stoppedAt: 'now' },
+    { systemIdentifier: '9999999999999999999' },
+    { systemIdentifier: 7 },
+    { startLsn: '0/x' },
+    { reason: 'x'.repeat(1_000_000) },
+    { reason: '\0' },
+    { policy: '{' },
+    { policy: undefined },
+  ])
+    t.is(checkedNote({ ...note, ...change }, note), undefined, JSON.stringify(change).slice(0, 100));
+  for (const odd of [undefined, null, 7, 'text', []]) t.is(checkedNote(odd, note), undefined);
+});
+
+test('what is not the name of a backup is not removed', async (t) => {
+  const directory = await temporaryDirectory(t);
+  for (const name of ['', '.', '..', '../../x', '20261121T120000Z-7/..', '20261121T120000Z-7.meta'])
+    for (const remove of [removeFiles, forgetBackup])
+      await t.throwsAsync(async () => remove(directory, name), { code: 'no_such_backup' }, name);
+});
