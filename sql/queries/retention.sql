@@ -32,7 +32,12 @@ select r.id, r.cluster, r.label, r.method, r.state, r.timeline, r.keep,
     where h.request_id = r.id and not h.released order by h.id) as holds,
   exists (
     select from :"schema".backup_expiry e
-    where e.request_id = r.id and e.system_identifier = r.system_identifier and e.start_lsn = r.start_lsn) as "isBegun"
+    where e.request_id = r.id and e.system_identifier = r.system_identifier and e.start_lsn = r.start_lsn) as "isBegun",
+  -- Also where the expiry gave up a backup that was held by then, and so noted no request.
+  exists (
+    select from :"schema".backup_expiry e
+    where e.cluster = r.cluster and e.backup = to_char(r.started_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || r.id
+      and e.system_identifier = r.system_identifier and e.start_lsn = r.start_lsn) as "isNoted"
 from :"schema".backup_request r
 where r.cluster = :cluster
   and r.start_lsn is not null

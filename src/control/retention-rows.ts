@@ -61,6 +61,8 @@ export interface KnownBackup {
   holds: string[];
   /** Whether an expiry of this backup has been recorded already. That expiry may have been killed since. */
   isBegun: boolean;
+  /** Whether an expiry of this backup has been recorded, with or without its request. */
+  isNoted: boolean;
 }
 
 /** Returns the policy of a cluster. @throws HoldfastError `no_such_cluster` */

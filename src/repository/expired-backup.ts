@@ -73,13 +73,18 @@ export interface Unlisted {
   isWhole: boolean;
 }
 
+/** The names of the backups whose removal has begun and has not been finished. */
+export async function unlistedNames(clusterDirectory: string): Promise<string[]> {
+  const names = await namesOfBackups(clusterDirectory);
+  return [...names].filter(([, suffixes]) => isExpiring(suffixes)).map(([name]) => name);
+}
+
 /** The backups whose removal has begun and has not been finished. */
 export async function unlistedBackups(clusterDirectory: string): Promise<Unlisted[]> {
   const parent = backupsDirectory(clusterDirectory);
-  const names = await namesOfBackups(clusterDirectory);
-  const expiring = [...names].filter(([, suffixes]) => isExpiring(suffixes));
+  const names = await unlistedNames(clusterDirectory);
   return Promise.all(
-    expiring.map(async ([name]) => {
+    names.map(async (name) => {
       const meta = `${metaDirectory(join(parent, name))}${suffix}`;
       const why: unknown = await readFile(join(meta, note), 'utf8')
         .then(JSON.parse)

@@ -155,6 +155,34 @@ export function whyHeld({ keep, holds, state }: Pick<KnownBackup, 'keep' | 'hold
   ];
 }
 
+/**
+ * The copies that the control database knows and that are neither stored nor being removed: they have been moved
+ * away, or their file system is not mounted. `unlisted` has the names of the backups that an expiry is removing.
+ */
+export function missingCopies(
+  known: readonly KnownBackup[],
+  stored: readonly StoredCopy[],
+  unlisted: ReadonlySet<string>,
+): KnownBackup[] {
+  const isStored = ({ id, systemIdentifier, startLsn, timeline }: KnownBackup) =>
+    stored.some(
+      ({ description: copy }) =>
+        copy.id === id &&
+        copy.systemIdentifier === systemIdentifier &&
+        copy.startLsn === startLsn &&
+        copy.timeline === timeline,
+    );
+  const nameOf = ({ id, startedAt }: KnownBackup) => entryName({ id, startedAt: startedAt.toISOString() });
+  return known.filter(
+    (request) => isKnownCopy(request) && !isStored(request) && !unlisted.has(nameOf(request)),
+  );
+}
+
+/** Whether a copy of this request should be in the repository. */
+export function isKnownCopy({ method, state, isBegun, isNoted }: KnownBackup): boolean {
+  return method === 'copy' && state === 'complete' && !isBegun && !isNoted;
+}
+
 /** Whether a request in this state is still running. */
 export function isUnderWay(state: string): boolean {
   return ['running', 'done', 'archiving'].includes(state);

@@ -15,10 +15,14 @@ import {
 import { HoldfastError } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { entryName } from '../repository/backup-name.ts';
+import { unlistedNames } from '../repository/expired-backup.ts';
 import { findLeftovers } from '../repository/unfinished-backup.ts';
+import { backupsDirectory } from '../repository/repository-backup.ts';
 import {
   isElsewhere,
+  isKnownCopy,
   isUnderWay,
+  missingCopies,
   otherCandidate,
   storedCandidate,
   unlessAhead,
@@ -47,7 +51,7 @@ export interface RetentionInput {
   candidates: ListedCandidate[];
   /** undefined: the cluster has no repository. */
   archive: ArchiveContent | undefined;
-  /** WAL that running backups and restored servers need. */
+  /** WAL that running backups, restored servers and copies that are not in the repository need. */
   underWay: OldestNeededWal[];
   /** Leases of restored servers. */
   leases: LeasedWal;
@@ -83,8 +87,10 @@ export async function gatherInput(
   const damaged = await damagedBackups(db, cluster);
   const held = await heldRequests(db, cluster);
   const stored = await storedCopies(clusterDirectory);
+  const unlisted = new Set(await unlistedNames(clusterDirectory));
   const archive = await readArchivedFiles(clusterDirectory);
-  refuseMissing(clusterDirectory, known, archive);
+  const missing = missingCopies(known, stored, unlisted);
+  refuseMissing(clusterDirectory, known, missing, archive);
   const clock = { cluster, clusterDirectory, now, windows, stored: stored.map(stopOf), archive };
   if (!question.clockIsRight) await refuseLeap(db, clock);
   const trusted = async () =>
@@ -111,6 +117,10 @@ export async function gatherInput(
         known.filter(({ state }) => isUnderWay(state)),
         archive,
       ),
+      ...beginningsOf(missing, archive).map((one) => ({
+        ...one,
+        reason: `backup ${one.id} is not in the repository, and may need it`,
+      })),
       ...leasedBeginnings(leases, archive?.identity.systemIdentifier, candidates),
     ],
     walMustWait: leases.unknown ?? (await whyWait(clusterDirectory, starting, known)),
@@ -234,14 +244,25 @@ function earlier(time: Date | null): Date | null {
 }
 
 /**
- * Refuses an empty repository if the control database knows backups in the repository. A file system that is
- * not mounted looks like an empty repository.
+ * Refuses a repository without any of the copies that the control database knows. A file system that is not mounted
+ * looks like an empty directory.
  */
 function refuseMissing(
   clusterDirectory: string,
   known: readonly KnownBackup[],
+  missing: readonly KnownBackup[],
   archive: ArchiveContent | undefined,
 ): void {
+  const [first] = missing;
+  if (archive !== undefined && first !== undefined && missing.length === known.filter(isKnownCopy).length)
+    throw new HoldfastError(
+      'failed',
+      `"${backupsDirectory(clusterDirectory)}" has none of the copies that this database knows, such as backup ${first.id}`,
+      {
+        code: 'repository_unreadable',
+        hint: `mount the file system of the backups, or run "SELECT forget_copy(${first.id}, 'why')" as an operator for each copy that is gone for good: nothing expires until then`,
+      },
+    );
   const copy = known.find(({ method, state }) => method === 'copy' && state === 'complete');
   if (archive !== undefined || copy === undefined) return;
   throw new HoldfastError(
