@@ -180,9 +180,12 @@ export async function findLeftovers(clusterDirectory: string): Promise<Leftover[
   return found;
 }
 
+/**
+ * A .meta directory alone is not a leftover, because a writer leaves the owner file beside it: somebody has moved the
+ * backup away.
+ */
 function isLeftover(suffixes: ReadonlySet<string>): boolean {
-  const isUnlisted = suffixes.has('.meta') && !suffixes.has('');
-  return isUnlisted || ['.partial', '.owner', '.meta.partial'].some((suffix) => suffixes.has(suffix));
+  return ['.partial', '.owner', '.meta.partial'].some((suffix) => suffixes.has(suffix));
 }
 
 /** Removes the files of an unfinished backup. */
@@ -192,11 +195,13 @@ export async function removeLeftover(clusterDirectory: string, { name }: Leftove
 
 async function removeParts(directory: string, name: string): Promise<void> {
   const isListed = (await namesIn(directory)).includes(name);
+  // Only a backup that has been listed has holds.
+  const isHeld = (await namesIn(metaDirectory(join(directory, name)))).includes('holds');
   await within(directory, async (at) => {
     const place = join(at, name);
     await removeTree(`${place}.partial`);
     await removeTree(`${metaDirectory(place)}.partial`);
-    if (!isListed) await removeTree(metaDirectory(place));
+    if (!isListed && !isHeld) await removeTree(metaDirectory(place));
     await rm(ownerFile(place), { force: true });
   });
 }

@@ -1,4 +1,14 @@
-import { chown, lstat, mkdir, readdir, readFile, readlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
@@ -212,14 +222,33 @@ async function holdLock(t: ExecutionContext, path: string): Promise<() => Promis
   };
 }
 
-test('a description without its backup is a leftover, a backup with its description is none', async (t) => {
+test('a description without its backup is a leftover where its writer left more, a backup with its description is none', async (t) => {
   const { cluster, unfinished } = await written(t);
   await unfinished.publish(backup, label);
   const orphan = '20260101T020304Z-8';
   await mkdir(join(cluster, 'backups', `${orphan}.meta`));
+  await writeFile(
+    join(cluster, 'backups', `${orphan}.owner`),
+    JSON.stringify({ ...thisProcess(), startedAt: '1' }),
+  );
   await mkdir(join(cluster, 'backups', 'somebody else’s'));
   t.deepEqual(await findLeftovers(cluster), [{ id: 8, name: orphan, writerIsGone: true }]);
   t.is((await readAllBackups(cluster)).length, 1);
+});
+
+test('the description of a backup that was moved away stays, and its holds stay with it', async (t) => {
+  const { cluster, unfinished, names } = await written(t);
+  const directory = await unfinished.publish(backup, label);
+  await mkdir(join(`${directory}.meta`, 'holds'));
+  await rename(directory, join(cluster, 'moved away'));
+  t.deepEqual(await findLeftovers(cluster), []);
+  // As a writer leaves it that could not remove its owner file.
+  await writeFile(`${directory}.owner`, JSON.stringify({ ...thisProcess(), startedAt: '1' }));
+  const [leftover] = await findLeftovers(cluster);
+  t.deepEqual(leftover, { id: 7, name, writerIsGone: true });
+  if (leftover) await removeLeftover(cluster, leftover);
+  t.deepEqual(await names(), [`${name}.meta`]);
+  t.true((await readdir(`${directory}.meta`)).includes('holds'));
 });
 
 test('a description that is none is an error that names the file', async (t) => {
