@@ -160,9 +160,11 @@ export async function removeLease(path: string): Promise<void> {
 
 /**
  * Whether the very directory of the lease is visible from this host and its server has left recovery: neither
- * recovery.signal nor standby.signal exists.
+ * recovery.signal nor standby.signal exists. A clone of the host has a directory of the same inodes, so only the boot
+ * that wrote the lease counts.
  */
-export async function hasRecovered({ directory, place }: Lease): Promise<boolean> {
+export async function hasRecovered({ boot, directory, place }: Lease): Promise<boolean> {
+  if (boot !== (bootId() ?? '')) return false;
   const here = await placeOf(directory).catch(() => undefined);
   if (here?.inode !== place.inode || here.versionInode !== place.versionInode) return false;
   if (place.born !== undefined && here.born !== undefined && here.born !== place.born) return false;

@@ -83,6 +83,19 @@ test('a lease counts until recovery is over, or for a week after its last renewa
   t.deepEqual((await look()).over, [file]);
 });
 
+test('a clone of the host, which has recovered, ends no lease; its age does', async (t) => {
+  const { directory, restoreAnew, look } = await leased(t);
+  const { file } = await restoreAnew();
+  await rm(join(directory, 'recovery.signal'));
+  t.deepEqual((await look()).over, [file]);
+  const lease = JSON.parse(await readFile(file, 'utf8')) as Lease;
+  await writeFile(file, JSON.stringify({ ...lease, boot: 'another' }));
+  t.is((await look()).valid.length, 1);
+  const old = new Date(Date.now() - 8 * day);
+  await utimes(file, old, old);
+  t.deepEqual((await look()).over, [file]);
+});
+
 test('a directory that is gone, is another one, or waits as a standby, ends no lease', async (t) => {
   const { directory, restoreAnew, look } = await leased(t);
   await restoreAnew();
