@@ -226,7 +226,10 @@ test('an interrupted restore leaves nothing that starts, and the next one says w
   t.false(existsSync(join(to, 'global/pg_control')));
   const again = await scene.restore(to);
   t.is(again.status, 1);
-  t.regex(again.stderr, /is not empty\n {2}hint: make sure that no restore runs there; .* a restore to it was interrupted/);
+  t.regex(
+    again.stderr,
+    /is not empty\n {2}hint: make sure that no restore runs there; .* a restore to it was interrupted/,
+  );
 });
 
 test('a hole in the WAL is refused where it is in the way, unless told otherwise', async (t) => {
