@@ -88,7 +88,7 @@ test('a request without a label waits for nobody who has guessed its label', asy
   await attacker.query('begin');
   await attacker.query(
     `insert into holdfast.backup_request (label)
-     select to_char(clock_timestamp() at time zone 'UTC' + make_interval(secs => s), 'YYYYMMDD"T"HH24MISS"Z"') || '-' || n
+     select to_char(statement_timestamp() at time zone 'UTC' + make_interval(secs => s), 'YYYYMMDD"T"HH24MISS"Z"') || '-' || n
      from generate_series(0, $1::int) s, generate_series($2::bigint, $2 + 1) n`,
     [seconds - 1, first],
   );
