@@ -11,7 +11,7 @@ insert into :"schema".migration (number, name)
 values (:number, :name)
 
 -- name: owner_of_schema
-select pg_catalog.pg_get_userbyid(nspowner) as owner, nspowner = current_user::regrole as ours
+select pg_catalog.pg_get_userbyid(nspowner) as owner, pg_catalog.pg_get_userbyid(nspowner) = current_user as ours
 from pg_catalog.pg_namespace
 where nspname = :name
 

@@ -14,7 +14,7 @@ import {
 } from '../control/schedule-rows.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { ScheduleStep } from '../schedules/decide-schedule.ts';
+import type { decideSchedule, ScheduleStep } from '../schedules/decide-schedule.ts';
 import { PeriodicTask } from './periodic-task.ts';
 
 /** The options of the scheduler. */
@@ -42,6 +42,8 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #service: PeriodicTask;
   #timer: NodeJS.Timeout | undefined;
+  /** Loaded with the first schedule. */
+  #decide: typeof decideSchedule | undefined;
   /** From `performance.now()`. */
   #lookedAt = -Infinity;
   #stopped = false;
@@ -79,9 +81,13 @@ export class Scheduler {
       let busy = false;
       soonest = undefined;
       if (schedules.length === 0) return clearTimeout(this.#timer); // node-cron is loaded where there are schedules
-      const { decideSchedule } = await import('../schedules/decide-schedule.ts');
+      if (this.#decide === undefined) {
+        this.#decide = (await import('../schedules/decide-schedule.ts')).decideSchedule;
+        soonest = 0; // the time that came with the schedules is older than the import takes
+        continue;
+      }
       for (const schedule of schedules) {
-        const step = decideSchedule(schedule);
+        const step = this.#decide(schedule);
         const next = step.step === 'wait' ? untilThen(step, schedule) : await this.#take(step, schedule);
         if (next === 0) busy = true;
         else if (next !== undefined) soonest = Math.min(next, soonest ?? Infinity);

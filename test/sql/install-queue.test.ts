@@ -1,5 +1,6 @@
 // The queue of chores, made and upgraded by pg-boss as a part of the installation.
 import { schemaVersion } from '../../src/control/schema-version.ts';
+import { quoteIdentifier } from '../../src/database/sql-script.ts';
 import { noChores } from '../support/chores.ts';
 import { freshDatabase, sharedCluster } from '../support/cluster.ts';
 import { installInto } from '../../dev/harness/install-into.ts';
@@ -31,6 +32,20 @@ test('the lock with which pg-boss makes its schema holds up an installation for 
   await t.notThrowsAsync(installInto(url));
   await holdQueueLock(stranger);
   await t.notThrowsAsync(installInto(url), 'where the queue is up to date, the lock is not needed');
+});
+
+test('a role whose name has capitals installs the queue, and installs again', async (t) => {
+  const cluster = await sharedCluster();
+  const { name, url } = await freshDatabase(t, cluster);
+  const superuser = await connect(t, url);
+  const role = `Ops "${name}"`;
+  await superuser.query(`create role ${quoteIdentifier(role)} superuser login`);
+  const own = cluster.url({ database: name, user: role });
+  await t.notThrowsAsync(installInto(own));
+  await t.notThrowsAsync(installInto(own));
+  await superuser.query(`reassign owned by ${quoteIdentifier(role)} to current_user`);
+  await superuser.query(`drop owned by ${quoteIdentifier(role)}`);
+  await superuser.query(`drop role ${quoteIdentifier(role)}`);
 });
 
 test('two installations at a time upgrade the queue of an earlier pg-boss, and the chores that wait in it stay', async (t) => {
