@@ -165,7 +165,10 @@ test('where the file system refuses locks, readers go on in silence, as nobody c
   t.is(stderr, '');
   t.regex(stdout, /backup_manifest/, 'it has read the backup');
   const refused = await holdfast(['sync'], without);
-  t.regex(refused.stderr, /cannot be locked: flock: 3: No locks available\n {2}hint: move it to a local file system/);
+  t.regex(
+    refused.stderr,
+    /cannot be locked: flock: 3: No locks available\n {2}hint: move it to a local file system/,
+  );
 });
 
 test('an error of the work itself stays what it is', async (t) => {
