@@ -10,7 +10,7 @@
  * name is whole, and can be listed again.
  */
 import { existsSync } from 'node:fs';
-import { lstat, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, readlink, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { removeTree } from '../system/remove-tree.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
@@ -21,6 +21,7 @@ import { isExpiring, namesOfBackups, readAllBackups } from './catalog.ts';
 import { nameLatest } from './latest.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 import { backupsDirectory, metaDirectory, namesIn, parseRepositoryBackup } from './repository-backup.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 const suffix = '.expired';
 const note = 'expiry.json';
@@ -86,8 +87,8 @@ export async function unlistedBackups(clusterDirectory: string): Promise<Unliste
   return Promise.all(
     names.map(async (name) => {
       const meta = `${metaDirectory(join(parent, name))}${suffix}`;
-      const why: unknown = await readFile(join(meta, note), 'utf8')
-        .then(JSON.parse)
+      const why: unknown = await readSmallFile(join(meta, note))
+        .then((bytes) => JSON.parse(bytes.toString('utf8')) as unknown)
         .catch(() => undefined);
       return { name, why, meta, isWhole: await isWhole(join(parent, name), meta) };
     }),

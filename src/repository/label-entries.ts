@@ -3,12 +3,13 @@
  * start>-<id>/{backup_label,tablespace_map,backup.json}`. Needs neither a database nor a worker. The content is
  * checked, because people copy such directories.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { isEntryOf } from './backup-name.ts';
 import { parseDescription, type BackupRecord, type LabelEntry } from './label-entry.ts';
 import { backupDamaged } from './repository-errors.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /**
  * Finds the directories of the entries with the request's `id`, oldest first, in one cluster or, where `cluster` is
@@ -41,7 +42,7 @@ export async function readEntry(directory: string): Promise<LabelEntry> {
     if (isMeta(directory)) return backupDamaged(message);
     return new HoldfastError('failed', message, { code: 'label_not_found', hint: completeEntry });
   });
-  const tablespaceMap = await readFile(join(directory, 'tablespace_map')).catch(
+  const tablespaceMap = await readSmallFile(join(directory, 'tablespace_map')).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
       throw error;
@@ -78,7 +79,7 @@ async function namesIn(directory: string): Promise<string[]> {
 
 async function readPart(directory: string, name: string): Promise<Buffer> {
   try {
-    return await readFile(join(directory, name));
+    return await readSmallFile(join(directory, name));
   } catch (error) {
     throw new HoldfastError(
       'failed',

@@ -4,7 +4,7 @@
  * removes the lease when the server has recovered, or has not renewed the lease for a week (see retention/leases.ts).
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bootId } from '../system/process-identity.ts';
@@ -13,6 +13,7 @@ import { leaseFile, leasesDirectory } from './renew-lease.ts';
 import { namesIn } from './repository-backup.ts';
 import { repositoryError, repositoryUnreadable } from './repository-errors.ts';
 import { replaceFile } from './repository-owner.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /**
  * Identifies the restored data directory in addition to its path: another directory may have the same path, or the
@@ -125,11 +126,11 @@ export async function readLeases(clusterDirectory: string): Promise<FoundLease[]
     const path = join(directory, name);
     try {
       const { mtime } = await stat(path);
-      const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'EACCES') return ''; // the lease belongs to another user
+      const bytes = await readSmallFile(path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'EACCES') return Buffer.alloc(0); // the lease belongs to another user
         throw error;
       });
-      found.push({ path, lease: parse(text), renewedAt: mtime });
+      found.push({ path, lease: parse(bytes.toString('utf8')), renewedAt: mtime });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw repositoryUnreadable(path, error);
     }

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { run } from '../../dev/embedded/run.ts';
 import { readSmallFile } from '../../src/system/small-file.ts';
+import { readLeases } from '../../src/repository/lease.ts';
+import { leasesDirectory } from '../../src/repository/renew-lease.ts';
 import { readOwner } from '../../src/repository/repository-owner.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -28,5 +30,13 @@ test('a pipe in place of owner.json makes the repository unreadable, by name', a
   const directory = await temporaryDirectory(t);
   await run('mkfifo', [join(directory, 'owner.json')]);
   const error = await t.throwsAsync(readOwner(directory), { message: /owner\.json.*is not a regular file/ });
+  t.like(error, { code: 'repository_unreadable' });
+});
+
+test('a pipe in place of a lease makes the leases unreadable, by name', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await mkdir(leasesDirectory(directory), { recursive: true });
+  await run('mkfifo', [join(leasesDirectory(directory), 'one.json')]);
+  const error = await t.throwsAsync(readLeases(directory), { message: /one\.json.*is not a regular file/ });
   t.like(error, { code: 'repository_unreadable' });
 });
