@@ -3,11 +3,9 @@ import { spawn } from 'node:child_process';
 import { chownSync, mkdirSync } from 'node:fs';
 import { enableCompileCache, getCompileCacheDir } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { serverIdentity } from './embedded/server-user.ts';
+import { root } from './root.ts';
 import { warmUp } from './warm-up.ts';
-
-export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** For us, and for what a server calls: below it Node keeps a directory for each user, named by version and user. */
 function compileCache(): string {

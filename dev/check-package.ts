@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { runProcess, startProcess, type Finished } from './harness/children.ts';
-import { root, type Tally } from './ava.ts';
+import { type Tally } from './ava.ts';
+import { root } from './root.ts';
 import { createCluster } from './embedded/cluster.ts';
 import { run } from './embedded/run.ts';
 

@@ -2,7 +2,8 @@
 // The last line is what all of it came to: "N passed, N failed".
 import { spawn } from 'node:child_process';
 import { inspect } from 'node:util';
-import { add, describe, root, runAva, type Tally } from './ava.ts';
+import { add, describe, runAva, type Tally } from './ava.ts';
+import { root } from './root.ts';
 import { majors, newest } from './embedded/binaries.ts';
 import { checkPackage } from './check-package.ts';
 import { runMatrix } from './matrix.ts';

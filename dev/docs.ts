@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Connection } from '../src/database/connection.ts';
 import { install } from '../src/control/install-schema.ts';
 import { openClient } from './harness/sql-client.ts';
-import { root } from './ava.ts';
+import { root } from './root.ts';
 import { regenerate } from './docs/generate.ts';
 import { createCluster } from './embedded/cluster.ts';
 

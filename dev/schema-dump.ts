@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installInto } from './harness/install-into.ts';
 import { withClient } from './harness/sql-client.ts';
-import { root } from './ava.ts';
+import { root } from './root.ts';
 import { createCluster } from './embedded/cluster.ts';
 import { describeSchema } from './schema/describe.ts';
 

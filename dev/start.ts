@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { loadConfig } from '../src/config/config.ts';
 import { HoldfastError } from '../src/errors.ts';
-import { root } from './ava.ts';
+import { root } from './root.ts';
 import { reachableDirectory } from './embedded/cache.ts';
 import { createCluster, type EmbeddedCluster } from './embedded/cluster.ts';
 import { holdfast, runWorkerUntilStopped } from './start/worker.ts';

@@ -1,9 +1,7 @@
 // Which tests "npm test" runs: all that are quick, and of the scenarios one for each promise and each error code of a
 // request. test/house/selection.test.ts holds the lists to the promises and the codes.
 import { globSync } from 'node:fs';
-import { join } from 'node:path';
-
-const root = join(import.meta.dirname, '..');
+import { root } from './root.ts';
 
 /** What Holdfast promises, and the scenarios of `npm test` that try to break it. */
 export const promises: Readonly<Record<string, readonly string[]>> = {
@@ -36,15 +34,12 @@ export const forErrorCodes: readonly string[] = [
   'standby-refused',
 ];
 
-/** Tests elsewhere that restore, kill or repeat much, each with what stands for it in `npm test`. */
-export const slow: readonly string[] = [];
-
 /** The files of `npm test`, relative to the checkout. */
 export function quickFiles(): string[] {
   const scenarios = new Set([...Object.values(promises).flat(), ...forErrorCodes]);
   return allFiles().filter((file) => {
     const scenario = /^test\/scenarios\/(.*)\.test\.ts$/.exec(file)?.[1];
-    return scenario === undefined ? !slow.includes(file) : scenarios.has(scenario);
+    return scenario === undefined || scenarios.has(scenario);
   });
 }
 

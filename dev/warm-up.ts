@@ -1,29 +1,29 @@
 // Fills the compile cache of the tests. Node writes the cache when a process ends by itself, and most workers of the
 // tests are killed: without a worker that drains, each of hundreds of workers compiles the same sources anew.
 import { createHash } from 'node:crypto';
-import { globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { scratchDirectory } from './embedded/cache.ts';
 import { createCluster, type EmbeddedCluster } from './embedded/cluster.ts';
 import { run } from './embedded/run.ts';
-import { rm } from 'node:fs/promises';
+import { root } from './root.ts';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 
-const root = join(import.meta.dirname, '..');
 const program = join(root, 'bin', 'holdfast.js');
 
 /** Runs each kind of process once, unless that was done since the sources were changed. `env`: the tests' own. */
 export async function warmUp(env: NodeJS.ProcessEnv): Promise<void> {
   const stamp = join(String(env['NODE_COMPILE_CACHE']), 'warmed-up-for');
   const sources = fingerprint();
-  if (readIfThere(stamp) === sources) return;
+  if ((await readFile(stamp, 'utf8').catch(() => undefined)) === sources) return;
   const directory = await scratchDirectory();
   // the copy brings the WAL that it needs
   const cluster = await createCluster({ settings: { archive_mode: 'off' } });
   try {
     await play(cluster, directory, env);
-    writeFileSync(stamp, sources);
+    await writeFile(stamp, sources);
   } finally {
     await cluster.remove();
     await rm(directory, { recursive: true, force: true });
@@ -69,12 +69,4 @@ function fingerprint(): string {
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   }
   return hash.digest('hex');
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

@@ -38,6 +38,10 @@ export interface RunContext {
   log: Log;
 }
 
+/** The hint where a backup has ended before its copy was a backup. */
+export const copyIsNoBackup =
+  'request the backup again, and throw away what was copied for this one: it is not a backup';
+
 /** The request has been ended by another worker or by the client, so the worker has nothing to write. */
 export class EndedElsewhere extends Error {
   /** undefined: another worker has taken over the request. */

@@ -44,7 +44,13 @@ import { HeldSession } from './held-session.ts';
 import type { DataTransfer } from './methods/data-transfer.ts';
 import { HoldTransfer } from './methods/hold-transfer.ts';
 import { recoverBackupStop } from './recover-label.ts';
-import { LeftToNextWorker, recordFailure, EndedElsewhere, type RequestRun } from './request-run.ts';
+import {
+  copyIsNoBackup,
+  LeftToNextWorker,
+  recordFailure,
+  EndedElsewhere,
+  type RequestRun,
+} from './request-run.ts';
 import { notLookedFor, seeArchive } from './find-in-archive.ts';
 import { storeLabel } from './store-label.ts';
 import { letYoungGenerationGrow } from '../system/young-generation.ts';
@@ -186,7 +192,7 @@ function sessionIsLost(error: unknown, session: BackupSession): boolean {
 function sessionLost(reason: unknown): HoldfastError {
   return new HoldfastError('failed', `the backup session was lost: ${messageOf(reason)}`, {
     code: 'session_lost',
-    hint: 'request the backup again, and throw away what was copied for this one: it is not a backup',
+    hint: copyIsNoBackup,
     cause: reason,
   });
 }

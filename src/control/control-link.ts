@@ -190,7 +190,11 @@ export class ControlLink {
         if (this.#proxyLocks.has(id)) this.#proxyLocks.set(id, key);
       }
       const known = this.name === '' ? identity : { ...identity, currentName: this.name };
-      this.name = await registerWorker(connection, known, lockKey, this.draining, this.#proxyLocks);
+      this.name = await registerWorker(connection, known, {
+        lockKey,
+        draining: this.draining,
+        proxyLocks: this.#proxyLocks,
+      });
       connection.onLost((reason) => {
         if (!this.#stopping.signal.aborted)
           log.warning('lost the control database', { reason: messageOf(reason) });

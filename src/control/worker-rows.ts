@@ -22,7 +22,7 @@ export interface WorkerIdentity {
 }
 
 /** What a worker registers beside its identity. */
-interface Registration {
+export interface Registration {
   /** The key of the lock that its session holds. */
   lockKey: string;
   draining: boolean;
@@ -52,13 +52,11 @@ export async function releaseLock(db: Connection, key: string): Promise<void> {
 export async function registerWorker(
   db: Connection,
   identity: WorkerIdentity,
-  lockKey: string,
-  draining: boolean,
-  proxyLocks: ReadonlyMap<number, string>,
+  registration: Registration,
 ): Promise<string> {
   for (;;) {
     try {
-      return await tryToRegister(db, identity, { lockKey, draining, proxyLocks });
+      return await tryToRegister(db, identity, registration);
     } catch (error) {
       // Another worker registered this name at the same time; the row of that worker is visible now.
       if (!(error instanceof ServerError) || error.code !== objectInUse) throw error;

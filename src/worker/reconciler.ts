@@ -4,6 +4,7 @@
  * requests without a caller and requests that came with a restored database, and takes over the requests of
  * dead workers.
  */
+import { copyIsNoBackup } from '../backup/request-run.ts';
 import type { Connection } from '../database/connection.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import {
@@ -138,7 +139,7 @@ export class Reconciler {
     const failure = {
       code: 'session_lost',
       message: 'the worker does not hold it, since its connections broke',
-      hint: 'request the backup again, and throw away what was copied for this one: it is not a backup',
+      hint: copyIsNoBackup,
     };
     void control
       .tryOnce((db) => markFailed(db, id, failure))

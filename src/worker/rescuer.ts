@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RequestRun, recordFailure, type RunContext } from '../backup/request-run.ts';
+import { copyIsNoBackup, RequestRun, recordFailure, type RunContext } from '../backup/request-run.ts';
 import { storeLabel } from '../backup/store-label.ts';
 import { findEntryOf } from '../repository/label-entries.ts';
 import { backupRecord, type BackupRecord } from '../repository/label-entry.ts';
@@ -228,7 +228,7 @@ function workerLost({ state }: AbandonedRequest): HoldfastError {
     `the worker and its backup session were gone while the request was ${state}`,
     {
       code: 'worker_lost',
-      hint: 'request the backup again, and throw away what was copied for this one: it is not a backup',
+      hint: copyIsNoBackup,
     },
   );
 }

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LeftToNextWorker, type RunContext } from '../backup/request-run.ts';
+import { copyIsNoBackup, LeftToNextWorker, type RunContext } from '../backup/request-run.ts';
 import { ClusterServer } from '../server/cluster-server.ts';
 import type { Config } from '../config/config.ts';
 import { ControlLink } from '../control/control-link.ts';
@@ -234,7 +234,7 @@ class Worker {
       run.endWindow(
         new HoldfastError('failed', 'the worker was stopped while it held the backup', {
           code: 'worker_stopped',
-          hint: 'request the backup again, and throw away what was copied for this one: it is not a backup; set drain_timeout to let a worker wait longer',
+          hint: `${copyIsNoBackup}; set drain_timeout to let a worker wait longer`,
         }),
       );
     }

@@ -1,6 +1,6 @@
 // bin/exit.js: nobody waits for a thread of the compiler that waits for garbage to be collected.
 import test from 'ava';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 
 const exit = new URL('../../bin/exit.js', import.meta.url);
 /** Many functions that are worth compiling, and one that is worth optimizing. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { startProcess } from '../support/children.ts';
+import { startProcess } from '../../dev/harness/children.ts';
 
 const program = fileURLToPath(new URL('../support/uninterrupted.ts', import.meta.url));
 

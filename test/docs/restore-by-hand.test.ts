@@ -2,7 +2,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { freePort } from '../../dev/embedded/ports.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { noCopies } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { installInto } from '../../dev/harness/install-into.ts';

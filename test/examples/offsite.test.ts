@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { holdfast } from '../support/process.ts';
 import { syncScene } from '../support/sync-scene.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCluster } from '../../dev/embedded/cluster.ts';
 import { installInto } from '../../dev/harness/install-into.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { holdfast, startWorkerProcess } from '../support/process.ts';
 import { connect } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { runProcess, type Finished } from '../support/children.ts';
+import { runProcess, type Finished } from '../../dev/harness/children.ts';
 import {
   asRole,
   installedDatabase,

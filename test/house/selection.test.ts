@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import test from 'ava';
-import { forErrorCodes, promises, quickFiles, slow } from '../../dev/test-selection.ts';
+import { forErrorCodes, promises, quickFiles } from '../../dev/test-selection.ts';
 import { read } from '../docs/pages.ts';
 
 const scenario = (name: string) => `test/scenarios/${name}.test.ts`;
 
 test('every file in the lists of npm test exists', (t) => {
-  const named = [...Object.values(promises).flat().map(scenario), ...forErrorCodes.map(scenario), ...slow];
+  const named = [...Object.values(promises).flat().map(scenario), ...forErrorCodes.map(scenario)];
   t.deepEqual(
     named.filter((file) => !existsSync(file)),
     [],

@@ -7,7 +7,7 @@ import { Connection } from '../../src/database/connection.ts';
 import { standing, useRepository } from '../../src/identity/repository-use.ts';
 import { announceToken, knownRepository } from '../../src/control/control-identity.ts';
 import type { RepositoryOwner } from '../../src/repository/repository-owner.ts';
-import type { Finished } from '../support/children.ts';
+import type { Finished } from '../../dev/harness/children.ts';
 import { asRole } from '../support/installed-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdfast, startWorkerProcess } from '../support/process.ts';

@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { HoldfastError } from '../../src/errors.ts';
 import type { LabelledBackup } from '../../src/labels/labelled-backup.ts';
 import { placeLabel } from '../../src/labels/place-label.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { noServerFiles, ownCluster, sharedCluster } from '../support/cluster.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';

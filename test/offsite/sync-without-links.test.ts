@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { segment, syncScene, type SyncScene } from '../support/sync-scene.ts';
 import { noStrace } from '../support/system-calls.ts';
 import { testWhen } from '../support/test-when.ts';

@@ -13,7 +13,7 @@ import { partialOnWay } from '../../src/recovery/partial-on-path.ts';
 import { parseTime, type RecoveryTarget } from '../../src/recovery/recovery-target.ts';
 import { coverageFrom } from '../../src/recovery/wal-path.ts';
 import { ArchiveSurvey } from '../../src/wal/archive-survey.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { describedBackup } from '../support/described-backup.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { MB, segmentBytes, systemIdentifier, walScene } from '../support/wal.ts';

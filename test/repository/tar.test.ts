@@ -9,7 +9,7 @@ import {
   tarPadding,
   type TarMember,
 } from '../../src/repository/tar.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const member: TarMember = {

@@ -21,7 +21,7 @@ import {
 } from '../../src/repository/repository-backup.ts';
 import { findLeftovers, removeLeftover, UnfinishedBackup } from '../../src/repository/unfinished-backup.ts';
 import { thisProcess, type ProcessIdentity } from '../../src/system/process-identity.ts';
-import { runProcess, startProcess } from '../support/children.ts';
+import { runProcess, startProcess } from '../../dev/harness/children.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 

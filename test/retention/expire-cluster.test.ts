@@ -2,7 +2,7 @@
 import { mkdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ava from 'ava';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { asRole } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { requestIn } from '../support/requests.ts';

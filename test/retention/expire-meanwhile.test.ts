@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ava, { type ExecutionContext } from 'ava';
 import { unlistBackup } from '../../src/repository/expired-backup.ts';
-import { startProcess } from '../support/children.ts';
+import { startProcess } from '../../dev/harness/children.ts';
 import { eventually, eventuallyRow } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';

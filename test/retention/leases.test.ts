@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { leaseName, readLeases, writeLease, type Lease } from '../../src/repository/lease.ts';
 import { renewLease } from '../../src/repository/renew-lease.ts';
 import { lookAtLeases } from '../../src/retention/leases.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const day = 86_400_000;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { thisProcess } from '../../src/system/process-identity.ts';
 import { findScratches, removeAbandoned } from '../../src/drill/abandoned-drills.ts';
 import { withScratch } from '../../src/drill/scratch.ts';
-import { runProcess, startProcess } from '../support/children.ts';
+import { runProcess, startProcess } from '../../dev/harness/children.ts';
 import { drillDirectoryOf, drills } from '../support/drills.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';

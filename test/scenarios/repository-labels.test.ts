@@ -1,7 +1,7 @@
 // `holdfast label` and `holdfast place` when the database is gone, from what is in the repository.
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { holdfast } from '../support/process.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { noServerFiles } from '../support/cluster.ts';

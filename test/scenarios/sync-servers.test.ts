@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { noChores } from '../support/chores.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';

@@ -4,7 +4,7 @@ import { chownSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createCluster } from '../../dev/embedded/cluster.ts';
 import { completeBackup, labelFiles, startBackup } from '../support/backups.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { noServerFiles, ownCluster } from '../support/cluster.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { startWorkerProcess } from '../support/process.ts';

@@ -2,7 +2,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Backup } from './backups.ts';
-import { runProcess } from './children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import type { SqlClient } from './sql-client.ts';
 
 export async function historyFileName(client: SqlClient, { start_lsn, start_wal }: Backup): Promise<string> {

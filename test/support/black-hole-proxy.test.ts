@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { blackHoleProxy } from './black-hole-proxy.ts';
-import { runProcess } from './children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { sharedCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { connect } from './sql-client.ts';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { untilGone } from '../../dev/embedded/processes.ts';
 import { sharedCluster } from './cluster.ts';
-import { runProcess, startProcess } from './children.ts';
+import { runProcess, startProcess } from '../../dev/harness/children.ts';
 import { noPsql, psql } from './psql.ts';
 import { testWhen } from './test-when.ts';
 
@@ -34,7 +34,7 @@ test('a program that ends without saying the line is an error that shows what it
 });
 
 test('a child is killed with the process that started it', async (t) => {
-  const url = new URL('children.ts', import.meta.url).href;
+  const url = new URL('../../dev/harness/children.ts', import.meta.url).href;
   const script = `
     const { startProcess } = await import(${JSON.stringify(url)});
     const child = await startProcess({ teardown() {} }, process.execPath, ['-e', 'setInterval(() => {}, 1000)']);

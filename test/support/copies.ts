@@ -6,7 +6,7 @@ import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embed
 import { readAllBackups } from '../../src/repository/catalog.ts';
 import type { RepositoryBackup } from '../../src/repository/repository-backup.ts';
 import type { Backup } from './backups.ts';
-import { runProcess } from './children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import type { WorkerProcess } from './process.ts';
 import { request } from './requests.ts';

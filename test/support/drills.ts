@@ -2,7 +2,7 @@
 import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import type { RunningProcess } from './children.ts';
+import type { RunningProcess } from '../../dev/harness/children.ts';
 import { ownCluster } from './cluster.ts';
 import { holdfast, startHoldfast } from './process.ts';
 import { repositoryScene, type RepositoryScene } from './repository-scene.ts';

@@ -2,7 +2,7 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import type { ExecutionContext } from 'ava';
-import { runProcess } from './children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 
 export interface HeldFile {
   /** Somebody has opened it, and waits. */

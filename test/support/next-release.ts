@@ -8,7 +8,7 @@ import type * as connection from '../../src/database/connection.ts';
 import type * as installSchema from '../../src/control/install-schema.ts';
 import type * as schemaVersions from '../../src/control/schema-version.ts';
 import { migrations, schemaVersion } from '../../src/control/schema-version.ts';
-import { root } from '../../dev/ava.ts';
+import { root } from '../../dev/root.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface NextRelease {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { freePort } from '../../dev/embedded/ports.ts';
 import { serverIdentity } from '../../dev/embedded/server-user.ts';
-import { startProcess } from './children.ts';
+import { startProcess } from '../../dev/harness/children.ts';
 import { eventually } from './eventually.ts';
 import { openClient } from './sql-client.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { runProcess, startProcess, type Finished, type RunningProcess } from './children.ts';
+import { runProcess, startProcess, type Finished, type RunningProcess } from '../../dev/harness/children.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));

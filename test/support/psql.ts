@@ -1,7 +1,7 @@
 // psql, where there is one: the embedded packages have none, Debian's postgresql-client does.
 import type { ExecutionContext } from 'ava';
 import { psqlPath } from '../../dev/harness/psql-path.ts';
-import { runProcess, startProcess, type Finished, type RunningProcess } from './children.ts';
+import { runProcess, startProcess, type Finished, type RunningProcess } from '../../dev/harness/children.ts';
 
 /** For testWhen(): why tests that need psql cannot run; undefined when they can. */
 export const noPsql = psqlPath === undefined ? 'there is no psql: install postgresql-client' : undefined;

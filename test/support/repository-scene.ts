@@ -8,7 +8,7 @@ import type { ExecutionContext } from 'ava';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { backupAt, type StoredBackup } from '../../src/repository/catalog.ts';
-import type { Finished } from './children.ts';
+import type { Finished } from '../../dev/harness/children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { holdfast, type WorkerProcess } from './process.ts';

@@ -5,7 +5,7 @@ import type { ExecutionContext } from 'ava';
 import { extract } from '../../dev/demo/copy.ts';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
-import { runProcess } from './children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { noServerFiles, type TestCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import { connect } from './sql-client.ts';

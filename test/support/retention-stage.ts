@@ -2,7 +2,7 @@
 import { link, mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import type { Finished } from './children.ts';
+import type { Finished } from '../../dev/harness/children.ts';
 import { describedBackup } from './described-backup.ts';
 import { asRole, installedDatabase, type InstalledDatabase, type Login } from './installed-database.ts';
 import { holdfast } from './process.ts';

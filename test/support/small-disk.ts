@@ -2,7 +2,7 @@
 import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { runProcess } from './children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface SmallDisk {

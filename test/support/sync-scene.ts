@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { describedBackup } from './described-backup.ts';
-import type { Finished, RunningProcess } from './children.ts';
+import type { Finished, RunningProcess } from '../../dev/harness/children.ts';
 import { eventually } from './eventually.ts';
 import { holdfast, startHoldfast } from './process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

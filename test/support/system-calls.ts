@@ -2,7 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { runProcess, startProcess, type ProcessOptions, type RunningProcess } from './children.ts';
+import {
+  runProcess,
+  startProcess,
+  type ProcessOptions,
+  type RunningProcess,
+} from '../../dev/harness/children.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface SystemCall {

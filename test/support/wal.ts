@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { registerCompletionHandler, type ExecutionContext } from 'ava';
 import { serverIdentity } from '../../dev/embedded/server-user.ts';
-import { runProcess, startProcess, type Finished, type RunningProcess } from './children.ts';
+import { runProcess, startProcess, type Finished, type RunningProcess } from '../../dev/harness/children.ts';
 import { noServerFiles, ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { holdfast } from './process.ts';
 import { makeRepository } from './repository.ts';

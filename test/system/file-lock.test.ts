@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { withReaderLock, withLock } from '../../src/system/file-lock.ts';
-import { startProcess } from '../support/children.ts';
+import { startProcess } from '../../dev/harness/children.ts';
 import { holdfast } from '../support/process.ts';
 import { syncScene } from '../support/sync-scene.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'ava';
 import { isAlive, parseProcess, processState, thisProcess } from '../../src/system/process-identity.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 
 const me = thisProcess();
 

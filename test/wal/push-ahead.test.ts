@@ -7,7 +7,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { thisProcess } from '../../src/system/process-identity.ts';
 import { pushAhead } from '../../src/wal/push-ahead.ts';
-import { startProcess } from '../support/children.ts';
+import { startProcess } from '../../dev/harness/children.ts';
 import { makeRepository } from '../support/repository.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
 

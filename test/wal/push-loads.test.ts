@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { segment1, walScene, type Scene } from '../support/wal.ts';
 
 const root = new URL('../../', import.meta.url);

@@ -8,7 +8,7 @@ import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { placePrepared, prepareWal, pushWal } from '../../src/wal/push-segment.ts';
 import { pushDirectory } from '../../src/wal/our-directories.ts';
 import { markerPath } from '../../src/wal/pushed-markers.ts';
-import { startProcess } from '../support/children.ts';
+import { startProcess } from '../../dev/harness/children.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
 

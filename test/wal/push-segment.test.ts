@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import test from 'ava';
 import { temporaryName } from '../../src/system/temporary-files.ts';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { makeRepository } from '../support/repository.ts';
 import { archivedIn, MB, segment1, segmentBytes, systemIdentifier, walScene } from '../support/wal.ts';
 

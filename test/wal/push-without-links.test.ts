@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { runProcess } from '../support/children.ts';
+import { runProcess } from '../../dev/harness/children.ts';
 import { noStrace } from '../support/system-calls.ts';
 import { testWhen } from '../support/test-when.ts';
 import { segment1, walScene, type Scene } from '../support/wal.ts';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { runProcess } from '../../support/children.ts';
+import { runProcess } from '../../../dev/harness/children.ts';
 import { asRole, installedDatabase } from '../../support/installed-database.ts';
 import { playWorker } from '../../support/played-worker.ts';
 import { holdfast, startHoldfast } from '../../support/process.ts';

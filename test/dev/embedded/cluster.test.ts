@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { reachableDirectory, temporaryDirectory } from '../../../dev/embedded/cache.ts';
 import { createCluster, type ClusterOptions } from '../../../dev/embedded/cluster.ts';
 import { untilGone } from '../../../dev/embedded/processes.ts';
-import { runProcess } from '../../support/children.ts';
+import { runProcess } from '../../../dev/harness/children.ts';
 import { eventually } from '../../support/eventually.ts';
 import { connect } from '../../support/sql-client.ts';
 import { testWhen } from '../../support/test-when.ts';
