@@ -1,6 +1,6 @@
 /**
  * The catalog: the backups in the repository of a cluster, the damaged ones included. A backup that an expiry is
- * removing is no longer in it, and is found by the names in the directory.
+ * removing is no longer one of them; the catalog has its name only.
  * Needs neither a database nor a worker.
  */
 import { existsSync } from 'node:fs';
@@ -41,20 +41,24 @@ export interface Catalog {
   /** The finished backups, oldest first. */
   backups: StoredBackup[];
   damaged: DamagedBackup[];
+  /** The names of the backups that an expiry is removing, or has removed while the catalog was read. */
+  expiring: string[];
 }
 
 /** Reads the catalog of a cluster. @throws HoldfastError `repository_unreadable` */
 export async function readCatalog(clusterDirectory: string): Promise<Catalog> {
   const parent = backupsDirectory(clusterDirectory);
-  const catalog: Catalog = { backups: [], damaged: [] };
+  const catalog: Catalog = { backups: [], damaged: [], expiring: [] };
   for (const [name, suffixes] of await namesOfBackups(clusterDirectory)) {
+    if (isExpiring(suffixes)) catalog.expiring.push(name);
     if (!suffixes.has('') || suffixes.has('.meta.expired')) continue;
     const directory = join(parent, name);
     try {
       catalog.backups.push(await readListed(directory, suffixes));
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
-      if (!(await hasExpired(directory))) catalog.damaged.push({ name, problem: problemOf(error), error });
+      if (await hasExpired(directory)) catalog.expiring.push(name);
+      else catalog.damaged.push({ name, problem: problemOf(error), error });
     }
   }
   return catalog;

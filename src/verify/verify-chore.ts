@@ -52,7 +52,10 @@ export async function runVerifyChore(chore: Chore, context: ChoreContext): Promi
   );
 }
 
-async function chosen({ backup, options }: Chore, clusterDirectory: string): Promise<Catalog> {
+async function chosen(
+  { backup, options }: Chore,
+  clusterDirectory: string,
+): Promise<Pick<Catalog, 'backups' | 'damaged'>> {
   if (backup !== null) return { backups: [await findInRepository(clusterDirectory, backup)], damaged: [] };
   const { backups, damaged } = await readCatalog(clusterDirectory);
   if (options['all'] === true) return { backups, damaged };

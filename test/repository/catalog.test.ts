@@ -100,12 +100,12 @@ test('a cut off backup.json of the repository is damage of the backup, by its pa
   await t.throwsAsync(labelIn(entry), damaged);
 });
 
-test('a backup that is being removed is in no catalog, and found by its names', async (t) => {
+test('a backup that is being removed is in the catalog by its name only, and found by its names', async (t) => {
   const { repository, cluster, name } = await spoilt(t, (directory) =>
     rename(`${directory}.meta`, `${directory}.meta.expired`),
   );
-  const { backups, damaged } = await readCatalog(cluster);
-  t.deepEqual([backups.length, damaged.length], [2, 0]);
+  const { backups, damaged, expiring } = await readCatalog(cluster);
+  t.deepEqual([backups.length, damaged.length, expiring], [2, 0, [name]]);
   t.false((await listedNames(cluster)).includes(name));
   t.deepEqual(await findBackupEntries(repository, 2, 'main'), []);
   t.like(await unlistedBackups(cluster), [{ name, isWhole: false }]);
@@ -123,8 +123,8 @@ test.serial('a backup that an expiry removes after its name was read is not dama
   await removeFiles(cluster, basename(second));
   await forgetBackup(cluster, basename(second));
   held.release();
-  const { backups, damaged } = await reading;
-  t.deepEqual(damaged, []);
+  const { backups, damaged, expiring } = await reading;
+  t.deepEqual([damaged, expiring], [[], [basename(second)]]);
   t.deepEqual(
     backups.map(({ description }) => description.id),
     [1],

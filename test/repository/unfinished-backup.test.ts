@@ -69,7 +69,7 @@ async function written(t: ExecutionContext, directory?: string) {
 
 test('until it is published nobody lists it; then it is there, with all that is known, and the latest', async (t) => {
   const { cluster, unfinished, names } = await written(t);
-  t.deepEqual(await readCatalog(cluster), { backups: [], damaged: [] });
+  t.deepEqual(await readCatalog(cluster), { backups: [], damaged: [], expiring: [] });
   const directory = await unfinished.publish(backup, { ...label, tablespaceMap: Buffer.from('1 /x\n') });
   t.deepEqual(await names(), [name, `${name}.meta`]);
   t.deepEqual(await readdir(directory), ['base.tar.zst']);
@@ -83,6 +83,7 @@ test('until it is published nobody lists it; then it is there, with all that is 
   t.deepEqual(await readCatalog(cluster), {
     backups: [{ description: backup, directory, meta: `${directory}.meta` }],
     damaged: [],
+    expiring: [],
   });
   t.deepEqual(await findStoredBackup(cluster, backup), backup);
   t.is(await findStoredBackup(cluster, { ...backup, startLsn: '0/3000028' }), undefined);

@@ -70,7 +70,11 @@ export function addVerify(program: Command): void {
     });
 }
 
-async function chosen(directory: string, which: readonly string[], all: boolean): Promise<Catalog> {
+async function chosen(
+  directory: string,
+  which: readonly string[],
+  all: boolean,
+): Promise<Pick<Catalog, 'backups' | 'damaged'>> {
   if (all !== (which.length === 0)) {
     throw new HoldfastError('usage', 'give the backups to verify, or --all', {
       code: 'which_backup',
