@@ -83,6 +83,10 @@ create table :"schema".backup_request (
   compress_level integer
     constraint compress_level_is_1_to_19 check (compress_level between 1 and 19)
     constraint compress_level_goes_with_copy check (compress_level is null or method = 'copy'),
+  incremental boolean not null default false
+    constraint incremental_goes_with_copy check (not incremental or method = 'copy'),
+  parent bigint,
+  incremental_from pg_lsn,
   schedule text,
   expired_at timestamptz,
   keep_changed_at timestamptz,
@@ -97,6 +101,8 @@ create table :"schema".backup_request (
     check (state not in ('archiving', 'complete') or num_nulls(stopped_at, stop_lsn, stop_wal, backup_label) = 0),
   constraint complete_means_archived
     check (state <> 'complete' or (archived_at is not null) = wait_for_archive),
+  constraint an_incremental_copy_was_asked_for_and_has_a_parent
+    check ((parent is null) = (incremental_from is null) and (parent is null or incremental)),
   constraint a_failure_has_a_reason
     check ((state = 'failed') = (error_code is not null) and (error_code is null) = (error is null)),
   constraint what_is_over_has_an_end
@@ -167,6 +173,12 @@ comment on column :"schema".backup_request.rate_limit is
   'With method copy: how many bytes a second are read at most, 32768 or more; null: as fast as it goes.';
 comment on column :"schema".backup_request.compress_level is
   'With method copy: the zstd level, 1 to 19; null: the worker''s default.';
+comment on column :"schema".backup_request.incremental is
+  'With method copy: copy only what has changed since the newest copy, where that can be done (server 17 or newer). Where not, it becomes a full copy, and warnings say why.';
+comment on column :"schema".backup_request.parent is
+  'Of an incremental copy: the request of the copy of which it holds the changes. A restore needs that one, too. Null: a full copy. No foreign key: that request may be pruned.';
+comment on column :"schema".backup_request.incremental_from is
+  'Of an incremental copy: the start_lsn of that copy. All that has changed since is in this one.';
 comment on column :"schema".backup_request.schedule is 'The schedule that requested it; null: somebody else did.';
 comment on column :"schema".backup_request.expired_at is
   'When its files were gone, by the retention policy: see backup_expiry. Null: they are where they were put.';
@@ -292,12 +304,12 @@ create policy workers_move_all on :"schema".backup_request for update to :"worke
 grant select on :"schema".state_transition, :"schema".backup_request, :"schema".backup_session,
   :"schema".backup_stage, :"schema".backup_event to :"reader";
 grant insert (cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit,
-    compress_level, caller_key),
+    compress_level, incremental, caller_key),
   update (state, caller_key) on :"schema".backup_request to :"requester";
 grant update (keep, annotations) on :"schema".backup_request to :"operator";
 grant update (state, worker, pid, backend_start, start_lsn, start_wal, timeline, system_identifier,
   server_version, stop_lsn, stop_wal, backup_label, tablespace_map, error_code, error, hint, warnings,
-  archive_seen)
+  archive_seen, parent, incremental_from)
   on :"schema".backup_request to :"worker";
 grant insert, update on :"schema".backup_session to :"worker";
 grant update (bytes_expected, bytes_done, detail) on :"schema".backup_stage to :"worker";

@@ -12,10 +12,10 @@ begin
     or num_nonnulls(new.worker, new.pid, new.backend_start, new.started_at, new.start_lsn, new.start_wal,
       new.timeline, new.system_identifier, new.server_version, new.done_at, new.stopped_at, new.stop_lsn,
       new.stop_wal, new.archived_at, new.finished_at, new.backup_label, new.tablespace_map, new.error_code,
-      new.error, new.hint, new.archive_seen) > 0 or new.warnings <> '{}'
+      new.error, new.hint, new.archive_seen, new.parent, new.incremental_from) > 0 or new.warnings <> '{}'
   then
     raise exception 'a backup request begins in state requested, with none of the columns that the worker writes'
-      using errcode = 'HF001', hint = 'Give only cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit, compress_level.';
+      using errcode = 'HF001', hint = 'Give only cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit, compress_level, incremental.';
   end if;
 
   -- Constraints of the table say so as well, but not what to give instead.
@@ -23,10 +23,12 @@ begin
     raise exception 'method "%" is not known', new.method
       using errcode = 'check_violation', constraint = 'method_is_known',
         hint = 'Give ''hold'' where you copy the files, or ''copy'' where Holdfast copies them.';
-  elsif new.method <> 'copy' and num_nonnulls(new.rate_limit, new.compress_level) > 0 then
-    raise exception 'rate_limit and compress_level go with method copy, and this request has method "%"', new.method
+  elsif new.method <> 'copy' and (num_nonnulls(new.rate_limit, new.compress_level) > 0 or new.incremental) then
+    raise exception 'rate_limit, compress_level and incremental go with method copy, and this request has method "%"',
+        new.method
       using errcode = 'check_violation',
-        constraint = case when new.rate_limit is null then 'compress_level' else 'rate_limit' end || '_goes_with_copy',
+        constraint = case when new.rate_limit is not null then 'rate_limit'
+          when new.compress_level is not null then 'compress_level' else 'incremental' end || '_goes_with_copy',
         hint = 'Give method ''copy'' (holdfast start --method copy), or leave them out.';
   end if;
 

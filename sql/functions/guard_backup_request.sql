@@ -36,7 +36,7 @@ begin
     movers := array['worker'];
     may_change := array['state', 'worker', 'pid', 'backend_start', 'start_lsn', 'start_wal', 'timeline',
       'system_identifier', 'server_version', 'stop_lsn', 'stop_wal', 'backup_label', 'tablespace_map',
-      'error_code', 'error', 'hint', 'warnings', 'archive_seen'];
+      'error_code', 'error', 'hint', 'warnings', 'archive_seen', 'parent', 'incremental_from'];
     perform refuse_foreign_worker(old.id, me.instance);
   else
     movers := array['client'];

@@ -4,7 +4,7 @@ create or replace procedure @schema@.start_backup(
   fast boolean default false, wait_for_archive boolean default true, hold_timeout interval default null,
   keep boolean default false, annotations jsonb default null, timeout interval default null,
   inout id bigint default null, inout start_lsn pg_lsn default null,
-  rate_limit bigint default null, compress_level integer default null)
+  rate_limit bigint default null, compress_level integer default null, incremental boolean default false)
 language plpgsql
 as $procedure$
 #variable_conflict use_column
@@ -17,10 +17,10 @@ begin
   set transaction isolation level read committed;
   insert into @schema@.backup_request
     (cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep, annotations, rate_limit,
-      compress_level, caller_key)
+      compress_level, incremental, caller_key)
   values (start_backup.cluster, start_backup.label, start_backup.method, start_backup.command, start_backup.fast,
     start_backup.wait_for_archive, start_backup.hold_timeout, start_backup.keep, start_backup.annotations,
-    start_backup.rate_limit, start_backup.compress_level, waiting_key)
+    start_backup.rate_limit, start_backup.compress_level, start_backup.incremental, waiting_key)
   returning backup_request.id into start_backup.id;
   commit;
   set transaction isolation level read committed;
@@ -50,7 +50,7 @@ end
 $procedure$
 $sql$, '@schema@', quote_ident(:'schema'))
 \gexec
-comment on procedure :"schema".start_backup(text, text, text, text, boolean, boolean, interval, boolean, jsonb, interval, bigint, pg_lsn, bigint, integer) is
+comment on procedure :"schema".start_backup(text, text, text, text, boolean, boolean, interval, boolean, jsonb, interval, bigint, pg_lsn, bigint, integer, boolean) is
   'Requests a backup and returns its id and start_lsn once it is safe to copy. Interrupted or timed out, it cancels its request. Needs autocommit.';
-revoke all on procedure :"schema".start_backup(text, text, text, text, boolean, boolean, interval, boolean, jsonb, interval, bigint, pg_lsn, bigint, integer) from public;
-grant execute on procedure :"schema".start_backup(text, text, text, text, boolean, boolean, interval, boolean, jsonb, interval, bigint, pg_lsn, bigint, integer) to :"requester";
+revoke all on procedure :"schema".start_backup(text, text, text, text, boolean, boolean, interval, boolean, jsonb, interval, bigint, pg_lsn, bigint, integer, boolean) from public;
+grant execute on procedure :"schema".start_backup(text, text, text, text, boolean, boolean, interval, boolean, jsonb, interval, bigint, pg_lsn, bigint, integer, boolean) to :"requester";

@@ -48,7 +48,8 @@ with claimed as (
     where id = :id and state = 'requested' and control_origin = :"schema".control_origin()
       and :"schema".origin_is_confirmed()
     for no key update skip locked)
-  returning id, cluster, label, method, fast, wait_for_archive, hold_timeout, rate_limit, compress_level
+  returning id, cluster, label, method, fast, wait_for_archive, hold_timeout, rate_limit, compress_level,
+    incremental
 ), seen as (
   select id, :"schema".lock_is_held(:database::oid, :lock_key::bigint, :pid) as here from claimed
 ), session as (
@@ -63,7 +64,7 @@ with claimed as (
 )
 select id, cluster, label, method, fast, wait_for_archive as "waitForArchive",
   (extract(epoch from hold_timeout) * 1000)::float8 as "holdTimeout",
-  rate_limit as "rateLimit", compress_level as "compressLevel",
+  rate_limit as "rateLimit", compress_level as "compressLevel", incremental,
   proxy_key::text as "proxyKey"
 from claimed, session
 
@@ -80,6 +81,14 @@ with moved as (
   where request_id in (select id from moved) and :tablespaces::bytea is not null
 )
 select id from moved
+
+-- name: mark_incremental
+-- Once the worker knows that it copies only what has changed since that one.
+update :"schema".backup_request
+set parent = :parent::bigint, incremental_from = :incremental_from::pg_lsn
+where id = (
+  select id from :"schema".backup_request where id = :id and state = 'running' for no key update nowait)
+returning id
 
 -- name: mark_done
 -- By the worker itself, where it is the one that copies.

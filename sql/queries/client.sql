@@ -10,7 +10,8 @@ call :"schema".start_backup(
   annotations => :annotations::jsonb,
   timeout => :timeout::interval,
   rate_limit => :rate_limit::bigint,
-  compress_level => :compress_level::integer)
+  compress_level => :compress_level::integer,
+  incremental => :incremental::boolean)
 
 -- name: wait
 call :"schema".wait_for_backup(:id::bigint, 'complete', timeout => :timeout::interval)

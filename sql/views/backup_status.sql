@@ -16,7 +16,9 @@ select r.id,
   (select last_seen from :"schema".worker where name = r.worker) as worker_last_seen,
   r.requested_by,
   r.start_lsn,
-  r.warnings
+  r.warnings,
+  r.parent,
+  r.incremental_from
 from :"schema".backup_request r
 left join :"schema".backup_stage g on g.request_id = r.id and g.state = 'running'
 where r.state in ('requested', 'starting', 'running', 'done', 'archiving');
@@ -40,4 +42,7 @@ comment on column :"schema".backup_status.worker_last_seen is 'When that worker 
 comment on column :"schema".backup_status.requested_by is 'Who requested it.';
 comment on column :"schema".backup_status.start_lsn is 'Where its window began.';
 comment on column :"schema".backup_status.warnings is 'What went wrong without failing it.';
+comment on column :"schema".backup_status.parent is
+  'Of an incremental copy: the request of the copy of which it holds the changes. Null: a full copy, or not known yet.';
+comment on column :"schema".backup_status.incremental_from is 'Of an incremental copy: the start_lsn of that copy.';
 grant select on :"schema".backup_status to :"reader";

@@ -29,6 +29,8 @@ export interface RunContext {
   /** For method copy: zstd compression level of requests without compress_level. */
   compressLevel: number;
   onDamagedPage: 'warn' | 'fail';
+  /** For method copy: the most incremental copies in a chain. */
+  maxChain: number;
   /** Bytes of free space in the repository that a copy leaves for WAL. */
   walReserve: number;
   /** Milliseconds for state running, for requests without hold_timeout; 0: no limit. */

@@ -127,6 +127,13 @@ export const keys = {
     default: '1',
     help: 'how many copies of one cluster a requester has under way at once; the next one waits',
   } satisfies ConfigKey<number>,
+  maxChain: {
+    path: 'worker.max_chain',
+    variable: 'HOLDFAST_MAX_CHAIN',
+    format: positiveInteger(1000),
+    default: '14',
+    help: 'how many incremental copies follow a full one at most; the next is a full copy again',
+  } satisfies ConfigKey<number>,
   walReserve: {
     path: 'worker.wal_reserve',
     variable: 'HOLDFAST_WAL_RESERVE',

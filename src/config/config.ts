@@ -69,6 +69,8 @@ export interface Config {
     jobs: number;
     /** The most running copies of one cluster per requester. */
     maxCopies: number;
+    /** The most incremental copies in a chain. */
+    maxChain: number;
     /** Bytes of the repository's disk that copies leave free for WAL. */
     walReserve: number;
   };
@@ -177,6 +179,7 @@ function workerConfig(
     compressLevel: required(keys.compressLevel),
     jobs: optional(keys.jobs) ?? Math.min(4, availableParallelism()),
     maxCopies: required(keys.maxCopies),
+    maxChain: required(keys.maxChain),
     walReserve: required(keys.walReserve),
   };
 }

@@ -35,6 +35,8 @@ export interface ClaimedRequest extends RequestedBackup {
   rateLimit: number | null;
   /** zstd compression level; null: the default of the worker. */
   compressLevel: number | null;
+  /** Whether only what has changed since an earlier copy is to be copied, where that is possible. */
+  incremental: boolean;
   /** Key of the proxy lock on the control server; null: the lock of the backup session can be seen there. */
   proxyKey: string | null;
 }
@@ -143,6 +145,20 @@ export async function markRunning(db: Connection, id: number, start: BackupStart
     tablespaces: start.tablespaces,
   });
   return moved.length > 0;
+}
+
+/** In state running: the copy holds the changes since the copy of the request `parent`, which began at `fromLsn`. */
+export async function markIncremental(
+  db: Connection,
+  id: number,
+  { parent, fromLsn }: { parent: number; fromLsn: string },
+): Promise<boolean> {
+  const marked = await db.run('backup_request', 'mark_incremental', {
+    id,
+    parent,
+    incremental_from: fromLsn,
+  });
+  return marked.length > 0;
 }
 
 /** From state running, for a method with which the worker itself copies. */

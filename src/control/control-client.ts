@@ -14,6 +14,8 @@ export interface StartRequest {
   rateLimit: number | null;
   /** zstd compression level; null: the default of the worker. */
   compressLevel: number | null;
+  /** With method copy: whether only what has changed since an earlier copy is to be copied, if possible. */
+  incremental: boolean;
   fast: boolean;
   waitForArchive: boolean;
   /** Milliseconds; null: the default of the worker; 0: no limit. */
@@ -98,6 +100,7 @@ export async function callStartBackup(
       method: request.method,
       rate_limit: request.rateLimit,
       compress_level: request.compressLevel,
+      incremental: request.incremental,
       fast: request.fast,
       wait_for_archive: request.waitForArchive,
       hold_timeout: interval(request.holdTimeout),

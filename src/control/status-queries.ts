@@ -118,6 +118,11 @@ export interface RequestDetails {
   /** Bytes per second; null: no limit. */
   rateLimit: number | null;
   compressLevel: number | null;
+  /** Whether an incremental copy was asked for. */
+  incremental: boolean;
+  /** Of an incremental copy: the request and the start LSN of the copy whose changes it holds. */
+  parent: number | null;
+  incrementalFrom: string | null;
   requestedBy: string;
   requestedLogin: string;
   requestedAt: Date;

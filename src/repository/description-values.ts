@@ -2,6 +2,7 @@
  * Checks the values of a backup.json. A valid checksum does not prove that Holdfast wrote the file, and the values
  * become paths, loops and lines on a terminal. Pure.
  */
+import { isBackupName } from './backup-name.ts';
 import type { BackupRecord } from './label-entry.ts';
 
 const segment = /^[0-9A-F]{24}$/;
@@ -39,6 +40,30 @@ export function isListOf(key: keyof typeof shapes, list: unknown): boolean {
 function hasShape(one: Record<string, unknown>, shape: Record<string, string>): boolean {
   return Object.entries(shape).every(([name, type]) =>
     type === 'number' ? isAmount(one[name]) : typeof one[name] === type,
+  );
+}
+
+const link = {
+  parent: 'string',
+  parentRequest: 'number',
+  fromLsn: 'string',
+  fromTimeline: 'number',
+  full: 'string',
+  links: 'number',
+  lengthsCrc32c: 'number',
+};
+
+/** Whether `value` is what an incremental copy says of its chain, or undefined, as in a full copy. */
+export function isIncrementalOf(value: unknown): boolean {
+  if (value === undefined) return true;
+  const { parent, full, fromLsn, fromTimeline, links } = Object(value) as Record<string, unknown>;
+  return (
+    hasShape(Object(value), link) &&
+    [parent, full].every((name) => isBackupName(String(name))) &&
+    lsn.test(String(fromLsn)) &&
+    Number(fromTimeline) > 0 &&
+    Number(links) > 0 &&
+    (links === 1) === (parent === full)
   );
 }
 

@@ -4,13 +4,14 @@
  *
  *   backups/<UTC start>-<id>/        base.tar.zst <oid>.tar.zst … backup_manifest pg_wal/<segment>.zst
  *   backups/<UTC start>-<id>.meta/   backup.json backup_label tablespace_map frames.jsonl
+ *                                    and lengths.jsonl of an incremental copy
  */
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HoldfastError } from '../errors.ts';
 import { isSegmentSize } from '../postgres/wal-segment.ts';
-import { isListOf, oddValue } from './description-values.ts';
+import { isIncrementalOf, isListOf, oddValue } from './description-values.ts';
 import { parseDescription, type BackupRecord } from './label-entry.ts';
 import { backupDamaged, refuseUnreadable } from './repository-errors.ts';
 
@@ -38,6 +39,8 @@ export interface RepositoryBackup extends BackupRecord {
   /** Whether the cluster had data checksums. If so, the backup verified them. */
   checksums: boolean;
   compressLevel: number;
+  /** undefined: a full copy. */
+  incremental?: IncrementalOf;
   /** Bytes: the sum of the files' sizes. */
   bytes: number;
   /** Bytes that the tars and the manifest take in the repository. */
@@ -51,6 +54,25 @@ export interface RepositoryBackup extends BackupRecord {
   /** CRC-32C of the whole file. */
   manifestCrc32c: number;
   framesCrc32c: number;
+}
+
+/**
+ * What an incremental copy needs for a restore: its chain, from a full copy on. The files that have been copied in part
+ * have PostgreSQL's form (postgres/incremental-file.ts), and are listed in lengths.jsonl (relation-lengths.ts).
+ */
+export interface IncrementalOf {
+  /** The name of the copy of which this one holds the changes, as the directory is called below backups/. */
+  parent: string;
+  parentRequest: number;
+  /** The start LSN and the timeline of the parent, as in the last two lines of backup_label. */
+  fromLsn: string;
+  fromTimeline: number;
+  /** The name of the full copy with which the chain begins. */
+  full: string;
+  /** The number of incremental copies in the chain, this one included. */
+  links: number;
+  /** CRC-32C of the whole lengths.jsonl. */
+  lengthsCrc32c: number;
 }
 
 /** A tablespace other than pg_default and pg_global. */
@@ -120,6 +142,7 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   }
   if (!['string', 'undefined'].includes(typeof backup.walLinkedTo))
     throw refuse('has a "walLinkedTo" that is not a string');
+  if (!isIncrementalOf(backup.incremental)) throw refuse('has an impossible "incremental"');
   for (const key of ['tablespaces', 'tars', 'damagedPages'] as const) {
     if (!isListOf(key, backup[key])) throw refuse(`has no list "${key}"`);
   }

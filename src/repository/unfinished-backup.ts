@@ -121,7 +121,8 @@ export class UnfinishedBackup {
     const meta = metaDirectory(place);
     await mkdir(`${meta}.partial`, { mode: directoryMode });
     await within(`${meta}.partial`, async (at) => {
-      await rename(join(this.directory, 'frames.jsonl'), join(at, 'frames.jsonl'));
+      const lists = ['frames.jsonl', ...(backup.incremental === undefined ? [] : ['lengths.jsonl'])];
+      for (const name of lists) await rename(join(this.directory, name), join(at, name));
       const write = (name: string, bytes: Buffer) => writeSynced(join(at, name), bytes, fileMode);
       await write('backup_label', label);
       if (tablespaceMap !== null) await write('tablespace_map', tablespaceMap);

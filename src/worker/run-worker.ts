@@ -265,7 +265,7 @@ class Worker {
   }
 
   #contextOf(server: ClusterServer): RunContext {
-    const { labels, repository, jobs, compressLevel, walReserve, holdTimeout, maxHoldTimeout } =
+    const { labels, repository, jobs, compressLevel, maxChain, walReserve, holdTimeout, maxHoldTimeout } =
       this.#config.worker;
     return {
       control: this.#control,
@@ -275,6 +275,7 @@ class Worker {
       copyJobs: jobs,
       compressLevel,
       onDamagedPage: this.#config.cluster(server.name).onDamagedPage,
+      maxChain,
       walReserve,
       holdTimeout,
       maxHoldTimeout,

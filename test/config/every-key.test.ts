@@ -53,6 +53,7 @@ test('without a word of configuration everything has its default', async (t) => 
       compressLevel: 1,
       jobs: Math.min(4, availableParallelism()),
       maxCopies: 1,
+      maxChain: 14,
       walReserve: 2 ** 30,
     },
     wal: { pushAhead: 8 },
@@ -79,6 +80,7 @@ test('every key of the file arrives', async (t) => {
      compress_level = 3
      jobs = 6
      max_copies_per_requester = 3
+     max_chain = 7
      wal_reserve = "512 MB"
      [wal]
      push_ahead = 2
@@ -116,6 +118,7 @@ test('every key of the file arrives', async (t) => {
       compressLevel: 3,
       jobs: 6,
       maxCopies: 3,
+      maxChain: 7,
       walReserve: 512 * 2 ** 20,
     },
     wal: { pushAhead: 2 },
@@ -160,6 +163,7 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
     HOLDFAST_COMPRESS_LEVEL: '5',
     HOLDFAST_JOBS: '3',
     HOLDFAST_MAX_COPIES_PER_REQUESTER: '4',
+    HOLDFAST_MAX_CHAIN: '9',
     HOLDFAST_WAL_RESERVE: '0',
     HOLDFAST_PUSH_AHEAD: '0',
     HOLDFAST_LOG_LEVEL: 'warning',
@@ -193,6 +197,7 @@ test('every key can be a variable, and a variable beats the file', async (t) => 
       compressLevel: 5,
       jobs: 3,
       maxCopies: 4,
+      maxChain: 9,
       walReserve: 0,
     },
     wal: { pushAhead: 0 },

@@ -13,6 +13,7 @@ export const insertable = {
   annotations: `'{}'`,
   rate_limit: '1000000',
   compress_level: '3',
+  incremental: 'true',
   caller_key: '42',
 };
 
@@ -40,6 +41,8 @@ export const workers = {
   hint: `'x'`,
   warnings: `'{x}'`,
   archive_seen: 'true',
+  parent: '4',
+  incremental_from: `'0/1'`,
 };
 
 const servers = {
@@ -72,7 +75,7 @@ const other: Record<string, string> = {
 };
 
 /** Together with the method that it goes with. */
-const ofCopy: Column[] = ['rate_limit', 'compress_level'];
+const ofCopy: Column[] = ['rate_limit', 'compress_level', 'incremental'];
 
 export const insert = (column: Column) => {
   const [also, value] = ofCopy.includes(column) ? ['method, ', `'copy', `] : ['', ''];

@@ -33,6 +33,7 @@ interface Options extends GlobalOptions {
   /** Bytes per second. */
   rateLimit?: number;
   compressLevel?: number;
+  incremental: boolean;
   fast: boolean;
   waitForArchive: boolean;
   /** Milliseconds; 0 means no limit. */
@@ -60,6 +61,11 @@ export function addStart(program: Command): void {
     .option('--wait', 'with method copy: return only once the backup is complete', false)
     .option('--rate-limit <size>', 'with method copy: read at most that much a second (50MB)', sizeOption)
     .option('--compress-level <level>', 'with method copy: the zstd level, 1 to 19', levelOption)
+    .option(
+      '--incremental',
+      'with method copy: copy only what has changed since the newest copy, where possible (PostgreSQL 17 or newer)',
+      false,
+    )
     .option('--fast', 'an immediate checkpoint instead of a spread one', false)
     .option('--no-wait-for-archive', 'call it complete without waiting for its WAL to be archived')
     .option(
@@ -83,6 +89,7 @@ export function addStart(program: Command): void {
         method: options.method,
         rateLimit: options.rateLimit ?? null,
         compressLevel: options.compressLevel ?? null,
+        incremental: options.incremental,
         fast: options.fast,
         waitForArchive: options.waitForArchive,
         holdTimeout: options.holdTimeout ?? null,

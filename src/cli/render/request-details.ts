@@ -67,6 +67,10 @@ function facts(request: RequestDetails): [string, string][] {
       'LSN',
       request.startLsn && `${request.startLsn} to ${request.stopLsn ?? '…'} on timeline ${request.timeline}`,
     ],
+    [
+      'incremental',
+      request.parent !== null && `changes since backup ${request.parent}, from ${request.incrementalFrom} on`,
+    ],
     ['WAL needed', request.startWal && `${request.startWal} to ${request.stopWal ?? '…'}`],
     ['error', request.error && paint(`${plain(request.error)} (${request.errorCode})`, 'red')],
     ['hint', request.hint],
@@ -100,6 +104,7 @@ function optionsOf({
   keep,
   rateLimit,
   compressLevel,
+  incremental,
 }: RequestDetails): string {
   const options = [
     fast && 'fast',
@@ -108,6 +113,7 @@ function optionsOf({
     keep && 'kept for ever',
     rateLimit !== null && `at most ${bytes(rateLimit)}/s`,
     compressLevel !== null && `zstd level ${compressLevel}`,
+    incremental && 'incremental',
   ];
   return options.filter(Boolean).join(', ');
 }
