@@ -8,23 +8,8 @@ import { entryName } from './backup-name.ts';
 import type { Catalog } from './catalog.ts';
 import type { RepositoryBackup } from './repository-backup.ts';
 
-/** What a description says about the parent of an incremental copy. */
-interface Incremental {
-  /** The name of the parent. */
-  parent: string;
-  /** The id of the request that made the parent. */
-  parentRequest: number;
-  /** The start LSN and the timeline of the parent. */
-  fromLsn: string;
-  fromTimeline: number;
-  /** The name of the full copy. */
-  full: string;
-  /** The number of incremental copies up to this one and with it. */
-  links: number;
-}
-
 /** The fields of a description that decide whether one copy is the parent of another. */
-export interface ChainLink extends Pick<
+export type ChainLink = Pick<
   RepositoryBackup,
   | 'id'
   | 'startedAt'
@@ -36,10 +21,8 @@ export interface ChainLink extends Pick<
   | 'walSegmentSize'
   | 'relationSegmentBlocks'
   | 'checksums'
-> {
-  /** undefined: a full copy. */
-  incremental?: Incremental;
-}
+  | 'incremental'
+>;
 
 /** A backup with its description: a StoredBackup, for example. */
 export interface ChainMember {
@@ -76,6 +59,8 @@ export class BackupChains<T extends ChainMember> {
   readonly #backups: Map<string, T>;
   readonly #damaged: Map<string, string>;
   readonly #expiring: Set<string>;
+  /** By the name of a link: the backups that cannot be restored without the link. Made when first asked for. */
+  #standing: Map<string, T[]> | undefined;
 
   constructor({ backups, damaged, expiring }: KnownLinks<T>) {
     this.#backups = new Map(backups.map((backup) => [linkName(backup), backup]));
@@ -112,15 +97,23 @@ export class BackupChains<T extends ChainMember> {
   }
 
   /** All backups that cannot be restored without the backup of that name, oldest first. */
-  standingOn(name: string): T[] {
-    return [...this.#backups.values()]
-      .filter((backup) => linkName(backup) !== name && this.#needs(backup, name))
-      .sort((a, b) => compareStarts(a.description, b.description));
+  standingOn(name: string): readonly T[] {
+    this.#standing ??= this.#standingByLink();
+    return this.#standing.get(name) ?? [];
   }
 
-  #needs(backup: T, name: string): boolean {
-    const { links, broken } = this.of(backup);
-    return broken?.name === name || links.some((link) => linkName(link) === name);
+  #standingByLink(): Map<string, T[]> {
+    const standing = new Map<string, T[]>();
+    const oldestFirst = [...this.#backups.values()].sort((a, b) =>
+      compareStarts(a.description, b.description),
+    );
+    for (const backup of oldestFirst) {
+      const { links, broken } = this.of(backup);
+      const names = links.slice(0, -1).map(linkName);
+      for (const name of broken === undefined ? names : [broken.name, ...names])
+        standing.set(name, [...(standing.get(name) ?? []), backup]);
+    }
+    return standing;
   }
 
   #whyMissing(name: string): string {

@@ -13,7 +13,8 @@ type Essentials = Pick<
   | 'stopLsn'
   | 'stopWal'
   | 'walSegmentSize'
->;
+> &
+  Partial<Pick<RepositoryBackup, 'incremental' | 'damagedPages'>>;
 
 export function describedBackup(essentials: Essentials): Buffer {
   return formatRepositoryBackup({
