@@ -117,6 +117,7 @@ create index requests_waiting_by_login on :"schema".backup_request (cluster, req
   where state = 'requested' and schedule is null;
 create index requests_finished on :"schema".backup_request (cluster, state, finished_at desc)
   where state in ('complete', 'failed', 'cancelled');
+create index requests_by_parent on :"schema".backup_request (parent) where parent is not null;
 create index requests_by_label on :"schema".backup_request (cluster, label, id);
 
 comment on table :"schema".backup_request is

@@ -8,6 +8,7 @@ set search_path = :"schema", pg_temp
 as $$
 declare
   is_kept boolean;
+  child bigint;
 begin
   perform require_confirmed_origin('expiry');
   if of_request is not null then
@@ -19,6 +20,15 @@ begin
       return 'keep is set';
     elsif exists (select from legal_hold where request_id = of_request and not released) then
       return 'it is under legal hold';
+    end if;
+    -- Whoever would make one from it now waits for this transaction: see guard_backup_request().
+    select r.id into child from backup_request r
+    where r.parent = of_request and r.incremental_from = its_start and r.system_identifier = its_system
+      and r.state not in ('failed', 'cancelled') and r.expired_at is null
+      and not exists (select from backup_expiry e where e.request_id = r.id)
+    order by r.id limit 1;
+    if child is not null then
+      return format('backup %s is an incremental copy that needs it', child);
     end if;
   end if;
   insert into backup_expiry

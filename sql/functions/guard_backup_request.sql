@@ -63,6 +63,19 @@ begin
         (select string_agg(format('"%s"', c), ', ' order by c) from unnest(changed) c where c <> all (may_change)), old.id
       using errcode = 'HF001', detail = explain_state(old.state, movers);
   end if;
+  if new.parent is not null and new.parent is distinct from old.parent then
+    -- The same row that begin_expiry() locks: either it sees this child, or this sees what it has begun. Whoever else
+    -- keeps that row locked holds up nobody.
+    perform from backup_request where id = new.parent for key share skip locked;
+    if not found then
+      raise exception 'backup request %, from which backup request % would be made, is unknown or kept locked',
+          new.parent, new.id
+        using errcode = 'lock_not_available', hint = 'Take a full copy.';
+    elsif exists (select from backup_expiry where request_id = new.parent) then
+      raise exception 'backup request %, from which backup request % would be made, has expired', new.parent, new.id
+        using errcode = 'HF001', hint = 'Take a full copy.';
+    end if;
+  end if;
   if new.keep and not old.keep and exists (select from backup_expiry where request_id = new.id) then
     raise exception 'backup request % has expired: its files are gone, or going', old.id
       using errcode = 'HF001', hint = format('Type SELECT * FROM %I.backup_expiry WHERE request_id = %s;', tg_table_schema, old.id);

@@ -25,6 +25,7 @@ select r.id, r.cluster, r.label, r.method, r.state, r.timeline, r.keep,
   r.started_at as "startedAt",
   r.stopped_at as "stoppedAt",
   r.backup_label as "backupLabel",
+  r.parent,
   r.archive_seen as "archiveSeen",
   coalesce('schedule ' || r.schedule, 'role ' || r.requested_by) as requester,
   array(

@@ -53,6 +53,8 @@ export interface KnownBackup {
   stoppedAt: Date | null;
   /** backup_label as the server returned the label; null: the server has not, or the backup failed before. */
   backupLabel: string | null;
+  /** The request of the parent of an incremental copy; null: a full copy. */
+  parent: number | null;
   /** Whether the WAL was seen in the archive; null: unknown. */
   archiveSeen: boolean | null;
   /** The schedule or the role that requested the backup. */
@@ -81,7 +83,10 @@ export async function retentionOf(db: Connection, cluster: string): Promise<Requ
 /** All requests of a cluster whose backups have started and not expired. */
 export async function knownBackups(db: Connection, cluster: string): Promise<KnownBackup[]> {
   const rows = await db.run('retention', 'backups', { cluster });
-  return rows.map((row) => ({ ...row, id: Number(row.id) }) as KnownBackup);
+  return rows.map(
+    ({ parent, ...row }) =>
+      ({ ...row, id: Number(row.id), parent: parent === null ? null : Number(parent) }) as KnownBackup,
+  );
 }
 
 /**

@@ -20,12 +20,18 @@ import { entryName, isBackupName } from './backup-name.ts';
 import { isExpiring, namesOfBackups, readAllBackups } from './catalog.ts';
 import { nameLatest } from './latest.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
-import { backupsDirectory, metaDirectory, namesIn, parseRepositoryBackup } from './repository-backup.ts';
+import {
+  backupsDirectory,
+  metaDirectory,
+  namesIn,
+  parseRepositoryBackup,
+  type RepositoryBackup,
+} from './repository-backup.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
 const suffix = '.expired';
 const note = 'expiry.json';
-const description = 'backup.json';
+const descriptionFile = 'backup.json';
 /** The name of backup.json once files of the backup may be missing. */
 const noLonger = 'backup.json.removed';
 
@@ -72,6 +78,8 @@ export interface Unlisted {
   meta: string;
   /** Whether none of the backup's files has been removed. */
   isWhole: boolean;
+  /** The description of a whole backup; undefined where the description is damaged. */
+  description: RepositoryBackup | undefined;
 }
 
 /** The names of the backups whose removal has begun and has not been finished. */
@@ -90,26 +98,29 @@ export async function unlistedBackups(clusterDirectory: string): Promise<Unliste
       const why: unknown = await readSmallFile(join(meta, note))
         .then((bytes) => JSON.parse(bytes.toString('utf8')) as unknown)
         .catch(() => undefined);
-      return { name, why, meta, isWhole: await isWhole(join(parent, name), meta) };
+      return { name, why, meta, ...(await whatIsLeft(join(parent, name), meta)) };
     }),
   );
 }
 
 /** Older releases did not rename backup.json. The files that backup.json names are therefore checked as well. */
-async function isWhole(place: string, meta: string): Promise<boolean> {
-  const file = join(meta, description);
+async function whatIsLeft(place: string, meta: string): Promise<Pick<Unlisted, 'isWhole' | 'description'>> {
+  const file = join(meta, descriptionFile);
   const text = await readIfThere(file);
-  if (text === undefined) return false;
+  if (text === undefined) return { isWhole: false, description: undefined };
   const there = new Set([...(await namesIn(place)), ...(await namesIn(`${place}${suffix}`))]);
-  return ['base.tar.zst', 'backup_manifest', ...tarsOf(file, text)].every((name) => there.has(name));
+  const description = descriptionIn(file, text);
+  const tars = description?.tars.map(({ name }) => name) ?? [];
+  const isWhole = ['base.tar.zst', 'backup_manifest', ...tars].every((name) => there.has(name));
+  return { isWhole, description: isWhole ? description : undefined };
 }
 
 /** A damaged description is reported when the backups are listed next. */
-function tarsOf(file: string, text: string): string[] {
+function descriptionIn(file: string, text: string): RepositoryBackup | undefined {
   try {
-    return parseRepositoryBackup(file, Buffer.from(text)).tars.map(({ name }) => name);
+    return parseRepositoryBackup(file, Buffer.from(text));
   } catch {
-    return [];
+    return undefined;
   }
 }
 
@@ -162,7 +173,7 @@ async function removeHeld(place: string): Promise<number> {
   const meta = `${metaDirectory(place)}${suffix}`;
   if (existsSync(meta))
     await within(meta, async (at) => {
-      await renameIfThere(join(at, description), join(at, noLonger));
+      await renameIfThere(join(at, descriptionFile), join(at, noLonger));
       await fsyncDirectory(at);
     });
   const bytes = await bytesOfItsOwn(`${place}${suffix}`);

@@ -1,6 +1,7 @@
 /**
  * The legal holds and keeps of a backup, one file each, beside the backup. Every expiry sees these files, even if the
- * control database with the holds is lost.
+ * control database with the holds is lost. A hold of an incremental copy also lies beside every link that the copy
+ * cannot be restored without.
  *
  *   backups/<name>.meta/holds/<kind>-<hash>.json   for a copy in the repository
  *   elsewhere/<name>/holds/<kind>-<hash>.json      for a backup that is not in the repository
@@ -11,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
 import { beside, makeDurableDirectory } from '../system/held-directory.ts';
 import { giveToOwnerOf } from '../system/ownership.ts';
+import { isBackupName } from './backup-name.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
 
@@ -30,9 +32,11 @@ export interface StoredHold {
   at: string;
   /** The origin of the control database that wrote the file. */
   origin: string;
-  /** The system identifier and the start LSN of the backup. */
+  /** The system identifier and the start LSN of the backup that is held. */
   systemIdentifier: string;
   startLsn: string;
+  /** The name of the incremental copy that is held; undefined: the backup beside which the file lies. */
+  for?: string;
 }
 
 /** A hold's file. `hold` is undefined where the file cannot be parsed; such a file holds the backup all the same. */
@@ -101,12 +105,15 @@ async function readHold(path: string): Promise<FoundHold | undefined> {
 }
 
 function parseHold(value: unknown): StoredHold | undefined {
-  const { kind, reason, by, login, at, origin, systemIdentifier, startLsn } = (value ?? {}) as StoredHold;
+  const hold = (value ?? {}) as StoredHold;
+  const { kind, reason, by, login, at, origin, systemIdentifier, startLsn, for: name } = hold;
+  if (name !== undefined && !isBackupName(String(name))) return undefined;
   const texts = [reason, by, login, at, origin, systemIdentifier, startLsn];
   if ((kind !== 'hold' && kind !== 'keep') || texts.some((text) => typeof text !== 'string'))
     return undefined;
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(at)) return undefined;
-  return { kind, reason, by, login, at, origin, systemIdentifier, startLsn };
+  const parsed = { kind, reason, by, login, at, origin, systemIdentifier, startLsn };
+  return name === undefined ? parsed : { ...parsed, for: name };
 }
 
 /**
@@ -181,7 +188,7 @@ export async function forgetElsewhere(clusterDirectory: string, backup: HeldBack
   for (const path of [directory, dirname(directory)]) await beside(path, rmdir).catch(() => undefined);
 }
 
-function fileOf({ kind, at, reason }: StoredHold): string {
-  const hash = createHash('sha256').update(`${kind} ${at} ${reason}`).digest('hex').slice(0, 16);
+function fileOf({ kind, at, reason, for: name = '' }: StoredHold): string {
+  const hash = createHash('sha256').update(`${kind} ${at} ${reason}${name}`).digest('hex').slice(0, 16);
   return `${kind}-${hash}.json`;
 }

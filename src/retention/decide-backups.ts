@@ -6,13 +6,15 @@
  * Backups in the repository are counted a second time without the other backups, because the other backups
  * are known from their requesters only. For the same reason, the other backups are counted once more by
  * schedule or requester: one requester cannot evict the backup of another. If no backup is sound, no backup
- * expires, because a damage report may turn out to be wrong.
+ * expires, because a damage report may turn out to be wrong. The links that a staying incremental copy stands on
+ * stay, too, but take the place of no other backup, and no recovery needs to begin with them.
  */
 import type { RetentionPolicy } from '../control/retention-rows.ts';
 import { endsOf, newestFirst } from '../postgres/backup-order.ts';
 import { isOnWay, lacksHistory, spansTo, type Histories } from '../postgres/timeline-history.ts';
 import { byRequester, isCopy, type RequesterGroup } from './by-requester.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';
+import { neededLinks } from './needed-links.ts';
 import { mayLeadTo } from './unknown-histories.ts';
 import { dayOf, monthOf, weekOf } from './calendar.ts';
 
@@ -83,9 +85,14 @@ export function decideBackups<T extends ExpiryCandidate>(
     rolling.add(backup);
   }
 
+  const staying = backups.filter((backup) => reasons.get(backup)?.length !== 0);
+  const needed = neededLinks(staying);
   return backups.map((backup) => {
     const why = reasons.get(backup) ?? [];
-    if (why.length > 0) return { backup, goes: false, reasons: why, rollsForward: rolling.has(backup) };
+    const rollsForward = why.length > 0 && rolling.has(backup);
+    const forOthers = isCopy(backup) ? needed.get(backup.name) : undefined;
+    if (forOthers !== undefined) return { backup, goes: false, reasons: [...why, forOthers], rollsForward };
+    if (why.length > 0) return { backup, goes: false, reasons: why, rollsForward };
     return { backup, goes: true, reasons: [whyNot(backup, inOrder, rules)], rollsForward: false };
   });
 }
@@ -223,7 +230,7 @@ function whyNot(backup: ExpiryCandidate, inOrder: readonly ExpiryCandidate[], ru
   const rank = inOrder.indexOf(backup) + 1;
   const tiers = [rules.keepDaily, rules.keepWeekly, rules.keepMonthly].some((count) => count !== null);
   const grounds = [
-    backup.isSound ? undefined : 'it is not sound',
+    backup.isSound ? undefined : (backup.unsound ?? 'it is not sound'),
     rules.keepLast === null
       ? undefined
       : `it is number ${rank} from the newest, and ${rules.keepLast} ${rules.keepLast === 1 ? 'is' : 'are'} kept`,

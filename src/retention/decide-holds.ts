@@ -4,10 +4,13 @@
  *
  * The control database that placed a hold decides when the hold is over: the hold is released, or the keep
  * flag was cleared later. A control database that does not know a hold was restored to a time before the
- * hold, and cannot end the hold.
+ * hold, and cannot end the hold. The links that a held incremental copy stands on have hold files of their own, for
+ * whoever does not see the copy.
  */
 import type { HeldRequest } from '../control/legal-holds.ts';
+import { backupIdIn } from '../repository/backup-name.ts';
 import type { FoundHold, HeldBackup, StoredHold } from '../repository/stored-holds.ts';
+import { whyNeeded } from './needed-links.ts';
 
 /** The changes to the hold files of one backup. */
 export interface HoldsDecided {
@@ -18,36 +21,70 @@ export interface HoldsDecided {
   unknown: FoundHold[];
 }
 
+/** A backup that may have holds. */
+export interface HoldableBackup extends HeldBackup {
+  id: number;
+}
+
 /**
- * Decides about the hold files `found` of a backup. `known` is the record of the same backup in the control
- * database; undefined if the control database does not know the backup.
+ * Decides about the hold files `found` of a backup. `known`: the requests in the control database with holds.
+ * `children`: the incremental copies that cannot be restored without the backup; a hold of theirs holds the backup.
  */
 export function decideHolds(
-  backup: HeldBackup,
-  known: HeldRequest | undefined,
+  backup: HoldableBackup,
+  known: readonly HeldRequest[],
   found: readonly FoundHold[],
+  children: readonly HoldableBackup[] = [],
 ): HoldsDecided {
-  const valid = known === undefined ? [] : holdsOf(backup, known);
+  const valid = [
+    ...holdsOf(backup, known),
+    ...children.flatMap((child) => holdsOf(child, known).map((hold) => ({ ...hold, for: child.name }))),
+  ];
   const isThere = (one: StoredHold) => found.some(({ hold }) => hold !== undefined && isSame(hold, one));
   const remove: FoundHold[] = [];
   const unknown: FoundHold[] = [];
   for (const one of found) {
     const { hold } = one;
     if (hold !== undefined && valid.some((of) => isSame(of, hold))) continue;
-    if (hold !== undefined && known !== undefined && isOver(hold, known)) remove.push(one);
+    const request = hold && heldRequestOf(heldBy(hold, backup), known);
+    if (hold !== undefined && request !== undefined && isOver(hold, request)) remove.push(one);
     else unknown.push(one);
   }
   return { write: valid.filter((one) => !isThere(one)), remove, unknown };
 }
 
+/** The backup that a hold file beside `backup` holds: `backup`, or an incremental copy that stands on it. */
+export function heldBy(hold: StoredHold, backup: HoldableBackup): HoldableBackup {
+  const { for: name, systemIdentifier, startLsn } = hold;
+  if (name === undefined) return backup;
+  return { id: backupIdIn(name) ?? 0, name, method: 'copy', systemIdentifier, startLsn };
+}
+
+/** The record of the same backup in the control database; undefined if there is none. */
+export function heldRequestOf(
+  backup: Omit<HoldableBackup, 'name' | 'method'>,
+  known: readonly HeldRequest[],
+): HeldRequest | undefined {
+  return known.find(
+    ({ id, systemIdentifier, startLsn }) =>
+      id === backup.id && systemIdentifier === backup.systemIdentifier && startLsn === backup.startLsn,
+  );
+}
+
 /** Why a backup with such a hold file stays. */
 export function whyUnknownHolds({ path, hold }: FoundHold): string {
   if (hold === undefined) return `"${path}" holds it, and cannot be read`;
-  const what = hold.kind === 'keep' ? 'keep is set' : `it is under legal hold: ${hold.reason}`;
-  return `${what} (by ${hold.by} at ${hold.at.slice(0, 19)}Z, says "${path}"; this database does not know it)`;
+  const by = `by ${hold.by} at ${hold.at.slice(0, 19)}Z, says "${path}"`;
+  const isKeep = hold.kind === 'keep';
+  if (hold.for !== undefined)
+    return `${whyNeeded([hold.for])}, and ${isKeep ? 'has keep set' : `is under legal hold: ${hold.reason}`} (${by})`;
+  const what = isKeep ? 'keep is set' : `it is under legal hold: ${hold.reason}`;
+  return `${what} (${by}; this database does not know it)`;
 }
 
-function holdsOf(backup: HeldBackup, known: HeldRequest): StoredHold[] {
+function holdsOf(backup: HoldableBackup, requests: readonly HeldRequest[]): StoredHold[] {
+  const known = heldRequestOf(backup, requests);
+  if (known === undefined) return [];
   const { origin, keep, keptSince, requestedBy, holds } = known;
   const of = { origin, systemIdentifier: backup.systemIdentifier, startLsn: backup.startLsn };
   const kept = { kind: 'keep', reason: '', by: requestedBy, login: requestedBy, at: keptSince } as const;
@@ -59,8 +96,8 @@ function holdsOf(backup: HeldBackup, known: HeldRequest): StoredHold[] {
   ];
 }
 
-function isSame(a: StoredHold, b: Pick<StoredHold, 'kind' | 'reason' | 'at'>): boolean {
-  return a.kind === b.kind && a.at === b.at && a.reason === b.reason;
+function isSame(a: StoredHold, b: StoredHold): boolean {
+  return a.kind === b.kind && a.at === b.at && a.reason === b.reason && a.for === b.for;
 }
 
 function isOver({ kind, reason, at }: StoredHold, { keepChangedAt, holds }: HeldRequest): boolean {

@@ -20,6 +20,7 @@ import { finishEarlier, previewEarlier, type Relisted } from './finish-earlier.t
 import { bringHoldsTogether } from './hold-files.ts';
 import { isLeased } from './leases.ts';
 import { gatherAgain, gatherInput, planFor, type ExpiryPlan, type RetentionInput } from './expiry-plan.ts';
+import { childrenFirst, isLink } from './needed-links.ts';
 import { removeOne, type ExpireOptions } from './remove-backup.ts';
 import { expiredRunsOf, type ExpiredRun } from './wal-runs.ts';
 
@@ -100,9 +101,13 @@ async function expireLocked(options: ExpireOptions): Promise<ExpiryResult> {
   let bytes = freed;
   const first = planFor(seen);
   await moveLatestAway(clusterDirectory, new Set(going(first).map(({ backup }) => backup.name)));
-  for (const decided of going(first)) {
+  const left = new Set<ListedCandidate>();
+  for (const decided of inOrder(going(first))) {
     signal.throwIfAborted();
+    // The next plan says that the link stays, and why.
+    if ([...left].some((child) => isLink(decided.backup, child))) continue;
     const result = await removeOne(decided, seen, options);
+    if (result.state !== 'gone') left.add(decided.backup);
     if (result.state === 'read') reading.add(decided.backup.name);
     else if (result.state === 'refused') refused.set(decided.backup.name, result.reason);
     else bytes += result.bytes;
@@ -186,6 +191,12 @@ function question({ cluster, clusterDirectory, unknown, clockIsRight, deleteComm
 
 function going({ backups }: ExpiryPlan): DecidedBackup<ListedCandidate>[] {
   return backups.filter(({ goes }) => goes);
+}
+
+/** Children come before their parents, so that a killed expiry leaves no incremental copy without its links. */
+function inOrder(decided: readonly DecidedBackup<ListedCandidate>[]): DecidedBackup<ListedCandidate>[] {
+  const byBackup = new Map(decided.map((one) => [one.backup, one]));
+  return childrenFirst([...byBackup.keys()]).flatMap((backup) => byBackup.get(backup) ?? []);
 }
 
 function isStored({ backup }: DecidedBackup<ListedCandidate>): boolean {

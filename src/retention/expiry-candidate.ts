@@ -18,9 +18,16 @@ export interface ExpiryCandidate {
   isAhead?: boolean;
   /**
    * Whether the backup is complete and not known to be damaged. A backup without WAL of its own is also not
-   * sound if its WAL was not found in the archive.
+   * sound if its WAL was not found in the archive, and an incremental copy if its chain is broken or damaged.
    */
   isSound: boolean;
+  /** Why a backup is not sound that is itself complete and undamaged: a predicate of "it". */
+  unsound?: string;
+  /**
+   * The names of the links that an incremental copy cannot be restored without, oldest first. Where the chain is
+   * broken, those behind the break. Empty or undefined: a full copy, or a backup outside of the repository.
+   */
+  standsOn?: readonly string[];
   /**
    * The schedule or role that requested the backup. Backups outside of the repository are counted by
    * requester.

@@ -3,7 +3,7 @@
  * expire. Changes nothing. An unreadable file is an error, and then nothing expires.
  */
 import type { Connection } from '../database/connection.ts';
-import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';
+import { heldRequests } from '../control/legal-holds.ts';
 import {
   damagedBackups,
   knownBackups,
@@ -30,11 +30,12 @@ import {
   type ExpiryInput,
   type StoredCopy,
 } from './expiry-candidates.ts';
+import { alongChains, isBeingMadeFromAnother } from './chained-candidates.ts';
 import { decideBackups, type DecidedBackup } from './decide-backups.ts';
 import { leapOf, refuseLeap, windowsOf } from './judge-clock.ts';
 import { clocksDiffer, type DatedEvidence } from './clock-leap.ts';
 import { decideWal, type OldestNeededWal, type DecidedWalFile } from './decide-wal.ts';
-import { unknownHolds } from './hold-files.ts';
+import { heldCandidates } from './held-candidates.ts';
 import { leasedBeginnings, leaseLasts, lookAtLeases, type LeasedWal } from './leases.ts';
 import { timelinesToReach } from './timelines-to-reach.ts';
 import { storedCopies, readArchivedFiles, type ArchiveContent } from './repository-content.ts';
@@ -97,8 +98,12 @@ export async function gatherInput(
     question.clockIsRight ||
     (await leapOf(db, { ...clock, windows: [...windows, leaseLasts] })) === undefined;
   const leases = await lookAtLeases(clusterDirectory, now, trusted);
+  const links = { stored, unlisted, damaged, madeFrom: known.filter(isBeingMadeFromAnother) };
   const candidates = [
-    ...stored.map((backup) => storedCandidate(backup, known, damaged, question)),
+    ...alongChains(
+      stored.map((backup) => storedCandidate(backup, known, damaged, question)),
+      links,
+    ),
     ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
   ].map((candidate) => unlessAhead(candidate, now));
   return {
@@ -107,9 +112,7 @@ export async function gatherInput(
     now,
     windows,
     policy,
-    candidates: await Promise.all(
-      candidates.map(async (one) => withLeases(await withUnknownHolds(one, clusterDirectory, held), leases)),
-    ),
+    candidates: await heldCandidates(candidates, { clusterDirectory, held, leases }),
     archive,
     leases,
     underWay: [
@@ -129,27 +132,6 @@ export async function gatherInput(
 
 function stopOf({ description }: StoredCopy): DatedEvidence {
   return { at: new Date(description.stoppedAt), what: `the end of backup ${entryName(description)}` };
-}
-
-async function withUnknownHolds(
-  candidate: ListedCandidate,
-  clusterDirectory: string,
-  held: readonly HeldRequest[],
-): Promise<ListedCandidate> {
-  const backup = { ...candidate, startLsn: candidate.startText };
-  return { ...candidate, held: [...candidate.held, ...(await unknownHolds(clusterDirectory, backup, held))] };
-}
-
-/**
- * Holds every backup that a lease names. A server that recovers from such a backup reads the WAL after the
- * backup.
- */
-function withLeases(candidate: ListedCandidate, { valid }: LeasedWal): ListedCandidate {
-  const reasons = valid
-    .filter(({ lease }) => candidate.method === 'copy' && lease.backup === candidate.name)
-    .map(({ reason }) => reason);
-  if (reasons.length === 0) return candidate;
-  return { ...candidate, held: [...candidate.held, ...reasons], isRead: true };
 }
 
 /**

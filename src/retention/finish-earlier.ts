@@ -3,7 +3,6 @@
  * now is listed again: the control database may have been restored to a time before the removal, and may have
  * accepted a hold since.
  */
-import { basename } from 'node:path';
 import { standing } from '../identity/repository-use.ts';
 import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';
 import {
@@ -21,13 +20,14 @@ import {
   type Unlisted,
 } from '../repository/expired-backup.ts';
 import { backupIdIn } from '../repository/backup-name.ts';
+import { linksOf } from '../repository/backup-chain.ts';
 import { readAllBackups } from '../repository/catalog.ts';
 import { holdsBeside } from '../repository/stored-holds.ts';
 import { whyHeld } from './expiry-candidates.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
-import { heldRequestOf } from './hold-files.ts';
 import { checkedNote } from './expiry-note.ts';
 import { finishExpiry, type ExpireOptions } from './remove-backup.ts';
+import { neededUnlisted } from './unlisted-links.ts';
 
 type Scene = Pick<ExpireOptions, 'cluster' | 'clusterDirectory' | 'control' | 'log'>;
 
@@ -89,18 +89,18 @@ async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Pro
   const known = await control((db) => knownBackups(db, cluster));
   const held = await control((db) => heldRequests(db, cluster));
   const damaged = await control((db) => damagedBackups(db, cluster));
-  const others = await readAllBackups(clusterDirectory);
-  const hasSound = others.some(
-    ({ description, directory }) =>
-      description.damagedPages.length === 0 && !damaged.has(basename(directory)),
-  );
-  return Promise.all(
-    unlisted.map(async (one) => {
-      const found = await judged(one, cluster, known, held);
-      if (found.reasons.length > 0 || hasSound || !one.isWhole || damaged.has(one.name)) return found;
-      return { ...found, reasons: ['none of those that are left is known to be sound'] };
-    }),
-  );
+  const listed = await readAllBackups(clusterDirectory);
+  const found = await Promise.all(unlisted.map((one) => judged(one, cluster, known, held)));
+  const needed = neededUnlisted({ listed, unlisted: found, damaged });
+  return found.toSorted(byLinks).map((one) => {
+    const why = one.reasons.length === 0 ? needed.get(one.name) : undefined;
+    return why === undefined ? one : { ...one, reasons: [why] };
+  });
+}
+
+/** Children come before their parents. */
+function byLinks(a: FoundEarlier, b: FoundEarlier): number {
+  return linksOf(b.description ?? {}) - linksOf(a.description ?? {});
 }
 
 async function judged(
@@ -116,7 +116,7 @@ async function judged(
   const request = known.find(
     (one) => one.id === backup.id && one.systemIdentifier === systemIdentifier && one.startLsn === startLsn,
   );
-  const beside = decideHolds(backup, heldRequestOf(backup, held), await holdsBeside(meta)).unknown;
+  const beside = decideHolds(backup, held, await holdsBeside(meta)).unknown;
   const reasons = [...(request === undefined ? [] : whyHeld(request)), ...beside.map(whyUnknownHolds)];
   return { ...unlisted, expiring, known: request, reasons };
 }

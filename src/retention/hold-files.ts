@@ -10,17 +10,12 @@ import { controlIdentity } from '../control/control-identity.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { backupIdIn, entryName } from '../repository/backup-name.ts';
-import { readCatalog } from '../repository/catalog.ts';
+import { BackupChains, linkName } from '../repository/backup-chain.ts';
+import { readCatalog, type StoredBackup } from '../repository/catalog.ts';
 import { withReaderLock } from '../system/file-lock.ts';
 import { backupsDirectory, metaDirectory, namesIn } from '../repository/repository-backup.ts';
-import {
-  heldElsewhere,
-  removeHold,
-  storedHolds,
-  writeHold,
-  type HeldBackup,
-} from '../repository/stored-holds.ts';
-import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
+import { heldElsewhere, removeHold, storedHolds, writeHold } from '../repository/stored-holds.ts';
+import { decideHolds, heldBy, whyUnknownHolds, type HoldableBackup } from './decide-holds.ts';
 
 /** The options of bringHoldsTogether(). */
 export interface HoldsOptions {
@@ -42,18 +37,20 @@ export async function bringHoldsTogether(options: HoldsOptions): Promise<void> {
   // A copy of the control database that no operator has confirmed must not decide about holds.
   const { confirmed } = await control(controlIdentity);
   if (!confirmed) return;
-  for (const backup of await heldHere(clusterDirectory, known)) await bringTogether(backup, known, options);
+  for (const held of await heldHere(clusterDirectory, known)) await bringTogether(held, known, options);
 }
 
-/** A backup that may have holds. */
-export interface HoldableBackup extends HeldBackup {
-  id: number;
+/** A backup, and the incremental copies that cannot be restored without it. */
+interface HoldablePlace {
+  backup: HoldableBackup;
+  children: HoldableBackup[];
 }
 
 /** The backups in the repository, and the backups elsewhere that have hold files or holds. */
-async function heldHere(clusterDirectory: string, known: readonly HeldRequest[]): Promise<HoldableBackup[]> {
+async function heldHere(clusterDirectory: string, known: readonly HeldRequest[]): Promise<HoldablePlace[]> {
   // A backup with a damaged description keeps its hold files.
-  const { backups: stored } = await readCatalog(clusterDirectory);
+  const catalog = await readCatalog(clusterDirectory);
+  const chains = new BackupChains(catalog);
   const elsewhere = [
     ...known.filter(({ method }) => method !== 'copy').map(heldBackupOf),
     ...(await heldElsewhere(clusterDirectory)).map((one) => ({ ...one, id: backupIdIn(one.name) ?? 0 })),
@@ -62,9 +59,17 @@ async function heldHere(clusterDirectory: string, known: readonly HeldRequest[])
     elsewhere.map((one) => [`${one.name} ${one.systemIdentifier} ${one.startLsn}`, one]),
   );
   return [
-    ...stored.map(({ description }) => ({ ...description, name: entryName(description) })),
-    ...different.values(),
+    ...catalog.backups.map((backup) => ({
+      backup: storedBackupOf(backup),
+      children: chains.standingOn(linkName(backup)).map(storedBackupOf),
+    })),
+    ...[...different.values()].map((backup) => ({ backup, children: [] })),
   ];
+}
+
+function storedBackupOf({ description }: StoredBackup): HoldableBackup {
+  const { id, method, systemIdentifier, startLsn } = description;
+  return { id, name: entryName(description), method, systemIdentifier, startLsn };
 }
 
 function heldBackupOf({ id, method, startedAt, systemIdentifier, startLsn }: HeldRequest): HoldableBackup {
@@ -73,7 +78,7 @@ function heldBackupOf({ id, method, startedAt, systemIdentifier, startLsn }: Hel
 }
 
 async function bringTogether(
-  backup: HoldableBackup,
+  { backup, children }: HoldablePlace,
   known: readonly HeldRequest[],
   options: HoldsOptions,
 ): Promise<void> {
@@ -86,14 +91,15 @@ async function bringTogether(
     });
   try {
     const found = await storedHolds(clusterDirectory, backup);
-    const { write, remove, unknown } = decideHolds(backup, heldRequestOf(backup, known), found);
+    const { write, remove, unknown } = decideHolds(backup, known, found, children);
     for (const { hold } of unknown) {
       if (hold === undefined) continue;
-      const isNew = await control((db) => recallHold(db, { ...hold, id: backup.id }));
+      const { id, name } = heldBy(hold, backup);
+      const isNew = await control((db) => recallHold(db, { ...hold, id }));
       if (isNew)
         log.warning('added a hold to the control database, which only a file beside the backup had', {
           cluster,
-          backup: backup.name,
+          backup: name,
           kind: hold.kind,
           placed_by: hold.by,
         });
@@ -124,20 +130,9 @@ function whileStaying(
 /** Why a backup stays according to hold files that the control database does not know. */
 export async function unknownHolds(
   clusterDirectory: string,
-  backup: HoldableBackup,
+  { backup, children }: HoldablePlace,
   known: readonly HeldRequest[],
 ): Promise<string[]> {
   const found = await storedHolds(clusterDirectory, backup);
-  return decideHolds(backup, heldRequestOf(backup, known), found).unknown.map(whyUnknownHolds);
-}
-
-/** The record of the same backup in the control database; undefined if there is none. */
-export function heldRequestOf(
-  backup: Omit<HoldableBackup, 'name' | 'method'>,
-  known: readonly HeldRequest[],
-): HeldRequest | undefined {
-  return known.find(
-    ({ id, systemIdentifier, startLsn }) =>
-      id === backup.id && systemIdentifier === backup.systemIdentifier && startLsn === backup.startLsn,
-  );
+  return decideHolds(backup, known, found, children).unknown.map(whyUnknownHolds);
 }

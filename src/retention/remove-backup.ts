@@ -12,7 +12,9 @@ import { forgetBackup, removeFiles, unlistBackup } from '../repository/expired-b
 import { withLock } from '../system/file-lock.ts';
 import { backupsDirectory, metaDirectory } from '../repository/repository-backup.ts';
 import { forgetElsewhere, storedHolds } from '../repository/stored-holds.ts';
+import { backupAt, listedNames } from '../repository/catalog.ts';
 import { whyUnknownHolds } from './decide-holds.ts';
+import { whyNeeded } from './needed-links.ts';
 import { isLeased } from './leases.ts';
 import type { DecidedBackup } from './decide-backups.ts';
 import { runDeleteCommand } from './delete-command.ts';
@@ -93,14 +95,31 @@ async function removeStored(
  */
 async function heldMeanwhile(
   expiring: ExpiringBackup,
-  { clusterDirectory, leases }: RetentionInput,
+  { clusterDirectory, leases, candidates }: RetentionInput,
 ): Promise<string | undefined> {
   const [first] = await storedHolds(clusterDirectory, { ...expiring, name: expiring.backup });
   if (first !== undefined) return whyUnknownHolds(first);
+  const child = await childSince(expiring, { clusterDirectory, candidates });
+  if (child !== undefined) return whyNeeded([child]);
   // A restore that has ended meanwhile created its lease while the restore had the lock of the backup.
   return (await isLeased(clusterDirectory, expiring.backup, leases))
     ? 'it has just been restored'
     : undefined;
+}
+
+/** The name of a copy that has been made from the backup since the plan; undefined if there is none. */
+async function childSince(
+  { backup, method }: ExpiringBackup,
+  { clusterDirectory, candidates }: Pick<RetentionInput, 'clusterDirectory' | 'candidates'>,
+): Promise<string | undefined> {
+  if (method !== 'copy') return undefined;
+  const planned = new Set(candidates.map(({ name }) => name));
+  for (const name of await listedNames(clusterDirectory)) {
+    if (planned.has(name)) continue;
+    const { description } = await backupAt(join(backupsDirectory(clusterDirectory), name));
+    if (description.incremental?.parent === backup) return name;
+  }
+  return undefined;
 }
 
 /**

@@ -46,12 +46,16 @@ export interface Case {
 
 /**
  * `losesHistory`: the archive lacks the history file of one timeline; whoever has it puts it back afterwards.
- * `misdates`: the clock was wrong by up to 500 days for some time.
+ * `misdates`: the clock was wrong by up to 500 days for some time. `chained`: most copies are incremental.
  */
 export function makeCase(
   seed: number,
   losses: number,
-  { losesHistory = false, misdates = false }: { losesHistory?: boolean; misdates?: boolean } = {},
+  {
+    losesHistory = false,
+    misdates = false,
+    chained = false,
+  }: { losesHistory?: boolean; misdates?: boolean; chained?: boolean } = {},
 ): Case {
   const random = randomFrom(seed);
   const world = makeWorld(random, losses);
@@ -72,7 +76,8 @@ export function makeCase(
   const health = pick([0.95, 0.95, 0.95, 0.95, 0.3, 0], random);
   const copies = pick([0.8, 0.8, 0.2, 0], random);
   const rightly = world.backups.map((made) => candidateOf(made, random, wrong, health, copies));
-  const backups = misdates ? misdated(rightly, randomFrom(-seed - 1)) : rightly;
+  const dated = misdates ? misdated(rightly, randomFrom(-seed - 1)) : rightly;
+  const backups = chained ? inChains(dated, randomFrom(-seed - 2)) : dated;
   const before = filesOf(world);
   const lost = losesHistory ? pick(writtenTo(world), randomFrom(-seed)) : undefined;
   const files = [...before].filter((file) => lost === undefined || file !== historyOf(lost)).sort();
@@ -113,6 +118,21 @@ function misdated<T extends ExpiryCandidate>(backups: readonly T[], random: Rand
       ? backup
       : { ...backup, stoppedAt: new Date(backup.stoppedAt.getTime() + by) },
   );
+}
+
+/** Each copy of a timeline stands on one of those before it, unless it is a full one. */
+function inChains<T extends ExpiryCandidate>(backups: readonly T[], random: Random): T[] {
+  const made: T[] = [];
+  for (const backup of backups) {
+    const parents = made.filter(({ method, timeline }) => method === 'copy' && timeline === backup.timeline);
+    const parent = random() < 0.8 ? parents.at(-1) : parents.length > 0 ? pick(parents, random) : undefined;
+    if (backup.method !== 'copy' || parent === undefined || random() < 0.2) made.push(backup);
+    else {
+      const standsOn = [...(parent.standsOn ?? []), parent.name];
+      made.push({ ...backup, standsOn, isSound: backup.isSound && parent.isSound });
+    }
+  }
+  return made;
 }
 
 /** Timelines with a parent that something in the archive is of. */

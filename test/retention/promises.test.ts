@@ -95,7 +95,7 @@ function checkRollingForward(
   { world, decided, before, after }: Case,
   seed: number,
 ): void {
-  for (const one of decided.filter(({ goes }) => !goes))
+  for (const one of decided.filter((each) => !each.goes && !isOnlyLink(each)))
     for (const timeline of world.timelines)
       for (const { lsn } of [...timeline.written.slice(0, 1), ...timeline.written.slice(-4)]) {
         const target = { on: timeline, lsn };
@@ -173,6 +173,37 @@ test('whatever is promised stays restorable, and every reason is true', (t) => {
     checkRules(t, it, seed);
     checkReasons(t, it, seed);
   }
+});
+
+/** With each incremental copy all links stay that it stands on, and those begin no recovery of their own. */
+function checkChains(t: ExecutionContext, { decided }: Case, seed: number): number {
+  const staying = decided.filter(({ goes }) => !goes);
+  const names = new Set(staying.map(({ backup }) => backup.name));
+  for (const { backup } of staying)
+    for (const link of backup.standsOn ?? [])
+      t.true(names.has(link), `${seed}: ${link} stays with ${backup.name}`);
+  const onlyLinks = staying.filter(isOnlyLink);
+  for (const { backup, rollsForward } of onlyLinks)
+    t.false(rollsForward, `${seed}: ${backup.name} is only a link`);
+  return onlyLinks.length;
+}
+
+/** It stays for the incremental copies that stand on it, and for nothing else. */
+function isOnlyLink({ reasons }: Case['decided'][number]): boolean {
+  return reasons.every((reason) => reason.endsWith('cannot be restored without it'));
+}
+
+test('an incremental copy keeps what it stands on, and whatever is promised stays restorable', (t) => {
+  let links = 0;
+  for (let seed = 1; seed <= histories; seed += 1) {
+    const it = makeCase(seed, seed % 3 === 0 ? 0.03 : 0, { chained: true });
+    links += checkChains(t, it, seed);
+    checkPromises(t, it, seed);
+    checkRules(t, it, seed);
+    checkReasons(t, it, seed);
+    if (seed % 3 !== 0) checkNothingTooMuch(t, it, seed);
+  }
+  t.true(links > histories / 2, `only ${links} stayed as links`);
 });
 
 test('what leads to a timeline whose history file is missing stays, too, as nobody knows where it began', (t) => {

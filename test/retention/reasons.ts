@@ -61,6 +61,12 @@ export function checkReasons(t: ExecutionContext, it: Case, seed: number): void 
         later(it, backup, Number(number), by).every(({ stopped }) => stopped > (since ?? 0) - margin - skew),
     ],
   ];
+  const staying = decided.filter(({ goes }) => !goes).map(({ backup }) => backup);
+  isTrue.push([
+    /^backups? (\S+?),? .*cannot be restored without it$/,
+    ({ name }, [, child]) =>
+      staying.some((other) => other.name === child && other.standsOn?.includes(name) === true),
+  ]);
   for (const { backup, goes, reasons } of decided) {
     t.true(
       reasons.length > 0 && reasons.every((reason) => reason !== ''),

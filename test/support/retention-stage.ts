@@ -3,6 +3,7 @@ import { link, mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { Finished } from '../../dev/harness/children.ts';
+import type { RepositoryBackup } from '../../src/repository/repository-backup.ts';
 import { describedBackup } from './described-backup.ts';
 import { asRole, installedDatabase, type InstalledDatabase, type Login } from './installed-database.ts';
 import { holdfast } from './process.ts';
@@ -46,14 +47,23 @@ export interface Expired {
   problems: string[];
 }
 
+export interface RetentionStageOptions {
+  backups?: number;
+  method?: 'copy' | 'hold';
+  daysAgo?: number;
+  /** Of each backup, counted from 0, the one that it is an incremental copy of. */
+  parents?: (number | undefined)[];
+}
+
 /** The last one ended an hour ago, or an hour and so many days; each one has two segments of WAL, its own and one after it. */
 export async function retentionStage(
   t: ExecutionContext,
   {
-    backups = 4,
+    parents = [],
+    backups = parents.length === 0 ? 4 : parents.length,
     method = 'copy',
     daysAgo = 0,
-  }: { backups?: number; method?: 'copy' | 'hold'; daysAgo?: number } = {},
+  }: RetentionStageOptions = {},
 ): Promise<RetentionStage> {
   const db = await installedDatabase(t);
   const superuser = await connect(t, db.url);
@@ -68,6 +78,7 @@ export async function retentionStage(
     JSON.stringify({ version: 1, systemIdentifier, walSegmentSize: segmentSize }),
   );
   const stage = { names: [] as string[], ids: [] as string[] };
+  const links: (Incremental | undefined)[] = [];
   for (let n = 1; n <= backups; n += 1) {
     const ended = new Date(Date.now() - (daysAgo + backups - n) * day - 3_600_000);
     for (const number of [2 * n, 2 * n + 1]) {
@@ -75,10 +86,13 @@ export async function retentionStage(
       await writeFile(file, `segment ${number}`);
       await utimes(file, ended, ended);
     }
-    const id = await insertComplete(superuser, n, ended, method);
+    const parent = parents[n - 1];
+    const incremental = parent === undefined ? undefined : linkTo(stage, parent, links[parent]);
+    links.push(incremental);
+    const id = await insertComplete(superuser, n, { ended, method, incremental });
     stage.ids.push(id);
     stage.names.push(`${nameOf(started(ended))}-${id}`);
-    if (method === 'copy') await makeBackup(directory, n, id, ended);
+    if (method === 'copy') await makeBackup(directory, n, { id, ended, incremental });
   }
   if (method === 'copy')
     await symlink(join('backups', String(stage.names.at(-1))), join(directory, 'latest'));
@@ -124,16 +138,46 @@ const lsn = (number: number, offset: number) =>
 const started = (ended: Date) => new Date(ended.getTime() - 30_000);
 const nameOf = (time: Date) => time.toISOString().replaceAll(/[-:]|\.\d+/g, '');
 
+type Incremental = NonNullable<RepositoryBackup['incremental']>;
+
+/** What an incremental copy says of its parent, counted from 0. */
+function linkTo(
+  { names, ids }: { names: string[]; ids: string[] },
+  parent: number,
+  before: Incremental | undefined,
+): Incremental {
+  const name = String(names[parent]);
+  return {
+    parent: name,
+    parentRequest: Number(ids[parent]),
+    fromLsn: lsn(2 * (parent + 1), 40),
+    fromTimeline: 1,
+    full: before?.full ?? name,
+    links: (before?.links ?? 0) + 1,
+    lengthsCrc32c: 0,
+  };
+}
+
+interface Made {
+  ended: Date;
+  incremental: Incremental | undefined;
+}
+
 /** A complete backup's row, with what only time could write. */
-async function insertComplete(superuser: SqlClient, n: number, ended: Date, method: string): Promise<string> {
+async function insertComplete(
+  superuser: SqlClient,
+  n: number,
+  { ended, method, incremental }: Made & { method: string },
+): Promise<string> {
   await superuser.query('begin');
   await superuser.query('set local session_replication_role = replica');
   const id = await superuser.value<string>(
     `insert into holdfast.backup_request (label, method, state, requested_by, requested_login, requested_at, moved_by,
        control_origin, worker, pid, backend_start, started_at, start_lsn, start_wal, timeline, system_identifier,
-       server_version, stopped_at, stop_lsn, stop_wal, backup_label, archived_at, finished_at)
+       server_version, stopped_at, stop_lsn, stop_wal, backup_label, archived_at, finished_at, incremental, parent,
+       incremental_from)
      values ($1, $2, 'complete', 'somebody', 'somebody', $3, 'somebody', 'here', 'played', 1, $3, $3, $4, $5, 1, $6,
-       '18.4', $7, $8, $5, 'label', $7, $7)
+       '18.4', $7, $8, $5, 'label', $7, $7, $9, $10, $11)
      returning id`,
     [
       `backup ${n}`,
@@ -144,13 +188,20 @@ async function insertComplete(superuser: SqlClient, n: number, ended: Date, meth
       systemIdentifier,
       ended,
       lsn(2 * n, 400),
+      incremental !== undefined,
+      incremental?.parentRequest ?? null,
+      incremental?.fromLsn ?? null,
     ],
   );
   await superuser.query('commit');
   return id;
 }
 
-async function makeBackup(directory: string, n: number, id: string, ended: Date): Promise<void> {
+async function makeBackup(
+  directory: string,
+  n: number,
+  { id, ended, incremental }: Made & { id: string },
+): Promise<void> {
   const place = join(directory, 'backups', `${nameOf(started(ended))}-${id}`);
   await mkdir(join(place, 'pg_wal'), { recursive: true });
   await writeFile(join(place, 'base.tar.zst'), `base of ${id}`);
@@ -170,6 +221,7 @@ async function makeBackup(directory: string, n: number, id: string, ended: Date)
     stopLsn: lsn(2 * n, 400),
     stopWal: name,
     walSegmentSize: segmentSize,
+    ...(incremental && { incremental }),
   });
   await writeFile(join(`${place}.meta`, 'backup.json'), description);
 }
