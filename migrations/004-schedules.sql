@@ -28,6 +28,10 @@ create table :"schema".backup_schedule (
   compress_level integer
     constraint schedule_compress_level_is_1_to_19 check (compress_level between 1 and 19)
     constraint schedule_compress_level_goes_with_copy check (compress_level is null or method = 'copy'),
+  incremental boolean not null default false
+    constraint schedule_incremental_goes_with_copy check (not incremental or (kind = 'backup' and method = 'copy')),
+  full_every interval not null default interval '7 days'
+    constraint full_every_is_positive check (full_every between interval '1 second' and interval '100 years'),
   options jsonb not null default '{}'
     constraint options_are_an_object check (jsonb_typeof(options) = 'object' and octet_length(options::text) <= 8192),
   enabled boolean not null default true,
@@ -73,6 +77,10 @@ comment on column :"schema".backup_schedule.keep is 'Of its requests, as in back
 comment on column :"schema".backup_schedule.annotations is 'Of its requests, as in backup_request.';
 comment on column :"schema".backup_schedule.rate_limit is 'Of its requests, as in backup_request.';
 comment on column :"schema".backup_schedule.compress_level is 'Of its requests, as in backup_request.';
+comment on column :"schema".backup_schedule.incremental is
+  'Of its requests, as in backup_request: each copies only what has changed since the newest copy. A run asks for a full copy where the newest full copy is as old as full_every says, or there is none.';
+comment on column :"schema".backup_schedule.full_every is
+  'With incremental: how old the newest full copy of the cluster may get, whoever requested it, counted from due time to due time on the clock of time_zone. By default 7 days.';
 comment on column :"schema".backup_schedule.options is 'With another kind than backup: the options of its chores.';
 comment on column :"schema".backup_schedule.enabled is 'Whether it runs. What is due while it does not is not made up for.';
 comment on column :"schema".backup_schedule.overlap is
@@ -153,7 +161,7 @@ create policy operators_delete on :"schema".backup_schedule for delete to :"oper
 
 grant select on :"schema".backup_schedule, :"schema".backup_schedule_run to :"reader";
 grant insert (name, cron, time_zone, cluster, kind, label_prefix, method, command, fast, wait_for_archive,
-    hold_timeout, keep, annotations, rate_limit, compress_level, options, enabled, overlap, on_failure, catch_up, jitter),
+    hold_timeout, keep, annotations, rate_limit, compress_level, incremental, full_every, options, enabled, overlap, on_failure, catch_up, jitter),
   update (cron, time_zone, cluster, kind, label_prefix, method, command, fast, wait_for_archive,
-    hold_timeout, keep, annotations, rate_limit, compress_level, options, enabled, overlap, on_failure, catch_up, jitter),
+    hold_timeout, keep, annotations, rate_limit, compress_level, incremental, full_every, options, enabled, overlap, on_failure, catch_up, jitter),
   delete on :"schema".backup_schedule to :"operator";

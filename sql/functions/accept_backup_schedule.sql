@@ -35,6 +35,13 @@ begin
           hint = 'Give for example UTC, Europe/Berlin or America/New_York.';
     end if;
   end if;
+  -- A constraint of the table says so as well, but not what to give instead.
+  if new.incremental and (new.kind <> 'backup' or new.method <> 'copy') then
+    raise exception 'incremental goes with method copy, and schedule "%" requests %', new.name,
+        case new.kind when 'backup' then format('backups with method "%s"', new.method) else format('chores of kind "%s"', new.kind) end
+      using errcode = 'check_violation', constraint = 'schedule_incremental_goes_with_copy',
+        hint = 'Give method ''copy'' and kind ''backup'', or leave incremental out.';
+  end if;
   if new.label_prefix is not null then
     perform check_label_text(new.label_prefix);
   end if;

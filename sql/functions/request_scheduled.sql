@@ -6,12 +6,12 @@ as $$
 begin
   if of_schedule.kind = 'backup' then
     insert into backup_request (schedule, cluster, label, method, command, fast, wait_for_archive, hold_timeout, keep,
-      annotations, rate_limit, compress_level)
+      annotations, rate_limit, compress_level, incremental)
     values (of_schedule.name, of_schedule.cluster,
       schedule_label(of_schedule, due),
       of_schedule.method, of_schedule.command, of_schedule.fast, of_schedule.wait_for_archive,
       of_schedule.hold_timeout, of_schedule.keep, of_schedule.annotations, of_schedule.rate_limit,
-      of_schedule.compress_level)
+      of_schedule.compress_level, of_schedule.incremental and not full_copy_is_due(of_schedule, due))
     returning id into request_id;
   else
     insert into backup_chore (schedule, cluster, kind, options)

@@ -33,7 +33,7 @@ select :"schema".fire_schedule(:name, :revision::bigint, to_timestamp(:planned::
 select :"schema".tend_schedule(:name) as done
 
 -- name: status
-select name, cluster, kind, cron, owner, state, problem,
+select name, cluster, kind, incremental, cron, owner, state, problem,
   time_zone as "timeZone",
   next_run as "nextRun",
   extract(epoch from next_run - clock_timestamp())::float8 as "nextIn",

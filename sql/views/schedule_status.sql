@@ -19,7 +19,8 @@ select s.name,
     (select min(r.start_at) from :"schema".backup_schedule_run r where r.schedule = s.name and r.state in ('due', 'retrying')))) end as late,
   coalesce(case when not :"schema".origin_is_confirmed()
       then 'it rests: nobody has said that this control database is in charge ("holdfast adopt")' end,
-    s.paused_because, s.problem) as problem
+    s.paused_because, s.problem) as problem,
+  s.incremental
 from :"schema".backup_schedule s
 left join lateral (
   select r.due_at, r.state, r.request_id, r.error from :"schema".backup_schedule_run r
@@ -44,4 +45,6 @@ comment on column :"schema".schedule_status.last_error is 'What went wrong with 
 comment on column :"schema".schedule_status.late is
   'For how long a worker should have done something that it has not; zero: there is nothing.';
 comment on column :"schema".schedule_status.problem is 'Why it is paused, or why it is not known when it is due.';
+comment on column :"schema".schedule_status.incremental is
+  'Whether its requests copy only what has changed, but for a full copy as often as full_every says.';
 grant select on :"schema".schedule_status to :"reader";

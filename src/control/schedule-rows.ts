@@ -78,6 +78,8 @@ export interface ScheduleStatus {
   name: string;
   cluster: string;
   kind: string;
+  /** Whether its requests copy only what has changed. */
+  incremental: boolean;
   cron: string;
   timeZone: string;
   owner: string;

@@ -9,6 +9,7 @@ const schedule: ScheduleStatus = {
   name: 'nightly',
   cluster: 'main',
   kind: 'backup',
+  incremental: false,
   cron: '0 2 * * *',
   timeZone: 'UTC',
   owner: 'dba',
