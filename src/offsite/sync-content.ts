@@ -1,10 +1,10 @@
 /**
  * The content of an off-site sync: the newest backup of a cluster and the WAL since its start, which is all
- * that a restore to the present needs. The files are staged with hard links in a directory of their own,
- * which has the layout of a repository. A staged file stays until the directory of another backup replaces
- * the staged one, even if its source expires.
+ * that a restore to the present needs. With an incremental copy come all copies that it cannot be restored without.
+ * The files are staged with hard links in a directory of their own, which has the layout of a repository. A staged
+ * file stays until the directory of another backup replaces the staged one, even if its source expires.
  *
- *   <cluster>/sync/<backup>/   backups/<backup>/ backups/<backup>.meta/ wal/ cluster.json
+ *   <cluster>/sync/<backup>/   backups/<link>/ backups/<link>.meta/ … wal/ cluster.json
  *
  * A cluster without a backup here, because its copies go elsewhere, has its whole archive staged.
  */
@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { removeTree } from '../system/remove-tree.ts';
 import { linkOrCopy } from '../system/link-or-copy.ts';
 import { beside, makeDurableDirectory, within } from '../system/held-directory.ts';
+import { BackupChains } from '../repository/backup-chain.ts';
 import { isBackupName } from '../repository/backup-name.ts';
 import { listedNames } from '../repository/catalog.ts';
 import {
@@ -21,6 +22,7 @@ import {
   metaDirectory,
   namesIn,
   parseRepositoryBackup,
+  type RepositoryBackup,
 } from '../repository/repository-backup.ts';
 import { walDirectory, walFileKind } from '../repository/wal-archive.ts';
 import { listMarked, listMarkedBelow, type FileMarks } from './file-marks.ts';
@@ -30,6 +32,8 @@ import { readSmallFile } from '../system/small-file.ts';
 export interface SyncScope {
   /** The name of the backup; null means that there is none. */
   backup: string | null;
+  /** The names of the copies that a restore of the backup reads, from the full copy to the backup. */
+  links: readonly string[];
   /** The first segment; null means the whole archive. */
   from: string | null;
 }
@@ -53,38 +57,68 @@ export function timestampOf({ backup }: Pick<SyncScope, 'backup'>): string {
 }
 
 /**
- * The newest backup in the repository whose description can be read, or the whole archive without a backup.
+ * The newest backup in the repository that can be restored, as far as the descriptions tell; or the whole archive
+ * without a backup.
  */
 export async function newestScope(clusterDirectory: string): Promise<SyncScope> {
-  const directory = backupsDirectory(clusterDirectory);
   for (const name of (await listedNames(clusterDirectory)).toReversed()) {
-    const from = await startOf(join(directory, name));
-    if (from !== undefined) return { backup: name, from };
+    const scope = await scopeOf(clusterDirectory, name);
+    if (scope !== undefined) return scope;
   }
-  return { backup: null, from: null };
+  return noBackup;
 }
 
+const noBackup: SyncScope = { backup: null, links: [], from: null };
+
 /**
- * A staged backup, which may have expired from the repository. undefined if its description cannot be read.
+ * What has to be sent next, where `sent` was sent last and `newest` is the newest backup. The links of a chain are sent
+ * one after the other, so that no incremental copy is off-site before all that a restore of the copy reads.
  */
+export async function nextScope(
+  clusterDirectory: string,
+  sent: string | null | undefined,
+  newest: SyncScope,
+): Promise<SyncScope> {
+  const next = newest.links[newest.links.findIndex((name) => name === sent) + 1];
+  return (next === undefined ? undefined : await scopeOf(clusterDirectory, next)) ?? newest;
+}
+
+/** A staged backup, which may have expired from the repository. undefined if its description cannot be read. */
 export async function stagedScope(
   clusterDirectory: string,
   backup: string | null,
 ): Promise<SyncScope | undefined> {
-  if (backup === null) return { backup, from: null };
-  const directory = contentDirectory(clusterDirectory, { backup });
-  const from = await startOf(join(directory, 'backups', backup));
-  return from === undefined ? undefined : { backup, from };
+  if (backup === null) return noBackup;
+  return scopeOf(contentDirectory(clusterDirectory, { backup }), backup);
 }
 
 /**
- * The first segment of a backup; undefined if the description cannot be read. No restore could read such a
- * backup either.
+ * The scope of a backup in `root`, which has the layout of a repository; undefined if the backup or a link of its chain
+ * cannot be read, or the chain is broken. No restore could read such a backup either.
  */
-async function startOf(backupDirectory: string): Promise<string | undefined> {
-  const file = join(metaDirectory(backupDirectory), 'backup.json');
+async function scopeOf(root: string, name: string): Promise<SyncScope | undefined> {
+  const listed = await listedNames(root);
+  const links: string[] = [];
+  const read: { description: RepositoryBackup }[] = [];
+  for (let next: string | undefined = name; next !== undefined && !links.includes(next);) {
+    const description: RepositoryBackup | undefined = listed.includes(next)
+      ? await descriptionOf(root, next)
+      : undefined;
+    if (description === undefined) return undefined;
+    links.unshift(next);
+    read.unshift({ description });
+    next = description.incremental?.parent;
+  }
+  const chains = new BackupChains({ backups: read, damaged: [], expiring: [] });
+  const backup = read.at(-1);
+  if (backup === undefined || chains.of(backup).broken !== undefined) return undefined;
+  return { backup: name, links, from: backup.description.startWal };
+}
+
+async function descriptionOf(root: string, name: string): Promise<RepositoryBackup | undefined> {
+  const file = join(metaDirectory(join(backupsDirectory(root), name)), 'backup.json');
   try {
-    return parseRepositoryBackup(file, await readSmallFile(file)).startWal;
+    return parseRepositoryBackup(file, await readSmallFile(file));
   } catch {
     return undefined;
   }
@@ -123,9 +157,8 @@ function hasAny(log: string, { from }: SyncScope): boolean {
 
 /** All files of a scope, relative to the directory of the cluster. */
 export async function filesToSync(clusterDirectory: string, subject: SyncScope): Promise<FileMarks> {
-  const { backup } = subject;
   const found = await walOf(clusterDirectory, subject);
-  for (const part of backup === null ? [] : [`backups/${backup}`, `backups/${backup}.meta`])
+  for (const part of subject.links.flatMap((name) => [`backups/${name}`, `backups/${name}.meta`]))
     for (const [path, mark] of await listMarkedBelow(clusterDirectory, part)) found.set(path, mark);
   const identity = (await listMarked(clusterDirectory)).files.get('cluster.json');
   if (identity !== undefined) found.set('cluster.json', identity);

@@ -18,6 +18,7 @@ import {
   stagedScope,
   stageFiles,
   newestScope,
+  nextScope,
   directoryForSync,
   timestampOf,
   walOf,
@@ -113,22 +114,24 @@ function attemptAt(
 }
 
 /**
- * The scope of the next run: the newest backup. If an earlier backup was sent, the rest of its WAL is sent
- * first, because the off-site WAL would have a gap otherwise.
+ * The scope of the next run: the newest backup, or the first link of its chain that is not known to have been sent.
+ * If an earlier backup was sent, the rest of its WAL is sent first, because the off-site WAL would have a gap
+ * otherwise.
  */
 async function subjectAfter(clusterDirectory: string, { sent }: SyncRecord): Promise<SyncScope> {
   const newest = await newestScope(clusterDirectory);
-  if (sent === undefined || sent.backup === newest.backup) return newest;
-  const previous = await stagedScope(clusterDirectory, sent.backup);
-  if (previous === undefined) return newest;
+  if (sent?.backup === newest.backup) return newest;
+  const next = await nextScope(clusterDirectory, sent?.backup, newest);
+  const previous = sent && (await stagedScope(clusterDirectory, sent.backup));
+  if (sent === undefined || previous === undefined) return next;
   const there = await stagedFiles(clusterDirectory, previous);
   const files = await filesToSync(clusterDirectory, previous);
   // As in stageFiles(), the source has the mark of a file: a copy of the source may have another time.
   const marked = new Map([...there].map(([file, mark]) => [file, files.get(file) ?? mark]));
   if (fingerprint(marked) !== sent.fingerprint) return previous;
-  const sentNext = await walOf(clusterDirectory, newest);
+  const sentNext = await walOf(clusterDirectory, next);
   const rest = [...(await walOf(clusterDirectory, previous)).keys()];
-  return rest.every((file) => there.has(file) || sentNext.has(file)) ? newest : previous;
+  return rest.every((file) => there.has(file) || sentNext.has(file)) ? next : previous;
 }
 
 /** Whether the last successful run sent all files of a scope. */

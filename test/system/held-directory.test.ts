@@ -80,7 +80,7 @@ const writes: Record<string, [link: string, write: (cluster: string) => Promise<
         await file.writeFile('wal');
       }),
   ],
-  'what is sent': ['sync', (cluster) => stageFiles(cluster, { backup: null, from: null })],
+  'what is sent': ['sync', (cluster) => stageFiles(cluster, { backup: null, links: [], from: null })],
   'a lock': ['owner.lock', (cluster) => ownerLock(cluster)],
 };
 
