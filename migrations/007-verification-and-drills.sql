@@ -1,5 +1,5 @@
 -- What was found out about the backups that there are: verifications, damaged pages and restore drills, which are
--- histories, and the copies that are missing.
+-- histories, the copies that are missing, and the chains that are broken.
 --
 -- What is written of a backup that is over must not wait for whoever keeps its row locked, as a foreign key would: its
 -- requester may. So there is none where a worker writes later. Rows of history go with their request in prune(); a worker
@@ -154,3 +154,20 @@ comment on column :"schema".missing_backup.cluster is 'The cluster.';
 comment on column :"schema".missing_backup.missing_since is 'When a worker first missed it.';
 grant select on :"schema".missing_backup to :"reader";
 grant insert (request_id, cluster), delete on :"schema".missing_backup to :"worker";
+
+create table :"schema".broken_chain (
+  request_id bigint primary key,
+  cluster text not null,
+  link bigint not null,
+  problem text not null,
+  broken_since timestamptz not null default clock_timestamp()
+);
+comment on table :"schema".broken_chain is
+  'Incremental copies that cannot be restored, because a copy that they need is gone, damaged or another one, as the worker that looked last saw it in the repository.';
+comment on column :"schema".broken_chain.request_id is 'The request that made the incremental copy.';
+comment on column :"schema".broken_chain.cluster is 'The cluster.';
+comment on column :"schema".broken_chain.link is 'The request of the copy that breaks the chain.';
+comment on column :"schema".broken_chain.problem is 'What is wrong with that copy.';
+comment on column :"schema".broken_chain.broken_since is 'When a worker first saw it.';
+grant select on :"schema".broken_chain to :"reader";
+grant insert (request_id, cluster, link, problem), update (link, problem), delete on :"schema".broken_chain to :"worker";

@@ -99,6 +99,7 @@ select :version < 8 as needed \gset
 \ir functions/begin_expiry.sql
 \ir functions/bytes_as_text.sql
 \ir functions/cancel_backup.sql
+\ir functions/chain_of.sql
 \ir functions/check_label.sql
 \ir functions/check_label_text.sql
 \ir functions/control_origin.sql
@@ -111,6 +112,7 @@ select :version < 8 as needed \gset
 \ir functions/explain_state.sql
 \ir functions/fire_schedule.sql
 \ir functions/forget_copy.sql
+\ir functions/full_copy_is_due.sql
 \ir functions/guard_backup_chore.sql
 \ir functions/guard_backup_request.sql
 \ir functions/guard_backup_session.sql
@@ -154,6 +156,7 @@ select :version < 8 as needed \gset
 \ir functions/worker_here.sql
 \ir functions/worker_is_alive.sql
 \ir functions/worker_lock_is_held.sql
+\ir views/backup_chain.sql
 \ir views/backup_proof.sql
 \ir views/backup_status.sql
 \ir views/restore_window.sql

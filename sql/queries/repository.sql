@@ -74,7 +74,11 @@ where r.id = any (:ids::bigint[]) and r.cluster = :cluster and r.expired_at is n
 on conflict do nothing
 
 -- name: missing
-select m.request_id as "id", m.cluster, extract(epoch from clock_timestamp() - m.missing_since)::float8 as ago
+-- With the incremental copies that cannot be restored without it.
+select m.request_id as "id", m.cluster, extract(epoch from clock_timestamp() - m.missing_since)::float8 as ago,
+  array(
+    select c.id::float8 from :"schema".backup_chain c
+    where m.request_id = any (c.chain) and c.id <> m.request_id order by c.id) as lost
 from :"schema".missing_backup m
 where exists (select from :"schema".backup_request r where r.id = m.request_id and r.expired_at is null)
 order by m.request_id

@@ -14,7 +14,8 @@ join :"schema".backup_request r on r.id = s.id
 order by s.id
 
 -- name: finished
-select id, cluster, label, method, state, worker, warnings, error, hint,
+select id, cluster, label, method, state, worker, warnings, error, hint, parent,
+  case when method = 'copy' and start_lsn is not null then :"schema".chain_of(id)::float8[] end as chain,
   error_code as "errorCode",
   requested_by as "requestedBy",
   requested_at as "requestedAt",
@@ -89,6 +90,7 @@ select r.id, r.cluster, r.label, r.method, r.command, r.fast, r.keep, r.annotati
   r.incremental,
   r.parent,
   r.incremental_from::text as "incrementalFrom",
+  case when r.method = 'copy' and r.start_lsn is not null then :"schema".chain_of(r.id)::float8[] end as chain,
   r.requested_by as "requestedBy",
   r.requested_login as "requestedLogin",
   r.requested_at as "requestedAt",

@@ -51,6 +51,8 @@ export interface MissingBackup {
   cluster: string;
   /** Seconds since the copy was found missing. */
   ago: number;
+  /** The requests of the incremental copies that cannot be restored without this copy. */
+  lost: number[];
 }
 
 /** A schedule that runs again once the database is adopted. */

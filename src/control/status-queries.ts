@@ -44,6 +44,10 @@ export interface FinishedRequest {
   error: string | null;
   hint: string | null;
   errorCode: string | null;
+  /** Of an incremental copy: the request of the copy whose changes it holds. */
+  parent: number | null;
+  /** Of a copy: the requests of the copies that a restore reads, from the full copy to this one. */
+  chain: number[] | null;
   requestedBy: string;
   requestedAt: Date;
   finishedAt: Date;
@@ -123,6 +127,8 @@ export interface RequestDetails {
   /** Of an incremental copy: the request and the start LSN of the copy whose changes it holds. */
   parent: number | null;
   incrementalFrom: string | null;
+  /** Of a copy: the requests of the copies that a restore reads, from the full copy to this one. */
+  chain: number[] | null;
   requestedBy: string;
   requestedLogin: string;
   requestedAt: Date;

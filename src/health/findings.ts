@@ -1,5 +1,6 @@
 /** The input and the findings of a health check. */
 import type { RestoreWindow } from '../control/archived-wal.ts';
+import type { ChainStatus } from '../control/backup-chains.ts';
 import type { DatabaseOrigin, MissingBackup, RepositoryProblem } from '../control/control-identity.ts';
 import type { NewestDrill } from '../control/drill-records.ts';
 import type { ScheduleStatus } from '../control/schedule-rows.ts';
@@ -41,6 +42,8 @@ export interface HealthInput {
   /** The reasons why workers do not write to the repositories of clusters. */
   repositories: RepositoryProblem[];
   missing: MissingBackup[];
+  /** The copies that have not expired, oldest first. */
+  chains: ChainStatus[];
   damaged: DamagedCopy[];
   /** The clusters with WAL that waits for the archiver. */
   backlogs: WalBacklog[];

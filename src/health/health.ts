@@ -1,6 +1,7 @@
 /** Computes the findings of a health check, by pure functions. */
 import { startWorker, takeBackup } from './advice.ts';
 import { archiverFindings, unseenFinding } from './archiver-health.ts';
+import { chainFindings } from './chain-health.ts';
 import { choreFindings } from './chore-health.ts';
 import { datedAhead, clockFindings } from './clock-health.ts';
 import type { NewestDrill } from '../control/drill-records.ts';
@@ -37,6 +38,7 @@ export function assessHealth(
   const findings = [
     ...schemaFindings(observation.schema),
     ...identityFindings(observation, age),
+    ...chainFindings(observation.chains, observation.missing),
     ...clockFindings({ ...observation, clusters }, age),
     ...clusters.flatMap((cluster) => clusterFindings(cluster, observation.workers, limits, age)),
     ...clusters.flatMap((cluster) => archiverFindings(cluster, observation.backlogs, age)),

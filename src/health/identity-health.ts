@@ -20,11 +20,18 @@ export function identityFindings(
         object: `cluster ${name}`,
         message: `nothing is written to its repository: ${problem}`,
       });
-  for (const { id, cluster, ago } of missing)
+  for (const { id, cluster, ago, lost } of missing)
     findings.push({
       severity: 'critical',
       object: `cluster ${cluster}`,
-      message: `backup ${id} is complete and has not expired, but is not in the repository (missed for ${age(ago)}); if it is gone for good, run "SELECT forget_copy(${id}, 'why')" as an operator`,
+      message: `backup ${id} is complete and has not expired, but is not in the repository (missed for ${age(ago)})${lostWith(lost)}; if it is gone for good, run "SELECT forget_copy(${id}, 'why')" as an operator`,
     });
   return findings;
+}
+
+/** The incremental copies that cannot be restored either. */
+function lostWith(lost: readonly number[]): string {
+  if (lost.length === 0) return '';
+  const copies = lost.length === 1 ? `incremental copy ${lost[0]}` : `incremental copies ${lost.join(', ')}`;
+  return `, and without it the ${copies} cannot be restored`;
 }

@@ -10,6 +10,7 @@ import { lacksHistory, parseTimelineHistory, type Ancestor } from '../postgres/t
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { continuationsOf, isPartialOnly, whatIsPartial } from '../repository/partial-segment.ts';
+import { BackupChains } from '../repository/backup-chain.ts';
 import { readCatalog, type StoredBackup } from '../repository/catalog.ts';
 import {
   archivedPath,
@@ -58,10 +59,12 @@ export class ArchiveSurvey {
     const { systemIdentifier, walSegmentSize } = identity;
     const names = await this.#segments();
     await this.#readHistories();
-    // A damaged backup opens no recovery window, and does not hide another backup.
+    // A damaged backup, or one with a broken chain, opens no recovery window, and does not hide another backup.
     this.problems = [];
-    const { backups, damaged } = await readCatalog(this.#clusterDirectory);
-    this.problems.push(...damaged.map(({ problem }) => problem));
+    const catalog = await readCatalog(this.#clusterDirectory);
+    this.problems.push(...catalog.damaged.map(({ problem }) => problem));
+    const chains = new BackupChains(catalog);
+    const backups = catalog.backups.filter((backup) => chains.of(backup).broken === undefined);
     const settled = await this.#withoutFreshHoles(names, walSegmentSize);
     const byName = archivedRunsOf(settled, this.#histories, walSegmentSize);
     const broken = await this.#chain.look(byName, this.#histories, walSegmentSize);

@@ -3,24 +3,16 @@
  * repository when the worker starts and when the control database is adopted, checks the repository every thirty
  * seconds, and renews a claim that is older than a minute, so that a snapshot of the control database no longer owns the repository
  * after 90 seconds at most. The service also records in the cluster's row the reason for a refusal, and which backups are
- * missing.
+ * missing and whose chains are broken.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import {
-  complainOfRepository,
-  controlIdentity,
-  knownCopies,
-  knownRepository,
-  noteMissing,
-} from '../control/control-identity.ts';
+import { complainOfRepository, controlIdentity, knownRepository } from '../control/control-identity.ts';
 import { standing, useRepository, type RepositoryUse } from '../identity/repository-use.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { backupIdIn } from '../repository/backup-name.ts';
-import { namesOfBackups } from '../repository/catalog.ts';
 import { howToMake, requireUsable } from '../repository/require-usable.ts';
 import { PeriodicTask } from './periodic-task.ts';
+import { noteFindings } from './repository-findings.ts';
 import type { ServiceContext } from './service-context.ts';
 
 /** The options of the service. */
@@ -112,7 +104,7 @@ export class Repositories {
       if (!isOurs && !isNamed) return;
       if (!isOurs) await this.#requireUsable();
       await this.#withdraw(cluster);
-      if (isOurs) await this.#noteMissing(use);
+      if (isOurs) await noteFindings(use);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       this.#begun.delete(cluster);
@@ -170,19 +162,6 @@ export class Repositories {
     this.#complaints.delete(cluster);
     if (this.#recorded.get(cluster) === null) return;
     await this.#options.control.run((db) => complainOfRepository(db, cluster, null));
-  }
-
-  /**
-   * Records which backups are missing. The rows are read before the directory: a copy that is complete in its
-   * row has been published by then.
-   */
-  async #noteMissing({ cluster, clusterDirectory, control }: RepositoryUse): Promise<void> {
-    const { complete, missing: recorded } = await control((db) => knownCopies(db, cluster));
-    const there = new Set<string>();
-    for (const [name, suffixes] of await namesOfBackups(clusterDirectory))
-      if (suffixes.has('')) there.add(String(backupIdIn(name)));
-    const missing = complete.filter((id) => !there.has(id));
-    if (!isDeepStrictEqual(missing, recorded)) await control((db) => noteMissing(db, cluster, missing));
   }
 }
 

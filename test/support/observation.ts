@@ -112,6 +112,7 @@ export function findings({
     identity: undefined,
     repositories: [],
     missing: [],
+    chains: [],
     damaged: [],
     backlogs: [],
     unseen: [],

@@ -3,6 +3,7 @@
  * details; the exit status is 0 ok, 1 warning, 2 critical, 3 unknown.
  */
 import { Option, type Command } from 'commander';
+import { backupChains } from '../../control/backup-chains.ts';
 import { restoreWindows } from '../../control/archived-wal.ts';
 import { withConnection } from '../../control/control-client.ts';
 import type { Connection } from '../../database/connection.ts';
@@ -91,6 +92,7 @@ async function look(db: Connection, installed: number): Promise<Omit<HealthInput
     identity: isCurrent ? await controlIdentity(db) : undefined,
     repositories: await unlessOlder(repositoryProblems),
     missing: await unlessOlder(missingBackups),
+    chains: await unlessOlder(backupChains),
     damaged: await unlessOlder(damagedCopies),
     backlogs: await unlessOlder(walBacklogs),
     unseen: await unlessOlder(unseenWal),
@@ -125,6 +127,7 @@ function only(names: string[] | undefined, seen: Omit<HealthInput, 'schema'>): O
     identity: seen.identity,
     repositories: seen.repositories.filter(({ name }) => names.includes(name)),
     missing: seen.missing.filter(({ cluster }) => names.includes(cluster)),
+    chains: seen.chains.filter(({ cluster }) => names.includes(cluster)),
     damaged: seen.damaged.filter(({ cluster }) => names.includes(cluster)),
     backlogs: seen.backlogs.filter(({ cluster }) => names.includes(cluster)),
     unseen: seen.unseen.filter(({ cluster }) => names.includes(cluster)),
@@ -177,6 +180,7 @@ function asJson(findings: Finding[], seen: HealthInput): object {
     identity: seen.identity === undefined ? null : asSql(seen.identity),
     repositories: seen.repositories.map(asSql),
     missing_backups: seen.missing.map(asSql),
+    broken_chains: seen.chains.filter(({ brokenLink }) => brokenLink !== null).map(asSql),
     damaged_copies: seen.damaged.map(asSql),
     wal_backlogs: seen.backlogs.map(asSql),
     unseen_wal: seen.unseen.map(asSql),

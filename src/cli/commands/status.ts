@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { withControl } from '../../control/control-client.ts';
 import type { Connection, ConnectOptions } from '../../database/connection.ts';
+import { backupChains } from '../../control/backup-chains.ts';
 import { newestDrills, proofOf } from '../../control/drill-records.ts';
 import { controlIdentity, missingBackups, repositoryProblems } from '../../control/control-identity.ts';
 import { identityFindings } from '../../health/identity-health.ts';
@@ -98,6 +99,7 @@ async function overviewView(db: Connection): Promise<WatchView> {
         problem,
       ]),
       overview.chores.map(({ id, state, attempts }) => [id, state, attempts]),
+      overview.chains.map(({ id, problem }) => [id, problem]),
       finished.map(({ id }) => id),
     ]),
   };
@@ -142,6 +144,7 @@ async function readOverview(db: Connection): Promise<StatusRendering> {
     chores: await status.chores(db),
     drills: await newestDrills(db),
     backlogs: await status.walBacklogs(db),
+    chains: await backupChains(db),
   };
 }
 
@@ -163,6 +166,7 @@ function overviewData(overview: StatusRendering) {
     chores: overview.chores.map(asSql),
     drills: overview.drills.map(asSql),
     wal_backlogs: overview.backlogs.map(asSql),
+    chains: overview.chains.map(asSql),
   };
 }
 

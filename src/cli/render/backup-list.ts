@@ -1,9 +1,11 @@
 /** The output of `holdfast restore --list`: the backups in the repository. No database is needed. */
-import { requireCatalog } from '../../repository/catalog.ts';
+import { BackupChains, linkName, saidOfBroken, type BrokenLink } from '../../repository/backup-chain.ts';
+import { requireCatalog, type StoredBackup } from '../../repository/catalog.ts';
 import { entryName } from '../../repository/backup-name.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { storedHolds, type FoundHold } from '../../repository/stored-holds.ts';
 import { plain } from '../../plain.ts';
+import { chainTree, type TreeRow } from './chain-tree.ts';
 import { bytes, time } from './format.ts';
 import { asSql, printJson, printLines } from './output.ts';
 import { table, type TableColumn } from './table.ts';
@@ -11,11 +13,17 @@ import { table, type TableColumn } from './table.ts';
 interface ListedBackup extends RepositoryBackup {
   /** The keeps and holds that are stored next to the backup. */
   held: FoundHold[];
+  /** The copies that a restore reads, from the full copy to the backup, or from the link behind the broken one. */
+  chain: string[];
+  /** The link that breaks the chain; undefined: the chain is whole. */
+  broken: BrokenLink | undefined;
+  /** What goes in front of the name in the tree of chains. */
+  indent: string;
 }
 
 const columns: TableColumn<ListedBackup>[] = [
   { title: 'ID', value: ({ id }) => String(id), align: 'right' },
-  { title: 'NAME', value: (backup) => entryName(backup) },
+  { title: 'NAME', value: (backup) => backup.indent + entryName(backup) },
   { title: 'LABEL', value: ({ label }) => plain(label), flexible: true },
   { title: 'ENDED', value: ({ stoppedAt }) => time(new Date(stoppedAt)) },
   { title: 'TIMELINE', value: ({ timeline }) => String(timeline), align: 'right' },
@@ -30,15 +38,18 @@ const columns: TableColumn<ListedBackup>[] = [
 export async function printBackupList(clusterDirectory: string, json: boolean): Promise<void> {
   const listed = await requireCatalog(clusterDirectory);
   for (const { problem } of listed.damaged) process.stderr.write(`holdfast: warning: ${plain(problem)}\n`);
+  const chains = new BackupChains(listed);
   const backups = await Promise.all(
-    listed.backups.map(async ({ description }) => ({
-      ...description,
-      held: await storedHolds(clusterDirectory, { ...description, name: entryName(description) }),
-    })),
+    inTree(listed.backups).map(async ({ item, indent }) => {
+      const { description } = item;
+      const { links, broken } = chains.of(item);
+      const held = await storedHolds(clusterDirectory, { ...description, name: entryName(description) });
+      return { ...description, held, chain: links.map(linkName), broken, indent };
+    }),
   );
   if (json) {
     await printJson(
-      backups.map((backup) => {
+      backups.toSorted(byName).map((backup) => {
         const { id, cluster, label, serverVersion, timeline, startedAt, stoppedAt, startLsn, stopLsn } =
           backup;
         const shown = {
@@ -55,6 +66,9 @@ export async function printBackupList(clusterDirectory: string, json: boolean): 
         return {
           backup: entryName(backup),
           ...asSql(shown),
+          parent: backup.incremental?.parent ?? null,
+          chain: backup.chain,
+          chain_problem: backup.broken === undefined ? null : saidOfBroken(entryName(backup), backup.broken),
           bytes: backup.bytes,
           stored_bytes: backup.storedBytes,
           damaged_pages: backup.damagedPages,
@@ -63,6 +77,7 @@ export async function printBackupList(clusterDirectory: string, json: boolean): 
             reason: hold?.reason ?? null,
             by: hold?.by ?? null,
             at: hold?.at ?? null,
+            for: hold?.for ?? null,
             path,
           })),
         };
@@ -76,8 +91,22 @@ export async function printBackupList(clusterDirectory: string, json: boolean): 
   );
 }
 
-function noteOf({ held, damagedPages: { length } }: ListedBackup): string {
+/** The backups as a tree: each incremental copy behind its parent. */
+function inTree(backups: readonly StoredBackup[]): TreeRow<StoredBackup>[] {
+  return chainTree(backups, {
+    nameOf: linkName,
+    parentOf: ({ description }) => description.incremental?.parent,
+  });
+}
+
+function byName(a: ListedBackup, b: ListedBackup): number {
+  return entryName(a) < entryName(b) ? -1 : 1;
+}
+
+function noteOf({ held, broken, damagedPages: { length } }: ListedBackup): string {
   const kinds = new Set(held.map(({ hold }) => (hold?.kind === 'keep' ? 'kept' : 'held')));
   const damage = length === 0 ? [] : [`${length} damaged page${length === 1 ? '' : 's'}`];
-  return [...kinds, ...damage].join(', ');
+  const chain =
+    broken === undefined ? [] : [`chain broken at ${broken.name}, which ${plain(broken.problem)}`];
+  return [...kinds, ...damage, ...chain].join(', ');
 }

@@ -71,6 +71,7 @@ function facts(request: RequestDetails): [string, string][] {
       'incremental',
       request.parent !== null && `changes since backup ${request.parent}, from ${request.incrementalFrom} on`,
     ],
+    ['chain', request.chain !== null && request.chain.length > 1 && request.chain.join(' > ')],
     ['WAL needed', request.startWal && `${request.startWal} to ${request.stopWal ?? '…'}`],
     ['error', request.error && paint(`${plain(request.error)} (${request.errorCode})`, 'red')],
     ['hint', request.hint],

@@ -1,5 +1,6 @@
 /** The output of `holdfast status` as text. */
 import { startWorker } from '../../health/advice.ts';
+import type { ChainStatus } from '../../control/backup-chains.ts';
 import type { NewestDrill } from '../../control/drill-records.ts';
 import type { ScheduleStatus } from '../../control/schedule-rows.ts';
 import type {
@@ -11,6 +12,7 @@ import type {
   WorkerStatus,
 } from '../../control/status-queries.ts';
 import { plain } from '../../plain.ts';
+import { chainLines } from './chain-lines.ts';
 import { bytes, seconds, time } from './format.ts';
 import { paint, type TextStyle } from './paint.ts';
 import { table, type TableColumn } from './table.ts';
@@ -26,11 +28,13 @@ export interface StatusRendering {
   chores: ChoreStatus[];
   drills: NewestDrill[];
   backlogs: WalBacklog[];
+  /** The copies that have not expired, oldest first. */
+  chains: ChainStatus[];
 }
 
 /** All sections of the output. `width` is the width of the terminal, in columns. */
 export function statusLines(
-  { problems, requests, workers, clusters, schedules, chores, drills, backlogs }: StatusRendering,
+  { problems, requests, workers, clusters, schedules, chores, drills, backlogs, chains }: StatusRendering,
   finished: FinishedRequest[],
   width: number,
 ): string[] {
@@ -39,6 +43,7 @@ export function statusLines(
     ...lines.map((line) => `  ${line}`),
     '',
   ];
+  const optional = (title: string, lines: string[]) => (lines.length > 0 ? section(title, lines) : []);
   const inner = width - 2;
   return [
     ...(problems.length > 0
@@ -49,6 +54,7 @@ export function statusLines(
       : []),
     ...section('Backups under way', requests.length > 0 ? liveLines(requests, inner) : ['none']),
     ...(finished.length > 0 ? section('Finished, newest first', finishedLines(finished, inner)) : []),
+    ...optional('Chains of copies', chainLines(chains, inner)),
     ...(schedules.length > 0 ? section('Schedules', table(scheduleColumns, schedules, inner)) : []),
     ...(chores.length > 0 ? section('Chores', table(choreColumns, chores, inner)) : []),
     ...section('Clusters', table(clusterColumns(drills, backlogs), clusters, inner)),
@@ -125,7 +131,7 @@ const finishedStyle: Record<string, TextStyle> = { complete: 'green', failed: 'r
 const scheduleColumns: TableColumn<ScheduleStatus>[] = [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
-  { title: 'REQUESTS', value: ({ kind }) => kind },
+  { title: 'REQUESTS', value: ({ kind, incremental }) => (incremental ? 'incremental copy' : kind) },
   { title: 'WHEN', value: ({ cron, timeZone }) => `${cron} ${timeZone}`, flexible: true },
   {
     title: 'STATE',
