@@ -238,6 +238,20 @@ from :"schema".backup_request r join :"schema".backup_session s on s.request_id 
   :"schema".lock_holder(s.database, s.lock_key, r.pid) h (login)
 where r.id = :id
 
+-- name: known_copies
+-- What the database knows of copies in a repository.
+select r.id, r.state, r.timeline,
+  r.start_lsn::text as "startLsn",
+  r.system_identifier::text as "systemIdentifier",
+  r.expired_at is not null or exists (
+    select from :"schema".backup_expiry e
+    where e.request_id = r.id and e.system_identifier = r.system_identifier and e.start_lsn = r.start_lsn)
+    as "hasExpired",
+  (select v.ok from :"schema".backup_verification v
+   where v.request_id = r.id order by v.id desc limit 1) as "isVerified"
+from :"schema".backup_request r
+where r.id = any (:ids::bigint[]) and r.cluster = :cluster and r.method = 'copy' and r.start_lsn is not null
+
 -- name: record_damaged_pages
 -- Once for each, however often it is told.
 insert into :"schema".damaged_page (request_id, file, block)

@@ -3,9 +3,10 @@
  *
  * - a slot: one of the `max_held` sessions of the worker;
  * - the backup session;
- * - the proxy lock, where the session is on another server than the control database.
+ * - the proxy lock, where the session is on another server than the control database;
+ * - the locks on the chain of an incremental copy, which keep an expiry from removing a link.
  *
- * HeldSession alone releases these three, once, whatever ends the run. The session is closed first, since a slot
+ * HeldSession alone releases these four, once, whatever ends the run. The session is closed first, since a slot
  * stands for a connection that is free. The proxy lock is released last: while the lock is held, readers take the
  * session for alive. A session that ends before its outcome is in the row is a lost backup, so `releaseAfter` waits
  * for the outcome.
@@ -21,6 +22,7 @@ const outcomeKeepsSession = 10_000;
 export class HeldSession implements AsyncDisposable {
   readonly #run: RequestRun;
   #session: BackupSession | undefined;
+  #releaseChain: () => Promise<void> = async () => undefined;
   #released: Promise<void> | undefined;
 
   /** Takes a slot. */
@@ -37,6 +39,12 @@ export class HeldSession implements AsyncDisposable {
   /** From now on, the proxy lock with this key stands for the session. */
   keepProxyLock(key: string): void {
     this.#run.context.control.keepProxyLock(this.#run.id, key);
+  }
+
+  /** From now on, these locks belong to this object. `release`: releases them. */
+  keepChain(release: () => Promise<void>): void {
+    this.#releaseChain = release;
+    if (this.isReleased) void release(); // the run was ended while the chain was being locked
   }
 
   /** Whether `release` has been called. */
@@ -74,7 +82,7 @@ export class HeldSession implements AsyncDisposable {
     } finally {
       this.#run.holdsSession = false;
       onSessionReleased();
-      await control.releaseProxyLock(this.#run.id);
+      await Promise.all([control.releaseProxyLock(this.#run.id), this.#releaseChain()]);
     }
   }
 }

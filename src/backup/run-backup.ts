@@ -66,7 +66,7 @@ export async function runBackup(run: RequestRun, waiting: WaitingRequest, claima
   if (claim === undefined) return;
   const { request, session } = claim;
   try {
-    const source = await passChecks(run, claim);
+    const source = await passChecks(run, claim, held);
     const start = await startBackup(run, request, session); // to running
     const { record, stop } = await transferAndStop(run, claim, start, source); // to done
     await storeLabel(run, stop, record); // to archiving
@@ -83,13 +83,14 @@ export async function runBackup(run: RequestRun, waiting: WaitingRequest, claima
 async function passChecks(
   run: RequestRun,
   { request, session, checks }: Claim,
+  held: HeldSession,
 ): Promise<CopySource | undefined> {
   session.onLost((reason) => run.endWindow(sessionLost(reason)));
   for (const warning of await run.raceAbort(checks)) run.warn(warning);
   if (request.method !== 'copy') return undefined;
   letYoungGenerationGrow();
   const { prepareCopy } = await import('./methods/prepare-copy.ts');
-  return run.raceAbort(prepareCopy(run, session));
+  return run.raceAbort(prepareCopy(run, session, { incremental: request.incremental, held }));
 }
 
 /** Starts the backup: from state starting to running. */
@@ -115,10 +116,10 @@ async function transferAndStop(
   start: BackupStart,
   source: CopySource | undefined,
 ): Promise<{ record: BackupRecord; stop: BackupStop }> {
-  const transfer = await beginTransfer(run, request, start, source);
+  const transfer = await beginTransfer(run, { request, session }, start, source);
   try {
     await transfer.untilDone();
-    const stop = await stopBackup(run, request, session, start);
+    const stop = transfer.labelled(await stopBackup(run, request, session, start));
     const record = backupRecord(request, start, stop);
     await transfer.finish(record, stop);
     return { record, stop };
@@ -136,13 +137,13 @@ async function transferAndStop(
 /** The code of method copy is loaded by the first copy. */
 async function beginTransfer(
   run: RequestRun,
-  request: ClaimedRequest,
+  { request, session }: Pick<Claim, 'request' | 'session'>,
   start: BackupStart,
   source: CopySource | undefined,
 ): Promise<DataTransfer> {
   if (source === undefined) return new HoldTransfer(run, request);
   const { CopyTransfer } = await import('./methods/copy-transfer.ts');
-  return CopyTransfer.begin(run, request, start, source);
+  return CopyTransfer.begin(run, { request, session }, start, source);
 }
 
 /**

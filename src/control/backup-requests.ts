@@ -147,20 +147,6 @@ export async function markRunning(db: Connection, id: number, start: BackupStart
   return moved.length > 0;
 }
 
-/** In state running: the copy holds the changes since the copy of the request `parent`, which began at `fromLsn`. */
-export async function markIncremental(
-  db: Connection,
-  id: number,
-  { parent, fromLsn }: { parent: number; fromLsn: string },
-): Promise<boolean> {
-  const marked = await db.run('backup_request', 'mark_incremental', {
-    id,
-    parent,
-    incremental_from: fromLsn,
-  });
-  return marked.length > 0;
-}
-
 /** From state running, for a method with which the worker itself copies. */
 export async function markDone(db: Connection, id: number): Promise<boolean> {
   const moved = await db.run('backup_request', 'mark_done', { id });

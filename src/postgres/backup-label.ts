@@ -14,6 +14,8 @@ export interface BackupLabel {
   startTime: string;
   label: string;
   startTimeline: number;
+  /** Where the changes begin that an incremental backup has; undefined: a full backup. */
+  incrementalFrom?: { lsn: bigint; timeline: number };
 }
 
 /** The content of a backup history file. */
@@ -28,15 +30,30 @@ export interface BackupHistory {
 /** Parses backup_label. @throws RangeError with the missing or malformed line */
 export function parseBackupLabel(bytes: Buffer): BackupLabel {
   const { lsn: startLsn, wal: startWal } = parseLocation(bytes, 'START WAL LOCATION');
+  const from = fieldIfThere(bytes, fromLsn);
   return {
     startLsn,
     startWal,
+    ...(from !== undefined && {
+      incrementalFrom: { lsn: parseLsn(from), timeline: Number(field(bytes, fromTimeline)) },
+    }),
     checkpointLsn: parseLsn(field(bytes, 'CHECKPOINT LOCATION')),
     backupFrom: field(bytes, 'BACKUP FROM'),
     startTime: field(bytes, 'START TIME'),
     label: field(bytes, 'LABEL'),
     startTimeline: Number(field(bytes, 'START TIMELINE')),
   };
+}
+
+const fromLsn = 'INCREMENTAL FROM LSN';
+const fromTimeline = 'INCREMENTAL FROM TLI';
+
+/**
+ * Adds the lines by which PostgreSQL tells an incremental backup from a data directory, and pg_combinebackup what the
+ * backup was made from. `lsn`, `timeline`: of the start of that backup.
+ */
+export function asIncrementalLabel(bytes: Buffer, from: { lsn: string; timeline: number }): Buffer {
+  return Buffer.concat([bytes, Buffer.from(`${fromLsn}: ${from.lsn}\n${fromTimeline}: ${from.timeline}\n`)]);
 }
 
 /** Parses a backup history file. @throws RangeError with the missing or malformed line */
@@ -56,10 +73,15 @@ function parseLocation(bytes: Buffer, name: string): { lsn: bigint; wal: string 
 }
 
 function field(bytes: Buffer, name: string): string {
+  const value = fieldIfThere(bytes, name);
+  if (value === undefined) throw new RangeError(`it has no line "${name}"`);
+  return value;
+}
+
+function fieldIfThere(bytes: Buffer, name: string): string | undefined {
   const prefix = Buffer.from(`${name}: `);
   const line = lines(bytes).find((candidate) => candidate.subarray(0, prefix.length).equals(prefix));
-  if (line === undefined) throw new RangeError(`it has no line "${name}"`);
-  return line.subarray(prefix.length).toString('utf8').replace(/\n$/, '');
+  return line?.subarray(prefix.length).toString('utf8').replace(/\n$/, '');
 }
 
 /** Splits at newlines. Each line keeps its newline, so that joining the lines gives the same bytes. */

@@ -10,7 +10,7 @@ import { parseProcess, processState, stateOfPid, thisProcess } from '../system/p
 import { HoldfastError } from '../errors.ts';
 import { writeSynced } from '../system/durable-files.ts';
 import { beside } from '../system/held-directory.ts';
-import { isWithoutLocks, withLock } from '../system/file-lock.ts';
+import { holdLock, isWithoutLocks, withLock } from '../system/file-lock.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
 const fileMode = 0o600;
@@ -22,20 +22,10 @@ const silentFor = 24 * 3_600_000;
 /** Creates the owner file and locks the file. @returns a function that releases the lock */
 export async function claimAsOwner(file: string): Promise<() => Promise<void>> {
   await beside(file, (at) => writeSynced(at, Buffer.from(JSON.stringify(thisProcess())), fileMode));
-  const begun = Promise.withResolvers<void>();
-  const over = Promise.withResolvers<void>();
-  const held = withLock(file, { shared: false, wait: 0 }, () => {
-    begun.resolve();
-    return over.promise;
-  });
-  held.catch(begun.reject);
-  await begun.promise.catch((error: unknown) => {
+  return holdLock((work) => withLock(file, { shared: false, wait: 0 }, work)).catch((error: unknown) => {
     if (!isWithoutLocks(error)) throw error; // without locks, the name of the process has to suffice
+    return async () => undefined;
   });
-  return async () => {
-    over.resolve();
-    await held.catch(() => undefined);
-  };
 }
 
 /**

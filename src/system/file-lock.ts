@@ -65,6 +65,28 @@ export async function withReaderLock<T>(meta: string, work: () => Promise<T>): P
 }
 
 /**
+ * Holds a lock for longer than one call. `withIt`: calls withLock() or withReaderLock().
+ * @returns a function that releases the lock
+ * @throws the error of `withIt`
+ */
+export async function holdLock(
+  withIt: (work: () => Promise<void>) => Promise<void>,
+): Promise<() => Promise<void>> {
+  const begun = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<void>();
+  const held = withIt(() => {
+    begun.resolve();
+    return over.promise;
+  });
+  held.catch(begun.reject);
+  await begun.promise;
+  return async () => {
+    over.resolve();
+    await held.catch(() => undefined);
+  };
+}
+
+/**
  * Whether the error means that the file system does not support locks, or that this process cannot lock. The caller
  * needs another means then.
  */

@@ -19,6 +19,8 @@ export interface Backup {
   backup_label: string | null;
   tablespace_map: string | null;
   archived_at: Date | null;
+  parent: string | null;
+  incremental_from: string | null;
   error_code: string | null;
   error: string | null;
   hint: string | null;

@@ -42,6 +42,7 @@ export async function beginCopy(
       rateLimit,
       expectedBytes: 0,
       onDamagedPage: 'warn',
+      since: undefined,
     },
     { onProgress: onProgress ?? (() => undefined), onWarning: onWarning ?? ((text) => t.fail(text)) },
   );

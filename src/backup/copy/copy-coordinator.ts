@@ -20,6 +20,7 @@ import { FramePool } from './frame-pool.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { CopyFailure, CopyOptions, FinishOptions, FromCoordinator } from './copy-messages.ts';
 import { ownerNames } from '../../system/users.ts';
+import { partialFile } from './partial-file.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { readControlFile } from './read-control-file.ts';
 import { TarOutput } from './tar-output.ts';
@@ -45,7 +46,7 @@ class Coordinator {
   #reporting: NodeJS.Timeout | undefined;
 
   constructor(options: CopyOptions, control: ControlFile) {
-    const { dataDirectory, output, major, systemIdentifier, startLsn, jobs, level, rateLimit } = options;
+    const { dataDirectory, output, major, startLsn, jobs, level, rateLimit } = options;
     this.#options = options;
     this.#control = control;
     this.#layout = findTrees(
@@ -53,7 +54,7 @@ class Coordinator {
       versionDirectory(major, this.#control.catalogVersion),
       major,
     );
-    this.#account = new CopyResults(output, major, systemIdentifier);
+    this.#account = new CopyResults(output, options);
     this.#pool = new FramePool({
       threads: jobs,
       level,
@@ -173,6 +174,7 @@ class Coordinator {
 
   #copyFile({ at, path, name, stats }: WalkEntry): Promise<void> {
     const { blockSize, relationSegmentBlocks } = this.#control;
+    const { since } = this.#options;
     const slash = path.lastIndexOf('/');
     const relation = holdsRelations(path.slice(0, Math.max(0, slash)))
       ? relationFile(path.slice(slash + 1))
@@ -184,6 +186,7 @@ class Coordinator {
       member: this.#member(name, stats.size, stats),
       firstBlock: relation && relation.segment * relationSegmentBlocks,
       blockSize,
+      part: since && relation && partialFile({ path, size: stats.size }, since, this.#control),
     });
   }
 

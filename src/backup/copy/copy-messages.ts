@@ -2,6 +2,9 @@
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import type { TarMember } from '../../repository/tar.ts';
 import type { PageRules } from '../../postgres/page-checksum.ts';
+import type { SourceParent } from './copy-source.ts';
+import type { ParentLists } from './parent-lengths.ts';
+import type { SinceParent } from './partial-file.ts';
 
 /** The workerData of the coordinator. */
 export interface CopyOptions {
@@ -24,6 +27,8 @@ export interface CopyOptions {
   rateLimit: number | undefined;
   /** Whether a page with a wrong checksum fails the copy or only gives a warning. */
   onDamagedPage: 'warn' | 'fail';
+  /** What has changed since the parent; undefined: a full copy. */
+  since: SinceParent | undefined;
 }
 
 /** The workerData of the survey thread, which looks at the data directory before a copy. */
@@ -31,10 +36,20 @@ export interface SurveyOptions {
   dataDirectory: string;
   /** The server's major version. */
   major: number;
+  /** The lists of the parent of an incremental copy, which are read as well; undefined: a full copy. */
+  parent: ParentLists | undefined;
 }
 
-/** The answer of the survey thread. `bytes`: the sum of the sizes of all files to copy. */
-export type FromSurvey = { bytes: number } | { failure: CopyFailure };
+/** What the survey has found. */
+export interface SurveyResult {
+  /** The sum of the sizes of all files to copy. */
+  bytes: number;
+  /** The parent's part; a string: why its lists cannot be used; undefined: there is no parent. */
+  parent: Pick<SourceParent, 'lengths' | 'wholeBytes'> | string | undefined;
+}
+
+/** The answer of the survey thread. */
+export type FromSurvey = SurveyResult | { failure: CopyFailure };
 
 /** The message to the coordinator after pg_backup_stop has returned. */
 export interface FinishOptions {
@@ -62,6 +77,8 @@ export interface CopySummary extends Pick<
 > {
   /** The size of backup_manifest. */
   manifestBytes: number;
+  /** Of lengths.jsonl; undefined: a full copy. */
+  lengthsCrc32c: number | undefined;
 }
 
 /** A message from the coordinator to the worker. */
@@ -116,7 +133,24 @@ export type FrameItemData =
   | { kind: 'file'; source: string; owner?: number | undefined; size: number; firstBlock: number | undefined }
   /** A piece of an open file. tar padding follows the last piece of a file. */
   | { kind: 'piece'; fd: number; at: number; size: number; padding: number; firstBlock: number | undefined }
+  /** A partial file, or a piece of one. It is left out like a whole file that has vanished. */
+  | ({ kind: 'blocks' } & FrameBlocks)
   | { kind: 'bytes'; bytes: Uint8Array };
+
+/** Blocks of a file, behind each other. */
+export interface FrameBlocks {
+  /** A path, or an open file. */
+  file: { source: string; owner: number | undefined } | { fd: number };
+  /** Bytes in front of the blocks. */
+  header: Uint8Array;
+  /** The numbers of the blocks, ascending, counted from the beginning of the file. */
+  blocks: Uint32Array;
+  blockSize: number;
+  /** Block number in the relation of the first block of the file. */
+  firstBlock: number;
+  /** tar padding behind the blocks. Bytes. */
+  padding: number;
+}
 
 /** A frame that has been written. Sizes and offsets are in bytes. */
 export interface FrameResult {

@@ -1,5 +1,6 @@
 /**
- * Takes the results of the frames in their order, and writes the manifest, the frame index and the totals. The
+ * Takes the results of the frames in their order, and writes the manifest, the frame index, the lengths of partial files,
+ * and the totals. The
  * pieces of a file that was split into frames are combined here.
  */
 import { join } from 'node:path';
@@ -13,10 +14,11 @@ import {
   type ManifestWal,
 } from '../../postgres/backup-manifest.ts';
 import { writeFrameIndex, type Continuation, type FrameEntry } from '../../repository/frame-index.ts';
+import { writeRelationLength, type RelationLength } from '../../repository/relation-lengths.ts';
 import { AppendFile } from './append-file.ts';
 import { toText } from '../../system/byte-path.ts';
 import type { DamagedPage } from '../../repository/repository-backup.ts';
-import type { FrameResult } from './copy-messages.ts';
+import type { CopyOptions, CopySummary, FrameResult } from './copy-messages.ts';
 import type { TarOutput } from './tar-output.ts';
 
 /** A part with data: a file, or one piece of a file. Parts are in the order of the frame. */
@@ -27,6 +29,8 @@ export interface FileSlice {
   mtime: number;
   isFirst: boolean;
   isLast: boolean;
+  /** Of a partial file: the path and the length of the whole file. */
+  whole?: RelationLength;
   /** Called when the piece is done, to close the file descriptor. */
   done?: () => void;
 }
@@ -47,6 +51,8 @@ const mostDamaged = 10_000;
 export class CopyResults {
   #manifest: AppendFile;
   #frames: AppendFile;
+  /** undefined: a full copy. */
+  #lengths: AppendFile | undefined;
   readonly #records = new Map<number, FrameRecord>();
   damagedPages: DamagedPage[] = [];
   /** By the name of the tar. `bytes`: the sum of the sizes of the files. */
@@ -56,7 +62,11 @@ export class CopyResults {
   #sum = 0;
   #size = 0;
 
-  constructor(output: string, major: number, systemIdentifier: string) {
+  constructor(
+    output: string,
+    { major, systemIdentifier, since }: Pick<CopyOptions, 'major' | 'systemIdentifier' | 'since'>,
+  ) {
+    this.#lengths = since && new AppendFile(join(output, 'lengths.jsonl'));
     this.#manifest = new AppendFile(join(output, 'backup_manifest'));
     this.#frames = new AppendFile(join(output, 'frames.jsonl'));
     this.#manifest.append(manifestHead(major, systemIdentifier));
@@ -77,7 +87,8 @@ export class CopyResults {
     this.#frames.append(
       writeFrameIndex({ tar: tar.name, offset, length, size, ...(continues && { continues }) }),
     );
-    for (const { part, block } of damaged) this.#enterDamage(pieces[part]?.path ?? '', block);
+    for (const { part, block } of damaged)
+      this.#enterDamage(pieces[part]?.whole?.path ?? pieces[part]?.path ?? '', block);
     for (const [index, piece] of pieces.filter((it) => it !== undefined).entries())
       this.#enterPiece(tar.name, piece, contents[index] ?? null);
   }
@@ -87,14 +98,15 @@ export class CopyResults {
       this.bytesRead += content.size;
       this.#sum = piece.isFirst ? content.crc32c : combineCrc32c(this.#sum, content.crc32c, content.size);
       this.#size = piece.isFirst ? content.size : this.#size + content.size;
-      if (piece.isLast) this.#enterFile(tar, piece.path, piece.mtime);
+      if (piece.isLast) this.#enterFile(tar, piece);
     }
     piece.done?.();
   }
 
-  #enterFile(tar: string, path: string, mtime: number): void {
+  #enterFile(tar: string, { path, mtime, whole }: FileSlice): void {
     const isFirst = this.#sums.size === 0;
     this.#manifest.append(manifestEntry({ path, size: this.#size, mtime, crc32c: this.#sum }, isFirst));
+    if (whole !== undefined) this.#lengths?.append(writeRelationLength(whole));
     const { files, bytes } = this.#sums.get(tar) ?? { files: 0, bytes: 0 };
     this.#sums.set(tar, { files: files + 1, bytes: bytes + this.#size });
   }
@@ -124,12 +136,17 @@ export class CopyResults {
   forget(tar: string, path: string): void {
     this.#manifest = this.#manifest.without((line) => namesFileBelow(path, line));
     this.#frames = this.#frames.without((line) => (JSON.parse(line) as FrameEntry).tar === tar);
+    this.#lengths = this.#lengths?.without((line) =>
+      (JSON.parse(line) as RelationLength).path.startsWith(path),
+    );
     this.damagedPages = this.damagedPages.filter(({ file }) => !file.startsWith(path));
     this.#sums.delete(tar);
   }
 
-  /** Ends both files and flushes the files to disk. @throws CopyError */
-  close(wal: ManifestWal): { manifestCrc32c: number; manifestBytes: number; framesCrc32c: number } {
+  /** Ends the files and flushes the files to disk. @throws CopyError */
+  close(
+    wal: ManifestWal,
+  ): Pick<CopySummary, 'manifestCrc32c' | 'manifestBytes' | 'framesCrc32c' | 'lengthsCrc32c'> {
     this.#manifest.append(manifestTail(wal));
     this.#manifest.append(manifestEnd(this.#manifest.sha256()));
     const manifest = this.#manifest.close();
@@ -137,6 +154,7 @@ export class CopyResults {
       manifestCrc32c: manifest.crc32c,
       manifestBytes: manifest.bytes,
       framesCrc32c: this.#frames.close().crc32c,
+      lengthsCrc32c: this.#lengths?.close().crc32c,
     };
   }
 }

@@ -18,6 +18,7 @@ import { claimRepository } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../system/durable-files.ts';
 import { makeDurableDirectory, within } from '../../system/held-directory.ts';
 import { linkUnlessThere } from '../../system/link-unless-there.ts';
+import type { StoredBackup } from '../../repository/catalog.ts';
 import { backupsDirectory } from '../../repository/repository-backup.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
 import type { RunContext } from '../request-run.ts';
@@ -33,17 +34,33 @@ export interface CopySource {
   systemIdentifier: string;
   /** Bytes. */
   walSegmentSize: number;
+  /** The pg_control of the data directory, as it was before the backup. */
+  control: ControlFile;
   /** The sum of the sizes of the files. Bytes. */
   bytes: number;
   /** The origin of the control database. */
   controlOrigin: string;
+  /** The copy of which this one is to hold the changes; undefined: a full copy. */
+  parent: SourceParent | undefined;
+}
+
+/** The parent of an incremental copy. */
+export interface SourceParent {
+  backup: StoredBackup;
+  /** See SinceParent. */
+  lengths: ReadonlyMap<string, number>;
+  /** The sum of the sizes of the files that are copied whole in any case. Bytes. */
+  wholeBytes: number;
 }
 
 /**
  * Finds the data directory and the repository of a copy.
  * @throws HoldfastError where the cluster cannot be copied; the hint names the change to make
  */
-export async function findSource(context: RunContext, db: Connection): Promise<Omit<CopySource, 'bytes'>> {
+export async function findSource(
+  context: RunContext,
+  db: Connection,
+): Promise<Omit<CopySource, 'bytes' | 'parent'>> {
   const { server, repository } = context;
   const source = await sourceOf(db);
   const dataDirectory = await server.dataDirectory();
@@ -72,6 +89,7 @@ export async function findSource(context: RunContext, db: Connection): Promise<O
     clusterDirectory,
     systemIdentifier,
     walSegmentSize,
+    control,
     controlOrigin: (await context.control.run(controlIdentity)).origin,
   };
 }

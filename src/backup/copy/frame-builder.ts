@@ -10,7 +10,8 @@ import { damagedPages, type PageRules } from '../../postgres/page-checksum.ts';
 import { CopyError } from './copy-error.ts';
 import { toText } from '../../system/byte-path.ts';
 import { openJudged } from './open-judged.ts';
-import type { FrameResult, FrameItem, FrameItemData } from './copy-messages.ts';
+import { blocksSize, runsOf } from './frame-blocks.ts';
+import type { FrameBlocks, FrameResult, FrameItem, FrameItemData } from './copy-messages.ts';
 
 /** Bytes of file data in a frame, at most. */
 export const frameBytes = 2 * 1024 * 1024;
@@ -80,6 +81,8 @@ export class FrameBuilder {
         this.#pad(data.padding);
         return { size: data.size, crc32c: sum };
       }
+      case 'blocks':
+        return this.#addBlocks(part, data, number);
       case 'bytes':
         this.#addHeader(part);
         this.#addBytes(data.bytes);
@@ -103,17 +106,38 @@ export class FrameBuilder {
     }
   }
 
+  #addBlocks(part: FrameItem, data: FrameBlocks, number: number): Content {
+    const { file, header, blocks, blockSize, firstBlock, padding } = data;
+    const fd = 'fd' in file ? file.fd : openJudged(file.source, file.owner);
+    if (fd === undefined) return null;
+    try {
+      this.#addHeader(part);
+      this.#addBytes(header);
+      let sum = crc32c(header);
+      for (const { first, count } of runsOf(blocks)) {
+        const range = { at: first * blockSize, size: count * blockSize, firstBlock: firstBlock + first };
+        sum = this.#read(fd, range, number, sum);
+      }
+      this.#pad(padding);
+      return { size: blocksSize(data), crc32c: sum };
+    } catch (error) {
+      throw CopyError.reading('source' in file ? toText(file.source) : 'a file of a relation', error);
+    } finally {
+      if ('source' in file) closeSync(fd);
+    }
+  }
+
   #pad(bytes: number): void {
     this.#buffer.fill(0, this.#at, this.#at + bytes);
     this.#at += bytes;
   }
 
   /**
-   * Reads a range into the frame and returns its CRC-32C. A file that has become shorter is filled up with zeros,
+   * Reads a range into the frame and returns its CRC-32C, behind what has the CRC-32C `before`. A file that has become shorter is filled up with zeros,
    * as in pg_basebackup.
    */
-  #read(fd: number, range: Range, part: number): number {
-    let sum = 0;
+  #read(fd: number, range: Range, part: number, before = 0): number {
+    let sum = before;
     for (let done = 0; done < range.size; done += readBytes) {
       const size = Math.min(readBytes, range.size - done);
       const from = this.#at;

@@ -1,11 +1,14 @@
 /** Cuts tars into frames, one tar after another. A frame holds many small files, or a piece of one big file. */
 import { closeSync, fstatSync } from 'node:fs';
+import { incrementalFileSize, incrementalPath } from '../../postgres/incremental-file.ts';
 import { tarPadding, type TarMember } from '../../repository/tar.ts';
 import type { CopyResults, FileSlice } from './copy-results.ts';
+import { blocksSize, piecesOf } from './frame-blocks.ts';
 import { frameBytes } from './frame-builder.ts';
 import type { FramePool } from './frame-pool.ts';
 import type { FrameItem } from './copy-messages.ts';
 import { openJudged } from './open-judged.ts';
+import type { PartialFile } from './partial-file.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import type { TarOutput } from './tar-output.ts';
 import type { Continuation } from '../../repository/frame-index.ts';
@@ -27,6 +30,8 @@ export interface FileToCopy {
   /** Block number of the first block in the relation; undefined: the file has no pages with checksums. */
   firstBlock: number | undefined;
   blockSize: number;
+  /** The part to copy; undefined: the whole file. */
+  part: PartialFile | undefined;
 }
 
 /** Collects members until a frame is full, then submits the frame to the pool. */
@@ -61,7 +66,8 @@ export class FrameWriter {
 
   /** Adds a file, in pieces if the file is too big for one frame. */
   async addFile(file: FileToCopy): Promise<void> {
-    const { member, source, owner, firstBlock } = file;
+    const { member, source, owner, firstBlock, part } = file;
+    if (part !== undefined) return this.#addPartial(file, part);
     if (member.size > frameBytes - headerRoom(member.name)) return this.#addBig(file);
     await this.#makeRoom(headerRoom(member.name) + member.size + tarPadding(member.size));
     this.#parts.push({ member, data: { kind: 'file', source, owner, size: member.size, firstBlock } });
@@ -115,6 +121,34 @@ export class FrameWriter {
     }
   }
 
+  /** Adds the part of a file in PostgreSQL's form, in pieces if the part is too big for one frame. */
+  async #addPartial(file: FileToCopy, part: PartialFile): Promise<void> {
+    const { source, owner, blockSize, firstBlock = 0, path } = file;
+    const size = incrementalFileSize(part.blocks.length, blockSize);
+    const member = { ...file.member, name: incrementalPath(file.member.name), size };
+    const slice = {
+      path: incrementalPath(path),
+      mtime: member.mtime,
+      whole: { path, blocks: part.length },
+    };
+    const isBig = size > frameBytes - headerRoom(member.name);
+    if (isBig) await this.flush();
+    else await this.#makeRoom(headerRoom(member.name) + size + tarPadding(size));
+    const fd = isBig ? openJudged(source, owner) : undefined;
+    if (isBig && fd === undefined) return;
+    const from = { file: fd === undefined ? { source, owner } : { fd }, blockSize, firstBlock };
+    let at = 0;
+    for (const data of piecesOf(part, from, frameBytes)) {
+      const [isFirst, end] = [at === 0, at + blocksSize(data)];
+      const isLast = end === size;
+      this.#parts.push({ ...(isFirst && { member }), data: { kind: 'blocks', ...data } });
+      const done = isLast && fd !== undefined ? { done: () => closeSync(fd) } : {};
+      this.#pieces.push({ ...slice, isFirst, isLast, ...done });
+      if (isBig) await this.#submit(isFirst ? undefined : continuation(member, at));
+      at = end;
+    }
+  }
+
   async #makeRoom(bytes: number): Promise<void> {
     if (bytes > this.#room || this.#parts.length >= mostMembers) await this.flush();
     this.#room -= bytes;
@@ -139,6 +173,7 @@ export class FrameWriter {
 
 function sizeOf(data: FrameItem['data']): number {
   if (data === undefined) return 0;
+  if (data.kind === 'blocks') return blocksSize(data);
   return data.kind === 'bytes' ? data.bytes.length : data.size;
 }
 

@@ -1,13 +1,13 @@
 /** Runs the survey of the data directory before the checkpoint of the backup. */
 import { endThread, smallHeap, startThread } from '../../system/threads.ts';
 import { copyFailed } from './copy-engine.ts';
-import type { FromSurvey, SurveyOptions } from './copy-messages.ts';
+import type { FromSurvey, SurveyOptions, SurveyResult } from './copy-messages.ts';
 
 /**
- * Returns the sum of the sizes of all files to copy. Bytes.
+ * Looks at all files to copy, and reads what the parent of an incremental copy has.
  * @throws HoldfastError where a file cannot be read; the message has the path
  */
-export async function survey(options: SurveyOptions, signal: AbortSignal): Promise<number> {
+export async function survey(options: SurveyOptions, signal: AbortSignal): Promise<SurveyResult> {
   const thread = startThread(import.meta.url, 'survey-thread', {
     workerData: options,
     resourceLimits: smallHeap,
@@ -22,7 +22,7 @@ export async function survey(options: SurveyOptions, signal: AbortSignal): Promi
     signal.throwIfAborted();
     const found = await answer.promise;
     if ('failure' in found) throw copyFailed(found.failure);
-    return found.bytes;
+    return found;
   } finally {
     answer.promise.catch(() => undefined);
     signal.removeEventListener('abort', give);

@@ -3,10 +3,11 @@
  * moves to state done. After pg_backup_stop, backup_label and the WAL up to the stop complete the backup, and a
  * rename publishes the backup. A copy that ends early is removed.
  */
-import { markDone, type ClaimedRequest } from '../../control/backup-requests.ts';
+import { markDone } from '../../control/backup-requests.ts';
 import { join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
 import type { BackupStart, BackupStop } from '../../postgres/backup-facts.ts';
+import { asIncrementalLabel } from '../../postgres/backup-label.ts';
 import type { BackupRecord } from '../../repository/label-entry.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { recordDamage } from '../record-damage.ts';
@@ -15,68 +16,60 @@ import { WalCollector } from '../copy/collect-wal.ts';
 import { CopyEngine } from '../copy/copy-engine.ts';
 import type { CopySummary } from '../copy/copy-messages.ts';
 import { CopyProgress } from '../copy/copy-progress.ts';
-import { watchFreeSpace } from '../copy/free-space.ts';
+import { requireFreeSpace, watchFreeSpace } from '../copy/free-space.ts';
 import { requireStarted, type CopySource } from '../copy/copy-source.ts';
+import type { Claim } from '../claim-request.ts';
+import { beginIncrement, recordIncrement, type Increment } from '../incremental/begin-increment.ts';
 import type { RequestRun } from '../request-run.ts';
 import type { DataTransfer } from './data-transfer.ts';
 import { holdLimit, limitWindow } from './window-limit.ts';
 
+/** The request, and the session in which the backup was started. */
+type CopyClaim = Pick<Claim, 'request' | 'session'>;
+
 /** The transfer of method copy: an unfinished backup with its copy and its WAL. */
 export class CopyTransfer implements DataTransfer {
   readonly #run: RequestRun;
-  readonly #request: ClaimedRequest;
+  readonly #claim: CopyClaim;
   readonly #start: BackupStart;
   readonly #source: CopySource;
   readonly #level: number;
   readonly #unfinished: UnfinishedBackup;
-  readonly #engine: CopyEngine;
   readonly #wal: WalCollector;
   readonly #progress: CopyProgress;
+  #engine: CopyEngine | undefined;
+  /** undefined: a full copy, or not known yet. */
+  #increment: Increment | undefined;
+  #isAbandoned = false;
 
   /** Begins to copy. @throws HoldfastError where nothing can be copied; nothing is written then */
   static async begin(
     run: RequestRun,
-    request: ClaimedRequest,
+    claim: CopyClaim,
     start: BackupStart,
     source: CopySource,
   ): Promise<CopyTransfer> {
     await requireStarted(source, start.startLsn);
     const { startedAt } = start;
     const unfinished = await UnfinishedBackup.create(source.clusterDirectory, { id: run.id, startedAt });
-    return new CopyTransfer(run, request, start, source, unfinished);
+    return new CopyTransfer(run, claim, start, source, unfinished);
   }
 
   private constructor(
     run: RequestRun,
-    request: ClaimedRequest,
+    claim: CopyClaim,
     start: BackupStart,
     source: CopySource,
     unfinished: UnfinishedBackup,
   ) {
     this.#run = run;
-    this.#request = request;
+    this.#claim = claim;
     this.#start = start;
     this.#source = source;
-    this.#level = request.compressLevel ?? run.context.compressLevel;
+    this.#level = claim.request.compressLevel ?? run.context.compressLevel;
     this.#unfinished = unfinished;
     this.#progress = new CopyProgress(run);
     const { dataDirectory, clusterDirectory, systemIdentifier, walSegmentSize } = source;
-    this.#engine = new CopyEngine(
-      {
-        dataDirectory,
-        output: unfinished.directory,
-        outputShown: unfinished.shown,
-        major: Number.parseInt(start.serverVersion, 10),
-        systemIdentifier,
-        startLsn: start.startLsn,
-        expectedBytes: source.bytes,
-        jobs: run.context.copyJobs,
-        level: this.#level,
-        rateLimit: request.rateLimit ?? undefined,
-        onDamagedPage: run.context.onDamagedPage,
-      },
-      { onProgress: (bytes) => this.#progress.note(bytes), onWarning: (text) => run.warn(text) },
-    );
     this.#wal = new WalCollector({
       clusterDirectory,
       walDirectory: join(dataDirectory, 'pg_wal'),
@@ -93,11 +86,12 @@ export class CopyTransfer implements DataTransfer {
    * done.
    */
   async untilDone(): Promise<void> {
-    const limit = holdLimit(this.#request.holdTimeout ?? 0, this.#run.context);
+    const { clusterDirectory } = this.#source;
+    const limit = holdLimit(this.#claim.request.holdTimeout ?? 0, this.#run.context);
     const stopTimer = limitWindow(this.#run, limit, copiedTooLong);
-    const room = watchFreeSpace(this.#source.clusterDirectory, this.#run.context.walReserve);
+    const room = watchFreeSpace(clusterDirectory, this.#run.context.walReserve);
     try {
-      await this.#run.raceAbort(Promise.race([this.#engine.copied, this.#wal.failed, room.short]));
+      await this.#run.raceAbort(Promise.race([this.#copy(), this.#wal.failed, room.short]));
     } finally {
       room.stop();
       stopTimer();
@@ -106,13 +100,55 @@ export class CopyTransfer implements DataTransfer {
     await this.#run.move('done', (db) => markDone(db, this.#run.id), this.#run.signal);
   }
 
+  async #copy(): Promise<void> {
+    const increment = await beginIncrement(this.#run, this.#claim.session.db, this.#source, this.#start);
+    const { parent, bytes, clusterDirectory } = this.#source;
+    const expected = increment?.expectedBytes ?? bytes;
+    if (parent !== undefined)
+      await requireFreeSpace(clusterDirectory, expected, this.#run.context.walReserve);
+    if (this.#isAbandoned) return;
+    this.#increment = increment;
+    this.#engine = this.#startEngine(expected);
+    await Promise.all([this.#engine.copied, increment && recordIncrement(this.#run, increment)]);
+  }
+
+  #startEngine(expectedBytes: number): CopyEngine {
+    const { dataDirectory, systemIdentifier } = this.#source;
+    const { copyJobs, onDamagedPage } = this.#run.context;
+    return new CopyEngine(
+      {
+        dataDirectory,
+        output: this.#unfinished.directory,
+        outputShown: this.#unfinished.shown,
+        major: Number.parseInt(this.#start.serverVersion, 10),
+        systemIdentifier,
+        startLsn: this.#start.startLsn,
+        expectedBytes,
+        jobs: copyJobs,
+        level: this.#level,
+        rateLimit: this.#claim.request.rateLimit ?? undefined,
+        onDamagedPage,
+        since: this.#increment?.since,
+      },
+      { onProgress: (done) => this.#progress.note(done), onWarning: (text) => this.#run.warn(text) },
+    );
+  }
+
+  /** An incremental copy says so in its label, so that PostgreSQL never starts on it. */
+  labelled(stop: BackupStop): BackupStop {
+    if (this.#increment === undefined) return stop;
+    const { fromLsn: lsn, fromTimeline: timeline } = this.#increment.of;
+    return { ...stop, label: asIncrementalLabel(stop.label, { lsn, timeline }) };
+  }
+
   /** Completes the copy with backup_label and WAL, and publishes the backup. */
   async finish(record: BackupRecord, stop: BackupStop): Promise<void> {
+    if (this.#engine === undefined) throw new Error('nothing has been copied');
     const { label, tablespaceMap, stopLsn, stopWal } = stop;
     const { timeline } = this.#start;
     const summary = await this.#engine.finish({ label, tablespaceMap, timeline, stopLsn });
     await this.#wal.finish(stopWal);
-    const backup = repositoryBackup(record, this.#source, this.#level, summary);
+    const backup = repositoryBackup(record, this.#source, this.#level, this.#increment, summary);
     const directory = await this.#unfinished.publish(backup, stop, (text) => this.#run.warn(text));
     await this.#engine.stop();
     await recordDamage(this.#run, backup.damagedPages);
@@ -121,12 +157,14 @@ export class CopyTransfer implements DataTransfer {
       directory,
       bytes: backup.bytes,
       stored: backup.storedBytes,
+      ...(backup.incremental && { parent: backup.incremental.parentRequest }),
     });
   }
 
   /** Stops the copy and removes the unfinished backup. */
   async abandon(): Promise<void> {
-    await Promise.all([this.#engine.stop(), this.#wal.stop()]);
+    this.#isAbandoned = true;
+    await Promise.all([this.#engine?.stop(), this.#wal.stop()]);
     await this.#unfinished.discard();
   }
 }
@@ -135,7 +173,8 @@ function repositoryBackup(
   record: BackupRecord,
   { dataDirectory, walLinkedTo, controlOrigin }: CopySource,
   compressLevel: number,
-  { manifestBytes, ...summary }: CopySummary,
+  increment: Increment | undefined,
+  { manifestBytes, lengthsCrc32c, ...summary }: CopySummary,
 ): RepositoryBackup {
   const stored = summary.tars.reduce((sum, { bytes }) => sum + bytes, manifestBytes);
   return {
@@ -146,6 +185,7 @@ function repositoryBackup(
     dataDirectory,
     ...(walLinkedTo !== undefined && { walLinkedTo }),
     compressLevel,
+    ...(increment && { incremental: { ...increment.of, lengthsCrc32c: lengthsCrc32c ?? 0 } }),
     storedBytes: stored,
     ...summary,
   };

@@ -6,6 +6,8 @@ import type { BackupRecord } from '../../repository/label-entry.ts';
 export interface DataTransfer {
   /** Resolves when the data is copied and the row is in state done: pg_backup_stop may be called. */
   untilDone(): Promise<void>;
+  /** Returns what pg_backup_stop has returned, with what the method adds to backup_label. */
+  labelled(stop: BackupStop): BackupStop;
   /** Completes the backup with backup_label. Called before the row says that the label is stored. */
   finish(record: BackupRecord, stop: BackupStop): Promise<void>;
   /** Removes everything that the method has written. Called once, where the backup fails before `finish` resolves. */

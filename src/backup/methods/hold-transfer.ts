@@ -3,6 +3,7 @@
  */
 import type { ClaimedRequest } from '../../control/backup-requests.ts';
 import { HoldfastError } from '../../errors.ts';
+import type { BackupStop } from '../../postgres/backup-facts.ts';
 import type { RequestRun } from '../request-run.ts';
 import type { DataTransfer } from './data-transfer.ts';
 import { holdLimit, limitWindow } from './window-limit.ts';
@@ -25,6 +26,10 @@ export class HoldTransfer implements DataTransfer {
     } finally {
       stopTimer();
     }
+  }
+
+  labelled(stop: BackupStop): BackupStop {
+    return stop;
   }
 
   async finish(): Promise<void> {

@@ -1,0 +1,51 @@
+/** The blocks of a partial file in frames: cut into pieces for frames, and into ranges that are read at once. Pure. */
+import { encodeIncrementalHeader } from '../../postgres/incremental-file.ts';
+import { tarPadding } from '../../repository/tar.ts';
+import type { FrameBlocks } from './copy-messages.ts';
+import type { PartialFile } from './partial-file.ts';
+
+/** Bytes of the header and the blocks. */
+export function blocksSize({ header, blocks, blockSize }: FrameBlocks): number {
+  return header.length + blocks.length * blockSize;
+}
+
+/** Consecutive blocks. */
+interface BlockRun {
+  first: number;
+  count: number;
+}
+
+/** Yields the runs of consecutive numbers. `blocks`: ascending. */
+export function* runsOf(blocks: Uint32Array): Generator<BlockRun> {
+  for (let at = 0; at < blocks.length;) {
+    const first = blocks[at] as number;
+    let end = at + 1;
+    while (end < blocks.length && blocks[end] === first + end - at) end += 1;
+    yield { first, count: end - at };
+    at = end;
+  }
+}
+
+/** Yields a partial file in pieces of at most `most` bytes, which has to hold the header. */
+export function* piecesOf(
+  { blocks, length }: PartialFile,
+  common: Pick<FrameBlocks, 'file' | 'blockSize' | 'firstBlock'>,
+  most: number,
+): Generator<FrameBlocks> {
+  const { blockSize } = common;
+  const header = encodeIncrementalHeader({ blocks, truncationLength: length }, blockSize);
+  const total = header.length + blocks.length * blockSize;
+  for (let at = 0; at === 0 || at < blocks.length;) {
+    const own = at === 0 ? header : new Uint8Array();
+    const end = Math.min(blocks.length, at + Math.floor((most - own.length) / blockSize));
+    const isLast = end === blocks.length;
+    yield {
+      ...common,
+      header: own,
+      blocks: blocks.slice(at, end),
+      padding: isLast ? tarPadding(total) : 0,
+    };
+    if (isLast) return;
+    at = end;
+  }
+}
