@@ -65,13 +65,9 @@ begin
   end if;
   if new.parent is not null and new.parent is distinct from old.parent then
     -- The same row that begin_expiry() locks: either it sees this child, or this sees what it has begun. Whoever else
-    -- keeps that row locked holds up nobody.
+    -- keeps that row locked holds up nobody: the worker has the files of the parent locked as well.
     perform from backup_request where id = new.parent for key share skip locked;
-    if not found then
-      raise exception 'backup request %, from which backup request % would be made, is unknown or kept locked',
-          new.parent, new.id
-        using errcode = 'lock_not_available', hint = 'Take a full copy.';
-    elsif exists (select from backup_expiry where request_id = new.parent) then
+    if exists (select from backup_expiry where request_id = new.parent and start_lsn = new.incremental_from) then
       raise exception 'backup request %, from which backup request % would be made, has expired', new.parent, new.id
         using errcode = 'HF001', hint = 'Take a full copy.';
     end if;

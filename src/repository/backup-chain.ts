@@ -6,10 +6,10 @@ import { HoldfastError } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { entryName } from './backup-name.ts';
 import type { Catalog } from './catalog.ts';
-import type { RepositoryBackup } from './repository-backup.ts';
+import type { IncrementalOf, RepositoryBackup } from './repository-backup.ts';
 
 /** The fields of a description that decide whether one copy is the parent of another. */
-export type ChainLink = Pick<
+export interface ChainLink extends Pick<
   RepositoryBackup,
   | 'id'
   | 'startedAt'
@@ -21,8 +21,10 @@ export type ChainLink = Pick<
   | 'walSegmentSize'
   | 'relationSegmentBlocks'
   | 'checksums'
-  | 'incremental'
->;
+> {
+  /** undefined: a full copy. */
+  incremental?: Omit<IncrementalOf, 'lengthsCrc32c'>;
+}
 
 /** A backup with its description: a StoredBackup, for example. */
 export interface ChainMember {

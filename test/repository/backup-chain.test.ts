@@ -38,7 +38,6 @@ function copyFrom({ description: parent }: ChainMember, day: number, more: Parti
     fromTimeline: parent.timeline,
     full: parent.incremental?.full ?? linkName({ description: parent }),
     links: (parent.incremental?.links ?? 0) + 1,
-    lengthsCrc32c: 0,
   };
   return copy(day, { incremental, timeline: parent.timeline, ...more });
 }

@@ -11,7 +11,6 @@ function copy(id: number, parent?: CopyWithPages, damagedPages: unknown[] = []):
     fromTimeline: 1,
     full: parent.description.incremental?.full ?? linkName(parent),
     links: (parent.description.incremental?.links ?? 0) + 1,
-    lengthsCrc32c: 0,
   };
   return {
     description: {

@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { linksOf } from '../../src/repository/backup-chain.ts';
+import { backupAt } from '../../src/repository/catalog.ts';
 import { describedBackup } from './described-backup.ts';
 import type { Finished, RunningProcess } from '../../dev/harness/children.ts';
 import { eventually } from './eventually.ts';
@@ -34,7 +36,7 @@ export interface SyncScene extends Sender {
   /** Archives segment number n of timeline 1. */
   archive(n: number): Promise<string>;
   /** Puts a backup into the repository that needs WAL from segment n on; returns its name. */
-  storeBackup(time: string, id: number, n: number): Promise<string>;
+  storeBackup(time: string, id: number, n: number, parent?: string): Promise<string>;
   sync(...args: string[]): Promise<Finished>;
   startSync(...args: string[]): Promise<RunningProcess>;
 }
@@ -66,7 +68,7 @@ export async function syncScene(t: ExecutionContext, at?: string): Promise<SyncS
       if (status !== 0) throw new Error(stderr);
       return name;
     },
-    storeBackup: (time, id, n) => storeBackup(directory, time, id, n),
+    storeBackup: (time, id, n, parent) => storeBackup(directory, { time, id, n, parent }),
     sync: (...args) => holdfast(['sync', ...args], { env }),
     startSync: (...args) => startHoldfast(t, ['sync', ...args], { env }),
   };
@@ -115,24 +117,45 @@ export async function untilRunning(scene: Pick<SyncScene, 'runs'>, runs: number)
   await eventually(`run ${runs} of the program`, async () => (await scene.runs()).length >= runs);
 }
 
-async function storeBackup(directory: string, time: string, id: number, n: number): Promise<string> {
+interface Stored {
+  time: string;
+  id: number;
+  /** The first segment. */
+  n: number;
+  /** The name of the backup of which it is an incremental copy. */
+  parent: string | undefined;
+}
+
+async function storeBackup(directory: string, { time, id, n, parent }: Stored): Promise<string> {
   const name = `${time}-${id}`;
   const backups = join(directory, 'backups');
   await mkdir(join(backups, name), { recursive: true });
   await mkdir(join(backups, `${name}.meta`));
   await writeFile(join(backups, name, 'base.tar.zst'), `the files of ${name}`);
   const startedAt = time.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z');
+  const lsn = (offset: number) => `0/${((n << 20) + id * 256 + offset).toString(16).toUpperCase()}`;
+  const before = parent === undefined ? undefined : (await backupAt(join(backups, parent))).description;
+  const incremental = before && {
+    parent: String(parent),
+    parentRequest: before.id,
+    fromLsn: before.startLsn,
+    fromTimeline: 1,
+    full: before.incremental?.full ?? String(parent),
+    links: linksOf(before) + 1,
+    lengthsCrc32c: 0,
+  };
   const description = describedBackup({
     id,
     label: name,
     systemIdentifier,
     startedAt,
     stoppedAt: startedAt,
-    startLsn: '0/0',
+    startLsn: lsn(0),
     startWal: segment(n),
-    stopLsn: '0/0',
+    stopLsn: lsn(128),
     stopWal: segment(n),
     walSegmentSize: 1 << 20,
+    ...(incremental && { incremental }),
   });
   if (!existsSync(join(directory, 'cluster.json'))) throw new Error('archive a segment first');
   await writeFile(join(backups, `${name}.meta`, 'backup.json'), description);
