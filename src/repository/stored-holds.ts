@@ -107,11 +107,20 @@ async function readHold(path: string): Promise<FoundHold | undefined> {
 function parseHold(value: unknown): StoredHold | undefined {
   const hold = (value ?? {}) as StoredHold;
   const { kind, reason, by, login, at, origin, systemIdentifier, startLsn, for: name } = hold;
-  if (name !== undefined && !isBackupName(String(name))) return undefined;
-  const texts = [reason, by, login, at, origin, systemIdentifier, startLsn];
+  const texts = [
+    reason,
+    by,
+    login,
+    at,
+    origin,
+    systemIdentifier,
+    startLsn,
+    ...(name === undefined ? [] : [name]),
+  ];
   if ((kind !== 'hold' && kind !== 'keep') || texts.some((text) => typeof text !== 'string'))
     return undefined;
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(at)) return undefined;
+  if (name !== undefined && !isBackupName(name)) return undefined;
   const parsed = { kind, reason, by, login, at, origin, systemIdentifier, startLsn };
   return name === undefined ? parsed : { ...parsed, for: name };
 }

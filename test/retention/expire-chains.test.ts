@@ -1,7 +1,7 @@
 // `holdfast expire` of chains: what an incremental copy keeps, in which order links go, and what is left of a chain when
 // an expiry is killed in the middle of it.
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ava, { type ExecutionContext } from 'ava';
@@ -255,53 +255,4 @@ test('one whose parent is gone counts as none: keep_last takes a sound one in it
 
   const { stdout } = await holdfast(['restore', '--list', '--repository', stage.repository]);
   t.regex(stdout, new RegExp(`${names[4]} .* chain broken at ${names[2]}, which is not in the repository`));
-});
-
-const holdsOf = async ({ directory, names }: RetentionStage, at: number) =>
-  (await readdir(join(directory, 'backups', `${names[at]}.meta`, 'holds')).catch((): string[] => [])).filter(
-    (name) => name.endsWith('.json'),
-  );
-
-test('a legal hold of an incremental copy lies beside its links, too, and is over with it', async (t) => {
-  const stage = await retentionStage(t, twoChains);
-  const { names, ids, operator, superuser, directory } = stage;
-  await operator.query('insert into holdfast.legal_hold (request_id, reason) values ($1, $2)', [
-    ids[1],
-    'case 7',
-  ]);
-  await stage.policy({ keep_last: 6 });
-  await stage.expired();
-  t.deepEqual(
-    await Promise.all([0, 1, 2, 3].map(async (at) => (await holdsOf(stage, at)).length)),
-    [1, 1, 0, 0],
-  );
-
-  await stage.policy(keepsOne);
-  const { goes, stays } = await stage.expired(['--dry-run']);
-  t.deepEqual(namesOf(goes), [names[2]]);
-  t.deepEqual(stays[0]?.reasons, [`backup ${names[1]} cannot be restored without it`]);
-
-  // Whoever does not see the incremental copy sees what holds its links.
-  const aside = join(stage.repository, 'aside');
-  const child = join(directory, 'backups', String(names[1]));
-  for (const suffix of ['', '.meta']) await rename(child + suffix, aside + suffix);
-  await superuser.query('begin');
-  await superuser.query('set local session_replication_role = replica');
-  await superuser.query('delete from holdfast.legal_hold');
-  await superuser.query('commit');
-  const without = await stage.expired(['--dry-run']);
-  t.regex(
-    String(without.stays[0]?.reasons),
-    new RegExp(`^backup ${names[1]} cannot be restored without it, and is under legal hold: case 7 \\(by`),
-  );
-  await stage.expired();
-  t.like(await operator.query('select request_id, reason from holdfast.legal_hold'), [
-    { request_id: ids[1], reason: 'case 7' },
-  ]);
-  for (const suffix of ['', '.meta']) await rename(aside + suffix, child + suffix);
-
-  await operator.query('update holdfast.legal_hold set released = true');
-  const after = await stage.expired();
-  t.deepEqual(namesOf(after.goes), names.slice(0, 2));
-  t.deepEqual(await stage.listed(), whole(names.slice(3)));
 });

@@ -145,7 +145,7 @@ test('a reason names three copies and counts the others', (t) => {
 test('children are removed before their parents, and one chain after the other', (t) => {
   const order = (backups: ExpiryCandidate[]) => childrenFirst(backups).map(({ id }) => id);
   t.deepEqual(order(chains()), [3, 2, 1, 6, 5, 4]);
-  t.deepEqual(order(chains().reverse()), [6, 5, 4, 3, 2, 1]);
+  t.deepEqual(order(chains().toReversed()), [6, 5, 4, 3, 2, 1]);
   const branched = [copy(1), copy(2, [1]), copy(3, [1, 2]), copy(4, [1]), copy(5, [1, 4]), copy(6)];
   const sorted = order(branched);
   for (const { id, standsOn = [] } of branched)

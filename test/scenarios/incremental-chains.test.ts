@@ -116,12 +116,12 @@ test('status, the list and check show chains as a tree, what breaks one, and wha
 
 test('a real chain is sent off-site with the parent before its child, and a new link by one run', async (t) => {
   const it = await summarizing(t);
-  const { command, runs, destination } = await newSender(t);
-  const env = { HOLDFAST_REPOSITORY: it.repository, ...syncCommand(command) };
+  const sender = await newSender(t);
+  const env = { HOLDFAST_REPOSITORY: it.repository, ...syncCommand(sender.command) };
   const sync = async () => {
     const { status, stderr } = await holdfast(['sync'], { env });
     t.is(status, 0, stderr);
-    const catalog = await readCatalog(destination);
+    const catalog = await readCatalog(sender.destination);
     const chains = new BackupChains(catalog);
     for (const backup of catalog.backups) chains.require(backup);
     return catalog.backups.map(linkName);
@@ -134,7 +134,7 @@ test('a real chain is sent off-site with the parent before its child, and a new 
   const names = links.map(linkName);
   t.deepEqual(await sync(), names);
   const started = names.map((name) => name.slice(0, name.indexOf('-')));
-  const sent = async () => [...new Set((await runs()).map(({ backup }) => backup))];
+  const sent = async () => [...new Set((await sender.runs()).map(({ backup }) => backup))];
   t.deepEqual(await sent(), started);
   const next = await it.backup({ incremental: true });
   t.deepEqual(await sync(), [...names, linkName(next)]);

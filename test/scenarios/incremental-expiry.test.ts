@@ -95,7 +95,7 @@ for (const version of [17, 18] as const) {
     t.deepEqual(await soundBackups(t, it), names([full, last]));
     t.deepEqual(
       await it.admin.value('select array_agg(backup order by id) from holdfast.backup_expiry'),
-      names(old).reverse(),
+      names(old).toReversed(),
     );
 
     await it.keepLast(1);
@@ -135,7 +135,7 @@ test('an expiry that is killed between the links of a chain leaves only backups 
   const old = [await it.backup(), await it.increment(), await it.increment()];
   const full = await it.backup();
   await it.keepLast(1);
-  for (const backup of names(old).reverse())
+  for (const backup of names(old).toReversed())
     for (const statement of ['insert', 'update']) {
       await killAt(t, it, { statement, backup });
       await soundBackups(t, it);

@@ -67,11 +67,8 @@ function facts(request: RequestDetails): [string, string][] {
       'LSN',
       request.startLsn && `${request.startLsn} to ${request.stopLsn ?? '…'} on timeline ${request.timeline}`,
     ],
-    [
-      'incremental',
-      request.parent !== null && `changes since backup ${request.parent}, from ${request.incrementalFrom} on`,
-    ],
-    ['chain', request.chain !== null && request.chain.length > 1 && request.chain.join(' > ')],
+    ['incremental', incrementOf(request)],
+    ['chain', chainFact(request)],
     ['WAL needed', request.startWal && `${request.startWal} to ${request.stopWal ?? '…'}`],
     ['error', request.error && paint(`${plain(request.error)} (${request.errorCode})`, 'red')],
     ['hint', request.hint],
@@ -117,6 +114,15 @@ function optionsOf({
     incremental && 'incremental',
   ];
   return options.filter(Boolean).join(', ');
+}
+
+function incrementOf({ parent, incrementalFrom }: RequestDetails): string | null {
+  return parent === null ? null : `changes since backup ${parent}, from ${incrementalFrom} on`;
+}
+
+/** The copies that a restore reads, if there are several. */
+function chainFact({ chain }: RequestDetails): string | null {
+  return chain === null || chain.length === 1 ? null : chain.join(' > ');
 }
 
 function archivedOf({ archivedAt, archiveSeen }: RequestDetails): string | null {
