@@ -11,7 +11,7 @@ import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import { entryName } from '../repository/backup-name.ts';
 import { removeLease, writeLease } from '../repository/lease.ts';
-import { leaseFile } from '../repository/renew-lease.ts';
+import { leaseFile } from '../repository/lease-file.ts';
 import { withReaderLock } from '../system/file-lock.ts';
 import { addControlFile, addManifest, addSettings, addBackupWal, controlFile } from './add-files.ts';
 import { ownershipOf } from '../recovery/owned-files.ts';

@@ -1,7 +1,8 @@
 /** Examines the leases of restored servers, which may still read WAL. */
 import { stat } from 'node:fs/promises';
 import { parseLsn } from '../postgres/lsn.ts';
-import { hasRecovered, readLeases, type FoundLease, type Lease } from '../repository/lease.ts';
+import { hasRecovered, readLeases, type FoundLease } from '../repository/lease.ts';
+import type { Lease } from '../repository/lease-file.ts';
 import { ownerFile } from '../repository/repository-owner.ts';
 import type { OldestNeededWal } from './decide-wal.ts';
 

@@ -78,7 +78,8 @@ async function keepReady(reading: Reading, after: string): Promise<void> {
     if (ready.length !== taken) idleSince = performance.now();
     if (ready.length < taken && performance.now() - renewed > renewEvery) {
       renewed = performance.now();
-      await renewLease(reading.owner.clusterDirectory, process.env[leaseVariable] ?? '');
+      const lease = process.env[leaseVariable] ?? '';
+      await renewLease(reading.owner.clusterDirectory, lease, dirname(dirname(spool)));
     }
     taken = ready.length;
     next = beginMore(reading, ready, next);

@@ -1,9 +1,10 @@
 // The leases of restored servers: until when they count.
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { leaseName, readLeases, writeLease, type Lease } from '../../src/repository/lease.ts';
+import { leaseName, readLeases, writeLease } from '../../src/repository/lease.ts';
+import type { Lease } from '../../src/repository/lease-file.ts';
 import { renewLease } from '../../src/repository/renew-lease.ts';
 import { lookAtLeases } from '../../src/retention/leases.ts';
 import { runProcess } from '../../dev/harness/children.ts';
@@ -57,11 +58,12 @@ async function leased(t: ExecutionContext) {
     );
     return { valid: valid.map(({ reason }) => reason), over, unknown };
   };
-  return { repository, directory, fill, leave, restoreAnew, look };
+  const renew = (name: string, server = directory) => renewLease(repository, name, server);
+  return { repository, directory, fill, leave, restoreAnew, renew, look };
 }
 
 test('a lease counts until recovery is over, or for a week after its last renewal', async (t) => {
-  const { repository, directory, restoreAnew, look } = await leased(t);
+  const { directory, restoreAnew, renew, look } = await leased(t);
   t.deepEqual(await look(), { valid: [], over: [], unknown: undefined });
   const { name, file } = await restoreAnew();
   const old = new Date(Date.now() - 6 * day);
@@ -76,7 +78,7 @@ test('a lease counts until recovery is over, or for a week after its last renewa
   await utimes(file, older, older);
   t.deepEqual((await look()).over, [file]);
   t.deepEqual((await look(false)).over, [], 'a clock that may be ahead does not say how old it is');
-  await renewLease(repository, name);
+  await renew(name);
   t.regex((await look()).valid[0] ?? '', /renewed 0 min ago$/);
 
   await rm(join(directory, 'recovery.signal'));
@@ -94,6 +96,49 @@ test('a clone of the host, which has recovered, ends no lease; its age does', as
   const old = new Date(Date.now() - 8 * day);
   await utimes(file, old, old);
   t.deepEqual((await look()).over, [file]);
+});
+
+test('a copy of a restored directory, or one that was moved, has a lease of its own, which ends with its own recovery', async (t) => {
+  const { repository, directory, restoreAnew, renew, look } = await leased(t);
+  const { name, file } = await restoreAnew();
+  const copy = `${directory}.copy`;
+  await cp(directory, copy, { recursive: true });
+  const files = async () => (await readLeases(repository)).map(({ path }) => path);
+  await renew(name);
+  t.deepEqual(await files(), [file]);
+  for (let n = 0; n < 2; n += 1) await renew(name, copy);
+  const [own = ''] = (await files()).filter((path) => path !== file);
+  t.is((await files()).length, 2);
+
+  await rm(join(directory, 'recovery.signal'));
+  t.deepEqual((await look()).over, [file]);
+  t.regex(String((await look()).valid), new RegExp(`^it is being recovered in "${copy}"`));
+  await rm(file);
+  const old = new Date(Date.now() - 6 * day);
+  await utimes(own, old, old);
+  await renew(name, copy);
+  t.regex(String((await look()).valid), /renewed 0 min ago$/, 'also when the first is gone');
+  await rm(join(copy, 'recovery.signal'));
+  t.deepEqual((await look()).over, [own]);
+
+  await rename(directory, `${directory}.moved`);
+  const third = await restoreAnew();
+  await rename(directory, `${directory}.elsewhere`);
+  await renew(third.name, `${directory}.elsewhere`);
+  t.regex(String((await look()).valid), new RegExp(`recovered in "${directory}\\.elsewhere"`));
+});
+
+test('a server whose host has booted since has a lease of its own, as a clone of the host has', async (t) => {
+  const { repository, directory, restoreAnew, renew, look } = await leased(t);
+  const { name, file } = await restoreAnew();
+  const lease = JSON.parse(await readFile(file, 'utf8')) as Lease;
+  await writeFile(file, JSON.stringify({ ...lease, boot: 'before' }));
+  await renew(name);
+  t.is((await readLeases(repository)).length, 2);
+  await rm(join(directory, 'recovery.signal'));
+  const { valid, over } = await look();
+  t.deepEqual([valid.length, over.length], [1, 1]);
+  t.false(over.includes(file), 'the one of before may be of the host that this is a clone of');
 });
 
 test('a directory that is gone, is another one, or waits as a standby, ends no lease', async (t) => {
@@ -135,12 +180,12 @@ test('a restore ends the lease of an earlier one into the very same directory, a
 });
 
 test('a host whose clock is behind renews a lease by the time of the file system, and never backwards', async (t) => {
-  const { repository, restoreAnew, look } = await leased(t);
+  const { repository, directory, restoreAnew, look } = await leased(t);
   const { name, file } = await restoreAnew();
   const renewal = new URL('../../src/repository/renew-lease.ts', import.meta.url).href;
   const clock = fileURLToPath(new URL('../support/shifted-clock.ts', import.meta.url));
   const script = `const { renewLease } = await import('${renewal}'); await renewLease(...process.argv.slice(1))`;
-  const args = ['--import', clock, '--input-type=module', '-e', script, repository, name];
+  const args = ['--import', clock, '--input-type=module', '-e', script, repository, name, directory];
   const renew = async () => {
     const env = { ...process.env, CLOCK_SHIFT: String(-10 * day) };
     const { status, stderr } = await runProcess(process.execPath, args, { env });
@@ -171,12 +216,12 @@ test('a lease on a file system whose clock is behind is as old as that clock say
 });
 
 test('a lease that makes no sense holds all WAL, and renewing what is no lease does nothing', async (t) => {
-  const { repository, restoreAnew, look } = await leased(t);
+  const { repository, restoreAnew, renew, look } = await leased(t);
   const { file } = await restoreAnew();
   for (const text of ['', '{}', '[]', 'null', '{"version": 2}']) {
     await writeFile(file, text);
     t.regex((await look()).unknown ?? '', /is the lease of a restored server, and is damaged/);
   }
-  for (const name of ['', '../clock', `${'0'.repeat(16)}-${backup}`]) await renewLease(repository, name);
+  for (const name of ['', '../clock', `${'0'.repeat(16)}-${backup}`]) await renew(name);
   t.is((await readLeases(repository)).length, 1);
 });

@@ -2,14 +2,16 @@
 import { existsSync, readdirSync, readFileSync, watch } from 'node:fs';
 import { chown, cp, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Lease } from '../../src/repository/lease.ts';
+import type { EmbeddedCluster } from '../../dev/embedded/cluster.ts';
+import type { Lease } from '../../src/repository/lease-file.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
+import { cloneOf } from '../support/clones.ts';
 import { eventually } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
 import { holdfast } from '../support/process.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { noRestore } from '../support/restored-copy.ts';
-import { connect } from '../support/sql-client.ts';
+import { connect, type SqlClient } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -92,4 +94,52 @@ test('a restored server that still replays keeps its WAL, and its lease is gone 
   );
   t.deepEqual(await leases(), []);
   t.false(walIsThere());
+});
+
+test('a copy of a restored directory keeps its WAL while it replays, after the first server has recovered', async (t) => {
+  const scene = await repositoryScene(t);
+  const { directory, repository, admin } = scene;
+  await admin.query('create table kept (n int)');
+  const first = await scene.backup();
+  const moment = await scene.now();
+  await admin.query('insert into kept values (1)');
+  await scene.archiveAll();
+  const one = await scene.restored('--target-time', moment, '--no-archiving');
+  const other = await cloneOf(t, one);
+  await scene.backup();
+  const operator = await asRole(t, scene.db, 'operator');
+  await operator.query(
+    `insert into holdfast.retention_policy (cluster, keep_last, recovery_window) values ('main', 1, '0')`,
+  );
+  const paused = async (server: EmbeddedCluster) => {
+    await server.start();
+    const client = await connect(t, server.url({ database: scene.db.name }));
+    await eventually('it is at the target', () => client.value<boolean>('select pg_is_wal_replay_paused()'));
+    return client;
+  };
+  const open = async (client: SqlClient) => {
+    await client.query('select pg_wal_replay_resume()');
+    await eventually('it is a primary', () => client.value<boolean>('select not pg_is_in_recovery()'));
+  };
+  const expire = async () => {
+    const { stdout } = await holdfast(['expire', '--json', '--repository', repository], {
+      url: scene.workerLogin.url,
+    });
+    return (JSON.parse(stdout) as [Said])[0];
+  };
+  const replaying = await paused(other);
+  await open(await paused(one));
+  const { goes, stays } = await expire();
+  t.deepEqual(goes, []);
+  const [reason = ''] = stays.find(({ id }) => id === first.description.id)?.reasons ?? [];
+  t.true(reason.startsWith(`it is being recovered in "${other.dataDirectory}" on host `), reason);
+  t.true(existsSync(archivedPath(directory, first.description.startWal)));
+  t.is((await readdir(join(directory, 'leases'))).length, 1, 'that of the first is over');
+
+  await open(replaying);
+  t.deepEqual(
+    (await expire()).goes.map(({ id }) => id),
+    [first.description.id],
+  );
+  t.deepEqual(await readdir(join(directory, 'leases')), []);
 });

@@ -8,7 +8,7 @@ import type { TestCluster } from './cluster.ts';
 /** Of a server that is stopped, or went down; not started. `settings` beat those that came with the copy. */
 export async function cloneOf(
   t: ExecutionContext,
-  source: TestCluster,
+  source: Pick<TestCluster, 'version' | 'dataDirectory'>,
   settings: Record<string, string> = {},
 ): Promise<EmbeddedCluster> {
   const clone = await createCluster({ version: source.version as Major, empty: true });

@@ -4,7 +4,7 @@ import test from 'ava';
 import { run } from '../../dev/embedded/run.ts';
 import { readSmallFile } from '../../src/system/small-file.ts';
 import { readLeases } from '../../src/repository/lease.ts';
-import { leasesDirectory } from '../../src/repository/renew-lease.ts';
+import { leasesDirectory } from '../../src/repository/lease-file.ts';
 import { readOwner } from '../../src/repository/repository-owner.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -49,7 +49,7 @@ export async function walFetch(args: readonly string[]): Promise<number> {
     const fetch = () =>
       ahead === 0 ? fetchDirectly(wanted) : fetchWithReadAhead({ ...wanted, ahead, invocation });
     const found = (await fetch()) || (await comesLater(wanted, fetch));
-    await renew(clusterDirectory);
+    await renew(clusterDirectory, dirname(dirname(path)));
     return found ? 0 : notThere;
   } catch (error) {
     return tellFailure(error, args, failed);
@@ -89,11 +89,11 @@ async function comesLater(
 }
 
 /** Renews the lease that the restore of this server has left on the needed WAL. */
-async function renew(clusterDirectory: string): Promise<void> {
+async function renew(clusterDirectory: string, dataDirectory: string): Promise<void> {
   const lease = process.env['HOLDFAST_LEASE'];
   if (lease === undefined) return;
   const { renewLease } = await import('../../repository/renew-lease.ts');
-  await renewLease(clusterDirectory, lease);
+  await renewLease(clusterDirectory, lease, dataDirectory);
 }
 
 /** One file to fetch. */
