@@ -48,9 +48,9 @@ comment on column :"schema".backup_chore.cluster is 'Whose repository it is abou
 comment on column :"schema".backup_chore.kind is
   'sync: send what is unsent off-site. verify: verify a backup. drill: restore a backup and try it. expire: remove what the policy no longer keeps.';
 comment on column :"schema".backup_chore.request_id is
-  'With verify and drill: the request that made the backup; null: the chore chooses, as a rule the newest.';
+  'With verify and drill: the request that made the backup; null: the chore chooses, as a rule the newest. The worker finds the backup by what the request has recorded of it.';
 comment on column :"schema".backup_chore.backup is
-  'The same by the backup''s name in the repository, such as 20260314T120000Z-12; filled in where request_id was given.';
+  'With verify and drill: the backup''s name in the repository, such as 20260314T120000Z-12. With request_id, it must be that backup''s.';
 comment on column :"schema".backup_chore.options is 'What else the chore is told; which ones there are depends on its kind.';
 comment on column :"schema".backup_chore.requested_by is 'The role that requested it (current_user).';
 comment on column :"schema".backup_chore.requested_login is 'The login behind that role (session_user).';

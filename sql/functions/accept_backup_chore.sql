@@ -5,7 +5,6 @@ as $$
 declare
   waiting integer;
   limit_of_waiting integer := (select max_requested from setting);
-  made backup_request;
   requester text := current_user;
 begin
   if new.state is distinct from 'requested' or new.attempts <> 0
@@ -23,14 +22,14 @@ begin
   perform require_cluster(new.cluster);
 
   if new.request_id is not null then
-    select * into made from backup_request where id = new.request_id;
-    if made.id is null or made.cluster <> new.cluster or made.method <> 'copy' or made.state <> 'complete' then
+    if not exists (
+      select from backup_request
+      where id = new.request_id and cluster = new.cluster and method = 'copy' and state = 'complete')
+    then
       raise exception 'backup request % is not a complete backup of cluster "%" with method copy', new.request_id, new.cluster
         using errcode = 'invalid_parameter_value',
           hint = 'Name a backup that is in the repository, or leave request_id and backup out for the newest one.';
     end if;
-    new.backup := coalesce(new.backup,
-      to_char(made.started_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || made.id);
   end if;
 
   select count(*) into waiting

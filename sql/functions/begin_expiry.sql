@@ -1,5 +1,5 @@
 create or replace function :"schema".begin_expiry(
-  of_cluster text, of_backup text, of_request bigint, its_method text, its_end timestamptz,
+  of_cluster text, of_backup text, of_request bigint, may_be bigint, its_method text, its_end timestamptz,
   its_system bigint, its_start pg_lsn, because text, by_policy jsonb
 ) returns text
 language plpgsql
@@ -11,14 +11,14 @@ declare
   child bigint;
 begin
   perform require_confirmed_origin('expiry');
-  if of_request is not null then
+  if coalesce(of_request, may_be) is not null then
     -- Its keeper may be at work at this moment; whoever else has it locked holds up nobody.
-    select keep into is_kept from backup_request where id = of_request for update skip locked;
+    select keep into is_kept from backup_request where id = coalesce(of_request, may_be) for update skip locked;
     if not found then
       return 'somebody has its request locked';
     elsif is_kept then
       return 'keep is set';
-    elsif exists (select from legal_hold where request_id = of_request and not released) then
+    elsif exists (select from legal_hold where request_id = coalesce(of_request, may_be) and not released) then
       return 'it is under legal hold';
     end if;
     -- Whoever would make one from it now waits for this transaction: see guard_backup_request().
@@ -41,7 +41,7 @@ begin
   return null;
 end
 $$;
-comment on function :"schema".begin_expiry(text, text, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) is
-  'Notes that a backup expires, before anything of it is removed; returns null, or why it must not.';
-revoke all on function :"schema".begin_expiry(text, text, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) from public;
-grant execute on function :"schema".begin_expiry(text, text, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) to :"worker";
+comment on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) is
+  'Notes that a backup expires, before anything of it is removed; returns null, or why it must not. may_be: where the backup is not known, a request that may have made it, and whose holds count.';
+revoke all on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) from public;
+grant execute on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) to :"worker";

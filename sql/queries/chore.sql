@@ -35,7 +35,10 @@ where id = (
   where id = :id and state in ('requested', 'retrying') and :"schema".origin_is_confirmed()
   for no key update nowait)
 returning id, cluster, kind, backup, options, attempts as attempt,
-  request_id as "requestId"
+  request_id as "requestId",
+  (select jsonb_build_object('id', r.id, 'systemIdentifier', r.system_identifier::text, 'startLsn', r.start_lsn::text,
+      'timeline', r.timeline, 'backupLabel', r.backup_label)
+    from :"schema".backup_request r where r.id = backup_chore.request_id and r.start_lsn is not null) as recorded
 
 -- name: hold
 -- The row of an attempt that is still that worker's, locked.

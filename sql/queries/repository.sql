@@ -50,13 +50,13 @@ where name = :cluster and repository_problem is distinct from :problem
 select :"schema".require_confirmed_origin(:what)
 
 -- name: copies
-select array(
-    select r.id::text
+select coalesce((
+    select jsonb_agg(jsonb_build_object('id', r.id, 'systemIdentifier', r.system_identifier::text,
+      'startLsn', r.start_lsn::text, 'timeline', r.timeline, 'backupLabel', r.backup_label) order by r.id)
     from :"schema".backup_request r
     where r.cluster = :cluster and r.method = 'copy' and r.state = 'complete' and r.expired_at is null
       and not exists (select from :"schema".backup_expiry e where e.request_id = r.id)
-    order by r.id
-  ) as complete,
+  ), '[]') as complete,
   array(
     select m.request_id::text from :"schema".missing_backup m where m.cluster = :cluster order by m.request_id
   ) as missing

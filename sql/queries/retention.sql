@@ -37,7 +37,7 @@ select r.id, r.cluster, r.label, r.method, r.state, r.timeline, r.keep,
   -- Also where the expiry gave up a backup that was held by then, and so noted no request.
   exists (
     select from :"schema".backup_expiry e
-    where e.cluster = r.cluster and e.backup = to_char(r.started_at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || r.id
+    where e.cluster = r.cluster and split_part(e.backup, '-', 2) = r.id::text
       and e.system_identifier = r.system_identifier and e.start_lsn = r.start_lsn) as "isNoted"
 from :"schema".backup_request r
 where r.cluster = :cluster
@@ -73,7 +73,7 @@ where cluster = :cluster
 order by backup, id desc
 
 -- name: begin
-select :"schema".begin_expiry(:cluster, :backup, :request::bigint, :method, :stopped_at::timestamptz,
+select :"schema".begin_expiry(:cluster, :backup, :request::bigint, :may_be::bigint, :method, :stopped_at::timestamptz,
   :system_identifier::bigint, :start_lsn::pg_lsn, :reason, :policy::jsonb) as refused
 
 -- name: end

@@ -1,6 +1,7 @@
 /** Chores, as workers read and move them. */
 import { HoldfastError, messageOf } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
+import type { RecordedBackup } from '../repository/recorded-backup.ts';
 
 /** A chore that is not over. */
 export interface LiveChore {
@@ -24,6 +25,11 @@ export interface BegunChore {
   kind: string;
   /** The request that the chore is about; null: none. */
   requestId: number | null;
+  /**
+   * What that request has recorded of its backup; null: the chore names no request, or the request has been pruned
+   * since.
+   */
+  recorded: RecordedBackup | null;
   /** Name of the backup in the repository; null: none was given. */
   backup: string | null;
   options: Record<string, unknown>;

@@ -3,6 +3,7 @@ import { quoteIdentifier } from '../database/sql-script.ts';
 import { HoldfastError } from '../errors.ts';
 import { ServerError, type Connection } from '../database/connection.ts';
 import { refuseRecovery } from './refusals.ts';
+import type { RecordedBackup } from '../repository/recorded-backup.ts';
 
 /** Which database this is, and which database is in charge. */
 export interface DatabaseOrigin {
@@ -189,8 +190,8 @@ export async function complainOfRepository(
 
 /** The copies of a cluster. */
 export interface KnownCopies {
-  /** Ids of the copies that are complete and not expired, in ascending order. */
-  complete: string[];
+  /** The copies that are complete and not expired, in ascending order of their ids. */
+  complete: RecordedBackup[];
   /** Ids of the copies that are recorded as missing in the repository, in ascending order. */
   missing: string[];
 }

@@ -117,6 +117,8 @@ export interface ExpiringBackup {
   backup: string;
   /** null: this database does not have the request. */
   request: number | null;
+  /** A request that may have made the backup, and whose holds count; null: none. */
+  mayBe: number | null;
   method: string;
   stoppedAt: string;
   systemIdentifier: string;
@@ -131,9 +133,10 @@ export interface ExpiringBackup {
  * may be removed.
  */
 export async function beginExpiry(db: Connection, expiring: ExpiringBackup): Promise<string | undefined> {
-  const { stoppedAt, systemIdentifier, startLsn, ...rest } = expiring;
+  const { stoppedAt, systemIdentifier, startLsn, mayBe, ...rest } = expiring;
   const [row] = await db.run('retention', 'begin', {
     ...rest,
+    may_be: mayBe,
     stopped_at: stoppedAt,
     system_identifier: systemIdentifier,
     start_lsn: startLsn,

@@ -2,7 +2,9 @@
  * Runs a drill that was requested by a row in SQL, and records the result in the control database in any
  * case.
  */
+import { recordedOfChore } from '../chores/recorded-of-chore.ts';
 import type { Config } from '../config/config.ts';
+import type { BegunChore } from '../control/chore-rows.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { recordDrill } from '../control/drill-records.ts';
 import { HoldfastError } from '../errors.ts';
@@ -14,7 +16,7 @@ import { runDrill, type DrilledServer } from './run-drill.ts';
 import { planDrill } from './drill-plan.ts';
 
 /** The request. */
-export interface DrillChore {
+export interface DrillChore extends Pick<BegunChore, 'requestId' | 'recorded'> {
   cluster: string;
   /** The ID or the name of the backup in the repository; null: the newest backup. */
   backup: string | null;
@@ -37,7 +39,7 @@ export interface DrillContext {
  * @throws HoldfastError where the backup is not proven restorable
  */
 export async function runDrillChore(
-  { cluster, backup, options }: DrillChore,
+  { cluster, backup, options, ...request }: DrillChore,
   { control, repository, config, log, signal, setResult }: DrillContext,
 ): Promise<Record<string, unknown>> {
   if (backup !== null && !isBackupName(backup) && !/^\d+$/.test(backup)) {
@@ -50,6 +52,7 @@ export async function runDrillChore(
     ...planDrill(config, cluster, { repository }),
     ...readTarget(options),
     which: backup ?? undefined,
+    recorded: recordedOfChore(request),
     worker: control.name,
     signal,
     report: reportTo(log, cluster),

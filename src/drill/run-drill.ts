@@ -14,6 +14,7 @@ import { resolveBackup, type RestorePlan } from '../recovery/resolve-backup.ts';
 import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
 import { restoreBackup } from '../restore/restore-backup.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
+import type { RecordedBackup } from '../repository/recorded-backup.ts';
 import {
   formatRecoveryTarget,
   type RecoveryTarget,
@@ -37,6 +38,8 @@ export interface DrillOptions {
   clusterDirectory: string;
   /** The ID, the name or the directory of a backup; undefined: the newest backup that leads to the target. */
   which: string | undefined;
+  /** What the request of the backup has recorded; with `which`, the backup has to have that name. */
+  recorded?: RecordedBackup | undefined;
   target: RecoveryTarget;
   timeline: RecoveryTargetTimeline;
   drillDirectory: string;

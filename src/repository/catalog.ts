@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { lstat, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { isEntryOf, splitBackupName } from './backup-name.ts';
+import { entryName, isEntryOf, splitBackupName } from './backup-name.ts';
 import { readIdentity } from './cluster-identity.ts';
 import {
   backupsDirectory,
@@ -86,7 +86,11 @@ async function readListed(directory: string, suffixes: ReadonlySet<string>): Pro
     refuseUnreadable(file, error);
     throw backupDamaged(`"${file}" is missing`, error);
   });
-  return { description: parseRepositoryBackup(file, bytes), directory, meta };
+  const description = parseRepositoryBackup(file, bytes);
+  // What is said of a backup by its name, such as that it is held, must not be said of another one.
+  if (entryName(description) !== basename(directory))
+    throw backupDamaged(`"${file}" is the description of backup ${entryName(description)}`);
+  return { description, directory, meta };
 }
 
 /** Adds the hint where the file could not be read: such an error says nothing about the backup. */
@@ -118,25 +122,6 @@ export async function readAllBackups(clusterDirectory: string): Promise<StoredBa
   const { backups, damaged } = await readCatalog(clusterDirectory);
   for (const { error } of damaged) throw error;
   return backups;
-}
-
-/** Finds the finished backup of a request; undefined where there is none. */
-export async function findStoredBackup(
-  clusterDirectory: string,
-  of: { id: number; systemIdentifier: string; startLsn: string; timeline?: number | null },
-): Promise<RepositoryBackup | undefined> {
-  const { backups, damaged } = await readCatalog(clusterDirectory);
-  // A damaged backup does not count. An unreadable backup may be the one requested.
-  for (const { error } of damaged) if (isUnreadable(error)) throw error;
-  return backups
-    .map(({ description }) => description)
-    .find(
-      ({ id, systemIdentifier, startLsn, timeline }) =>
-        id === of.id &&
-        systemIdentifier === of.systemIdentifier &&
-        startLsn === of.startLsn &&
-        timeline === (of.timeline ?? timeline),
-    );
 }
 
 /**

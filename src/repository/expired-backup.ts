@@ -76,10 +76,12 @@ export interface Unlisted {
   why: unknown;
   /** The path of the renamed .meta directory. */
   meta: string;
+  /** The description beside the backup; undefined where there is none that can be read. */
+  description: RepositoryBackup | undefined;
   /** Whether none of the backup's files has been removed. */
   isWhole: boolean;
-  /** The description of a whole backup; undefined where the description is damaged. */
-  description: RepositoryBackup | undefined;
+  /** Whether files of the backup are there, beside its description. */
+  hasFiles: boolean;
 }
 
 /** The names of the backups whose removal has begun and has not been finished. */
@@ -98,27 +100,28 @@ export async function unlistedBackups(clusterDirectory: string): Promise<Unliste
       const why: unknown = await readSmallFile(join(meta, note))
         .then((bytes) => JSON.parse(bytes.toString('utf8')) as unknown)
         .catch(() => undefined);
-      return { name, why, meta, ...(await whatIsLeft(join(parent, name), meta)) };
+      const text = await readIfThere(join(meta, descriptionFile));
+      const said = parsed(meta, text ?? (await readIfThere(join(meta, noLonger))));
+      const place = join(parent, name);
+      const files = new Set([...(await namesIn(place)), ...(await namesIn(`${place}${suffix}`))]);
+      const isWhole = text !== undefined && hasAll(files, said);
+      return { name, why, meta, description: said, isWhole, hasFiles: files.size > 0 };
     }),
   );
 }
 
-/** Older releases did not rename backup.json. The files that backup.json names are therefore checked as well. */
-async function whatIsLeft(place: string, meta: string): Promise<Pick<Unlisted, 'isWhole' | 'description'>> {
-  const file = join(meta, descriptionFile);
-  const text = await readIfThere(file);
-  if (text === undefined) return { isWhole: false, description: undefined };
-  const there = new Set([...(await namesIn(place)), ...(await namesIn(`${place}${suffix}`))]);
-  const description = descriptionIn(file, text);
-  const tars = description?.tars.map(({ name }) => name) ?? [];
-  const isWhole = ['base.tar.zst', 'backup_manifest', ...tars].every((name) => there.has(name));
-  return { isWhole, description: isWhole ? description : undefined };
+/**
+ * Older releases did not rename backup.json. The files that backup.json names are therefore checked as well. A damaged
+ * description is reported when the backups are listed next.
+ */
+function hasAll(files: ReadonlySet<string>, said: RepositoryBackup | undefined): boolean {
+  const tars = said?.tars.map(({ name }) => name) ?? [];
+  return ['base.tar.zst', 'backup_manifest', ...tars].every((name) => files.has(name));
 }
 
-/** A damaged description is reported when the backups are listed next. */
-function descriptionIn(file: string, text: string): RepositoryBackup | undefined {
+function parsed(meta: string, text: string | undefined): RepositoryBackup | undefined {
   try {
-    return parseRepositoryBackup(file, Buffer.from(text));
+    return text === undefined ? undefined : parseRepositoryBackup(join(meta, descriptionFile), Buffer.from(text));
   } catch {
     return undefined;
   }

@@ -39,7 +39,7 @@ export interface ExpiryResult {
   relisted: Relisted[];
   /** Bytes that have been freed. */
   bytes: number;
-  /** Errors of delete commands. */
+  /** Errors of delete commands, and what was left of backups that are held. */
   problems: string[];
 }
 
@@ -77,7 +77,7 @@ async function preview(options: ExpireOptions): Promise<ExpiryResult> {
   for (const { backup } of going(planFor(seen)).filter(isStored))
     if (await isRead(seen, backup.name)) reading.add(backup.name);
   const plan = await planForWal(seen, reading);
-  return { ...outcome(seen, plan, []), ...(await previewEarlier(options)) };
+  return { ...outcome(seen, plan), ...(await previewEarlier(options)) };
 }
 
 async function expireLocked(options: ExpireOptions): Promise<ExpiryResult> {
@@ -91,13 +91,13 @@ async function expireLocked(options: ExpireOptions): Promise<ExpiryResult> {
   await acceptTime(before, options);
   // A lease that is over has no effect, so a file that cannot be removed does not matter.
   for (const path of before.leases.over) await removeLease(path).catch(() => undefined);
-  const { finished, relisted, bytes: freed } = await finishEarlier(options);
-  const seen = relisted.length === 0 ? before : await lookNow();
-  if (seen === undefined) return { ...nothing(options.cluster), finished, relisted, bytes: freed };
+  const { bytes: freed, ...earlier } = await finishEarlier(options);
+  const seen = earlier.relisted.length === 0 ? before : await lookNow();
+  if (seen === undefined) return { ...nothing(options.cluster), ...earlier, bytes: freed };
 
   const reading = new Set<string>();
   const refused = new Map<string, string>();
-  const problems: string[] = [];
+  const problems = [...earlier.problems];
   let bytes = freed;
   const first = planFor(seen);
   await moveLatestAway(clusterDirectory, new Set(going(first).map(({ backup }) => backup.name)));
@@ -124,7 +124,7 @@ async function expireLocked(options: ExpireOptions): Promise<ExpiryResult> {
   const plan = { backups: planFor(seen, reading, refused).backups, wal };
   signal.throwIfAborted();
   bytes += await removeWal(plan, seen, options);
-  return { ...outcome(seen, plan, problems), finished, relisted, bytes };
+  return { ...outcome(seen, plan), ...earlier, problems, bytes };
 }
 
 /**
@@ -203,14 +203,13 @@ function isStored({ backup }: DecidedBackup<ListedCandidate>): boolean {
   return backup.method === 'copy';
 }
 
-function outcome({ cluster, policy }: RetentionInput, plan: ExpiryPlan, problems: string[]): ExpiryResult {
+function outcome({ cluster, policy }: RetentionInput, plan: ExpiryPlan): ExpiryResult {
   return {
     ...nothing(cluster),
     policy: policy.definition,
     gone: going(plan),
     stays: plan.backups.filter(({ goes }) => !goes),
     wal: expiredRunsOf(plan.wal),
-    problems,
   };
 }
 

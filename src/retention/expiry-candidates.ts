@@ -3,8 +3,10 @@
  * control database knows.
  */
 import type { KnownBackup } from '../control/retention-rows.ts';
+import type { Unlisted } from '../repository/expired-backup.ts';
 import { parseLsn } from '../postgres/lsn.ts';
-import { entryName } from '../repository/backup-name.ts';
+import { backupIdIn, entryName } from '../repository/backup-name.ts';
+import { isRecorded } from '../repository/recorded-backup.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { clocksDiffer } from './clock-leap.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';
@@ -25,6 +27,8 @@ export interface ExpiryInput {
 export interface ListedCandidate extends ExpiryCandidate {
   /** The ID of the request; null if the control database does not know the backup. */
   request: number | null;
+  /** The ID of a request that may have made the backup, see mayBeOf(); null: the backup is known, or no such request. */
+  mayBe: number | null;
   label: string;
   startedAt: Date;
   /** stoppedAt as text. */
@@ -47,43 +51,31 @@ export interface StoredCopy {
  */
 export function storedCandidate(
   { description: backup, label }: StoredCopy,
-  known: readonly KnownBackup[],
+  { known, missing }: Record<'known' | 'missing', readonly KnownBackup[]>,
   damaged: ReadonlySet<string>,
   { unknown }: ExpiryInput,
 ): ListedCandidate {
   const name = entryName(backup);
-  const request = known.find(
-    ({ id, systemIdentifier, startLsn, timeline, backupLabel }) =>
-      id === backup.id &&
-      systemIdentifier === backup.systemIdentifier &&
-      startLsn === backup.startLsn &&
-      timeline === backup.timeline &&
-      (backupLabel === null || samePoint(backupLabel, label)),
-  );
+  const request = known.find((one) => isRecorded(backup, label, one));
+  const mayBe = request === undefined ? mayBeOf(backup.id, missing) : undefined;
+  const ofNobody = unknown ? whyMayBeHeld(mayBe) : ['this database does not know it'];
   return {
     ...described(backup),
     name,
     method: 'copy',
     request: request?.id ?? null,
+    mayBe: mayBe?.id ?? null,
     requester: request?.requester ?? 'somebody',
     isSound:
       backup.damagedPages.length === 0 &&
       !damaged.has(name) &&
       (request === undefined ? unknown : request.state === 'complete'),
-    held: request === undefined ? (unknown ? [] : ['this database does not know it']) : whyHeld(request),
+    held: request === undefined ? ofNobody : whyHeld(request),
     isBegun: request?.isBegun ?? false,
     stoppedAt: new Date(backup.stoppedAt),
     startedAt: new Date(backup.startedAt),
     stoppedText: backup.stoppedAt,
   };
-}
-
-/**
- * Whether two backup labels agree. The line LABEL is ignored, because its text may be in another encoding.
- */
-function samePoint(a: string, b: string): boolean {
-  const lines = (text: string) => text.split('\n').filter((line) => !line.startsWith('LABEL:'));
-  return lines(a).join('\n').trim() === lines(b).join('\n').trim();
 }
 
 type Described = Pick<
@@ -124,6 +116,7 @@ export function otherCandidate(request: Elsewhere, { deletes, cluster }: ExpiryI
     name: entryName({ startedAt: startedAt.toISOString(), id }),
     method,
     request: id,
+    mayBe: null,
     requester: request.requester,
     isSound: request.archiveSeen !== false,
     held: [...whyHeld(request), ...stays],
@@ -157,24 +150,42 @@ export function whyHeld({ keep, holds, state }: Pick<KnownBackup, 'keep' | 'hold
 
 /**
  * The copies that the control database knows and that are neither stored nor being removed: they have been moved
- * away, or their file system is not mounted. `unlisted` has the names of the backups that an expiry is removing.
+ * away, or their file system is not mounted.
  */
 export function missingCopies(
   known: readonly KnownBackup[],
   stored: readonly StoredCopy[],
-  unlisted: ReadonlySet<string>,
+  unlisted: readonly Unlisted[],
 ): KnownBackup[] {
-  const isStored = ({ id, systemIdentifier, startLsn, timeline }: KnownBackup) =>
-    stored.some(
-      ({ description: copy }) =>
-        copy.id === id &&
-        copy.systemIdentifier === systemIdentifier &&
-        copy.startLsn === startLsn &&
-        copy.timeline === timeline,
+  const isUnlisted = (request: KnownBackup) =>
+    unlisted.some(({ name, description }) =>
+      description === undefined
+        ? backupIdIn(name) === request.id
+        : isRecorded(description, undefined, request),
     );
-  const nameOf = ({ id, startedAt }: KnownBackup) => entryName({ id, startedAt: startedAt.toISOString() });
-  return known.filter(
-    (request) => isKnownCopy(request) && !isStored(request) && !unlisted.has(nameOf(request)),
+  return copiesNotIn(stored, known).filter((request) => !isUnlisted(request));
+}
+
+/** The copies that the control database knows, and that are not among those. */
+export function copiesNotIn(stored: readonly StoredCopy[], known: readonly KnownBackup[]): KnownBackup[] {
+  const isStored = (request: KnownBackup) =>
+    stored.some(({ description, label }) => isRecorded(description, label, request));
+  return known.filter((request) => isKnownCopy(request) && !isStored(request));
+}
+
+/**
+ * The request that may have made a backup with this id which the control database does not know: its own copy is nowhere
+ * else. Whoever writes to the repository can change what is said there of a backup.
+ */
+export function mayBeOf(id: number, missing: readonly KnownBackup[]): KnownBackup | undefined {
+  return missing.find((request) => request.id === id);
+}
+
+/** Why a backup stays that may be the copy of this request. */
+export function whyMayBeHeld(request: KnownBackup | undefined): string[] {
+  if (request === undefined) return [];
+  return whyHeld(request).map(
+    (why) => `it may be the copy of backup request ${request.id}, which is nowhere else: ${why}`,
   );
 }
 

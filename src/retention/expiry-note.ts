@@ -26,14 +26,15 @@ export function checkedNote(
     startLsn,
     reason,
     policy,
-    ...names
+    ...of
   } = Object(note) as Partial<ExpiringBackup>;
-  if (names.cluster !== cluster || names.backup !== backup || !isBackupName(backup)) return undefined;
+  if (of.cluster !== cluster || of.backup !== backup || !isBackupName(backup)) return undefined;
   if (request !== null && !Number.isSafeInteger(request)) return undefined;
   if (method !== 'copy' || !isTime(stoppedAt) || !isSystem(systemIdentifier) || !isLsn(startLsn))
     return undefined;
   if (!isText(reason, longestReason) || !isPolicy(policy)) return undefined;
-  return { cluster, backup, request, method, stoppedAt, systemIdentifier, startLsn, reason, policy };
+  const names = { cluster, backup, request, mayBe: null };
+  return { ...names, method, stoppedAt, systemIdentifier, startLsn, reason, policy };
 }
 
 function isText(value: unknown, longest: number): value is string {

@@ -15,7 +15,7 @@ import {
 import { HoldfastError } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import { entryName } from '../repository/backup-name.ts';
-import { unlistedNames } from '../repository/expired-backup.ts';
+import { unlistedBackups } from '../repository/expired-backup.ts';
 import { findLeftovers } from '../repository/unfinished-backup.ts';
 import { backupsDirectory } from '../repository/repository-backup.ts';
 import {
@@ -88,7 +88,7 @@ export async function gatherInput(
   const damaged = await damagedBackups(db, cluster);
   const held = await heldRequests(db, cluster);
   const stored = await storedCopies(clusterDirectory);
-  const unlisted = new Set(await unlistedNames(clusterDirectory));
+  const unlisted = await unlistedBackups(clusterDirectory);
   const archive = await readArchivedFiles(clusterDirectory);
   const missing = missingCopies(known, stored, unlisted);
   refuseMissing(clusterDirectory, known, missing, archive);
@@ -98,10 +98,11 @@ export async function gatherInput(
     question.clockIsRight ||
     (await leapOf(db, { ...clock, windows: [...windows, leaseLasts] })) === undefined;
   const leases = await lookAtLeases(clusterDirectory, now, trusted);
-  const links = { stored, unlisted, damaged, madeFrom: known.filter(isBeingMadeFromAnother) };
+  const off = new Set(unlisted.map(({ name }) => name));
+  const links = { stored, unlisted: off, damaged, madeFrom: known.filter(isBeingMadeFromAnother) };
   const candidates = [
     ...alongChains(
-      stored.map((backup) => storedCandidate(backup, known, damaged, question)),
+      stored.map((backup) => storedCandidate(backup, { known, missing }, damaged, question)),
       links,
     ),
     ...known.filter(isElsewhere).map((request) => otherCandidate(request, question)),
@@ -188,10 +189,10 @@ export function planFor(
     };
   });
   if (archive === undefined) return { backups: decideBackups(asFound, policy, []), wal: [] };
-  const { histories, files, archivedAt, identity } = archive;
+  const { histories, files, lastUse, identity } = archive;
   const { systemIdentifier, walSegmentSize: segmentSize } = identity;
   const ours = asFound.filter((candidate) => candidate.systemIdentifier === systemIdentifier);
-  const known = { files, histories, archivedAt, backups: ours, underWay };
+  const known = { files, histories, lastUse, backups: ours, underWay };
   const branches = timelinesToReach({ ...known, recoverSince: policy.recoverSince }).map((timeline) => ({
     timeline,
     histories,

@@ -21,12 +21,12 @@ import {
 } from '../repository/expired-backup.ts';
 import { backupIdIn } from '../repository/backup-name.ts';
 import { linksOf } from '../repository/backup-chain.ts';
-import { readAllBackups } from '../repository/catalog.ts';
 import { holdsBeside } from '../repository/stored-holds.ts';
-import { whyHeld } from './expiry-candidates.ts';
+import { copiesNotIn, mayBeOf, whyHeld, whyMayBeHeld, type StoredCopy } from './expiry-candidates.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
 import { checkedNote } from './expiry-note.ts';
 import { finishExpiry, type ExpireOptions } from './remove-backup.ts';
+import { storedCopies } from './repository-content.ts';
 import { neededUnlisted } from './unlisted-links.ts';
 
 type Scene = Pick<ExpireOptions, 'cluster' | 'clusterDirectory' | 'control' | 'log'>;
@@ -45,42 +45,62 @@ export interface EarlierExpiry {
   relisted: Relisted[];
   /** Bytes that have been freed. */
   bytes: number;
+  /** What is left alone, and why. */
+  problems: string[];
 }
 
 /** Removes or relists the backups of a killed expiry. */
 export async function finishEarlier(scene: Scene): Promise<EarlierExpiry> {
-  const done: EarlierExpiry = { finished: [], relisted: [], bytes: 0 };
+  const done: EarlierExpiry = { finished: [], relisted: [], bytes: 0, problems: [] };
   for (const one of await lookAtEarlier(scene)) {
     await standing(scene);
     const reasons = one.reasons.length > 0 ? one.reasons : await begin(one, scene);
     if (reasons.length > 0 && one.isWhole) {
       await relist({ backup: one.name, reasons }, scene);
       done.relisted.push({ backup: one.name, reasons });
-      continue;
+    } else if (reasons.length > 0 && isNobodys(one)) {
+      done.problems.push(whyLeft(one, reasons));
+      scene.log.error(whyLeft(one, reasons), { cluster: scene.cluster });
+    } else {
+      if (reasons.length > 0) await giveUp(one, reasons, scene);
+      done.bytes += await remove(one, scene);
+      done.finished.push(one.name);
     }
-    if (reasons.length > 0) await giveUp(one, reasons, scene);
-    done.bytes += await remove(one, scene);
-    done.finished.push(one.name);
   }
   return done;
 }
 
-/** Reports the backups that finishEarlier() would remove or relist. */
-export async function previewEarlier(scene: Scene): Promise<Pick<EarlierExpiry, 'finished' | 'relisted'>> {
+/** Reports the backups that finishEarlier() would remove, relist or leave. */
+export async function previewEarlier(scene: Scene): Promise<Omit<EarlierExpiry, 'bytes'>> {
   const found = await lookAtEarlier(scene);
-  const stays = ({ reasons, isWhole }: FoundEarlier) => reasons.length > 0 && isWhole;
+  const held = found.filter(({ reasons }) => reasons.length > 0);
+  const relisted = held.filter(({ isWhole }) => isWhole);
+  const left = held.filter((one) => !one.isWhole && isNobodys(one));
   return {
-    finished: found.filter((one) => !stays(one)).map(({ name }) => name),
-    relisted: found.filter(stays).map(({ name, reasons }) => ({ backup: name, reasons })),
+    finished: found.filter((one) => ![...relisted, ...left].includes(one)).map(({ name }) => name),
+    relisted: relisted.map(({ name, reasons }) => ({ backup: name, reasons })),
+    problems: left.map((one) => whyLeft(one, one.reasons)),
   };
 }
 
 interface FoundEarlier extends Unlisted {
+  /** The note of the expiry; undefined where there is none that an expiry has written for this very backup. */
   expiring: ExpiringBackup | undefined;
   /** The request; undefined if the control database does not know the backup. */
   known: KnownBackup | undefined;
-  /** Why the backup is held; empty if nothing holds the backup. */
+  /** A request that may have made the backup, see mayBeOf(). */
+  mayBe: KnownBackup | undefined;
+  /** Why the backup is not to be removed; empty if nothing holds the backup. */
   reasons: string[];
+}
+
+/** Whether files are there that no expiry is known to have begun to remove. */
+function isNobodys({ expiring, hasFiles }: FoundEarlier): boolean {
+  return expiring === undefined && hasFiles;
+}
+
+function whyLeft({ name, meta }: FoundEarlier, reasons: readonly string[]): string {
+  return `left what is there of ${name}, which no expiry has noted and which is not whole: ${reasons.join('; ')}; look at "${meta}", and remove it by hand or release what holds it`;
 }
 
 async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Promise<FoundEarlier[]> {
@@ -89,13 +109,19 @@ async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Pro
   const known = await control((db) => knownBackups(db, cluster));
   const held = await control((db) => heldRequests(db, cluster));
   const damaged = await control((db) => damagedBackups(db, cluster));
-  const listed = await readAllBackups(clusterDirectory);
-  const found = await Promise.all(unlisted.map((one) => judged(one, cluster, known, held)));
-  const needed = neededUnlisted({ listed, unlisted: found, damaged });
-  return found.toSorted(byLinks).map((one) => {
+  const stored = await storedCopies(clusterDirectory);
+  const found = await Promise.all(unlisted.map((one) => judged(one, cluster, { known, held, stored })));
+  const noted = found.map(unlessUnnoted);
+  const needed = neededUnlisted({ listed: stored, unlisted: noted, damaged });
+  return noted.toSorted(byLinks).map((one) => {
     const why = one.reasons.length === 0 ? needed.get(one.name) : undefined;
     return why === undefined ? one : { ...one, reasons: [why] };
   });
+}
+
+function unlessUnnoted(one: FoundEarlier): FoundEarlier {
+  if (one.reasons.length > 0 || !one.isWhole || one.expiring !== undefined) return one;
+  return { ...one, reasons: ['no expiry has noted that it goes'] };
 }
 
 /** Children come before their parents. */
@@ -103,31 +129,46 @@ function byLinks(a: FoundEarlier, b: FoundEarlier): number {
   return linksOf(b.description ?? {}) - linksOf(a.description ?? {});
 }
 
+interface Known {
+  known: readonly KnownBackup[];
+  held: readonly HeldRequest[];
+  stored: readonly StoredCopy[];
+}
+
 async function judged(
   unlisted: Unlisted,
   cluster: string,
-  known: readonly KnownBackup[],
-  held: readonly HeldRequest[],
+  { known, held, stored }: Known,
 ): Promise<FoundEarlier> {
-  const { name, why, meta } = unlisted;
-  const expiring = checkedNote(why, { cluster, backup: name });
-  const { systemIdentifier = '', startLsn = '' } = expiring ?? {};
+  const { name, why, meta, description } = unlisted;
+  const note = checkedNote(why, { cluster, backup: name });
+  const isOfThis =
+    description === undefined ||
+    (description.systemIdentifier === note?.systemIdentifier && description.startLsn === note.startLsn);
+  const expiring = isOfThis ? note : undefined;
+  const { systemIdentifier = '', startLsn = '' } = description ?? expiring ?? {};
   const backup = { id: backupIdIn(name) ?? 0, name, method: 'copy', systemIdentifier, startLsn };
   const request = known.find(
     (one) => one.id === backup.id && one.systemIdentifier === systemIdentifier && one.startLsn === startLsn,
   );
+  const mayBe = request === undefined ? mayBeOf(backup.id, copiesNotIn(stored, known)) : undefined;
   const beside = decideHolds(backup, held, await holdsBeside(meta)).unknown;
-  const reasons = [...(request === undefined ? [] : whyHeld(request)), ...beside.map(whyUnknownHolds)];
-  return { ...unlisted, expiring, known: request, reasons };
+  const reasons = [
+    ...(request === undefined ? [] : whyHeld(request)),
+    ...whyMayBeHeld(mayBe),
+    ...beside.map(whyUnknownHolds),
+  ];
+  return { ...unlisted, expiring, known: request, mayBe, reasons };
 }
 
 /**
  * Marks the backup as expiring in the control database. A hold placed at the same time either fails, or is
  * the reason that is returned.
  */
-async function begin({ expiring, known }: FoundEarlier, { control }: Scene): Promise<string[]> {
+async function begin({ expiring, known, mayBe }: FoundEarlier, { control }: Scene): Promise<string[]> {
   if (expiring === undefined) return [];
-  const refusal = await control((db) => beginExpiry(db, { ...expiring, request: known?.id ?? null }));
+  const asked = { request: known?.id ?? null, mayBe: mayBe?.id ?? null };
+  const refusal = await control((db) => beginExpiry(db, { ...expiring, ...asked }));
   return refusal === undefined ? [] : [refusal];
 }
 
@@ -154,7 +195,8 @@ async function giveUp(
     backup: name,
     reason: reasons.join('; '),
   });
-  if (expiring !== undefined) await control((db) => beginExpiry(db, { ...expiring, request: null }));
+  if (expiring !== undefined)
+    await control((db) => beginExpiry(db, { ...expiring, request: null, mayBe: null }));
 }
 
 async function remove({ name, expiring }: FoundEarlier, scene: Scene): Promise<number> {

@@ -163,6 +163,7 @@ function recordOf(
     cluster,
     backup: backup.name,
     request: backup.request,
+    mayBe: backup.mayBe,
     method: backup.method,
     stoppedAt: backup.stoppedText,
     systemIdentifier: backup.systemIdentifier,

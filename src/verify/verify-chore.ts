@@ -1,10 +1,12 @@
 /** Verifies backups on request: the named backup, the newest backup, or all backups with the option `all`. */
 import { basename } from 'node:path';
 import type { Chore, ChoreContext } from '../chores/chore.ts';
+import { recordedOfChore } from '../chores/recorded-of-chore.ts';
 import { recordVerification } from '../control/verification-records.ts';
 import { HoldfastError } from '../errors.ts';
 import { findInRepository } from '../recovery/resolve-backup.ts';
 import { readCatalog, type Catalog, type StoredBackup } from '../repository/catalog.ts';
+import { requireRecorded } from '../repository/recorded-backup.ts';
 import { verifyBackup } from './verify-backup.ts';
 
 interface Verified {
@@ -53,9 +55,13 @@ export async function runVerifyChore(chore: Chore, context: ChoreContext): Promi
 }
 
 async function chosen(
-  { backup, options }: Chore,
+  chore: Chore,
   clusterDirectory: string,
 ): Promise<Pick<Catalog, 'backups' | 'damaged'>> {
+  const { backup, options } = chore;
+  const recorded = recordedOfChore(chore);
+  if (recorded !== undefined)
+    return { backups: [await requireRecorded(clusterDirectory, recorded, backup)], damaged: [] };
   if (backup !== null) return { backups: [await findInRepository(clusterDirectory, backup)], damaged: [] };
   const { backups, damaged } = await readCatalog(clusterDirectory);
   if (options['all'] === true) return { backups, damaged };

@@ -5,7 +5,8 @@ import { knownCopies, noteMissing } from '../control/control-identity.ts';
 import type { RepositoryUse } from '../identity/repository-use.ts';
 import { BackupChains } from '../repository/backup-chain.ts';
 import { backupIdIn } from '../repository/backup-name.ts';
-import { namesOfBackups, readCatalog, type Catalog } from '../repository/catalog.ts';
+import { readCatalog, type Catalog } from '../repository/catalog.ts';
+import { missingFrom } from '../repository/recorded-backup.ts';
 
 /**
  * Looks into the repository. The rows are read before the directory: a copy that is complete in its row has been
@@ -13,14 +14,11 @@ import { namesOfBackups, readCatalog, type Catalog } from '../repository/catalog
  */
 export async function noteFindings({ cluster, clusterDirectory, control }: RepositoryUse): Promise<void> {
   const { complete, missing: recorded } = await control((db) => knownCopies(db, cluster));
-  const there = new Set<string>();
-  for (const [name, suffixes] of await namesOfBackups(clusterDirectory))
-    if (suffixes.has('')) there.add(String(backupIdIn(name)));
-  const missing = complete.filter((id) => !there.has(id));
+  const missing = (await missingFrom(clusterDirectory, complete)).map(({ id }) => String(id));
   if (!isDeepStrictEqual(missing, recorded)) await control((db) => noteMissing(db, cluster, missing));
 
   const broken = brokenIn(await readCatalog(clusterDirectory)).filter(({ id }) =>
-    complete.includes(String(id)),
+    complete.some((one) => one.id === id),
   );
   const seen = broken.map(({ id, link, problem }) => ({ id, link, problem }));
   const breaks = await control((db) => recordedBreaks(db, cluster));

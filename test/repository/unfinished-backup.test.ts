@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import type { HoldfastError } from '../../src/errors.ts';
-import { findStoredBackup, readAllBackups, readCatalog } from '../../src/repository/catalog.ts';
+import { readAllBackups, readCatalog } from '../../src/repository/catalog.ts';
+import { findRecorded } from '../../src/repository/recorded-backup.ts';
 import {
   formatRepositoryBackup,
   parseRepositoryBackup,
@@ -85,8 +86,9 @@ test('until it is published nobody lists it; then it is there, with all that is 
     damaged: [],
     expiring: [],
   });
-  t.deepEqual(await findStoredBackup(cluster, backup), backup);
-  t.is(await findStoredBackup(cluster, { ...backup, startLsn: '0/3000028' }), undefined);
+  const recorded = { ...backup, backupLabel: null };
+  t.deepEqual((await findRecorded(cluster, recorded))?.description, backup);
+  t.is(await findRecorded(cluster, { ...recorded, startLsn: '0/3000028' }), undefined);
   t.is(await readFile(join(cluster, 'latest.meta'), 'utf8').catch(() => 'none'), 'none');
 });
 

@@ -12,6 +12,7 @@ const backup: ListedCandidate = {
   name: '20261121T120000Z-7',
   id: 7,
   request: 7,
+  mayBe: null,
   label: 'nightly',
   requester: 'role somebody',
   method: 'hold',

@@ -183,7 +183,7 @@ for (const [when, leave] of Object.entries(leftovers)) {
       systemIdentifier,
     };
     const login = await asRole(t, stage.db, 'worker');
-    await login.query(`select holdfast.begin_expiry('main', $1, $2, 'copy', $3, $4, $5, 'old', $6)`, [
+    await login.query(`select holdfast.begin_expiry('main', $1, $2, null, 'copy', $3, $4, $5, 'old', $6)`, [
       name,
       stage.ids[0],
       stoppedAt,

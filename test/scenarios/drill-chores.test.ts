@@ -1,6 +1,7 @@
 // Drills asked for by a row, which a worker does: what the row, the views and the program say of the backup then.
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { formatRepositoryBackup } from '../../src/repository/repository-backup.ts';
 import { blocks, statements } from '../docs/pages.ts';
 import { noChores, requestChore, untilChore } from '../support/chores.ts';
 import { drillingScene } from '../support/drills.ts';
@@ -61,6 +62,27 @@ test('the rows of docs/drills.md ask for drills, and whoever reads is told when 
   const { stdout } = await holdfast(['status', '1'], { url: reader.url });
   t.regex(stdout, /^ *proven restorable +\S+.*: restored and recovered in /m);
   t.deepEqual(await readdir(scene.drillDirectory), []);
+});
+
+test('a drill of a request takes its backup by what was recorded, and no other one with the id', async (t) => {
+  const scene = await drillingScene(t);
+  const { directory, meta, description } = await scene.backup();
+  const { id } = description;
+  await scene.admin.query('begin');
+  await scene.admin.query('set local session_replication_role = replica');
+  await scene.admin.query(
+    `update holdfast.backup_request set started_at = started_at + interval '1 day' where id = $1`,
+    [id],
+  );
+  await scene.admin.query('commit');
+  const operator = await asRole(t, scene.db, 'operator');
+  const drill = () => requestChore(operator, 'drill', { target_immediate: true }, id);
+  const done = await untilChore(operator, await drill(), 'complete');
+  t.like(done.result, { ok: true, backup: basename(directory) });
+  await writeFile(join(meta, 'backup.json'), formatRepositoryBackup({ ...description, timeline: 7 }));
+  const failed = await untilChore(operator, await drill(), 'failed');
+  t.like(failed, { error_code: 'no_such_backup', attempts: 1 });
+  t.is(await scene.admin.value('select count(*)::int from holdfast.backup_drill where ok'), 1);
 });
 
 test('a drill of a damaged backup by a row is loud until one succeeds, and is not tried again', async (t) => {

@@ -1,6 +1,6 @@
 // Production is restored on the same host, and a worker of the copy is started on production's repository: with its
 // schedules, its requests and its right to expire. Nothing of that happens until somebody adopts the copy.
-import { rename } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { asRole } from '../support/installed-database.ts';
 import { noChores } from '../support/chores.ts';
@@ -9,7 +9,11 @@ import { holdfast } from '../support/process.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { request } from '../support/requests.ts';
 import { noRestore } from '../support/restored-copy.ts';
-import { namesIn } from '../../src/repository/repository-backup.ts';
+import {
+  formatRepositoryBackup,
+  namesIn,
+  parseRepositoryBackup,
+} from '../../src/repository/repository-backup.ts';
 import { insertSchedule, runsOf, untilRun } from '../support/schedules.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -102,6 +106,12 @@ test('a backup that somebody has moved out of the repository is critical until i
   await rename(directory, elsewhere);
   await monitored(2, /backup 1 is complete and has not expired, but is not in the repository/);
   t.regex((await holdfast(['status'], { url: scene.workerLogin.url })).stdout, /not in the repository/);
+  // Another backup with that id, such as one of a copy of this control database, hides nothing.
+  const file = join(`${directory}.meta`, 'backup.json');
+  const bytes = await readFile(file);
   await rename(elsewhere, directory);
+  await writeFile(file, formatRepositoryBackup({ ...parseRepositoryBackup(file, bytes), timeline: 7 }));
+  await monitored(2, /backup 1 is complete and has not expired, but is not in the repository/);
+  await writeFile(file, bytes);
   await monitored(0, /HOLDFAST OK/);
 });

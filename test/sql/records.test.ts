@@ -91,7 +91,7 @@ for (const role of ['reader', 'requester', 'operator'] as HoldfastRole[]) {
       await t.throwsAsync(client.query(`truncate holdfast.${table}`), denied, table);
     }
     for (const call of [
-      `select holdfast.begin_expiry('main', 'b', null, 'copy', now(), 1, '0/2', 'r', null)`,
+      `select holdfast.begin_expiry('main', 'b', null, null, 'copy', now(), 1, '0/2', 'r', null)`,
       `select holdfast.end_expiry('main', 'b', 1, '0/1', 0, null)`,
     ]) {
       await t.throwsAsync(client.query(call), { code: '42501', message: /permission denied for function/ });

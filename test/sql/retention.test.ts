@@ -95,7 +95,7 @@ test('what is held or kept does not begin to expire, and what has begun cannot b
   const { operator, worker, id } = await backedUp(t);
   const begin = () =>
     worker.client.value<string | null>(
-      `select holdfast.begin_expiry('main', 'name', ${id}, 'hold', now(), 1, '0/1', 'test', null)`,
+      `select holdfast.begin_expiry('main', 'name', ${id}, null, 'hold', now(), 1, '0/1', 'test', null)`,
     );
   await operator.query(`insert into holdfast.legal_hold (request_id, reason) values (${id}, 'case')`);
   t.is(await begin(), 'it is under legal hold');
@@ -126,7 +126,7 @@ for (const [what, statement] of Object.entries({
     await operator.query('begin isolation level repeatable read');
     await operator.query('select from holdfast.backup_request');
     const refusal = await another.client.value(
-      `select holdfast.begin_expiry('main', 'name', ${id}, 'hold', now(), 1, '0/1', 'test', null)`,
+      `select holdfast.begin_expiry('main', 'name', ${id}, null, 'hold', now(), 1, '0/1', 'test', null)`,
     );
     t.is(refusal, null);
     await t.throwsAsync(operator.query(statement, [id]), { code: '40001' });

@@ -5,14 +5,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupStop } from '../../postgres/backup-facts.ts';
-import { entryName } from '../../repository/backup-name.ts';
-import { findStoredBackup } from '../../repository/catalog.ts';
 import type { BackupRecord } from '../../repository/label-entry.ts';
-import {
-  backupsDirectory,
-  metaDirectory,
-  type RepositoryBackup,
-} from '../../repository/repository-backup.ts';
+import { findRecorded } from '../../repository/recorded-backup.ts';
+import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { findLeftovers, removeLeftover } from '../../repository/unfinished-backup.ts';
 
 /**
@@ -23,14 +18,15 @@ export async function storedCopyStop(
   clusterDirectory: string,
   of: Pick<BackupRecord, 'id' | 'systemIdentifier' | 'startLsn' | 'timeline'>,
 ): Promise<(BackupStop & Pick<RepositoryBackup, 'damagedPages'>) | undefined> {
-  const backup = await findStoredBackup(clusterDirectory, of);
-  if (backup === undefined) return undefined;
-  const meta = metaDirectory(join(backupsDirectory(clusterDirectory), entryName(backup)));
+  const found = await findRecorded(clusterDirectory, { ...of, backupLabel: null });
+  if (found === undefined) return undefined;
+  const { meta } = found;
+  const { stoppedAt, stopLsn, stopWal, damagedPages } = found.description;
   return {
-    stoppedAt: backup.stoppedAt,
-    stopLsn: backup.stopLsn,
-    stopWal: backup.stopWal,
-    damagedPages: backup.damagedPages,
+    stoppedAt,
+    stopLsn,
+    stopWal,
+    damagedPages,
     label: await readFile(join(meta, 'backup_label')),
     tablespaceMap: await readFile(join(meta, 'tablespace_map')).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
