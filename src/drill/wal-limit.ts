@@ -9,7 +9,7 @@ import { HoldfastError } from '../errors.ts';
 import { formatLsn } from '../postgres/lsn.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
-import { walAhead, type WalAheadOptions } from '../recovery/wal-events.ts';
+import { eventsAhead, type RecordedAheadOptions } from '../recovery/recorded-wal.ts';
 
 /** The WAL that a drill may replay. */
 export interface WalLimit {
@@ -31,7 +31,7 @@ export interface CreatedTablespace {
 }
 
 /** How to read the WAL. */
-export interface WalLimitOptions extends WalAheadOptions {
+export interface WalLimitOptions extends RecordedAheadOptions {
   /** Reports the segment that is being read. */
   onSegment: (name: string) => void;
 }
@@ -47,7 +47,7 @@ export async function findWalLimit(options: WalLimitOptions): Promise<WalLimit> 
   let before = startWal;
   let last = startWal;
   let required: RequiredParameters | undefined;
-  for await (const event of walAhead(options)) {
+  for await (const event of eventsAhead(options)) {
     if (event.kind === 'segment') {
       before = last;
       last = event.name;

@@ -18,8 +18,11 @@ const transactionManager = 1;
 export const tablespaceManager = 5;
 
 // The values of src/include/catalog/pg_control.h.
+const shutdownCheckpoint = 0x00;
+const onlineCheckpoint = 0x10;
 const parameterChange = 0x60;
 const restorePoint = 0x70;
+const endOfRecovery = 0x90;
 
 // src/include/access/xact.h: XLOG_XACT_OPMASK, and the values of the masked bits.
 const transactionMask = 0x70;
@@ -78,8 +81,8 @@ export function restorePointName(record: WalRecord): string | undefined {
 
 /** A commit or abort in the WAL. */
 export interface EndedTransaction {
-  /** The 32-bit transaction id; 0 for a prepared transaction. */
-  xid: number;
+  /** The 32-bit transaction id; undefined for a prepared transaction whose record is too long to tell. */
+  xid: number | undefined;
   /** Microseconds since 1970. */
   at: bigint;
 }
@@ -94,10 +97,59 @@ export function endedTransaction(record: WalRecord): EndedTransaction | undefine
   if (kind !== commit && kind !== abort && kind !== commitPrepared && kind !== abortPrepared)
     return undefined;
   const isPrepared = kind === commitPrepared || kind === abortPrepared;
+  const data = dataOf(record);
   return {
-    xid: isPrepared ? 0 : record.bytes.readUInt32LE(4),
-    at: dataOf(record).readBigInt64LE(0) + postgresEpoch,
+    xid: isPrepared ? preparedXid(data, record) : record.bytes.readUInt32LE(4),
+    at: data.readBigInt64LE(0) + postgresEpoch,
   };
+}
+
+// src/include/access/xact.h: the parts of a commit or abort record, in this order, each where its bit is set. Bytes of
+// a fixed part, or of one item behind the number of items.
+const hasInfo = 0x80;
+const databasePart = { bit: 0x01, bytes: 8 };
+const countedParts = [
+  { bit: 0x02, bytes: 4 }, // subtransactions
+  { bit: 0x04, bytes: 12 }, // dropped files
+  { bit: 0x100, bytes: 0 }, // dropped statistics: the size depends on the version
+  { bit: 0x08, bytes: 16 }, // invalidation messages
+];
+const twoPhasePart = 0x10;
+
+/** The xid of a prepared transaction, which stands behind parts of any length. */
+function preparedXid(data: Buffer, { info }: WalRecord): number | undefined {
+  if ((info & hasInfo) === 0) return undefined;
+  const parts = data.readUInt32LE(8);
+  let at = 12;
+  if ((parts & databasePart.bit) !== 0) at += databasePart.bytes;
+  for (const { bit, bytes } of countedParts) {
+    if ((parts & bit) === 0) continue;
+    if (bytes === 0 || at + 4 > data.length) return undefined;
+    at += 4 + bytes * data.readUInt32LE(at);
+  }
+  return (parts & twoPhasePart) === 0 || at + 4 > data.length ? undefined : data.readUInt32LE(at);
+}
+
+/** Bytes of a CheckPoint (src/include/catalog/pg_control.h), and the offset of its time: up to 18, and in 19. */
+const checkpointTimes = new Map([
+  [88, 64],
+  [96, 72],
+]);
+
+/**
+ * Returns when this record was written, by the server's clock, in microseconds since 1970; undefined where the record does
+ * not say. Commits, aborts, restore points, checkpoints and ends of recovery do.
+ */
+export function recordedTime(record: WalRecord): bigint | undefined {
+  const { manager, info } = record;
+  if (manager === transactionManager) return endedTransaction(record)?.at;
+  if (manager !== xlogManager) return undefined;
+  if (info === restorePoint || info === endOfRecovery)
+    return dataOf(record).readBigInt64LE(0) + postgresEpoch;
+  if (info !== onlineCheckpoint && info !== shutdownCheckpoint) return undefined;
+  const data = dataOf(record);
+  const offset = checkpointTimes.get(data.length);
+  return offset === undefined ? undefined : data.readBigInt64LE(offset) * 1_000_000n;
 }
 
 /** 2000-01-01 in microseconds since 1970. */

@@ -2,7 +2,6 @@
  * Checks the WAL segments that a recovery reads on the way to its target: each segment has to continue the
  * segment before.
  */
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn } from '../postgres/lsn.ts';
@@ -11,7 +10,6 @@ import { readCompressedFile } from '../repository/compressed-file.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { findBreak, type SegmentFile } from '../postgres/segment-chain.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
-import type { RecoveryTarget } from './recovery-target.ts';
 import { fileFor } from './wal-path.ts';
 import type { ArchiveContents } from '../repository/archive-content.ts';
 import type { TimelineSpan } from '../postgres/timeline-history.ts';
@@ -22,7 +20,8 @@ export interface ChainOnPath {
   clusterDirectory: string;
   /** The timelines of recovery, oldest first. */
   path: readonly TimelineSpan[];
-  target: RecoveryTarget;
+  /** The name of the segment with the target, or that of the backup's last one; undefined: all WAL is replayed. */
+  last: string | undefined;
   /** Names of the segments in the WAL archive. */
   archived: ArchiveContents['segments'];
   /** Names of the segments in the pg_wal directory of the backup. */
@@ -32,7 +31,7 @@ export interface ChainOnPath {
 /** Why recovery would end before the target; undefined if the WAL is continuous. */
 export async function brokenChainOnPath(way: ChainOnPath): Promise<HoldfastError | undefined> {
   const { walSegmentSize } = way.backup.description;
-  const files = await filesOn(way);
+  const files = filesOn(way);
   try {
     const found = await findBreak(files, {
       segmentSize: walSegmentSize,
@@ -56,15 +55,19 @@ export async function brokenChainOnPath(way: ChainOnPath): Promise<HoldfastError
 }
 
 /**
- * The consecutive segments from the start of the backup to the target, or to the first segment that is
- * missing.
+ * The consecutive segments from the start of the backup to the segment with the target, or to the first segment that
+ * is missing.
  */
-async function filesOn(way: ChainOnPath): Promise<SegmentFile[]> {
+function filesOn(way: ChainOnPath): SegmentFile[] {
   const { backup, clusterDirectory, path, archived, own } = way;
-  const { startWal, stopWal, walSegmentSize } = backup.description;
-  const ofBackup = parseSegmentName(stopWal, walSegmentSize).number;
+  const { startWal, walSegmentSize } = backup.description;
+  const last = way.last === undefined ? undefined : parseSegmentName(way.last, walSegmentSize).number;
   const files: SegmentFile[] = [];
-  for (let { number } = parseSegmentName(startWal, walSegmentSize); ; number += 1n) {
+  for (
+    let { number } = parseSegmentName(startWal, walSegmentSize);
+    last === undefined || number <= last;
+    number += 1n
+  ) {
     const name = fileFor(number, path, walSegmentSize);
     const file = archived.has(name)
       ? archivedPath(clusterDirectory, name)
@@ -73,20 +76,6 @@ async function filesOn(way: ChainOnPath): Promise<SegmentFile[]> {
         : undefined;
     if (file === undefined) return files;
     files.push({ name, path: file });
-    if (number >= ofBackup && (await reaches(way.target, number, file, walSegmentSize))) return files;
   }
-}
-
-/** Whether this segment certainly contains the target. */
-async function reaches(
-  target: RecoveryTarget,
-  number: bigint,
-  file: string,
-  segmentSize: number,
-): Promise<boolean> {
-  if (target.kind === 'immediate') return true;
-  if (target.kind === 'lsn') return (number + 1n) * BigInt(segmentSize) >= target.lsn;
-  if (target.kind !== 'time') return false;
-  const stats = await stat(file).catch(() => undefined);
-  return stats !== undefined && BigInt(Math.floor(stats.mtimeMs)) * 1000n >= target.at.microseconds;
+  return files;
 }

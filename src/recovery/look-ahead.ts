@@ -11,10 +11,11 @@ import { refusalOf, type Creation, type Judging } from './created-tablespaces.ts
 import { nothing } from '../repository/examined-wal.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import { placeTablespaces } from './tablespace-placement.ts';
-import { walAhead, type WalAheadOptions, type WalEvent } from './wal-events.ts';
+import { eventsAhead, type RecordedAheadOptions } from './recorded-wal.ts';
+import type { WalEvent } from './wal-events.ts';
 
 /** The restore whose WAL is examined. */
-export interface LookAheadOptions extends WalAheadOptions {
+export interface LookAheadOptions extends RecordedAheadOptions {
   /** The new data directory, absolute. */
   directory: string;
   /** New locations of the tablespaces that are moved, by OID. */
@@ -54,7 +55,7 @@ export async function lookAhead(options: LookAheadOptions): Promise<AheadFinding
   const stopBefore = standby
     ? undefined
     : (lsn: string) => `stop before it: --target-lsn ${lsn} --target-exclusive`;
-  return judged(walAhead(options), {
+  return judged(eventsAhead(options), {
     isOwn: ({ oid, location }) => own.get(oid) === location,
     judging: { backup: choice.backup.description, stopBefore, asWere },
     despiteDamage: despiteMissingWal,

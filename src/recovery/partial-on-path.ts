@@ -47,11 +47,7 @@ function namesOf(needs: RequiredWal): string[] {
     .toReversed();
 }
 
-function isWanted(needs: RequiredWal): boolean {
-  const { backup, target, coverage, archivedAt } = needs;
+function isWanted({ target, coverage, isReached }: RequiredWal): boolean {
   if (coverage.last === undefined) return true; // the backup needs this segment
-  if (target.kind === 'immediate') return false;
-  if (target.kind === 'lsn') return (target.lsn - 1n) / BigInt(backup.walSegmentSize) >= nextNumber(needs);
-  if (target.kind !== 'time' || archivedAt === undefined) return true;
-  return BigInt(archivedAt.getTime()) * 1000n < target.at.microseconds;
+  return target.kind !== 'immediate' && !isReached;
 }

@@ -16,11 +16,19 @@ export interface RequiredWal {
   segments: ReadonlySet<string>;
   /** The consecutive segments, from the last segment of the backup on. */
   coverage: Coverage;
-  /**
-   * When the last of the consecutive segments was archived; undefined if the archive does not have the
-   * segment.
-   */
-  archivedAt: Date | undefined;
+  /** Whether a record in the consecutive segments is the target, or lies behind it. */
+  isReached: boolean;
+}
+
+/** The WAL of the backup itself that is missing; undefined if all of it is there. */
+export function missingOfBackup(needs: Omit<RequiredWal, 'isReached'>): string | undefined {
+  const { backup, segments } = needs;
+  const { startWal, stopWal, walSegmentSize } = backup;
+  const absent = segmentRange(startWal, stopWal, walSegmentSize).find(
+    (name) => !segments.has(name) && !segments.has(onPath(name, needs)),
+  );
+  if (absent === undefined) return undefined;
+  return `backup ${backup.id} needs the WAL from ${startWal} to ${stopWal}, and ${absent} is not there`;
 }
 
 /**
@@ -28,52 +36,83 @@ export interface RequiredWal {
  * missing.
  */
 export function missingWal(needs: RequiredWal): string | undefined {
-  const { backup, target, segments, coverage, archivedAt } = needs;
-  const { startWal, stopWal, walSegmentSize } = backup;
-  const absent = segmentRange(startWal, stopWal, walSegmentSize).find(
-    (name) => !segments.has(name) && !segments.has(onPath(name, needs)),
-  );
-  if (absent !== undefined)
-    return `backup ${backup.id} needs the WAL from ${startWal} to ${stopWal}, and ${absent} is not there`;
-  if (target.kind === 'immediate') return undefined;
+  const ofBackup = missingOfBackup(needs);
+  if (ofBackup !== undefined) return ofBackup;
+  const { target, isReached, coverage } = needs;
+  if (target.kind === 'immediate' || isReached) return undefined;
 
   const { last, hole } = coverage;
-  if (target.kind === 'lsn') {
-    const reached = last === undefined ? -1n : parseSegmentName(last, walSegmentSize).number;
-    if ((target.lsn - 1n) / BigInt(walSegmentSize) <= reached) return undefined;
-    const where = hole === undefined ? `the archive ends with ${last}` : `${hole} is missing in the archive`;
-    return `${where}, before ${formatLsn(target.lsn)}`;
-  }
-  if (hole === undefined) return undefined;
-  if (target.kind !== 'time') return `${hole} is missing in the archive: recovery would end there`;
-  // A transaction that ended before a segment was archived may be in the next segment. A transaction that
-  // ended after a segment was archived is never in the segment.
-  if (archivedAt !== undefined && BigInt(archivedAt.getTime()) * 1000n >= target.at.microseconds)
-    return undefined;
-  return `${hole} is missing in the archive, before ${formatTime(target.at)}`;
+  const before = target.kind === 'time' || target.kind === 'lsn' ? `, before ${placeOf(target)}` : undefined;
+  if (hole !== undefined) return `${hole} is missing in the archive${before ?? ': recovery would end there'}`;
+  return isBeyond(needs) ? `the archive ends with ${last}${before}` : undefined;
+}
+
+/** Whether the target is an LSN behind the consecutive segments, by their names alone. */
+export function isBeyond({
+  backup: { walSegmentSize },
+  target,
+  coverage: { last },
+}: Pick<RequiredWal, 'backup' | 'target' | 'coverage'>): boolean {
+  if (target.kind !== 'lsn') return false;
+  const reached = last === undefined ? -1n : parseSegmentName(last, walSegmentSize).number;
+  return (target.lsn - 1n) / BigInt(walSegmentSize) > reached;
+}
+
+function placeOf(target: Extract<RecoveryTarget, { kind: 'time' | 'lsn' }>): string {
+  return target.kind === 'time' ? formatTime(target.at) : formatLsn(target.lsn);
 }
 
 /**
  * The segment that recovery reads in place of `name`. If the timeline was left within the segment, recovery
  * reads the segment of the next timeline.
  */
-function onPath(name: string, { backup: { walSegmentSize }, path }: RequiredWal): string {
+function onPath(
+  name: string,
+  { backup: { walSegmentSize }, path }: Pick<RequiredWal, 'backup' | 'path'>,
+): string {
   return fileFor(parseSegmentName(name, walSegmentSize).number, path, walSegmentSize);
 }
 
 /**
- * Why the target may not be reached although no WAL is missing; undefined if recovery is expected to reach
- * the target.
+ * Why the target is not reached although no WAL is known to be missing; undefined if recovery is expected to reach the
+ * target.
  */
-export function doubtAbout(needs: RequiredWal & { archived: ReadonlySet<string> }): string | undefined {
-  const { backup, target, coverage, archivedAt, archived } = needs;
-  if (target.kind === 'immediate' || target.kind === 'lsn') return undefined;
+export function doubtAbout(
+  needs: Omit<RequiredWal, 'backup'> & {
+    backup: RequiredWal['backup'] & Pick<RepositoryBackup, 'serverVersion'>;
+    archived: ReadonlySet<string>;
+  },
+): string | undefined {
+  const { backup, target, coverage, isReached, archived } = needs;
+  if (target.kind === 'immediate' || isReached) return undefined;
   // The backup's own WAL may lead to the first segment of the archive if archiving was set up later.
   if (coverage.last === undefined || !archived.has(coverage.last))
     return `the archive has no WAL from the end of backup ${backup.id} on: recovery ends there`;
-  if (target.kind !== 'time' || archivedAt === undefined) return undefined;
-  if (BigInt(archivedAt.getTime()) * 1000n >= target.at.microseconds) return undefined;
-  return `the archive ends with ${coverage.last}, archived at ${archivedAt.toISOString()}, before ${formatTime(target.at)}: where nothing was committed after that time, and archived by then, PostgreSQL ends the recovery with an error`;
+  if (target.kind === 'latest') return undefined;
+  const older =
+    target.kind === 'xid' || target.kind === 'name' ? '; name an older backup if it was before this one' : '';
+  return `the archive ends with ${coverage.last}, and ${whatIsNotIn(target)}: ${whatFollows(backup)}${older}`;
+}
+
+function whatIsNotIn(target: Exclude<RecoveryTarget, { kind: 'latest' | 'immediate' }>): string {
+  switch (target.kind) {
+    case 'time':
+      return `no transaction in it ended after ${placeOf(target)}`;
+    case 'lsn':
+      return `no record in it begins at ${placeOf(target)} or behind`;
+    case 'xid':
+      return `transaction ${target.xid} is not known to end in the WAL after the backup`;
+    case 'name':
+      return `restore point ${target.name} is not in the WAL after the backup`;
+  }
+}
+
+/** What a server does whose recovery ends before the target (xlogrecovery.c: PerformWalRecovery; new in 13). */
+function whatFollows({ serverVersion }: Pick<RepositoryBackup, 'serverVersion'>): string {
+  const major = Number.parseInt(serverVersion, 10);
+  return major < 13
+    ? `PostgreSQL ${major} opens at the end of the WAL without a word`
+    : 'PostgreSQL ends the recovery with an error';
 }
 
 /** The segments of the backup that the WAL archive does not have. */

@@ -2,15 +2,12 @@
  * Finds the backup that a user asks to restore, and the WAL that recovery needs. Uses the repository only,
  * without a database.
  */
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { entryName, isEntryOf } from '../repository/backup-name.ts';
+import { requireRecorded, type RecordedBackup } from '../repository/recorded-backup.ts';
 import { readOwner } from '../repository/repository-owner.ts';
-import { howToUsePartial, whatIsPartial, type PartialOnly } from '../repository/partial-segment.ts';
-import { archivedPath } from '../repository/wal-archive.ts';
-import { ownSegments, readArchive, type ArchiveContents } from '../repository/archive-content.ts';
-import { shellWord } from './recovery-commands.ts';
+import { readArchive, type ArchiveContents } from '../repository/archive-content.ts';
 import {
   endsIn,
   leadsThrough,
@@ -19,11 +16,9 @@ import {
   reasonAgainst,
   type SelectionCriteria,
 } from './select-backup.ts';
-import { partialOnWay } from './partial-on-path.ts';
 import { backupAt, readCatalog, requireCatalog, type StoredBackup } from '../repository/catalog.ts';
-import { doubtAbout, missingWal, notArchived } from './required-wal.ts';
-import { brokenChainOnPath } from './chain-on-path.ts';
-import { coverageFrom } from './wal-path.ts';
+import { notArchived } from './required-wal.ts';
+import type { RecordedWal } from './recorded-wal.ts';
 import type { TimelineSpan } from '../postgres/timeline-history.ts';
 import {
   branchesOff,
@@ -34,16 +29,14 @@ import {
   unreachable,
 } from './target-timeline.ts';
 import { refuseStranger } from './foreign-backup.ts';
+import { judgeWay, wayToTarget, type WayQuestion } from './way-to-target.ts';
 
 /** A request to restore a backup. */
-export interface RestoreRequest extends SelectionCriteria {
-  clusterDirectory: string;
+export interface RestoreRequest extends SelectionCriteria, WayQuestion {
   /** The ID, the name or the directory of a backup; undefined: the best backup for the target. */
   which: string | undefined;
-  /** Whether the restore continues if WAL is missing. */
-  despiteMissingWal: boolean;
-  /** Whether the server has another source of WAL: a primary, or another restore_command. */
-  hasOtherWal?: boolean;
+  /** What the request of the backup has recorded; with `which`, the backup has to have that name. */
+  recorded?: RecordedBackup | undefined;
 }
 
 /** The backup to restore, and the WAL of the recovery. */
@@ -65,6 +58,8 @@ export interface RestorePlan {
   lacksHistory: boolean;
   /** The ID of the timeline that the restored server begins. */
   nextTimeline: number;
+  /** The WAL up to the target; undefined where only its end ends recovery, so that it has not been read. */
+  recorded: RecordedWal | undefined;
   warnings: string[];
 }
 
@@ -78,39 +73,17 @@ export async function resolveBackup(question: RestoreRequest): Promise<RestorePl
   if (!question.hasOtherWal) requireHistory(question, archive);
   const { backup, path, warnings } = await choose(question, archive);
   const lacksHistory = await requireTimeline(question, archive, { backup, path, warnings });
-  const own = await ownSegments(backup.directory);
-  const segments = new Set([...archive.segments, ...own]);
-  const { stopWal, walSegmentSize } = backup.description;
-  const coverage = coverageFrom(stopWal, path, segments, walSegmentSize);
-  const archivedAt = await timeOf(question.clusterDirectory, coverage.last);
-  const needs = { backup: backup.description, target: question.target, path, segments, coverage, archivedAt };
-  const partial = await partialOnWay(question.clusterDirectory, needs, archive);
-  const missing = missingWal(needs);
-  if (missing !== undefined && !question.despiteMissingWal) throw walMissing(missing, partial);
-  const { clusterDirectory, target } = question;
-  const broken = await brokenChainOnPath({
-    backup,
-    clusterDirectory,
-    path,
-    target,
-    archived: archive.segments,
-    own,
-  });
-  if (broken !== undefined && !question.despiteMissingWal) throw broken;
-  if (broken !== undefined) warnings.push(broken.message);
-  const doubt = question.hasOtherWal ? undefined : doubtAbout({ ...needs, archived: archive.segments });
-  const warning = missing ?? doubt;
-  if (warning !== undefined) warnings.push(warning);
-  if (partial !== undefined && !question.hasOtherWal)
-    warnings.push(`${whatIsPartial(partial)}; ${howToUsePartial(partial, shellWord)}`);
+  const way = await wayToTarget(question, archive, { backup, path });
+  warnings.push(...(await judgeWay(question, archive, way)));
   const fromBackup = notArchived({ backup: backup.description, archived: archive.segments });
   return {
     backup,
     path,
-    fromBackup: fromBackup.filter((name) => own.has(name)),
-    hasHole: coverage.hole !== undefined,
+    fromBackup: fromBackup.filter((name) => way.own.has(name)),
+    hasHole: way.needs.coverage.hole !== undefined,
     lacksHistory,
     nextTimeline: nextTimeline({ path, archive }),
+    recorded: way.recorded,
     warnings,
   };
 }
@@ -140,11 +113,11 @@ async function requireTimeline(
 }
 
 async function choose(
-  { clusterDirectory, which, ...wish }: RestoreRequest,
+  { clusterDirectory, which, recorded, ...wish }: RestoreRequest,
   { histories }: ArchiveContents,
 ): Promise<Pick<RestorePlan, 'backup' | 'path' | 'warnings'>> {
-  if (which !== undefined) {
-    const backup = await findInRepository(clusterDirectory, which);
+  const backup = await namedBackup({ clusterDirectory, which, recorded });
+  if (backup !== undefined) {
     const path = pathFrom(backup.description, wish.timeline, histories);
     const isForTime = wish.target.kind === 'time'; // other backups matter for a target time only
     const others = isForTime ? (await readCatalog(clusterDirectory)).backups : [];
@@ -157,7 +130,8 @@ async function choose(
       endsIn(known, histories)(backup.description),
     );
     if (reason === undefined) return { backup, path, warnings: [] };
-    throw new HoldfastError('failed', `backup ${which} cannot reach that target: ${reason}`, {
+    const its = which ?? backup.description.id;
+    throw new HoldfastError('failed', `backup ${its} cannot reach that target: ${reason}`, {
       code: 'no_backup_for_target',
       hint: leadsThrough(path, backup.description)
         ? 'leave the name of the backup out: Holdfast takes one that ended before the target'
@@ -165,10 +139,10 @@ async function choose(
     });
   }
   const { backups, damaged } = await requireCatalog(clusterDirectory);
-  const candidates = backups.map((backup) => ({ ...backup.description, backup }));
-  const { backup, path, passedOver } = selectBackup(candidates, wish, histories);
+  const candidates = backups.map((stored) => ({ ...stored.description, backup: stored }));
+  const { backup: chosen, path, passedOver } = selectBackup(candidates, wish, histories);
   refuseStranger(
-    backup.backup.description,
+    chosen.backup.description,
     backups.map(({ description }) => description),
     await readOwner(clusterDirectory),
   );
@@ -176,15 +150,18 @@ async function choose(
   const elsewhere = `newer backups are not on the way to timeline ${path.at(-1)?.timeline}: ${names.join(', ')}`;
   const warnings = damaged.map(({ problem }) => problem);
   if (names.length > 0) warnings.push(elsewhere);
-  const { kind } = wish.target;
-  if ((kind === 'xid' || kind === 'name') && backups.length > 1)
-    warnings.push(
-      `nothing tells when that ${what[kind]} was: backup ${backup.id} has to be older; or name another backup`,
-    );
-  return { backup: backup.backup, path, warnings };
+  return { backup: chosen.backup, path, warnings };
 }
 
-const what = { xid: 'transaction', name: 'restore point' };
+/** The backup that the user or a chore means; undefined: the right one for the target. */
+async function namedBackup({
+  clusterDirectory,
+  which,
+  recorded,
+}: Pick<RestoreRequest, 'clusterDirectory' | 'which' | 'recorded'>): Promise<StoredBackup | undefined> {
+  if (recorded !== undefined) return requireRecorded(clusterDirectory, recorded, which ?? null);
+  return which === undefined ? undefined : findInRepository(clusterDirectory, which);
+}
 
 /**
  * Finds a backup by its ID, its name or its directory.
@@ -211,19 +188,4 @@ export async function findInRepository(clusterDirectory: string, which: string):
     code: 'backup_ambiguous',
     hint: 'give the name of the backup: ids repeat after a restore of the control database',
   });
-}
-
-function walMissing(missing: string, partial: PartialOnly | undefined): HoldfastError {
-  const options = 'choose another backup or an earlier target, or go on with --despite-missing-wal';
-  const [also, hint] =
-    partial === undefined
-      ? [[], `find the missing segment and archive it ("holdfast wal push FILE"), ${options}`]
-      : [[whatIsPartial(partial)], `${howToUsePartial(partial, shellWord)}; or ${options}`];
-  return new HoldfastError('failed', [missing, ...also].join('; '), { code: 'wal_missing', hint });
-}
-
-async function timeOf(clusterDirectory: string, segment: string | undefined): Promise<Date | undefined> {
-  if (segment === undefined) return undefined;
-  const stats = await stat(archivedPath(clusterDirectory, segment)).catch(() => undefined);
-  return stats?.mtime;
 }

@@ -18,6 +18,7 @@ import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { leadsThrough, type BackupCandidate, type SelectionCriteria } from './select-backup.ts';
 import { newestTimeline } from './wal-path.ts';
+import { lastWritten, type WrittenTime } from './wal-times.ts';
 import type { ArchiveContents } from '../repository/archive-content.ts';
 
 /** The restore whose timeline is checked. */
@@ -154,31 +155,57 @@ function newerBackup({ wish, path, backups }: TimelineQuestion): Other | undefin
 }
 
 /**
- * Finds a timeline with WAL after the branch point that was archived later than the last WAL of the newest
- * timeline.
+ * Finds a timeline that was written to after its branch point, later than the newest timeline. Where the WAL of one of the
+ * two says no time, the files' own times decide.
  */
 async function laterWal(
   { wish, path, archive, clusterDirectory, backup }: TimelineQuestion,
   newest: number,
 ): Promise<Other | undefined> {
   if (wish.target.kind === 'immediate') return undefined;
-  const lasts = lastSegments(archive.segments);
-  const own = lasts.get(newest) ?? historyFile(newest);
-  const ownTime = await timeOf(clusterDirectory, own);
-  if (ownTime === undefined) return undefined;
-  for (const [timeline, last] of lasts) {
+  const size = backup.walSegmentSize;
+  const timelines = byTimeline(archive.segments);
+  const seen = (timeline: number) =>
+    lastSeen(clusterDirectory, timeline, timelines.get(timeline) ?? [], size);
+  const beyond = [...timelines].filter(([timeline, segments]) => {
     const end = path.find((span) => span.timeline === timeline)?.end;
-    const size = backup.walSegmentSize;
-    const isLeft = end !== undefined && parseSegmentName(last, size).number < end / BigInt(size);
-    if (timeline === newest || isLeft) continue;
-    const time = await timeOf(clusterDirectory, last);
-    if (time !== undefined && time > ownTime)
-      return {
-        timeline,
-        what: `${last} of timeline ${timeline} was archived at ${time.toISOString()}, later than its last file ${own} at ${ownTime.toISOString()}`,
-      };
+    const isLeft = end !== undefined && segments.every((name) => numberOf(name, size) < end / BigInt(size));
+    return timeline !== newest && !isLeft;
+  });
+  if (beyond.length === 0) return undefined;
+  const own = await seen(newest);
+  for (const [timeline] of beyond) {
+    const other = await seen(timeline);
+    const isWritten = own.written !== undefined && other.written !== undefined;
+    const [one, its] = isWritten ? [own.written, other.written] : [own.archived, other.archived];
+    if (one === undefined || its === undefined || its.at <= one.at) continue;
+    const how = isWritten ? 'written to' : 'archived';
+    return {
+      timeline,
+      what: `${its.segment} of timeline ${timeline} was ${how} at ${its.at.toISOString()}, later than its last file ${one.segment} at ${one.at.toISOString()}`,
+    };
   }
   return undefined;
+}
+
+interface LastSeen {
+  written: WrittenTime | undefined;
+  /** By the time of the file, where there is one. */
+  archived: WrittenTime | undefined;
+}
+
+async function lastSeen(
+  clusterDirectory: string,
+  timeline: number,
+  segments: readonly string[],
+  segmentSize: number,
+): Promise<LastSeen> {
+  const last = segments.toSorted().at(-1) ?? historyFile(timeline);
+  const stats = await stat(archivedPath(clusterDirectory, last)).catch(() => undefined);
+  return {
+    written: await lastWritten(clusterDirectory, segments, segmentSize),
+    archived: stats && { segment: last, at: stats.mtime },
+  };
 }
 
 /** Whether the target is an LSN before the branch point, where both timelines have the same WAL. */
@@ -187,16 +214,17 @@ function isCommonGround({ wish: { target }, path }: TimelineQuestion, other: num
   return target.kind === 'lsn' && end !== undefined && target.lsn <= end;
 }
 
-function lastSegments(segments: ReadonlySet<string>): Map<number, string> {
-  const lasts = new Map<number, string>();
+function byTimeline(segments: ReadonlySet<string>): Map<number, string[]> {
+  const found = new Map<number, string[]>();
   for (const name of segments) {
     const timeline = Number.parseInt(name.slice(0, 8), 16);
-    if (name > (lasts.get(timeline) ?? '')) lasts.set(timeline, name);
+    const names = found.get(timeline);
+    if (names === undefined) found.set(timeline, [name]);
+    else names.push(name);
   }
-  return lasts;
+  return found;
 }
 
-async function timeOf(clusterDirectory: string, file: string): Promise<Date | undefined> {
-  const stats = await stat(archivedPath(clusterDirectory, file)).catch(() => undefined);
-  return stats?.mtime;
+function numberOf(segment: string, size: number): bigint {
+  return parseSegmentName(segment, size).number;
 }

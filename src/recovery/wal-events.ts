@@ -21,9 +21,9 @@ import type { RequiredParameters } from '../postgres/required-parameters.ts';
 import { WalRecords, type WalRecord } from '../postgres/wal-records.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
-import type { RestorePlan } from './resolve-backup.ts';
 import type { RecoveryTarget } from './recovery-target.ts';
 import { fileFor } from './wal-path.ts';
 import type { TimelineSpan } from '../postgres/timeline-history.ts';
@@ -41,12 +41,19 @@ export type WalEvent =
   | { kind: 'dropped'; oid: string }
   /** Changed settings of the primary. */
   | { kind: 'parameters'; required: RequiredParameters }
-  /** Recovery ends here. */
-  | { kind: 'target' };
+  /**
+   * Recovery ends here. `lsn`: the record at which the target was found; undefined if recovery ends at the end of the
+   * backup.
+   */
+  | { kind: 'target'; lsn: bigint | undefined };
 
 /** The recovery of a backup in the repository. */
 export interface WalAheadOptions {
-  choice: Pick<RestorePlan, 'backup' | 'path'>;
+  choice: {
+    backup: StoredBackup;
+    /** The timelines of recovery, oldest first. */
+    path: readonly TimelineSpan[];
+  };
   clusterDirectory: string;
   target: RecoveryTarget;
   signal?: AbortSignal | undefined;
@@ -113,7 +120,7 @@ export async function* walOfCopy(options: WalOfCopy): AsyncGenerator<WalEvent> {
     yield* eventsIn(found, name, { records, replay, at, size: walSegmentSize });
     if (replay.hasEnded) break;
   }
-  yield { kind: 'target' };
+  yield { kind: 'target', lsn: replay.endedAt };
 }
 
 interface Reading {
@@ -155,7 +162,7 @@ class Replay {
   readonly #from: bigint;
   readonly #consistent: bigint;
   #lastEnd: bigint | undefined;
-  #hasEnded = false;
+  #endedAt: bigint | undefined;
 
   constructor(target: RecoveryTarget, from: bigint, consistent: bigint) {
     this.#target = target;
@@ -163,27 +170,32 @@ class Replay {
     this.#consistent = consistent;
   }
 
+  /** The record at which recovery ends; undefined as long as recovery goes on. */
+  get endedAt(): bigint | undefined {
+    return this.#endedAt;
+  }
+
   get hasEnded(): boolean {
-    return this.#hasEnded;
+    return this.#endedAt !== undefined;
   }
 
   meet(record: WalRecord): WalEvent | undefined {
     const { lsn } = record;
     if (lsn < this.#from) return undefined;
     const target = this.#target;
-    if (target.kind === 'immediate' && lsn >= this.#consistent) this.#hasEnded = true;
+    if (target.kind === 'immediate' && lsn >= this.#consistent) this.#endedAt = lsn;
     if (target.kind === 'lsn' && lsn >= target.lsn) {
-      this.#hasEnded = true;
+      this.#endedAt = lsn;
       if (target.exclusive) return undefined;
     }
     const ended = endedTransaction(record);
     if (ended !== undefined) {
-      if (isReached(target, ended)) this.#hasEnded = true;
+      if (isReached(target, ended)) this.#endedAt = lsn;
       else this.#lastEnd = ended.at;
       return undefined;
     }
     if (target.kind === 'name' && restorePointName(record) === Buffer.from(target.name).toString('latin1'))
-      this.#hasEnded = true;
+      this.#endedAt = lsn;
     const tablespace = createdTablespace(record);
     if (tablespace !== undefined) return { kind: 'tablespace', lsn, after: this.#lastEnd, ...tablespace };
     const dropped = droppedTablespace(record);
@@ -198,7 +210,8 @@ class Replay {
  * same result, because the two stopping points differ only by the commit or abort record itself.
  */
 function isReached(target: RecoveryTarget, { xid, at }: EndedTransaction): boolean {
-  if (target.kind === 'xid') return BigInt(xid) === BigInt.asUintN(32, BigInt(target.xid));
+  if (target.kind === 'xid')
+    return xid !== undefined && BigInt(xid) === BigInt.asUintN(32, BigInt(target.xid));
   if (target.kind !== 'time') return false;
   return target.exclusive ? at >= target.at.microseconds : at > target.at.microseconds;
 }

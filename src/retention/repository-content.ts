@@ -10,16 +10,18 @@ import { readIdentity, type ClusterIdentity } from '../repository/cluster-identi
 import { archiveUnreadable, readArchive } from '../repository/archive-content.ts';
 import { readAllBackups } from '../repository/catalog.ts';
 import { isUnreadable } from '../repository/repository-errors.ts';
-import { archivedPath } from '../repository/wal-archive.ts';
+import { archivedPath, walFileKind } from '../repository/wal-archive.ts';
+import { lastWritten } from '../recovery/wal-times.ts';
 import type { StoredCopy } from './expiry-candidates.ts';
+import type { LastUse } from './timelines-to-reach.ts';
 
 /** The WAL archive of a cluster. */
 export interface ArchiveContent {
   identity: ClusterIdentity;
   files: readonly string[];
   histories: Histories;
-  /** When the newest file of each timeline was archived; empty if the archive has one timeline only. */
-  archivedAt: Map<number, Date>;
+  /** When each timeline was last written to; empty if the archive has one timeline only. */
+  lastUse: LastUse;
 }
 
 /**
@@ -56,7 +58,8 @@ export async function readArchivedFiles(clusterDirectory: string): Promise<Archi
   if (identity === undefined) return undefined;
   try {
     const { files, histories } = await readArchive(clusterDirectory);
-    return { identity, files, histories, archivedAt: await archivedTimes(clusterDirectory, files) };
+    const lastUse = await lastUseOf(clusterDirectory, files, identity.walSegmentSize);
+    return { identity, files, histories, lastUse };
   } catch (error) {
     const cause = isUnreadable(error) ? error.cause : error;
     throw archiveUnreadable(
@@ -67,15 +70,25 @@ export async function readArchivedFiles(clusterDirectory: string): Promise<Archi
   }
 }
 
-async function archivedTimes(clusterDirectory: string, files: readonly string[]): Promise<Map<number, Date>> {
-  const times = new Map<number, Date>();
+async function lastUseOf(
+  clusterDirectory: string,
+  files: readonly string[],
+  segmentSize: number,
+): Promise<LastUse> {
+  const archivedAt = new Map<number, Date>();
+  const writtenAt = new Map<number, Date>();
   const segments = files.filter((file) => !file.endsWith('.history'));
-  const timelines = new Set(segments.map((file) => file.slice(0, 8)));
-  if (timelines.size < 2) return times;
-  for (const file of segments) {
-    const timeline = Number.parseInt(file.slice(0, 8), 16);
-    const { mtime } = await stat(archivedPath(clusterDirectory, file));
-    if (mtime > (times.get(timeline) ?? 0)) times.set(timeline, mtime);
+  const timelines = new Set(segments.map((file) => Number.parseInt(file.slice(0, 8), 16)));
+  if (timelines.size < 2) return { archivedAt, writtenAt };
+  for (const timeline of timelines) {
+    const its = segments.filter((file) => Number.parseInt(file.slice(0, 8), 16) === timeline);
+    for (const file of its) {
+      const { mtime } = await stat(archivedPath(clusterDirectory, file));
+      if (mtime > (archivedAt.get(timeline) ?? 0)) archivedAt.set(timeline, mtime);
+    }
+    const whole = its.filter((file) => walFileKind(file) === 'segment');
+    const written = await lastWritten(clusterDirectory, whole, segmentSize);
+    if (written !== undefined) writtenAt.set(timeline, written.at);
   }
-  return times;
+  return { archivedAt, writtenAt };
 }

@@ -4,13 +4,23 @@ import type { Histories } from '../postgres/timeline-history.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';
 import type { OldestNeededWal } from './decide-wal.ts';
 
+/**
+ * When each timeline was last written to. The times of the files are those of a copy, where the repository was copied; not
+ * every segment says a time.
+ */
+export interface LastUse {
+  /** By the time of the newest file. */
+  archivedAt: ReadonlyMap<number, Date>;
+  /** By the newest time in the WAL. */
+  writtenAt: ReadonlyMap<number, Date>;
+}
+
 /** The input of timelinesToReach(). */
 export interface KnownHistories {
   /** Names of the archived files. */
   files: readonly string[];
   histories: Histories;
-  /** When the newest file of each timeline was archived. */
-  archivedAt: ReadonlyMap<number, Date>;
+  lastUse: LastUse;
   /** Backups of one system identifier. */
   backups: readonly ExpiryCandidate[];
   underWay: readonly OldestNeededWal[];
@@ -25,7 +35,7 @@ export interface KnownHistories {
 export function timelinesToReach({
   files,
   histories,
-  archivedAt,
+  lastUse: { archivedAt, writtenAt },
   backups,
   underWay,
   recoverSince,
@@ -36,13 +46,14 @@ export function timelinesToReach({
   if (recoverSince === null) return [...new Set(inOrder)];
 
   const since = recoverSince.getTime();
-  const recent = [...archivedAt].filter(([, time]) => time.getTime() >= since).map(([timeline]) => timeline);
-  const [latest] = [...archivedAt].sort(([, a], [, b]) => b.getTime() - a.getTime());
+  const recent = [...archivedAt, ...writtenAt].filter(([, time]) => time.getTime() >= since);
+  const latest = [archivedAt, writtenAt].map(
+    (times) => [...times].sort(([, a], [, b]) => b.getTime() - a.getTime())[0],
+  );
   const newest = newestFirst(backups, { histories, systemIdentifier: backups[0]?.systemIdentifier });
   const young = backups.filter(({ stoppedAt }) => stoppedAt.getTime() >= since);
   const found = [
-    ...recent,
-    ...(latest === undefined ? [] : [latest[0]]),
+    ...[...recent, ...latest].flatMap((one) => one?.[0] ?? []),
     ...[newest[0], newest.find(({ isSound }) => isSound), ...young].flatMap(
       (backup) => backup?.timeline ?? [],
     ),

@@ -156,7 +156,8 @@ export class ArchiveSurvey {
       const { timeline, number } = segment;
       const hole = previous?.timeline === timeline && number !== previous.number + 1n;
       if (previous?.timeline !== timeline) waiting = undefined;
-      if (hole && Date.now() - (await this.#archivedAt(name)).getTime() < fresh) waiting = timeline;
+      // A time in the future says nothing about how long the segment has been there.
+      if (hole && Math.abs(Date.now() - (await this.#archivedAt(name)).getTime()) < fresh) waiting = timeline;
       if (waiting === timeline) continue;
       kept.push(name);
       previous = segment;

@@ -35,12 +35,13 @@ async function archiveOf(directory: string, files: readonly string[]) {
   return (
     target: RecoveryTarget,
     timeline = 1,
+    isReached = false,
     histories: ReadonlyMap<number, readonly Ancestor[]> = new Map(),
   ) => {
     const path = spansTo(timeline, histories);
     const backup = { id: 7, startWal: name(1), stopWal: name(1), walSegmentSize: MB };
     const coverage = coverageFrom(backup.stopWal, path, segments, MB);
-    const needs = { backup, target, path, segments, coverage, archivedAt };
+    const needs = { backup, target, path, segments, coverage, isReached };
     return partialOnWay(directory, needs, { segments, histories });
   };
 }
@@ -48,14 +49,11 @@ async function archiveOf(directory: string, files: readonly string[]) {
 test('a segment that is there as .partial only is named where the target lies in it or behind', async (t) => {
   const directory = await temporaryDirectory(t);
   const found = await archiveOf(directory, [name(1), name(2), `${name(3)}.partial`]);
-  for (const target of [latest, lsn('0/300001'), time('2026-03-14 12:00:01Z')])
+  const targets = [lsn('0/300001'), time('2026-03-14 12:00:01Z')];
+  for (const target of [latest, ...targets])
     t.like(await found(target), { segment: name(3), continuation: undefined });
-  for (const target of [
-    { kind: 'immediate' } as RecoveryTarget,
-    lsn('0/300000'),
-    time('2026-03-14 11:59:59Z'),
-  ])
-    t.is(await found(target), undefined);
+  t.is(await found({ kind: 'immediate' }), undefined);
+  for (const target of targets) t.is(await found(target, 1, true), undefined);
 });
 
 test('one that is whole as well, or not the next one, is not named', async (t) => {
@@ -74,8 +72,8 @@ test('where a timeline was left on purpose, the way to the next one does without
   const directory = await temporaryDirectory(t);
   const found = await archiveOf(directory, [name(1), name(2), `${name(3)}.partial`, name(3, 2)]);
   const histories = new Map([left]);
-  t.is(await found(latest, 2, histories), undefined);
-  const partial = await found(latest, 1, histories);
+  t.is(await found(latest, 2, false, histories), undefined);
+  const partial = await found(latest, 1, false, histories);
   t.is(
     whatIsPartial(partial as PartialOnly),
     `the archive has ${name(3)} only as ${name(3)}.partial, which recovery does not read: its timeline was left there, and what it has up to 0/300100 is in ${name(3, 2)} as well`,
@@ -89,7 +87,7 @@ test('where a timeline was left on purpose, the way to the next one does without
 test('where the next timeline has no segment of its own yet, the .partial one of the old one is what there is', async (t) => {
   const found = await archiveOf(await temporaryDirectory(t), [name(1), name(2), `${name(3)}.partial`]);
   for (const timeline of [1, 2]) {
-    const partial = await found(latest, timeline, new Map([left]));
+    const partial = await found(latest, timeline, false, new Map([left]));
     t.like(partial, { segment: name(3), continuation: { segment: name(3, 2), isThere: false } });
     const how = howToUsePartial(partial as PartialOnly, shellWord);
     t.regex(

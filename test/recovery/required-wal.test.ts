@@ -9,6 +9,7 @@ import { coverageFrom, fileFor, newestTimeline } from '../../src/recovery/wal-pa
 const size = 16 * 1024 * 1024;
 const backup = {
   id: 7,
+  serverVersion: '18.4',
   startWal: '000000010000000000000003',
   stopWal: '000000010000000000000004',
   walSegmentSize: size,
@@ -18,18 +19,18 @@ const whole = range('000000010000000000000002', '000000010000000000000009');
 const without = (...missing: string[]) => new Set(whole.filter((name) => !missing.includes(name)));
 const path = spansTo(1, new Map());
 const lsn = (text: string): RecoveryTarget => ({ kind: 'lsn', lsn: parseLsn(text), exclusive: false });
-const archivedAt = new Date('2026-03-14T12:00:00Z');
-const needs = (segments: Set<string>, target: RecoveryTarget) => ({
+const at = (text: string): RecoveryTarget => ({ kind: 'time', at: parseTime(text), exclusive: false });
+const needs = (segments: Set<string>, target: RecoveryTarget, isReached = false) => ({
   backup,
   target,
   path,
   segments,
   coverage: coverageFrom(backup.stopWal, path, segments, size),
-  archivedAt,
+  isReached,
 });
 
-function problem(segments: Set<string>, target: RecoveryTarget) {
-  return missingWal(needs(segments, target));
+function problem(segments: Set<string>, target: RecoveryTarget, isReached = false) {
+  return missingWal(needs(segments, target, isReached));
 }
 
 test('nothing is in the way where all segments are there', (t) => {
@@ -48,7 +49,7 @@ test('a hole within the backup is in the way of every target', (t) => {
 test('a hole behind the backup is in the way of what lies beyond it', (t) => {
   const holey = without('000000010000000000000006');
   t.is(problem(holey, { kind: 'immediate' }), undefined);
-  t.is(problem(holey, lsn('0/5FFFFFF')), undefined);
+  t.is(problem(holey, lsn('0/5FFFFFF'), true), undefined);
   t.regex(
     String(problem(holey, lsn('0/6000001'))),
     /000000010000000000000006 is missing in the archive, before/,
@@ -57,14 +58,18 @@ test('a hole behind the backup is in the way of what lies beyond it', (t) => {
   t.regex(String(problem(holey, { kind: 'xid', xid: '1', exclusive: false })), /recovery would end there/);
 });
 
-test('a time is beyond a hole when the segment before it was archived earlier', (t) => {
+test('a target that is in a record before a hole is before the hole, and any other one behind', (t) => {
   const holey = without('000000010000000000000006');
-  const at = (text: string): RecoveryTarget => ({ kind: 'time', at: parseTime(text), exclusive: false });
-  t.is(problem(holey, at('2026-03-14 12:00:00Z')), undefined);
-  t.regex(
-    String(problem(holey, at('2026-03-14 12:00:01Z'))),
-    /is missing in the archive, before 2026-03-14 12:00:01/,
-  );
+  const targets: [RecoveryTarget, RegExp][] = [
+    [at('2026-03-14 12:00:01Z'), /6 is missing in the archive, before 2026-03-14 12:00:01/],
+    [lsn('0/6000000'), /6 is missing in the archive, before 0\/6000000/],
+    [{ kind: 'xid', xid: '1', exclusive: false }, /recovery would end there/],
+    [{ kind: 'name', name: 'x' }, /recovery would end there/],
+  ];
+  for (const [target, why] of targets) {
+    t.is(problem(holey, target, true), undefined);
+    t.regex(String(problem(holey, target)), why);
+  }
 });
 
 test('an LSN beyond the end of the archive is in no segment', (t) => {
@@ -98,16 +103,21 @@ test('the newest timeline is found as the server finds it: one after the other',
   t.is(newestTimeline(1, new Map()), 1);
 });
 
-test('a target behind the end of the archive is doubtful, and so is all where there is no archive', (t) => {
+test('a target that no record has is doubtful, and so is all where there is no archive; what PostgreSQL does is told', (t) => {
   const segments = without();
-  const at = (text: string): RecoveryTarget => ({ kind: 'time', at: parseTime(text), exclusive: false });
   const doubt = (target: RecoveryTarget, archived: Set<string> = segments) =>
     doubtAbout({ ...needs(segments, target), archived });
-  t.is(doubt(at('2026-03-14 12:00:00Z')), undefined);
-  t.regex(
-    String(doubt(at('2026-03-14 12:00:01Z'))),
-    /ends with 000000010000000000000009, archived at 2026-03-14T12/,
+  const noon = at('2026-03-14 12:00:00Z');
+  t.is(doubtAbout({ ...needs(segments, noon, true), archived: segments }), undefined);
+  t.is(
+    doubt(noon),
+    'the archive ends with 000000010000000000000009, and no transaction in it ended after 2026-03-14 12:00:00.000000+00: PostgreSQL ends the recovery with an error',
   );
+  const old = { ...needs(segments, noon), backup: { ...backup, serverVersion: '12.22' } };
+  t.regex(String(doubtAbout({ ...old, archived: segments })), /PostgreSQL 12 opens at the end of the WAL/);
+  t.regex(String(doubt({ kind: 'xid', xid: '9', exclusive: false })), /transaction 9 .*name an older backup/);
+  t.regex(String(doubt({ kind: 'name', name: 'x' })), /restore point x is not in .*name an older backup/);
+  t.regex(String(doubt(lsn('0/9FFFFFF'))), /no record in it begins at 0\/9FFFFFF or behind/);
   t.is(doubt({ kind: 'latest' }), undefined);
   for (const target of [{ kind: 'latest' }, at('2026-03-14 11:00:00Z')] as RecoveryTarget[])
     t.regex(String(doubt(target, new Set())), /no WAL from the end of backup 7 on: recovery ends there/);

@@ -96,7 +96,7 @@ export function makeCase(
   const timelines = timelinesToReach({
     files,
     histories: parsed,
-    archivedAt,
+    lastUse: { archivedAt, writtenAt: new Map() },
     backups,
     underWay: [],
     recoverSince: rules.recoverSince,
