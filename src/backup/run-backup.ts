@@ -33,7 +33,6 @@
  */
 import { markComplete, markRunning } from '../control/backup-requests.ts';
 import type { ClaimedRequest, WaitingRequest } from '../control/backup-requests.ts';
-import { ServerError } from '../database/connection.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
 import { backupRecord, type BackupRecord } from '../repository/label-entry.ts';
@@ -75,7 +74,7 @@ export async function runBackup(run: RequestRun, waiting: WaitingRequest, claima
     await complete(run, request, record); // to complete
   } catch (error) {
     const isLost = !held.isReleased && sessionIsLost(error, session);
-    await held.releaseAfter(recordFailure(run, isLost ? sessionLost(error) : error));
+    await held.releaseAfter(recordFailure(run, isLost ? sessionLost(await session.db.untilLost()) : error));
   }
 }
 
@@ -187,7 +186,7 @@ export async function complete(
 function sessionIsLost(error: unknown, session: BackupSession): boolean {
   if (error instanceof EndedElsewhere || error instanceof LeftToNextWorker || error instanceof HoldfastError)
     return false;
-  return session.db.isLost || (error instanceof ServerError && error.severity === 'FATAL');
+  return session.db.isLost;
 }
 
 function sessionLost(reason: unknown): HoldfastError {

@@ -4,6 +4,7 @@
  * half-open connection.
  */
 import pg from 'pg';
+import { ConnectionLoss } from './connection-loss.ts';
 import { connectionError } from './connection-error.ts';
 import { passwordFromFile } from './password-file.ts';
 import { sessionSettings } from './session-settings.ts';
@@ -53,12 +54,11 @@ export class Connection {
   readonly #client: pg.Client;
   readonly #options: ConnectOptions;
   readonly #schema: string;
-  #lost: Error | undefined;
+  readonly #loss = new ConnectionLoss();
   #inFlight = 0;
   #turn: Promise<unknown> = Promise.resolve();
   #statementLimit: number | undefined;
   #prepares = false;
-  readonly #onLost = new Set<(reason: Error) => void>();
   /** As in server_version_num, such as 180004. */
   serverVersion = 0;
 
@@ -66,8 +66,9 @@ export class Connection {
     this.#client = client;
     this.#options = options;
     this.#schema = options.schema ?? 'holdfast';
-    client.on('error', (error) => this.#lose(error));
-    client.on('end', () => this.#lose(new Error('the connection was closed by the server')));
+    client.on('error', (error) => this.#loss.onError(error));
+    client.on('notice', (notice) => this.#loss.onNotice(notice));
+    client.on('end', () => this.#loss.onClose(new Error('the connection was closed by the server')));
   }
 
   /** Opens a connection. @throws HoldfastError `connection_failed` */
@@ -123,7 +124,7 @@ export class Connection {
   }
 
   get isLost(): boolean {
-    return this.#lost !== undefined;
+    return this.#loss.reason !== undefined;
   }
 
   /** Whether a transaction block was open after the last query that has succeeded. */
@@ -143,8 +144,12 @@ export class Connection {
 
   /** Calls the listener once when the connection is lost or closed; at once if the connection is lost already. */
   onLost(listener: (reason: Error) => void): void {
-    if (this.#lost) listener(this.#lost);
-    else this.#onLost.add(listener);
+    this.#loss.listen(listener);
+  }
+
+  /** Resolves once the connection is lost, with the reason that includes what the server says last. */
+  untilLost(): Promise<Error> {
+    return new Promise((resolve) => this.onLost(resolve));
   }
 
   /**
@@ -167,7 +172,7 @@ export class Connection {
   }
 
   async #send<T extends Row>(query: pg.QueryConfig, options: QueryOptions): Promise<T[][]> {
-    if (this.#lost) throw this.#lost;
+    this.#loss.throwIfLost();
     const answer = this.#inTurn<pg.QueryResult<T> | pg.QueryResult<T>[]>(() => this.#client.query<T>(query));
     this.#inFlight += 1;
     const timeout = options.timeout ?? this.#statementLimit;
@@ -176,7 +181,7 @@ export class Connection {
     try {
       const interrupted = new Promise<never>((_, reject) => {
         lose = reject;
-        this.#onLost.add(reject);
+        this.#loss.listen(reject);
         if (timeout === undefined) return;
         timer = setTimeout(
           () => this.cut(new Error(`the server did not answer within ${timeout} ms`)),
@@ -185,9 +190,12 @@ export class Connection {
       });
       const result = await Promise.race([answer, interrupted]);
       return [result].flat().map(({ rows }) => rows);
+    } catch (error) {
+      this.#loss.onQueryError(error);
+      throw error;
     } finally {
       clearTimeout(timer);
-      if (lose) this.#onLost.delete(lose);
+      if (lose) this.#loss.ignore(lose);
       this.#inFlight -= 1;
       answer.catch(() => undefined);
     }
@@ -199,7 +207,7 @@ export class Connection {
    */
   #inTurn<T>(send: () => Promise<T>): Promise<T> {
     const answer = this.#turn.then(() => {
-      if (this.#lost) throw this.#lost;
+      this.#loss.throwIfLost();
       return send();
     });
     this.#turn = answer.catch(() => undefined);
@@ -234,25 +242,18 @@ export class Connection {
 
   /** Closes the session; cuts the connection when the server does not answer within two seconds. */
   async close(): Promise<void> {
-    if (this.#lost) return;
+    if (this.#loss.isComplete) return;
     const cut = setTimeout(() => this.cut(), 2000);
     await this.#client.end().catch(() => undefined);
     clearTimeout(cut);
-    this.#lose(new Error('the connection is closed'));
+    this.#loss.cut(new Error('the connection is closed'));
   }
 
   /** Closes the socket without a message to the server. */
   cut(reason: Error = new Error('the connection was cut')): void {
-    this.#lose(reason);
+    this.#loss.cut(reason);
     const { connection } = this.#client as unknown as { connection: { stream: { destroy(): void } } };
     connection.stream.destroy();
-  }
-
-  #lose(reason: Error): void {
-    if (this.#lost) return;
-    this.#lost = reason;
-    for (const listener of this.#onLost) listener(reason);
-    this.#onLost.clear();
   }
 }
 

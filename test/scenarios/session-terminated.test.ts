@@ -30,6 +30,10 @@ test('while it is running: the request has failed within five seconds, and a fin
 
   const row = await it.untilState(id, 'failed', fiveSeconds);
   t.is(row.error_code, 'session_lost');
+  t.regex(
+    String(row.error),
+    /session was lost: terminating connection due to administrator command; aborting backup due to backend exiting/,
+  );
   t.regex(String(row.hint), /throw away what was copied/);
   await t.throwsAsync(finish(it.client, id), { message: /cannot move from failed to done/ });
 });
