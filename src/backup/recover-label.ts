@@ -31,7 +31,7 @@ export async function recoverBackupStop(
   for (const read of sources(server, name)) {
     const bytes = await read().catch(() => undefined);
     const history = bytes && parseBackupHistory(bytes);
-    if (!history || formatLsn(history.label.startLsn) !== start.startLsn) continue;
+    if (!history || history.label.startLsn !== parseLsn(start.startLsn)) continue;
     if (sameLabel(history.label.label, requestedLabel)) return stopOf(history, start, segmentSize);
   }
   return undefined;

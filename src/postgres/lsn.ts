@@ -1,4 +1,8 @@
-/** Log sequence numbers: byte positions in the WAL, written as two hexadecimal halves (`0/3000028`). */
+/**
+ * Log sequence numbers: byte positions in the WAL, written as two hexadecimal halves (`0/3000028`). From PostgreSQL 19
+ * on, a server writes eight digits after the slash (`0/03000028`), so that the text of one LSN depends on the server
+ * that wrote the text: two texts are compared with isSameLsn().
+ */
 
 /** @throws RangeError where `text` is not an LSN */
 export function parseLsn(text: string): bigint {
@@ -7,7 +11,21 @@ export function parseLsn(text: string): bigint {
   return (BigInt(`0x${match[1]}`) << 32n) | BigInt(`0x${match[2]}`);
 }
 
-/** Formats an LSN as PostgreSQL does, without leading zeros. */
+/** The text of an LSN in one form, whichever server wrote it; a text that is not an LSN as it is. */
+export function normalLsn(text: string): string {
+  try {
+    return formatLsn(parseLsn(text));
+  } catch {
+    return text;
+  }
+}
+
+/** Whether two texts are the same LSN. */
+export function isSameLsn(one: string, other: string): boolean {
+  return one === other || normalLsn(one) === normalLsn(other);
+}
+
+/** Formats an LSN as PostgreSQL up to 18 does, without leading zeros; all versions read this form. */
 export function formatLsn(lsn: bigint): string {
   const hexadecimal = (half: bigint) => half.toString(16).toUpperCase();
   return `${hexadecimal(lsn >> 32n)}/${hexadecimal(lsn & 0xffffffffn)}`;

@@ -6,6 +6,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { isSameLsn } from '../postgres/lsn.ts';
 import { isEntryOf } from './backup-name.ts';
 import { parseDescription, type BackupRecord, type LabelEntry } from './label-entry.ts';
 import { backupDamaged } from './repository-errors.ts';
@@ -103,9 +104,9 @@ export async function findEntryOf(
 ): Promise<LabelEntry | undefined> {
   for (const directory of await findEntries(labels, backup.id, backup.cluster)) {
     const entry = await readEntry(directory).catch(() => undefined);
-    const found = entry?.description;
-    if (found?.systemIdentifier === backup.systemIdentifier && found.startLsn === backup.startLsn)
-      return entry;
+    if (entry === undefined) continue;
+    const { systemIdentifier, startLsn } = entry.description;
+    if (systemIdentifier === backup.systemIdentifier && isSameLsn(startLsn, backup.startLsn)) return entry;
   }
   return undefined;
 }

@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
+import { isSameLsn } from '../postgres/lsn.ts';
 import { backupIdIn, isEntryOf } from './backup-name.ts';
 import { listedNames, readCatalog, type StoredBackup } from './catalog.ts';
 import { isUnreadable } from './repository-errors.ts';
@@ -30,7 +31,7 @@ export function isRecorded(backup: Described, label: string | undefined, recorde
   return (
     backup.id === id &&
     backup.systemIdentifier === systemIdentifier &&
-    backup.startLsn === startLsn &&
+    isSameLsn(backup.startLsn, startLsn) &&
     backup.timeline === (timeline ?? backup.timeline) &&
     (backupLabel === null || label === undefined || isSamePoint(backupLabel, label))
   );

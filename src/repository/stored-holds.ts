@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isSameLsn } from '../postgres/lsn.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
 import { beside, makeDurableDirectory } from '../system/held-directory.ts';
 import { giveToOwnerOf } from '../system/ownership.ts';
@@ -72,7 +73,7 @@ export async function storedHolds(clusterDirectory: string, backup: HeldBackup):
     ({ hold }) =>
       hold === undefined ||
       backup.method === 'copy' ||
-      (hold.systemIdentifier === backup.systemIdentifier && hold.startLsn === backup.startLsn),
+      (hold.systemIdentifier === backup.systemIdentifier && isSameLsn(hold.startLsn, backup.startLsn)),
   );
 }
 

@@ -19,6 +19,7 @@ import {
   unlistedBackups,
   type Unlisted,
 } from '../repository/expired-backup.ts';
+import { isSameLsn } from '../postgres/lsn.ts';
 import { backupIdIn } from '../repository/backup-name.ts';
 import { linksOf } from '../repository/backup-chain.ts';
 import { holdsBeside } from '../repository/stored-holds.ts';
@@ -149,7 +150,8 @@ async function judged(
   const { systemIdentifier = '', startLsn = '' } = description ?? expiring ?? {};
   const backup = { id: backupIdIn(name) ?? 0, name, method: 'copy', systemIdentifier, startLsn };
   const request = known.find(
-    (one) => one.id === backup.id && one.systemIdentifier === systemIdentifier && one.startLsn === startLsn,
+    (one) =>
+      one.id === backup.id && one.systemIdentifier === systemIdentifier && isSameLsn(one.startLsn, startLsn),
   );
   const mayBe = request === undefined ? mayBeOf(backup.id, copiesNotIn(stored, known)) : undefined;
   const beside = decideHolds(backup, held, await holdsBeside(meta)).unknown;

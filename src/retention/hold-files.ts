@@ -9,6 +9,7 @@ import type { Connection } from '../database/connection.ts';
 import { controlIdentity } from '../control/control-identity.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { isSameLsn, normalLsn } from '../postgres/lsn.ts';
 import { backupIdIn, entryName } from '../repository/backup-name.ts';
 import { BackupChains, linkName } from '../repository/backup-chain.ts';
 import { readCatalog, type StoredBackup } from '../repository/catalog.ts';
@@ -56,7 +57,7 @@ async function heldHere(clusterDirectory: string, known: readonly HeldRequest[])
     ...(await heldElsewhere(clusterDirectory)).map((one) => ({ ...one, id: backupIdIn(one.name) ?? 0 })),
   ];
   const different = new Map(
-    elsewhere.map((one) => [`${one.name} ${one.systemIdentifier} ${one.startLsn}`, one]),
+    elsewhere.map((one) => [`${one.name} ${one.systemIdentifier} ${normalLsn(one.startLsn)}`, one]),
   );
   return [
     ...catalog.backups.map((backup) => ({

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { formatLsn, parseLsn } from '../../src/postgres/lsn.ts';
+import { formatLsn, isSameLsn, parseLsn } from '../../src/postgres/lsn.ts';
 import {
   backupHistoryFileName,
   parseSegmentName,
@@ -40,6 +40,15 @@ test('a segment name survives being parsed and written', (t) => {
   t.throws(() => parseSegmentName('0000000A000000FF0000000g', 16 * MB), {
     message: /not the name of a WAL segment/,
   });
+});
+
+test('two texts of one LSN are the same, with and without leading zeros', (t) => {
+  t.true(isSameLsn('0/3000028', '0/03000028'));
+  t.true(isSameLsn('A/0', '0000000a/00000000'));
+  t.false(isSameLsn('0/3000028', '0/30000280'));
+  t.false(isSameLsn('1/0', '0/1'));
+  t.true(isSameLsn('', ''));
+  t.false(isSameLsn('', '0/0'));
 });
 
 test('the segment before an LSN has the byte before it', (t) => {
