@@ -9,7 +9,8 @@ import { archiver, preflightFacts, type PreflightFacts } from '../server/server-
 import type { ArchiverReport } from '../postgres/archiver-report.ts';
 import { HoldfastError } from '../errors.ts';
 import type { BackupSession } from './backup-session.ts';
-import { backupFunctions, newestSupported, oldestSupported } from '../server/backup-functions.ts';
+import { isSupportedMajor, supportedPostgres } from '../postgres/supported-versions.ts';
+import { backupFunctions } from '../server/backup-functions.ts';
 
 /** Bytes. PostgreSQL's limit for a label (MAXPGPATH), in the encoding of the target database. */
 const longestLabel = 1024;
@@ -54,10 +55,11 @@ function elsewhere({ configuration }: PreflightFacts): string[] {
 }
 
 function requireSupportedVersion(version: number): void {
-  if (version >= oldestSupported && version <= newestSupported) return;
-  throw new HoldfastError('failed', `PostgreSQL ${Math.floor(version / 10_000)} is not supported`, {
+  const major = Math.floor(version / 10_000);
+  if (isSupportedMajor(major)) return;
+  throw new HoldfastError('failed', `PostgreSQL ${major} is not supported`, {
     code: 'unsupported_version',
-    hint: 'use Holdfast with PostgreSQL 12 to 18',
+    hint: `use another release of Holdfast: this one supports ${supportedPostgres}`,
   });
 }
 

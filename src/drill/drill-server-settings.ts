@@ -19,6 +19,7 @@ export interface DrillServerSettings {
   /** The directory of the socket. */
   sockets: string;
   hbaFile: string;
+  /** An empty file. */
   identFile: string;
   /** shared_preload_libraries; only libraries that recovery needs. */
   preload: string;
@@ -33,7 +34,8 @@ export function drillServerSettings(wanted: DrillServerSettings): [string, strin
  * Allows connections through the socket only, and starts no background workers of extensions, schedulers or
  * subscriptions.
  */
-function seclusion({ sockets, hbaFile, identFile, preload }: DrillServerSettings): [string, string][] {
+function seclusion(wanted: DrillServerSettings): [string, string][] {
+  const { major, sockets, hbaFile, identFile, preload } = wanted;
   return [
     ['listen_addresses', ''],
     ['port', String(drillServerPort)],
@@ -41,6 +43,8 @@ function seclusion({ sockets, hbaFile, identFile, preload }: DrillServerSettings
     ['unix_socket_permissions', '0700'],
     ['hba_file', hbaFile],
     ['ident_file', identFile],
+    // Certificates by host name, which a server would look for in the restored data directory.
+    ...(major >= 19 ? [['hosts_file', identFile] satisfies [string, string]] : []),
     ['ssl', 'off'],
     ['archive_mode', 'off'],
     ['max_wal_senders', '0'],

@@ -10,6 +10,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { parseBackupLabel } from '../postgres/backup-label.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
+import { unsupportedFormat } from '../postgres/unknown-format-error.ts';
 import type { LabelledBackup } from './labelled-backup.ts';
 import { labelMismatch, type CopyToMatch } from '../repository/label-match.ts';
 import { addToAutoConf } from '../recovery/auto-conf.ts';
@@ -125,14 +126,14 @@ async function readCopy(dataDirectory: string): Promise<CopyToMatch> {
   try {
     return { major, control: parseControlFile(bytes) };
   } catch (error) {
-    throw new HoldfastError(
-      'failed',
-      `"${join(dataDirectory, 'global/pg_control')}" cannot be used: ${messageOf(error)}`,
-      {
+    const file = join(dataDirectory, 'global/pg_control');
+    throw (
+      unsupportedFormat(error, file) ??
+      new HoldfastError('failed', `"${file}" cannot be used: ${messageOf(error)}`, {
         code: 'copy_unusable',
         hint: 'restore the copy again, or take it from another backup',
         cause: error,
-      },
+      })
     );
   }
 }

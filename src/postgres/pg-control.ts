@@ -4,6 +4,7 @@
  */
 import { crc32c } from './crc32c.ts';
 import { readRequiredParameters, type RequiredParameters } from './required-parameters.ts';
+import { UnknownFormatError } from './unknown-format-error.ts';
 
 /** The parsed fields. */
 export interface ControlFile {
@@ -26,18 +27,72 @@ export interface ControlFile {
   relationSegmentBlocks: number;
   /** Bytes. */
   walSegmentSize: number;
-  /** Whether the cluster has data checksums. */
+  /** Whether the pages of the cluster have checksums now, whatever initdb chose. */
   checksums: boolean;
 }
 
 /** The size of the file in bytes; the fields are followed by zeros (PG_CONTROL_FILE_SIZE). */
 export const controlFileSize = 8192;
 
-/**
- * The offset of the CRC by pg_control_version; the CRC covers all bytes before it. PostgreSQL 12 has version 1201, 13
- * to 16 have 1300, 17 has 1700, 18 has 1800.
- */
-const crcOffsets: Record<number, number> = { 1201: 288, 1300: 288, 1700: 288, 1800: 292 };
+/** Where pg_control_version is in all versions. */
+const versionOffset = 8;
+
+/** Offsets of the fields in bytes. */
+interface ControlFileLayout {
+  systemIdentifier: number;
+  catalogVersion: number;
+  state: number;
+  checkpointLsn: number;
+  redoLsn: number;
+  timeline: number;
+  /** The first of five consecutive settings. */
+  required: number;
+  blockSize: number;
+  relationSegmentBlocks: number;
+  walSegmentSize: number;
+  /** data_checksum_version, which pg_checksums changes. From 19 on, what initdb chose is another field before it. */
+  checksums: number;
+  /** The checksum of all bytes before it. */
+  crc: number;
+}
+
+const since12: ControlFileLayout = {
+  systemIdentifier: 0,
+  catalogVersion: 12,
+  state: 16,
+  checkpointLsn: 32,
+  redoLsn: 40,
+  timeline: 48,
+  required: 180,
+  blockSize: 216,
+  relationSegmentBlocks: 220,
+  walSegmentSize: 228,
+  checksums: 252,
+  crc: 288,
+};
+
+/** 19 has wider multixact offsets in the checkpoint, and the size of SLRU segments behind that of relations. */
+const since19: ControlFileLayout = {
+  ...since12,
+  required: 188,
+  blockSize: 224,
+  relationSegmentBlocks: 228,
+  walSegmentSize: 240,
+  checksums: 268,
+  crc: 308,
+};
+
+/** The layout of each pg_control_version. */
+const layouts: Readonly<Record<number, ControlFileLayout>> = {
+  1201: since12, // PostgreSQL 12
+  1300: since12, // 13 to 16
+  1700: since12, // 17
+  1800: { ...since12, crc: 292 }, // 18 has the signedness of char before the CRC
+  1905: since19, // 19
+};
+
+/** Bytes up to the end of the last CRC. */
+const longestLayout = Math.max(...Object.values(layouts).map(({ crc }) => crc + 4));
 
 const states = [
   'starting up',
@@ -49,28 +104,40 @@ const states = [
   'in production',
 ];
 
-/** Parses pg_control. @throws RangeError with the problem */
+/**
+ * Parses pg_control.
+ * @throws RangeError with the problem; UnknownFormatError where no supported PostgreSQL has this pg_control_version
+ */
 export function parseControlFile(bytes: Buffer): ControlFile {
-  if (bytes.length < 296) throw new RangeError(`it has only ${bytes.length} bytes`);
-  const version = bytes.readUInt32LE(8);
-  const crcOffset = crcOffsets[version];
-  if (crcOffset === undefined) {
-    throw new RangeError(`it has the version ${version}, which belongs to no PostgreSQL from 12 to 18`);
-  }
-  if (crc32c(bytes.subarray(0, crcOffset)) !== bytes.readUInt32LE(crcOffset)) {
+  if (bytes.length < longestLayout) throw new RangeError(`it has only ${bytes.length} bytes`);
+  const at = layoutOf(bytes);
+  if (crc32c(bytes.subarray(0, at.crc)) !== bytes.readUInt32LE(at.crc)) {
     throw new RangeError('its checksum is wrong: it was copied while it was being written, or is damaged');
   }
   return {
-    systemIdentifier: bytes.readBigUInt64LE(0).toString(),
-    state: states[bytes.readUInt32LE(16)] ?? 'unknown',
-    checkpointLsn: bytes.readBigUInt64LE(32),
-    redoLsn: bytes.readBigUInt64LE(40),
-    timeline: bytes.readUInt32LE(48),
-    catalogVersion: bytes.readUInt32LE(12),
-    required: readRequiredParameters(bytes, 180),
-    blockSize: bytes.readUInt32LE(216),
-    relationSegmentBlocks: bytes.readUInt32LE(220),
-    walSegmentSize: bytes.readUInt32LE(228),
-    checksums: bytes.readUInt32LE(252) !== 0,
+    systemIdentifier: bytes.readBigUInt64LE(at.systemIdentifier).toString(),
+    state: states[bytes.readUInt32LE(at.state)] ?? 'unknown',
+    checkpointLsn: bytes.readBigUInt64LE(at.checkpointLsn),
+    redoLsn: bytes.readBigUInt64LE(at.redoLsn),
+    timeline: bytes.readUInt32LE(at.timeline),
+    catalogVersion: bytes.readUInt32LE(at.catalogVersion),
+    required: readRequiredParameters(bytes, at.required),
+    blockSize: bytes.readUInt32LE(at.blockSize),
+    relationSegmentBlocks: bytes.readUInt32LE(at.relationSegmentBlocks),
+    walSegmentSize: bytes.readUInt32LE(at.walSegmentSize),
+    checksums: hasChecksums(bytes.readUInt32LE(at.checksums)),
   };
+}
+
+function layoutOf(bytes: Buffer): ControlFileLayout {
+  const version = bytes.readUInt32LE(versionOffset);
+  const layout = layouts[version];
+  if (layout === undefined) throw UnknownFormatError.of(`the version ${version}`);
+  return layout;
+}
+
+/** data_checksum_version: 0, or PG_DATA_CHECKSUM_VERSION (src/include/storage/bufpage.h). */
+function hasChecksums(version: number): boolean {
+  if (version > 1) throw UnknownFormatError.of(`pages with checksums of version ${version}`);
+  return version === 1;
 }

@@ -1,6 +1,7 @@
 /** Checks whether WAL segments belong to one history, by comparing each segment with the preceding one. */
 import type { TimelineSpan } from './timeline-history.ts';
 import { breakBetween, LinkReader, type SegmentLinks } from './wal-chain.ts';
+import { UnknownFormatError } from './unknown-format-error.ts';
 import { parseSegmentName } from './wal-segment.ts';
 
 /** A stored segment. */
@@ -24,7 +25,10 @@ export interface ChainBreak {
 /** Files read at once. Decompressing one file already uses several threads. */
 const atOnce = 2;
 
-/** Reads the links of a stored segment. @throws RangeError with the path where the file is damaged */
+/**
+ * Reads the links of a stored segment.
+ * @throws RangeError with the path where the file is damaged; UnknownFormatError with the path
+ */
 export async function readLinks(
   { name, path }: SegmentFile,
   segmentSize: number,
@@ -35,6 +39,7 @@ export async function readLinks(
     for await (const pages of read(path, segmentSize)) reader.take(pages);
     return reader.links();
   } catch (error) {
+    if (error instanceof UnknownFormatError) throw error.in(path);
     if (!(error instanceof RangeError)) throw error;
     throw new RangeError(`"${path}" is damaged: ${error.message}`, { cause: error });
   }
@@ -43,7 +48,7 @@ export async function readLinks(
 /**
  * Finds the first segment whose records do not continue those of the preceding segment; undefined where there is
  * none. `files`: in the order of the WAL, without gaps.
- * @throws RangeError where a file is damaged
+ * @throws RangeError where a file is damaged; UnknownFormatError for WAL of other versions
  */
 export async function findBreak(
   files: readonly SegmentFile[],

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { controlFileSize, parseControlFile, type ControlFile } from './pg-control.ts';
+import { UnknownFormatError } from './unknown-format-error.ts';
 
 const attempts = 100;
 /** Milliseconds between two attempts. */
@@ -18,7 +19,8 @@ export interface SoundControlFile {
 
 /**
  * Reads and parses global/pg_control.
- * @throws RangeError where the checksum is wrong in all attempts; an error of the file system
+ * @throws RangeError where the checksum is wrong in all attempts; UnknownFormatError at once; an error of the file
+ * system
  */
 export async function readSoundControlFile(dataDirectory: string): Promise<SoundControlFile> {
   const path = `${dataDirectory}/global/pg_control`;
@@ -26,7 +28,8 @@ export async function readSoundControlFile(dataDirectory: string): Promise<Sound
     try {
       return parsed(readFileSync(path));
     } catch (error) {
-      if (!(error instanceof RangeError) || attempt === attempts) throw error;
+      const isFinal = !(error instanceof RangeError) || error instanceof UnknownFormatError;
+      if (isFinal || attempt === attempts) throw error;
     }
     await sleep(pause);
   }

@@ -15,6 +15,7 @@ import {
   isOverwritten,
   longPageHeader,
   pageSizeIn,
+  refuseUnknownMagic,
   shortPageHeader,
 } from './wal-page.ts';
 import { recordHeaderBytes } from './wal-records.ts';
@@ -83,9 +84,16 @@ export class LinkReader {
     this.#next = address;
   }
 
-  /** Reads the next pages. @throws RangeError where the first page is not the beginning of the segment */
+  /**
+   * Reads the next pages.
+   * @throws RangeError where the first page is not the beginning of the segment; UnknownFormatError for WAL of other
+   * versions
+   */
   take(pages: Buffer): void {
-    if (this.#pageSize === 0) this.#pageSize = pageSizeOf(pages);
+    if (this.#pageSize === 0) {
+      if (pages.length >= 2) refuseUnknownMagic(pages);
+      this.#pageSize = pageSizeOf(pages);
+    }
     for (let at = 0; at < pages.length; at += this.#pageSize) {
       this.#page(pages.subarray(at, at + this.#pageSize));
       this.#next += BigInt(this.#pageSize);

@@ -2,7 +2,7 @@
  * Parses the header of a WAL segment's first page, which is a long page header (src/include/access/xlog_internal.h:
  * XLogLongPageHeaderData). Little-endian, as on all platforms for which PostgreSQL packages exist.
  */
-import { hasWalMagic, isLong, longPageHeader } from './wal-page.ts';
+import { hasWalMagic, isLong, longPageHeader, refuseUnknownMagic } from './wal-page.ts';
 import { isSegmentSize, parseSegmentName } from './wal-segment.ts';
 
 /** The fields of the header. */
@@ -23,9 +23,10 @@ export interface SegmentHeader {
 /** The bytes of the header. */
 export const segmentHeaderBytes = longPageHeader;
 
-/** Parses the header. @throws RangeError with the problem */
+/** Parses the header. @throws RangeError with the problem; UnknownFormatError for WAL of other versions */
 export function parseSegmentHeader(bytes: Buffer): SegmentHeader {
   if (bytes.length < segmentHeaderBytes) throw new RangeError(`it has only ${bytes.length} bytes`);
+  refuseUnknownMagic(bytes);
   if (!hasWalMagic(bytes) || (bytes.readUInt16LE(2) & isLong) === 0) {
     throw new RangeError('it does not begin as a WAL segment does');
   }
@@ -70,7 +71,7 @@ export function headerMismatch(header: SegmentHeader, expected: ExpectedSegment)
 
 /**
  * Parses the header of a segment file and checks the header and the size of the file.
- * @throws RangeError with the problem
+ * @throws RangeError with the problem; UnknownFormatError for WAL of other versions
  */
 export function checkSegment(beginning: Buffer, size: number, expected: ExpectedSegment): SegmentHeader {
   const { segmentSize } = expected;

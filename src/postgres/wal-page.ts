@@ -1,11 +1,37 @@
-/** The page headers of the WAL (src/include/access/xlog_internal.h: XLogPageHeaderData, the same from 12 to 18). */
+/** The page headers of the WAL (src/include/access/xlog_internal.h: XLogPageHeaderData, the same from 12 to 19). */
+import { UnknownFormatError } from './unknown-format-error.ts';
 
-/** The high byte of XLOG_PAGE_MAGIC in all releases from 12 on; the low byte changes with the WAL format. */
-const magicOfPostgres = 0xd1;
+/** XLOG_PAGE_MAGIC, the magic number at the beginning of each page, of each major version. */
+const magicOfMajor: Readonly<Record<number, number>> = {
+  12: 0xd101,
+  13: 0xd106,
+  14: 0xd10d,
+  15: 0xd110,
+  16: 0xd113,
+  17: 0xd116,
+  18: 0xd118,
+  19: 0xd122,
+};
 
-/** Whether the page begins with the magic number of a WAL page. */
+const knownMagics: ReadonlySet<number> = new Set(Object.values(magicOfMajor));
+
+/** The high byte of the magic numbers of PostgreSQL; the low byte changes with the format of WAL records. */
+const highByte = 0xd1;
+
+/** Whether the page begins with the magic number of a supported version. */
 export function hasWalMagic(page: Buffer): boolean {
-  return page.readUInt16LE(0) >> 8 === magicOfPostgres;
+  return knownMagics.has(page.readUInt16LE(0));
+}
+
+/**
+ * Refuses the WAL of other versions of PostgreSQL: the meaning of its headers and records is unknown.
+ * @throws UnknownFormatError with the magic number
+ */
+export function refuseUnknownMagic(page: Buffer): void {
+  const magic = page.readUInt16LE(0);
+  if (magic >> 8 !== highByte || knownMagics.has(magic)) return;
+  const hexadecimal = magic.toString(16).toUpperCase();
+  throw UnknownFormatError.of(`WAL pages with the magic number 0x${hexadecimal}`);
 }
 
 /** Returns xlp_xlog_blcksz of a long page header, in bytes; undefined where there is no valid value. */

@@ -1,8 +1,16 @@
 /**
  * Reads WAL records, segment after segment (src/include/access/xlogrecord.h, xlog_internal.h: XLogRecord and
- * XLogPageHeaderData, the same from 12 to 18). Little-endian.
+ * XLogPageHeaderData, the same from 12 to 19). Little-endian.
  */
-import { aligned, isContinued, isLong, isOverwritten, longPageHeader, shortPageHeader } from './wal-page.ts';
+import {
+  aligned,
+  isContinued,
+  isLong,
+  isOverwritten,
+  longPageHeader,
+  refuseUnknownMagic,
+  shortPageHeader,
+} from './wal-page.ts';
 
 /** A WAL record, or the beginning of a long one. */
 export interface WalRecord {
@@ -41,6 +49,7 @@ export class WalRecords {
   /**
    * Yields the records that end in these pages. `address`: the LSN of the first page. The pages of the next call have
    * to follow these.
+   * @throws UnknownFormatError for WAL of other versions
    */
   *in(pages: Buffer, address: bigint, pageSize: number): Generator<WalRecord> {
     for (let at = 0; at < pages.length; at += pageSize) {
@@ -48,6 +57,7 @@ export class WalRecords {
       const expected = address + BigInt(at);
       // The page has never been written, or is left from before the file was recycled.
       if (page.readUInt16LE(0) === 0 || page.readBigUInt64LE(8) !== expected) return;
+      refuseUnknownMagic(page);
       yield* this.#inPage(page, expected);
     }
   }

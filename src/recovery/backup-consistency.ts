@@ -4,10 +4,11 @@
  */
 import { messageOf } from '../errors.ts';
 import { parseBackupLabel, type BackupLabel } from '../postgres/backup-label.ts';
-import { parseLsn } from '../postgres/lsn.ts';
+import { isSameLsn, parseLsn } from '../postgres/lsn.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
 import type { Manifest } from '../postgres/read-manifest.ts';
 import { parseTablespaceMap, type MappedTablespace } from '../postgres/tablespace-map.ts';
+import { UnknownFormatError } from '../postgres/unknown-format-error.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { backupDamaged } from '../repository/repository-errors.ts';
@@ -46,6 +47,7 @@ export function wrongFiles(
       strayTar(description, parseTablespaceMap(file('tablespace_map'), major))
     );
   } catch (error) {
+    if (error instanceof UnknownFormatError) return error.in('global/pg_control').message;
     return `pg_control, backup_label or tablespace_map is damaged: ${messageOf(error)}`;
   }
 }
@@ -62,7 +64,7 @@ function wrongDescription(
   const contradiction = (what: string) => `backup.json contradicts ${what}: one of them is damaged`;
   if (label.startWal !== startWal || label.startTimeline !== timeline) return contradiction('backup_label');
   const range = manifest?.walRanges.at(-1);
-  if (range !== undefined && range.end !== stopLsn) return contradiction('backup_manifest');
+  if (range !== undefined && !isSameLsn(range.end, stopLsn)) return contradiction('backup_manifest');
   // A stop LSN at the first byte of a segment is the end of the segment before.
   const number = (parseLsn(stopLsn) - 1n) / BigInt(walSegmentSize);
   if (parseSegmentName(stopWal, walSegmentSize).number !== number) return contradiction('itself');

@@ -13,6 +13,7 @@ import type { StoredBackup } from '../repository/catalog.ts';
 import { fileFor } from './wal-path.ts';
 import type { ArchiveContents } from '../repository/archive-content.ts';
 import type { TimelineSpan } from '../postgres/timeline-history.ts';
+import { unsupportedFormat } from '../postgres/unknown-format-error.ts';
 
 /** The backup, the timelines and the segments of the recovery that is checked. */
 export interface ChainOnPath {
@@ -45,6 +46,8 @@ export async function brokenChainOnPath(way: ChainOnPath): Promise<HoldfastError
       hint: `put the segment of the right server into the archive, choose a later backup or --target-lsn ${lsn} or earlier, or go on with --despite-missing-wal`,
     });
   } catch (error) {
+    const unsupported = unsupportedFormat(error, way.clusterDirectory);
+    if (unsupported !== undefined) return unsupported;
     if (!(error instanceof RangeError)) throw error;
     return new HoldfastError('failed', error.message, {
       code: 'archive_damaged',

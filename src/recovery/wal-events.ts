@@ -18,6 +18,7 @@ import {
   type EndedTransaction,
 } from '../postgres/recovery-records.ts';
 import type { RequiredParameters } from '../postgres/required-parameters.ts';
+import { unsupportedFormat } from '../postgres/unknown-format-error.ts';
 import { WalRecords, type WalRecord } from '../postgres/wal-records.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
@@ -78,7 +79,7 @@ export interface WalEventSource {
 
 /**
  * The events in the WAL of a backup in the repository, until the WAL ends or the target is reached.
- * @throws HoldfastError `archive_damaged`
+ * @throws HoldfastError `archive_damaged`, `unsupported_version`
  */
 export function walAhead({ choice, clusterDirectory, ...rest }: WalAheadOptions): AsyncGenerator<WalEvent> {
   const { description, directory } = choice.backup;
@@ -98,7 +99,7 @@ export function archiveIn(clusterDirectory: string): WalEventSource {
 
 /**
  * The events in the WAL of any base backup, including one that another tool made.
- * @throws HoldfastError `archive_damaged`
+ * @throws HoldfastError `archive_damaged`, `unsupported_version`
  */
 export async function* walOfCopy(options: WalOfCopy): AsyncGenerator<WalEvent> {
   const { backup, path, target, sources, signal } = options;
@@ -150,7 +151,7 @@ async function* eventsIn(
       at += BigInt(pages.length);
     }
   } catch (error) {
-    throw error instanceof RangeError ? damaged(name, error) : error;
+    throw unsupportedFormat(error, name) ?? (error instanceof RangeError ? damaged(name, error) : error);
   } finally {
     await file.close();
   }

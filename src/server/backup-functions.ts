@@ -1,10 +1,5 @@
 /** The SQL functions that start and stop a backup. The functions were renamed in PostgreSQL 15. */
 
-/** As in server_version_num. */
-export const oldestSupported = 120000;
-/** As in server_version_num. */
-export const newestSupported = 189999;
-
 /** The functions of one server version. */
 export interface BackupFunctions {
   /** Names of statements in sql/queries/target.sql. */

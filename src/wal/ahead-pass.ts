@@ -17,6 +17,7 @@ import {
   withPushedMarker,
   type ArchiveDestination,
 } from './pushed-markers.ts';
+import { unknownWalWarning, type UnknownWalWarning } from './unknown-wal-warning.ts';
 import { inSequence, isWaiting, waitingFiles } from './waiting-files.ts';
 
 /** The data directory of a pass, and the destination. */
@@ -27,6 +28,7 @@ export interface PassOptions {
   ahead: number;
   /** Whether to continue; asked before each file. */
   goOn: () => boolean | Promise<boolean>;
+  onWarning?: (warning: UnknownWalWarning) => void;
 }
 
 type Prepare = (path: string) => Promise<PreparedFile>;
@@ -138,8 +140,14 @@ export class AheadPass {
         throw passIsOver;
       });
       await placePrepared(prepared);
+      await this.#warn(prepared);
     });
     this.#pushed += 1;
+  }
+
+  async #warn({ path, unknownFormat }: PreparedFile): Promise<void> {
+    const warning = unknownFormat === undefined ? undefined : await unknownWalWarning(path, unknownFormat);
+    if (warning !== undefined) this.#options.onWarning?.(warning);
   }
 
   /** Waits for another process that is archiving the file: "wal push", or another one that pushes ahead. */

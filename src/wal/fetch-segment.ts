@@ -7,6 +7,7 @@ import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseHistoryFile } from '../postgres/timeline-history.ts';
+import { unsupportedFormat } from '../postgres/unknown-format-error.ts';
 import { checkSegment, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { writeFully } from '../repository/compressed-file.ts';
@@ -145,7 +146,7 @@ interface Expected {
 
 /**
  * Decompresses a segment and checks every frame, the size and the header. Blocks the thread.
- * @throws HoldfastError `archive_damaged`
+ * @throws HoldfastError `archive_damaged`, `unsupported_version`
  */
 export function writeSegment(
   source: number,
@@ -166,11 +167,14 @@ export function writeSegment(
     checkSegment(header ?? Buffer.alloc(0), size, expected);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new HoldfastError('failed', `"${archived}" is damaged: ${error.message}`, {
-      code: 'archive_damaged',
-      hint: 'rename a good copy over the file, or recover to a target before that file',
-      cause: error,
-    });
+    throw (
+      unsupportedFormat(error, archived) ??
+      new HoldfastError('failed', `"${archived}" is damaged: ${error.message}`, {
+        code: 'archive_damaged',
+        hint: 'rename a good copy over the file, or recover to a target before that file',
+        cause: error,
+      })
+    );
   }
 }
 

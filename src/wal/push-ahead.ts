@@ -10,6 +10,7 @@ import { AheadPass } from './ahead-pass.ts';
 import { prepareWal, type PreparedFile } from './push-segment.ts';
 import { declaredDestination, isOwnDirectory } from './pushed-markers.ts';
 import { sameRepository } from './same-repository.ts';
+import type { UnknownWalWarning } from './unknown-wal-warning.ts';
 import { waitingFiles } from './waiting-files.ts';
 
 /** Options of pushing ahead. */
@@ -28,6 +29,7 @@ export interface AheadOptions {
   mayUseThreads?: boolean;
   /** Whether to continue; asked before each file. */
   goOn: () => boolean | Promise<boolean>;
+  onWarning?: (warning: UnknownWalWarning) => void;
 }
 
 /** Files prepared at the same time: one is compressed while another is synced. */
@@ -41,13 +43,13 @@ const many = 6;
  * @throws the error of the first file that could not be archived
  */
 export async function pushAhead(options: AheadOptions): Promise<number> {
-  const { dataDirectory, clusterDirectory, compressLevel, ahead, mayUseThreads = false, goOn } = options;
+  const { dataDirectory, clusterDirectory, compressLevel, mayUseThreads = false } = options;
   const walDirectory = join(dataDirectory, 'pg_wal');
   const target = await declaredDestination(walDirectory);
   if (target?.clusterDirectory !== clusterDirectory || !(await isOwnDirectory(walDirectory))) return 0;
   await sameRepository(walDirectory, clusterDirectory); // markers must not refer to another repository
   const hasMany = mayUseThreads && (await waitingFiles(walDirectory)).length >= many;
-  const pass = new AheadPass({ walDirectory, target, ahead, goOn });
+  const pass = new AheadPass({ ...options, walDirectory, target });
   const lanes = Array.from({ length: atOnce }, async () => {
     const shared = { clusterDirectory, compressLevel, hasThread: !mayUseThreads };
     const thread = hasMany ? new TaskThread<PreparedFile>(import.meta.url, 'push-thread', shared) : undefined;

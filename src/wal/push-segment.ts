@@ -35,11 +35,18 @@ export interface PreparedFile {
   archived: string;
   /** The temporary file; undefined where the archive has an identical file already, durably. */
   temporary: string | undefined;
+  /** What this release of Holdfast does not know of the file; undefined where it knows the format. */
+  unknownFormat: string | undefined;
 }
 
-/** Archives a file. @throws HoldfastError where the file is not valid WAL, or cannot be archived */
-export async function pushWal(options: PushOptions): Promise<void> {
-  await placePrepared(await prepareWal(options));
+/**
+ * Archives a file. Returns the archived file.
+ * @throws HoldfastError where the file is not valid WAL, or cannot be archived
+ */
+export async function pushWal(options: PushOptions): Promise<PreparedFile> {
+  const prepared = await prepareWal(options);
+  await placePrepared(prepared);
+  return prepared;
 }
 
 /** Checks and compresses the file, and makes the temporary file durable. @throws HoldfastError as pushWal() */
@@ -51,13 +58,11 @@ export async function prepareWal(options: PushOptions): Promise<PreparedFile> {
     await removeTemporaries(writingDirectory(clusterDirectory));
     await removeIdentityLeftovers(clusterDirectory);
     const archived = archivedPath(clusterDirectory, source.name);
-    if (await confirmed(source, archived)) return { path, archived, temporary: undefined };
+    const { unknownFormat } = source;
+    if (await confirmed(source, archived)) return { path, archived, temporary: undefined, unknownFormat };
     const write = (target: FileHandle) => writeContent(source, target, options);
-    return {
-      path,
-      archived,
-      temporary: await writeAside(archived, writingDirectory(clusterDirectory), write),
-    };
+    const temporary = await writeAside(archived, writingDirectory(clusterDirectory), write);
+    return { path, archived, temporary, unknownFormat };
   } finally {
     await source.file.close();
   }
@@ -96,7 +101,7 @@ async function writeContent(
 
 /**
  * Claims the repository for the system of the file. The header of a segment has the system identifier; for a history
- * file, pg_control of the data directory has.
+ * file and a segment in an unknown format, pg_control of the data directory has.
  */
 async function checkSystem(source: SourceFile, clusterDirectory: string): Promise<void> {
   if (source.header !== undefined) {
@@ -104,6 +109,8 @@ async function checkSystem(source: SourceFile, clusterDirectory: string): Promis
     return claimRepository(clusterDirectory, { systemIdentifier, walSegmentSize: segmentSize });
   }
   const systemIdentifier = await systemAround(source.path);
+  if (source.unknownFormat !== undefined && systemIdentifier !== undefined)
+    return claimRepository(clusterDirectory, { systemIdentifier, walSegmentSize: source.size });
   const identity = await readIdentity(clusterDirectory);
   if (identity === undefined) requireRepository(clusterDirectory);
   if (systemIdentifier !== undefined && identity !== undefined)

@@ -6,6 +6,7 @@
  *   pg_wal/pgsql_tmp.holdfast.push/<file>.busy    the process that is archiving the file
  *   pg_wal/pgsql_tmp.holdfast.push/refused        the file that could not be archived; later files are not pushed ahead
  *   pg_wal/pgsql_tmp.holdfast.push/repositories   not a marker: see known-repository.ts
+ *   pg_wal/pgsql_tmp.holdfast.push/warned-<hash>  not a marker: see unknown-wal-warning.ts
  *
  * A marker identifies the file by device, inode number, size, and the times of the last change of content and inode.
  * Every write changes at least one of these values, provided that the file had not been written for longer than the

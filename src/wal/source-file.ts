@@ -2,7 +2,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { UnknownFormatError } from '../postgres/unknown-format-error.ts';
 import { checkSegment, segmentHeaderBytes, type SegmentHeader } from '../postgres/wal-header.ts';
+import { isSegmentSize } from '../postgres/wal-segment.ts';
 import { readFully } from '../repository/compressed-file.ts';
 import { isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
 
@@ -14,8 +16,10 @@ export interface SourceFile {
   file: FileHandle;
   /** Bytes. */
   size: number;
-  /** undefined for history files. */
+  /** undefined for history files, and for segments in an unknown format. */
   header: SegmentHeader | undefined;
+  /** The message of the UnknownFormatError; undefined where the format is known. */
+  unknownFormat: string | undefined;
 }
 
 /**
@@ -32,8 +36,10 @@ export async function openSource(path: string): Promise<SourceFile> {
   });
   try {
     const { size } = await file.stat();
-    const header = isCompressed(kind) ? await checkedHeader(file, path, name, size) : undefined;
-    return { path, name, kind, file, size, header };
+    const found = isCompressed(kind) ? await checkedHeader(file, path, name, size) : undefined;
+    const isUnknown = typeof found === 'string';
+    const header = isUnknown ? undefined : found;
+    return { path, name, kind, file, size, header, unknownFormat: isUnknown ? found : undefined };
   } catch (error) {
     await file.close();
     throw error;
@@ -61,12 +67,14 @@ async function checkedHeader(
   path: string,
   name: string,
   size: number,
-): Promise<SegmentHeader> {
+): Promise<SegmentHeader | string> {
   try {
     const bytes = Buffer.alloc(segmentHeaderBytes);
     await readFully(file, bytes, 0);
     return checkSegment(bytes, size, { name: name.slice(0, 24) });
   } catch (error) {
+    // The server would run out of space if WAL of a later version were refused.
+    if (error instanceof UnknownFormatError && isSegmentSize(size)) return error.message;
     if (!(error instanceof RangeError)) throw error;
     throw new HoldfastError('failed', `"${path}" is not the WAL segment ${name}: ${error.message}`, {
       code: 'not_that_segment',

@@ -117,6 +117,7 @@ class Ahead {
   readonly #clusterDirectory: string;
   readonly #compressLevel: number;
   readonly #segments: number;
+  readonly #log: Log;
   readonly #complaint: Complaint;
   /** The data directory; undefined until the server has been asked. */
   #data: string | undefined;
@@ -134,6 +135,7 @@ class Ahead {
     this.#clusterDirectory = clusterDirectory;
     this.#compressLevel = compressLevel;
     this.#segments = segments;
+    this.#log = log;
     this.#complaint = new Complaint(log, 'cannot archive ahead of the archiver', server.name);
     this.service = new PeriodicTask(lookAheadEvery, () => this.#look(), log);
   }
@@ -158,6 +160,7 @@ class Ahead {
         ahead: this.#segments,
         mayUseThreads: true,
         goOn: async () => !this.#closed && (await serverPid(data)) !== undefined,
+        onWarning: ({ message, hint }) => this.#log.warning(message, { cluster: this.#server.name, hint }),
       });
       this.#complaint.about('');
     } catch (error) {

@@ -35,6 +35,8 @@ export interface Segment {
   size?: number;
   /** What the rows in it begin with. */
   fill?: string;
+  /** XLOG_PAGE_MAGIC; default: PostgreSQL 18's. */
+  magic?: number;
 }
 
 export const segment1 = '000000010000000000000001';
@@ -45,6 +47,7 @@ export function segmentBytes({
   system = systemIdentifier,
   size = MB,
   fill = 'row',
+  magic = 0xd118,
 }: Segment = {}): Buffer {
   const rows = Array.from(
     { length: 20_000 },
@@ -54,7 +57,7 @@ export function segmentBytes({
   const log = BigInt(`0x${name.slice(8, 16)}`);
   const perLog = 0x1_0000_0000n / BigInt(size);
   const number = log * perLog + BigInt(`0x${name.slice(16, 24)}`);
-  bytes.writeUInt16LE(0xd118, 0);
+  bytes.writeUInt16LE(magic, 0);
   bytes.writeUInt16LE(2, 2);
   bytes.writeUInt32LE(Number.parseInt(name.slice(0, 8), 16), 4);
   bytes.writeBigUInt64LE(number * BigInt(size), 8);

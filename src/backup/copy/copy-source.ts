@@ -14,6 +14,7 @@ import { HoldfastError, messageOf } from '../../errors.ts';
 import type { ControlFile } from '../../postgres/pg-control.ts';
 import { readSoundControlFile } from '../../postgres/torn-control-file.ts';
 import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
+import { unsupportedFormat } from '../../postgres/unknown-format-error.ts';
 import { claimRepository } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../system/durable-files.ts';
 import { makeDurableDirectory, within } from '../../system/held-directory.ts';
@@ -114,6 +115,8 @@ async function readControl(dataDirectory: string): Promise<ControlFile> {
     await readdir(join(dataDirectory, 'base'));
     return (await readSoundControlFile(dataDirectory)).control;
   } catch (error) {
+    const unsupported = unsupportedFormat(error, join(dataDirectory, 'global/pg_control'));
+    if (unsupported !== undefined) throw unsupported;
     throw new HoldfastError(
       'failed',
       `the data directory "${dataDirectory}" cannot be read here: ${messageOf(error)}`,

@@ -1,4 +1,4 @@
-/** Error reports of the `holdfast wal` commands for PostgreSQL's log. */
+/** Error reports and warnings of the `holdfast wal` commands for PostgreSQL's log. */
 import { HoldfastError, messageOf } from '../../errors.ts';
 
 /**
@@ -15,4 +15,15 @@ export function tellFailure(error: unknown, args: readonly string[], status?: nu
     : [`holdfast: ${message}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])].join('\n');
   process.stderr.write(`${said}\n`);
   return exitStatus;
+}
+
+/** Writes a warning to standard error, as JSON with `--json`. */
+export function tellWarning(
+  { code, message, hint }: { code: string; message: string; hint: string },
+  args: readonly string[],
+): void {
+  const said = args.includes('--json')
+    ? JSON.stringify({ warning: { code, message, hint } })
+    : `holdfast: warning: ${message}\n  hint: ${hint}`;
+  process.stderr.write(`${said}\n`);
 }

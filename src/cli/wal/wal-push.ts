@@ -20,7 +20,9 @@ import {
 } from '../../wal/pushed-markers.ts';
 import { removeStaleSpool } from '../../wal/spool.ts';
 import { parseWalArguments } from './wal-arguments.ts';
-import { tellFailure } from './wal-failure.ts';
+import type { PreparedFile } from '../../wal/push-segment.ts';
+import type { UnknownWalWarning } from '../../wal/unknown-wal-warning.ts';
+import { tellFailure, tellWarning } from './wal-failure.ts';
 
 /** How many more files a push archives after its own. */
 const more = 12;
@@ -39,10 +41,12 @@ export async function walPush(args: readonly string[]): Promise<number> {
     if (await isAlreadyPushed(path, target).catch(() => false)) return 0;
     const { sameRepository } = await import('../../wal/same-repository.ts');
     const repository = await sameRepository(dirname(path), clusterDirectory);
-    await push(path, target, config);
+    const unknownFormat = await push(path, target, config);
+    const warn = (warning: UnknownWalWarning) => tellWarning(warning, args);
+    if (unknownFormat !== undefined) await warnOfUnknownWal(path, unknownFormat, warn);
     await declareDestination(path, target, repository);
     await removeStaleSpool(dirname(path));
-    if (invocation !== undefined) await pushMore(path, config);
+    if (invocation !== undefined) await pushMore(path, config, warn);
     return 0;
   } catch (error) {
     return tellFailure(error, args);
@@ -51,26 +55,42 @@ export async function walPush(args: readonly string[]): Promise<number> {
 
 /**
  * Archives the file. If more files wait, a marker tells the processes that archive ahead that this file is
- * being archived, and afterwards that the file is archived.
+ * being archived, and afterwards that the file is archived. Returns what this release of Holdfast does not know
+ * of the file; undefined if it knows the format.
  */
-async function push(path: string, target: ArchiveDestination, config: WalConfig): Promise<void> {
+async function push(
+  path: string,
+  target: ArchiveDestination,
+  config: WalConfig,
+): Promise<string | undefined> {
   const { clusterDirectory, compressLevel } = config;
   const { pushWal } = await import('../../wal/push-segment.ts');
   keepFreedMemory();
-  let isArchived = false;
+  let pushed = undefined as PreparedFile | undefined;
   const archive = async () => {
-    await pushWal({ path, clusterDirectory, compressLevel, hasThread: true });
-    isArchived = true;
+    pushed = await pushWal({ path, clusterDirectory, compressLevel, hasThread: true });
   };
   try {
     if (await wouldHelp(path, target)) await withPushedMarker(path, target, archive);
     else await archive();
   } catch (error) {
-    if (isArchived) return;
-    if (!(error instanceof HoldfastError)) return archive(); // a marker is only a hint
-    await recordRefusalOf(path);
-    throw error;
+    if (error instanceof HoldfastError && pushed === undefined) {
+      await recordRefusalOf(path);
+      throw error;
+    }
+    if (pushed === undefined) await archive(); // a marker is only a hint
   }
+  return pushed?.unknownFormat;
+}
+
+async function warnOfUnknownWal(
+  path: string,
+  unknownFormat: string,
+  warn: (warning: UnknownWalWarning) => void,
+): Promise<void> {
+  const { unknownWalWarning } = await import('../../wal/unknown-wal-warning.ts');
+  const warning = await unknownWalWarning(path, unknownFormat);
+  if (warning !== undefined) warn(warning);
 }
 
 /** Whether a marker for this file would be of use to another process. */
@@ -92,6 +112,7 @@ async function wouldHelp(
 async function pushMore(
   path: string,
   { clusterDirectory, compressLevel, pushAhead: ahead }: WalConfig,
+  onWarning: (warning: UnknownWalWarning) => void,
 ): Promise<void> {
   const dataDirectory = dirname(dirname(path));
   if (ahead === 0 || !(await isBehind(dataDirectory))) return;
@@ -103,6 +124,7 @@ async function pushMore(
     compressLevel,
     ahead: Math.min(ahead, more),
     goOn: () => performance.now() < until,
+    onWarning,
   }).catch(() => undefined);
 }
 
