@@ -10,7 +10,7 @@ if (args.includes('--help') || args.includes('-h')) {
        npm run test:all            all tests
        npm test -- FILE...         these files, or patterns: npm test -- 'test/sql/**'
 
-TEST_PG_VERSION=12 npm test      on another major version of PostgreSQL (12 to 18)
+TEST_PG_VERSION=12 npm test      on another major version of PostgreSQL (12 to 19)
 docs/development.md has the other variables.`);
 } else {
   const files = args.filter((arg) => arg !== '--all');

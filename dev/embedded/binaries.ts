@@ -2,11 +2,14 @@
 //
 // The development dependency brings 18; every other major is fetched when somebody asks for it. The packages leave out
 // symbolic links, which an install script restores; and the checkout may be where the servers' user cannot go. In both
-// cases a complete copy in the cache is used instead.
+// cases a complete copy in the cache is used instead. A major that npm does not have yet comes from Debian's packages
+// (../debian): once npm has it, its version is pinned below, and that is all.
 import { access, mkdir, readFile, readdir, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installSet } from '../debian/install-set.ts';
+import { serverDirectory, serverSet } from '../debian/program-sets.ts';
 import { cached } from './cache.ts';
 import { run } from './run.ts';
 import { serverIdentity } from './server-user.ts';
@@ -21,20 +24,29 @@ const pinned = {
   18: '18.4.0-beta.17',
 } as const;
 
-export type Major = keyof typeof pinned;
+/** Of Debian's packages. */
+const fromDebian = [19] as const;
 
-export const newest: Major = 18;
-export const majors = Object.keys(pinned).map(Number) as Major[];
+type PinnedMajor = keyof typeof pinned;
+export type Major = PinnedMajor | (typeof fromDebian)[number];
+
+/** What tests run on unless they are told otherwise: the newest that npm has. */
+export const usual: Major = 18;
+export const majors: Major[] = [...(Object.keys(pinned).map(Number) as PinnedMajor[]), ...fromDebian];
 
 export function isMajor(version: number): version is Major {
-  return version in pinned;
+  return majors.includes(version as Major);
+}
+
+function isPinned(major: Major): major is PinnedMajor {
+  return major in pinned;
 }
 
 export interface Binaries {
   major: Major;
   /** The package's exact version: two sets of binaries of one version are the same. */
   version: string;
-  /** Holds bin, lib and share. */
+  /** Holds bin and lib. */
   directory: string;
 }
 
@@ -46,8 +58,13 @@ export async function findBinaries(major: Major): Promise<Binaries> {
     const directory = (await runs(native)) ? native : await copyOf(installed);
     return { major, version: installed.version, directory };
   }
+  if (!isPinned(major)) return debianBinaries(major);
   const version = pinned[major];
   return { major, version, directory: await fetched(version) };
+}
+
+async function debianBinaries(major: (typeof fromDebian)[number]): Promise<Binaries> {
+  return { major, version: await installSet(serverSet(major)), directory: serverDirectory(major) };
 }
 
 function packageName(): string {

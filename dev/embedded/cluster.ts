@@ -10,7 +10,7 @@ import { appendFile, chmod, mkdir, readFile, rename, rm, writeFile } from 'node:
 import { openSync, closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findBinaries, newest, type Binaries, type Major } from './binaries.ts';
+import { findBinaries, usual, type Binaries, type Major } from './binaries.ts';
 import { scratchDirectory } from './cache.ts';
 import { freePort } from './ports.ts';
 import { freeze, untilGone } from './processes.ts';
@@ -46,7 +46,7 @@ const signals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as co
 /** Makes a cluster, which is then to be started. */
 export async function createCluster(options: ClusterOptions = {}): Promise<EmbeddedCluster> {
   const host = options.host ?? '127.0.0.1';
-  const binaries = await findBinaries(options.version ?? newest);
+  const binaries = await findBinaries(options.version ?? usual);
   const port = options.port ?? (await freePort(host));
   const directory = options.directory ?? (await scratchDirectory());
   const cluster = new EmbeddedCluster(binaries, directory, host, port, options.directory !== undefined);

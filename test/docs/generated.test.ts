@@ -1,13 +1,13 @@
 import test from 'ava';
 import { regenerate } from '../../dev/docs/generate.ts';
-import { newest } from '../../dev/embedded/binaries.ts';
+import { usual } from '../../dev/embedded/binaries.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 import { pages, pathOf, read } from './pages.ts';
 
-const version = Number(process.env['TEST_PG_VERSION'] ?? newest);
-const otherVersion = version === newest ? undefined : `PostgreSQL ${version} words its catalogs differently`;
+const version = Number(process.env['TEST_PG_VERSION'] ?? usual);
+const otherVersion = version === usual ? undefined : `PostgreSQL ${version} words its catalogs differently`;
 
 testWhen(otherVersion)('what the pages repeat is what the database and the program say', async (t) => {
   const client = await connect(t, (await installedDatabase(t)).url);

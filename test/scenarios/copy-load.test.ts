@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { amcheck } from '../../dev/demo/amcheck.ts';
-import { newest } from '../../dev/embedded/binaries.ts';
+import { usual } from '../../dev/embedded/binaries.ts';
 import { again } from '../support/load.ts';
 import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
 import { noRestore } from '../support/restored-copy.ts';
@@ -31,7 +31,7 @@ test('twenty backups at random moments under a write load with DDL, each restore
   const scene = await repositoryScene(t, { initdb: ['--data-checksums'] });
   const { admin, cluster, db } = scene;
   // The other majors differ in the calls and in the files, which fewer show as well.
-  const wanted = cluster.version === newest ? 20 : 5;
+  const wanted = cluster.version === usual ? 20 : 5;
   await openAccounts(admin);
   const spaces = await Promise.all([0, 1, 2].map((n) => cluster.serverDirectory(`space-${n}`)));
   const stops = [

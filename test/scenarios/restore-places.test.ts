@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { newest } from '../../dev/embedded/binaries.ts';
+import { usual } from '../../dev/embedded/binaries.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { eventually } from '../support/eventually.ts';
 import { startHoldfast } from '../support/process.ts';
@@ -77,7 +77,7 @@ test('a tablespace that is in place is restored in place, and pg_wal that was a 
   const initdb = [`--waldir=${join(elsewhere, 'its wal')}`];
   // Without that setting no recovery gets over such a tablespace, a crash's neither.
   const settings = { allow_in_place_tablespaces: 'on' };
-  const scene = await repositoryScene(t, { version: newest, initdb, settings });
+  const scene = await repositoryScene(t, { version: usual, initdb, settings });
   const { cluster, started } = scene;
   t.true((await lstat(join(String(cluster.dataDirectory), 'pg_wal'))).isSymbolicLink());
   await withClient(scene.db.url, async (client) => {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { noTool, toolsOf } from '../../dev/debian/postgres-tools.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
 import { standbyOf } from '../support/clones.ts';
 import { noOwnCluster } from '../support/cluster.ts';
@@ -11,15 +12,10 @@ import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 import { archivingServer, noArchivingServer } from '../support/wal.ts';
 
-/** Debian's, and a place where newer ones may have been unpacked. */
-const places = ['/usr/lib/postgresql', '/opt/newer-debian/usr/lib/postgresql'];
 const version = Number(process.env['TEST_PG_VERSION'] ?? 18);
-const tools = places
-  .map((place) => join(place, String(version), 'bin'))
-  .find((bin) => existsSync(join(bin, 'pg_rewind')));
-const noRewind = tools === undefined ? `there is no pg_rewind of PostgreSQL ${version} here` : undefined;
+const tools = toolsOf(version, 'pg_rewind');
 
-const test = testWhen(noOwnCluster, noArchivingServer, noRestore, noRewind).serial;
+const test = testWhen(noOwnCluster, noArchivingServer, noRestore, noTool(version, 'pg_rewind')).serial;
 
 test('pg_rewind of a standby that has just been stopped, with segments made ready for it, succeeds', async (t) => {
   const server = await archivingServer(t, { initdb: ['--wal-segsize=1', '--data-checksums'] });

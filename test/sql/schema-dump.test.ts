@@ -1,14 +1,14 @@
 // What an installation makes is written down, so that whoever changes it sees what he changes.
 import { readFileSync } from 'node:fs';
-import { newest } from '../../dev/embedded/binaries.ts';
+import { usual } from '../../dev/embedded/binaries.ts';
 import { describeSchema } from '../../dev/schema/describe.ts';
 import { freshDatabase } from '../support/cluster.ts';
 import { installInto } from '../../dev/harness/install-into.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const version = Number(process.env['TEST_PG_VERSION'] ?? newest);
-const otherVersion = version === newest ? undefined : `PostgreSQL ${version} words its catalogs differently`;
+const version = Number(process.env['TEST_PG_VERSION'] ?? usual);
+const otherVersion = version === usual ? undefined : `PostgreSQL ${version} words its catalogs differently`;
 
 testWhen(otherVersion)('a fresh installation is what sql/schema.txt says', async (t) => {
   const { url } = await freshDatabase(t);

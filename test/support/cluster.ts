@@ -1,6 +1,6 @@
 // Where the tests' servers come from; TEST_POSTGRES and its like choose the source, no test needs to know which:
 //
-//   (nothing)                    npm's embedded binaries, TEST_PG_VERSION = 12 to 18
+//   (nothing)                    npm's embedded binaries, TEST_PG_VERSION = 12 to 18; 19: Debian's
 //   TEST_POSTGRES=containers     testcontainers, TEST_POSTGRES_IMAGE
 //   TEST_POSTGRES_URL=postgres…  a server that is there already (as superuser): a fresh database per test, no more
 import { randomBytes } from 'node:crypto';

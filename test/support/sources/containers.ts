@@ -6,7 +6,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GenericContainer, Wait, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
-import { newest } from '../../../dev/embedded/binaries.ts';
+import { usual } from '../../../dev/embedded/binaries.ts';
 import { scratchDirectory } from '../../../dev/embedded/cache.ts';
 import { freePort } from '../../../dev/embedded/ports.ts';
 import { defaultSettings, settingLines } from '../../../dev/embedded/settings.ts';
@@ -116,7 +116,7 @@ export async function containerCluster(options: OwnClusterOptions): Promise<Test
   };
 }
 
-function imageFor(version = Number(process.env['TEST_PG_VERSION'] ?? newest)): string {
+function imageFor(version = Number(process.env['TEST_PG_VERSION'] ?? usual)): string {
   return process.env['TEST_POSTGRES_IMAGE'] ?? `postgres:${version}`;
 }
 

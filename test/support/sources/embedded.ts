@@ -1,5 +1,5 @@
 // Servers from npm's embedded binaries.
-import { isMajor, newest } from '../../../dev/embedded/binaries.ts';
+import { isMajor, majors, usual } from '../../../dev/embedded/binaries.ts';
 import { createCluster } from '../../../dev/embedded/cluster.ts';
 import type { OwnClusterOptions, TestCluster } from '../test-cluster.ts';
 import { confirmOrigin, installedName, installedTemplate } from './installed-template.ts';
@@ -45,7 +45,7 @@ export async function embeddedCluster({
 }
 
 function defaultVersion() {
-  const wanted = Number(process.env['TEST_PG_VERSION'] ?? newest);
-  if (!isMajor(wanted)) throw new Error(`TEST_PG_VERSION is a major version from 12 to ${newest}`);
+  const wanted = Number(process.env['TEST_PG_VERSION'] ?? usual);
+  if (!isMajor(wanted)) throw new Error(`TEST_PG_VERSION is one of ${majors.join(', ')}`);
   return wanted;
 }
