@@ -4,15 +4,32 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { toolsOf } from '../../dev/debian/postgres-tools.ts';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
-import { copyScene, run, type CopyScene, type CopySceneOptions, type StoredCopy } from './copies.ts';
+import { newest } from '../../dev/embedded/binaries.ts';
+import {
+  copyScene,
+  noCopies,
+  run,
+  type CopyScene,
+  type CopySceneOptions,
+  type StoredCopy,
+} from './copies.ts';
+import type { WorkerProcess } from './process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 /** The majors whose servers summarize their WAL. */
 export const summarizing: readonly Major[] = [17, 18];
 
+/** For testWhen(): why a server of the usual version makes no incremental copies; undefined when it does. */
+export const noIncrements =
+  noCopies ??
+  (Number(process.env['TEST_PG_VERSION'] ?? newest) < 17
+    ? 'this server does not summarize its WAL'
+    : undefined);
+
 export interface ChainScene extends CopyScene {
   /** An incremental copy, complete and without a warning. */
   increment: () => Promise<StoredCopy>;
+  worker: WorkerProcess;
 }
 
 /** A server that summarizes its WAL, and a worker that copies it. */
@@ -21,9 +38,10 @@ export async function chainScene(
   { settings, ...options }: CopySceneOptions = {},
 ): Promise<ChainScene> {
   const scene = await copyScene(t, { ...options, settings: { summarize_wal: 'on', ...settings } });
-  await scene.startCopier();
+  const worker = await scene.startCopier();
   return {
     ...scene,
+    worker,
     async increment() {
       const copy = await scene.copy({ incremental: true });
       if (copy.row.warnings.length > 0) throw new Error(copy.row.warnings.join('; '));
@@ -71,7 +89,8 @@ export async function combined(
   );
   const program = join(String(toolsOf(version, 'pg_combinebackup')), 'pg_combinebackup');
   await run(program, [...directories, ...mappings, '-o', cluster.dataDirectory]);
-  const give = 'for f in "$0"/pg_wal/*.zst; do zstd -dq "$f" -o "$1/pg_wal/$(basename "$f" .zst)" || exit 1; done';
+  const give =
+    'for f in "$0"/pg_wal/*.zst; do zstd -dq "$f" -o "$1/pg_wal/$(basename "$f" .zst)" || exit 1; done';
   await run('sh', ['-c', give, String(last?.directory), cluster.dataDirectory]);
   // The links lead to where the tablespaces are, as the combined map says.
   const map = join(cluster.dataDirectory, 'tablespace_map');

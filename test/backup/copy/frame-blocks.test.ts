@@ -7,7 +7,8 @@ const geometry = { blockSize: 8192, relationSegmentBlocks: 131_072 };
 const common = { file: { fd: 3 }, blockSize: 8192, firstBlock: 0 };
 
 test('consecutive blocks are read at once', (t) => {
-  const runs = (...blocks: number[]) => [...runsOf(Uint32Array.from(blocks))].map(({ first, count }) => [first, count]);
+  const runs = (...blocks: number[]) =>
+    [...runsOf(Uint32Array.from(blocks))].map(({ first, count }) => [first, count]);
   t.deepEqual(runs(), []);
   t.deepEqual(runs(5), [[5, 1]]);
   t.deepEqual(runs(0, 1, 2, 7, 9, 10), [
@@ -23,10 +24,20 @@ test('the pieces of a partial file are the file', (t) => {
     const most = 2 * 1024 * 1024;
     const pieces = [...piecesOf({ blocks, length: 9000 }, common, most)];
     const size = incrementalFileSize(count, 8192);
-    t.is(pieces.reduce((sum, piece) => sum + blocksSize(piece), 0), size, `${count} blocks`);
+    t.is(
+      pieces.reduce((sum, piece) => sum + blocksSize(piece), 0),
+      size,
+      `${count} blocks`,
+    );
     t.true(pieces.every((piece) => blocksSize(piece) <= most));
-    t.deepEqual(pieces.flatMap((piece) => [...piece.blocks]), [...blocks]);
-    t.deepEqual(pieces.map(({ padding }) => padding), [...pieces.slice(1).map(() => 0), tarPadding(size)]);
+    t.deepEqual(
+      pieces.flatMap((piece) => [...piece.blocks]),
+      [...blocks],
+    );
+    t.deepEqual(
+      pieces.map(({ padding }) => padding),
+      [...pieces.slice(1).map(() => 0), tarPadding(size)],
+    );
     const header = Buffer.from(pieces[0]?.header ?? []);
     t.deepEqual(decodeIncrementalHeader(header, geometry, size), { blocks, truncationLength: 9000 });
     t.true(pieces.slice(1).every((piece) => piece.header.length === 0));

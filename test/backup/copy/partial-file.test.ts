@@ -36,7 +36,10 @@ test('of a relation without changes no block is taken', (t) => {
 });
 
 test('the changed blocks are taken, and no block behind the end of the file', (t) => {
-  t.deepEqual(taken(100, { before: 100, changed: [3, 7, 99, 100, 5000] }), { blocks: [3, 7, 99], length: 100 });
+  t.deepEqual(taken(100, { before: 100, changed: [3, 7, 99, 100, 5000] }), {
+    blocks: [3, 7, 99],
+    length: 100,
+  });
 });
 
 test('a file that the parent does not have is taken whole', (t) => {
@@ -44,7 +47,10 @@ test('a file that the parent does not have is taken whole', (t) => {
 });
 
 test('blocks that the file has got since are taken, whether or not the WAL names them', (t) => {
-  t.deepEqual(taken(100, { before: 90, changed: [3, 95] }), { blocks: [3, ...numbers(90, 100)], length: 100 });
+  t.deepEqual(taken(100, { before: 90, changed: [3, 95] }), {
+    blocks: [3, ...numbers(90, 100)],
+    length: 100,
+  });
 });
 
 test('blocks behind the shortest length of the relation are taken: what the parent has there is gone', (t) => {
@@ -71,7 +77,10 @@ test('files of a database that was made anew are taken whole', (t) => {
 
 test('a later file of a relation counts its blocks from its own beginning', (t) => {
   const second = `${path}.1`;
-  t.deepEqual(taken(100, { before: 100, changed: [3, 131_072, 131_172] }, second), { blocks: [0], length: 100 });
+  t.deepEqual(taken(100, { before: 100, changed: [3, 131_072, 131_172] }, second), {
+    blocks: [0],
+    length: 100,
+  });
   t.deepEqual(taken(100, { before: 100, limit: 131_072 + 60 }, second), {
     blocks: numbers(60, 100),
     length: 100,

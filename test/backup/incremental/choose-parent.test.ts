@@ -90,7 +90,11 @@ for (const [what, known, problem] of [
   ['that the control database does not know', undefined, 'is not in the control database'],
   ['that has expired', { hasExpired: true }, 'has expired'],
   ['that is not complete', { state: 'archiving' }, 'is not complete: its request is archiving'],
-  ['that a verification has found damaged', { isVerified: false }, 'was found damaged by its last verification'],
+  [
+    'that a verification has found damaged',
+    { isVerified: false },
+    'was found damaged by its last verification',
+  ],
 ] as const) {
   test(`a copy ${what} is passed over, and an older one is the parent`, (t) => {
     const copies = [copy(1), copy(2)];
@@ -118,7 +122,10 @@ test('a copy whose chain is broken is passed over', (t) => {
 });
 
 test('a newer copy that cannot be read is named, and an older one is not', (t) => {
-  const unreadable = ['20261128T010000Z-1', '20261128T030000Z-3'].map((name) => ({ name, problem: 'it is torn' }));
+  const unreadable = ['20261128T010000Z-1', '20261128T030000Z-3'].map((name) => ({
+    name,
+    problem: 'it is torn',
+  }));
   t.deepEqual(chosen([copy(2)], { unreadable }), {
     parent: 2,
     reason: '',
@@ -132,7 +139,11 @@ for (const [what, changed, reason] of [
   ['another system', { systemIdentifier: '8' }, /is of another system/],
   ['another timeline', { timeline: 2 }, /is of another timeline/],
   ['another checksum setting', { checksums: false }, /is of another setting of data checksums/],
-  ['another minor release', { serverVersion: '18.3' }, /was made with PostgreSQL 18\.3, and the server is 18\.4/],
+  [
+    'another minor release',
+    { serverVersion: '18.3' },
+    /was made with PostgreSQL 18\.3, and the server is 18\.4/,
+  ],
   ['another block size', { blockSize: 4096 }, /is of another block size/],
   ['another WAL segment size', { walSegmentSize: 1 << 20 }, /is of another WAL segment size/],
   ['another segment size', { relationSegmentBlocks: 16 }, /is of another size of relation files/],
@@ -161,6 +172,12 @@ test('a chain grows up to max_chain', (t) => {
   const copies = [copy(1)];
   for (const id of [2, 3, 4]) copies.push(copy(id, {}, copies.at(-1)));
   t.is(chosen(copies, { maxChain: 4 }).parent, 4);
-  t.is(chosen(copies, { maxChain: 3 }).reason, 'its chain has 3 incremental copies, as many as max_chain allows');
-  t.is(chosen(copies.slice(0, 2), { maxChain: 1 }).reason, 'its chain has 1 incremental copy, as many as max_chain allows');
+  t.is(
+    chosen(copies, { maxChain: 3 }).reason,
+    'its chain has 3 incremental copies, as many as max_chain allows',
+  );
+  t.is(
+    chosen(copies.slice(0, 2), { maxChain: 1 }).reason,
+    'its chain has 1 incremental copy, as many as max_chain allows',
+  );
 });

@@ -20,7 +20,10 @@ test('summaries may overlap', (t) => {
 });
 
 test('a gap is named by the LSN at which it begins', (t) => {
-  t.regex(String(why('0/100', '0/400', ['0/100', '0/200'], ['0/201', '0/400'])), /end at 0\/200, before 0\/400/);
+  t.regex(
+    String(why('0/100', '0/400', ['0/100', '0/200'], ['0/201', '0/400'])),
+    /end at 0\/200, before 0\/400/,
+  );
   t.regex(String(why('0/100', '0/400', ['0/100', '0/300'])), /end at 0\/300, before 0\/400/);
 });
 
