@@ -6,6 +6,7 @@ import { lstat, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { segmentRange } from '../postgres/wal-segment.ts';
+import type { StoredBackup } from '../repository/catalog.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { findScratches } from './abandoned-drills.ts';
 
@@ -14,9 +15,13 @@ export function mostWal(walSegmentSize: number): number {
   return Math.max(512 << 20, 8 * walSegmentSize);
 }
 
-/** Bytes of the files and of the WAL. The growth of files during replay is not known in advance. */
-export function expectedBytes(backup: RepositoryBackup): number {
-  const { bytes, startWal, stopWal, walSegmentSize } = backup;
+/**
+ * Bytes of the files and of the WAL. The growth of files during replay is not known in advance. `links`: the chain of
+ * the backup, whose sizes add up to more than what is restored.
+ */
+export function expectedBytes(backup: RepositoryBackup, links: readonly StoredBackup[]): number {
+  const bytes = links.reduce((sum, { description }) => sum + description.bytes, 0);
+  const { startWal, stopWal, walSegmentSize } = backup;
   const own = segmentRange(startWal, stopWal, walSegmentSize).length * walSegmentSize;
   return bytes + own + mostWal(walSegmentSize);
 }

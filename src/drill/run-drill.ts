@@ -9,7 +9,7 @@ import { basename, join } from 'node:path';
 import type { DrillCheck, DrillRecord } from '../control/drill-records.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
-import { withReaderLock } from '../system/file-lock.ts';
+import { withChainLock } from '../repository/stored-chain.ts';
 import { resolveBackup, type RestorePlan } from '../recovery/resolve-backup.ts';
 import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
 import { restoreBackup } from '../restore/restore-backup.ts';
@@ -97,11 +97,13 @@ async function rehearse(options: DrillOptions, record: DrillRecord): Promise<voi
   for (const leftover of await removeAbandoned(drillDirectory)) report.removed(leftover);
   const choice = await resolveBackup({ ...options, despiteMissingWal: false });
   // Keeps the backup from expiring, and with the backup the WAL that recovery fetches.
-  await withReaderLock(choice.backup.meta, () => rehearseWith(choice, assertions, options, record));
+  await withChainLock(choice.backup, (links) =>
+    rehearseWith({ ...choice, links }, assertions, options, record),
+  );
 }
 
 async function rehearseWith(
-  choice: RestorePlan,
+  choice: RestorePlan & { links: readonly StoredBackup[] },
   assertions: readonly Assertion[],
   options: DrillOptions,
   record: DrillRecord,
@@ -118,7 +120,7 @@ async function rehearseWith(
   const limit = await findWalLimit({ choice, clusterDirectory, target, signal, onSegment: report.segment });
   const recovery = recoveryOf(options, choice, limit);
 
-  const expected = expectedBytes(description);
+  const expected = expectedBytes(description, choice.links);
   const what = { cluster: options.cluster, backup: name, expected };
   await withScratch(drillDirectory, what, async (scratch) => {
     try {

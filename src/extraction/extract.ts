@@ -6,9 +6,10 @@ import type { StoredBackup } from '../repository/catalog.ts';
 import { ManifestChecker } from './manifest-checker.ts';
 import type { ExtractionAnswer, ExtractedFile, FileChunk, ThreadSetup } from './extraction-messages.ts';
 import { inThreads } from './extraction-threads.ts';
+import { beginnings } from './incremental-pieces.ts';
 
 /** The backup to extract, and the callbacks for the progress. */
-export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld' | 'owner'> {
+export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withheld' | 'owner' | 'layer'> {
   backup: StoredBackup;
   frames: readonly FrameEntry[];
   /**
@@ -36,7 +37,7 @@ export interface ExtractionOutcome {
 
 /** Extracts a backup. @throws HoldfastError `restore_failed` where a system call fails */
 export async function extract(extraction: Extraction): Promise<ExtractionOutcome> {
-  const { backup, frames, manifest, jobs, roots, kept, withheld, owner, onProblem } = extraction;
+  const { backup, frames, manifest, jobs, roots, kept, withheld, owner, layer, onProblem } = extraction;
   const expected = frames.reduce((sum, { size }) => sum + size, 0);
   const ledger = new ManifestChecker(manifest);
   const outcome: ExtractionOutcome = { kept: new Map(), directories: [] };
@@ -56,6 +57,8 @@ export async function extract(extraction: Extraction): Promise<ExtractionOutcome
       if (problem !== undefined) onProblem(problem);
       extraction.onPart(part, complete);
     }
+    for (const { path, block } of answer.extracted.unsound)
+      onProblem(`block ${block} of "${path}" does not have the checksum that its content has`);
     const tooLarge = keep(outcome.kept, answer.extracted.kept);
     if (tooLarge !== undefined) onProblem(`"${tooLarge}" is larger than such a file can be`);
     for (const directory of answer.extracted.directories)
@@ -64,10 +67,11 @@ export async function extract(extraction: Extraction): Promise<ExtractionOutcome
     extraction.onProgress(done, expected);
   };
 
-  const tasks = frames.map((frame, number) => ({ number, frame }));
+  const begin = layer === undefined ? [] : beginnings(frames);
+  const tasks = frames.map((frame, number) => ({ number, frame, first: begin[number] }));
   const { directory, description } = backup;
   const major = Number.parseInt(description.serverVersion, 10);
-  await inThreads(jobs, { directory, roots, kept, withheld, owner, major }, tasks, receive);
+  await inThreads(jobs, { directory, roots, kept, withheld, owner, layer, major }, tasks, receive);
   for (const problem of ledger.missing()) onProblem(problem);
   return outcome;
 }

@@ -1,5 +1,6 @@
 /** The messages between the extraction threads and the thread that starts them. */
 import type { FrameEntry } from '../repository/frame-index.ts';
+import type { RelationGeometry } from '../postgres/incremental-file.ts';
 import type { TarMember } from '../repository/tar.ts';
 import type { FileOwner } from './cluster-owner.ts';
 
@@ -18,16 +19,31 @@ export interface ThreadSetup {
   withheld: string[];
   /** The owner of the files; undefined: the user of this process. */
   owner: FileOwner | undefined;
+  /** The place of the backup in its chain; undefined: a full copy that is extracted alone. */
+  layer: ChainLayer | undefined;
   /**
    * The major version of PostgreSQL. The files in a tablespace are below a directory with this version in its name.
    */
   major: number;
 }
 
+/** What a thread knows of the chain to which the backup belongs. */
+export interface ChainLayer {
+  geometry: RelationGeometry;
+  /** Paths, as in the manifest of this link, that are not written (chain-layers.ts). */
+  superseded: ReadonlySet<string>;
+  /** Whether the link is the last one: its directories are created, and the files get their lengths. */
+  isLast: boolean;
+  /** The start LSN of the backup, where page checksums are verified; undefined: they are not. */
+  verifiedFrom: bigint | undefined;
+}
+
 /** A frame to extract; `number` is returned with the answer. */
 export interface ExtractionTask {
   number: number;
   frame: FrameEntry;
+  /** Where the frame begins within an incremental file: the frame in which the file begins. */
+  first: FrameEntry | undefined;
 }
 
 /** A part of a file that has been extracted. */
@@ -47,6 +63,8 @@ export interface ExtractedFile {
   parts: FileChunk[];
   directories: { path: string; header: TarMember }[];
   kept: { path: string; at: number; bytes: Uint8Array }[];
+  /** Pages whose checksums do not fit, where those are verified. `block`: as a server counts. */
+  unsound: { path: string; block: number }[];
 }
 
 /** The answer to a task; `system`: whether a system call failed, which says nothing about the backup. */

@@ -3,13 +3,15 @@ import { mkdirSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
+import { pathOfIncremental } from '../postgres/incremental-file.ts';
 import type { FrameEntry } from '../repository/frame-index.ts';
 import { keepFreedMemory } from '../system/keep-freed-memory.ts';
 import { releaseBuffer } from '../system/release-buffer.ts';
 import { onTask } from '../system/threads.ts';
 import { bytePathBelow } from '../system/byte-path.ts';
 import { FrameFiles } from './frame-file.ts';
-import { contentsOf } from './frame-chunks.ts';
+import { contentsOf, type ExtractedChunk } from './frame-chunks.ts';
+import { IncrementalPieces } from './incremental-pieces.ts';
 import { safeName } from './member-names.ts';
 import {
   manifestPath,
@@ -18,48 +20,70 @@ import {
   type ExtractionTask,
   type ThreadSetup,
 } from './extraction-messages.ts';
-import { writeChunk } from './write-chunks.ts';
+import { unsoundBlocks } from './unsound-blocks.ts';
+import { setLength, writeChunk } from './write-chunks.ts';
 
 keepFreedMemory();
-const { directory, roots, kept, withheld, owner, major } = workerData as ThreadSetup;
+const { directory, roots, kept, withheld, owner, layer, major } = workerData as ThreadSetup;
 const files = new FrameFiles(directory);
+const incrementals = layer && new IncrementalPieces(files, layer.geometry);
 
-onTask(({ number, frame }: ExtractionTask) => parentPort?.postMessage(answer(number, frame)));
+onTask((task: ExtractionTask) => parentPort?.postMessage(answer(task)));
 
-function answer(number: number, frame: FrameEntry): ExtractionAnswer {
+function answer({ number, frame, first }: ExtractionTask): ExtractionAnswer {
   try {
-    return { number, extracted: extract(frame) };
+    return { number, extracted: extract(frame, first) };
   } catch (error) {
     // Errors of system calls concern the disk; all others concern the backup.
     return { number, problem: messageOf(error), system: 'syscall' in (error as object) };
   }
 }
 
-function extract(frame: FrameEntry): ExtractedFile {
+function extract(frame: FrameEntry, first: FrameEntry | undefined): ExtractedFile {
   const bytes = files.read(frame);
   try {
-    return extractFrom(bytes, frame);
+    return extractFrom(bytes, frame, first);
   } finally {
     releaseBuffer(bytes);
   }
 }
 
-function extractFrom(bytes: Buffer, frame: FrameEntry): ExtractedFile {
+function extractFrom(bytes: Buffer, frame: FrameEntry, first: FrameEntry | undefined): ExtractedFile {
   const { tar } = frame;
   const { directories, pieces } = contentsOf(bytes, frame);
-  const extracted: ExtractedFile = { parts: [], directories: [], kept: [] };
+  const extracted: ExtractedFile = { parts: [], directories: [], kept: [], unsound: [] };
   const root = roots?.[tar];
   for (const header of directories) {
     const path = safeName(tar, header.name.replace(/\/+$/, ''), major);
     extracted.directories.push({ path, header });
-    if (root !== undefined) mkdirSync(bytePathBelow(root, path), { recursive: true, mode: 0o700 });
+    if (root !== undefined && layer?.isLast !== false)
+      mkdirSync(bytePathBelow(root, path), { recursive: true, mode: 0o700 });
   }
   for (const piece of pieces) {
     const path = manifestPath(tar, safeName(tar, piece.name, major));
     const { size, at, data } = piece;
-    if (root !== undefined && !withheld.includes(path)) writeChunk(root, piece, owner);
+    const blocks = isIncremental(path) ? incrementals?.blocksOf(piece, tar, first) : undefined;
+    const parts = blocks?.pieces ?? [piece];
+    extracted.unsound.push(...unsoundIn(path, parts));
+    if (root !== undefined && !withheld.includes(path) && layer?.superseded.has(path) !== true) {
+      for (const part of parts) writeChunk(root, part, owner);
+      if (blocks !== undefined && at === 0 && layer?.isLast === true) setLength(root, blocks);
+    }
     if (kept.includes(path)) extracted.kept.push({ path, at, bytes: new Uint8Array(data) });
     extracted.parts.push({ path, size, at, length: data.length, crc32c: crc32c(data) });
   }
   return extracted;
+}
+
+function isIncremental(path: string): boolean {
+  return pathOfIncremental(path) !== undefined;
+}
+
+function unsoundIn(path: string, parts: readonly ExtractedChunk[]): ExtractedFile['unsound'] {
+  if (layer?.verifiedFrom === undefined) return [];
+  const { geometry, verifiedFrom } = layer;
+  const whole = pathOfIncremental(path) ?? path;
+  return parts
+    .flatMap((part) => unsoundBlocks(whole, part, geometry, verifiedFrom))
+    .map((block) => ({ path: whole, block }));
 }

@@ -1,5 +1,5 @@
 /** Writes parts of files, in any order. */
-import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { writeAt } from '../system/write-at.ts';
 import { bytePathBelow } from '../system/byte-path.ts';
@@ -19,6 +19,16 @@ export function writeChunk(root: string, piece: ExtractedChunk, owner: FileOwner
       fchmodSync(fd, fileMode(piece.mode));
     }
     writeAt(fd, piece.data, piece.at);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Gives a file that has been written its final length. Bytes. */
+export function setLength(root: string, { name, size }: Pick<ExtractedChunk, 'name' | 'size'>): void {
+  const fd = openSync(bytePathBelow(root, name), constants.O_WRONLY | constants.O_NOFOLLOW);
+  try {
+    ftruncateSync(fd, size);
   } finally {
     closeSync(fd);
   }

@@ -56,6 +56,11 @@ export function asIncrementalLabel(bytes: Buffer, from: { lsn: string; timeline:
   return Buffer.concat([bytes, Buffer.from(`${fromLsn}: ${from.lsn}\n${fromTimeline}: ${from.timeline}\n`)]);
 }
 
+/** Removes the lines that asIncrementalLabel() adds: with them no server starts. */
+export function withoutIncrementalLines(bytes: Buffer): Buffer {
+  return Buffer.concat(lines(bytes).filter((line) => !line.toString('latin1').startsWith('INCREMENTAL FROM ')));
+}
+
 /** Parses a backup history file. @throws RangeError with the missing or malformed line */
 export function parseBackupHistory(bytes: Buffer): BackupHistory {
   const { lsn: stopLsn, wal: stopWal } = parseLocation(bytes, 'STOP WAL LOCATION');

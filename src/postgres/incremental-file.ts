@@ -152,6 +152,23 @@ export function wholeLength({ blocks, truncationLength }: IncrementalHeader): nu
   return Math.max(truncationLength, (blocks.at(-1) ?? -1) + 1);
 }
 
+/** Consecutive blocks. */
+export interface BlockRun {
+  first: number;
+  count: number;
+}
+
+/** Yields the runs of consecutive numbers. `blocks`: ascending. */
+export function* runsOf(blocks: Uint32Array): Generator<BlockRun> {
+  for (let at = 0; at < blocks.length;) {
+    const first = blocks[at] as number;
+    let end = at + 1;
+    while (end < blocks.length && blocks[end] === first + end - at) end += 1;
+    yield { first, count: end - at };
+    at = end;
+  }
+}
+
 function hexadecimal(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`;
 }

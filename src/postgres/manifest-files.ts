@@ -38,6 +38,10 @@ export class ManifestFiles {
     return number === undefined ? undefined : this.#file(number);
   }
 
+  has(path: string): boolean {
+    return this.#numbers.has(path);
+  }
+
   *[Symbol.iterator](): Generator<[path: string, file: ManifestFileEntry]> {
     for (const [path, number] of this.#numbers) yield [path, this.#file(number)];
   }

@@ -7,6 +7,7 @@ import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
+import { withoutIncrementalLines } from '../postgres/backup-label.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import { readCompressed } from '../repository/compressed-file.ts';
@@ -78,6 +79,16 @@ export async function addManifest({ backup, directory }: RestoredFiles, owned: F
   throw new HoldfastError('failed', `"${from}" has changed while it was restored`, {
     code: 'backup_damaged',
   });
+}
+
+/** Writes backup_label as the server made it, without the lines by which a server refuses an incremental backup. */
+export async function addWholeLabel(
+  { directory }: RestoredFiles,
+  label: Buffer | undefined,
+  owned: FileOwnership,
+): Promise<void> {
+  const whole = withoutIncrementalLines(label ?? Buffer.alloc(0));
+  await writeOwned(join(directory, 'backup_label'), whole, owned);
 }
 
 async function decompressTo(to: string, from: string, size: number, owned: FileOwnership): Promise<void> {

@@ -7,25 +7,34 @@ import { join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import type { RequiredParameters } from '../postgres/required-parameters.ts';
+import { pathOfIncremental } from '../postgres/incremental-file.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import { entryName } from '../repository/backup-name.ts';
 import { removeLease, writeLease } from '../repository/lease.ts';
 import { leaseFile } from '../repository/lease-file.ts';
-import { withReaderLock } from '../system/file-lock.ts';
-import { addControlFile, addManifest, addSettings, addBackupWal, controlFile } from './add-files.ts';
+import {
+  addBackupWal,
+  addControlFile,
+  addManifest,
+  addSettings,
+  addWholeLabel,
+  controlFile,
+} from './add-files.ts';
 import { ownershipOf } from '../recovery/owned-files.ts';
 import { refuseDestination, removeNote, writeNote } from './destination.ts';
 import { finishDirectories, handOver } from './directories.ts';
 import { toBytePath, bytePathBelow } from '../system/byte-path.ts';
 import { clusterOwner, type FileOwner } from '../extraction/cluster-owner.ts';
 import { extract, type ExtractionOutcome } from '../extraction/extract.ts';
+import { readChain, type ReadLink } from '../extraction/read-chain.ts';
 import { holdDestination, type HeldDestination } from './hold-destination.ts';
 import { linkTablespaces } from './link-tablespaces.ts';
 import { linkWal } from './link-wal.ts';
 import { Flusher } from './make-durable.ts';
 import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
-import { readInventory, type BackupInventory } from '../repository/backup-inventory.ts';
+import type { BackupInventory } from '../repository/backup-inventory.ts';
+import { withChainLock } from '../repository/stored-chain.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import { placeTablespaces, refuseUnasked, type PlacedTablespace } from '../recovery/tablespace-placement.ts';
 import { refuseWrongFiles } from '../recovery/backup-consistency.ts';
@@ -75,12 +84,13 @@ const kept = [controlFile, 'PG_VERSION', 'backup_label', 'tablespace_map'];
  * @throws HoldfastError
  */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
-  return withReaderLock(options.backup.meta, () => restoreLocked(options));
+  return withChainLock(options.backup, (links) => restoreLocked(options, links));
 }
 
-async function restoreLocked(options: RestoreOptions): Promise<Restored> {
+async function restoreLocked(options: RestoreOptions, links: readonly StoredBackup[]): Promise<Restored> {
   const { backup, directory } = options;
-  const inventory = await readInventory(backup);
+  const chain = await readChain(links);
+  const { inventory } = chain.at(-1) as ReadLink;
   const owner = clusterOwner(backup, inventory.frames);
   const tablespaces = await planTablespaces(options, inventory);
   const outside = tablespaces.filter(({ inside }) => !inside);
@@ -96,7 +106,7 @@ async function restoreLocked(options: RestoreOptions): Promise<Restored> {
       written: writtenAt(tablespace, held, directory),
     }));
     const amount = await fill(
-      { ...options, directory: held.directory, named: directory, wal: held.wal, owner, inventory },
+      { ...options, directory: held.directory, named: directory, wal: held.wal, owner, inventory, chain },
       places,
     );
     return { tablespaces, ...amount, leaseProblem: await leave(options, held) };
@@ -150,6 +160,8 @@ interface Filling extends RestoreOptions {
   wal: string | undefined;
   owner: FileOwner | undefined;
   inventory: BackupInventory;
+  /** The links of which the backup is restored, and the backup as the last one. */
+  chain: readonly ReadLink[];
 }
 
 type Place = PlacedTablespace & {
@@ -178,7 +190,9 @@ async function fill(filling: Filling, places: readonly Place[]): Promise<{ files
   const all = wal === undefined ? roots : { ...roots, pg_wal: toBytePath(wal) };
   await addBackupWal(filling, owned);
   await addSettings(filling, outcome.kept.get(controlFile), owned);
-  await addManifest(filling, owned);
+  // The manifest of an incremental copy does not describe the files that its chain is restored to.
+  if (filling.chain.length === 1) await addManifest(filling, owned);
+  else await addWholeLabel(filling, outcome.kept.get('backup_label'), owned);
   await flusher.finish(Object.values(all));
 
   await addControlFile(directory, outcome.kept.get(controlFile), owned);
@@ -224,31 +238,47 @@ async function extractAll(
   places: readonly Place[],
   flusher: Flusher,
 ): Promise<{ outcome: ExtractionOutcome; files: number; bytes: number }> {
-  const { backup, directory, named, jobs, owner, inventory, onProgress } = filling;
+  const { directory, named, jobs, owner, chain, onProgress } = filling;
   const locations = new Map(places.map(({ oid, written }) => [oid, written]));
+  const isChain = chain.length > 1;
+  const sizes = chain.map(({ inventory }) => inventory.frames.reduce((sum, { size }) => sum + size, 0));
+  const expected = sizes.reduce((sum, size) => sum + size, 0);
   let files = 0;
   let bytes = 0;
-  const outcome = await extract({
-    backup,
-    ...inventory,
-    jobs,
-    roots: rootsOf(filling, places),
-    kept,
-    withheld: [controlFile],
-    owner,
-    onProgress,
-    onPart(part, isComplete) {
-      if (isComplete) files += 1;
-      bytes += part.length;
-      flusher.wrote(part, isComplete, () => placeOf(part.path, directory, locations));
-    },
-    onProblem(problem) {
-      throw new HoldfastError('failed', `backup ${entryName(backup.description)} is damaged: ${problem}`, {
-        code: 'backup_damaged',
-        hint: `restore another backup; "${named}" holds no database, and may be emptied`,
-      });
-    },
-  });
+  let before = 0;
+  let outcome: ExtractionOutcome = { kept: new Map(), directories: [] };
+  for (const [index, { backup, inventory, layer }] of chain.entries()) {
+    files = 0;
+    const done = before;
+    outcome = await extract({
+      backup,
+      ...inventory,
+      jobs,
+      roots: rootsOf(filling, places),
+      kept,
+      withheld: isChain ? [controlFile, 'backup_label'] : [controlFile],
+      owner,
+      layer,
+      onProgress: (extracted) => onProgress(done + extracted, expected),
+      onPart(part, isComplete) {
+        if (isComplete) files += 1;
+        if (layer?.superseded.has(part.path) === true) return;
+        bytes += part.length;
+        const path = (isChain ? pathOfIncremental(part.path) : undefined) ?? part.path;
+        flusher.wrote(part, isComplete, () => placeOf(path, directory, locations));
+      },
+      onProblem(problem) {
+        const damaged = `backup ${entryName(backup.description)} is damaged: ${problem}`;
+        const { description } = filling.backup;
+        const why = index === chain.length - 1 ? damaged : `${damaged}; ${entryName(description)} needs it`;
+        throw new HoldfastError('failed', why, {
+          code: 'backup_damaged',
+          hint: `restore another backup; "${named}" holds no database, and may be emptied`,
+        });
+      },
+    });
+    before += sizes[index] ?? 0;
+  }
   return { outcome, files, bytes };
 }
 

@@ -8,6 +8,7 @@
  * whoever does not see the copy.
  */
 import type { HeldRequest } from '../control/legal-holds.ts';
+import { isSameLsn } from '../postgres/lsn.ts';
 import { backupIdIn } from '../repository/backup-name.ts';
 import type { FoundHold, HeldBackup, StoredHold } from '../repository/stored-holds.ts';
 import { whyNeeded } from './needed-links.ts';
@@ -67,7 +68,7 @@ export function heldRequestOf(
 ): HeldRequest | undefined {
   return known.find(
     ({ id, systemIdentifier, startLsn }) =>
-      id === backup.id && systemIdentifier === backup.systemIdentifier && startLsn === backup.startLsn,
+      id === backup.id && systemIdentifier === backup.systemIdentifier && isSameLsn(startLsn, backup.startLsn),
   );
 }
 

@@ -145,7 +145,8 @@ async function judged(
   const note = checkedNote(why, { cluster, backup: name });
   const isOfThis =
     description === undefined ||
-    (description.systemIdentifier === note?.systemIdentifier && description.startLsn === note.startLsn);
+    (description.systemIdentifier === note?.systemIdentifier &&
+      isSameLsn(description.startLsn, note.startLsn));
   const expiring = isOfThis ? note : undefined;
   const { systemIdentifier = '', startLsn = '' } = description ?? expiring ?? {};
   const backup = { id: backupIdIn(name) ?? 0, name, method: 'copy', systemIdentifier, startLsn };

@@ -6,10 +6,17 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Verification } from '../control/verification-records.ts';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, messageOf } from '../errors.ts';
+import { parseLsn } from '../postgres/lsn.ts';
+import type { Manifest } from '../postgres/read-manifest.ts';
+import type { FrameEntry } from '../repository/frame-index.ts';
 import { withReaderLock } from '../system/file-lock.ts';
+import { linkName } from '../repository/backup-chain.ts';
+import { withChainLock } from '../repository/stored-chain.ts';
 import type { DamagedPage } from '../repository/repository-backup.ts';
+import { supersededFiles } from '../extraction/chain-layers.ts';
 import { extract, type ExtractionOutcome } from '../extraction/extract.ts';
+import type { ChainLayer } from '../extraction/extraction-messages.ts';
 import { readFrames, readManifest } from '../repository/backup-inventory.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import { refuseUnreadable } from '../repository/repository-errors.ts';
@@ -30,42 +37,109 @@ export interface VerifyOptions {
 const kept = ['PG_VERSION', 'global/pg_control', 'backup_label', 'tablespace_map'];
 
 /**
- * Verifies one backup. Problems of the backup are a part of the result.
+ * Verifies one backup, with all links that it stands on. Problems of the backup are a part of the result; those of
+ * another link begin with the name of that link.
  * @throws HoldfastError where the repository cannot be read; the state of the backup is then unknown
  */
 export async function verifyBackup(options: VerifyOptions): Promise<Verification> {
-  return withReaderLock(options.backup.meta, () => verifyLocked(options));
+  const { backup } = options;
+  try {
+    return await withChainLock(backup, (links) => verifyLinks(options, links, []));
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'backup_chain_broken') throw error;
+    return withReaderLock(backup.meta, () => verifyLinks(options, [backup], [error.message]));
+  }
 }
 
-async function verifyLocked(options: VerifyOptions): Promise<Verification> {
+async function verifyLinks(
+  options: VerifyOptions,
+  links: readonly StoredBackup[],
+  problems: string[],
+): Promise<Verification> {
   const { backup, clusterDirectory } = options;
-  const problems = backup.description.damagedPages.map(damagedWhenCopied);
-  const found = { startedAt: new Date(), problems, files: 0, bytes: 0 };
-  const manifest = await orProblem(found.problems, readManifest(backup));
-  const frames = await orProblem(found.problems, readFrames(backup));
-  if (frames !== undefined) {
-    const outcome = await extract({
-      backup,
-      manifest,
-      frames,
-      jobs: options.jobs,
-      roots: undefined,
-      kept,
-      withheld: [],
-      owner: undefined,
-      onProgress: options.onProgress,
-      onPart: ({ length }, isComplete) => {
-        if (isComplete) found.files += 1;
-        found.bytes += length;
-      },
-      onProblem: (problem) => found.problems.push(problem),
-    });
-    const contradiction = wrongFiles(outcome.kept, manifest, backup);
-    if (contradiction !== undefined) found.problems.push(contradiction);
-    found.problems.push(...(await copiesThatDiffer(outcome, backup)));
+  const found: Found = { startedAt: new Date(), problems, files: 0, bytes: 0 };
+  const inventories: ReadableParts[] = [];
+  for (const link of links) {
+    const manifest = await orProblem(found.problems, readManifest(link));
+    inventories.push({ manifest, frames: await orProblem(found.problems, readFrames(link)) });
   }
+  const sizes = inventories.map(({ frames = [] }) => frames.reduce((sum, { size }) => sum + size, 0));
+  const expected = sum(sizes);
+  for (const [index, link] of links.entries()) {
+    const before = sum(sizes.slice(0, index));
+    const onProgress = (done: number) => options.onProgress(before + done, expected);
+    const own: Found = { ...found, problems: link.description.damagedPages.map(damagedWhenCopied), files: 0, bytes: 0 };
+    const layer = links.length > 1 ? verifiedLayer(link) : undefined;
+    await verifyLink(link, { ...(inventories[index] ?? nothing), layer }, { ...options, onProgress }, own);
+    found.files += own.files;
+    found.bytes += own.bytes;
+    const of = link === backup ? '' : `${linkName(link)}: `;
+    found.problems.push(...own.problems.map((problem) => `${of}${problem}`));
+  }
+  found.problems.push(...withoutWhole(inventories));
   const segments = await verifyWal(backup, clusterDirectory, found.problems);
   return { ...found, segments, finishedAt: new Date() };
+}
+
+/** undefined: the file cannot be read. */
+interface ReadableParts {
+  manifest: Manifest | undefined;
+  frames: FrameEntry[] | undefined;
+}
+
+const nothing: ReadableParts = { manifest: undefined, frames: undefined };
+
+type Found = Pick<Verification, 'startedAt' | 'problems' | 'files' | 'bytes'>;
+
+async function verifyLink(
+  backup: StoredBackup,
+  { manifest, frames, layer }: ReadableParts & { layer: ChainLayer | undefined },
+  { jobs, onProgress }: VerifyOptions,
+  found: Found,
+): Promise<void> {
+  if (frames === undefined) return;
+  const outcome = await extract({
+    backup,
+    manifest,
+    frames,
+    jobs,
+    roots: undefined,
+    kept,
+    withheld: [],
+    owner: undefined,
+    layer,
+    onProgress,
+    onPart: ({ length }, isComplete) => {
+      if (isComplete) found.files += 1;
+      found.bytes += length;
+    },
+    onProblem: (problem) => found.problems.push(problem),
+  });
+  const contradiction = wrongFiles(outcome.kept, manifest, backup);
+  if (contradiction !== undefined) found.problems.push(contradiction);
+  found.problems.push(...(await copiesThatDiffer(outcome, backup)));
+}
+
+/** The pages of all links are verified as they are going to be restored: each as the block that it is. */
+function verifiedLayer({ description }: StoredBackup): ChainLayer {
+  const verifiedFrom = description.checksums ? parseLsn(description.startLsn) : undefined;
+  return { geometry: description, superseded: new Set(), isLast: true, verifiedFrom };
+}
+
+/** Incremental files without a whole file to which their blocks belong. */
+function withoutWhole(inventories: readonly ReadableParts[]): string[] {
+  const manifests = inventories.flatMap(({ manifest }) => manifest ?? []);
+  if (manifests.length < inventories.length || manifests.length === 1) return [];
+  try {
+    supersededFiles(manifests);
+    return [];
+  } catch (error) {
+    return [messageOf(error)];
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /**

@@ -9,23 +9,6 @@ export function blocksSize({ header, blocks, blockSize }: FrameBlocks): number {
   return header.length + blocks.length * blockSize;
 }
 
-/** Consecutive blocks. */
-interface BlockRun {
-  first: number;
-  count: number;
-}
-
-/** Yields the runs of consecutive numbers. `blocks`: ascending. */
-export function* runsOf(blocks: Uint32Array): Generator<BlockRun> {
-  for (let at = 0; at < blocks.length;) {
-    const first = blocks[at] as number;
-    let end = at + 1;
-    while (end < blocks.length && blocks[end] === first + end - at) end += 1;
-    yield { first, count: end - at };
-    at = end;
-  }
-}
-
 /** Yields a partial file in pieces of at most `most` bytes, which has to hold the header. */
 export function* piecesOf(
   { blocks, length }: PartialFile,

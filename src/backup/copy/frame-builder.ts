@@ -6,11 +6,12 @@
 import { closeSync, readSync } from 'node:fs';
 import { encodeHeader, tarPadding } from '../../repository/tar.ts';
 import { crc32c } from '../../postgres/crc32c.ts';
+import { runsOf } from '../../postgres/incremental-file.ts';
 import { damagedPages, type PageRules } from '../../postgres/page-checksum.ts';
 import { CopyError } from './copy-error.ts';
 import { toText } from '../../system/byte-path.ts';
 import { openJudged } from './open-judged.ts';
-import { blocksSize, runsOf } from './frame-blocks.ts';
+import { blocksSize } from './frame-blocks.ts';
 import type { FrameBlocks, FrameResult, FrameItem, FrameItemData } from './copy-messages.ts';
 
 /** Bytes of file data in a frame, at most. */

@@ -8,7 +8,7 @@ import { packageRoot } from '../../database/statements.ts';
 import { HoldfastError } from '../../errors.ts';
 import { entryName } from '../../repository/backup-name.ts';
 import { leaseName } from '../../repository/lease.ts';
-import { withReaderLock } from '../../system/file-lock.ts';
+import { withChainLock } from '../../repository/stored-chain.ts';
 import { resolveBackup, type RestorePlan } from '../../recovery/resolve-backup.ts';
 import { refuseInRepository } from '../../restore/destination.ts';
 import { clusterOwner } from '../../extraction/cluster-owner.ts';
@@ -153,7 +153,7 @@ async function aheadOf(
   target: RecoveryTarget,
   choice: RestorePlan,
 ): Promise<AheadFindings> {
-  return withReaderLock(choice.backup.meta, () =>
+  return withChainLock(choice.backup, () =>
     lookAhead({
       choice,
       clusterDirectory: join(repository, options.cluster),

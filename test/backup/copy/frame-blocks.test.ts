@@ -1,5 +1,6 @@
 import test from 'ava';
-import { blocksSize, piecesOf, runsOf } from '../../../src/backup/copy/frame-blocks.ts';
+import { blocksSize, piecesOf } from '../../../src/backup/copy/frame-blocks.ts';
+import { runsOf } from '../../../src/postgres/incremental-file.ts';
 import { decodeIncrementalHeader, incrementalFileSize } from '../../../src/postgres/incremental-file.ts';
 import { tarPadding } from '../../../src/repository/tar.ts';
 
