@@ -1,6 +1,6 @@
 /** Flushes restored files to disk. Flushing starts while other files are still being extracted. */
 import { execFile } from 'node:child_process';
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
@@ -21,18 +21,25 @@ const atOnce = 2;
 
 /** Flushes files in the background. */
 export class Flusher {
-  readonly #waiting: Buffer[] = [];
-  #running: Promise<void>[] = [];
+  /** Bytes of incomplete large files that were written since the last flush, by path. */
+  readonly #unflushed = new Map<string, number>();
+  /** The places of files that wait to be flushed, by path. */
+  readonly #waiting = new Map<string, Buffer>();
+  readonly #running = new Set<Promise<void>>();
   #failure: Error | undefined;
 
   /** Reports that a part of a file has been written. `placeOf` returns the path of the file. */
-  wrote({ size, at, length }: FileChunk, isComplete: boolean, placeOf: () => Buffer): void {
+  wrote({ path, size, length }: FileChunk, isComplete: boolean, placeOf: () => Buffer): void {
     if (size < worthwhile) return;
-    const before = Math.floor(at / syncEvery);
-    const after = Math.floor((at + length) / syncEvery);
-    if (!isComplete && before === after) return;
-    this.#waiting.push(placeOf());
-    if (this.#running.length < atOnce) this.#running.push(this.#work());
+    const bytes = (this.#unflushed.get(path) ?? 0) + length;
+    const isDue = isComplete || bytes >= syncEvery;
+    if (isComplete) this.#unflushed.delete(path);
+    else this.#unflushed.set(path, isDue ? 0 : bytes);
+    if (!isDue) return;
+    this.#waiting.set(path, placeOf());
+    if (this.#running.size >= atOnce) return;
+    const work = this.#work().finally(() => this.#running.delete(work));
+    this.#running.add(work);
   }
 
   /**
@@ -40,14 +47,11 @@ export class Flusher {
    * @throws HoldfastError `not_durable`
    */
   async finish(directories: readonly string[]): Promise<void> {
-    while (this.#running.length > 0) {
-      const running = this.#running;
-      this.#running = [];
-      await Promise.all(running);
-    }
+    this.#waiting.clear();
+    await Promise.all(this.#running);
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      for (const directory of directories) await syncBelow(directory);
+      await syncAll(directories);
     } catch (error) {
       throw new HoldfastError('failed', `what was restored cannot be made durable: ${messageOf(error)}`, {
         code: 'not_durable',
@@ -57,24 +61,31 @@ export class Flusher {
     }
   }
 
+  /** Flushes the waiting files, one after the other. */
   async #work(): Promise<void> {
-    for (let path = this.#waiting.shift(); path !== undefined; path = this.#waiting.shift())
-      await syncPath(path).catch((error: Error) => {
+    for (const [path, place] of this.#waiting) {
+      this.#waiting.delete(path);
+      await syncPath(place).catch((error: Error) => {
         this.#failure ??= error;
       });
+    }
   }
 }
 
 /**
- * Flushes the whole file system with `sync -f` (syncfs); flushes file by file if coreutils is not installed.
+ * Flushes whole file systems with `sync -f` (syncfs), each once; flushes file by file if coreutils is not installed.
  */
-async function syncBelow(directory: string): Promise<void> {
-  const path = bytePathBelow(directory, '').toString();
-  const whole = await promisify(execFile)('sync', ['-f', path]).then(
-    () => true,
-    () => false,
-  );
-  if (!whole) await syncTree(directory);
+async function syncAll(directories: readonly string[]): Promise<void> {
+  const flushed = new Set<number>();
+  for (const directory of directories) {
+    const path = bytePathBelow(directory, '');
+    const { dev } = await stat(path);
+    if (flushed.has(dev)) continue;
+    await promisify(execFile)('sync', ['-f', path.toString()]).then(
+      () => flushed.add(dev),
+      () => syncTree(directory),
+    );
+  }
 }
 
 async function syncTree(directory: string): Promise<void> {
