@@ -75,7 +75,7 @@ test('every link is restored to what was there when it was copied', async (t) =>
   const oid = spaced?.description.tablespaces[0]?.oid;
   for (const [number, link] of chain.links.entries()) {
     const elsewhere = number === 0 ? [] : ['--tablespace', `${oid}=${await temporaryDirectory(t)}/space`];
-    const restored = await chain.started(idOf(link), '--target', 'immediate', ...elsewhere);
+    const restored = await chain.started(idOf(link), '--target-immediate', ...elsewhere);
     await requireContent(t, restored, number);
     await restored.cluster.stop();
   }
