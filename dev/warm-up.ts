@@ -9,7 +9,7 @@ import { scratchDirectory } from './embedded/cache.ts';
 import { createCluster, type EmbeddedCluster } from './embedded/cluster.ts';
 import { run } from './embedded/run.ts';
 import { root } from './root.ts';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 
 const program = join(root, 'bin', 'holdfast.js');
 
@@ -23,7 +23,9 @@ export async function warmUp(env: NodeJS.ProcessEnv): Promise<void> {
   const cluster = await createCluster({ settings: { archive_mode: 'off' } });
   try {
     await play(cluster, directory, env);
-    await writeFile(stamp, sources);
+    // Under its name at once: another checkout may have the same file, as a link.
+    await writeFile(`${stamp}.new`, sources);
+    await rename(`${stamp}.new`, stamp);
   } finally {
     await cluster.remove();
     await rm(directory, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 // Somebody forgets the WHERE of an UPDATE, and the tellers go on.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../harness/eventually.ts';
 import type { SqlClient } from '../harness/sql-client.ts';
 import type { EmbeddedCluster } from '../embedded/cluster.ts';
 import type { Acknowledged, Load } from './bank.ts';
@@ -47,7 +48,7 @@ async function wholeSecond(
     const promised = [...load.acknowledged];
     // A machine that is busy may have let it pass.
     if ((await clock()) >= second) continue;
-    while ((await clock()) < second + 0.3) await sleep(20);
+    await eventually('that second has begun', async () => (await clock()) >= second + 0.3, { every: 20 });
     const text = new Date(second * 1000).toISOString().replace('T', ' ').replace('.000Z', '+00');
     return { second: text, promised };
   }

@@ -1,5 +1,6 @@
 // A bank under load, and what must be true of it at any moment: money moves between two tables in different
 // tablespaces, and every transfer is noted in a third. A copy whose parts are not of one moment breaks that.
+import { eventually } from '../harness/eventually.ts';
 import { openClient, type SqlClient } from '../harness/sql-client.ts';
 import type { Narrator } from './narrator.ts';
 
@@ -58,10 +59,11 @@ export class Load {
   /** Resolves when so many more transfers have been committed. */
   async more(count: number): Promise<void> {
     const wanted = this.transfers + count;
-    while (this.transfers < wanted) {
+    const areMade = () => {
       if (this.#failure) throw this.#failure;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+      return this.transfers >= wanted;
+    };
+    await eventually(`${count} more transfers are made`, areMade, { within: 300_000, every: 5 });
   }
 
   async stop(): Promise<void> {

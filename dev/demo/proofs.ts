@@ -1,4 +1,5 @@
 // Three restores of one copy. Two must not be accepted, or the third would prove nothing.
+import { eventually } from '../harness/eventually.ts';
 import { openClient, type SqlClient } from '../harness/sql-client.ts';
 import type { EmbeddedCluster } from '../embedded/cluster.ts';
 import { amcheck } from './amcheck.ts';
@@ -93,11 +94,8 @@ export async function onRestored(
 
 /** A hot standby answers before recovery is over. */
 async function untilRecovered(client: SqlClient): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (await client.value<boolean>('select pg_is_in_recovery()')) {
-    if (performance.now() > deadline) throw new Error('recovery was not over after 60 s');
-    await client.query('select pg_sleep(0.02)');
-  }
+  const isOver = () => client.value<boolean>('select not pg_is_in_recovery()');
+  await eventually('recovery is over', isOver, { within: 60_000, every: 20 });
 }
 
 export function report(tell: Narrator, findings: Finding[]): void {

@@ -1,5 +1,5 @@
 // What both acts play on: the narrator, clients, and everything that has to be ended, whatever happens.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../harness/eventually.ts';
 import { startProcess, type ProcessOptions, type RunningProcess } from '../harness/children.ts';
 import { openClient, type SqlClient } from '../harness/sql-client.ts';
 import { Narrator } from './narrator.ts';
@@ -67,19 +67,19 @@ export class Stage {
 
   /** Any client can poll; one that holds a connection may also LISTEN. `meanwhile` is done before every look. */
   async reach(tool: SqlClient, id: number, wanted: string, meanwhile?: () => Promise<void>): Promise<void> {
-    const deadline = performance.now() + patience;
-    for (;;) {
+    let state: string | undefined;
+    const isReached = async () => {
       await meanwhile?.();
       const [row] = await tool.query<{ state: string; error: string | null; hint: string | null }>(
         'SELECT state, error, hint FROM holdfast.backup_request WHERE id = $1',
         [id],
       );
-      if (row?.state === wanted) return;
       if (row?.state === 'failed')
         throw new Error(`backup request ${id} has failed: ${row.error} (${row.hint})`);
-      if (performance.now() > deadline)
-        throw new Error(`backup request ${id} is still ${row?.state} after ${patience / 1000} s`);
-      await sleep(20);
-    }
+      state = row?.state;
+      return state === wanted;
+    };
+    const what = () => `backup request ${id} is ${wanted}; it is still ${state}`;
+    await eventually(what, isReached, { within: patience, every: 20 });
   }
 }

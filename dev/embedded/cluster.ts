@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { appendFile, chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { openSync, closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../harness/eventually.ts';
 import { findBinaries, usual, type Binaries, type Major } from './binaries.ts';
 import { scratchDirectory } from './cache.ts';
 import { freePort } from './ports.ts';
@@ -167,14 +167,17 @@ export class EmbeddedCluster {
     if (this.#server) throw new Error(`the server on port ${this.port} is running already`);
     const isHidden = await this.#isHiddenStandby();
     const server = await this.#spawn(environment);
-    const deadline = Date.now() + 120_000;
-    while (!(await this.#accepts(server.pid, isHidden))) {
+    const isReady = async () => {
+      if (await this.#accepts(server.pid, isHidden)) return true;
       if (this.#server !== server) throw new Error(`the server did not start: ${await this.#logEnd()}`);
-      if (Date.now() > deadline) {
-        await this.stop('immediate');
-        throw new Error(`the server was not ready within two minutes: ${await this.#logEnd()}`);
-      }
-      await sleep(10);
+      return false;
+    };
+    try {
+      await eventually('the server accepts connections', isReady, { within: 120_000, every: 10 });
+    } catch (error) {
+      if (this.#server !== server) throw error;
+      await this.stop('immediate');
+      throw new Error(`the server was not ready in time: ${await this.#logEnd()}`, { cause: error });
     }
   }
 

@@ -1,7 +1,9 @@
 // Looks at other processes, and waits for them.
 import { readFileSync, readdirSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../harness/eventually.ts';
+
+const patience = { within: 30_000, every: 5 };
 
 interface Entry {
   pid: number;
@@ -14,23 +16,15 @@ interface Entry {
 export async function freeze(pid: number): Promise<number[]> {
   process.kill(pid, 'SIGSTOP');
   // The signal takes effect when that process next runs, which may be in the middle of starting another.
-  await until(`process ${pid} is stopped`, () => list().every((it) => it.pid !== pid || it.state === 'T'));
+  const isStopped = () => list().every((it) => it.pid !== pid || it.state === 'T');
+  await eventually(`process ${pid} is stopped`, isStopped, patience);
   return list().flatMap((it) => (it.parent === pid ? [it.pid] : []));
 }
 
 /** Resolves when none of them is left; a dead process that nobody has collected yet counts as gone. */
-export function untilGone(pids: number[]): Promise<void> {
-  return until(`processes ${pids.join(', ')} are gone`, () =>
-    list().every(({ pid, state }) => state === 'Z' || !pids.includes(pid)),
-  );
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`not within 30 s: ${what}`);
-    await sleep(5);
-  }
+export async function untilGone(pids: number[]): Promise<void> {
+  const areGone = () => list().every(({ pid, state }) => state === 'Z' || !pids.includes(pid));
+  await eventually(`processes ${pids.join(', ')} are gone`, areGone, patience);
 }
 
 function list(): Entry[] {

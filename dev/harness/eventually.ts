@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface Patience {
   /** Milliseconds. */
   within?: number;
+  /** Milliseconds between two questions, in the end. */
+  every?: number;
 }
 
 /** How many times as long everything may take here: CI's machines are slow, and busy with several files of tests. */
@@ -15,10 +17,10 @@ type Present<T> = Exclude<T, false | null | undefined>;
 export async function eventually<T>(
   what: string | (() => string),
   ask: () => T | Promise<T>,
-  { within = 20_000 }: Patience = {},
+  { within = 20_000, every = 100 }: Patience = {},
 ): Promise<Present<T>> {
   const deadline = performance.now() + within * stretch;
-  for (let pause = 2; ; pause = Math.min(pause * 1.5, 100)) {
+  for (let pause = 2; ; pause = Math.min(pause * 1.5, every)) {
     const answer = await ask();
     if (answer !== false && answer !== null && answer !== undefined) return answer as Present<T>;
     if (performance.now() > deadline)

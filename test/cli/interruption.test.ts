@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { startProcess } from '../../dev/harness/children.ts';
+import { echoIsOver } from '../support/moments.ts';
 
 const program = fileURLToPath(new URL('../support/uninterrupted.ts', import.meta.url));
 
@@ -10,7 +10,7 @@ test('the first signal is passed on, a second one ends the program at once', asy
   await running.untilLine(/ready/);
   running.kill('SIGINT');
   await running.untilLine(/told/);
-  await sleep(150); // or it is an echo of the first
+  await echoIsOver();
   running.kill('SIGINT');
   t.like(await running.exited, { status: null, signal: 'SIGTERM' });
 });

@@ -8,6 +8,7 @@ import { unlistBackup } from '../../src/repository/expired-backup.ts';
 import { startProcess } from '../../dev/harness/children.ts';
 import { eventually, eventuallyRow } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
+import { moment } from '../support/moments.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { startHoldfast } from '../support/process.ts';
 import { requestIn } from '../support/requests.ts';
@@ -215,7 +216,7 @@ test('killed again and again, it never leaves a backup that is listed and not wh
   const login = await asRole(t, stage.db, 'worker');
   for (const after of [300, 450, 500, 550, 600, 650, 700, 800]) {
     const running = await startHoldfast(t, stage.command, { url: login.url });
-    await Promise.race([running.exited, new Promise((resolve) => setTimeout(resolve, after))]);
+    await Promise.race([running.exited, moment(after)]);
     running.kill('SIGKILL');
     await running.exited;
     const there = await stage.listed();

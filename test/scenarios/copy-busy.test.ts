@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { copyScene, extracted, noCopies, run, started } from '../support/copies.ts';
 import { holdfast } from '../support/process.ts';
-import { again } from '../support/load.ts';
+import { again, rest } from '../support/load.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noCopies).serial;
@@ -21,7 +21,7 @@ test('the server keeps the WAL for a worker with REPLICATION, however often it h
     await client.query(
       `insert into churned select n, repeat(md5(n::text), 10) from generate_series(1, 500) n`,
     );
-    await client.query('select pg_sleep(0.1)');
+    await rest(client, 0.1);
     await client.query('checkpoint');
   });
   const backup = await copy({ rate_limit: 4_000_000 });

@@ -1,10 +1,10 @@
 // A copy that ends early leaves nothing behind; and one that is whole is never taken for half of one.
 import { mkdir, readdir, rename, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { historyFileName } from '../support/backup-history.ts';
 import { copyScene, noCopies, type CopyScene } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
+import { echoIsOver } from '../support/moments.ts';
 import { cancel } from '../support/requests.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -58,7 +58,7 @@ test('a worker that is told to stop twice fails it and leaves nothing', async (t
   const id = await slowCopy(scene);
   worker.kill('SIGTERM');
   await worker.untilLine(/draining/);
-  await sleep(150); // or it is an echo of the first
+  await echoIsOver();
   worker.kill('SIGTERM');
   await worker.exited;
   t.is((await scene.row(id)).error_code, 'worker_stopped');

@@ -1,7 +1,7 @@
 // A worker killed at any moment of a copy: what is listed is whole, what is not whole is not listed, nothing stays.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { copyScene, noCopies, type CopyScene } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
+import { moment } from '../support/moments.ts';
 import { holdfast } from '../support/process.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -31,11 +31,11 @@ test('killed at ten moments from the request to the end, it leaves whole backups
   const began = performance.now();
   const complete = [(await scene.copy()).row.id];
   const takes = performance.now() - began;
-  const moments = 10;
+  const parts = 10;
   const ends = new Set<string>();
-  for (let moment = 1; moment <= moments; moment += 1) {
+  for (let part = 1; part <= parts; part += 1) {
     const id = await requestCopy();
-    await sleep((takes * moment) / moments);
+    await moment((takes * part) / parts);
     worker.kill('SIGKILL');
     await worker.exited;
     worker = await startCopier();

@@ -1,11 +1,11 @@
 // Twenty backups at random moments of a server under a write load with DDL of every kind, every one of them restored.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { amcheck } from '../../dev/demo/amcheck.ts';
 import { usual } from '../../dev/embedded/binaries.ts';
-import { again } from '../support/load.ts';
+import { again, rest } from '../support/load.ts';
+import { moment } from '../support/moments.ts';
 import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { withClient, type SqlClient } from '../support/sql-client.ts';
@@ -75,7 +75,7 @@ async function backUpAtRandom({ admin, backup }: RepositoryScene, wanted: number
   const lane = async () => {
     while (begun < wanted) {
       begun += 1;
-      await sleep(Math.random() * 300);
+      await moment(Math.random() * 300);
       const committed = await transfers(admin);
       const { description, directory } = await backup();
       if (description.damagedPages.length > 0) throw new Error(`${directory} has damaged pages`);
@@ -104,7 +104,7 @@ async function transfer(client: SqlClient, teller: number): Promise<void> {
       from chosen where id in (debtor, creditor))
     insert into transfer select ${teller}, (select count(*) from transfer where teller = ${teller}), chosen.*
     from chosen`);
-  await client.query('select pg_sleep(0.01)');
+  await rest(client, 0.01);
 }
 
 function transfers(client: SqlClient): Promise<number> {
@@ -121,20 +121,20 @@ async function churnTables(client: SqlClient, round: number): Promise<void> {
   if (round > 4) await client.query(`drop table t${round - 5}`);
   if (round % 4 === 0) await client.query('vacuum full account');
   if (round % 4 === 2) await client.query('vacuum account, transfer');
-  await client.query('select pg_sleep(0.1)');
+  await rest(client, 0.1);
 }
 
 async function churnDatabases(client: SqlClient, round: number): Promise<void> {
   await client.query(`create database d${round}`);
   if (round > 1) await client.query(`drop database d${round - 2}`);
-  await client.query('select pg_sleep(0.5)');
+  await rest(client, 0.5);
 }
 
 async function churnTablespaces(client: SqlClient, round: number, spaces: string[]): Promise<void> {
   const name = `space${round}`;
   await client.query(`create tablespace ${name} location '${spaces[round % spaces.length]}'`);
   await client.query(`create table in_${name} tablespace ${name} as select generate_series(1, 2000) n`);
-  await client.query('select pg_sleep(random() * 0.4)');
+  await rest(client, Math.random() * 0.4);
   await client.query(`alter table in_${name} set tablespace pg_default`);
   await client.query(`drop tablespace ${name}`);
   await client.query(`drop table in_${name}`);

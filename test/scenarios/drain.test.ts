@@ -1,9 +1,9 @@
 // A worker that is told to stop (SIGTERM) holds what it holds until that ends, and takes nothing new.
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { untilLooked } from '../support/looks.ts';
 import { noOwnCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { echoIsOver } from '../support/moments.ts';
 import type { WorkerProcess } from '../support/process.ts';
 import { finish, request } from '../support/requests.ts';
 import { scene, sceneOfItsOwn, type Scene } from '../support/scene.ts';
@@ -72,7 +72,7 @@ for (const [first, second] of [
     const it = await scene(t);
     const { id, worker } = await running(it);
     await draining(it, worker, first);
-    await sleep(150); // or it is an echo of the first
+    await echoIsOver();
     worker.kill(second);
     t.is((await worker.exited).status, 0);
     t.like(await it.row(id), { state: 'failed', error_code: 'worker_stopped' });

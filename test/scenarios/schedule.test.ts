@@ -1,10 +1,11 @@
 // A row of backup_schedule, and what becomes of it: each due time is requested once, whatever happens meanwhile.
 import test from 'ava';
 import { untilLooked } from '../support/looks.ts';
-import { eventually } from '../support/eventually.ts';
+import { eventually, eventuallyRow } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { scene } from '../support/scene.ts';
+import { connect } from '../support/sql-client.ts';
 import { insertSchedule, runsOf, scheduleOf, untilRun, wasDue } from '../support/schedules.ts';
 
 const everySecond = '* * * * * *';
@@ -113,14 +114,20 @@ test('a worker that is killed while a run waits for its jitter leaves that to an
 
 test('a schedule edited while it is due runs as it says then, and once', async (t) => {
   const it = await scene(t);
-  await it.startWorker();
+  const worker = await it.startWorker();
   await insertSchedule(it.admin, never);
   await eventually('it is planned', async () => (await scheduleOf(it.admin)).next_run);
 
-  await it.admin.query('begin');
+  worker.kill('SIGSTOP');
   const due = await wasDue(it.admin, `date_trunc('second', now())`);
+  await it.admin.query('begin');
   await it.admin.query(`update holdfast.backup_schedule set label_prefix = 'edited'`);
-  await it.admin.query('select pg_sleep(1)');
+  worker.kill('SIGCONT');
+  await eventuallyRow(
+    await connect(t, it.db.url),
+    `select from pg_stat_activity where application_name = 'holdfast worker' and datname = current_database()
+       and query like '%fire_schedule%' and state = 'idle'`,
+  );
   await it.admin.query('commit');
 
   const run = await untilRun(it.admin, 'requested');

@@ -9,6 +9,7 @@ import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { syncCommand, syncScene } from '../support/sync-scene.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
+import { sameBytes } from '../support/same-bytes.ts';
 
 const test = testWhen(noChores);
 
@@ -36,7 +37,8 @@ testWhen(noChores, noSmallDisk)(
     const sent = await offsite.remote();
     t.is(sent.length, 4);
     for (const file of sent)
-      t.deepEqual(
+      sameBytes(
+        t,
         await readFile(join(offsite.destination, file)),
         await readFile(join(offsite.directory, file)),
         file,

@@ -11,6 +11,7 @@ import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import type { SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 import { archivingServer, MB, noArchivingServer, startArchivingWorker } from '../support/wal.ts';
+import { sameBytes } from '../support/same-bytes.ts';
 
 const test = testWhen(noSmallDisk, noArchivingServer).serial;
 
@@ -51,7 +52,8 @@ test('what has a receipt is archived, what is not stays in pg_wal, and with room
   for (const name of await receiptsIn(wal)) t.true(await isWhole(name), name);
   const stillWaiting = await waitingIn(wal);
   t.true(stillWaiting.length > 3);
-  for (const name of stillWaiting) t.deepEqual(await readFile(join(wal, name)), contents.get(name), name);
+  for (const name of stillWaiting)
+    sameBytes(t, await readFile(join(wal, name)), contents.get(name) ?? Buffer.alloc(0), name);
   for (const name of waiting.filter((it) => !stillWaiting.includes(it))) t.true(await isWhole(name), name);
 
   await disk.resize('1g');

@@ -1,11 +1,10 @@
 // The procedures commit while they wait: where they cannot, they say so before anything is done.
 import test, { type ExecutionContext } from 'ava';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { letWork, playWorker } from '../support/played-worker.ts';
 import { request, requestIn, stateOf } from '../support/requests.ts';
-import { connect, type SqlClient } from '../support/sql-client.ts';
-import { eventually } from '../support/eventually.ts';
+import { connect } from '../support/sql-client.ts';
+import { eventuallyRow } from '../support/eventually.ts';
 
 /** Each as a client calls it, and as PL/pgSQL has to: with a variable for every INOUT parameter. */
 const calls = {
@@ -104,26 +103,21 @@ test('a waiting procedure holds no snapshot that vacuum would have to respect', 
 
   for (let round = 0; round < 5; round++) {
     const horizon = await watcher.value<string>('select txid_current()::text');
-    await sleep(120);
-    await eventually(
-      'the procedure has moved on from what was the newest transaction',
-      async () => !(await holdsBack(watcher, requester.pid, horizon)),
+    const now = await watcher.value<string>('select clock_timestamp()::text');
+    const moved = await eventuallyRow<{ holds_back: boolean }>(
+      watcher,
+      `select coalesce(backend_xmin::text::bigint < $3, false) as holds_back
+       from pg_stat_activity where pid = $1 and xact_start > $2`,
+      [requester.pid, now, horizon],
       { within: 1000 },
     );
+    t.false(moved.holds_back, 'what was the newest transaction');
   }
   t.is(await watcher.value('select state from pg_stat_activity where pid = $1', [requester.pid]), 'active');
   await worker.move(id, 'complete');
   await waiting;
   t.pass();
 });
-
-/** Whether that backend still needs what a transaction before this one has deleted. */
-async function holdsBack(watcher: SqlClient, pid: number, transaction: string): Promise<boolean> {
-  return watcher.value(
-    `select coalesce(backend_xmin::text::bigint < $2, false) from pg_stat_activity where pid = $1`,
-    [pid, transaction],
-  );
-}
 
 async function setUp(t: ExecutionContext) {
   const db = await installedDatabase(t);

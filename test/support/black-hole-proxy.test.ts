@@ -1,20 +1,28 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { blackHoleProxy } from './black-hole-proxy.ts';
 import { runProcess } from '../../dev/harness/children.ts';
 import { sharedCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
-import { connect } from './sql-client.ts';
-
-/** Not a wait for something to happen: long enough for an answer to have come, had it not been swallowed. */
-const silence = () => sleep(150).then(() => 'silence');
+import { connect, withClient } from './sql-client.ts';
 
 async function setup(t: ExecutionContext) {
   const cluster = await sharedCluster();
   const { hostname, port } = new URL(cluster.url());
   const proxy = await blackHoleProxy(t, hostname, Number(port));
-  return { cluster, proxy, url: (name: string) => `${proxy.url(cluster.url())}?application_name=${name}` };
+  // Through another proxy so many have their answers that one would have come here, had it not been swallowed.
+  const silence = async () => {
+    const open = await blackHoleProxy(t, hostname, Number(port));
+    for (let n = 0; n < 20; n += 1)
+      await withClient(open.url(cluster.url()), (client) => client.query('select 1'));
+    return 'silence';
+  };
+  return {
+    cluster,
+    proxy,
+    silence,
+    url: (name: string) => `${proxy.url(cluster.url())}?application_name=${name}`,
+  };
 }
 
 test('what is sent through a thawed proxy is answered, and it knows who is connected', async (t) => {
@@ -25,7 +33,7 @@ test('what is sent through a thawed proxy is answered, and it knows who is conne
 });
 
 test('a frozen proxy answers nobody, and delivers everything when it thaws', async (t) => {
-  const { proxy, url } = await setup(t);
+  const { proxy, silence, url } = await setup(t);
   const client = await connect(t, url('early'));
   proxy.freeze();
   const answer = client.value('select 42');
@@ -38,7 +46,7 @@ test('a frozen proxy answers nobody, and delivers everything when it thaws', asy
 });
 
 test('the death of the other end does not come through a frozen proxy', async (t) => {
-  const { cluster, proxy, url } = await setup(t);
+  const { cluster, proxy, silence, url } = await setup(t);
   const client = await connect(t, url('victim'));
   const observer = await connect(t, cluster.url());
   proxy.freeze();
@@ -51,7 +59,7 @@ test('the death of the other end does not come through a frozen proxy', async (t
 });
 
 test('only the connections of one application freeze, also those that come later', async (t) => {
-  const { proxy, url } = await setup(t);
+  const { proxy, silence, url } = await setup(t);
   const listener = await connect(t, url('listener'));
   const session = await connect(t, url('session'));
   proxy.freezeOnly((name) => name === 'listener');

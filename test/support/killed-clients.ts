@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { blackHoleProxy } from './black-hole-proxy.ts';
 import { eventually } from './eventually.ts';
+import { moment } from './moments.ts';
 
 const connections = 30;
 const portOfProxy = process.argv[2];
@@ -37,7 +37,7 @@ async function killTalkers(port: number, round: number): Promise<void> {
   });
   await once(talkers.stdout, 'data');
   if (round % 2 === 1) proxy.freezeOnly((name) => name === 'frozen');
-  await sleep(5 * round);
+  await moment(5 * round);
   talkers.kill('SIGKILL');
   await once(talkers, 'exit');
   for (const ending of endings) await ending();

@@ -25,3 +25,8 @@ export function again(
   t.teardown(stop);
   return stop;
 }
+
+/** A pause of the load, in seconds, which leaves the server to others. Nobody waits for it. */
+export function rest(client: SqlClient, seconds: number): Promise<unknown> {
+  return client.query('select pg_sleep($1)', [seconds]);
+}

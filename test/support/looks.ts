@@ -2,13 +2,17 @@
 import { eventually } from '../../dev/harness/eventually.ts';
 import type { SqlClient } from '../../dev/harness/sql-client.ts';
 
-/** Resolves once the workers of this database have looked at its requests so many more times; `admin`: in no transaction. */
-export async function untilLooked(admin: SqlClient, times = 2): Promise<void> {
+/**
+ * Resolves once the workers of a database have looked at its requests so many more times. `admin`: in no transaction.
+ * `database`: default: the one that `admin` is connected to.
+ */
+export async function untilLooked(admin: SqlClient, times = 2, database?: string): Promise<void> {
   const seen = new Set<string>();
   const look = async () => {
     const rows = await admin.query<{ at: string }>(
       `select pid || ' ' || query_start as at from pg_stat_activity
-       where datname = current_database() and application_name = 'holdfast worker' and query like '%"callerGone"%'`,
+       where datname = coalesce($1, current_database()) and application_name = 'holdfast worker' and query like '%"callerGone"%'`,
+      [database ?? null],
     );
     for (const { at } of rows) seen.add(at);
     return seen.size;

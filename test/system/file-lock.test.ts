@@ -1,10 +1,11 @@
 // Locks in the repository: who gets one beside whom, and that a lock ends with its owner.
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { withReaderLock, withLock } from '../../src/system/file-lock.ts';
 import { startProcess } from '../../dev/harness/children.ts';
+import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';
 import { syncScene } from '../support/sync-scene.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -23,6 +24,16 @@ async function heldElsewhere(t: ExecutionContext, path: string, kind: 'shared' |
   const child = await startProcess(t, process.execPath, [holder, path, kind]);
   await child.untilLine(/locked/);
   return child;
+}
+
+/** Resolves once somebody waits for the lock of that directory. */
+async function untilAwaited(meta: string): Promise<void> {
+  const { ino } = await stat(join(meta, 'backup.json'));
+  await eventually('somebody waits for the lock', async () =>
+    (await readFile('/proc/locks', 'utf8'))
+      .split('\n')
+      .some((line) => line.includes('-> FLOCK') && line.includes(`:${ino} `)),
+  );
 }
 
 const alone = { shared: false, wait: 0 };
@@ -110,8 +121,7 @@ test('a reader that waited while the backup was removed says so, and reads nothi
   let reading: Promise<string> | undefined;
   await withLock(meta, alone, async () => {
     reading = withReaderLock(meta, () => Promise.resolve('read'));
-    // It has opened the file by now, or finds none: both have to end the same way.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await untilAwaited(meta);
     await rename(meta, `${meta}.expired`);
   });
   await t.throwsAsync(Promise.resolve(reading), {
@@ -125,15 +135,13 @@ test('one that was replaced meanwhile is not taken for the old one', async (t) =
   let reading: Promise<string> | undefined;
   await withLock(meta, alone, async () => {
     reading = withLock(meta, { shared: true, wait: 60_000 }, nothing);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await untilAwaited(meta);
     await rename(meta, `${meta}.expired`);
     await mkdir(meta);
     await writeFile(join(meta, 'backup.json'), '{"another": true}');
     await rm(`${meta}.expired`, { recursive: true });
   });
-  // Either it had opened the one that is gone, or it has locked the new one.
-  const outcome = await Promise.resolve(reading).catch((error: { code: string }) => error.code);
-  t.true(outcome === 'done' || outcome === 'lock_gone', String(outcome));
+  await t.throwsAsync(Promise.resolve(reading), { code: 'lock_gone' });
 });
 
 test('without flock(1) readers go on with a warning, and whoever wants it alone is told what is missing', async (t) => {

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { TaskThread } from '../../src/system/thread-tasks.ts';
+import { moment } from '../support/moments.ts';
 
 const busy = new URL('../support/any.ts', import.meta.url).href;
 
@@ -21,7 +21,7 @@ test('threads that compress are ended at any moment, and this process goes on', 
     const threads = Array.from({ length: 4 }, () => new TaskThread<number>(busy, 'busy-thread', undefined));
     await Promise.all(threads.map((thread) => thread.do('0')));
     const tasks = threads.map((thread) => thread.do('15'));
-    await sleep(round);
+    await moment(round);
     await Promise.all(threads.map((thread) => thread.end()));
     for (const task of tasks) frames += await task;
   }

@@ -9,6 +9,7 @@ import { readSpoolOwner, takeSpool } from '../../src/wal/spool.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
 import { makeRepository } from '../support/repository.ts';
+import { sameBytes } from '../support/same-bytes.ts';
 
 const name = (n: number) => `0000000100000000000000${n.toString(16).toUpperCase().padStart(2, '0')}`;
 
@@ -17,7 +18,8 @@ test('the next segments are made ready, and fetching one needs no Node', async (
   t.is((await scene.fetch(name(1))).status, 0);
   await untilReady(scene, [2, 3, 4, 5, 6, 7, 8, 9]);
   t.is((await scene.withoutNode(['fetch', name(2), 'pg_wal/RECOVERYXLOG'])).status, 0);
-  t.deepEqual(
+  sameBytes(
+    t,
     await readFile(join(scene.dataDirectory, 'pg_wal/RECOVERYXLOG')),
     segmentBytes({ name: name(2) }),
   );
@@ -100,7 +102,8 @@ test('what was made ready for another archive is not used', async (t) => {
     await scene.push(name(n), { env });
   }
   t.is((await scene.fetch(name(2), 'pg_wal/RECOVERYXLOG', { env })).status, 0);
-  t.deepEqual(
+  sameBytes(
+    t,
     await readFile(join(scene.dataDirectory, 'pg_wal/RECOVERYXLOG')),
     segmentBytes({ name: name(2), fill: 'other' }),
   );
@@ -120,7 +123,8 @@ test('what was made ready before the machine went down is not used: it was never
   await writeFile(join(spool(scene), name(2)), Buffer.alloc(1 << 20));
   t.is((await scene.withoutNode(['fetch', name(2), 'pg_wal/RECOVERYXLOG'])).status, 127);
   t.is((await scene.fetch(name(2))).status, 0);
-  t.deepEqual(
+  sameBytes(
+    t,
     await readFile(join(scene.dataDirectory, 'pg_wal/RECOVERYXLOG')),
     segmentBytes({ name: name(2) }),
   );

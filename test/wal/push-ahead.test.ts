@@ -2,14 +2,15 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { thisProcess } from '../../src/system/process-identity.ts';
 import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { startProcess } from '../../dev/harness/children.ts';
+import { moment } from '../support/moments.ts';
 import { makeRepository } from '../support/repository.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
+import { sameBytes } from '../support/same-bytes.ts';
 
 const names = [1, 2, 3, 4].map((n) => `00000001000000000000000${n}`);
 const [first = '', second = '', third = ''] = names;
@@ -18,7 +19,7 @@ test('what waits is archived in order, the first one included, and its push need
   const scene = await waitingScene(t);
   t.is(await ahead(scene), 4);
   for (const name of names) {
-    t.deepEqual(zstdDecompressSync(await readFile(scene.archived(name))), segmentBytes({ name }));
+    sameBytes(t, zstdDecompressSync(await readFile(scene.archived(name))), segmentBytes({ name }));
     t.like(await scene.withoutNode(['push', `pg_wal/${name}`]), { status: 0, stdout: '', stderr: '' });
     t.is((await scene.push(name)).status, 0);
   }
@@ -35,7 +36,7 @@ test('where many wait, a process that stays archives them in threads of its own'
   await t.throwsAsync(ahead(scene, { mayUseThreads: true }), { message: /000000010000000000000008/ });
   for (const name of [...names.slice(1), ...more]) {
     const content = zstdDecompressSync(await readFile(scene.archived(name)));
-    t.deepEqual(content, segmentBytes({ name, size: 4 << 20 }), name);
+    sameBytes(t, content, segmentBytes({ name, size: 4 << 20 }), name);
     t.is((await scene.withoutNode(['push', `pg_wal/${name}`])).status, 0, name);
   }
 });
@@ -137,7 +138,7 @@ test('a worker that is killed at any moment leaves nothing that is not true', as
   for (let n = 0; n < 10; n += 1) {
     const worker = await run();
     await worker.untilLine(/begins/);
-    await sleep(n * 25);
+    await moment(n * 25);
     worker.kill('SIGKILL');
     await worker.exited;
     for (const name of names.slice(1)) {

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import ava from 'ava';
+import { moment } from '../support/moments.ts';
 import { startHoldfast } from '../support/process.ts';
 import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { testWhen } from '../support/test-when.ts';
@@ -50,7 +50,7 @@ ava(
         cwd: scene.dataDirectory,
         env,
       });
-      await sleep((takes * n) / 12);
+      await moment((takes * n) / 12);
       push.kill('SIGKILL');
       await push.exited;
       if (existsSync(scene.archived(segment1))) t.is((await scene.fetch(segment1)).status, 0, `kill ${n}`);

@@ -1,9 +1,9 @@
 // PostgreSQL takes a segment that is not in the archive for the end of the WAL; where it is a hole, recovery stops there.
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { walScene, type Scene } from '../support/wal.ts';
+import { holdFile } from '../support/held-file.ts';
+import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
 
 const name = (n: number, timeline = 1) => `0000000${timeline}000000000000000${n}`;
 
@@ -20,9 +20,14 @@ test('a recovery does not end at a hole: that is an error, which names it', asyn
 
 test('what was archived out of turn comes a little later', async (t) => {
   const scene = await holedScene(t);
+  // A recycled file is where recovery would read the segment. It is looked at once the archive did not have that.
+  const recycled = join(scene.dataDirectory, 'pg_wal', name(2));
+  await writeFile(recycled, segmentBytes({ name: name(1) }));
+  const held = await holdFile(t, recycled);
   const fetching = scene.fetch(name(2));
-  await sleep(1500); // by then it waits
+  await held.opened;
   await rename(`${scene.archived(name(2))}.away`, scene.archived(name(2)));
+  await held.release();
   t.is((await fetching).status, 0);
 });
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { FrameOrder } from '../../../src/backup/copy/frame-order.ts';
+import { eventually } from '../../support/eventually.ts';
 
 test('frames follow each other, and the next tar begins at 0', (t) => {
   const turns = new FrameOrder();
@@ -32,7 +32,8 @@ test('who waits for his turn is told that there will be none', async (t) => {
   const answer = once(waiting, 'message');
   t.deepEqual(await answer, ['waiting']);
   const outcome = once(waiting, 'message');
-  await sleep(50);
+  const next = new Int32Array(turns.buffer, 0, 1);
+  await eventually('it sleeps, and is woken', () => Atomics.notify(next, 0) > 0);
   turns.stop();
   t.deepEqual(await outcome, [undefined]);
   t.true(new FrameOrder(turns.buffer).isOver);

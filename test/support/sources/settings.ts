@@ -1,4 +1,5 @@
 // Changes settings of a running server, the same way for every source.
+import { eventually } from '../eventually.ts';
 import { withClient, type SqlClient } from '../sql-client.ts';
 
 /** ALTER SYSTEM and a reload, waiting until the server has read it; true: one of them needs a restart. */
@@ -20,7 +21,7 @@ async function reload(client: SqlClient): Promise<void> {
   const loaded = () => client.value<string>('select pg_conf_load_time()::text');
   const before = await loaded();
   await client.query('select pg_reload_conf()');
-  while ((await loaded()) === before) await client.query('select pg_sleep(0.002)');
+  await eventually('the server has read its settings', async () => (await loaded()) !== before);
 }
 
 /** An archiver that failed sleeps for up to a minute; a segment to archive wakes it. */
