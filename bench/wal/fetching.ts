@@ -5,18 +5,19 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serverIdentity } from '../../dev/embedded/server-user.ts';
 import type { Peer } from './peers.ts';
+import { stopwatch, type Taken } from './processor-time.ts';
 import { pushAll } from './pushing.ts';
 import type { Setting } from './setting.ts';
 
 /** Milliseconds. */
 const settle = 1500;
 
-/** Seconds. The archives have to be there: each peer's own push is run for it. */
-export async function fetchAll(setting: Setting, peer: Peer): Promise<number> {
+/** The archives have to be there: each peer's own push is run for it. */
+export async function fetchAll(setting: Setting, peer: Peer): Promise<Taken> {
   await fillArchive(setting, peer);
   await sleep(settle);
   const wal = join(setting.recovering, 'pg_wal');
-  const began = performance.now();
+  const sinceThen = stopwatch();
   for (const name of setting.segments) {
     const command = peer.command.replaceAll('%f', name).replaceAll('%p', 'pg_wal/RECOVERYXLOG');
     const { status, stderr } = spawnSync('/bin/sh', ['-c', command], {
@@ -27,10 +28,10 @@ export async function fetchAll(setting: Setting, peer: Peer): Promise<number> {
     if (status !== 0) throw new Error(`${command} ended with ${status}: ${stderr}`);
     keep(wal, name);
   }
-  const seconds = (performance.now() - began) / 1000;
+  const taken = sinceThen();
   for (const name of setting.segments) rmSync(join(wal, name));
   rmSync(join(wal, 'pgsql_tmp.holdfast.fetch'), { recursive: true, force: true });
-  return seconds;
+  return taken;
 }
 
 /** src/backend/access/transam/xlogarchive.c: KeepFileRestoredFromArchive */

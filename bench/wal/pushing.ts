@@ -8,14 +8,14 @@ import { install } from '../../src/control/install-schema.ts';
 import { launch, type RunningProcess } from '../../dev/harness/children.ts';
 import { withClient } from '../../dev/harness/sql-client.ts';
 import type { Peer } from './peers.ts';
+import { stopwatch, type Taken } from './processor-time.ts';
 import { program, type Setting } from './setting.ts';
 
 /** Milliseconds. */
 const poll = 10;
 const settle = 1500;
 
-/** Seconds. */
-export async function pushAll(setting: Setting, peer: Peer, clear = true): Promise<number> {
+export async function pushAll(setting: Setting, peer: Peer, clear = true): Promise<Taken> {
   const { server, segments } = setting;
   if (clear) await setting.clear();
   await markDone(setting);
@@ -24,20 +24,20 @@ export async function pushAll(setting: Setting, peer: Peer, clear = true): Promi
   const worker = peer.worker === true ? await startWorker(setting) : undefined;
   await sleep(settle); // what one run leaves to the disk is not the next one's
   const status = join(server.dataDirectory, 'pg_wal', 'archive_status');
-  const began = performance.now();
+  const sinceThen = stopwatch();
   for (const name of segments) await rename(join(status, `${name}.done`), join(status, `${name}.ready`));
   await switchWal(setting);
   const wanted = new Set(segments.map((name) => `${name}.done`));
   while ((await readdir(status)).filter((name) => wanted.has(name)).length < segments.length)
     await sleep(poll);
-  const seconds = (performance.now() - began) / 1000;
+  const taken = sinceThen();
   await untilNoneWaits(setting); // what comes behind them, which would disturb the next run
   if (worker) {
     worker.kill('SIGTERM');
     await worker.exited;
   }
   await archiveWith(setting, '');
-  return seconds;
+  return taken;
 }
 
 /** So that the archiver is awake, and what comes first has come. */
