@@ -1,7 +1,11 @@
-// Which tests "npm test" runs: all that are quick, and of the scenarios one for each promise and each error code of a
-// request. test/house/selection.test.ts holds the lists to the promises and the codes.
-import { globSync } from 'node:fs';
+// Which tests "npm test" runs: all that need no program of Holdfast's, which are those of functions and of SQL, and of
+// the scenarios one for each promise and each error code of a request. test/house/selection.test.ts holds the lists to the promises and the codes.
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { root } from './root.ts';
+
+/** What starts Holdfast's programs for a test. */
+const programs = 'test/support/process.ts';
 
 /** What Holdfast promises, and the scenarios of `npm test` that try to break it. */
 export const promises: Readonly<Record<string, readonly string[]>> = {
@@ -39,11 +43,26 @@ export function quickFiles(): string[] {
   const scenarios = new Set([...Object.values(promises).flat(), ...forErrorCodes]);
   return allFiles().filter((file) => {
     const scenario = /^test\/scenarios\/(.*)\.test\.ts$/.exec(file)?.[1];
-    return scenario === undefined || scenarios.has(scenario);
+    return scenario === undefined ? !startsPrograms(file) : scenarios.has(scenario);
   });
 }
 
 /** The files of `npm run test:all`. */
 export function allFiles(): string[] {
   return globSync('test/**/*.test.ts', { cwd: root }).sort();
+}
+
+/** Whether a test runs holdfast or a worker as a process, which takes most of the time of all tests. */
+function startsPrograms(file: string): boolean {
+  return file !== programs && sourcesOf(file).has(programs);
+}
+
+/** A file and all that it imports by a relative path, relative to the checkout. */
+function sourcesOf(file: string, found = new Set<string>()): Set<string> {
+  // What stands in a text is no import: the file is not there.
+  if (found.has(file) || !existsSync(join(root, file))) return found;
+  found.add(file);
+  for (const [, imported = ''] of readFileSync(join(root, file), 'utf8').matchAll(/ from '(\.[^']+)'/g))
+    sourcesOf(join(dirname(file), imported), found);
+  return found;
 }

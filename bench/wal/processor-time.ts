@@ -14,7 +14,17 @@ export function inOwnNamespace(): void {
   if (process.getuid?.() !== 0 || counts()) return;
   const { status, error } = spawnSync(
     'unshare',
-    ['--pid', '--fork', '--mount-proc', '--kill-child', 'sh', '-c', '"$@"; exit $?', waiting, ...process.argv],
+    [
+      '--pid',
+      '--fork',
+      '--mount-proc',
+      '--kill-child',
+      'sh',
+      '-c',
+      '"$@"; exit $?',
+      waiting,
+      ...process.argv,
+    ],
     { stdio: 'inherit' },
   );
   if (error === undefined) process.exit(status ?? 1);

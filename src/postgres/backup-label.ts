@@ -58,7 +58,9 @@ export function asIncrementalLabel(bytes: Buffer, from: { lsn: string; timeline:
 
 /** Removes the lines that asIncrementalLabel() adds: with them no server starts. */
 export function withoutIncrementalLines(bytes: Buffer): Buffer {
-  return Buffer.concat(lines(bytes).filter((line) => !line.toString('latin1').startsWith('INCREMENTAL FROM ')));
+  return Buffer.concat(
+    lines(bytes).filter((line) => !line.toString('latin1').startsWith('INCREMENTAL FROM ')),
+  );
 }
 
 /** Parses a backup history file. @throws RangeError with the missing or malformed line */

@@ -121,7 +121,9 @@ function hasAll(files: ReadonlySet<string>, said: RepositoryBackup | undefined):
 
 function parsed(meta: string, text: string | undefined): RepositoryBackup | undefined {
   try {
-    return text === undefined ? undefined : parseRepositoryBackup(join(meta, descriptionFile), Buffer.from(text));
+    return text === undefined
+      ? undefined
+      : parseRepositoryBackup(join(meta, descriptionFile), Buffer.from(text));
   } catch {
     return undefined;
   }

@@ -68,7 +68,9 @@ export function heldRequestOf(
 ): HeldRequest | undefined {
   return known.find(
     ({ id, systemIdentifier, startLsn }) =>
-      id === backup.id && systemIdentifier === backup.systemIdentifier && isSameLsn(startLsn, backup.startLsn),
+      id === backup.id &&
+      systemIdentifier === backup.systemIdentifier &&
+      isSameLsn(startLsn, backup.startLsn),
   );
 }
 

@@ -9,7 +9,7 @@ import type { Connection } from '../database/connection.ts';
 import { controlIdentity } from '../control/control-identity.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { isSameLsn, normalLsn } from '../postgres/lsn.ts';
+import { normalLsn } from '../postgres/lsn.ts';
 import { backupIdIn, entryName } from '../repository/backup-name.ts';
 import { BackupChains, linkName } from '../repository/backup-chain.ts';
 import { readCatalog, type StoredBackup } from '../repository/catalog.ts';

@@ -68,7 +68,12 @@ async function verifyLinks(
   for (const [index, link] of links.entries()) {
     const before = sum(sizes.slice(0, index));
     const onProgress = (done: number) => options.onProgress(before + done, expected);
-    const own: Found = { ...found, problems: link.description.damagedPages.map(damagedWhenCopied), files: 0, bytes: 0 };
+    const own: Found = {
+      ...found,
+      problems: link.description.damagedPages.map(damagedWhenCopied),
+      files: 0,
+      bytes: 0,
+    };
     const layer = links.length > 1 ? verifiedLayer(link) : undefined;
     await verifyLink(link, { ...(inventories[index] ?? nothing), layer }, { ...options, onProgress }, own);
     found.files += own.files;

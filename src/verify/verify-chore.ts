@@ -54,10 +54,7 @@ export async function runVerifyChore(chore: Chore, context: ChoreContext): Promi
   );
 }
 
-async function chosen(
-  chore: Chore,
-  clusterDirectory: string,
-): Promise<Pick<Catalog, 'backups' | 'damaged'>> {
+async function chosen(chore: Chore, clusterDirectory: string): Promise<Pick<Catalog, 'backups' | 'damaged'>> {
   const { backup, options } = chore;
   const recorded = recordedOfChore(chore);
   if (recorded !== undefined)

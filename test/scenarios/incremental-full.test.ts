@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { noTool, toolsOf } from '../../dev/debian/postgres-tools.ts';
-import { newest } from '../../dev/embedded/binaries.ts';
+import { usual } from '../../dev/embedded/binaries.ts';
 import { formatRepositoryBackup } from '../../src/repository/repository-backup.ts';
 import { chainScene, noIncrements, type ChainScene } from '../support/chains.ts';
 import { untilState } from '../support/backups.ts';
@@ -165,14 +165,14 @@ test('a copy of which the control database does not know is not a parent', async
   t.regex(await reasonOf(t, scene), /backup \S+ is not in the control database$/);
 });
 
-testWhen(noIncrements, noTool(newest, 'pg_checksums')).serial(
+testWhen(noIncrements, noTool(usual, 'pg_checksums')).serial(
   'after data checksums were switched the copy is full, and the next an incremental one',
   async (t) => {
-    const scene = await chainScene(t, { version: newest, initdb: ['--data-checksums'] });
+    const scene = await chainScene(t, { version: usual, initdb: ['--data-checksums'] });
     await scene.copy();
     await scene.cluster.stop();
     const data = String(scene.cluster.dataDirectory);
-    const program = join(String(toolsOf(newest, 'pg_checksums')), 'pg_checksums');
+    const program = join(String(toolsOf(usual, 'pg_checksums')), 'pg_checksums');
     await run(program, ['--disable', '-D', data]);
     await run('chown', ['-R', `--reference=${data}/PG_VERSION`, join(data, 'global/pg_control')]);
     await scene.cluster.start();

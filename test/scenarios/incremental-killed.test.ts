@@ -1,12 +1,12 @@
 // A worker that is killed in the middle of an incremental copy: nothing of it is listed, and the chain goes on.
 import { chainScene, combined, noIncrements } from '../support/chains.ts';
 import { noTool } from '../../dev/debian/postgres-tools.ts';
-import { newest } from '../../dev/embedded/binaries.ts';
+import { usual } from '../../dev/embedded/binaries.ts';
 import { started } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noIncrements, noTool(newest, 'pg_combinebackup')).serial;
+const test = testWhen(noIncrements, noTool(usual, 'pg_combinebackup')).serial;
 
 test('killed while it copies changes, it leaves nothing behind, and the next one has the same parent', async (t) => {
   const scene = await chainScene(t);

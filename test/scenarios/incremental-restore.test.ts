@@ -103,7 +103,8 @@ async function requireContent(
   for (const { claim, holds, found } of await amcheck(client)) t.true(holds, `${claim}: ${found}`);
   const label = await readFile(join(cluster.dataDirectory, 'backup_label.old'), 'utf8');
   t.notRegex(label, /INCREMENTAL/);
-  if (number > 0) await t.throwsAsync(stat(join(cluster.dataDirectory, 'backup_manifest')), { code: 'ENOENT' });
+  if (number > 0)
+    await t.throwsAsync(stat(join(cluster.dataDirectory, 'backup_manifest')), { code: 'ENOENT' });
 }
 
 test('the link that is damaged, missing or removed is named, before a server could start', async (t) => {
@@ -137,7 +138,10 @@ test('the link that is damaged, missing or removed is named, before a server cou
   t.regex(broken.stdout, new RegExp(`its chain is broken at backup ${name}, which is not in the repository`));
   const without = await chain.restore(join(await temporaryDirectory(t), 'data'), idOf(last));
   t.is(without.status, 1);
-  t.regex(without.stderr, new RegExp(`its chain is broken at backup ${name}, which is not in the repository`));
+  t.regex(
+    without.stderr,
+    new RegExp(`its chain is broken at backup ${name}, which is not in the repository`),
+  );
 });
 
 /** Flips a bit in the middle of the largest frame of a link; the function returned flips it back. */

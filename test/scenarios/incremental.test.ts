@@ -62,7 +62,7 @@ async function requireLink(
   t.is(row.incremental_from, parent.row.start_lsn);
   const lines = `INCREMENTAL FROM LSN: ${parent.row.start_lsn}\nINCREMENTAL FROM TLI: 1\n`;
   t.true(row.backup_label?.endsWith(lines));
-  t.is(await readFile(join(meta, 'backup_label'), 'utf8'), row.backup_label);
+  t.is(await readFile(join(meta, 'backup_label'), 'utf8'), String(row.backup_label));
   const inTar = await run('tar', ['--zstd', '-xOf', join(directory, 'base.tar.zst'), 'backup_label']);
-  t.is(inTar, row.backup_label);
+  t.is(inTar, String(row.backup_label));
 }

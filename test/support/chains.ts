@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { toolsOf } from '../../dev/debian/postgres-tools.ts';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
-import { newest } from '../../dev/embedded/binaries.ts';
+import { usual } from '../../dev/embedded/binaries.ts';
 import {
   copyScene,
   noCopies,
@@ -22,7 +22,7 @@ export const summarizing: readonly Major[] = [17, 18];
 /** For testWhen(): why a server of the usual version makes no incremental copies; undefined when it does. */
 export const noIncrements =
   noCopies ??
-  (Number(process.env['TEST_PG_VERSION'] ?? newest) < 17
+  (Number(process.env['TEST_PG_VERSION'] ?? usual) < 17
     ? 'this server does not summarize its WAL'
     : undefined);
 
