@@ -26,6 +26,8 @@ import { setLength, writeChunk } from './write-chunks.ts';
 keepFreedMemory();
 const { directory, roots, kept, withheld, owner, layer, major } = workerData as ThreadSetup;
 const files = new FrameFiles(directory);
+/** Whether no later link of a chain is extracted over this one. */
+const isLast = layer?.isLast ?? true;
 const incrementals = layer && new IncrementalPieces(files, layer.geometry);
 
 onTask((task: ExtractionTask) => parentPort?.postMessage(answer(task)));
@@ -56,7 +58,7 @@ function extractFrom(bytes: Buffer, frame: FrameEntry, first: FrameEntry | undef
   for (const header of directories) {
     const path = safeName(tar, header.name.replace(/\/+$/, ''), major);
     extracted.directories.push({ path, header });
-    if (root !== undefined && layer?.isLast !== false)
+    if (root !== undefined && isLast)
       mkdirSync(bytePathBelow(root, path), { recursive: true, mode: 0o700 });
   }
   for (const piece of pieces) {
@@ -65,14 +67,18 @@ function extractFrom(bytes: Buffer, frame: FrameEntry, first: FrameEntry | undef
     const blocks = isIncremental(path) ? incrementals?.blocksOf(piece, tar, first) : undefined;
     const parts = blocks?.pieces ?? [piece];
     extracted.unsound.push(...unsoundIn(path, parts));
-    if (root !== undefined && !withheld.includes(path) && layer?.superseded.has(path) !== true) {
+    if (root !== undefined && isWritten(path)) {
       for (const part of parts) writeChunk(root, part, owner);
-      if (blocks !== undefined && at === 0 && layer?.isLast === true) setLength(root, blocks);
+      if (blocks !== undefined && at === 0 && isLast) setLength(root, blocks);
     }
     if (kept.includes(path)) extracted.kept.push({ path, at, bytes: new Uint8Array(data) });
     extracted.parts.push({ path, size, at, length: data.length, crc32c: crc32c(data) });
   }
   return extracted;
+}
+
+function isWritten(path: string): boolean {
+  return !withheld.includes(path) && layer?.superseded.has(path) !== true;
 }
 
 function isIncremental(path: string): boolean {

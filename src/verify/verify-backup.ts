@@ -63,7 +63,7 @@ async function verifyLinks(
     const manifest = await orProblem(found.problems, readManifest(link));
     inventories.push({ manifest, frames: await orProblem(found.problems, readFrames(link)) });
   }
-  const sizes = inventories.map(({ frames = [] }) => frames.reduce((sum, { size }) => sum + size, 0));
+  const sizes = inventories.map(({ frames = [] }) => sum(frames.map(({ size }) => size)));
   const expected = sum(sizes);
   for (const [index, link] of links.entries()) {
     const before = sum(sizes.slice(0, index));

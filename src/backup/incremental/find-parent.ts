@@ -87,7 +87,7 @@ async function holdChain(
     links.map(({ meta }) => holdLock((work) => withReaderLock(meta, work))),
   );
   const release = async () => {
-    await Promise.all(locks.map((lock) => lock.status === 'fulfilled' && lock.value()));
+    await Promise.all(locks.map(async (lock) => lock.status === 'fulfilled' && (await lock.value())));
   };
   const refused = locks.find((lock) => lock.status === 'rejected');
   if (refused === undefined) return { backup, release };
