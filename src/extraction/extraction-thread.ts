@@ -58,8 +58,7 @@ function extractFrom(bytes: Buffer, frame: FrameEntry, first: FrameEntry | undef
   for (const header of directories) {
     const path = safeName(tar, header.name.replace(/\/+$/, ''), major);
     extracted.directories.push({ path, header });
-    if (root !== undefined && isLast)
-      mkdirSync(bytePathBelow(root, path), { recursive: true, mode: 0o700 });
+    if (root !== undefined && isLast) mkdirSync(bytePathBelow(root, path), { recursive: true, mode: 0o700 });
   }
   for (const piece of pieces) {
     const path = manifestPath(tar, safeName(tar, piece.name, major));
