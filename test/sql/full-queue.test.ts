@@ -69,9 +69,13 @@ async function setUp(t: ExecutionContext, cluster?: TestCluster) {
   return { client, listener, sleeper, drive };
 }
 
-/** Every payload takes a page of its own. */
+/**
+ * Every payload takes a page of its own. The sleeper listens to the channel: from 19 on, the queue moves past sessions that
+ * do not.
+ */
 async function fill(client: SqlClient): Promise<void> {
-  for (let n = 0; n < 100; n++) await client.query(`select pg_notify('filler', '${n}' || repeat('x', 7900))`);
+  for (let n = 0; n < 100; n++)
+    await client.query(`select pg_notify('something', '${n}' || repeat('x', 7900))`);
 }
 
 /** In this database, for everybody. */

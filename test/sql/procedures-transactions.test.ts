@@ -91,7 +91,7 @@ test('a DO block and a procedure of one’s own may call them, where those may c
       insert into copied values (its_label);
     end $$`);
   const copied = await requester.query<{ label: string }>('select label from copied');
-  t.is(copied[0]?.label, '0/2000028');
+  t.is(copied[0]?.label, '0/20000028');
   t.regex(copied[1]?.label ?? '', /^START WAL LOCATION/);
 });
 

@@ -4,13 +4,13 @@ import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { letWork, playWorker } from '../support/played-worker.ts';
 import { cancel, request, requestIn, stateOf } from '../support/requests.ts';
 
-const label = 'START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\n';
+const label = 'START WAL LOCATION: 0/20000028 (file 000000010000000000000020)\n';
 
 test('start_backup returns the id and start_lsn once it is running, stop_backup the label once it is complete', async (t) => {
   const { requester, worker } = await setUp(t);
   letWork(t, worker);
   const started = await requester.query(`call holdfast.start_backup('nightly')`);
-  t.deepEqual(started, [{ id: '1', start_lsn: '0/2000028' }]);
+  t.deepEqual(started, [{ id: '1', start_lsn: '0/20000028' }]);
   t.is(await stateOf(requester, '1'), 'running');
 
   const stopped = await requester.query(`call holdfast.stop_backup(label => 'nightly')`);

@@ -1,6 +1,7 @@
 // restore_window on a cluster that was restored once: what each timeline can reach, and which side of a hole on the
 // older one the newer one came from.
 import test, { type ExecutionContext } from 'ava';
+import { normalLsn } from '../../src/postgres/lsn.ts';
 import { installedDatabase } from '../support/installed-database.ts';
 import { holdfast } from '../support/process.ts';
 import { connect } from '../support/sql-client.ts';
@@ -89,11 +90,17 @@ async function setup(t: ExecutionContext) {
         follows_wal: segment(1, first),
         switch_lsn: at,
       }),
-    windows: () =>
-      client.query(
+    async windows() {
+      const rows = await client.query<{ from: string | null; to: string }>(
         `select timeline, earliest_lsn::text as "from", latest_lsn::text as "to", up_to_date, holes
          from holdfast.restore_window order by timeline`,
-      ),
+      );
+      return rows.map(({ from, to, ...row }) => ({
+        ...row,
+        from: from && normalLsn(from),
+        to: normalLsn(to),
+      }));
+    },
     /** What is said of timelines, without the times. */
     async check() {
       const { stdout } = await holdfast(['check'], { url });

@@ -60,13 +60,13 @@ export interface PlayedWorkerOptions {
   name?: string;
 }
 
-/** What a worker writes together with a state. */
+/** What a worker writes together with a state. LSNs of eight digits have the same text on every version. */
 const columnsOf: Record<string, string> = {
   starting: `, worker = 'played', pid = 1, backend_start = now()`,
-  running: `, start_lsn = '0/2000028', start_wal = '000000010000000000000002', timeline = 1,
+  running: `, start_lsn = '0/20000028', start_wal = '000000010000000000000020', timeline = 1,
     system_identifier = 7000000000000000001, server_version = '18.4'`,
-  archiving: `, stop_lsn = '0/2000138', stop_wal = '000000010000000000000002',
-    backup_label = E'START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\\n'`,
+  archiving: `, stop_lsn = '0/20000138', stop_wal = '000000010000000000000020',
+    backup_label = E'START WAL LOCATION: 0/20000028 (file 000000010000000000000020)\\n'`,
   failed: `, error_code = 'played', error = 'it failed'`,
 };
 

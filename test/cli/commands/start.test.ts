@@ -53,7 +53,7 @@ test('what is asked for is what is requested', async (t) => {
   await worker.run(row.id);
   const { status, stdout } = await (await started).exited;
   t.is(status, 0);
-  t.is(stdout, `id ${row.id}\nstart_lsn 0/2000028\n`);
+  t.is(stdout, `id ${row.id}\nstart_lsn 0/20000028\n`);
 });
 
 test('with --json the answer is an object', async (t) => {
@@ -63,7 +63,7 @@ test('with --json the answer is an object', async (t) => {
   const started = await startHoldfast(t, ['start', '--json'], { url: db.url });
   const id = await eventually('the request is there', async () => (await requests(client))[0]?.id);
   await worker.run(id);
-  t.deepEqual(JSON.parse((await started.exited).stdout), { id: Number(id), start_lsn: '0/2000028' });
+  t.deepEqual(JSON.parse((await started.exited).stdout), { id: Number(id), start_lsn: '0/20000028' });
 });
 
 test('a label that is in use is an error that says by whom, and what to do', async (t) => {

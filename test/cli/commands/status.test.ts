@@ -80,7 +80,7 @@ test('with --json all of it is one object, named as in SQL', async (t) => {
     id: Number(running),
     state: 'running',
     session: 'alive',
-    start_lsn: '0/2000028',
+    start_lsn: '0/20000028',
   });
   t.like(data['finished']?.[0], { id: Number(failed), state: 'failed', error_code: 'played' });
   t.like(data['workers']?.[0], { name: 'db7', alive: true, clusters: ['main'] });
@@ -98,14 +98,14 @@ test('one backup is told from its request to its end', async (t) => {
   for (const part of [
     '{"why":"test"}',
     'db7',
-    '0/2000028 to 0/2000138 on timeline 1',
+    '0/20000028 to 0/20000138 on timeline 1',
     'system identifier 7000000000000000001',
   ]) {
     t.true(stdout.includes(part), part);
   }
   for (const stage of ['checkpoint', 'copy', 'stop', 'archive']) t.is(cells(stdout, stage)[1], 'done');
   t.regex(stdout, /archiving {2}complete/);
-  t.regex(stdout, /backup_label\n {4}START WAL LOCATION: 0\/2000028 /);
+  t.regex(stdout, /backup_label\n {4}START WAL LOCATION: 0\/20000028 /);
 
   const data = JSON.parse((await holdfast(['status', id, '--json'], { url })).stdout) as Record<
     string,
