@@ -21,6 +21,7 @@ create table :"schema".cluster (
   repository_pending uuid[] not null default '{}',
   repository_taken_over boolean not null default false,
   repository_used_at timestamptz,
+  repository_wanted_at timestamptz,
   repository_problem text
 );
 insert into :"schema".cluster (name) values ('main');
@@ -54,6 +55,8 @@ comment on column :"schema".cluster.repository_pending is
 comment on column :"schema".cluster.repository_taken_over is
   'Whether the next worker or expiry takes the repository over, whoever has used it: adopt() says so.';
 comment on column :"schema".cluster.repository_used_at is 'When the token was last renewed.';
+comment on column :"schema".cluster.repository_wanted_at is
+  'When somebody last asked for the token to be renewed, in order to tell the repository from a copy: see want_token.';
 comment on column :"schema".cluster.repository_problem is
   'Why the worker that looked last does not write to the repository; null: nothing is wrong.';
 
@@ -94,7 +97,8 @@ create trigger guard_worker before update on :"schema".worker
 grant select on :"schema".cluster, :"schema".worker to :"reader";
 grant insert (name), update (checked_at, server_version, archive_mode, archiver_failing,
   last_archived_wal, last_archived_at, last_failed_wal, last_failed_at, wal_waiting, wal_waiting_since, recovery_settings,
-  repository_id, repository_token, repository_pending, repository_taken_over, repository_used_at, repository_problem)
+  repository_id, repository_token, repository_pending, repository_taken_over, repository_used_at,
+  repository_wanted_at, repository_problem)
   on :"schema".cluster to :"worker";
 grant insert (name, instance, clusters, version, host, host_pid, pid, lock_key),
   update (instance, clusters, version, host, host_pid, pid, lock_key, started_at, last_seen, draining)

@@ -152,6 +152,7 @@ select :version < 8 as needed \gset
 \ir functions/this_database.sql
 \ir functions/time_zone_problem.sql
 \ir functions/wait_for_backup.sql
+\ir functions/want_token.sql
 \ir functions/waiting_for.sql
 \ir functions/worker_here.sql
 \ir functions/worker_is_alive.sql

@@ -8,9 +8,14 @@ select :"schema".control_origin() as origin,
   c.repository_used_at as "usedAt",
   c.repository_problem as problem,
   -- A clock that was put back makes it due, too.
-  coalesce(abs(extract(epoch from clock_timestamp() - c.repository_used_at)) > 60, true) as "isDue"
+  coalesce(abs(extract(epoch from clock_timestamp() - c.repository_used_at)) > 60, true)
+    or coalesce(c.repository_wanted_at > c.repository_used_at, false) as "isDue",
+  coalesce(c.repository_wanted_at > c.repository_used_at, false) as "isWanted"
 from :"schema".cluster c
 where c.name = :cluster
+
+-- name: want
+select :"schema".want_token(:cluster) as asked
 
 -- name: announce
 -- Those that were killed at it leave theirs here: so many are enough, as the one that was found there is not among them.

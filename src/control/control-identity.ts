@@ -34,8 +34,10 @@ export interface KnownRepository {
   usedAt: Date | null;
   /** Why workers do not write to the repository, as recorded; null: no reason. */
   problem: string | null;
-  /** Whether the last renewal is so long ago that a worker has to renew the token. */
+  /** Whether a worker has to renew the token: the last renewal is long ago, or the token is wanted. */
   isDue: boolean;
+  /** Whether somebody waits for the token to be renewed (see wantToken()). */
+  isWanted: boolean;
 }
 
 /** A cluster, and why workers do not write to its repository. */
@@ -142,6 +144,15 @@ export function repositoryProblems(db: Connection): Promise<RepositoryProblem[]>
 export async function knownRepository(db: Connection, cluster: string): Promise<KnownRepository | undefined> {
   const [row] = await db.run<KnownRepository>('repository', 'look', { cluster });
   return row;
+}
+
+/**
+ * Asks the worker in charge of the cluster's repository to renew the token. Returns false where no such worker lives, this
+ * session's own aside.
+ */
+export async function wantToken(db: Connection, cluster: string): Promise<boolean> {
+  const [row] = await db.run<{ asked: boolean }>('repository', 'want', { cluster });
+  return row?.asked === true;
 }
 
 /**

@@ -7,7 +7,7 @@ import { knownRepository } from '../control/control-identity.ts';
 import { HoldfastError } from '../errors.ts';
 import { backupsDirectory } from '../repository/repository-backup.ts';
 import { realPathOf } from '../system/real-path.ts';
-import { standing, type RepositoryUse } from './repository-use.ts';
+import { haveTokenRenewed, standing, type RepositoryUse } from './repository-use.ts';
 
 /**
  * Returns why a result is not one of the cluster's repository; undefined where the result is. `backup`: the directory of
@@ -22,7 +22,8 @@ export async function whyNotOurs(
   if (known === undefined) return `the control database has no cluster "${cluster}"`;
   if (known.id === null) return `the control database knows no repository of cluster "${cluster}" yet`;
   try {
-    await standing(use, known);
+    await haveTokenRenewed(use);
+    await standing(use);
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return error.message;

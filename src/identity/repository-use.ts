@@ -4,17 +4,22 @@
  * use is the start of a worker, every 60 to 90 seconds of its life, an expiry, or a sync. The copy that comes second finds a
  * token that it does not know.
  *
+ * A copy of a repository has the token that the repository had when it was copied. So whoever begins to use a repository
+ * first has the worker in charge renew the token, which then is in the repository alone.
+ *
  * The token is announced in the database, written to the repository, and confirmed in the database. Each step
  * allows for a crash between the steps, for another worker, and for an expiry at the same time.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import {
   announceToken,
   confirmToken,
   knownRepository,
   requireConfirmedOrigin,
+  wantToken,
   type KnownRepository,
 } from '../control/control-identity.ts';
 import type { Connection } from '../database/connection.ts';
@@ -53,6 +58,16 @@ const lockPatience = 10_000;
  * `repository_put_back`, `repository_used_elsewhere`
  */
 export async function useRepository(use: RepositoryUse, what: string): Promise<RepositoryStanding> {
+  await use.control((db) => requireConfirmedOrigin(db, what));
+  await haveTokenRenewed(use);
+  return useFurther(use, what);
+}
+
+/**
+ * The same for the worker in charge, whose repository useRepository has found to be the right one.
+ * @throws HoldfastError as useRepository
+ */
+export async function useFurther(use: RepositoryUse, what: string): Promise<RepositoryStanding> {
   const { control, clusterDirectory } = use;
   await control((db) => requireConfirmedOrigin(db, what));
   if ((await standing(use)) === 'unused') return 'unused';
@@ -69,6 +84,20 @@ export async function useRepository(use: RepositoryUse, what: string): Promise<R
     },
   );
   return 'ours';
+}
+
+/** Milliseconds to wait for the worker in charge. Its repository may not answer. */
+const workerPatience = 5000;
+const pollEvery = 20;
+
+/**
+ * Has the worker in charge of the repository renew the token, so that standing() tells the repository from a copy. Where
+ * no worker is in charge, or where the worker does not answer, nothing is known about who came first.
+ */
+export async function haveTokenRenewed({ cluster, control }: RepositoryUse): Promise<void> {
+  if (!(await control((db) => wantToken(db, cluster)))) return;
+  for (const end = performance.now() + workerPatience; performance.now() < end; await sleep(pollEvery))
+    if ((await control((db) => knownRepository(db, cluster)))?.isWanted !== true) return;
 }
 
 /** Other uses by this control database that may come between two reads. Each use takes a few round trips. */

@@ -1,14 +1,14 @@
 /**
  * Makes sure that this worker writes only to repositories of its own control database. The service claims a
  * repository when the worker starts and when the control database is adopted, checks the repository every thirty
- * seconds, and renews a claim that is older than a minute, so that a snapshot of the control database no longer owns the repository
+ * seconds, and renews a claim that is older than a minute or that somebody wants to see renewed, so that a snapshot of the control database no longer owns the repository
  * after 90 seconds at most. The service also records in the cluster's row the reason for a refusal, and which backups are
  * missing and whose chains are broken.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { complainOfRepository, controlIdentity, knownRepository } from '../control/control-identity.ts';
-import { standing, useRepository, type RepositoryUse } from '../identity/repository-use.ts';
+import { standing, useFurther, useRepository, type RepositoryUse } from '../identity/repository-use.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { howToMake, requireUsable } from '../repository/require-usable.ts';
 import { PeriodicTask } from './periodic-task.ts';
@@ -51,7 +51,7 @@ export class Repositories {
     this.#service.start();
   }
 
-  /** Checks the repositories now: the control database has been adopted. */
+  /** Checks the repositories now: the control database has been adopted, or a token is wanted. */
   wake(): void {
     this.#service.now();
   }
@@ -134,7 +134,7 @@ export class Repositories {
    */
   async #renew(use: RepositoryUse): Promise<void> {
     try {
-      await useRepository(use, whatUses(use));
+      await useFurther(use, whatUses(use));
       this.#notRenewed.delete(use.cluster);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;

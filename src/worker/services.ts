@@ -73,7 +73,7 @@ export class Services {
   }
 
   /** Passes a notification on. Returns whether the notification was for one of the services. */
-  notified({ chore, schedule, adopted, held }: Record<string, unknown>): boolean {
+  notified({ chore, schedule, adopted, held, wanted }: Record<string, unknown>): boolean {
     if (adopted !== undefined) {
       this.#repositories.wake();
       this.readTables();
@@ -81,7 +81,8 @@ export class Services {
     if (chore !== undefined) this.#chores.wake();
     if (schedule !== undefined) this.#scheduler.wake();
     if (held !== undefined) this.#holds.now();
-    return [chore, schedule, adopted, held].some((about) => about !== undefined);
+    if (wanted !== undefined) this.#repositories.wake();
+    return [chore, schedule, adopted, held, wanted].some((about) => about !== undefined);
   }
 
   /**
