@@ -1,7 +1,7 @@
 /**
  * Finishes the removal of backups that a killed expiry has unlisted. A backup that is complete and held by
  * now is listed again: the control database may have been restored to a time before the removal, and may have
- * accepted a hold since.
+ * accepted a hold since. So is a complete backup without the note of an expiry: no policy has decided that it goes.
  */
 import { standing } from '../identity/repository-use.ts';
 import { heldRequests, type HeldRequest } from '../control/legal-holds.ts';

@@ -37,7 +37,7 @@ export async function runVerifyChore(chore: Chore, context: ChoreContext): Promi
   }));
   for (const backup of backups) {
     context.signal.throwIfAborted();
-    verified.push(await verifyOne(backup, context));
+    verified.push(await verifyOne(backup, chore.cluster, context));
     context.setResult({ backups: verified });
   }
   const broken = verified.filter(({ ok }) => !ok);
@@ -76,6 +76,7 @@ async function chosen(chore: Chore, clusterDirectory: string): Promise<Pick<Cata
 
 async function verifyOne(
   backup: StoredBackup,
+  cluster: string,
   { control, clusterDirectory, config, signal }: ChoreContext,
 ): Promise<Verified> {
   const name = basename(backup.directory);
@@ -85,7 +86,8 @@ async function verifyOne(
     jobs: config.worker.jobs,
     onProgress: () => signal.throwIfAborted(),
   });
-  const { id, cluster, systemIdentifier, startLsn, timeline } = backup.description;
+  // The cluster is the one that was asked for, whatever the description says.
+  const { id, systemIdentifier, startLsn, timeline } = backup.description;
   const record = { ...found, id, cluster, systemIdentifier, startLsn, timeline, backup: name };
   await control.run((db) => recordVerification(db, record));
   const { problems, files, bytes, segments } = found;

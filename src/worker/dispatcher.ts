@@ -11,6 +11,7 @@ import { waitingRequests, type WaitingRequest } from '../control/backup-requests
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { chooseNext, namesOf } from './fairness.ts';
+import { FruitlessRest } from './fruitless-rest.ts';
 import type { ActiveRuns } from './active-runs.ts';
 import { Openings } from './opening-sessions.ts';
 
@@ -47,6 +48,7 @@ const passOverAll = 3;
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #openings = new Openings();
+  readonly #rest = new FruitlessRest();
   #stopped = false;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
@@ -69,7 +71,7 @@ export class Dispatcher {
       this.#lookAgain = true;
       return;
     }
-    this.#looking = this.#takeAll()
+    this.#looking = this.#look()
       .catch((error: unknown) =>
         this.#options.log.warning('cannot look for requests', { reason: messageOf(error) }),
       )
@@ -89,7 +91,19 @@ export class Dispatcher {
     this.#openings.stop();
   }
 
-  async #takeAll(): Promise<void> {
+  async #look(): Promise<void> {
+    await this.#rest.before();
+    let isFruitful = false;
+    try {
+      isFruitful = await this.#takeAll();
+    } finally {
+      this.#rest.after(isFruitful);
+    }
+  }
+
+  /** Takes requests while sessions are free. Returns whether there was one. */
+  async #takeAll(): Promise<boolean> {
+    let hasTaken = false;
     const { control, activeRuns, servers, maxHeld, maxHeldByOne, maxCopies } = this.#options;
     while (!this.#stopped && activeRuns.held().length < maxHeld) {
       const waiting = await control.run((db) =>
@@ -107,10 +121,12 @@ export class Dispatcher {
         this.#served,
         maxHeldByOne,
       );
-      if (next === undefined || this.#stopped) return;
+      if (next === undefined || this.#stopped) break;
+      hasTaken = true;
       // The claim goes before the next look: a caller is waiting for this request.
       await Promise.race([this.#take(next), sleep(claimTakes)]);
     }
+    return hasTaken;
   }
 
   /** Resolves once the request is claimed, or once the claim has failed. */

@@ -8,6 +8,8 @@ import type { Log } from '../log.ts';
 
 /** Milliseconds. Notifications ask for runs, and any role can send notifications. */
 const usualRest = 100;
+/** Milliseconds. Whoever asks without end keeps half of the worker's time busy at most. */
+const longestRest = 1000;
 
 /** A function that runs every so many milliseconds, counted from the end of the last run, and on demand. */
 export class PeriodicTask {
@@ -19,7 +21,7 @@ export class PeriodicTask {
   #running: Promise<void> | undefined;
   #hurry: (() => void) | undefined;
 
-  /** `rest`: milliseconds after a run in which `now` begins no other. */
+  /** `rest`: milliseconds after a run in which `now` begins no other; after a longer run the rest is longer. */
   constructor(milliseconds: number, work: () => Promise<void>, log: Log, rest = usualRest) {
     this.#milliseconds = milliseconds;
     this.#work = work;
@@ -51,16 +53,18 @@ export class PeriodicTask {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       const hurried = new Promise<void>((resolve) => (this.#hurry = resolve));
+      const began = performance.now();
       try {
         await this.#work();
       } catch (error) {
         if (!signal.aborted) this.#log.warning('will be tried again', { reason: messageOf(error) });
       }
+      const rest = Math.max(this.#rest, Math.min(longestRest, performance.now() - began));
       const waiting = new AbortController();
       const ends = AbortSignal.any([signal, waiting.signal]);
       const pause = (milliseconds: number) =>
         sleep(milliseconds, undefined, { signal: ends }).catch(() => undefined);
-      await Promise.race([Promise.all([hurried, pause(this.#rest)]), pause(this.#milliseconds)]);
+      await Promise.race([Promise.all([hurried, pause(rest)]), pause(this.#milliseconds)]);
       waiting.abort();
     }
   }

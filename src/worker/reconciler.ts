@@ -4,7 +4,7 @@
  * requests without a caller and requests that came with a restored database, and takes over the requests of
  * dead workers.
  */
-import { copyIsNoBackup } from '../backup/request-run.ts';
+import { copyIsNoBackup, type RequestRun } from '../backup/request-run.ts';
 import type { Connection } from '../database/connection.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import {
@@ -16,6 +16,7 @@ import {
 } from '../control/backup-requests.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { FruitlessRest } from './fruitless-rest.ts';
 import { MissingCallers } from './missing-callers.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { ActiveRuns } from './active-runs.ts';
@@ -37,6 +38,8 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   /** The requests whose state is about to be read (see `lookAt`). */
   readonly #asking = new Set<number>();
+  /** Notifications of requests that have not changed are read ever more slowly. */
+  readonly #rest = new FruitlessRest();
   readonly #missingCallers = new MissingCallers();
   #leaving = false;
   /** Whether the last look saw requests that came with a restored database and have no living worker. */
@@ -100,6 +103,14 @@ export class Reconciler {
     const run = this.#options.activeRuns.get(id);
     if (run === undefined || this.#asking.has(id)) return;
     this.#asking.add(id);
+    await this.#rest.before();
+    const before = run.seen;
+    await this.#read(run);
+    this.#rest.after(run.seen !== before);
+  }
+
+  async #read(run: RequestRun): Promise<void> {
+    const { id } = run;
     const ask = (db: Connection) => {
       this.#asking.delete(id); // a later notification needs a new read: this one may miss its change
       return stateOf(db, id);
@@ -118,7 +129,7 @@ export class Reconciler {
       const run = this.#options.activeRuns.get(id);
       const state = states.get(id);
       if (state !== undefined) run?.onRowState(state);
-      else if (run) await this.lookAt(id);
+      else if (run) await this.#read(run);
     }
   }
 

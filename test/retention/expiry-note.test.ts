@@ -1,5 +1,5 @@
 // The note that a killed expiry leaves beside a backup, where somebody has changed the note.
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import ava from 'ava';
 import { forgetBackup, removeFiles, unlistBackup } from '../../src/repository/expired-backup.ts';
@@ -46,6 +46,34 @@ test('a note that names something else removes nothing: its backup is put back o
     left,
     ['', '.expired', '.meta.expired'].flatMap((end) => [`victim${end}`, `victim${end}/file`]).sort(),
   );
+});
+
+test('a backup without a note, or with the note of another one of its name, goes only if files of it are missing', async (t) => {
+  const stage = await retentionStage(t, { backups: 5 });
+  const { names, ids, directory } = stage;
+  await stage.policy({ keep_last: 1, recovery_window: '0' });
+  await stage.operator.query(`insert into holdfast.legal_hold (request_id, reason) values ($1, 'court')`, [
+    ids[0],
+  ]);
+  for (const at of [0, 1, 2]) {
+    const of = { request: Number(ids[at]), backup: names[at], startLsn: '0/FF000028' };
+    await unlistBackup(directory, String(names[at]), { ...note, ...of });
+  }
+  const place = (at: number) => join(directory, 'backups', String(names[at]));
+  await rm(join(`${place(1)}.meta.expired`, 'expiry.json'));
+  await rm(join(`${place(2)}.expired`, 'base.tar.zst'));
+  const { finished, relisted, stays } = await stage.expired();
+  t.deepEqual(finished, [names[2]]);
+  t.deepEqual(
+    relisted.map(({ backup }) => backup),
+    names.slice(0, 2),
+  );
+  t.deepEqual(
+    stays.map(({ backup }) => backup),
+    [names[0], names[4]],
+  );
+  t.regex(String(stays[0]?.reasons), /legal hold: court/);
+  t.deepEqual(await stage.listed(), whole([String(names[0]), String(names[4])]));
 });
 
 test('a note counts where it is of this backup of this cluster, and every value is one that an expiry writes', (t) => {
