@@ -266,7 +266,18 @@ comment on column :"schema".backup_event.login is 'The login behind that role.';
 comment on column :"schema".backup_event.at is 'When.';
 comment on column :"schema".backup_event.detail is 'What else there is to know: the worker, the error.';
 
+create unlogged table :"schema".requested_label (
+  cluster text,
+  label text,
+  primary key (cluster, label)
+);
+comment on table :"schema".requested_label is
+  'The labels that open transactions are requesting: no row is left once a transaction has ended. Only choose_label writes here, so that nobody but a requester of the same label can make it wait.';
+comment on column :"schema".requested_label.cluster is 'The cluster of the request.';
+comment on column :"schema".requested_label.label is 'Its label.';
+
 \ir ../sql/functions/accept_backup_request.sql
+\ir ../sql/functions/choose_label.sql
 \ir ../sql/functions/guard_backup_request.sql
 \ir ../sql/functions/guard_backup_session.sql
 \ir ../sql/functions/record_backup_event.sql
@@ -275,6 +286,9 @@ comment on column :"schema".backup_event.detail is 'What else there is to know: 
 
 create trigger accept_backup_request before insert on :"schema".backup_request
   for each row execute function :"schema".accept_backup_request();
+-- Behind accept_backup_request, in the order of their names: the requester is known by then.
+create trigger choose_label before insert on :"schema".backup_request
+  for each row execute function :"schema".choose_label();
 create trigger guard_backup_request before update on :"schema".backup_request
   for each row execute function :"schema".guard_backup_request();
 create trigger guard_backup_session before insert or update on :"schema".backup_session

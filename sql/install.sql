@@ -100,8 +100,8 @@ select :version < 8 as needed \gset
 \ir functions/bytes_as_text.sql
 \ir functions/cancel_backup.sql
 \ir functions/chain_of.sql
-\ir functions/check_label.sql
 \ir functions/check_label_text.sql
+\ir functions/choose_label.sql
 \ir functions/control_origin.sql
 \ir functions/cron_field_problem.sql
 \ir functions/cron_field_values.sql
@@ -119,7 +119,6 @@ select :version < 8 as needed \gset
 \ir functions/guard_legal_hold.sql
 \ir functions/guard_retention_policy.sql
 \ir functions/guard_worker.sql
-\ir functions/label_key.sql
 \ir functions/left_recovery_at.sql
 \ir functions/lock_holder.sql
 \ir functions/lock_is_held.sql
@@ -131,8 +130,8 @@ select :version < 8 as needed \gset
 \ir functions/recall_hold.sql
 \ir functions/record_backup_event.sql
 \ir functions/refuse_foreign_worker.sql
+\ir functions/refuse_label_of_schedule.sql
 \ir functions/request_scheduled.sql
-\ir functions/requester_holds.sql
 \ir functions/require_autocommit.sql
 \ir functions/require_cluster.sql
 \ir functions/require_confirmed_origin.sql
@@ -152,8 +151,8 @@ select :version < 8 as needed \gset
 \ir functions/this_database.sql
 \ir functions/time_zone_problem.sql
 \ir functions/wait_for_backup.sql
-\ir functions/want_token.sql
 \ir functions/waiting_for.sql
+\ir functions/want_token.sql
 \ir functions/worker_here.sql
 \ir functions/worker_is_alive.sql
 \ir functions/worker_lock_is_held.sql

@@ -64,21 +64,6 @@ begin
     end if;
   end if;
 
-  if new.label is null then
-    new.label := to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-' || new.id;
-    if not pg_try_advisory_xact_lock(label_key(new.cluster, new.label)) or exists (
-      select from backup_request
-      where cluster = new.cluster and label = new.label and state in ('requested', 'starting', 'running', 'done'))
-    then
-      -- Somebody else has that label or locks its key: nobody holds up a request that leaves its label to Holdfast.
-      new.label := new.label || '-' || substr(md5(random()::text), 1, 8);
-    end if;
-  elsif new.schedule is not null then
-    perform check_label_text(new.label);
-  else
-    perform check_label(new.cluster, new.label, requester);
-  end if;
-
   new.requested_by := requester;
   new.requested_login := session_user;
   new.requested_at := clock_timestamp();
@@ -105,5 +90,5 @@ begin
 end
 $$;
 comment on function :"schema".accept_backup_request() is
-  'Checks and stamps a new request. Runs with the rights of whoever inserts; a schedule''s request is its owner''s.';
+  'Checks and stamps a new request, but for its label (choose_label). Runs with the rights of whoever inserts; a schedule''s request is its owner''s.';
 revoke all on function :"schema".accept_backup_request() from public;

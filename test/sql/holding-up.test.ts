@@ -4,7 +4,7 @@ import { noOwnCluster, ownCluster, type TestCluster } from '../support/cluster.t
 import { asRole, installedDatabase, type InstalledDatabase } from '../support/installed-database.ts';
 import { playWorker, type PlayedWorker } from '../support/played-worker.ts';
 import { finish, request, requestIn, stateOf } from '../support/requests.ts';
-import { connect, type SqlClient } from '../support/sql-client.ts';
+import type { SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const active = `(cluster, label) where state in ('requested', 'starting', 'running', 'done')`;
@@ -64,92 +64,6 @@ test('another’s running backup goes through, whatever is held', async (t) => {
     await goesThrough(t, id, victim, worker, what);
     await attacker.query('rollback');
   }
-});
-
-test('an INSERT is refused at once while another transaction is requesting its label', async (t) => {
-  const { victim, attacker } = await setUp(t);
-  await attacker.query('begin');
-  await request(attacker, { label: 'nightly' });
-  await t.throwsAsync(request(victim, { label: 'nightly' }), {
-    code: '55P03',
-    message: 'label "nightly" of cluster "main" is being requested by another transaction',
-  });
-  await t.notThrowsAsync(request(victim, { label: 'weekly' }), 'no other label is concerned');
-
-  await attacker.query('rollback');
-  await t.notThrowsAsync(request(victim, { label: 'nightly' }));
-});
-
-test('a request without a label waits for nobody who has guessed its label', async (t) => {
-  const { victim, attacker } = await setUp(t);
-  const id = Number(await request(victim));
-  const [seconds, ids] = [30, 2];
-  const first = id + seconds * ids + 1;
-  await attacker.query('begin');
-  await attacker.query(
-    `insert into holdfast.backup_request (label)
-     select to_char(statement_timestamp() at time zone 'UTC' + make_interval(secs => s), 'YYYYMMDD"T"HH24MISS"Z"') || '-' || n
-     from generate_series(0, $1::int) s, generate_series($2::bigint, $2 + 1) n`,
-    [seconds - 1, first],
-  );
-  for (const next of [first, first + 1]) {
-    const given = await victim.query(
-      'insert into holdfast.backup_request default values returning id, label',
-    );
-    t.is(Number(given[0]?.['id']), next);
-    t.regex(String(given[0]?.['label']), new RegExp(`^\\d{8}T\\d{6}Z-${next}-[0-9a-f]{8}$`));
-    if (next === first) await attacker.query('commit');
-  }
-  const [free] = await victim.query('insert into holdfast.backup_request default values returning label');
-  t.regex(String(free?.['label']), /^\d{8}T\d{6}Z-\d+$/);
-});
-
-test('a label is locked by whoever may request it only, and nobody else waits for it', async (t) => {
-  const { db, victim, attacker } = await setUp(t);
-  const stranger = await asRole(t, db);
-  const key = `hashtextextended('holdfast/main/nightly', 0)`;
-  await stranger.query(`select pg_advisory_lock(${key})`);
-  await t.notThrowsAsync(request(victim, { label: 'nightly' }));
-  await victim.query(`update holdfast.backup_request set state = 'cancelled'`);
-
-  await attacker.query('begin');
-  await request(attacker, { label: 'nightly' });
-  await t.throwsAsync(
-    request(victim, { label: 'nightly' }),
-    { code: '55P03' },
-    'both at once: it waits no longer than a moment',
-  );
-  await attacker.query('rollback');
-});
-
-test('nobody holds up a schedule’s run by its label or its label’s lock', async (t) => {
-  const { db, attacker, worker } = await setUp(t);
-  const due = '2020-01-01 00:00:00+00';
-  const label = 'nightly 20200101T000000Z';
-  await request(attacker, { label });
-  await attacker.query('begin');
-  await attacker.query(`select pg_advisory_xact_lock(hashtextextended('holdfast/main/' || $1, 0))`, [label]);
-  const operator = await asRole(t, db, 'operator');
-  await operator.query(`insert into holdfast.backup_schedule (name, cron) values ('nightly', '0 0 1 1 *')`);
-  await operator.query(`set lock_timeout = '2s'`);
-  const superuser = await connect(t, db.url);
-  await superuser.query(
-    `insert into holdfast.backup_schedule_run (schedule, due_at, state, start_at)
-     values ('nightly', '${due}', 'due', '${due}')`,
-  );
-  await worker.client.query(`select holdfast.tend_schedule('nightly')`);
-  const [run] = await superuser.query(
-    `select r.state, b.label from holdfast.backup_schedule_run r join holdfast.backup_request b on b.id = r.request_id`,
-  );
-  t.is(run?.['state'], 'requested');
-  t.regex(String(run?.['label']), /^nightly 20200101T000000Z [0-9a-f]{8}$/);
-
-  await attacker.query('rollback');
-  await t.throwsAsync(request(attacker, { label: 'nightly 20210101T000000Z' }), {
-    code: 'HF001',
-    message: 'label "nightly 20210101T000000Z" belongs to schedule "nightly"',
-  });
-  await t.notThrowsAsync(request(attacker, { label: 'nightly by hand' }));
 });
 
 test('prune passes over a row that its requester keeps locked', async (t) => {

@@ -46,7 +46,7 @@ test('tables and functions of the session’s own, with the names that are used 
     create function pg_temp.worker_lock_is_held(bigint, integer) returns boolean language sql as 'select true';
     create function pg_temp.lock_holder(oid, bigint, integer) returns oid language sql as 'select 10::oid';
     create function pg_temp.pg_has_role(name, text, text) returns boolean language sql as 'select true';
-    create function pg_temp.check_label(text, text) returns void language sql as '';
+    create function pg_temp.check_label_text(text) returns void language sql as '';
     set search_path = pg_temp, pg_catalog`);
 
   const other = await asRole(t, db, 'requester');
