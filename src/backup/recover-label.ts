@@ -3,7 +3,6 @@
  * a backup history file for every backup; this file has the lines of backup_label and two more. tablespace_map is
  * rebuilt from the tablespaces at the start of the backup.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackupStart, BackupStop } from '../postgres/backup-facts.ts';
@@ -12,6 +11,7 @@ import { parseBackupHistory, type BackupHistory } from '../postgres/backup-label
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { backupHistoryFileName, parseSegmentName, segmentBefore } from '../postgres/wal-segment.ts';
 import type { ClusterServer } from '../server/cluster-server.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** Milliseconds for which a restarting server may be unreachable. */
 const patience = 30_000;
@@ -39,9 +39,9 @@ export async function recoverBackupStop(
 
 function sources(server: ClusterServer, name: string): (() => Promise<Buffer | undefined>)[] {
   return [
-    async () => server.archiveDirectory && readFile(join(server.archiveDirectory, name)),
+    async () => server.archiveDirectory && readSmallFile(join(server.archiveDirectory, name)),
     async () => readBackupHistoryFile((await server.monitor()).db, name),
-    async () => readFile(join(await server.dataDirectory(), 'pg_wal', name)),
+    async () => readSmallFile(join(await server.dataDirectory(), 'pg_wal', name)),
   ].map((read) => async () => (await read()) || undefined);
 }
 

@@ -4,7 +4,8 @@
  * Without a lock, a drill has ended if its process is gone. A scratch directory is kept if the state of its
  * drill is unknown.
  */
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { parseProcess, processState, thisProcess } from '../system/process-identity.ts';
@@ -12,6 +13,7 @@ import { withLock } from '../system/file-lock.ts';
 import { removeDrill } from './remove-drill.ts';
 import type { ScratchOwner } from './scratch.ts';
 import { endServer } from './leftover-server.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 const namePattern = /^holdfast-drill-[0-9a-f]{8}$/;
 const unnamedPattern = /^holdfast-drill-[0-9a-f]{8}\.new$/;
@@ -52,7 +54,9 @@ async function readOwner(directory: string): Promise<ScratchOwner | undefined> {
     if (stats.uid !== (process.getuid?.() ?? stats.uid)) return undefined;
     // A drill that runs as root gives the directory to the server's user, but not owner.json.
     if (stats.uid !== 0 && above.uid !== stats.uid) return undefined;
-    const owner = JSON.parse(await readFile(file, 'utf8')) as ScratchOwner;
+    const owner = JSON.parse(
+      String(await readSmallFile(file, { flags: constants.O_NOFOLLOW })),
+    ) as ScratchOwner;
     const its = parseProcess(owner.process);
     if (owner.kind !== 'holdfast drill' || its === undefined) return undefined;
     return { ...owner, process: its };

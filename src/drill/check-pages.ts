@@ -2,10 +2,11 @@
  * Verifies the checksum of every page of a recovered cluster, in the files on disk after a checkpoint.
  * amcheck reads tables and B-trees only, and other files may be damaged, too.
  */
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControlFile } from '../postgres/pg-control.ts';
 import { isSound } from '../postgres/page-checksum.ts';
+import { openRegularFile } from '../system/regular-file.ts';
 
 /** Bytes that are read at once. */
 const chunkBytes = 1 << 20;
@@ -67,7 +68,7 @@ async function checkFile(
   { blockSize, firstBlock, words }: Layout & { firstBlock: number; words: Int32Array<ArrayBuffer> },
   found: PagesRead,
 ): Promise<void> {
-  const file = await open(join(dataDirectory, path), 'r');
+  const file = await openRegularFile(join(dataDirectory, path));
   try {
     const bytes = new Uint8Array(words.buffer);
     for (let at = 0; ; at += chunkBytes) {

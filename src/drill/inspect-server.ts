@@ -1,5 +1,4 @@
 /** Runs all checks on a recovered server, and adds the results to the record of the drill. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../database/connection.ts';
 import type { DrillCheck, DrillRecord } from '../control/drill-records.ts';
@@ -22,6 +21,7 @@ import type { DrillReport } from './drill-report.ts';
 import type { DrillServer } from './drill-server.ts';
 import type { ScratchDirectory } from './scratch.ts';
 import { drillServerPort } from './drill-server-settings.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** The recovered server, and the options of the checks. */
 export interface ServerInspection {
@@ -93,9 +93,13 @@ async function connect({
   });
 }
 
+/** Bytes of a file of a relation (RELSEG_SIZE); a larger catalog is read up to there, too. */
+const mostCatalog = 1024 ** 3;
+
 async function catalog(dataDirectory: string, name: 'pg_authid' | 'pg_database'): Promise<Buffer> {
   const global = join(dataDirectory, 'global');
-  return readFile(join(global, sharedFile(await readFile(join(global, 'pg_filenode.map')), name)));
+  const file = sharedFile(await readSmallFile(join(global, 'pg_filenode.map')), name);
+  return readSmallFile(join(global, file), { most: mostCatalog });
 }
 
 /**

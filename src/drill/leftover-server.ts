@@ -7,6 +7,7 @@ import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../errors.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** Milliseconds to wait for a server to end, once after SIGQUIT and once after SIGKILL. */
 const patience = 15_000;
@@ -60,7 +61,7 @@ async function serversIn(dataDirectory: string): Promise<number[]> {
 }
 
 async function notedPostmaster(dataDirectory: string): Promise<number | undefined> {
-  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '');
+  const text = await readSmallFile(join(dataDirectory, 'postmaster.pid')).then(String, () => '');
   const pid = Number.parseInt(text, 10);
   return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
 }

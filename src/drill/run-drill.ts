@@ -4,7 +4,6 @@
  * drill.
  */
 import { hostname } from 'node:os';
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { DrillCheck, DrillRecord } from '../control/drill-records.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -31,6 +30,7 @@ import { expectedBytes, requireDrillSpace } from './drill-space.ts';
 import { refuseUnsafeDirectory } from './safe-directory.ts';
 import { withScratch, type ScratchDirectory } from './scratch.ts';
 import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** The options of runDrill(). */
 export interface DrillOptions {
@@ -170,7 +170,7 @@ async function tablespacesInto(
   scratch: ScratchDirectory,
   backup: StoredBackup,
 ): Promise<ReadonlyMap<string, string>> {
-  const map = await readFile(join(backup.meta, 'tablespace_map')).catch(() => Buffer.alloc(0));
+  const map = await readSmallFile(join(backup.meta, 'tablespace_map')).catch(() => Buffer.alloc(0));
   return new Map(parseTablespaceMap(map, majorOf(backup)).map(({ oid }) => [oid, scratch.tablespace(oid)]));
 }
 

@@ -1,9 +1,10 @@
 /** Reads and decompresses frames of a stored tar. zstd verifies the content checksums. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { decompressHere } from '../repository/compressed-here.ts';
 import type { FrameEntry } from '../repository/frame-index.ts';
 import { firstFrame } from '../repository/zstd-frames.ts';
+import { openRegularFileSync } from '../system/regular-file.ts';
 
 /** Keeps one tar open, because frames are read in the order of the tars. */
 export class FrameFiles {
@@ -41,7 +42,7 @@ export class FrameFiles {
   #fileOf(tar: string): number {
     if (this.#open?.tar !== tar) {
       this.close();
-      this.#open = { tar, fd: openSync(join(this.#directory, tar), 'r') };
+      this.#open = { tar, fd: openRegularFileSync(join(this.#directory, tar)) };
     }
     return this.#open.fd;
   }

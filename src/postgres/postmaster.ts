@@ -6,6 +6,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive, seesAllProcesses } from '../system/process-identity.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** The state of a data directory. */
 export type PostmasterLock =
@@ -21,12 +22,10 @@ export async function serverLock(dataDirectory: string): Promise<PostmasterLock>
   const server = await serverIn(dataDirectory);
   if (server !== undefined) return { state: 'running', pid: server };
 
-  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    },
-  );
+  const text = await noteIn(dataDirectory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
   if (text === undefined) return { state: 'none' };
   // In a postmaster.pid of single-user mode, the pid is negative.
   const pid = Math.abs(Number.parseInt(text, 10)) || 0;
@@ -41,9 +40,14 @@ export async function serverLock(dataDirectory: string): Promise<PostmasterLock>
 
 /** Returns the pid of the postmaster whose working directory this is; undefined where none is found. */
 export async function postmasterIn(dataDirectory: string): Promise<number | undefined> {
-  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '');
+  const text = await noteIn(dataDirectory).catch(() => '');
   const pid = Number.parseInt(text, 10);
   return pid > 0 && (await worksIn(pid, dataDirectory)) === true ? pid : undefined;
+}
+
+/** The content of postmaster.pid. */
+async function noteIn(dataDirectory: string): Promise<string> {
+  return (await readSmallFile(join(dataDirectory, 'postmaster.pid'))).toString('utf8');
 }
 
 /** The number of shared memory keys that a server may have skipped because other servers used them. */

@@ -2,10 +2,10 @@
  * Timeline history files: one line for each ancestor of a timeline, oldest first, with the LSN at which the ancestor
  * was left (src/backend/access/transam/timeline.c: readTimeLineHistory).
  */
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { parseLsn } from './lsn.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** A line of a history file. */
 export interface Ancestor {
@@ -76,7 +76,7 @@ export function traceOf(
  */
 export async function readAncestors(path: string): Promise<Ancestor[]> {
   try {
-    return parseTimelineHistory(await readFile(path), Number.parseInt(basename(path), 16));
+    return parseTimelineHistory(await readSmallFile(path), Number.parseInt(basename(path), 16));
   } catch {
     return [];
   }

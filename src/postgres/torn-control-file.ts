@@ -2,9 +2,10 @@
  * Reads global/pg_control of a data directory whose server may run. A file that the server is just writing is read
  * again.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { controlFileSize, parseControlFile, type ControlFile } from './pg-control.ts';
+import { openRegularFileSync } from '../system/regular-file.ts';
 import { UnknownFormatError } from './unknown-format-error.ts';
 
 const attempts = 100;
@@ -26,12 +27,21 @@ export async function readSoundControlFile(dataDirectory: string): Promise<Sound
   const path = `${dataDirectory}/global/pg_control`;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return parsed(readFileSync(path));
+      return parsed(readHere(path));
     } catch (error) {
       const isFinal = !(error instanceof RangeError) || error instanceof UnknownFormatError;
       if (isFinal || attempt === attempts) throw error;
     }
     await sleep(pause);
+  }
+}
+
+function readHere(path: string): Buffer {
+  const fd = openRegularFileSync(path);
+  try {
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,8 +1,9 @@
 /** Reads the configuration files in a data directory in the order in which a server reads the files. */
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isBelowPath } from '../system/real-path.ts';
 import { settingIn } from './recovery-settings.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** src/backend/utils/misc/guc-file.l: CONF_FILE_MAX_DEPTH */
 const deepest = 10;
@@ -24,11 +25,10 @@ async function liesIn(directory: string, path: string): Promise<boolean> {
  */
 export async function configurationLines(directory: string, file: string, depth = 0): Promise<string[]> {
   if (depth > deepest || !(await liesIn(directory, file))) return [];
-  const found = await stat(file);
-  if (!found.isFile() || found.size > largest) return [];
-  const text = await readFile(file, 'latin1').catch(() => '');
+  const bytes = await readSmallFile(file, { most: largest }).catch(() => undefined);
+  if (bytes === undefined) return [];
   const lines: string[] = [];
-  for (const line of text.split('\n')) {
+  for (const line of bytes.toString('latin1').split('\n')) {
     const [, kind, path = ''] =
       /^\s*(include(?:_if_exists|_dir)?)\s*=?\s*'?([^'#]*?)'?\s*(?:#.*)?$/i.exec(line) ?? [];
     if (kind === undefined) lines.push(line);

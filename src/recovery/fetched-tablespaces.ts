@@ -3,7 +3,7 @@
  * tablespace where another server has files, the segment is not handed out, because replay would take these
  * files over. Damaged WAL is not reported here, because replay reports damaged WAL.
  */
-import { readFile, readlink } from 'node:fs/promises';
+import { readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { formatLsn } from '../postgres/lsn.ts';
@@ -14,6 +14,7 @@ import { archivedPath } from '../repository/wal-archive.ts';
 import { refusalOf, type Creation } from './created-tablespaces.ts';
 import { targetIn } from './configured-target.ts';
 import { walOfCopy, type WalEvent } from './wal-events.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** A segment that restore_command is about to hand out. */
 export interface FetchedSegment {
@@ -34,7 +35,7 @@ export interface FetchedSegment {
 export async function refuseTablespaces(segment: FetchedSegment): Promise<void> {
   const directory = dirname(segment.walDirectory);
   const events = await eventsOf(segment, directory).catch(() => []);
-  const major = await readFile(join(directory, 'PG_VERSION'), 'utf8').catch(() => '');
+  const major = await readSmallFile(join(directory, 'PG_VERSION')).then(String, () => '');
   const dropped = new Set<string>();
   for (const event of events) {
     if (event.kind === 'dropped') dropped.add(event.oid);

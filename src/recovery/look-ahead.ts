@@ -2,7 +2,6 @@
  * Examines the WAL that a restored server is going to replay: created tablespaces, and settings that a
  * standby needs.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
@@ -11,6 +10,7 @@ import { refusalOf, type Creation, type Judging } from './created-tablespaces.ts
 import { nothing } from '../repository/examined-wal.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import { placeTablespaces } from './tablespace-placement.ts';
+import { readSmallFile } from '../system/small-file.ts';
 import { eventsAhead, type RecordedAheadOptions } from './recorded-wal.ts';
 import type { WalEvent } from './wal-events.ts';
 
@@ -108,7 +108,7 @@ async function ownPlaces(
   { meta, description }: StoredBackup,
   { moved, directory }: LookAheadOptions,
 ): Promise<ReadonlyMap<string, string>> {
-  const map = await readFile(join(meta, 'tablespace_map')).catch(() => Buffer.alloc(0));
+  const map = await readSmallFile(join(meta, 'tablespace_map')).catch(() => Buffer.alloc(0));
   const mapped = parseTablespaceMap(map, Number.parseInt(description.serverVersion, 10));
   const placed = placeTablespaces({ mapped, from: description.dataDirectory, to: directory, moved });
   const were = new Map(mapped.map(({ oid, location }) => [oid, location.toString('latin1')]));

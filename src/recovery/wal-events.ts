@@ -3,7 +3,7 @@
  * the point where PostgreSQL stops (src/backend/access/transam/xlogrecovery.c: recoveryStopsBefore,
  * recoveryStopsAfter).
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
@@ -28,6 +28,7 @@ import { archivedPath } from '../repository/wal-archive.ts';
 import type { RecoveryTarget } from './recovery-target.ts';
 import { fileFor } from './wal-path.ts';
 import type { TimelineSpan } from '../postgres/timeline-history.ts';
+import { openRegularFile } from '../system/regular-file.ts';
 
 /** An event that replay would meet in the WAL. */
 export type WalEvent =
@@ -223,7 +224,7 @@ interface Opened extends Pick<WalEventSource, 'read'> {
 
 async function openFirst(sources: readonly WalEventSource[], name: string): Promise<Opened | undefined> {
   for (const { pathOf, read } of sources) {
-    const file = await open(pathOf(name), 'r').catch((error: NodeJS.ErrnoException) => {
+    const file = await openRegularFile(pathOf(name)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });

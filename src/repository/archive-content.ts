@@ -1,10 +1,10 @@
 /** Reads which WAL files and timelines an archive has. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseHistoryFile, type Ancestor, type Histories } from '../postgres/timeline-history.ts';
 import { namesIn } from './repository-backup.ts';
 import { archivedFiles, archivedPath, timelineHistories, walFileKind } from './wal-archive.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** The segments and the timelines of a WAL archive. */
 export interface ArchiveContents {
@@ -49,7 +49,7 @@ async function archivedHistories(clusterDirectory: string): Promise<Map<number, 
   const histories = new Map<number, Ancestor[]>();
   for (const name of await timelineHistories(clusterDirectory)) {
     const path = archivedPath(clusterDirectory, name);
-    histories.set(Number.parseInt(name, 16), parseHistoryFile(path, await readFile(path)));
+    histories.set(Number.parseInt(name, 16), parseHistoryFile(path, await readSmallFile(path)));
   }
   return histories;
 }

@@ -1,7 +1,7 @@
 /**
  * Reads the manifest and the frame index of a backup. Both files are checked against the checksums in backup.json.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
@@ -10,6 +10,10 @@ import { releaseBuffer } from '../system/release-buffer.ts';
 import type { StoredBackup } from './catalog.ts';
 import { readFrameIndex, type FrameEntry } from './frame-index.ts';
 import { backupDamaged, refuseUnreadable } from './repository-errors.ts';
+import { readSmallFile } from '../system/small-file.ts';
+
+/** Bytes. A text in JavaScript is not longer; the manifest of a million files has about 150 MB. */
+const mostBytes = 512 * 1024 ** 2;
 
 /** The manifest and the frame index of a backup. */
 export interface BackupInventory {
@@ -49,7 +53,7 @@ async function checked<T>(
   parse: (bytes: Buffer) => T | Promise<T>,
 ): Promise<T> {
   try {
-    const bytes = await readFile(file);
+    const bytes = await readSmallFile(file, { most: mostBytes });
     if (crc32c(bytes) !== expected) throw new RangeError('its CRC-32C is not the one in backup.json');
     const parsed = await parse(bytes);
     releaseBuffer(bytes);

@@ -2,11 +2,12 @@
  * Files of independent zstd frames of about 2 MB, each with content size and checksum. Every zstd implementation
  * reads such a file as one stream. Here, libuv's threads compress or decompress several frames at once.
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { releaseBuffer } from '../system/release-buffer.ts';
 import { firstFrame } from './zstd-frames.ts';
+import { openRegularFile } from '../system/regular-file.ts';
 
 /** Bytes of content in a frame. */
 export const frameSize = 2 << 20;
@@ -81,7 +82,7 @@ export async function* readCompressed(source: FileHandle, limit: number): AsyncG
 
 /** The same as `readCompressed()`, for a file given by its path. */
 export async function* readCompressedFile(path: string, limit: number): AsyncGenerator<Buffer> {
-  const file = await open(path, 'r');
+  const file = await openRegularFile(path);
   try {
     yield* readCompressed(file, limit);
   } finally {

@@ -2,7 +2,6 @@
  * Writes files of the repository that never change once they have their final name. A file is written under a
  * temporary name, synced, and linked to the final name. The link fails where a file of that name exists.
  */
-import { constants } from 'node:fs';
 import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { temporaryName } from '../system/temporary-files.ts';
@@ -11,6 +10,7 @@ import { beside, makeDurableDirectory, noFollow } from '../system/held-directory
 import { linkUnlessThere } from '../system/link-unless-there.ts';
 import { giveFileToOwnerOf } from '../system/ownership.ts';
 import { repositoryError } from './repository-errors.ts';
+import { openRegularFile } from '../system/regular-file.ts';
 
 const fileMode = 0o600;
 /**
@@ -71,7 +71,7 @@ export async function placeTemporary(temporary: string, path: string): Promise<b
 /** Makes a file durable that another process placed. */
 export async function makeDurable(path: string): Promise<void> {
   try {
-    const file = await open(path, constants.O_RDONLY | noFollow);
+    const file = await openRegularFile(path, noFollow);
     try {
       await file.sync();
     } finally {

@@ -2,8 +2,7 @@
  * Adds files to an extracted backup: WAL segments, backup_manifest, the recovery settings, and pg_control
  * last.
  */
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
@@ -18,6 +17,7 @@ import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
 import { recoverySettings, type RecoveryChoice } from '../recovery/recovery-settings.ts';
 import { serverSettings } from './server-settings.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
+import { openRegularFile } from '../system/regular-file.ts';
 
 /** Path below the data directory. */
 export const controlFile = 'global/pg_control';
@@ -69,7 +69,8 @@ export async function addManifest({ backup, directory }: RestoredFiles, owned: F
   const from = join(backup.directory, 'backup_manifest');
   let checksum = 0;
   const content = async function* () {
-    for await (const bytes of createReadStream(from) as AsyncIterable<Buffer>) {
+    const file = await openRegularFile(from);
+    for await (const bytes of file.createReadStream() as AsyncIterable<Buffer>) {
       checksum = crc32c(bytes, checksum);
       yield bytes;
     }
@@ -92,7 +93,7 @@ export async function addWholeLabel(
 }
 
 async function decompressTo(to: string, from: string, size: number, owned: FileOwnership): Promise<void> {
-  const file = await open(from, 'r');
+  const file = await openRegularFile(from);
   try {
     await writeOwned(to, readCompressed(file, size), owned);
   } finally {

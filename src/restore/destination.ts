@@ -2,7 +2,7 @@
  * Checks the directories that a restore writes to: each has to be empty or missing. During a restore, the
  * data directory contains a note and no pg_control, so that no server starts on the directory.
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
@@ -12,6 +12,7 @@ import { serverAround } from './server-around.ts';
 import { tablespaceOverlaps } from '../recovery/tablespace-placement.ts';
 import { unwritableHint } from './take-directory.ts';
 import { refuseWalDirectory } from './wal-directory.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** The name of the note in a data directory whose restore is not finished. */
 export const noteName = 'holdfast-restore-unfinished';
@@ -159,7 +160,7 @@ async function refuseFull(
   const stray = names.find((name) => !isOfFileSystem(name));
   const [first = ''] = names;
   if (stray === undefined && (first === '' || hintForMount === undefined)) return;
-  const note = await readFile(join(dataDirectory, noteName), 'utf8').catch(() => undefined);
+  const note = await readSmallFile(join(dataDirectory, noteName)).catch(() => undefined);
   const isMount = stray === undefined;
   const what = isMount ? `: it has "${first}", as a mount point may` : '';
   throw new HoldfastError('failed', `"${path.toString()}" is not empty${what}`, {

@@ -2,7 +2,6 @@
  * Restores a backup into an empty directory. pg_control is written last, after every file has been compared
  * with the manifest and flushed to disk. So a server never starts on a damaged or unfinished restore.
  */
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
@@ -38,6 +37,7 @@ import { withChainLock } from '../repository/stored-chain.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import { placeTablespaces, refuseUnasked, type PlacedTablespace } from '../recovery/tablespace-placement.ts';
 import { refuseWrongFiles } from '../recovery/backup-consistency.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** The backup to restore, the directories, and the recovery of the restored server. */
 export interface RestoreOptions {
@@ -213,7 +213,7 @@ async function planTablespaces(
   const { description, meta } = backup;
   const inManifest = manifest.files.get('tablespace_map');
   const file = join(meta, 'tablespace_map');
-  const bytes = inManifest === undefined ? Buffer.alloc(0) : await readFile(file).catch(() => undefined);
+  const bytes = inManifest === undefined ? Buffer.alloc(0) : await readSmallFile(file).catch(() => undefined);
   if (bytes === undefined || (inManifest?.crc32c ?? 0) !== crc32c(bytes)) {
     throw new HoldfastError('failed', `"${file}" is not what was backed up`, { code: 'backup_damaged' });
   }

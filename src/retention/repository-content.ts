@@ -2,7 +2,7 @@
  * Reads the content of the repository of a cluster. Anything that cannot be read is an error, and then
  * nothing expires.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Histories } from '../postgres/timeline-history.ts';
@@ -13,6 +13,7 @@ import { isUnreadable } from '../repository/repository-errors.ts';
 import { archivedPath, walFileKind } from '../repository/wal-archive.ts';
 import { lastWritten } from '../recovery/wal-times.ts';
 import type { StoredCopy } from './expiry-candidates.ts';
+import { readSmallFile } from '../system/small-file.ts';
 import type { LastUse } from './timelines-to-reach.ts';
 
 /** The WAL archive of a cluster. */
@@ -35,7 +36,7 @@ export async function storedCopies(clusterDirectory: string): Promise<StoredCopy
     return await Promise.all(
       backups.map(async ({ description, meta }) => ({
         description,
-        label: await readFile(join(meta, 'backup_label'), 'latin1'),
+        label: (await readSmallFile(join(meta, 'backup_label'))).toString('latin1'),
       })),
     );
   } catch (error) {

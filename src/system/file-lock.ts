@@ -138,12 +138,14 @@ async function openLockable(
  * locked as well.
  */
 async function openAs(path: string, shared: boolean): Promise<FileHandle> {
-  const forReading = constants.O_RDONLY | noFollow;
+  const forReading = constants.O_RDONLY | constants.O_NONBLOCK | noFollow;
   if (shared) return open(path, forReading);
-  return open(path, constants.O_RDWR | noFollow).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw error;
-    return open(path, forReading);
-  });
+  return open(path, constants.O_RDWR | constants.O_NONBLOCK | noFollow).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') throw error;
+      return open(path, forReading);
+    },
+  );
 }
 
 /** The exit status of flock(1) where another process holds the lock; set with --conflict-exit-code. */

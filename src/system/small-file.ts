@@ -1,26 +1,37 @@
-/** Reads files that another user may have written, such as the descriptions in a repository. */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+/** Reads whole files that another user may have written, such as the descriptions in a repository. */
+import type { FileHandle } from 'node:fs/promises';
+import { fileRefusal, openRegularFile } from './regular-file.ts';
 
 /** Bytes. A description of a backup with thousands of damaged pages is smaller. */
 const mostBytes = 16 * 1024 ** 2;
 
+/** What readSmallFile() reads. */
+export interface SmallFileOptions {
+  /** Bytes; a larger file is refused. */
+  most?: number;
+  /** Further flags for open(2). */
+  flags?: number;
+}
+
 /**
- * Reads a whole file of at most 16 MB. A pipe would block a thread of Node until somebody writes to the pipe.
+ * Reads a whole file of at most 16 MB, or of at most `most` bytes.
  * @throws Error with code `EINVAL` where the file is not a regular file, `EFBIG` where it is larger; as open(2) does
  */
-export async function readSmallFile(path: string): Promise<Buffer> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+export async function readSmallFile(
+  path: string,
+  { most = mostBytes, flags = 0 }: SmallFileOptions = {},
+): Promise<Buffer> {
+  const file = await openRegularFile(path, flags);
   try {
-    const found = await file.stat();
-    if (!found.isFile()) throw refusal(path, 'EINVAL', 'is not a regular file');
-    if (found.size > mostBytes) throw refusal(path, 'EFBIG', `is larger than ${mostBytes} bytes`);
-    return await file.readFile();
+    return await readSmall(file, path, most);
   } finally {
     await file.close();
   }
 }
 
-function refusal(path: string, code: string, reason: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`"${path}" ${reason}`), { code, path });
+/** The same as readSmallFile(), for an open file. `path`: for the message of an error. */
+export async function readSmall(file: FileHandle, path: string, most = mostBytes): Promise<Buffer> {
+  const { size } = await file.stat();
+  if (size > most) throw fileRefusal(path, 'EFBIG', `is larger than ${most} bytes`);
+  return file.readFile();
 }

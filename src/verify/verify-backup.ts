@@ -3,7 +3,6 @@
  * the backup against each other, and every WAL segment that the backup needs. Reports all problems, and
  * writes nothing.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Verification } from '../control/verification-records.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -22,6 +21,7 @@ import type { StoredBackup } from '../repository/catalog.ts';
 import { refuseUnreadable } from '../repository/repository-errors.ts';
 import { verifyWal } from './verify-wal.ts';
 import { wrongFiles } from '../recovery/backup-consistency.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** The options of verifyBackup(). */
 export interface VerifyOptions {
@@ -176,7 +176,7 @@ async function copiesThatDiffer(
   const problems: string[] = [];
   for (const name of ['backup_label', 'tablespace_map']) {
     const path = join(meta, name);
-    const copy = await readFile(path).catch((error: unknown) => refuseUnreadable(path, error));
+    const copy = await readSmallFile(path).catch((error: unknown) => refuseUnreadable(path, error));
     const original = files.get(name);
     if ((copy === undefined) !== (original === undefined) || copy?.equals(original ?? copy) === false)
       problems.push(`"${path}" is not the one in the backup`);

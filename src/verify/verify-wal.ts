@@ -2,7 +2,7 @@
  * Verifies the WAL segments that a backup needs: each segment, and that each segment continues the segment
  * before.
  */
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { stat, type FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { parseLsn } from '../postgres/lsn.ts';
@@ -22,6 +22,7 @@ import { readArchive, type ArchiveContents } from '../repository/archive-content
 import { shellWord } from '../recovery/recovery-commands.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import { refuseUnreadable } from '../repository/repository-errors.ts';
+import { openRegularFile } from '../system/regular-file.ts';
 
 /**
  * Verifies the segments in the WAL archive and in the pg_wal directory of the backup, and adds the problems
@@ -106,7 +107,7 @@ async function differentFiles(paths: readonly string[]): Promise<string[]> {
 async function segmentProblem(path: string, description: RepositoryBackup): Promise<string | undefined> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, 'r');
+    file = await openRegularFile(path);
     await checkContent(file, basename(path, '.zst'), description);
     return undefined;
   } catch (error) {

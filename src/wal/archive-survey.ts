@@ -2,7 +2,7 @@
  * Surveys a WAL archive repeatedly, and returns the content of the archive where it has changed. Only directories
  * with a new modification time are read again.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchivedRun } from '../control/archived-wal.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
@@ -21,6 +21,7 @@ import {
 } from '../repository/wal-archive.ts';
 import { ChainSurvey } from './chain-survey.ts';
 import { archivedRunsOf, type ArchivedSegmentRun } from './archived-runs.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** Milliseconds for which the modification time of a directory may not show a change yet. */
 const clockGranularity = 1000;
@@ -133,7 +134,7 @@ export class ArchiveSurvey {
     for (const name of await timelineHistories(this.#clusterDirectory)) {
       const timeline = Number.parseInt(name.slice(0, 8), 16);
       if (this.#histories.has(timeline)) continue;
-      const bytes = await readFile(archivedPath(this.#clusterDirectory, name));
+      const bytes = await readSmallFile(archivedPath(this.#clusterDirectory, name));
       try {
         this.#histories.set(timeline, parseTimelineHistory(bytes, timeline));
       } catch (error) {

@@ -3,13 +3,14 @@
  * not seen (see recovery/fetched-tablespaces.ts for the decision). The examination has to be cheap. Unreadable WAL is
  * not reported here, because replay reports the problem.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { mayCreateTablespace, mayGoOnFromBefore } from '../postgres/tablespace-marks.ts';
 import { pageSizeIn } from '../postgres/wal-page.ts';
 import { readLastHere } from '../repository/compressed-here.ts';
 import { isLookedThrough, lookedToVariable } from '../repository/examined-wal.ts';
 import { segmentBeforeIn } from '../repository/segment-before.ts';
 import { archivedPath, walFileKind } from '../repository/wal-archive.ts';
+import { openRegularFileSync } from '../system/regular-file.ts';
 
 /** Returns an examination for a segment that the restore has not examined; undefined for every other file. */
 export function examineSegment(name: string, clusterDirectory: string): SegmentExamination | undefined {
@@ -50,7 +51,7 @@ export class SegmentExamination {
       const size = pages.readUInt32LE(32);
       const before = segmentBeforeIn(this.#clusterDirectory, this.#name, size);
       if (before === undefined) return false;
-      const file = openSync(archivedPath(this.#clusterDirectory, before), 'r');
+      const file = openRegularFileSync(archivedPath(this.#clusterDirectory, before));
       try {
         // Such a record fits into the last four pages, and usually the rest of a page is small.
         const pageSize = pageSizeOf(pages);

@@ -8,6 +8,7 @@ import { archivedPath } from '../repository/wal-archive.ts';
 import { doTasks } from '../system/thread-tasks.ts';
 import { writeSegment } from './fetch-segment.ts';
 import { examineSegment } from './examine-segment.ts';
+import { openRegularFileSync } from '../system/regular-file.ts';
 
 /** The worker data of the thread. */
 export interface FetchSetup {
@@ -29,7 +30,7 @@ function makeReady(name: string): boolean {
   const archived = archivedPath(clusterDirectory, name);
   const temporary = join(spool, `${name}.fetching`);
   try {
-    const source = openSync(archived, 'r');
+    const source = openRegularFileSync(archived);
     try {
       const target = openSync(temporary, 'w', 0o600);
       try {

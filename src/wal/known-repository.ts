@@ -5,12 +5,13 @@
  * of pg_wal has to know its repository, too.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { temporaryName } from '../system/temporary-files.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
 import { pushDirectory } from './our-directories.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 const fileName = 'repositories';
 /** The same prefix as in pushed-markers.ts, which removes the temporary files of killed processes. */
@@ -59,14 +60,16 @@ export async function replaceKnownRepository(
 
 async function known(walDirectory: string): Promise<Map<string, string>> {
   const file = join(pushDirectory(walDirectory), fileName);
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '{}';
-    throw new HoldfastError('failed', `"${file}" cannot be read: ${error.message}`, {
-      code: 'wal_unreadable',
-      hint: 'give the files in its directory to the user that the server runs as (chown)',
-      cause: error,
+  const text = await readSmallFile(file)
+    .then(String)
+    .catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '{}';
+      throw new HoldfastError('failed', `"${file}" cannot be read: ${error.message}`, {
+        code: 'wal_unreadable',
+        hint: 'give the files in its directory to the user that the server runs as (chown)',
+        cause: error,
+      });
     });
-  });
   return new Map(Object.entries(parsed(text)).filter(isEntry));
 }
 

@@ -2,9 +2,9 @@
  * Finds out from postmaster.pid whether a server runs on a data directory. Without a server, files must not be
  * removed: pg_rewind lists the files first, and fails where a listed file has disappeared.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive } from '../system/process-identity.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /**
  * The index of the status line in postmaster.pid (src/include/utils/pidfile.h: LOCK_FILE_LINE_PM_STATUS), counted
@@ -17,7 +17,7 @@ const statusLine = 7;
  * single-user mode, where the pid in the file is negative.
  */
 export async function serverPid(dataDirectory: string): Promise<number | undefined> {
-  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '');
+  const text = await readSmallFile(join(dataDirectory, 'postmaster.pid')).then(String, () => '');
   const lines = text.split('\n');
   const pid = Number(lines[0] || Number.NaN);
   if (!Number.isSafeInteger(pid) || pid <= 0 || lines[statusLine]?.trim() === 'stopping') return undefined;

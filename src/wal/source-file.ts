@@ -1,5 +1,5 @@
 /** Opens a file that PostgreSQL wants archived, and checks that the content fits the name. */
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { UnknownFormatError } from '../postgres/unknown-format-error.ts';
@@ -7,6 +7,7 @@ import { checkSegment, segmentHeaderBytes, type SegmentHeader } from '../postgre
 import { isSegmentSize } from '../postgres/wal-segment.ts';
 import { readFully } from '../repository/compressed-file.ts';
 import { isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
+import { openRegularFile } from '../system/regular-file.ts';
 
 /** An open file to archive. */
 export interface SourceFile {
@@ -31,7 +32,7 @@ export async function openSource(path: string): Promise<SourceFile> {
   const name = basename(path);
   const kind = walFileKind(name);
   if (kind === undefined) throw notWal(name);
-  const file = await open(path, 'r').catch((error: unknown) => {
+  const file = await openRegularFile(path).catch((error: unknown) => {
     throw walUnreadable(path, error);
   });
   try {
@@ -92,7 +93,7 @@ const identifierBytes = 8;
  */
 export async function systemAround(path: string): Promise<string | undefined> {
   const control = join(dirname(dirname(path)), 'global/pg_control');
-  const file = await open(control, 'r').catch(() => undefined);
+  const file = await openRegularFile(control).catch(() => undefined);
   if (file === undefined) return undefined;
   try {
     const bytes = Buffer.alloc(identifierBytes);

@@ -2,7 +2,7 @@
  * Decides whether a segment that the archive does not have is a gap in the archive or its end. PostgreSQL takes every
  * missing segment for the end: recovery would end there, and the server would open without the WAL of later segments.
  */
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../errors.ts';
@@ -12,6 +12,7 @@ import { isBeginningOf, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath, segmentsIn, walFileKind, walLogs } from '../repository/wal-archive.ts';
 import { requireIdentity } from './fetch-segment.ts';
+import { openRegularFile } from '../system/regular-file.ts';
 
 /** Milliseconds to wait for the segment. A directory read while it changes may show only the later file. */
 const patience = 10_000;
@@ -42,7 +43,7 @@ export async function appearsAfterGap(
  * where the archive has no such segment. A recycled file begins with another address.
  */
 export async function isAlreadyInPlace(name: string, walDirectory: string): Promise<boolean> {
-  const file = await open(join(walDirectory, name)).catch(() => undefined);
+  const file = await openRegularFile(join(walDirectory, name)).catch(() => undefined);
   if (file === undefined) return false;
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(segmentHeaderBytes), 0, segmentHeaderBytes, 0);

@@ -2,13 +2,13 @@
  * Finds the files of a copy in the repository after the worker of the copy died: a whole backup, or parts of a
  * backup.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupStop } from '../../postgres/backup-facts.ts';
 import type { BackupRecord } from '../../repository/label-entry.ts';
 import { findRecorded } from '../../repository/recorded-backup.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { findLeftovers, removeLeftover } from '../../repository/unfinished-backup.ts';
+import { readSmallFile } from '../../system/small-file.ts';
 
 /**
  * Returns the result of pg_backup_stop and the damaged pages of a whole backup; undefined: the repository has no
@@ -27,8 +27,8 @@ export async function storedCopyStop(
     stopLsn,
     stopWal,
     damagedPages,
-    label: await readFile(join(meta, 'backup_label')),
-    tablespaceMap: await readFile(join(meta, 'tablespace_map')).catch((error: NodeJS.ErrnoException) => {
+    label: await readSmallFile(join(meta, 'backup_label')),
+    tablespaceMap: await readSmallFile(join(meta, 'tablespace_map')).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
       throw error;
     }),
