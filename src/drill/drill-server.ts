@@ -4,8 +4,8 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { constants } from 'node:fs';
-import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -17,6 +17,7 @@ import { explainServer, refuseUnreached } from './server-log.ts';
 import type { ScratchIdentity, ScratchDirectory } from './scratch.ts';
 import { drillServerHba, drillServerSettings } from './drill-server-settings.ts';
 import { endServer } from './leftover-server.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** The restored files and the recovery of the server. */
 export interface DrillServerOptions {
@@ -61,7 +62,7 @@ export class DrillServer {
    */
   static async prepare(options: DrillServerOptions): Promise<DrillServer> {
     const { scratch, major, preload, recovery } = options;
-    const control = parseControlFile(await readFile(join(scratch.data, 'global/pg_control')));
+    const control = parseControlFile(await readSmallFile(join(scratch.data, 'global/pg_control')));
     const owned = await ownershipOf(join(scratch.data, 'PG_VERSION'));
     if (owned.owner?.uid === 0) throw ownerIsRoot();
     const files = { hbaFile: join(scratch.directory, 'pg_hba.conf'), identFile: '/dev/null' };
@@ -123,8 +124,15 @@ export class DrillServer {
 
   async #spawn(): Promise<void> {
     const { scratch, programs } = this.#options;
-    const log = await open(scratch.log, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
+    const { O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const log = await open(scratch.log, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
     try {
+      // The directory is the server's user's by now, who might have linked a file of another user there.
+      if (!this.#isIts(await log.stat()))
+        throw new HoldfastError('failed', `"${scratch.log}" has been replaced by another file`, {
+          code: 'drill_directory_unusable',
+          hint: 'see which process of the user that owns the restored files changes files in drill directories',
+        });
       const program = join(programs, 'postgres');
       const child = spawn(program, ['-D', scratch.data, '-c', `config_file=${configFile(scratch)}`], {
         cwd: scratch.directory,
@@ -156,14 +164,17 @@ export class DrillServer {
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
     const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => undefined);
     try {
-      const stats = await file?.stat();
-      const isIts = stats?.isFile() === true && stats.nlink === 1 && stats.uid === this.#uid;
-      return file !== undefined && isIts ? await read(file) : '';
+      return file !== undefined && this.#isIts(await file.stat()) ? await read(file) : '';
     } catch {
       return '';
     } finally {
       await file?.close();
     }
+  }
+
+  /** Whether a file is one that the server's user has, under one name only. */
+  #isIts(found: Stats): boolean {
+    return found.isFile() && found.nlink === 1 && found.uid === this.#uid;
   }
 
   get #uid(): number {

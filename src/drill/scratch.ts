@@ -4,7 +4,8 @@
  * the lock until the end.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { thisProcess, type ProcessIdentity } from '../system/process-identity.ts';
@@ -129,12 +130,22 @@ function scratchAt(directory: string): ScratchDirectory {
     tablespace: (oid) => join(directory, 't', oid),
     async giveTo(identity) {
       if (identity === undefined) return;
-      for (const path of [sockets, join(directory, 't'), directory])
-        await chown(path, identity.uid, identity.gid);
-      await chmod(directory, 0o700);
+      for (const path of [sockets, join(directory, 't'), directory]) await give(path, identity);
     },
     remove: () => removeDrill(directory),
   };
+}
+
+/** By its descriptor: the new owner of a directory in /tmp may replace the directory by a symbolic link. */
+async function give(path: string, { uid, gid }: ScratchIdentity): Promise<void> {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  const directory = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    await directory.chmod(0o700);
+    await directory.chown(uid, gid);
+  } finally {
+    await directory.close();
+  }
 }
 
 function unusable(directory: string, reason: string, hint: string, cause?: unknown): HoldfastError {

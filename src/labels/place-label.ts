@@ -3,9 +3,9 @@
  * that the files belong to the copy. Without backup_label, PostgreSQL would silently recover such a copy to a
  * wrong state.
  */
-import { access, readFile, rm, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
-import { join } from 'node:path';
+import { access, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseBackupLabel } from '../postgres/backup-label.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
@@ -19,6 +19,8 @@ import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
 import { lookAheadOfCopy } from './look-ahead-of-copy.ts';
 import { targetSettings } from '../recovery/recovery-settings.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
+import { beside, noFollow, withinInPlace } from '../system/held-directory.ts';
+import { readSmallFile } from '../system/small-file.ts';
 import { serverLock } from '../postgres/postmaster.ts';
 import { refuseOthers, writeLabelFiles, type Ownership } from './write-label.ts';
 
@@ -57,14 +59,31 @@ export interface PlaceOptions {
 }
 
 /**
- * Checks the copy, and writes the label files. All checks come before the first change. recovery.signal comes
- * last: with recovery.signal and without backup_label, PostgreSQL would recover the copy to a wrong state.
+ * Checks the copy, and writes the label files. The directory is held open meanwhile: its owner could otherwise replace
+ * the directory, and lead root elsewhere.
  * @throws HoldfastError
  */
 export async function placeLabel(
   backup: LabelledBackup,
   dataDirectory: string,
-  { clusterDirectory, stopBefore }: PlaceOptions = {},
+  options: PlaceOptions = {},
+): Promise<PlacedLabel> {
+  requireDirectory(dataDirectory, await directoryStats(dataDirectory));
+  const { files, removed, ...placed } = await withinInPlace(dataDirectory, (at) =>
+    placeIn(at, backup, options),
+  );
+  const named = (path: string) => join(dataDirectory, basename(path));
+  return { ...placed, files: files.map(named), removed: removed === undefined ? undefined : named(removed) };
+}
+
+/**
+ * All checks come before the first change. recovery.signal comes last: with recovery.signal and without backup_label,
+ * PostgreSQL would recover the copy to a wrong state.
+ */
+async function placeIn(
+  dataDirectory: string,
+  backup: LabelledBackup,
+  { clusterDirectory, stopBefore }: PlaceOptions,
 ): Promise<PlacedLabel> {
   const ownership = ownershipIn(dataDirectory, await directoryStats(dataDirectory));
   const lock = await refuseServer(dataDirectory);
@@ -109,18 +128,22 @@ async function requestRecovery(directory: string, owned: FileOwnership): Promise
 }
 
 async function directoryStats(dataDirectory: string): Promise<Stats> {
-  const stats = await stat(dataDirectory).catch((error: unknown) => {
+  return stat(dataDirectory).catch((error: unknown) => {
     throw notADataDirectory(dataDirectory, messageOf(error));
   });
+}
+
+function requireDirectory(dataDirectory: string, stats: Stats): void {
   if (!stats.isDirectory()) throw notADataDirectory(dataDirectory, 'it is a file');
-  return stats;
 }
 
 async function readCopy(dataDirectory: string): Promise<CopyToMatch> {
   const read = (name: string) =>
-    readFile(join(dataDirectory, name)).catch((error: unknown) => {
-      throw notADataDirectory(dataDirectory, messageOf(error));
-    });
+    beside(join(dataDirectory, name), (file) => readSmallFile(file, { flags: noFollow })).catch(
+      (error: unknown) => {
+        throw notADataDirectory(dataDirectory, messageOf(error));
+      },
+    );
   const major = Number.parseInt((await read('PG_VERSION')).toString('latin1'), 10);
   const bytes = await read('global/pg_control');
   try {

@@ -2,11 +2,13 @@
  * Writes backup_label and tablespace_map into a directory: byte for byte, durably, and without replacing
  * different files.
  */
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { temporaryName } from '../system/temporary-files.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
+import { beside, noFollow, withinInPlace } from '../system/held-directory.ts';
+import { readSmallFile } from '../system/small-file.ts';
 import type { BackupStop } from '../postgres/backup-facts.ts';
 
 /** Mode and owner of the new files. */
@@ -21,12 +23,15 @@ export interface Ownership {
  * @throws HoldfastError where the directory cannot be created
  */
 export async function makeDirectory(path: string): Promise<void> {
-  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return;
-    throw new HoldfastError('failed', `the directory "${path}" cannot be made: ${messageOf(error)}`, {
-      cause: error,
-    });
-  });
+  await beside(path, (at) => mkdir(at, { mode: 0o700 })).catch(
+    (error: NodeJS.ErrnoException | HoldfastError) => {
+      if (error.code === 'EEXIST') return;
+      if (error instanceof HoldfastError) throw error;
+      throw new HoldfastError('failed', `the directory "${path}" cannot be made: ${messageOf(error)}`, {
+        cause: error,
+      });
+    },
+  );
 }
 
 /**
@@ -38,18 +43,26 @@ export async function writeLabelFiles(
   files: Pick<BackupStop, 'label' | 'tablespaceMap'>,
   ownership: Ownership = { mode: 0o600, owner: undefined },
 ): Promise<string[]> {
+  const names = await withinInPlace(directory, (at) => writeIn(at, files, ownership));
+  return names.map((name) => join(directory, name));
+}
+
+async function writeIn(
+  directory: string,
+  files: Pick<BackupStop, 'label' | 'tablespaceMap'>,
+  ownership: Ownership,
+): Promise<string[]> {
   await refuseOthers(directory, files);
-  const paths = [join(directory, 'backup_label')];
+  const names = ['backup_label'];
   // tablespace_map comes first: with backup_label alone, recovery would use the wrong locations of
   // tablespaces.
   if (files.tablespaceMap !== null) {
-    const map = join(directory, 'tablespace_map');
-    paths.push(map);
-    await writeOnce(map, files.tablespaceMap, ownership);
+    names.push('tablespace_map');
+    await writeOnce(join(directory, 'tablespace_map'), files.tablespaceMap, ownership);
   }
   await writeOnce(join(directory, 'backup_label'), files.label, ownership);
   await fsyncDirectory(directory);
-  return paths;
+  return names;
 }
 
 /**
@@ -76,9 +89,11 @@ export async function refuseOthers(
 
 async function contentOf(path: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(path);
+    return await readSmallFile(path, { flags: noFollow });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'ELOOP' && noFollow !== 0) throw otherLabel(path, 'is a symbolic link');
     throw new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }

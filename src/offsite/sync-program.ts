@@ -5,11 +5,11 @@
  */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { beside, canHold, linkRefused, noFollow, within } from '../system/held-directory.ts';
+import { beside, canHold, noFollow, within } from '../system/held-directory.ts';
 import { makeLock } from '../repository/repository-owner.ts';
 import { withoutSecrets } from '../system/program-environment.ts';
 
@@ -50,7 +50,7 @@ export async function runSyncProgram(program: SyncProgram): Promise<void> {
     if (status === 0) return;
     program.signal?.throwIfAborted();
     const [name] = program.command;
-    const said = await lastLine(join(program.place, 'output'));
+    const said = await lastLine(output);
     const took = performance.now() - began;
     if (program.timeout > 0 && took >= program.timeout && ranOut.includes(status ?? '')) {
       throw new HoldfastError(
@@ -71,13 +71,12 @@ export async function runSyncProgram(program: SyncProgram): Promise<void> {
   }
 }
 
+/** Another user may have put a link or a pipe there: each run has a new file. */
 function openOutput(path: string): Promise<FileHandle> {
-  const { O_WRONLY, O_CREAT, O_TRUNC } = constants;
-  return beside(path, (file) => open(file, O_WRONLY | O_CREAT | O_TRUNC | noFollow, 0o600)).catch(
-    (error: unknown) => {
-      throw linkRefused(error, path);
-    },
-  );
+  return beside(path, async (file) => {
+    await rm(file, { force: true });
+    return open(file, 'wx+', 0o600);
+  });
 }
 
 /**
@@ -156,8 +155,11 @@ function reaches(group: number, signal: NodeJS.Signals | 0): boolean {
     return false;
   }
 }
-async function lastLine(file: string): Promise<string> {
-  const text = (await readFile(file)).subarray(-tail).toString('utf8');
+
+async function lastLine(output: FileHandle): Promise<string> {
+  const { size } = await output.stat();
+  const { buffer, bytesRead } = await output.read(Buffer.alloc(tail), 0, tail, Math.max(0, size - tail));
+  const text = buffer.subarray(0, bytesRead).toString('utf8');
   const line = text.trimEnd().split('\n').at(-1)?.trim() ?? '';
   return line === '' ? '' : `: ${line}`;
 }

@@ -2,10 +2,9 @@
  * Reads and extends postgresql.auto.conf of a data directory on which no server runs. Settings in
  * postgresql.auto.conf override those of every other configuration file.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configurationLines, valuesIn } from './configuration-files.ts';
-import { writeOwned, type FileOwnership } from './owned-files.ts';
+import { readOwned, writeOwned, type FileOwnership } from './owned-files.ts';
 import { withSettings } from './recovery-settings.ts';
 
 /** Settings that are added to a postgresql.auto.conf. */
@@ -20,16 +19,16 @@ export interface Addition {
 
 /** Appends settings to postgresql.auto.conf, and comments out earlier settings of the same names. */
 export async function addToAutoConf({ directory, settings, comment, owned }: Addition): Promise<void> {
-  const before = await readAutoConf(directory);
+  const before = await readAutoConf(directory, owned);
   await writeOwned(autoConfIn(directory), withSettings(before, settings, comment), owned, { sync: true });
 }
 
-/** The content of postgresql.auto.conf; empty if the file does not exist. */
-export async function readAutoConf(directory: string): Promise<Buffer> {
-  return readFile(autoConfIn(directory)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  });
+/** The content of postgresql.auto.conf; empty if the file does not exist. `owned`: see readOwned(). */
+export async function readAutoConf(
+  directory: string,
+  owned: Pick<FileOwnership, 'owner'> = { owner: undefined },
+): Promise<Buffer> {
+  return (await readOwned(autoConfIn(directory), owned)) ?? Buffer.alloc(0);
 }
 
 /**

@@ -1,10 +1,15 @@
 /**
- * Writes files that a restore adds to the extracted files, with the owner and the mode of PostgreSQL's own
- * files.
+ * Reads and writes files of a data directory that Holdfast adds or extends, with the owner and the mode of PostgreSQL's
+ * own files. A new file is written under a temporary name, and renamed. Root therefore never writes to a file that
+ * another user has put there, and gives away only what root has just created.
  */
 import { constants } from 'node:fs';
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { lstat, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
+import { openRegularFile } from '../system/regular-file.ts';
+import { readSmall } from '../system/small-file.ts';
+import { temporaryName } from '../system/temporary-files.ts';
 
 /** Owner and modes of the files of a data directory. */
 export interface FileOwnership {
@@ -28,46 +33,78 @@ export async function ownershipOf(file: string): Promise<FileOwnership> {
   };
 }
 
-/** Replaces the content of a file. `sync` flushes the file to disk. */
+/**
+ * Reads a small file; undefined where the file does not exist. As root, the file has to belong to `owner` unless that is
+ * root, because its content is given to `owner`.
+ * @throws HoldfastError `link_in_the_way`
+ */
+export async function readOwned(
+  path: string,
+  { owner }: Pick<FileOwnership, 'owner'>,
+): Promise<Buffer | undefined> {
+  const file = await openRegularFile(path, owner === undefined ? 0 : constants.O_NOFOLLOW).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw owner !== undefined && error.code === 'ELOOP' ? inTheWay(path) : error;
+    },
+  );
+  try {
+    if (file === undefined) return undefined;
+    const { uid, nlink } = await file.stat();
+    const isTheirs = owner === undefined || owner.uid === 0 || (nlink === 1 && uid === owner.uid);
+    if (!isTheirs) throw inTheWay(path);
+    return await readSmall(file, path);
+  } finally {
+    await file?.close();
+  }
+}
+
+/**
+ * Replaces a file. `sync` flushes the file to disk.
+ * @throws HoldfastError `link_in_the_way`
+ */
 export async function writeOwned(
   path: string,
   content: Buffer | AsyncIterable<Buffer>,
   { owner, fileMode }: FileOwnership,
   { sync = false } = {},
 ): Promise<void> {
-  const file = await openToReplace(path, fileMode, owner !== undefined);
+  if (owner !== undefined) await refuseLink(path);
+  // PostgreSQL's tools skip this temporary name, should this process be killed.
+  const temporary = join(dirname(path), temporaryName(`pgsql_tmp.${basename(path)}`));
   try {
-    await file.truncate();
-    if (owner !== undefined) await file.chown(owner.uid, owner.gid);
-    await file.chmod(fileMode);
-    await file.writeFile(content);
-    if (sync) await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(temporary, 'wx', fileMode);
+    try {
+      if (owner !== undefined) await file.chown(owner.uid, owner.gid);
+      await file.chmod(fileMode);
+      await file.writeFile(content);
+      if (sync) await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
   }
 }
 
-/**
- * Opens a file for writing. Root does not write to a link that another user has made: the target of the link
- * would belong to the other user afterwards.
- */
-async function openToReplace(path: string, mode: number, isRoot: boolean): Promise<FileHandle> {
-  const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
-  if (!isRoot) return open(path, 'w', mode);
-  const file = await open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode).catch(
-    (error: NodeJS.ErrnoException) => {
-      throw error.code === 'ELOOP' ? inTheWay(path) : error;
-    },
-  );
-  const stats = await file.stat();
-  if (stats.isFile() && stats.nlink === 1) return file;
-  await file.close();
-  throw inTheWay(path);
+/** A link is not replaced without a word: the operator may have made the link. */
+async function refuseLink(path: string): Promise<void> {
+  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found !== undefined && (!found.isFile() || found.nlink !== 1)) throw inTheWay(path);
 }
 
 function inTheWay(path: string): HoldfastError {
-  return new HoldfastError('failed', `as root, "${path}" is not written to: it is a link, or not a file`, {
-    code: 'link_in_the_way',
-    hint: 'remove the link, or run this as the user that PostgreSQL runs as',
-  });
+  return new HoldfastError(
+    'failed',
+    `as root, "${path}" is not used: it is a link, not a file, or not a file of the user that owns the directory`,
+    {
+      code: 'link_in_the_way',
+      hint: 'remove the link, or give the file to the user that PostgreSQL runs as (chown); or run this as that user',
+    },
+  );
 }

@@ -4,15 +4,15 @@
  * pg_wal before the server removes it. The backup is therefore complete whether the server archives WAL to this
  * repository, elsewhere or nowhere.
  */
-import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { writeCompressed } from './compressed-file.ts';
 import { linkOrCopy } from '../system/link-or-copy.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import { beside, makeDurableDirectory, noFollow } from '../system/held-directory.ts';
-import { giveFileToOwnerOf, giveToOwnerOf } from '../system/ownership.ts';
+import { giveFileToOwnerOf } from '../system/ownership.ts';
 import { archivedPath } from './wal-archive.ts';
+import { openRegularFile } from '../system/regular-file.ts';
 
 /** Where the segments of a backup come from. */
 export interface WalSource {
@@ -55,12 +55,7 @@ export class BackupWal {
     const from = archivedPath(this.#source.clusterDirectory, segment);
     const to = await this.#path(segment);
     try {
-      await beside(from, (archived) =>
-        beside(to, async (file) => {
-          await linkOrCopy(archived, file);
-          await giveToOwnerOf(dirname(file), file);
-        }),
-      );
+      await beside(from, (archived) => beside(to, (file) => linkOrCopy(archived, file)));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
       throw error;
@@ -145,7 +140,7 @@ export class BackupWal {
 }
 
 async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  return open(path, constants.O_RDONLY | noFollow).catch((error: NodeJS.ErrnoException) => {
+  return openRegularFile(path, noFollow).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });

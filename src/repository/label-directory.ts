@@ -5,18 +5,16 @@
  *   <labels>/<cluster>/<UTC start>-<id>/{backup_label,tablespace_map,backup.json}
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { removeTree } from '../system/remove-tree.ts';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
-import { beside, makeDurableDirectory, within } from '../system/held-directory.ts';
+import { beside, makeDurableDirectory, makeNewDirectory, within } from '../system/held-directory.ts';
 import { entryName } from './backup-name.ts';
 import type { LabelEntry } from './label-entry.ts';
-import { giveToOwnerOf } from '../system/ownership.ts';
 
-const directoryMode = 0o700;
 const fileMode = 0o600;
 /** The prefix of an entry's temporary name. */
 const writing = '.writing-';
@@ -63,8 +61,7 @@ async function writeEntry(parent: string, entry: LabelEntry): Promise<string> {
   const temporary = join(parent, temporaryName(`${writing}${name}`));
   try {
     await removeTemporaries(parent, writing);
-    await mkdir(temporary, { mode: directoryMode });
-    await giveToOwnerOf(parent, temporary);
+    await makeNewDirectory(temporary);
     await within(temporary, async (at) => {
       await writeSynced(join(at, 'backup_label'), entry.label, fileMode);
       if (entry.tablespaceMap !== null)

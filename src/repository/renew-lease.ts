@@ -5,7 +5,8 @@
 import { constants } from 'node:fs';
 import { open, realpath, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { beside } from '../system/held-directory.ts';
 import { bootId } from '../system/process-identity.ts';
 import { readSmallFile } from '../system/small-file.ts';
 import { temporaryName } from '../system/temporary-files.ts';
@@ -13,7 +14,6 @@ import {
   isSamePlace,
   leaseFile,
   leaseNameOf,
-  leasesDirectory,
   parseLease,
   placeOf,
   type Lease,
@@ -38,11 +38,8 @@ export async function renewLease(
 ): Promise<void> {
   if (!/^[0-9a-f]{16}-[0-9TZ]+-\d+$/.test(name)) return;
   try {
-    const file = leaseFile(clusterDirectory, await leaseOfServer(clusterDirectory, name, dataDirectory));
-    const { mtimeMs } = await stat(file);
-    if (Math.abs(Date.now() - mtimeMs) < renewedEvery) return;
-    const now = await timeOfFileSystem(leasesDirectory(clusterDirectory));
-    if (now.getTime() > mtimeMs) await touch(file, now);
+    const own = await leaseOfServer(clusterDirectory, name, dataDirectory);
+    await beside(leaseFile(clusterDirectory, own), renewAt);
   } catch {
     // The lease has been removed, or this user may not renew the lease.
   }
@@ -91,6 +88,13 @@ async function isOf(
   const named = await stat(lease.directory).catch(() => undefined);
   const own = await stat(here.directory);
   return named?.dev === own.dev && named.ino === own.ino;
+}
+
+async function renewAt(file: string): Promise<void> {
+  const { mtimeMs } = await stat(file);
+  if (Math.abs(Date.now() - mtimeMs) < renewedEvery) return;
+  const now = await timeOfFileSystem(dirname(file));
+  if (now.getTime() > mtimeMs) await touch(file, now);
 }
 
 /** Does not follow a symbolic link in place of the lease. */

@@ -140,10 +140,17 @@ export async function ownerLock(clusterDirectory: string): Promise<string> {
  * @throws HoldfastError where `file` is a symbolic link
  */
 export async function makeLock(file: string): Promise<void> {
-  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
-  const lock = await open(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600).catch((error: unknown) => {
-    throw linkRefused(error, file);
+  const { O_RDWR, O_NOFOLLOW } = constants;
+  const lock = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
   });
+  // A file that is there may be anybody's, and is not given away.
+  if (lock === undefined) {
+    const found = await open(file, O_RDWR | O_NOFOLLOW).catch((error: unknown) => {
+      throw linkRefused(error, file);
+    });
+    return found.close();
+  }
   try {
     await giveFileToOwnerOf(dirname(file), lock);
     await lock.sync();

@@ -7,12 +7,11 @@
  *   elsewhere/<name>/holds/<kind>-<hash>.json      for a backup that is not in the repository
  */
 import { createHash } from 'node:crypto';
-import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
+import { rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isSameLsn } from '../postgres/lsn.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
-import { beside, makeDurableDirectory } from '../system/held-directory.ts';
-import { giveToOwnerOf } from '../system/ownership.ts';
+import { beside, makeDurableDirectory, makeNewDirectory } from '../system/held-directory.ts';
 import { isBackupName } from './backup-name.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
@@ -155,8 +154,7 @@ export async function writeHold(
 
 async function makeInside(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { mode: 0o700 });
-    await giveToOwnerOf(dirname(directory), directory);
+    await makeNewDirectory(directory);
     await fsyncDirectory(dirname(directory));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

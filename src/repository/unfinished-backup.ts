@@ -4,7 +4,7 @@
  * one that another process is writing: <UTC start>-<id>.owner identifies the writer. The owner file is created before
  * everything else and removed after everything else.
  */
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { removeTree } from '../system/remove-tree.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
@@ -12,6 +12,7 @@ import {
   beside,
   holdDirectory,
   makeDurableDirectory,
+  makeNewDirectory,
   within,
   type HeldDirectory,
 } from '../system/held-directory.ts';
@@ -19,8 +20,6 @@ import type { BackupStop } from '../postgres/backup-facts.ts';
 import { backupIdIn, entryName } from './backup-name.ts';
 import { namesOfBackups } from './catalog.ts';
 import type { BackupRecord } from './label-entry.ts';
-import { giveAllToOwnerOf } from '../system/give-tree.ts';
-import { giveToOwnerOf } from '../system/ownership.ts';
 import { messageOf } from '../errors.ts';
 import { nameLatest } from './latest.ts';
 import { claimAsOwner, ownerIsGone } from './writer-file.ts';
@@ -33,7 +32,6 @@ import {
 } from './repository-backup.ts';
 import { repositoryError } from './repository-errors.ts';
 
-const directoryMode = 0o700;
 const fileMode = 0o600;
 
 /** Creates, publishes or discards one unfinished backup. */
@@ -59,11 +57,9 @@ export class UnfinishedBackup {
     try {
       const parent = backupsDirectory(clusterDirectory);
       await makeDurableDirectory(parent);
-      await within(parent, (at) => giveToOwnerOf(clusterDirectory, `${at}/.`)); // root's, of an earlier release
       unfinished.#release = await claimAsOwner(ownerFile(unfinished.#place));
       await beside(directory, async (at) => {
-        await mkdir(at, { mode: directoryMode });
-        await giveToOwnerOf(clusterDirectory, at);
+        await makeNewDirectory(at);
         unfinished.#held = await holdDirectory(at);
       });
       return unfinished;
@@ -119,7 +115,7 @@ export class UnfinishedBackup {
     { label, tablespaceMap }: Pick<BackupStop, 'label' | 'tablespaceMap'>,
   ): Promise<void> {
     const meta = metaDirectory(place);
-    await mkdir(`${meta}.partial`, { mode: directoryMode });
+    await makeNewDirectory(`${meta}.partial`);
     await within(`${meta}.partial`, async (at) => {
       const lists = ['frames.jsonl', ...(backup.incremental === undefined ? [] : ['lengths.jsonl'])];
       for (const name of lists) await rename(join(this.directory, name), join(at, name));
@@ -127,7 +123,6 @@ export class UnfinishedBackup {
       await write('backup_label', label);
       if (tablespaceMap !== null) await write('tablespace_map', tablespaceMap);
       await write('backup.json', formatRepositoryBackup(backup));
-      for (const part of [at, this.directory]) await giveAllToOwnerOf(this.#clusterDirectory, part);
       await fsyncDirectory(at);
     });
     await fsyncDirectory(this.directory);

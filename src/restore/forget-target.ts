@@ -3,7 +3,7 @@
  * later would otherwise stop at the target, and promote itself. Other settings for the recovery are removed,
  * too.
  */
-import { readFile, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryName } from '../system/temporary-files.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
@@ -54,7 +54,7 @@ export async function forgetTarget(directory: string): Promise<void> {
   try {
     await writeOwned(temporary, after, owned, { sync: true });
     // A concurrent ALTER SYSTEM takes precedence; "holdfast check" then reports the target.
-    if (!(await readFile(path)).equals(before)) throw new Error(`"${path}" has just been changed`);
+    if (!(await readAutoConf(directory)).equals(before)) throw new Error(`"${path}" has just been changed`);
     await rename(temporary, path);
   } finally {
     await rm(temporary, { force: true });

@@ -8,6 +8,7 @@ import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { bytePathBelow } from '../system/byte-path.ts';
+import { beside } from '../system/held-directory.ts';
 
 /** A directory that a restore writes to. */
 export interface TakenDirectory {
@@ -97,7 +98,9 @@ async function makeByName(path: string, mode: number, made: Buffer[]): Promise<v
 }
 
 async function removeMade(made: readonly Buffer[]): Promise<void> {
-  for (const path of made.toReversed()) await rmdir(path).catch(() => undefined);
+  const isRoot = process.getuid?.() === 0;
+  for (const path of made.toReversed())
+    await (isRoot ? beside(path.toString(), rmdir) : rmdir(path)).catch(() => undefined);
 }
 
 function notMade(path: string, error: unknown): HoldfastError {

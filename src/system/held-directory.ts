@@ -1,7 +1,8 @@
 /**
- * Opens directories of a repository for root. The owner of the repository could otherwise replace a directory by a
- * symbolic link, and so make root write, give away or remove files of other users. Root therefore opens one path
- * component after the other, and accesses the names in the last directory through its descriptor instead of its path.
+ * Opens directories of other users for root. The owner of a repository or of a data directory could otherwise replace a
+ * directory by a symbolic link, and so make root write, give away or remove files of other users. Root therefore opens
+ * one path component after the other, and accesses the names in the last directory through its descriptor instead of
+ * its path.
  * A symbolic link that another user has created or can replace is followed only where the link leads to a directory
  * of that same user.
  *
@@ -48,6 +49,21 @@ export async function within<T>(path: string, work: (at: string) => Promise<T>):
   }
 }
 
+/**
+ * Runs `work` like within(), for any user. Afterwards `path` has to lead to the same directory: whoever typed the path
+ * would otherwise take what was written for what is there.
+ * @throws HoldfastError `link_in_the_way` where the directory was moved away or replaced meanwhile
+ */
+export function withinInPlace<T>(path: string, work: (at: string) => Promise<T>): Promise<T> {
+  return within(path, async (at) => {
+    const { ino, dev } = await stat(at);
+    const result = await work(at);
+    const now = await stat(path).catch(() => undefined);
+    if (now?.ino !== ino || now.dev !== dev) throw movedAway(path);
+    return result;
+  });
+}
+
 /** Runs `work` with the path of a file in the open directory of that file. */
 export function beside<T>(path: string, work: (file: string) => Promise<T>): Promise<T> {
   return within(dirname(path), (at) => work(join(at, basename(path))));
@@ -82,6 +98,19 @@ export async function makeDurableDirectory(path: string): Promise<void> {
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made))
     await fsyncDirectory(dirname(made));
+}
+
+/**
+ * Creates a directory that must not exist. As root, the directory is given to the owner of its parent.
+ * @throws an error of mkdir(2), for example EEXIST
+ */
+export async function makeNewDirectory(path: string): Promise<void> {
+  await beside(path, async (at) => {
+    await mkdir(at, { mode: directoryMode });
+    if (!isRoot()) return;
+    const made = await step(at, [], asDirectory);
+    await giveNew(made, dirname(at)).finally(() => made.file.close());
+  });
 }
 
 /** Turns the error of O_NOFOLLOW for a symbolic link into a HoldfastError; returns every other error unchanged. */
@@ -184,13 +213,18 @@ async function opened(
     },
   );
   const made = await step(next, [], asDirectory);
-  // Another user may have replaced the new directory. The replacement is not given away.
-  if (isOurs && made.uid === 0 && (await readdir(made.at)).length === 0) {
-    await giveFileToOwnerOf(parent.at, made.file);
-    made.uid = (await made.file.stat()).uid;
-  }
+  if (isOurs) await giveNew(made, parent.at);
   await fsyncDirectory(parent.at);
   return made;
+}
+
+/**
+ * Gives a new directory to the owner of its parent. Another user may have replaced the new directory meanwhile: the
+ * replacement is not given away.
+ */
+async function giveNew(made: Walk, parent: string): Promise<void> {
+  if (made.uid === 0 && (await readdir(made.at)).length === 0) await giveFileToOwnerOf(parent, made.file);
+  made.uid = (await made.file.stat()).uid;
 }
 
 /**
@@ -229,8 +263,18 @@ function requireTheirs({ led, uid }: Walk, path: string): void {
 /** Without /proc/self/fd, the names were accessed by path. Checks that the path still leads to the same directory. */
 async function requireSame(path: string, { ino, dev }: Walk): Promise<void> {
   const now = await stat(path);
-  if (now.ino !== ino || now.dev !== dev)
-    throw inTheWay(path, basename(path), 'was put in its place meanwhile');
+  if (now.ino !== ino || now.dev !== dev) throw movedAway(path);
+}
+
+function movedAway(path: string): HoldfastError {
+  return new HoldfastError(
+    'failed',
+    `"${path}" was moved away or replaced while it was in use: what was written is not there`,
+    {
+      code: 'link_in_the_way',
+      hint: 'see who moves that directory, and run this again when nobody else changes what is above it',
+    },
+  );
 }
 
 function partsOf(path: string): string[] {
@@ -250,7 +294,7 @@ function inTheWay(path: string, link: string, why: string): HoldfastError {
     `"${path}" is not written as root: the symbolic link "${link}" in it ${why}`,
     {
       code: 'link_in_the_way',
-      hint: 'remove the link, or run this as the user that the repository belongs to; to have it on another disk, give the directory there to that user',
+      hint: 'remove the link, or run this as the user that the directory belongs to; to have it on another disk, give the directory there to that user',
     },
   );
 }

@@ -1,7 +1,10 @@
 /** Creates a hard link, or a copy where the file system supports no hard links or no more of them. */
-import { constants } from 'node:fs';
-import { link, open, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { link, open, stat, type FileHandle } from 'node:fs/promises';
+import { HoldfastError } from '../errors.ts';
 import { noFollow } from './held-directory.ts';
+import { giveFileToOwnerOf } from './ownership.ts';
+import { openRegularFile } from './regular-file.ts';
 
 const chunkBytes = 1 << 20;
 
@@ -21,10 +24,12 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
  * milliseconds, unless the file system refuses to set times.
  */
 async function copySynced(from: string, to: string): Promise<void> {
-  const source = await open(from, constants.O_RDONLY | noFollow);
+  const source = await openRegularFile(from, noFollow);
   try {
+    await refusePrivate(source, from, dirname(to));
     const target = await open(to, 'wx', 0o600);
     try {
+      await giveFileToOwnerOf(dirname(to), target);
       // Not with streams: a stream that leaves its file open does not report its end.
       const buffer = Buffer.allocUnsafe(chunkBytes);
       for (;;) {
@@ -40,6 +45,20 @@ async function copySynced(from: string, to: string): Promise<void> {
   } finally {
     await source.close();
   }
+}
+
+/**
+ * As root, the copy is given to the owner of `directory`. The owner may have moved a file there that only another user
+ * may read.
+ */
+async function refusePrivate(source: FileHandle, path: string, directory: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const [{ uid, mode }, owner] = await Promise.all([source.stat(), stat(directory)]);
+  if (owner.uid === 0 || uid === owner.uid || (mode & 0o004) !== 0) return;
+  throw new HoldfastError('failed', `as root, "${path}" is not copied: it is another user's (${uid})`, {
+    code: 'link_in_the_way',
+    hint: `look at that file; if it belongs there, give it to the owner of the repository (chown ${owner.uid})`,
+  });
 }
 
 /** In whole milliseconds: a file system with a coarse clock could make less than a half of half a millisecond. */

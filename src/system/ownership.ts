@@ -1,51 +1,29 @@
 /**
  * Gives files that root writes into the repository of another user to that user, who has to read the files to archive
- * and restore. Only root can change the owner of a file. A file that was replaced by a symbolic link meanwhile is not
- * given away.
+ * and restore. Only root can change the owner of a file. A file is given by its descriptor as soon as root has created
+ * the file: a path may lead to a file of root's by then.
  */
-import { constants, type Stats } from 'node:fs';
-import { open, stat, type FileHandle } from 'node:fs/promises';
-
-const asItIs = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+import { fchownSync, fstatSync, statSync, type Stats } from 'node:fs';
+import { stat, type FileHandle } from 'node:fs/promises';
 
 /**
- * Gives a file or directory created by root to the owner of `directory`. Does nothing unless this process runs as
- * root.
+ * Gives an open file or directory that root has just created to the owner of `directory`. Does nothing unless this
+ * process runs as root.
  */
-export async function giveToOwnerOf(directory: string, path: string): Promise<void> {
-  const owner = await ownerToGiveTo(directory);
-  if (owner !== undefined) await give(owner, path);
-}
-
-/** The same as giveToOwnerOf(), for an open file. */
 export async function giveFileToOwnerOf(directory: string, file: FileHandle): Promise<void> {
-  const owner = await ownerToGiveTo(directory);
-  if (owner !== undefined) await giveOpen(owner, file);
+  if (process.getuid?.() !== 0) return;
+  const [owner, found] = await Promise.all([stat(directory), file.stat()]);
+  if (isGiven(owner, found)) await file.chown(owner.uid, owner.gid);
 }
 
-type Owner = Pick<Stats, 'uid' | 'gid'>;
-
-async function ownerToGiveTo(directory: string): Promise<Owner | undefined> {
-  if (process.getuid?.() !== 0) return undefined;
-  const owner = await stat(directory);
-  return owner.uid === 0 ? undefined : owner;
+/** The same as giveFileToOwnerOf(), for a file descriptor. */
+export function giveDescriptorToOwnerOf(directory: string, fd: number): void {
+  if (process.getuid?.() !== 0) return;
+  const owner = statSync(directory);
+  if (isGiven(owner, fstatSync(fd))) fchownSync(fd, owner.uid, owner.gid);
 }
 
-async function give(owner: Owner, path: string): Promise<void> {
-  const file = await open(path, asItIs);
-  try {
-    await giveOpen(owner, file);
-  } finally {
-    await file.close();
-  }
-}
-
-/**
- * A file with several links is skipped, because another name may belong to another user. A linked segment of the
- * archive was given to the owner when the segment was archived.
- */
-async function giveOpen({ uid, gid }: Owner, file: FileHandle): Promise<void> {
-  const found = await file.stat();
-  const isOurs = found.isDirectory() || found.nlink === 1;
-  if (isOurs && found.uid !== uid) await file.chown(uid, gid);
+/** A file with several links is not given away, because another name may belong to another user. */
+function isGiven(owner: Stats, found: Stats): boolean {
+  return owner.uid !== 0 && found.uid === 0 && (found.isDirectory() || found.nlink === 1);
 }

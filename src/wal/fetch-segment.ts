@@ -3,7 +3,7 @@
  * missing segment for the end of the WAL. Every other failure is therefore an error, never "not found". The file
  * appears under the requested name only when the content is complete and checked.
  */
-import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseHistoryFile } from '../postgres/timeline-history.ts';
@@ -20,6 +20,9 @@ import { writtenAs } from './our-directories.ts';
 import type { SegmentExamination } from './examine-segment.ts';
 import { serverRuns } from './server-state.ts';
 import { notWal, systemAround } from './source-file.ts';
+import { openRegularFile } from '../system/regular-file.ts';
+import { readSmallFile } from '../system/small-file.ts';
+import { beside } from '../system/held-directory.ts';
 
 /** The file to fetch, and the checks of its content. */
 export interface FetchOptions {
@@ -98,7 +101,7 @@ async function refuseOtherSystem(
 
 async function openArchived(archived: string): Promise<FileHandle | undefined> {
   try {
-    return await open(archived, 'r');
+    return await openRegularFile(archived);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw repositoryUnreadable(archived, error);
@@ -107,18 +110,11 @@ async function openArchived(archived: string): Promise<FileHandle | undefined> {
 
 /** Writes to a temporary name in the same directory, and renames the file when complete. */
 async function writeWhole(path: string, write: (target: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = join(dirname(path), temporaryName(writtenAs(basename(path))));
   try {
-    await removeLeftovers(path);
-    const target = await open(temporary, 'w', 0o600);
-    try {
-      await write(target);
-    } finally {
-      await target.close();
-    }
-    await rename(temporary, path);
+    // Without a server, pg_rewind may be running and has listed the files.
+    const isRunning = await serverRuns(dirname(dirname(path)));
+    await beside(path, (file) => writeBeside(file, isRunning, write));
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
     if (error instanceof HoldfastError) throw error;
     throw new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
       code: 'fetch_failed',
@@ -128,12 +124,25 @@ async function writeWhole(path: string, write: (target: FileHandle) => Promise<v
   }
 }
 
-/**
- * Removes the temporary files of killed fetches, but only while a server runs. Without a server, pg_rewind may be
- * running and has listed the files.
- */
-async function removeLeftovers(path: string): Promise<void> {
-  if (await serverRuns(dirname(dirname(path)))) await removeTemporaries(dirname(path), writtenAs(''));
+async function writeBeside(
+  path: string,
+  isRunning: boolean,
+  write: (target: FileHandle) => Promise<void>,
+): Promise<void> {
+  const temporary = join(dirname(path), temporaryName(writtenAs(basename(path))));
+  try {
+    if (isRunning) await removeTemporaries(dirname(path), writtenAs('')); // of killed fetches
+    const target = await open(temporary, 'wx', 0o600);
+    try {
+      await write(target);
+    } finally {
+      await target.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** The segment that a file should be. */
@@ -179,7 +188,7 @@ export function writeSegment(
 }
 
 async function writePlain(target: FileHandle, archived: string, kind: WalFileKind): Promise<void> {
-  const bytes = await readFile(archived);
+  const bytes = await readSmallFile(archived);
   if (kind === 'timeline history') parseHistoryFile(archived, bytes);
   await writeFully(target, bytes);
 }

@@ -5,7 +5,8 @@
  * copy them. In its target, pg_rewind removes such files, because the source does not have them. Therefore no file
  * may appear or disappear in these directories while no server runs (see server-state.ts).
  */
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 const prefix = 'pgsql_tmp';
 
@@ -17,6 +18,15 @@ export function pushDirectory(walDirectory: string): string {
 /** The spool of prefetched segments (see spool.ts). bin/holdfast-wal contains the same name. */
 export function fetchDirectory(walDirectory: string): string {
   return join(walDirectory, `${prefix}.holdfast.fetch`);
+}
+
+/**
+ * Whether this user owns the data directory. The server could not read files written by another user, for example by
+ * root with a push typed by hand, and its user could lead root elsewhere by a symbolic link. The data directory decides,
+ * because pg_wal may be a volume owned by root and writable for a group.
+ */
+export async function isOwnDirectory(walDirectory: string): Promise<boolean> {
+  return (await stat(dirname(walDirectory))).uid === process.geteuid?.();
 }
 
 /** The name under which a file is written until the content is complete. */

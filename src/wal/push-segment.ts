@@ -2,7 +2,7 @@
  * Archives one WAL file. When the promise resolves, the repository has the file's content on disk under the file's
  * name. An identical archived file is accepted; a different one is never overwritten.
  */
-import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { rm, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { removeTemporaries } from '../system/temporary-files.ts';
@@ -14,6 +14,9 @@ import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { requireRepository } from '../repository/repository-owner.ts';
 import { archivedPath, isCompressed, writingDirectory } from '../repository/wal-archive.ts';
 import { openSource, systemAround, type SourceFile } from './source-file.ts';
+import { openRegularFile } from '../system/regular-file.ts';
+import { readSmallFile } from '../system/small-file.ts';
+import { beside, within } from '../system/held-directory.ts';
 
 /** The file to archive, and the destination. */
 export interface PushOptions {
@@ -55,7 +58,7 @@ export async function prepareWal(options: PushOptions): Promise<PreparedFile> {
   const source = await openSource(path);
   try {
     await checkSystem(source, clusterDirectory);
-    await removeTemporaries(writingDirectory(clusterDirectory));
+    await removeLeftTemporaries(writingDirectory(clusterDirectory));
     await removeIdentityLeftovers(clusterDirectory);
     const archived = archivedPath(clusterDirectory, source.name);
     const { unknownFormat } = source;
@@ -85,7 +88,14 @@ export async function placePrepared({ path, archived, temporary }: PreparedFile)
 
 /** Removes a prepared file that will not be placed. */
 export async function discardPrepared({ temporary }: PreparedFile): Promise<void> {
-  if (temporary !== undefined) await rm(temporary, { force: true }).catch(() => undefined);
+  if (temporary !== undefined) await beside(temporary, rm).catch(() => undefined);
+}
+
+/** The directory is made by the first push. */
+async function removeLeftTemporaries(directory: string): Promise<void> {
+  await within(directory, removeTemporaries).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
 }
 
 async function writeContent(
@@ -129,7 +139,7 @@ async function confirmed(source: SourceFile, archived: string): Promise<boolean>
 }
 
 async function sameSegment(source: SourceFile, archived: string): Promise<boolean | undefined> {
-  const file = await open(archived, 'r').catch(ifThere(archived));
+  const file = await openRegularFile(archived).catch(ifThere(archived));
   if (file === undefined) return undefined;
   try {
     let at = 0;
@@ -158,7 +168,7 @@ async function sameSegment(source: SourceFile, archived: string): Promise<boolea
 }
 
 async function samePlain(source: SourceFile, archived: string): Promise<boolean | undefined> {
-  const found = await readFile(archived).catch(ifThere(archived));
+  const found = await readSmallFile(archived).catch(ifThere(archived));
   return found?.equals(await contentOf(source));
 }
 

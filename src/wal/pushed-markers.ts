@@ -15,14 +15,15 @@
  * original's files.
  */
 import { existsSync, statSync, type BigIntStats } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootId, parseProcess, processState, thisProcess } from '../system/process-identity.ts';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
 import { rememberRepository } from './known-repository.ts';
-import { pushDirectory } from './our-directories.ts';
+import { isOwnDirectory, pushDirectory } from './our-directories.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** Where the WAL of a data directory is archived to. */
 export interface ArchiveDestination {
@@ -64,7 +65,7 @@ export async function isAlreadyPushed(path: string, target: ArchiveDestination):
   const wanted = receiptText(path, target);
   const receipt = markerPath(path);
   for (const end = performance.now() + patience; performance.now() < end; await sleep(2)) {
-    const found = await readFile(receipt, 'utf8').catch(() => undefined);
+    const found = await readSmallFile(receipt).then(String, () => undefined);
     if (found !== undefined) return found === wanted;
     if (!(await isBusy(path))) break;
   }
@@ -73,7 +74,7 @@ export async function isAlreadyPushed(path: string, target: ArchiveDestination):
 
 /** The same as isAlreadyPushed(), without waiting. */
 export async function hasPushedMarker(path: string, target: ArchiveDestination): Promise<boolean> {
-  const found = await readFile(markerPath(path), 'utf8').catch(() => undefined);
+  const found = await readSmallFile(markerPath(path)).then(String, () => undefined);
   return found !== undefined && existsSync(path) && found === receiptText(path, target);
 }
 
@@ -91,7 +92,7 @@ function receiptText(path: string, { clusterDirectory, invocation }: ArchiveDest
  */
 export async function isBusy(path: string): Promise<boolean> {
   const busy = `${markerPath(path)}.busy`;
-  const text = await readFile(busy, 'utf8').catch(() => undefined);
+  const text = await readSmallFile(busy).then(String, () => undefined);
   if (text === undefined) return false;
   const its = parseProcess(parseJson(text));
   const state = its === undefined ? 'unknown' : processState(its);
@@ -125,15 +126,6 @@ export async function declaredDestination(walDirectory: string): Promise<Archive
   return (await noted(walDirectory, 'target')) as ArchiveDestination | undefined;
 }
 
-/**
- * Whether this user owns the data directory. The server could not read files written by another user, for example by
- * root with a push typed by hand. The data directory decides, because pg_wal may be a volume owned by root and
- * writable for a group.
- */
-export async function isOwnDirectory(walDirectory: string): Promise<boolean> {
-  return (await stat(dirname(walDirectory))).uid === process.geteuid?.();
-}
-
 /** Records a file that could not be archived. No file is pushed ahead until the archiver has archived this one. */
 export async function recordRefusalOf(path: string): Promise<void> {
   if (!existsSync(pushDirectory(dirname(path)))) return; // nothing is pushed ahead
@@ -156,14 +148,14 @@ async function note(walDirectory: string, name: string, what: unknown): Promise<
   const directory = pushDirectory(walDirectory);
   const text = `${JSON.stringify({ ...(await whichDirectory(walDirectory)), what })}\n`;
   const file = join(directory, name);
-  if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return;
+  if ((await readSmallFile(file).then(String, () => undefined)) === text) return;
   await mkdir(directory, { mode: 0o700 }).catch(() => undefined);
   await replaceFile(file, text);
 }
 
 /** Returns undefined where the file does not exist, or is of another directory or boot. */
 async function noted(walDirectory: string, name: string): Promise<unknown> {
-  const text = await readFile(join(pushDirectory(walDirectory), name), 'utf8').catch(() => '');
+  const text = await readSmallFile(join(pushDirectory(walDirectory), name)).then(String, () => '');
   const found = parseJson(text) as { directory?: unknown; boot?: unknown; what?: unknown } | undefined;
   const { directory, boot } = await whichDirectory(walDirectory);
   return found?.directory === directory && found.boot === boot ? found.what : undefined;

@@ -9,12 +9,13 @@
  * The spool of another owner is never used, because a repeated recovery may use another archive.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootId, parseProcess, processState, type ProcessIdentity } from '../system/process-identity.ts';
 import { walFileKind } from '../repository/wal-archive.ts';
-import { fetchDirectory } from './our-directories.ts';
+import { fetchDirectory, isOwnDirectory } from './our-directories.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** The content of the owner file. */
 export interface SpoolOwner {
@@ -50,7 +51,7 @@ export function isStandby(walDirectory: string): boolean {
 
 /** Reads the owner file; undefined where there is no valid one. */
 export async function readSpoolOwner(spool: string): Promise<SpoolOwner | undefined> {
-  const text = await readFile(join(spool, 'owner'), 'utf8').catch(() => '');
+  const text = await readSmallFile(join(spool, 'owner')).then(String, () => '');
   const [process = '', , invocation, clusterDirectory] = text.split('\n');
   const its = parseProcess(parseJson(process));
   if (its === undefined || invocation === undefined || clusterDirectory === undefined) return undefined;
@@ -100,7 +101,8 @@ export async function usableOwner(spool: string, clusterDirectory: string): Prom
 /** Removes the spool of a killed prefetch process after recovery has ended. */
 export async function removeStaleSpool(walDirectory: string): Promise<void> {
   const spool = fetchDirectory(walDirectory);
-  if (existsSync(spool) && !isRecovering(walDirectory)) await rm(spool, { recursive: true, force: true });
+  if (!existsSync(spool) || isRecovering(walDirectory) || !(await isOwnDirectory(walDirectory))) return;
+  await rm(spool, { recursive: true, force: true });
 }
 
 /**
@@ -134,7 +136,7 @@ export async function recordRequested(spool: string, name: string): Promise<void
 
 /** Returns the segment requested last; undefined where there is none. */
 export async function readRequested(spool: string): Promise<string | undefined> {
-  const name = await readFile(join(spool, 'wanted'), 'utf8').catch(() => '');
+  const name = await readSmallFile(join(spool, 'wanted')).then(String, () => '');
   return walFileKind(name) === 'segment' ? name : undefined;
 }
 

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { AppendFile } from '../../src/backup/copy/append-file.ts';
 import type { HoldfastError } from '../../src/errors.ts';
 import { readAllBackups, readCatalog } from '../../src/repository/catalog.ts';
 import { findRecorded } from '../../src/repository/recorded-backup.ts';
@@ -63,8 +64,14 @@ async function written(t: ExecutionContext, directory?: string) {
   const cluster = directory ?? (await temporaryDirectory(t));
   const unfinished = await UnfinishedBackup.create(cluster, backup);
   t.teardown(() => unfinished.discard());
-  await writeFile(join(unfinished.directory, 'base.tar.zst'), 'tar');
-  await writeFile(join(unfinished.directory, 'frames.jsonl'), '{}\n');
+  for (const [file, text] of [
+    ['base.tar.zst', 'tar'],
+    ['frames.jsonl', '{}\n'],
+  ] as const) {
+    const output = new AppendFile(join(unfinished.directory, file));
+    output.append(text);
+    output.close();
+  }
   return { cluster, unfinished, names: async () => (await readdir(join(cluster, 'backups'))).sort() };
 }
 

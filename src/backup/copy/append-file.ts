@@ -1,9 +1,11 @@
 /** A file that is written sequentially. SHA-256 and CRC-32C are computed while writing. */
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { crc32c } from '../../postgres/crc32c.ts';
 import { CopyError } from './copy-error.ts';
+import { giveDescriptorToOwnerOf } from '../../system/ownership.ts';
 
 /** Characters that are buffered before a write; bytes that are read at once. */
 const gathered = 64 * 1024;
@@ -22,6 +24,7 @@ export class AppendFile {
     this.#path = path;
     try {
       this.#fd = openSync(path, 'wx', 0o600);
+      giveDescriptorToOwnerOf(dirname(path), this.#fd);
     } catch (error) {
       throw CopyError.writing(path, error);
     }

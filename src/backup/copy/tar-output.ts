@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CopyError } from './copy-error.ts';
 import type { StoredTar } from '../../repository/repository-backup.ts';
+import { giveDescriptorToOwnerOf } from '../../system/ownership.ts';
 
 /** Bytes between two flushes. Without these flushes, the disk would be idle until the end of the copy. */
 const syncEvery = 64 * 1024 * 1024;
@@ -26,6 +27,7 @@ export class TarOutput {
     this.#path = join(directory, name);
     try {
       this.fd = openSync(this.#path, 'wx', 0o600);
+      giveDescriptorToOwnerOf(directory, this.fd);
     } catch (error) {
       throw CopyError.writing(this.#path, error);
     }

@@ -3,6 +3,7 @@ import { loadWalConfig } from '../../config/wal-config.ts';
 import { invocationOf } from '../../wal/invocation.ts';
 import { walFileKind } from '../../repository/wal-archive.ts';
 import { bootId, processStart, thisProcess } from '../../system/process-identity.ts';
+import { isOwnDirectory } from '../../wal/our-directories.ts';
 import { serverRuns } from '../../wal/server-state.ts';
 import {
   isFilled,
@@ -43,7 +44,8 @@ export async function walFetch(args: readonly string[]): Promise<number> {
     // If no server runs, the caller is a tool that has listed the files of pg_wal: no file may appear or
     // vanish there.
     const isServer = isRecovering(dirname(path)) && (await serverRuns(dirname(dirname(path))));
-    const ahead = isServer ? fetchAhead : 0;
+    const mayReadAhead = isServer && (await isOwnDirectory(dirname(path)));
+    const ahead = mayReadAhead ? fetchAhead : 0;
     const wanted = { name, path, clusterDirectory };
     const invocation = invocationOf(process.env, args.length > operands.length);
     const fetch = () =>

@@ -6,12 +6,12 @@ import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { loadWalConfig, type WalConfig } from '../../config/wal-config.ts';
 import { invocationOf } from '../../wal/invocation.ts';
+import { isOwnDirectory } from '../../wal/our-directories.ts';
 import { HoldfastError } from '../../errors.ts';
 import { keepFreedMemory } from '../../system/keep-freed-memory.ts';
 import {
   declaredDestination,
   declareDestination,
-  isOwnDirectory,
   isAlreadyPushed,
   recordRefusalOf,
   settleMilliseconds,

@@ -15,6 +15,8 @@ export async function walRecovered(): Promise<number> {
   setTimeout(() => process.exit(1), mostTime).unref();
   const directory = process.cwd();
   try {
+    // The server's user could lead root elsewhere. PostgreSQL itself does not run as root.
+    if (process.getuid?.() === 0) throw new Error('this is for the user that the server runs as');
     await forgetTarget(directory);
     const postmaster = await postmasterIn(directory);
     if (postmaster !== undefined) process.kill(postmaster, 'SIGHUP');
