@@ -10,14 +10,7 @@ import { beside } from '../system/held-directory.ts';
 import { bootId } from '../system/process-identity.ts';
 import { readSmallFile } from '../system/small-file.ts';
 import { temporaryName } from '../system/temporary-files.ts';
-import {
-  isSamePlace,
-  leaseFile,
-  leaseNameOf,
-  parseLease,
-  placeOf,
-  type Lease,
-} from './lease-file.ts';
+import { isSamePlace, leaseFile, leaseNameOf, parseLease, placeOf, type Lease } from './lease-file.ts';
 
 /** The environment variable in restore_command with the name of the server's lease. */
 export const leaseVariable = 'HOLDFAST_LEASE';

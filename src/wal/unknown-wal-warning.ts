@@ -9,8 +9,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pushDirectory } from './our-directories.ts';
-import { isOwnDirectory } from './pushed-markers.ts';
+import { isOwnDirectory, pushDirectory } from './our-directories.ts';
 
 /** A warning for the log. */
 export interface UnknownWalWarning {

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { noTool, toolsOf } from '../../dev/debian/postgres-tools.ts';
-import { newest } from '../../dev/embedded/binaries.ts';
+import { usual } from '../../dev/embedded/binaries.ts';
 import type { EmbeddedCluster } from '../../dev/embedded/cluster.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
 import { readRelationLengths } from '../../src/repository/relation-lengths.ts';
@@ -61,10 +61,10 @@ for (const version of summarizing) {
   });
 }
 
-testWhen(noCopies, noTool(newest, 'pg_combinebackup'), noTool(newest, 'pg_resetwal')).serial(
+testWhen(noCopies, noTool(usual, 'pg_combinebackup'), noTool(usual, 'pg_resetwal')).serial(
   'a relation that is made anew under the number of a dropped one has nothing of that one',
   async (t) => {
-    const cluster = await ownCluster(t, { version: newest, settings: { summarize_wal: 'on' }, initdb });
+    const cluster = await ownCluster(t, { version: usual, settings: { summarize_wal: 'on' }, initdb });
     const url = cluster.url({ database: 'idle' });
     await withClient(cluster.url(), (client) => client.query('create database idle'));
     const wanted = await withClient(url, async (client) => {
@@ -100,16 +100,16 @@ testWhen(noCopies, noTool(newest, 'pg_combinebackup'), noTool(newest, 'pg_resetw
     t.false(await isPartial(links[1]));
     t.true(await isPartial(links[2]));
     const oid = String(await client.value('select oid from pg_database where datname = current_database()'));
-    await requireSame(t, scene, await combined(t, links, newest), oid);
+    await requireSame(t, scene, await combined(t, links, usual), oid);
   },
 );
 
-testWhen(noCopies, noTool(newest, 'pg_combinebackup')).serial(
+testWhen(noCopies, noTool(usual, 'pg_combinebackup')).serial(
   'a relation of more than one file is what it is now after it has shrunk and grown again',
   async (t) => {
     t.timeout(900_000);
     const scene = await chainScene(t, {
-      version: newest,
+      version: usual,
       initdb,
       settings: { max_wal_size: '512MB', checkpoint_timeout: '1h' },
     });
@@ -143,7 +143,7 @@ testWhen(noCopies, noTool(newest, 'pg_combinebackup')).serial(
     await client.query('update big set n = -n where n % 10000 = 0');
     links.push(await scene.increment());
     t.true((links[3]?.description.bytes ?? Infinity) < 100_000_000);
-    await requireSame(t, scene, await combined(t, links, newest), oid);
+    await requireSame(t, scene, await combined(t, links, usual), oid);
   },
 );
 

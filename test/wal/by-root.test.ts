@@ -13,7 +13,8 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { leaseFile, renewLease } from '../../src/repository/renew-lease.ts';
+import { leaseFile } from '../../src/repository/lease-file.ts';
+import { renewLease } from '../../src/repository/renew-lease.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 import { segment1, walScene, type Scene } from '../support/wal.ts';
@@ -93,13 +94,13 @@ test('a fetch makes no spool for a server of another user', async (t) => {
 });
 
 test('a lease is renewed in no directory that a link leads to', async (t) => {
-  const { repository, lead, victim } = await scene(t);
+  const { repository, dataDirectory, lead, victim } = await scene(t);
   const name = '0123456789abcdef-20260101T020304Z-7';
   const directory = join(repository, 'main');
   const file = join(victim, `${name}.json`);
   await writeFile(file, 'of root');
   await utimes(file, long, long);
   await lead(dirname(leaseFile(directory, name)));
-  await renewLease(directory, name);
+  await renewLease(directory, name, dataDirectory);
   t.is((await stat(file)).mtimeMs, long.getTime());
 });
