@@ -14,7 +14,7 @@ export interface CopyRecord extends Pick<BackupStart, 'startLsn' | 'systemIdenti
 }
 
 /** The copies of a cluster among the requests with these IDs, as far as they have begun. */
-export function knownCopies(db: Connection, cluster: string, ids: readonly number[]): Promise<CopyRecord[]> {
+export function copyRecords(db: Connection, cluster: string, ids: readonly number[]): Promise<CopyRecord[]> {
   return db.run<CopyRecord>('backup_request', 'known_copies', { cluster, ids });
 }
 

@@ -5,13 +5,14 @@ import { messageOf } from '../errors.ts';
 import { crc32c } from '../postgres/crc32c.ts';
 import { pathOfIncremental } from '../postgres/incremental-file.ts';
 import type { FrameEntry } from '../repository/frame-index.ts';
+import type { TarMember } from '../repository/tar.ts';
 import { keepFreedMemory } from '../system/keep-freed-memory.ts';
 import { releaseBuffer } from '../system/release-buffer.ts';
 import { onTask } from '../system/threads.ts';
 import { bytePathBelow } from '../system/byte-path.ts';
 import { FrameFiles } from './frame-file.ts';
 import { contentsOf, type ExtractedChunk } from './frame-chunks.ts';
-import { IncrementalPieces } from './incremental-pieces.ts';
+import { IncrementalPieces, type BlockPieces } from './incremental-pieces.ts';
 import { safeName } from './member-names.ts';
 import {
   manifestPath,
@@ -55,11 +56,7 @@ function extractFrom(bytes: Buffer, frame: FrameEntry, first: FrameEntry | undef
   const { directories, pieces } = contentsOf(bytes, frame);
   const extracted: ExtractedFile = { parts: [], directories: [], kept: [], unsound: [] };
   const root = roots?.[tar];
-  for (const header of directories) {
-    const path = safeName(tar, header.name.replace(/\/+$/, ''), major);
-    extracted.directories.push({ path, header });
-    if (root !== undefined && isLast) mkdirSync(bytePathBelow(root, path), { recursive: true, mode: 0o700 });
-  }
+  extracted.directories.push(...makeDirectories(directories, tar, root));
   for (const piece of pieces) {
     const path = manifestPath(tar, safeName(tar, piece.name, major));
     const { size, at, data } = piece;
@@ -68,12 +65,29 @@ function extractFrom(bytes: Buffer, frame: FrameEntry, first: FrameEntry | undef
     extracted.unsound.push(...unsoundIn(path, parts));
     if (root !== undefined && isWritten(path)) {
       for (const part of parts) writeChunk(root, part, owner);
-      if (blocks !== undefined && at === 0 && isLast) setLength(root, blocks);
+      if (at === 0 && isLast) giveLength(root, blocks);
     }
     if (kept.includes(path)) extracted.kept.push({ path, at, bytes: new Uint8Array(data) });
     extracted.parts.push({ path, size, at, length: data.length, crc32c: crc32c(data) });
   }
   return extracted;
+}
+
+function makeDirectories(
+  headers: readonly TarMember[],
+  tar: string,
+  root: string | undefined,
+): ExtractedFile['directories'] {
+  return headers.map((header) => {
+    const path = safeName(tar, header.name.replace(/\/+$/, ''), major);
+    if (root !== undefined && isLast) mkdirSync(bytePathBelow(root, path), { recursive: true, mode: 0o700 });
+    return { path, header };
+  });
+}
+
+/** A file of which the last link has blocks only is as long as that link says. */
+function giveLength(root: string, blocks: BlockPieces | undefined): void {
+  if (blocks !== undefined) setLength(root, blocks);
 }
 
 function isWritten(path: string): boolean {

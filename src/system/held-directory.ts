@@ -109,7 +109,11 @@ export async function makeNewDirectory(path: string): Promise<void> {
     await mkdir(at, { mode: directoryMode });
     if (!isRoot()) return;
     const made = await step(at, [], asDirectory);
-    await giveNew(made, dirname(at)).finally(() => made.file.close());
+    try {
+      await giveNew(made, dirname(at));
+    } finally {
+      await made.file.close();
+    }
   });
 }
 

@@ -61,7 +61,7 @@ for (const major of debianMajors) {
 /** Its blocks for that major, in order; what they said. */
 function runPage(major: number, { cluster }: RepositoryScene, settings: NodeJS.ProcessEnv): Promise<string> {
   const steps = blocks('docs/postgres-tools.md').filter(({ mark }) => {
-    const [, since] = /^tools(?: since (\d+))?$/.exec(mark) ?? [, '99'];
+    const [, since] = /^tools(?: since (\d+))?$/.exec(mark) ?? ['', '99'];
     return major >= Number(since ?? 0);
   });
   const script = ['set -eu', ...steps.map(({ text }) => text)].join('\n');

@@ -19,9 +19,9 @@ const description = {
   timeline: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
   stoppedAt: '2026-01-01T01:00:00.000Z',
-  startLsn: '0/2000028',
+  startLsn: '0/20000028',
   startWal: '000000010000000000000002',
-  stopLsn: '0/2000138',
+  stopLsn: '0/20000138',
   stopWal: '000000010000000000000002',
 };
 
@@ -73,8 +73,8 @@ test('the control database gives the bytes, also those that are no text', async 
     cluster: 'main',
     label: 'nightly',
     timeline: 1,
-    startLsn: '0/2000028',
-    stopLsn: '0/2000138',
+    startLsn: '0/20000028',
+    stopLsn: '0/20000138',
     systemIdentifier: '7000000000000000001',
   });
 });

@@ -1,7 +1,7 @@
 /** Looks for the copy whose changes an incremental copy can hold. */
 import type { Connection } from '../../database/connection.ts';
 import { quoteIdentifier } from '../../database/sql-script.ts';
-import { knownCopies } from '../../control/copy-rows.ts';
+import { copyRecords } from '../../control/copy-rows.ts';
 import { HoldfastError } from '../../errors.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
 import { BackupChains, linkName } from '../../repository/backup-chain.ts';
@@ -33,7 +33,7 @@ export async function findParent(
   if (obstacle !== undefined) return obstacle;
   const catalog = await readCatalog(source.clusterDirectory);
   const known = await run.context.control.run((control) =>
-    knownCopies(
+    copyRecords(
       control,
       run.context.server.name,
       catalog.backups.map(({ description }) => description.id),
