@@ -90,10 +90,7 @@ export async function holdDirectory(path: string): Promise<HeldDirectory> {
  * directory is given to the owner of its parent.
  */
 export async function makeDurableDirectory(path: string): Promise<void> {
-  if (isRoot()) {
-    await (await walked(path, true)).file.close();
-    return;
-  }
+  if (isRoot()) return (await walked(path, true)).file.close();
   const first = await mkdir(path, { recursive: true, mode: directoryMode });
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made))
@@ -109,11 +106,9 @@ export async function makeNewDirectory(path: string): Promise<void> {
     await mkdir(at, { mode: directoryMode });
     if (!isRoot()) return;
     const made = await step(at, [], asDirectory);
-    try {
-      await giveNew(made, dirname(at));
-    } finally {
-      await made.file.close();
-    }
+    const [given] = await Promise.allSettled([giveNew(made, dirname(at))]);
+    await made.file.close();
+    if (given.status === 'rejected') throw given.reason;
   });
 }
 
