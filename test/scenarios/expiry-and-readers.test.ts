@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { noChores, requestChore, untilChore } from '../support/chores.ts';
 import { drillingScene } from '../support/drills.ts';
-import { holdFile } from '../support/held-file.ts';
+import { frozenReader } from '../support/frozen-reader.ts';
 import { asRole } from '../support/installed-database.ts';
 import { holdfast, startHoldfast } from '../support/process.ts';
 import { noRestore } from '../support/restored-copy.ts';
@@ -40,17 +40,15 @@ test('what is being restored, verified or drilled stays with its WAL, and goes w
     return { goes: goes.map(({ id }) => id), read: read.map(({ id }) => id) };
   };
 
-  const [restored, verified] = await Promise.all(
-    [first, second].map(({ directory }) => holdFile(t, join(directory, 'backup_manifest'))),
-  );
   const to = join(await temporaryDirectory(t), 'restored');
   const common = ['--repository', scene.repository];
   const restoring = await startHoldfast(t, ['restore', '1', '--to', to, '--target-immediate', ...common]);
+  const letRestoreGo = await frozenReader(t, restoring, first.meta);
   const verifying = await startHoldfast(t, ['verify', '2', ...common], { url: scene.workerLogin.url });
+  const letVerifyGo = await frozenReader(t, verifying, second.meta);
   await scene.holdDrills();
   const drill = await requestChore(operator, 'drill', { target_immediate: true }, 3);
   await scene.worker.untilLine(/drill: checking.*nobody holds it/);
-  await Promise.all([restored?.opened, verified?.opened]);
 
   t.deepEqual(await expire(), { goes: [], read: [1, 2, 3] });
   t.deepEqual(
@@ -61,7 +59,7 @@ test('what is being restored, verified or drilled stays with its WAL, and goes w
     ],
   );
 
-  await restored?.release();
+  letRestoreGo();
   t.is((await restoring.exited).status, 0, restoring.output());
   t.deepEqual(await expire(), { goes: [], read: [2, 3] }, 'the restored server still has to recover');
   await rm(join(to, 'recovery.signal'));
@@ -74,7 +72,7 @@ test('what is being restored, verified or drilled stays with its WAL, and goes w
     ],
   );
 
-  await verified?.release();
+  letVerifyGo();
   t.is((await verifying.exited).status, 0, verifying.output());
   t.deepEqual(await expire(), { goes: [2], read: [3] });
   t.deepEqual(
