@@ -11,6 +11,7 @@ import { asRole } from '../support/installed-database.ts';
 import { moment } from '../support/moments.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { startHoldfast } from '../support/process.ts';
+import type { SqlClient } from '../support/sql-client.ts';
 import { requestIn } from '../support/requests.ts';
 import { retentionStage, segment, type RetentionStage } from '../support/retention-stage.ts';
 
@@ -97,6 +98,16 @@ test('a backup that comes to run while the database is asked keeps the WAL from 
   t.deepEqual((await asking).wal_goes, []);
 });
 
+/** Has a backup begin in the oldest segment of the stage, whatever the played worker wrote. */
+async function beginsAt(superuser: SqlClient, id: string, lsn: string): Promise<void> {
+  await superuser.query('begin; set local session_replication_role = replica');
+  await superuser.query(
+    `update holdfast.backup_request set start_lsn = $2::pg_lsn, start_wal = '000000010000000000000002' where id = $1`,
+    [id, lsn],
+  );
+  await superuser.query('commit');
+}
+
 for (const state of ['starting', 'running', 'complete'] as const) {
   test(`a backup that came to be ${state} while others were removed has the WAL that it needs`, async (t) => {
     const stage = await retentionStage(t, { method: 'hold' });
@@ -107,7 +118,8 @@ for (const state of ['starting', 'running', 'complete'] as const) {
       HOLDFAST_CLUSTER_MAIN_DELETE_COMMAND: JSON.stringify(['sh', '-c', script]),
     });
     await eventually('a backup is being removed', () => existsSync(begun));
-    await requestIn(state, stage.operator, await playWorker(t, stage.db));
+    const id = await requestIn(state, stage.operator, await playWorker(t, stage.db));
+    if (state !== 'starting') await beginsAt(stage.superuser, id, '0/2000028');
     await writeFile(`${begun}.go`, '');
     t.is((await removing).goes.length, 3);
     t.deepEqual(await stage.segments(), [2, 3, 4, 5, 6, 7, 8, 9].map(segment));

@@ -38,6 +38,7 @@ async function chainOf(
   return { ...scene, links };
 }
 
+const atOnce = ['--target-immediate', '--target-action', 'promote', '--target-timeline', 'current'];
 const idOf = (link: StoredBackup | undefined) => String(link?.description.id);
 
 test('every link is restored to what was there when it was copied', async (t) => {
@@ -74,8 +75,9 @@ test('every link is restored to what was there when it was copied', async (t) =>
   const [, spaced] = chain.links;
   const oid = spaced?.description.tablespaces[0]?.oid;
   for (const [number, link] of chain.links.entries()) {
-    const elsewhere = number === 0 ? [] : ['--tablespace', `${oid}=${await temporaryDirectory(t)}/space`];
-    const restored = await chain.started(idOf(link), '--target-immediate', ...elsewhere);
+    const place = await chain.cluster.serverDirectory(`restored-${number}`);
+    const elsewhere = number === 0 ? [] : ['--tablespace', `${oid}=${place}/space`];
+    const restored = await chain.started(idOf(link), ...atOnce, ...elsewhere);
     await requireContent(t, restored, number);
     await restored.cluster.stop();
   }

@@ -187,7 +187,7 @@ test('a worker makes nothing of a copy that expires, and nobody who keeps its ro
   const begin = async () => {
     const [row] = await superuser.query('select * from holdfast.backup_request where id = $1', [full]);
     return worker.client.value(
-      `select holdfast.begin_expiry('main', 'b', $1, 'copy', $2, $3, $4, 'old', null)`,
+      `select holdfast.begin_expiry('main', 'b', $1, null, 'copy', $2, $3, $4, 'old', null)`,
       [full, row?.['stopped_at'], row?.['system_identifier'], row?.['start_lsn']],
     );
   };
