@@ -227,13 +227,10 @@ test('the database refuses to let a parent go before its child', async (t) => {
       'select stopped_at, system_identifier::text, start_lsn::text from holdfast.backup_request where id = $1',
       [ids[at]],
     );
-    return worker.value(`select holdfast.begin_expiry('main', $1, $2, null, 'copy', $3, $4, $5, 'old', null)`, [
-      names[at],
-      ids[at],
-      row?.['stopped_at'],
-      row?.['system_identifier'],
-      row?.['start_lsn'],
-    ]);
+    return worker.value(
+      `select holdfast.begin_expiry('main', $1, $2, null, 'copy', $3, $4, $5, 'old', null)`,
+      [names[at], ids[at], row?.['stopped_at'], row?.['system_identifier'], row?.['start_lsn']],
+    );
   };
   t.is(await begin(0), `backup ${ids[1]} is an incremental copy that needs it`);
   t.is(await begin(1), null);

@@ -30,6 +30,8 @@ const tables = [
   'wal_expiry',
   'worker',
 ];
+/** What only functions with the rights of the schema's owner read and write. */
+const readByNobody = 'requested_label';
 const views = [
   'backup_chain',
   'backup_proof',
@@ -59,12 +61,14 @@ const writes: Record<HoldfastRole, string[]> = {
   ],
   worker: [
     'delete archived_wal',
+    'delete broken_chain',
     'delete missing_backup',
     'insert archived_wal',
     'insert backup_session',
     'insert some of backup_chore',
     'insert some of backup_drill',
     'insert some of backup_verification',
+    'insert some of broken_chain',
     'insert some of cluster',
     'insert some of damaged_page',
     'insert some of missing_backup',
@@ -75,6 +79,7 @@ const writes: Record<HoldfastRole, string[]> = {
     'update some of backup_chore',
     'update some of backup_request',
     'update some of backup_stage',
+    'update some of broken_chain',
     'update some of cluster',
     'update some of worker',
   ],

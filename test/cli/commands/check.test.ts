@@ -48,17 +48,17 @@ test('1 and WARNING, while the WAL of the newest backup that was waited for is n
   await requestIn('complete', client, played, { wait_for_archive: false });
   await client.query(`update holdfast.cluster set checked_at = now(), archive_mode = 'on'`);
   t.deepEqual(await unseen(), [1, id]);
-  const wal = `'000000010000000000000001', '00000001000000000000000$', '0/1000000', '0/3000000', now(), now()`;
+  const wal = `'000000010000000000000001', '0000000100000000000000$', '0/1000000', '0/21000000', now(), now()`;
   const archived = (last: string) =>
     client.query(
       `insert into holdfast.archived_wal
        (cluster, timeline, start_wal, end_wal, start_lsn, end_lsn, last_archived_at, first_archived_at)
      values ('main', 1, ${wal.replace('$', last)})`,
     );
-  await archived('1');
+  await archived('1F');
   t.deepEqual(await unseen(), [1, id]);
   await client.query('delete from holdfast.archived_wal');
-  await archived('2');
+  await archived('20');
   t.deepEqual((await unseen())[1], undefined, 'it has come since');
   await client.query('delete from holdfast.archived_wal');
   await requestIn('complete', client, played);

@@ -24,7 +24,7 @@ test('the label of a backup that is not complete comes with a warning, its bytes
   t.regex(
     stderr,
     new RegExp(
-      `^holdfast: warning: backup ${id} is archiving, not complete\n {2}hint: .* all WAL from 0+10+2 to 0+10+2 `,
+      `^holdfast: warning: backup ${id} is archiving, not complete\n {2}hint: .* all WAL from 0+10+20 to 0+10+20 `,
     ),
   );
   t.deepEqual(await readFile(join(to, 'backup_label')), Buffer.from('L \xff\n', 'latin1'));

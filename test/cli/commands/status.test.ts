@@ -74,6 +74,7 @@ test('with --json all of it is one object, named as in SQL', async (t) => {
     'chores',
     'drills',
     'wal_backlogs',
+    'chains',
     'finished',
   ]);
   t.like(data['requests']?.[0], {
