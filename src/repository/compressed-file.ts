@@ -3,18 +3,17 @@
  * reads such a file as one stream. Here, libuv's threads compress or decompress several frames at once.
  */
 import type { FileHandle } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { releaseBuffer } from '../system/release-buffer.ts';
-import { firstFrame } from './zstd-frames.ts';
+import { firstFrame, longestStored } from './zstd-frames.ts';
 import { openRegularFile } from '../system/regular-file.ts';
 
 /** Bytes of content in a frame. */
 export const frameSize = 2 << 20;
-/** Frames processed at once: the number of libuv's threads. */
-const atOnce = 4;
-/** Bytes. A compressed frame is rarely larger; a larger one needs a second round. */
-const compressedChunk = 1 << 20;
+/** Frames processed at once: one for each processor and one that waits, but no more than libuv has threads. */
+const atOnce = Math.min(4, availableParallelism() + 1);
 /** Bytes read from a compressed file at once. */
 export const readAtOnce = 4 << 20;
 /** Bytes written at once. The limit is that of write-at.ts; each write here is also a round trip to a thread. */
@@ -22,7 +21,10 @@ const writtenAtOnce = 128 << 10;
 
 const decompress = promisify(zstdDecompress);
 
-/** Compresses the first `size` bytes of `source` and appends the frames to `target`. */
+/**
+ * Compresses the first `size` bytes of `source` and appends the frames to `target`. Of several calls at once, one
+ * compresses after the other: a file that is complete early can be synced while the next one is compressed.
+ */
 export async function writeCompressed(
   source: FileHandle,
   size: number,
@@ -30,42 +32,64 @@ export async function writeCompressed(
   level: number,
 ): Promise<void> {
   const free: Buffer[] = []; // reused, as new memory is slower
-  const frames = inOrder(
-    frameRanges(size),
-    () => false,
-    async ({ offset, length }) => {
-      const buffer = free.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameSize, size));
-      const content = buffer.subarray(0, length);
-      await readFully(source, content, offset);
-      const frame = await compressFrame(content, level);
-      free.push(buffer);
-      return frame;
-    },
-  );
-  for await (const pieces of frames) {
-    for (const piece of pieces) await writeFully(target, piece);
-    for (const piece of pieces) releaseBuffer(piece);
+  const endTurn = await turn();
+  try {
+    const frames = inOrder(
+      frameRanges(size, endTurn),
+      () => false,
+      async ({ offset, length }) => {
+        const buffer = free.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameSize, size));
+        const content = buffer.subarray(0, length);
+        await readFully(source, content, offset);
+        const frame = await compressFrame(content, level);
+        free.push(buffer);
+        return frame;
+      },
+    );
+    for await (const frame of frames) {
+      await writeFully(target, frame);
+      releaseBuffer(frame);
+    }
+  } finally {
+    endTurn();
+    for (const buffer of free) releaseBuffer(buffer);
   }
-  for (const buffer of free) releaseBuffer(buffer);
+}
+
+/** Resolved when the last call of writeCompressed() has begun its last frame. */
+let lastTurn: Promise<void> = Promise.resolve();
+
+/** Waits for the calls before; resolves to the function that lets the next one begin. */
+async function turn(): Promise<() => void> {
+  const before = lastTurn;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  lastTurn = promise;
+  await before;
+  return resolve;
 }
 
 /**
- * Returns the frame in the pieces in which zstd delivers the frame. Joining the pieces would leave the chunk that
- * contains them unfreed.
+ * Compresses one frame. zstd gets all of the content and room for all of the frame in one call: then it compresses from
+ * the one to the other, and copies nothing through buffers of its own.
  */
-async function compressFrame(content: Buffer, level: number): Promise<Buffer[]> {
-  const frame = createZstdCompress({
-    chunkSize: compressedChunk,
-    pledgedSrcSize: content.length,
-    params: {
-      [constants.ZSTD_c_compressionLevel]: level,
-      [constants.ZSTD_c_checksumFlag]: 1,
-    },
+function compressFrame(content: Buffer, level: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const stream = createZstdCompress({
+      chunkSize: longestStored(content.length),
+      flush: constants.ZSTD_e_end,
+      params: {
+        [constants.ZSTD_c_compressionLevel]: level,
+        [constants.ZSTD_c_checksumFlag]: 1,
+      },
+    });
+    stream.once('error', reject);
+    stream.once('data', (frame: Buffer) => {
+      stream.destroy();
+      if (firstFrame(frame)?.length === frame.length) resolve(frame);
+      else reject(new Error('zstd has not written a frame in one piece'));
+    });
+    stream.write(content);
   });
-  frame.end(content);
-  const pieces: Buffer[] = [];
-  for await (const piece of frame as AsyncIterable<Buffer>) pieces.push(piece);
-  return pieces;
 }
 
 /**
@@ -164,10 +188,11 @@ async function* inOrder<Item, Result>(
   for (const result of underWay) yield await result;
 }
 
-/** The ranges of a file of `size` bytes that become one frame each. Bytes. */
-export function* frameRanges(size: number): Generator<{ offset: number; length: number }> {
+/** The ranges of a file of `size` bytes that become one frame each, in bytes. `atEnd` is called behind the last one. */
+function* frameRanges(size: number, atEnd: () => void): Generator<{ offset: number; length: number }> {
   for (let offset = 0; offset < size; offset += frameSize)
     yield { offset, length: Math.min(frameSize, size - offset) };
+  atEnd();
 }
 
 /** Fills `into` from `position` of the file. @throws RangeError where the file ends before the buffer is full */

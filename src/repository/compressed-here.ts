@@ -1,27 +1,12 @@
 /**
- * Reads and writes files of zstd frames (see compressed-file.ts) in the calling thread. One call of zstd per frame is
- * faster than the pieces in which the asynchronous functions work, but blocks the thread.
+ * Reads files of zstd frames (see compressed-file.ts), and compresses frames, in the calling thread, which is blocked
+ * meanwhile.
  */
 import { readSync } from 'node:fs';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { cutOff, frameRanges, frameSize, readAtOnce, tooLong } from './compressed-file.ts';
+import { cutOff, readAtOnce, tooLong } from './compressed-file.ts';
 import { releaseBuffer } from '../system/release-buffer.ts';
-import { writeAt } from '../system/write-at.ts';
-import { firstFrame } from './zstd-frames.ts';
-
-/** Compresses the first `size` bytes of the file descriptor `source` into the file descriptor `target`. */
-export function writeCompressedHere(source: number, size: number, target: number, level: number): void {
-  const buffer = Buffer.allocUnsafeSlow(Math.min(frameSize, size));
-  let written = 0;
-  for (const { offset, length } of frameRanges(size)) {
-    const content = buffer.subarray(0, length);
-    readHere(source, content, offset);
-    const frame = compressHere(content, level);
-    writeAt(target, frame, written);
-    written += frame.length;
-    releaseBuffer(frame);
-  }
-}
+import { firstFrame, longestStored } from './zstd-frames.ts';
 
 /**
  * Compresses one frame. The buffer is large enough for the whole frame, so that zstd records the content size in the
@@ -29,7 +14,7 @@ export function writeCompressedHere(source: number, size: number, target: number
  */
 export function compressHere(content: Buffer, level: number): Buffer {
   return zstdCompressSync(content, {
-    chunkSize: content.length + (content.length >>> 8) + 1024,
+    chunkSize: longestStored(content.length),
     params: {
       [constants.ZSTD_c_compressionLevel]: level,
       [constants.ZSTD_c_checksumFlag]: 1,
@@ -89,11 +74,6 @@ export function decompressHere(frame: Buffer, size: number): Buffer {
   if (content.length !== size)
     throw new RangeError(`a zstd frame has ${content.length} bytes instead of ${size}`);
   return content;
-}
-
-function readHere(fd: number, into: Buffer, position: number): void {
-  const { length } = readUpTo(fd, into, position);
-  if (length < into.length) throw new RangeError(`it ends after ${position + length} bytes`);
 }
 
 /** Fills `into`. Returns fewer bytes where the file ends earlier. */

@@ -50,13 +50,18 @@ export async function writeAside(
 
 /**
  * The second half of placeFile(): returns false where `path` exists; that file stays unchanged. The temporary file is
- * removed in both cases.
+ * removed in both cases. `onNamed` is called when the file has its name, which is not durable yet.
  */
-export async function placeTemporary(temporary: string, path: string): Promise<boolean> {
+export async function placeTemporary(
+  temporary: string,
+  path: string,
+  onNamed?: () => void,
+): Promise<boolean> {
   try {
     return await beside(temporary, async (from) => {
       try {
         const placed = await beside(path, (to) => linkUnlessThere(from, to));
+        if (placed) onNamed?.();
         await syncNames(dirname(path));
         return placed;
       } finally {
@@ -97,12 +102,50 @@ async function writeTemporary(path: string, write: (file: FileHandle) => Promise
   }
 }
 
+/** The new directories, by device, inode and birth, whose names this process has made durable. */
+const durable = new Set<string>();
+
 /**
  * Syncs the directory, and its parent where the directory is new: another process may have created the directory and
  * not synced the parent yet.
  */
 async function syncNames(directory: string): Promise<void> {
-  await fsyncDirectory(directory);
-  const { birthtimeMs } = await stat(directory);
-  if (Date.now() - birthtimeMs < directoryIsNew) await fsyncDirectory(dirname(directory));
+  const { dev, ino, birthtimeMs } = await stat(directory);
+  const isNew = Date.now() - birthtimeMs < directoryIsNew;
+  const identity = [dev, ino, birthtimeMs].join(' ');
+  const parents = isNew && !durable.has(identity) ? [dirname(directory)] : [];
+  await Promise.all([directory, ...parents].map(syncTogether));
+  if (isNew) durable.add(identity);
+}
+
+interface Syncing {
+  now: Promise<void>;
+  /** Begins when `now` has ended. */
+  next?: Promise<void>;
+}
+
+const underWay = new Map<string, Syncing>();
+
+/**
+ * Syncs a directory. Calls during a sync share the next one: the sync under way may have begun before their changes.
+ */
+function syncTogether(directory: string): Promise<void> {
+  const syncing = underWay.get(directory);
+  if (syncing === undefined) return beginSync(directory);
+  syncing.next ??= syncing.now.then(
+    () => beginSync(directory),
+    () => beginSync(directory),
+  );
+  return syncing.next;
+}
+
+function beginSync(directory: string): Promise<void> {
+  const now = fsyncDirectory(directory);
+  const syncing: Syncing = { now };
+  underWay.set(directory, syncing);
+  const end = () => {
+    if (syncing.next === undefined) underWay.delete(directory);
+  };
+  now.then(end, end);
+  return now;
 }

@@ -36,23 +36,25 @@ type Prepare = (path: string) => Promise<PreparedFile>;
 /** A file taken by a lane, and its place in the order. */
 interface Turn {
   name: string;
-  /** Rejects where the preceding file has not been archived. */
+  /** Rejects where the archive does not have the preceding file. */
   before: Promise<void>;
-  /** Settled when this file has been archived or not. */
-  done: PromiseWithResolvers<void>;
+  /** Settled when the archive has this file under its name, or has not got it. */
+  named: PromiseWithResolvers<void>;
 }
 
 // Milliseconds.
 const pollEvery = 5;
 
 /** Ends a pass without an error of the pass's own files. */
-const passIsOver = new Error('the file before it has not been archived');
+const passIsOver = new Error('the archive has not got the file before it');
 
 /** The state shared by the lanes of a pass. */
 export class AheadPass {
   readonly #options: PassOptions;
   readonly #taken = new Set<string>();
-  /** `done` of the file taken last. */
+  /** The files that the last look has found, in order, without those taken since. */
+  #found: string[] = [];
+  /** `named` of the file taken last. */
   #last: Promise<void> = Promise.resolve();
   /** Lanes take files one after the other. */
   #taking: Promise<unknown> = Promise.resolve();
@@ -88,21 +90,29 @@ export class AheadPass {
    * Takes the next file without a marker, behind the files taken before; undefined where the pass has nothing to do.
    */
   async #take(): Promise<Turn | undefined> {
+    if (this.#found.length === 0) this.#found = await this.#look();
+    if (await this.#isRefused()) return undefined;
+    const name = this.#found.shift();
+    if (name === undefined) return undefined;
+    this.#taken.add(name);
+    const turn = { name, before: this.#last, named: Promise.withResolvers<void>() };
+    this.#last = turn.named.promise;
+    this.#last.catch(() => undefined); // no file may follow this one
+    return turn;
+  }
+
+  /** Returns the files to archive, in order. */
+  async #look(): Promise<string[]> {
     const { walDirectory, ahead, target } = this.#options;
     const waiting = await waitingFiles(walDirectory);
     await removeOldMarkers(walDirectory, new Set(waiting));
-    if (await this.#isRefused()) return undefined;
-    const sequence = await inSequence(walDirectory, waiting);
-    if (sequence.length < 2) return undefined; // the archiver is archiving a single file and keeps up
-    for (const name of sequence.slice(0, 1 + ahead)) {
-      if (this.#taken.has(name) || (await hasPushedMarker(join(walDirectory, name), target))) continue;
-      this.#taken.add(name);
-      const turn = { name, before: this.#last, done: Promise.withResolvers<void>() };
-      this.#last = turn.done.promise;
-      this.#last.catch(() => undefined); // no file may follow this one
-      return turn;
-    }
-    return undefined;
+    const sequence = await inSequence(walDirectory, waiting.slice(0, 1 + ahead));
+    if (sequence.length < 2) return []; // the archiver is archiving a single file and keeps up
+    const found: string[] = [];
+    for (const name of sequence)
+      if (!this.#taken.has(name) && !(await hasPushedMarker(join(walDirectory, name), target)))
+        found.push(name);
+    return found;
   }
 
   async #isRefused(): Promise<boolean> {
@@ -114,24 +124,25 @@ export class AheadPass {
     return false;
   }
 
-  async #archive({ name, before, done }: Turn, prepare: Prepare): Promise<void> {
+  async #archive(turn: Turn, prepare: Prepare): Promise<void> {
+    const { name, before, named } = turn;
     const path = join(this.#options.walDirectory, name);
     try {
       if (await isBusy(path)) await this.#awaitOther(name, before);
-      else await this.#archiveHere(path, before, prepare);
-      done.resolve();
+      else await this.#archiveHere(path, turn, prepare);
+      named.resolve();
     } catch (error) {
       const isPast = error !== passIsOver && !isWaiting(this.#options.walDirectory, name);
-      if (isPast) return void before.then(done.resolve, done.reject);
+      if (isPast) return void before.then(named.resolve, named.reject);
       this.#isOver = true;
-      done.reject(passIsOver);
+      named.reject(passIsOver);
       if (error === passIsOver) return;
       this.#failure ??= error instanceof Error ? error : new Error(String(error));
       await recordRefusalOf(path);
     }
   }
 
-  async #archiveHere(path: string, before: Promise<void>, prepare: Prepare): Promise<void> {
+  async #archiveHere(path: string, { before, named }: Turn, prepare: Prepare): Promise<void> {
     await settles(path);
     await withPushedMarker(path, this.#options.target, async () => {
       const prepared = await prepare(path);
@@ -139,7 +150,7 @@ export class AheadPass {
         await discardPrepared(prepared);
         throw passIsOver;
       });
-      await placePrepared(prepared);
+      await placePrepared(prepared, named.resolve);
       await this.#warn(prepared);
     });
     this.#pushed += 1;

@@ -8,7 +8,6 @@ import { HoldfastError } from '../errors.ts';
 import { removeTemporaries } from '../system/temporary-files.ts';
 import { claimRepository, readIdentity, removeIdentityLeftovers } from '../repository/cluster-identity.ts';
 import { readCompressed, readFully, writeCompressed, writeFully } from '../repository/compressed-file.ts';
-import { writeCompressedHere } from '../repository/compressed-here.ts';
 import { makeDurable, placeTemporary, writeAside } from '../repository/place-file.ts';
 import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { requireRepository } from '../repository/repository-owner.ts';
@@ -25,8 +24,8 @@ export interface PushOptions {
   /** The cluster's directory in the repository. */
   clusterDirectory: string;
   compressLevel: number;
-  /** Whether compression may block the calling thread, which is faster. Otherwise libuv's threads compress. */
-  hasThread?: boolean;
+  /** Whether the caller has called removeLeftBehind() for a number of files. */
+  isTidy?: boolean;
 }
 
 /** Bytes: the largest --wal-segsize. */
@@ -52,14 +51,19 @@ export async function pushWal(options: PushOptions): Promise<PreparedFile> {
   return prepared;
 }
 
+/** Removes the temporary files of pushes that were killed. */
+export async function removeLeftBehind(clusterDirectory: string): Promise<void> {
+  await removeLeftTemporaries(writingDirectory(clusterDirectory));
+  await removeIdentityLeftovers(clusterDirectory);
+}
+
 /** Checks and compresses the file, and makes the temporary file durable. @throws HoldfastError as pushWal() */
 export async function prepareWal(options: PushOptions): Promise<PreparedFile> {
-  const { path, clusterDirectory } = options;
+  const { path, clusterDirectory, isTidy = false } = options;
   const source = await openSource(path);
   try {
     await checkSystem(source, clusterDirectory);
-    await removeLeftTemporaries(writingDirectory(clusterDirectory));
-    await removeIdentityLeftovers(clusterDirectory);
+    if (!isTidy) await removeLeftBehind(clusterDirectory);
     const archived = archivedPath(clusterDirectory, source.name);
     const { unknownFormat } = source;
     if (await confirmed(source, archived)) return { path, archived, temporary: undefined, unknownFormat };
@@ -72,11 +76,15 @@ export async function prepareWal(options: PushOptions): Promise<PreparedFile> {
 }
 
 /**
- * Gives the prepared file its final name.
+ * Gives the prepared file its final name; durable when the promise resolves. `onNamed` is called as soon as the archive
+ * has this file and no other under the name.
  * @throws HoldfastError where another process has archived a different file meanwhile
  */
-export async function placePrepared({ path, archived, temporary }: PreparedFile): Promise<void> {
-  if (temporary === undefined || (await placeTemporary(temporary, archived))) return;
+export async function placePrepared(
+  { path, archived, temporary }: PreparedFile,
+  onNamed?: () => void,
+): Promise<void> {
+  if (temporary === undefined || (await placeTemporary(temporary, archived, onNamed))) return;
   // Another process has archived the file first. The contents have to be identical.
   const source = await openSource(path);
   try {
@@ -101,12 +109,11 @@ async function removeLeftTemporaries(directory: string): Promise<void> {
 async function writeContent(
   source: SourceFile,
   target: FileHandle,
-  { compressLevel, hasThread = false }: PushOptions,
+  { compressLevel }: PushOptions,
 ): Promise<void> {
   const { file, size, kind } = source;
-  if (!isCompressed(kind)) await copyPlain(source, target);
-  else if (hasThread) writeCompressedHere(file.fd, size, target.fd, compressLevel);
-  else await writeCompressed(file, size, target, compressLevel);
+  if (isCompressed(kind)) await writeCompressed(file, size, target, compressLevel);
+  else await copyPlain(source, target);
 }
 
 /**

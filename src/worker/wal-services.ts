@@ -158,7 +158,6 @@ class Ahead {
         clusterDirectory: this.#clusterDirectory,
         compressLevel: this.#compressLevel,
         ahead: this.#segments,
-        mayUseThreads: true,
         goOn: async () => !this.#closed && (await serverPid(data)) !== undefined,
         onWarning: ({ message, hint }) => this.#log.warning(message, { cluster: this.#server.name, hint }),
       });

@@ -19,17 +19,14 @@ const name = (n: number, timeline = 1) =>
 test('nothing is archived ahead of a segment that the archive refuses', async (t) => {
   const scene = await waitingScene(t, [1, 2, 3, 4, 5, 6, 7, 8]);
   await other(scene, name(1));
-  for (const mayUseThreads of [false, true]) {
-    await rm(join(directory(scene), 'refused'), { force: true });
-    await t.throwsAsync(ahead(scene, { mayUseThreads }), { message: /is different from/ });
-    t.deepEqual(await archived(scene), [name(0), name(1)]);
-  }
+  await t.throwsAsync(ahead(scene), { message: /is different from/ });
+  t.deepEqual(await archived(scene), [name(0), name(1)]);
 });
 
 test('nothing is archived behind a segment that is refused in the middle, and its temporary files go', async (t) => {
   const scene = await waitingScene(t, [1, 2, 3, 4, 5, 6, 7, 8]);
   await other(scene, name(3));
-  await t.throwsAsync(ahead(scene, { mayUseThreads: true }), { message: new RegExp(name(3)) });
+  await t.throwsAsync(ahead(scene), { message: new RegExp(name(3)) });
   t.deepEqual(
     await archived(scene),
     [0, 1, 2, 3].map((n) => name(n)),
@@ -72,7 +69,7 @@ test('a twin that was promoted at the same place gets nothing past its first seg
   t.is((await scene.push(name(1, 2))).status, 1);
   t.is(await ahead(scene), 0);
   await rm(join(directory(scene), 'refused'));
-  await t.throwsAsync(ahead(scene, { mayUseThreads: true }), { message: /is different from/ });
+  await t.throwsAsync(ahead(scene), { message: /is different from/ });
   t.deepEqual(await archived(scene), [name(0), name(1, 2)]);
 });
 
@@ -97,7 +94,7 @@ test('several processes of one data directory archive in order, together', async
   const scene = await waitingScene(t, numbers);
   await other(scene, name(20));
   const module = new URL('../../src/wal/push-ahead.ts', import.meta.url).href;
-  const options = JSON.stringify({ ...optionsOf(scene), ahead: 30, mayUseThreads: true });
+  const options = JSON.stringify({ ...optionsOf(scene), ahead: 30 });
   const code = `import { pushAhead } from '${module}';
     await pushAhead({ ...${options}, goOn: () => true }).catch((error) => console.log(error.message));`;
   const script = join(scene.dataDirectory, '../ahead.mjs');
@@ -240,6 +237,6 @@ function optionsOf(scene: Scene) {
   };
 }
 
-function ahead(scene: Scene, change: { ahead?: number; mayUseThreads?: boolean } = {}): Promise<number> {
+function ahead(scene: Scene, change: { ahead?: number } = {}): Promise<number> {
   return pushAhead({ ...optionsOf(scene), ...change, goOn: () => true });
 }

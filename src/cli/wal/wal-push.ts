@@ -24,9 +24,7 @@ import type { PreparedFile } from '../../wal/push-segment.ts';
 import type { UnknownWalWarning } from '../../wal/unknown-wal-warning.ts';
 import { tellFailure, tellWarning } from './wal-failure.ts';
 
-/** How many more files a push archives after its own. */
-const more = 12;
-/** Milliseconds. A push that has run for longer begins no other file. */
+/** Milliseconds after its own file in which a push begins other files. */
 const patience = 1000;
 
 /** Archives a file. Returns the exit status: 0 if the repository has the file on disk. */
@@ -41,37 +39,52 @@ export async function walPush(args: readonly string[]): Promise<number> {
     if (await isAlreadyPushed(path, target).catch(() => false)) return 0;
     const { sameRepository } = await import('../../wal/same-repository.ts');
     const repository = await sameRepository(dirname(path), clusterDirectory);
-    const unknownFormat = await push(path, target, config);
     const warn = (warning: UnknownWalWarning) => tellWarning(warning, args);
+    const { unknownFormat, hasPushedMore } = await push(path, target, { config, warn });
     if (unknownFormat !== undefined) await warnOfUnknownWal(path, unknownFormat, warn);
     await declareDestination(path, target, repository);
     await removeStaleSpool(dirname(path));
-    if (invocation !== undefined) await pushMore(path, config, warn);
+    const end = performance.now() + patience;
+    if (!hasPushedMore && invocation !== undefined)
+      await pushMore(path, { config, warn }, () => performance.now() < end);
     return 0;
   } catch (error) {
     return tellFailure(error, args);
   }
 }
 
+interface Pushing {
+  config: WalConfig;
+  warn: (warning: UnknownWalWarning) => void;
+}
+
 /**
  * Archives the file. If more files wait, a marker tells the processes that archive ahead that this file is
- * being archived, and afterwards that the file is archived. Returns what this release of Holdfast does not know
- * of the file; undefined if it knows the format.
+ * being archived, and afterwards that the file is archived; meanwhile, this process archives the next files, too.
+ * Returns whether it has done so, and what this release of Holdfast does not know of the file (undefined if it knows
+ * the format).
  */
 async function push(
   path: string,
   target: ArchiveDestination,
-  config: WalConfig,
-): Promise<string | undefined> {
-  const { clusterDirectory, compressLevel } = config;
+  how: Pushing,
+): Promise<{ unknownFormat: string | undefined; hasPushedMore: boolean }> {
+  const { clusterDirectory, compressLevel } = how.config;
   const { pushWal } = await import('../../wal/push-segment.ts');
   keepFreedMemory();
   let pushed = undefined as PreparedFile | undefined;
+  let end = Infinity;
+  let more: Promise<void> | undefined;
   const archive = async () => {
-    pushed = await pushWal({ path, clusterDirectory, compressLevel, hasThread: true });
+    pushed = await pushWal({ path, clusterDirectory, compressLevel });
+    end = performance.now() + patience;
   };
   try {
-    if (await wouldHelp(path, target)) await withPushedMarker(path, target, archive);
+    if (await wouldHelp(path, target))
+      await withPushedMarker(path, target, () => {
+        more = pushMore(path, how, () => performance.now() < end);
+        return archive();
+      });
     else await archive();
   } catch (error) {
     if (error instanceof HoldfastError && pushed === undefined) {
@@ -79,8 +92,10 @@ async function push(
       throw error;
     }
     if (pushed === undefined) await archive(); // a marker is only a hint
+  } finally {
+    await more;
   }
-  return pushed?.unknownFormat;
+  return { unknownFormat: pushed?.unknownFormat, hasPushedMore: more !== undefined };
 }
 
 async function warnOfUnknownWal(
@@ -111,20 +126,19 @@ async function wouldHelp(
  */
 async function pushMore(
   path: string,
-  { clusterDirectory, compressLevel, pushAhead: ahead }: WalConfig,
-  onWarning: (warning: UnknownWalWarning) => void,
+  { config: { clusterDirectory, compressLevel, pushAhead: ahead }, warn }: Pushing,
+  goOn: () => boolean,
 ): Promise<void> {
   const dataDirectory = dirname(dirname(path));
   if (ahead === 0 || !(await isBehind(dataDirectory))) return;
   const { pushAhead } = await import('../../wal/push-ahead.ts');
-  const until = performance.now() + patience;
   await pushAhead({
     dataDirectory,
     clusterDirectory,
     compressLevel,
-    ahead: Math.min(ahead, more),
-    goOn: () => performance.now() < until,
-    onWarning,
+    ahead,
+    goOn,
+    onWarning: warn,
   }).catch(() => undefined);
 }
 
