@@ -26,6 +26,8 @@ export interface PassOptions {
   target: ArchiveDestination;
   /** The number of files behind the first one. */
   ahead: number;
+  /** Whether to archive a file behind which no other one waits. */
+  alone: boolean;
   /** Whether to continue; asked before each file. */
   goOn: () => boolean | Promise<boolean>;
   onWarning?: (warning: UnknownWalWarning) => void;
@@ -103,11 +105,11 @@ export class AheadPass {
 
   /** Returns the files to archive, in order. */
   async #look(): Promise<string[]> {
-    const { walDirectory, ahead, target } = this.#options;
+    const { walDirectory, ahead, alone, target } = this.#options;
     const waiting = await waitingFiles(walDirectory);
     await removeOldMarkers(walDirectory, new Set(waiting));
     const sequence = await inSequence(walDirectory, waiting.slice(0, 1 + ahead));
-    if (sequence.length < 2) return []; // the archiver is archiving a single file and keeps up
+    if (sequence.length < 2 && !alone) return []; // the archiver is archiving a single file and keeps up
     const found: string[] = [];
     for (const name of sequence)
       if (!this.#taken.has(name) && !(await hasPushedMarker(join(walDirectory, name), target)))

@@ -7,9 +7,10 @@
 import { join } from 'node:path';
 import { keepFreedMemory } from '../system/keep-freed-memory.ts';
 import { AheadPass } from './ahead-pass.ts';
+import { attend, stopAttending } from './attendance.ts';
 import { prepareWal, removeLeftBehind } from './push-segment.ts';
 import { isOwnDirectory } from './our-directories.ts';
-import { declaredDestination } from './pushed-markers.ts';
+import { declaredDestination, recordedRefusal, type ArchiveDestination } from './pushed-markers.ts';
 import { sameRepository } from './same-repository.ts';
 import type { UnknownWalWarning } from './unknown-wal-warning.ts';
 
@@ -21,6 +22,10 @@ export interface AheadOptions {
   compressLevel: number;
   /** The number of files behind the first one. */
   ahead: number;
+  /**
+   * true for a process that calls this function as soon as a file waits: "wal push" leaves every file to that process.
+   */
+  attends?: boolean;
   /** Whether to continue; asked before each file. */
   goOn: () => boolean | Promise<boolean>;
   onWarning?: (warning: UnknownWalWarning) => void;
@@ -35,14 +40,29 @@ const atOnce = 4;
  * @throws the error of the first file that could not be archived
  */
 export async function pushAhead(options: AheadOptions): Promise<number> {
-  const { dataDirectory, clusterDirectory, compressLevel } = options;
+  const { dataDirectory, clusterDirectory, attends = false } = options;
   const walDirectory = join(dataDirectory, 'pg_wal');
   const target = await declaredDestination(walDirectory);
   if (target?.clusterDirectory !== clusterDirectory || !(await isOwnDirectory(walDirectory))) return 0;
+  if (!attends) return pushWaiting(options, target);
+  try {
+    const pushed = await pushWaiting(options, target);
+    if ((await recordedRefusal(walDirectory)) !== undefined) await stopAttending(walDirectory);
+    else if (await options.goOn()) await attend(walDirectory, target);
+    return pushed;
+  } catch (error) {
+    await stopAttending(walDirectory);
+    throw error;
+  }
+}
+
+async function pushWaiting(options: AheadOptions, target: ArchiveDestination): Promise<number> {
+  const { dataDirectory, clusterDirectory, compressLevel, attends = false } = options;
+  const walDirectory = join(dataDirectory, 'pg_wal');
   await sameRepository(walDirectory, clusterDirectory); // markers must not refer to another repository
   await removeLeftBehind(clusterDirectory);
   keepFreedMemory();
-  const pass = new AheadPass({ ...options, walDirectory, target });
+  const pass = new AheadPass({ ...options, walDirectory, target, alone: attends });
   const lanes = Array.from({ length: atOnce }, () =>
     pass.run((path) => prepareWal({ path, clusterDirectory, compressLevel, isTidy: true })),
   );

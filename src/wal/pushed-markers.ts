@@ -7,6 +7,7 @@
  *   pg_wal/pgsql_tmp.holdfast.push/refused        the file that could not be archived; later files are not pushed ahead
  *   pg_wal/pgsql_tmp.holdfast.push/repositories   not a marker: see known-repository.ts
  *   pg_wal/pgsql_tmp.holdfast.push/warned-<hash>  not a marker: see unknown-wal-warning.ts
+ *   pg_wal/pgsql_tmp.holdfast.push/worker         not a marker: see attendance.ts
  *
  * A marker identifies the file by device, inode number, size, and the times of the last change of content and inode.
  * Every write changes at least one of these values, provided that the file had not been written for longer than the
@@ -150,7 +151,7 @@ async function note(walDirectory: string, name: string, what: unknown): Promise<
   const file = join(directory, name);
   if ((await readSmallFile(file).then(String, () => undefined)) === text) return;
   await mkdir(directory, { mode: 0o700 }).catch(() => undefined);
-  await replaceFile(file, text);
+  await replaceMarker(file, text);
 }
 
 /** Returns undefined where the file does not exist, or is of another directory or boot. */
@@ -188,7 +189,7 @@ export async function withPushedMarker(
   try {
     const before = receiptText(path, target);
     await archive();
-    if (receiptText(path, target) === before) await replaceFile(receipt, before);
+    if (receiptText(path, target) === before) await replaceMarker(receipt, before);
   } finally {
     await rm(`${receipt}.busy`, { force: true });
   }
@@ -208,7 +209,8 @@ export async function removeOldMarkers(walDirectory: string, waiting: ReadonlySe
 
 const temporaryPrefix = 'new.';
 
-async function replaceFile(file: string, text: string): Promise<void> {
+/** Writes a file of the directory of markers under a temporary name, and renames the file. */
+export async function replaceMarker(file: string, text: string): Promise<void> {
   const temporary = join(dirname(file), temporaryName(`${temporaryPrefix}${basename(file)}`));
   await writeFile(temporary, text, { mode: 0o600 });
   await rename(temporary, file);

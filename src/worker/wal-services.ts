@@ -16,6 +16,8 @@ import type { ServersContext } from './service-context.ts';
 
 /** Milliseconds. A notification of the file system starts a look at once. */
 const lookAheadEvery = 2000;
+/** Milliseconds after a look in which no other one starts: the archiver waits for the next. */
+const lookAheadRest = 10;
 /** Milliseconds. */
 const surveyEvery = 5000;
 
@@ -52,6 +54,7 @@ export class WalServices {
   async stop(): Promise<void> {
     for (const ahead of this.#aheads) ahead.close();
     await Promise.all(this.#services.map((service) => service.stop()));
+    await Promise.all(this.#aheads.map((ahead) => ahead.leave()));
   }
 }
 
@@ -110,7 +113,10 @@ class Complaint {
   }
 }
 
-/** Archives WAL of one cluster ahead of the archiver, if the data directory is on this host and writable. */
+/**
+ * Archives WAL of one cluster instead of the archiver and ahead of it, if the data directory is on this host and
+ * writable.
+ */
 class Ahead {
   readonly service: PeriodicTask;
   readonly #server: ClusterServer;
@@ -137,12 +143,19 @@ class Ahead {
     this.#segments = segments;
     this.#log = log;
     this.#complaint = new Complaint(log, 'cannot archive ahead of the archiver', server.name);
-    this.service = new PeriodicTask(lookAheadEvery, () => this.#look(), log);
+    this.service = new PeriodicTask(lookAheadEvery, () => this.#look(), log, lookAheadRest);
   }
 
   close(): void {
     this.#closed = true;
     this.#watcher?.close();
+  }
+
+  /** "wal push" no longer waits for this worker. */
+  async leave(): Promise<void> {
+    if (this.#data === undefined || (await serverPid(this.#data)) === undefined) return;
+    const { stopAttending } = await import('../wal/attendance.ts');
+    await stopAttending(join(this.#data, 'pg_wal'));
   }
 
   async #look(): Promise<void> {
@@ -158,6 +171,7 @@ class Ahead {
         clusterDirectory: this.#clusterDirectory,
         compressLevel: this.#compressLevel,
         ahead: this.#segments,
+        attends: true,
         goOn: async () => !this.#closed && (await serverPid(data)) !== undefined,
         onWarning: ({ message, hint }) => this.#log.warning(message, { cluster: this.#server.name, hint }),
       });

@@ -19,7 +19,7 @@ const script = fileURLToPath(new URL('../../bin/holdfast-wal', import.meta.url))
 
 /** What the script needs, and nothing else. */
 const tools = mkdtempSync(join(tmpdir(), 'holdfast-tools-'));
-for (const tool of ['stat', 'mv', 'readlink', 'dirname', 'env']) {
+for (const tool of ['stat', 'mv', 'readlink', 'dirname', 'env', 'sleep']) {
   const found = spawnSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).stdout.trim();
   symlinkSync(found, join(tools, tool));
 }
