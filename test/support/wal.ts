@@ -77,8 +77,8 @@ export interface Scene {
   wal(name: string, content?: Segment | Buffer): Promise<void>;
   push(name: string, options?: { env?: NodeJS.ProcessEnv }): Promise<Finished>;
   fetch(name: string, destination?: string, options?: { env?: NodeJS.ProcessEnv }): Promise<Finished>;
-  /** bin/holdfast-wal where there is no Node to be found: what it does by itself, or 127. */
-  withoutNode(args: string[], options?: { env?: NodeJS.ProcessEnv }): Promise<Finished>;
+  /** bin/holdfast-wal where there is no Node to be found: what it does by itself, or 127. `tools`: found first. */
+  withoutNode(args: string[], options?: { env?: NodeJS.ProcessEnv; tools?: string }): Promise<Finished>;
 }
 
 /** A data directory with nothing in it but pg_wal, and an empty repository. */
@@ -101,10 +101,10 @@ export async function walScene(t: ExecutionContext, repositoryAt?: string): Prom
     push: (name, { env } = {}) => run(['push', `pg_wal/${name}`], env),
     fetch: (name, destination = 'pg_wal/RECOVERYXLOG', { env } = {}) =>
       run(['fetch', name, destination], env),
-    withoutNode: (args, { env } = {}) =>
+    withoutNode: (args, { env, tools: first = tools } = {}) =>
       runProcess(script, args, {
         cwd: dataDirectory,
-        env: { PATH: tools, HOLDFAST_REPOSITORY: repository, ...env },
+        env: { PATH: `${first}:${tools}`, HOLDFAST_REPOSITORY: repository, ...env },
       }),
   };
 }
