@@ -137,29 +137,39 @@ interface CompressedFrame {
 }
 
 async function* compressedFrames(source: FileHandle, limit: number): AsyncGenerator<CompressedFrame> {
-  let pending: Buffer = Buffer.alloc(0);
-  let sum = 0;
-  for (let position = 0; ;) {
-    const frame = firstFrame(pending);
-    if (frame === undefined) {
-      const more = Buffer.allocUnsafeSlow(pending.length + readAtOnce);
-      const { bytesRead } = await source.read(more, pending.length, readAtOnce, position);
-      if (bytesRead === 0) break;
-      position += bytesRead;
-      more.set(pending);
-      pending = more.subarray(0, pending.length + bytesRead);
-      continue;
-    }
-    sum += frame.size;
-    if (sum > limit) throw tooLong(limit);
-    yield { bytes: pending.subarray(0, frame.length), size: frame.size };
-    pending = pending.subarray(frame.length);
+  const { size } = await source.stat();
+  const content = { size: 0, limit };
+  let atOnce = readAtOnce;
+  for (let position = 0; position < size;) {
+    const bytes = Buffer.allocUnsafeSlow(Math.min(atOnce, size - position));
+    await readFully(source, bytes, position);
+    const length = yield* framesIn(bytes, content);
+    if (length === 0 && position + bytes.length === size) throw cutOff();
+    if (length === 0) atOnce *= 2;
+    position += length;
   }
-  if (pending.length > 0) throw cutOff();
+}
+
+/**
+ * Yields the whole frames at the beginning of `bytes`, and returns their length. `content`: the bytes of content in all
+ * frames so far, and the limit.
+ * @throws RangeError where there is no frame, or too much content
+ */
+export function* framesIn(
+  bytes: Buffer,
+  content: { size: number; readonly limit: number },
+): Generator<CompressedFrame, number> {
+  let at = 0;
+  for (let frame; (frame = firstFrame(bytes.subarray(at))) !== undefined; at += frame.length) {
+    content.size += frame.size;
+    if (content.size > content.limit) throw tooLong(content.limit);
+    yield { bytes: bytes.subarray(at, at + frame.length), size: frame.size };
+  }
+  return at;
 }
 
 /** The error for content that is longer than `limit` bytes. */
-export const tooLong = (limit: number) => new RangeError(`it holds more than ${limit} bytes`);
+const tooLong = (limit: number) => new RangeError(`it holds more than ${limit} bytes`);
 /** The error for a file that ends within a frame. */
 export const cutOff = () => new RangeError('it is cut off within a zstd frame');
 

@@ -1,12 +1,8 @@
-/**
- * Reads files of zstd frames (see compressed-file.ts), and compresses frames, in the calling thread, which is blocked
- * meanwhile.
- */
+/** Compresses and decompresses zstd frames (see compressed-file.ts) in the calling thread, which is blocked meanwhile. */
 import { readSync } from 'node:fs';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { cutOff, readAtOnce, tooLong } from './compressed-file.ts';
-import { releaseBuffer } from '../system/release-buffer.ts';
-import { firstFrame, longestStored } from './zstd-frames.ts';
+import { cutOff, framesIn, readAtOnce } from './compressed-file.ts';
+import { longestStored } from './zstd-frames.ts';
 
 /**
  * Compresses one frame. The buffer is large enough for the whole frame, so that zstd records the content size in the
@@ -24,42 +20,25 @@ export function compressHere(content: Buffer, level: number): Buffer {
 }
 
 /**
- * Yields the checked content frame by frame. A yielded buffer is valid until the next one is requested.
+ * Returns the checked content of the last frame of a file.
  * @throws RangeError where the file is not in this format, is truncated or damaged, or has more than `limit` bytes of
  * content
  */
-export function* readCompressedHere(source: number, limit: number): Generator<Buffer> {
-  for (const { bytes, size } of framesHere(source, limit)) {
-    const content = decompressHere(bytes, size);
-    yield content;
-    releaseBuffer(content);
-  }
-}
-
-/** Returns the checked content of the last frame. @throws RangeError as `readCompressedHere()` */
 export function readLastHere(source: number, limit: number): Buffer {
-  let last: { bytes: Buffer; size: number } | undefined;
-  for (const frame of framesHere(source, limit)) last = frame;
-  return last === undefined ? Buffer.alloc(0) : decompressHere(last.bytes, last.size);
-}
-
-/** Yields the compressed frames. A yielded buffer is valid until the next one is requested. */
-function* framesHere(source: number, limit: number): Generator<{ bytes: Buffer; size: number }> {
+  const content = { size: 0, limit };
   let chunk = Buffer.allocUnsafeSlow(readAtOnce);
-  let sum = 0;
+  let last: { bytes: Buffer; size: number } | undefined;
   for (let position = 0; ;) {
     const bytes = readUpTo(source, chunk, position);
-    if (bytes.length === 0) return;
-    let at = 0;
-    for (let frame; (frame = firstFrame(bytes.subarray(at))) !== undefined; at += frame.length) {
-      sum += frame.size;
-      if (sum > limit) throw tooLong(limit);
-      yield { bytes: bytes.subarray(at, at + frame.length), size: frame.size };
-    }
-    if (at === 0 && bytes.length < chunk.length) throw cutOff();
-    if (at === 0) chunk = Buffer.allocUnsafeSlow(2 * chunk.length);
-    position += at;
+    if (bytes.length === 0) break;
+    const frames = [...framesIn(bytes, content)];
+    const end = frames.at(-1);
+    if (end === undefined && bytes.length < chunk.length) throw cutOff();
+    if (end === undefined) chunk = Buffer.allocUnsafeSlow(2 * chunk.length);
+    else last = { bytes: Buffer.from(end.bytes), size: end.size };
+    position += frames.reduce((sum, frame) => sum + frame.bytes.length, 0);
   }
+  return last === undefined ? Buffer.alloc(0) : decompressHere(last.bytes, last.size);
 }
 
 /** Decompresses one frame. @throws RangeError where the frame is damaged or does not have `size` bytes of content */

@@ -10,8 +10,7 @@ import { parseHistoryFile } from '../postgres/timeline-history.ts';
 import { unsupportedFormat } from '../postgres/unknown-format-error.ts';
 import { checkSegment, segmentHeaderBytes } from '../postgres/wal-header.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
-import { writeFully } from '../repository/compressed-file.ts';
-import { readCompressedHere } from '../repository/compressed-here.ts';
+import { readCompressed, writeFully } from '../repository/compressed-file.ts';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
 import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { writeAt } from '../system/write-at.ts';
@@ -55,7 +54,7 @@ export async function fetchWal(options: FetchOptions): Promise<boolean> {
   if (source === undefined) return false;
   try {
     await writeWhole(path, async (target) => {
-      if (isCompressed(kind)) writeSegment(source.fd, target.fd, { name, archived, identity, look });
+      if (isCompressed(kind)) await writeSegment(source, target, { name, archived, identity, look });
       else await writePlain(target, archived, kind);
       if (look?.isSuspect === true) await onSuspect?.(identity);
     });
@@ -154,20 +153,20 @@ interface Expected {
 }
 
 /**
- * Decompresses a segment and checks every frame, the size and the header. Blocks the thread.
+ * Decompresses a segment and checks every frame, the size and the header. Writing blocks the thread.
  * @throws HoldfastError `archive_damaged`, `unsupported_version`
  */
-export function writeSegment(
-  source: number,
-  target: number,
+export async function writeSegment(
+  source: FileHandle,
+  target: FileHandle,
   { name, archived, identity, look }: Expected,
-): void {
+): Promise<void> {
   try {
     let size = 0;
     let header: Buffer | undefined;
-    for (const content of readCompressedHere(source, identity.walSegmentSize)) {
+    for await (const content of readCompressed(source, identity.walSegmentSize)) {
       header ??= Buffer.from(content.subarray(0, segmentHeaderBytes));
-      writeAt(target, content, size);
+      writeAt(target.fd, content, size);
       look?.meet(content);
       size += content.length;
     }

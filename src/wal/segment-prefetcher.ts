@@ -1,17 +1,17 @@
-/** Prefetches several segments at the same time, each in a thread. */
-import { TaskThread } from '../system/thread-tasks.ts';
-import type { FetchSetup } from './fetch-thread.ts';
+/** Prefetches several segments at the same time. */
+import type { FileHandle } from 'node:fs/promises';
+import { prefetchSegment, type PrefetchSetup } from './prefetch-segment.ts';
 
 /** One segment is decompressed while another is written. */
 const atOnce = 2;
 
-/** The threads of a prefetch process. */
+/** The segments that a prefetch process has in hand. */
 export class SegmentPrefetcher {
-  readonly #setup: FetchSetup;
-  readonly #idle: TaskThread<boolean>[] = [];
+  readonly #setup: PrefetchSetup;
   readonly #underWay = new Map<string, Promise<string | undefined>>();
+  #synced: Promise<void> = Promise.resolve();
 
-  constructor(setup: FetchSetup) {
+  constructor(setup: PrefetchSetup) {
     this.#setup = setup;
   }
 
@@ -40,21 +40,26 @@ export class SegmentPrefetcher {
     await Promise.all(this.#underWay.values());
   }
 
-  /** Waits for all segments and ends the threads. */
+  /** Waits for all segments, and for the disk. */
   async end(): Promise<void> {
     await this.allDone();
-    await Promise.all(this.#idle.map((thread) => thread.end()));
+    await this.#synced;
   }
 
   async #make(name: string): Promise<string | undefined> {
-    const thread = this.#idle.pop() ?? this.#newThread();
-    const isReady = await thread.do(name).catch(() => false);
-    this.#idle.push(thread);
+    const file = await prefetchSegment(this.#setup, name).catch(() => undefined);
     this.#underWay.delete(name);
-    return isReady ? undefined : name;
+    if (file === undefined) return name;
+    this.#synced = this.#synced.then(() => syncAndClose(file));
+    return undefined;
   }
+}
 
-  #newThread(): TaskThread<boolean> {
-    return new TaskThread(import.meta.url, 'fetch-thread', this.#setup);
-  }
+/**
+ * PostgreSQL syncs each segment before it replays the segment, and waits for the disk then, unless the segment is there
+ * already. A failure is PostgreSQL's to find.
+ */
+async function syncAndClose(file: FileHandle): Promise<void> {
+  await file.datasync().catch(() => undefined);
+  await file.close().catch(() => undefined);
 }
