@@ -95,7 +95,8 @@ test('a DO block and a procedure of one’s own may call them, where those may c
   t.regex(copied[1]?.label ?? '', /^START WAL LOCATION/);
 });
 
-test('a waiting procedure holds no snapshot that vacuum would have to respect', async (t) => {
+// By itself: a transaction of another test holds every snapshot of the server back.
+test.serial('a waiting procedure holds no snapshot that vacuum would have to respect', async (t) => {
   const { db, requester, worker } = await setUp(t);
   const id = await requestIn('archiving', requester, worker);
   const waiting = requester.query(`call holdfast.stop_backup(id => ${id})`);
