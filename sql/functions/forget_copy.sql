@@ -7,6 +7,7 @@ declare
   who constant text := require_operator('forget a copy');
   this_moment constant timestamptz := clock_timestamp();
   r backup_request;
+  lost text;
 begin
   if coalesce(because, '') = '' then
     raise exception 'say why the copy of backup request % is gone', of_request
@@ -43,9 +44,15 @@ begin
   insert into backup_event (request_id, from_state, to_state, who, login, detail)
   values (r.id, r.state, r.state, who, session_user, jsonb_build_object('forgotten', because));
   delete from missing_backup where request_id = of_request;
+  select string_agg(c.id::text, ', ' order by c.id) into lost
+  from backup_chain c where of_request = any (c.chain) and c.id <> of_request;
+  if lost is not null then
+    raise warning 'without the copy of backup request %, these incremental copies cannot be restored: %', of_request, lost
+      using hint = 'Make a full copy if none is newer. The incremental ones expire by the retention policy, and take the place of no sound copy.';
+  end if;
 end
 $$;
 comment on function :"schema".forget_copy(bigint, text) is
-  'Says that a copy which is in missing_backup is gone for good, such as with a disk: its request has expired from then on, for that reason, and check is well again. For operators. Nothing is removed from any repository; what is kept or under legal hold is refused.';
+  'Says that a copy which is in missing_backup is gone for good, such as with a disk: its request has expired from then on, for that reason, and check is well again. For operators. Nothing is removed from any repository; what is kept or under legal hold is refused. Warns of the incremental copies that cannot be restored without it.';
 revoke all on function :"schema".forget_copy(bigint, text) from public;
 grant execute on function :"schema".forget_copy(bigint, text) to :"operator";

@@ -3,8 +3,10 @@
  * are there and undamaged. Pure.
  */
 import { BackupChains, linkName, type BackupChain } from '../repository/backup-chain.ts';
+import { entryName } from '../repository/backup-name.ts';
 import type { KnownBackup } from '../control/retention-rows.ts';
 import { isUnderWay, type ListedCandidate, type StoredCopy } from './expiry-candidates.ts';
+import { whyNeeded } from './needed-links.ts';
 
 /** The facts about the links. */
 export interface LinkFacts {
@@ -13,6 +15,8 @@ export interface LinkFacts {
   unlisted: ReadonlySet<string>;
   /** The names of the backups whose last verification has found damage. */
   damaged: ReadonlySet<string>;
+  /** The requests of complete copies that are neither stored nor expired: they may come back. */
+  missing: readonly Pick<KnownBackup, 'id' | 'parent' | 'startedAt'>[];
   /** The requests that are still running and copy what has changed since their parents. */
   madeFrom: readonly Pick<KnownBackup, 'id' | 'parent'>[];
 }
@@ -24,10 +28,10 @@ export function isBeingMadeFromAnother({ parent, state }: KnownBackup): boolean 
 
 /**
  * Adds to each candidate in the repository what its chain says. An incremental copy counts as sound only if all of its
- * links are; a link that a running backup is made from stays.
+ * links are. A link that a running or a missing backup needs stays, and so does a copy whose missing link may come back.
  */
 export function alongChains(candidates: readonly ListedCandidate[], facts: LinkFacts): ListedCandidate[] {
-  const { stored, unlisted, madeFrom } = facts;
+  const { stored, unlisted } = facts;
   const chains = new BackupChains<StoredCopy>({ backups: stored, damaged: [], expiring: [...unlisted] });
   const byName = new Map(stored.map((copy) => [linkName(copy), copy]));
   return candidates.map((candidate) => {
@@ -35,14 +39,36 @@ export function alongChains(candidates: readonly ListedCandidate[], facts: LinkF
     if (copy === undefined) return candidate;
     const chain = chains.of(copy);
     const unsound = whyUnsound(chain, facts);
-    const children = madeFrom.filter(({ parent }) => parent !== null && parent === candidate.request);
     return {
       ...candidate,
       standsOn: chain.links.slice(0, -1).map(linkName),
-      held: [...candidate.held, ...children.map(({ id }) => `backup ${id} is being made from it`)],
+      held: [...candidate.held, ...whyHeldForLinks(candidate, chain, facts)],
       ...(unsound === undefined ? {} : { isSound: false, unsound }),
     };
   });
+}
+
+/** Why a copy stays for children that are being made or missing, or because a missing link of it may come back. */
+function whyHeldForLinks(
+  { request }: ListedCandidate,
+  { broken }: BackupChain<StoredCopy>,
+  { missing, madeFrom }: LinkFacts,
+): string[] {
+  const isChild = ({ parent }: Pick<KnownBackup, 'parent'>) => parent !== null && parent === request;
+  const link = missing.map(nameOf).find((name) => name === broken?.name);
+  return [
+    ...madeFrom.filter(isChild).map(({ id }) => `backup ${id} is being made from it`),
+    ...missing
+      .filter(isChild)
+      .map((child) => `${whyNeeded([nameOf(child)])}, and may come back: it is missing`),
+    ...(link === undefined
+      ? []
+      : [`it can be restored again if backup ${link} comes back, which is missing`]),
+  ];
+}
+
+function nameOf({ id, startedAt }: Pick<KnownBackup, 'id' | 'startedAt'>): string {
+  return entryName({ id, startedAt: startedAt.toISOString() });
 }
 
 /** Why a backup cannot be restored although nothing is wrong with itself; undefined if nothing is wrong. */

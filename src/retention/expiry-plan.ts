@@ -99,7 +99,7 @@ export async function gatherInput(
     (await leapOf(db, { ...clock, windows: [...windows, leaseLasts] })) === undefined;
   const leases = await lookAtLeases(clusterDirectory, now, trusted);
   const off = new Set(unlisted.map(({ name }) => name));
-  const links = { stored, unlisted: off, damaged, madeFrom: known.filter(isBeingMadeFromAnother) };
+  const links = { stored, unlisted: off, damaged, missing, madeFrom: known.filter(isBeingMadeFromAnother) };
   const candidates = [
     ...alongChains(
       stored.map((backup) => storedCandidate(backup, { known, missing }, damaged, question)),

@@ -1,7 +1,7 @@
 // `holdfast expire` of chains: what an incremental copy keeps, in which order links go, and what is left of a chain when
 // an expiry is killed in the middle of it.
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ava, { type ExecutionContext } from 'ava';
@@ -12,7 +12,7 @@ import { startProcess } from '../../dev/harness/children.ts';
 import { eventuallyRow } from '../support/eventually.ts';
 import { asRole } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
-import { holdfast, startHoldfast } from '../support/process.ts';
+import { startHoldfast } from '../support/process.ts';
 import { requestIn } from '../support/requests.ts';
 import { retentionStage, segment, type RetentionStage } from '../support/retention-stage.ts';
 
@@ -235,21 +235,4 @@ test('the database refuses to let a parent go before its child', async (t) => {
   t.is(await begin(0), `backup ${ids[1]} is an incremental copy that needs it`);
   t.is(await begin(1), null);
   t.is(await begin(0), null);
-});
-
-test('one whose parent is gone counts as none: keep_last takes a sound one in its place', async (t) => {
-  const stage = await retentionStage(t, { parents: [undefined, undefined, undefined, 2, 3] });
-  const { names, directory } = stage;
-  for (const suffix of ['', '.meta'])
-    await rm(join(directory, 'backups', `${names[2]}${suffix}`), { recursive: true });
-  await stage.policy({ keep_last: 1, recovery_window: '0' });
-  const { goes, stays } = await stage.expired(['--dry-run']);
-  t.deepEqual(namesOf(goes), [names[0]]);
-  t.deepEqual(namesOf(stays), [names[1], names[3], names[4]]);
-  t.true(stays[0]?.reasons.includes('it is the newest that is sound'));
-  t.deepEqual(stays[2]?.reasons, ['it is the newest']);
-  t.deepEqual(stays[1]?.reasons, [`backup ${names[4]} cannot be restored without it`]);
-
-  const { stdout } = await holdfast(['restore', '--list', '--repository', stage.repository]);
-  t.regex(stdout, new RegExp(`${names[4]} .* chain broken at ${names[2]}, which is not in the repository`));
 });

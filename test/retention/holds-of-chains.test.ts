@@ -45,7 +45,7 @@ test('a legal hold of an incremental copy lies beside its links, too, and is ove
   const without = await stage.expired(['--dry-run']);
   t.regex(
     String(without.stays[0]?.reasons),
-    new RegExp(`^backup ${names[1]} cannot be restored without it, and is under legal hold: case 7 \\(by`),
+    new RegExp(`backup ${names[1]} cannot be restored without it, and is under legal hold: case 7 \\(by`),
   );
   await stage.expired();
   t.like(await operator.query('select request_id, reason from holdfast.legal_hold'), [
@@ -55,7 +55,7 @@ test('a legal hold of an incremental copy lies beside its links, too, and is ove
 
   await operator.query('update holdfast.legal_hold set released = true');
   const after = await stage.expired();
-  t.deepEqual(namesOf(after.goes), names.slice(0, 2));
+  t.deepEqual(namesOf(after.goes), names.slice(0, 3));
   t.deepEqual(await stage.listed(), whole(names.slice(3)));
 });
 
