@@ -6,6 +6,9 @@ import { hideArguments } from './hidden-arguments.js';
 
 hideArguments();
 
+// libuv's threads compress, and wait for disks meanwhile: of its usual four, too few would be left to compress.
+process.env.UV_THREADPOOL_SIZE ??= '8';
+
 const minimum = [22, 15]; // as "engines" in package.json says
 
 // What keeps "wal fetch" from starting is not the end of the archive: above 125, PostgreSQL stops the recovery.

@@ -41,7 +41,7 @@ test('a push does not wait for long where the worker does nothing', async (t) =>
   await ahead(scene);
   await ready(scene, second);
   t.is((await withoutNode(scene, second)).status, 127);
-  t.is(await waits(scene), 100);
+  t.is(await waits(scene), 50);
   t.is((await scene.push(second)).status, 0);
 });
 
