@@ -2,31 +2,31 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 
+export type FoundMirror = { obstacle: string } | { mirror: string };
+
 /** Why packages of Debian cannot be had here; or the mirror, without a slash at the end. */
-export function debianMirror(): { obstacle: string } | { mirror: string } {
-  if (!isDebian()) return { obstacle: 'this system is not Debian' };
+export function debianMirror(): FoundMirror {
   const missing = ['apt-get', 'dpkg-deb'].find((program) => spawnSync(program, ['--version']).error);
   if (missing !== undefined) return { obstacle: `there is no ${missing}` };
-  const mirror = sourceLists()
-    .map(mirrorIn)
-    .find((found) => found !== undefined);
-  return mirror === undefined ? { obstacle: "apt's lists of sources name no mirror of Debian" } : { mirror };
+  return mirrorIn(contentOf('/etc/os-release'), sourceLists());
 }
 
-function isDebian(): boolean {
-  return /^ID="?debian"?$/m.test(contentOf('/etc/os-release'));
+/** `osRelease`: the content of that file; `lists`: those of apt's lists of sources. */
+export function mirrorIn(osRelease: string, lists: readonly string[]): FoundMirror {
+  if (!/^ID="?debian"?$/m.test(osRelease)) return { obstacle: 'this system is not Debian' };
+  for (const list of lists) {
+    const lines = list.split('\n').filter((line) => !line.trimStart().startsWith('#'));
+    // In either form of such a file. Other archives are beside it: debian-security.
+    const [mirror] = /\bhttps?:\/\/\S+?\/debian(?=\/?(?:\s|$))/.exec(lines.join('\n')) ?? [];
+    if (mirror !== undefined) return { mirror };
+  }
+  return { obstacle: "apt's lists of sources name no mirror of Debian" };
 }
 
 function sourceLists(): string[] {
   const directory = '/etc/apt/sources.list.d';
   const names = namesIn(directory).filter((name) => /\.(sources|list)$/.test(name));
   return ['/etc/apt/sources.list', ...names.map((name) => `${directory}/${name}`)].map(contentOf);
-}
-
-/** The first address that ends in /debian, in either form of such a file. Other archives are beside it: debian-security. */
-function mirrorIn(list: string): string | undefined {
-  const lines = list.split('\n').filter((line) => !line.trimStart().startsWith('#'));
-  return /\bhttps?:\/\/\S+?\/debian(?=\/?(?:\s|$))/.exec(lines.join('\n'))?.[0];
 }
 
 function namesIn(directory: string): string[] {

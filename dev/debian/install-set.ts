@@ -31,7 +31,10 @@ export async function installSet(name: SetName): Promise<string> {
   } finally {
     await rm(unfinished, { recursive: true, force: true });
   }
-  return installedVersion(name) ?? '';
+  const version = installedVersion(name);
+  // Without an error, every process would download it again.
+  if (version === undefined) throw new Error(`${target} is there, and is not whole: remove it`);
+  return version;
 }
 
 /** Its programs are run by root. */
@@ -67,7 +70,7 @@ async function build(name: SetName, mirror: string, unfinished: string): Promise
 /** Of what the packages depend on, programs need libraries only. LLVM, for JIT, is larger than all others together. */
 function isNeeded({ name }: AptPackage, packages: readonly string[]): boolean {
   if (packages.includes(name)) return true;
-  return name.startsWith('lib') && !/^libllvm|-perl$|^libperl/.test(name);
+  return /^z?lib/.test(name) && !/^libllvm|-perl$|^libperl/.test(name);
 }
 
 /** Without its library the server's JIT would fail; without itself, the server does without JIT. */

@@ -56,8 +56,11 @@ export function setsDirectory(): string {
 /** The file that a set has once it is whole: the version of its first package. */
 export const versionFile = '.version';
 
+/** Changes with the way in which sets are made, so that two checkouts that make them in two ways have two sets. */
+const recipe = 3;
+
 export function setDirectory(name: SetName): string {
-  return join(setsDirectory(), name);
+  return join(setsDirectory(), `${name}.${recipe}`);
 }
 
 /** The version of an installed set, as Debian writes it; undefined where the set is not installed. */
