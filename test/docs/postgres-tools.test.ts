@@ -28,16 +28,26 @@ for (const major of debianMajors) {
       await admin.query('create table near as select n from generate_series(1, 100000) n');
       await admin.query('create table far tablespace disk2 as select n from generate_series(1, 100000) n');
       const backup = await scene.backup();
+      const combined = await createCluster({ version: major, empty: true });
+      t.teardown(() => combined.remove());
+      const place = await combined.makeDirectory('place');
+      const theirs = join(place, 'theirs');
+      const args = ['-Ft', '-X', 'none', '--checkpoint=fast', '-d', cluster.url(), '-D', theirs];
+      await asServerUser.run(join(String(toolsOf(major, 'pg_basebackup')), 'pg_basebackup'), args);
+      t.deepEqual(
+        await pathsIn(backup.directory),
+        await pathsIn(theirs),
+        'it has the files of pg_basebackup',
+      );
+
       await admin.query('update near set n = n + 1 where n % 1000 = 0');
       await admin.query('insert into far values (0)');
       // The worker is root here, and the commands run as the server's user.
       await runProcess('chown', ['-R', `--reference=${scene.repository}`, scene.directory]);
 
-      const combined = await createCluster({ version: major, empty: true });
-      t.teardown(() => combined.remove());
       const said = await runPage(major, scene, {
         BACKUP: backup.directory,
-        PLACE: await combined.makeDirectory('place'),
+        PLACE: place,
         COMBINED: combined.dataDirectory,
         DISK: disk,
       });
@@ -47,6 +57,13 @@ for (const major of debianMajors) {
         said,
       );
 
+      for (const other of debianMajors.filter((one) => one !== major && toolsOf(one, 'pg_combinebackup')))
+        t.regex(
+          await refusalOf(other, [join(place, 'full'), join(place, 'incremental')]),
+          /CRC is incorrect/,
+          `${other}`,
+        );
+
       await combined.appendSettings({ archive_mode: 'off' });
       await combined.start();
       const restored = await connect(t, combined.url({ database: scene.db.name }));
@@ -55,6 +72,23 @@ for (const major of debianMajors) {
       const map = await readFile(join(combined.dataDirectory, 'backup_label.old'), 'utf8');
       t.regex(map, /^START WAL LOCATION/);
     },
+  );
+}
+
+/** The paths in the manifest of a backup, without the maps that grow with what is written meanwhile. */
+async function pathsIn(directory: string): Promise<string[]> {
+  const manifest = await readFile(join(directory, 'backup_manifest'), 'utf8');
+  const { Files } = JSON.parse(manifest) as { Files: { Path: string }[] };
+  return Files.flatMap(({ Path }) => (/_(fsm|vm)$/.test(Path) ? [] : [Path])).sort();
+}
+
+/** Why pg_combinebackup of that major does not take them. */
+async function refusalOf(major: number, directories: string[]): Promise<string> {
+  const program = join(toolsOf(major, 'pg_combinebackup') ?? '', 'pg_combinebackup');
+  const args = ['--dry-run', '-o', join(dirname(directories[0] ?? ''), 'none'), ...directories];
+  return asServerUser.run(program, args).then(
+    () => '',
+    ({ message }: Error) => message,
   );
 }
 
