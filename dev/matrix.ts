@@ -6,8 +6,9 @@ import { NoDebianPrograms } from './debian/install-set.ts';
 import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
 import { inMemory } from './memory-disk.ts';
 
-/** One backup by each way, what archives and recovers, and the SQL itself: on every major version. */
+/** One backup by each way, what archives and recovers, the files that are read, and the SQL itself: on every major version. */
 const everywhere = [
+  'postgres/{pg-control,wal-page}',
   'scenarios/{copy,drill,restore-targets,stop-on-boundary,tablespaces,wal-archive}',
   'sql/{columns,identity,install,privileges,procedures,requests,superuser}',
 ];

@@ -94,6 +94,17 @@ test('a damaged pg_control is refused', async (t) => {
   t.regex(error.message, /checksum is wrong/);
 });
 
+test('a pg_control of a version that is not known is refused by the version, and not called damaged', async (t) => {
+  const { backup, copy } = await backupAndCopy(t, await sharedCluster());
+  const path = join(copy, 'global/pg_control');
+  const bytes = await readFile(path);
+  bytes.writeUInt32LE(2000, 8);
+  await writeFile(path, bytes);
+  const error = await refusal(t, backup, copy);
+  t.is(error.code, 'unsupported_version');
+  t.regex(error.message, /pg_control" cannot be read: it has the version 2000, which belongs to no PostgreSQL 12 to 19$/);
+});
+
 test('a directory that is no data directory is refused', async (t) => {
   const { backup, copy } = await backupAndCopy(t, await sharedCluster());
   t.is((await refusal(t, backup, join(copy, 'global'))).code, 'not_a_data_directory');
