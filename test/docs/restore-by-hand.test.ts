@@ -1,4 +1,6 @@
 import { delimiter, dirname, join } from 'node:path';
+import { noTool, toolsOf } from '../../dev/debian/postgres-tools.ts';
+import { debianMajors } from '../../dev/debian/program-sets.ts';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { freePort } from '../../dev/embedded/ports.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
@@ -45,21 +47,40 @@ testWhen(noPsql)('the commands of docs/restore-by-hand.md, in order, restore a s
   );
 });
 
-for (const { archive, rows } of [
-  { archive: false, rows: 1000 },
-  { archive: true, rows: 2000 },
-]) {
-  const source = archive ? 'and its archive' : 'alone';
-  testWhen(noCopies)(
-    `the commands of docs/restore-by-hand.md restore a backup from the repository, ${source}`,
+const alone = { title: 'alone', marks: /^repository (extract|step)$/, rows: 1000 };
+const withArchive = { title: 'and its archive', marks: /^repository/, rows: 2000 };
+const chains = debianMajors.map((version) => ({
+  version,
+  title: `of ${version} with its chain`,
+  marks: /^(chain|repository step)$/,
+  rows: 1000,
+}));
+
+for (const { version, title, marks, rows } of [alone, withArchive, ...chains].map((one) => ({
+  version: undefined,
+  ...one,
+}))) {
+  const missing = version && noTool(version, 'pg_combinebackup');
+  testWhen(noCopies, missing)(
+    `the commands of docs/restore-by-hand.md restore a backup from the repository, ${title}`,
     async (t) => {
-      const scene = await repositoryScene(t);
+      const scene = await repositoryScene(
+        t,
+        version === undefined ? {} : { version, settings: { summarize_wal: 'on' } },
+      );
       const { admin, cluster, db } = scene;
       await cluster.serverDirectory('disks');
       const disk2 = await cluster.serverDirectory('disks/disk2');
       await admin.query(`create tablespace disk2 location '${disk2}'`);
       await admin.query('create table far tablespace disk2 as select n from generate_series(1, 1000) n');
-      const { directory } = await scene.backup();
+      let { directory } = await scene.backup();
+      let changed = 0;
+      if (version !== undefined) {
+        for (changed of [1, 2]) {
+          await admin.query(`update far set n = -n where n = ${changed}`);
+          ({ directory } = await scene.backup({ incremental: true }));
+        }
+      }
       await admin.query('insert into far select generate_series(1001, 2000)');
       await scene.archiveAll();
       // The worker is root here, and the page's commands run as the server's user.
@@ -71,10 +92,11 @@ for (const { archive, rows } of [
       const target = join(await restored.makeDirectory('by-hand'), 'restored');
       const stop = ['stop', '-D', target, '-m', 'immediate'];
       t.teardown(() => asServerUser.run(restored.bin('pg_ctl'), stop).then(undefined, () => undefined));
-      await runBlocks(restored, archive ? /^repository/ : /^repository step$/, {
-        BACKUP: archive ? join(scene.directory, 'latest') : directory,
+      await runBlocks(restored, marks, {
+        BACKUP: title === withArchive.title ? join(scene.directory, 'latest') : directory,
         ARCHIVE: join(scene.directory, 'wal'),
         RESTORED: target,
+        PLACE: await restored.makeDirectory('chain'),
         PORT: String(port),
       });
       const client = await connect(
@@ -83,6 +105,7 @@ for (const { archive, rows } of [
       );
       await eventually('it is a primary', () => client.value('select not pg_is_in_recovery()'));
       t.is(await client.value('select count(*)::int from far'), rows);
+      t.is(await client.value('select count(*)::int from far where n < 0'), changed);
     },
   );
 }
@@ -95,7 +118,8 @@ async function runBlocks(
   const steps = blocks('docs/restore-by-hand.md').filter(({ mark }) => marks.test(mark));
   const file = join(cluster.directory, 'page.sh');
   await asServerUser.writeFile(file, ['set -eu', ...steps.map(({ text }) => text)].join('\n'));
-  const path = [dirname(cluster.bin('pg_ctl')), process.env['PATH']].join(delimiter);
+  const tools = toolsOf(cluster.version, 'pg_combinebackup') ?? '';
+  const path = [dirname(cluster.bin('pg_ctl')), tools, process.env['PATH']].join(delimiter);
   await asServerUser.run('/bin/sh', [file], { env: { ...settings, PATH: path } });
 }
 

@@ -1,11 +1,18 @@
 // The blocks that an incremental copy reads are verified as those of a full copy are.
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { usual } from '../../dev/embedded/binaries.ts';
+import { formatRepositoryBackup } from '../../src/repository/repository-backup.ts';
 import { chainScene, noIncrements } from '../support/chains.ts';
+import { run } from '../support/copies.ts';
+import { holdfast } from '../support/process.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noIncrements).serial;
+
+/** From 18 on, initdb enables them. */
+const withoutChecksums = Number(process.env['TEST_PG_VERSION'] ?? usual) >= 18 ? ['--no-data-checksums'] : [];
 
 async function sceneWithTable(t: ExecutionContext) {
   const scene = await chainScene(t, { initdb: ['--data-checksums'] });
@@ -46,3 +53,52 @@ test('of the blocks that have changed a damaged one is named, and of the others 
   t.regex(warning, /^the newest copy is not the parent: backup \S+ has 1 damaged page$/);
   t.deepEqual(others, [`the file "${path}" has 1 damaged page: block 5`]);
 });
+
+test('verification finds pages whose checksums do not fit, in each link, although every frame and file is whole', async (t) => {
+  const scene = await chainScene(t, { initdb: withoutChecksums });
+  const { admin, copy, increment, repository } = scene;
+  await admin.query('create table kept as select n from generate_series(1, 10000) n');
+  const path = await admin.value<string>(`select pg_relation_filepath('kept')`);
+  const full = await copy();
+  await admin.query('update kept set n = -n where n = 1; checkpoint');
+  const child = await increment();
+  const verified = () => holdfast(['verify', '--no-record', '--repository', repository, child.row.id]);
+  t.is((await verified()).status, 0);
+
+  // The pages have none: only the descriptions say so from now on.
+  for (const { meta, description } of [full, child])
+    await writeFile(join(meta, 'backup.json'), formatRepositoryBackup({ ...description, checksums: true }));
+  const { status, stdout } = await verified();
+  t.is(status, 1);
+  const of = `${basename(full.directory)}: `;
+  const problem = `block 0 of "${path}" does not have the checksum that its content has`;
+  const lines = stdout.split('\n').filter((line) => line.includes(problem));
+  t.deepEqual(
+    lines.map((line) => line.includes(of)),
+    [true, false],
+    stdout,
+  );
+});
+
+for (const [what, initdb, settings] of [
+  ['with checksums', ['--data-checksums'], {}],
+  ['where no hint is in the WAL', withoutChecksums, { wal_log_hints: 'off' }],
+] as const)
+  test(`free space and visibility maps are whole in an incremental copy, ${what}`, async (t) => {
+    const { admin, copy, increment } = await chainScene(t, { initdb: [...initdb], settings });
+    await admin.query(
+      'create table kept with (autovacuum_enabled = off) as select n from generate_series(1, 10000) n',
+    );
+    await admin.query('vacuum kept');
+    const path = await admin.value<string>(`select pg_relation_filepath('kept')`);
+    await copy();
+    await admin.query('update kept set n = -n where n = 1; checkpoint');
+    const { directory } = await increment();
+    const members = (await run('tar', ['--zstd', '-tf', join(directory, 'base.tar.zst')])).split('\n');
+    t.true(members.includes(path.replace(/\d+$/, 'INCREMENTAL.$&')));
+    for (const map of ['_vm', '_fsm']) t.true(members.includes(path + map), map);
+    t.deepEqual(
+      members.filter((member) => /INCREMENTAL\..*_(vm|fsm)/.test(member)),
+      [],
+    );
+  });

@@ -17,7 +17,7 @@ import type { WorkerProcess } from './process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 /** The majors whose servers summarize their WAL. */
-export const summarizing: readonly Major[] = [17, 18];
+export const summarizing: readonly Major[] = [17, 18, 19];
 
 /** For testWhen(): why a server of the usual version makes no incremental copies; undefined when it does. */
 export const noIncrements =
