@@ -151,13 +151,13 @@ interface CompressedFrame {
 async function* compressedFrames(source: FileHandle, limit: number): AsyncGenerator<CompressedFrame> {
   const { size } = await source.stat();
   const content = { size: 0, limit };
-  let atOnce = readAtOnce;
+  let bytesAtOnce = readAtOnce;
   for (let position = 0; position < size;) {
-    const bytes = Buffer.allocUnsafeSlow(Math.min(atOnce, size - position));
+    const bytes = Buffer.allocUnsafeSlow(Math.min(bytesAtOnce, size - position));
     await readFully(source, bytes, position);
     const length = yield* framesIn(bytes, content);
     if (length === 0 && position + bytes.length === size) throw cutOff();
-    if (length === 0) atOnce *= 2;
+    if (length === 0) bytesAtOnce *= 2;
     position += length;
   }
 }

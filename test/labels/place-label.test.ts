@@ -102,7 +102,10 @@ test('a pg_control of a version that is not known is refused by the version, and
   await writeFile(path, bytes);
   const error = await refusal(t, backup, copy);
   t.is(error.code, 'unsupported_version');
-  t.regex(error.message, /pg_control" cannot be read: it has the version 2000, which belongs to no PostgreSQL 12 to 19$/);
+  t.regex(
+    error.message,
+    /pg_control" cannot be read: it has the version 2000, which belongs to no PostgreSQL 12 to 19$/,
+  );
 });
 
 test('a directory that is no data directory is refused', async (t) => {
