@@ -5,7 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControlFile } from '../postgres/pg-control.ts';
-import { isSound } from '../postgres/page-checksum.ts';
+import { isSound, memoryForPages } from '../postgres/page-checksum.ts';
 import { openRegularFile } from '../system/regular-file.ts';
 
 /** Bytes that are read at once. */
@@ -38,7 +38,7 @@ export async function checkPages(
   const found: PagesRead = { pages: 0, problems: [], damaged: 0 };
   // One buffer for all files: most files have a few pages only, and a new buffer would have to be zeroed
   // first.
-  const words = new Int32Array(chunkBytes / 4);
+  const words = new Int32Array(memoryForPages(chunkBytes), 0, chunkBytes / 4);
   for (const directory of await directoriesOfRelations(dataDirectory)) {
     for (const name of await readdir(join(dataDirectory, directory))) {
       const segment = relationPattern.exec(name);

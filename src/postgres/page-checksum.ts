@@ -3,6 +3,8 @@
  * pd_checksum set to zero, combined to one sum and mixed with the block number.
  */
 
+import { allocatePageMemory, type PageSum } from './page-memory.ts';
+
 /** The settings for checking pages. */
 export interface PageRules {
   /** Bytes per page. */
@@ -47,6 +49,20 @@ const offsets = Int32Array.of(
   0xf2ca9fd3,
   0x959bd756,
 );
+
+/** The functions that compute checksums of pages in memory of their own. */
+const sums = new WeakMap<ArrayBufferLike, PageSum>();
+
+/**
+ * Allocates memory in which the checksums of pages are computed several times as fast, where the system allows that.
+ * `bytes`: at least so many.
+ */
+export function memoryForPages(bytes: number): ArrayBuffer {
+  const memory = allocatePageMemory(bytes, { offsets, prime });
+  if (memory === undefined) return new ArrayBuffer(bytes);
+  sums.set(memory.buffer, memory.sum);
+  return memory.buffer;
+}
 
 /** Bytes of WAL. No backup spans that much WAL, so a page LSN further behind the start of the backup is not valid. */
 const mostInBackup = 1n << 44n;
@@ -106,6 +122,8 @@ function word(words: Int32Array, at: number): number {
 
 /** Returns the correct checksum of the page at `words[from]` as block `block`. */
 export function pageChecksum(words: Int32Array, from: number, blockSize: number, block: number): number {
+  const sum = sums.get(words.buffer);
+  if (sum !== undefined) return sum(words.byteOffset + from * 4, blockSize, block);
   const kept = word(words, from + checksumWord);
   words[from + checksumWord] = kept & 0xffff0000;
   const end = from + blockSize / 4;

@@ -2,7 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { damagedPages, pageChecksum, type PageRules } from '../../src/postgres/page-checksum.ts';
+import {
+  damagedPages,
+  memoryForPages,
+  pageChecksum,
+  type PageRules,
+} from '../../src/postgres/page-checksum.ts';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { noServerFiles, ownCluster } from '../support/cluster.ts';
 import { connect } from '../support/sql-client.ts';
@@ -11,8 +16,14 @@ import { testWhen } from '../support/test-when.ts';
 const test = testWhen(noServerFiles);
 const rules: PageRules = { blockSize: 8192, startLsn: 1n << 63n };
 
-/** A table of a few dozen pages, as it lies on the disk. */
-async function pagesOfServer(t: ExecutionContext) {
+interface ServerPages {
+  words: Int32Array;
+  pages: number;
+  lsn: string;
+}
+
+/** A table of a few dozen pages, as it lies on the disk: in any memory, and in that of pages. */
+async function pagesOfServer(t: ExecutionContext): Promise<ServerPages[]> {
   const cluster = await ownCluster(t, { initdb: ['--data-checksums'] });
   const client = await connect(t, cluster.url());
   await client.query('create table kept as select n, md5(n::text) from generate_series(1, 10000) n');
@@ -20,23 +31,34 @@ async function pagesOfServer(t: ExecutionContext) {
   await client.query('checkpoint');
   const path = await client.value<string>(`select pg_relation_filepath('kept')`);
   const file = await readFile(join(String(cluster.dataDirectory), path));
-  const words = new Int32Array(new Uint8Array(file).buffer);
-  return { words, pages: words.length / 2048, lsn };
+  const pages = file.length / 8192;
+  return [new ArrayBuffer(file.length), memoryForPages(file.length)].map((memory) => {
+    new Uint8Array(memory).set(file);
+    return { words: new Int32Array(memory, 0, file.length / 4), pages, lsn };
+  });
 }
 
-test("a server's pages have the checksums that are computed, each as its own block", async (t) => {
-  const { words, pages } = await pagesOfServer(t);
-  t.true(pages > 50);
-  t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, rules), []);
-  // All but the new ones, which a server adds several at a time.
-  t.true(damagedPages(words, 0, { pages, firstBlock: 1 }, rules).length > pages * 0.8);
-  const before = words.slice();
-  pageChecksum(words, 0, 8192, 0);
-  t.deepEqual(words, before);
-});
+/** A test of pages in each memory. */
+function testOfPages(title: string, verify: (t: ExecutionContext, pages: ServerPages) => void): void {
+  test(title, async (t) => {
+    for (const pages of await pagesOfServer(t)) verify(t, pages);
+  });
+}
 
-test('one flipped bit is found, wherever it is', async (t) => {
-  const { words, pages } = await pagesOfServer(t);
+testOfPages(
+  "a server's pages have the checksums that are computed, each as its own block",
+  (t, { words, pages }) => {
+    t.true(pages > 50);
+    t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, rules), []);
+    // All but the new ones, which a server adds several at a time.
+    t.true(damagedPages(words, 0, { pages, firstBlock: 1 }, rules).length > pages * 0.8);
+    const before = words.slice();
+    pageChecksum(words, 0, 8192, 0);
+    t.deepEqual(words, before);
+  },
+);
+
+testOfPages('one flipped bit is found, wherever it is', (t, { words, pages }) => {
   for (const [page, word] of [
     [3, 5],
     [7, 1024],
@@ -48,23 +70,27 @@ test('one flipped bit is found, wherever it is', async (t) => {
   t.deepEqual(damagedPages(words, 7 * 2048, { pages: 1, firstBlock: 7 }, rules), [0]);
 });
 
-test('a page is not new, nor written since, because its damaged header says so', async (t) => {
-  const { words, pages, lsn } = await pagesOfServer(t);
-  const startLsn = parseLsn(lsn);
-  words.fill(0, 3 * 2048, 3 * 2048 + 128); // a sector that was never written
-  words.fill(0x20676f6c, 7 * 2048, 8 * 2048); // another file's text
-  t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, { blockSize: 8192, startLsn }), [3, 7]);
-});
+testOfPages(
+  'a page is not new, nor written since, because its damaged header says so',
+  (t, { words, pages, lsn }) => {
+    const startLsn = parseLsn(lsn);
+    words.fill(0, 3 * 2048, 3 * 2048 + 128); // a sector that was never written
+    words.fill(0x20676f6c, 7 * 2048, 8 * 2048); // another file's text
+    t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, { blockSize: 8192, startLsn }), [3, 7]);
+  },
+);
 
-test('a new page, and one written since the backup began, are not looked at', async (t) => {
-  const { words, pages } = await pagesOfServer(t);
-  words[2048 + 1000] = 1;
-  words[1000] = 1;
-  words.fill(0, 2 * 2048, 3 * 2048);
-  t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, rules), [0, 1]);
-  const high = BigInt((words[2048] ?? 0) >>> 0);
-  const lsnOfSecond = (high << 32n) | BigInt((words[2049] ?? 0) >>> 0);
-  const atSecond = damagedPages(words, 0, { pages, firstBlock: 0 }, { ...rules, startLsn: lsnOfSecond });
-  t.false(atSecond.includes(1));
-  t.deepEqual(damagedPages(words, 0, { pages: 1, firstBlock: 0 }, { ...rules, startLsn: 0n }), []);
-});
+testOfPages(
+  'a new page, and one written since the backup began, are not looked at',
+  (t, { words, pages }) => {
+    words[2048 + 1000] = 1;
+    words[1000] = 1;
+    words.fill(0, 2 * 2048, 3 * 2048);
+    t.deepEqual(damagedPages(words, 0, { pages, firstBlock: 0 }, rules), [0, 1]);
+    const high = BigInt((words[2048] ?? 0) >>> 0);
+    const lsnOfSecond = (high << 32n) | BigInt((words[2049] ?? 0) >>> 0);
+    const atSecond = damagedPages(words, 0, { pages, firstBlock: 0 }, { ...rules, startLsn: lsnOfSecond });
+    t.false(atSecond.includes(1));
+    t.deepEqual(damagedPages(words, 0, { pages: 1, firstBlock: 0 }, { ...rules, startLsn: 0n }), []);
+  },
+);
