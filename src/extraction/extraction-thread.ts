@@ -8,9 +8,9 @@ import type { FrameEntry } from '../repository/frame-index.ts';
 import type { TarMember } from '../repository/tar.ts';
 import { keepFreedMemory } from '../system/keep-freed-memory.ts';
 import { releaseBuffer } from '../system/release-buffer.ts';
-import { onTask } from '../system/threads.ts';
+import { onPreparedTask } from '../system/prepared-tasks.ts';
 import { bytePathBelow } from '../system/byte-path.ts';
-import { FrameFiles } from './frame-file.ts';
+import { decompressFrame, FrameFiles } from './frame-file.ts';
 import { contentsOf, type ExtractedChunk } from './frame-chunks.ts';
 import { IncrementalPieces, type BlockPieces } from './incremental-pieces.ts';
 import { safeName } from './member-names.ts';
@@ -31,19 +31,25 @@ const files = new FrameFiles(directory);
 const isLast = layer?.isLast ?? true;
 const incrementals = layer && new IncrementalPieces(files, layer.geometry);
 
-onTask((task: ExtractionTask) => parentPort?.postMessage(answer(task)));
+onPreparedTask<ExtractionTask, Buffer>({
+  prepare: ({ frame }) => files.readAhead(frame),
+  work(task, compressed) {
+    parentPort?.postMessage(answer(task, compressed));
+  },
+});
 
-function answer({ number, frame, first }: ExtractionTask): ExtractionAnswer {
+/** `compressed` returns the frame, or throws the error of reading. */
+function answer({ number, frame, first }: ExtractionTask, compressed: () => Buffer): ExtractionAnswer {
   try {
-    return { number, extracted: extract(frame, first) };
+    return { number, extracted: extract(compressed(), frame, first) };
   } catch (error) {
     // Errors of system calls concern the disk; all others concern the backup.
     return { number, problem: messageOf(error), system: 'syscall' in (error as object) };
   }
 }
 
-function extract(frame: FrameEntry, first: FrameEntry | undefined): ExtractedFile {
-  const bytes = files.read(frame);
+function extract(compressed: Buffer, frame: FrameEntry, first: FrameEntry | undefined): ExtractedFile {
+  const bytes = decompressFrame(compressed, frame);
   try {
     return extractFrom(bytes, frame, first);
   } finally {

@@ -6,8 +6,8 @@ import { messageOf } from '../errors.ts';
 import { ThreadPool } from '../system/thread-pool.ts';
 import type { ExtractionAnswer, ExtractionTask, ThreadSetup } from './extraction-messages.ts';
 
-/** Tasks of a thread at the same time. */
-const ahead = 2;
+/** Tasks of a thread at the same time: a frame in work, one that is read ahead, and one that waits. */
+const ahead = 3;
 
 /**
  * Sends each task to a thread once; `receive` is called with the answers in any order. Where `receive` throws, no

@@ -1,13 +1,13 @@
 /**
- * Builds the content of one frame: reads files into a buffer that is reused, with tar headers and padding between
- * the files. Files are read in small steps, so that the data is still in the processor cache when the checksums
- * are verified.
+ * Builds the content of frames: reads files into buffers that are reused, with tar headers and padding between the
+ * files. The pieces of large files are read ahead, while the frame before is compressed.
  */
-import { closeSync, readSync } from 'node:fs';
+import { closeSync, read as readFile, readSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { encodeHeader, tarPadding } from '../../repository/tar.ts';
 import { crc32c } from '../../postgres/crc32c.ts';
 import { runsOf } from '../../postgres/incremental-file.ts';
-import { damagedPages, type PageRules } from '../../postgres/page-checksum.ts';
+import { damagedPages, memoryForPages, type PageRules } from '../../postgres/page-checksum.ts';
 import { CopyError } from './copy-error.ts';
 import { toText } from '../../system/byte-path.ts';
 import { openJudged } from './open-judged.ts';
@@ -19,8 +19,8 @@ export const frameBytes = 2 * 1024 * 1024;
 /** Bytes that tar headers and padding may add to a single piece. */
 export const frameRoom = 16 * 1024;
 
-/** Bytes that are read and verified at once. */
-const readBytes = 512 * 1024;
+/** Bytes that are read and verified at once: few enough to be still in the processor's cache for both checksums. */
+const stepBytes = 128 * 1024;
 /** How often a page with a wrong checksum is read again: the server may be writing the page. */
 const rereads = 5;
 /** Milliseconds before a page is read again. */
@@ -30,13 +30,31 @@ const patientUntil = 100;
 
 type Content = FrameResult['contents'][number];
 
-/** Builds frames one after another in one buffer. */
+const bufferBytes = frameBytes + frameRoom;
+
+/** The memory of one frame. */
+export class FrameBuffer {
+  readonly bytes: Buffer<ArrayBuffer>;
+  readonly words: Int32Array;
+  /** Bytes of a large file's piece that were read ahead, behind the tar header; undefined: nothing was read ahead. */
+  readAhead: number | undefined;
+
+  /** `number`: which part of `memory` it is, from 0 on. */
+  constructor(memory: ArrayBuffer, number: number) {
+    this.bytes = Buffer.from(memory, number * bufferBytes, bufferBytes);
+    this.words = new Int32Array(memory, number * bufferBytes, bufferBytes / 4);
+  }
+}
+
+/** Builds frames one after another, in two buffers. */
 export class FrameBuilder {
   readonly #pages: PageRules | undefined;
   readonly #isOver: () => boolean;
-  readonly #buffer = Buffer.from(new ArrayBuffer(frameBytes + frameRoom));
-  readonly #words = new Int32Array(this.#buffer.buffer);
+  readonly #memory = memoryForPages(2 * bufferBytes);
+  readonly #buffers = [new FrameBuffer(this.#memory, 0), new FrameBuffer(this.#memory, 1)] as const;
   readonly #clock = new Int32Array(new SharedArrayBuffer(4));
+  #prepared = 0;
+  #buffer: FrameBuffer = this.#buffers[0];
   #at = 0;
   #found: FrameResult['damaged'] = [];
   #foundBefore = 0;
@@ -50,8 +68,28 @@ export class FrameBuilder {
     this.#isOver = isOver;
   }
 
-  /** Builds a frame. The bytes are valid until the next call. @throws CopyError */
-  build(parts: FrameItem[]): { bytes: Buffer; contents: Content[]; damaged: FrameResult['damaged'] } {
+  /**
+   * Reads ahead what can be read before a frame is built. Called in the order of the frames; the frame before may
+   * still be in use, but not the one before that.
+   */
+  async prepare(parts: readonly FrameItem[]): Promise<FrameBuffer> {
+    const buffer = this.#buffers[this.#prepared % 2 === 0 ? 0 : 1];
+    this.#prepared += 1;
+    buffer.readAhead = undefined;
+    const [part, ...others] = parts;
+    if (part?.data?.kind !== 'piece' || others.length > 0) return buffer;
+    const { fd, at, size } = part.data;
+    const from = part.member === undefined ? 0 : encodeHeader(part.member).length;
+    buffer.readAhead = await readAhead(fd, buffer.bytes.subarray(from, from + size), at);
+    return buffer;
+  }
+
+  /** Builds a frame in the prepared buffer. The bytes are valid as long as the buffer is. @throws CopyError */
+  build(
+    parts: FrameItem[],
+    buffer: FrameBuffer = this.#buffers[0],
+  ): { bytes: Buffer; contents: Content[]; damaged: FrameResult['damaged'] } {
+    this.#buffer = buffer;
     this.#at = 0;
     this.#foundBefore += this.#found.length;
     this.#found = [];
@@ -60,7 +98,7 @@ export class FrameBuilder {
       if (part.data === undefined) this.#addHeader(part);
       else contents.push(this.#add(part, part.data, number));
     }
-    return { bytes: this.#buffer.subarray(0, this.#at), contents, damaged: this.#found };
+    return { bytes: buffer.bytes.subarray(0, this.#at), contents, damaged: this.#found };
   }
 
   #addHeader({ member }: FrameItem): void {
@@ -68,7 +106,7 @@ export class FrameBuilder {
   }
 
   #addBytes(bytes: Uint8Array): void {
-    this.#buffer.set(bytes, this.#at);
+    this.#buffer.bytes.set(bytes, this.#at);
     this.#at += bytes.length;
   }
 
@@ -78,7 +116,7 @@ export class FrameBuilder {
         return this.#addFile(part, data, number);
       case 'piece': {
         this.#addHeader(part);
-        const sum = this.#read(data.fd, data, number);
+        const sum = this.#read(data.fd, data, number, { ahead: this.#buffer.readAhead });
         this.#pad(data.padding);
         return { size: data.size, crc32c: sum };
       }
@@ -117,7 +155,7 @@ export class FrameBuilder {
       let sum = crc32c(header);
       for (const { first, count } of runsOf(blocks)) {
         const range = { at: first * blockSize, size: count * blockSize, firstBlock: firstBlock + first };
-        sum = this.#read(fd, range, number, sum);
+        sum = this.#read(fd, range, number, { before: sum });
       }
       this.#pad(padding);
       return { size: blocksSize(data), crc32c: sum };
@@ -129,23 +167,33 @@ export class FrameBuilder {
   }
 
   #pad(bytes: number): void {
-    this.#buffer.fill(0, this.#at, this.#at + bytes);
+    this.#buffer.bytes.fill(0, this.#at, this.#at + bytes);
     this.#at += bytes;
   }
 
   /**
-   * Reads a range into the frame and returns its CRC-32C, behind what has the CRC-32C `before`. A file that has become shorter is filled up with zeros,
-   * as in pg_basebackup.
+   * Reads a range into the frame, and returns the CRC-32C of the range. A file that has become shorter is filled up
+   * with zeros, as in pg_basebackup. `before`: the CRC-32C of what comes before the range; `ahead`: bytes of the range
+   * that are there already; undefined: nothing was read ahead.
    */
-  #read(fd: number, range: Range, part: number, before = 0): number {
+  #read(
+    fd: number,
+    range: Range,
+    part: number,
+    { before = 0, ahead }: { before?: number; ahead?: number | undefined } = {},
+  ): number {
+    const { bytes } = this.#buffer;
     let sum = before;
-    for (let done = 0; done < range.size; done += readBytes) {
-      const size = Math.min(readBytes, range.size - done);
+    for (let done = 0; done < range.size; done += stepBytes) {
+      const size = Math.min(stepBytes, range.size - done);
       const from = this.#at;
-      const there = readAll(fd, this.#buffer, from, size, range.at + done);
-      this.#buffer.fill(0, from + there, from + size);
+      const there =
+        ahead === undefined
+          ? readAll(fd, bytes, from, size, range.at + done)
+          : Math.min(size, Math.max(0, ahead - done));
+      bytes.fill(0, from + there, from + size);
       this.#verify(fd, { ...range, at: range.at + done, size }, done, part);
-      sum = crc32c(this.#buffer.subarray(from, from + size), sum);
+      sum = crc32c(bytes.subarray(from, from + size), sum);
       this.#at += size;
     }
     return sum;
@@ -161,8 +209,9 @@ export class FrameBuilder {
     const { blockSize } = rules;
     const first = firstBlock + done / blockSize;
     const from = this.#at;
+    const { bytes, words } = this.#buffer;
     const bad = damagedPages(
-      this.#words,
+      words,
       from / 4,
       { pages: Math.floor(size / blockSize), firstBlock: first },
       rules,
@@ -170,10 +219,9 @@ export class FrameBuilder {
     if (bad.length === 0) return;
     for (const page of this.#stillDamaged(bad, (number) => {
       const place = from + number * blockSize;
-      const there = readAll(fd, this.#buffer, place, blockSize, at + number * blockSize);
-      this.#buffer.fill(0, place + there, place + blockSize);
-      const words = place / 4;
-      return damagedPages(this.#words, words, { pages: 1, firstBlock: first + number }, rules).length > 0;
+      const there = readAll(fd, bytes, place, blockSize, at + number * blockSize);
+      bytes.fill(0, place + there, place + blockSize);
+      return damagedPages(words, place / 4, { pages: 1, firstBlock: first + number }, rules).length > 0;
     }))
       this.#found.push({ part, block: first + page });
   }
@@ -204,6 +252,19 @@ function readAll(fd: number, into: Buffer, offset: number, size: number, positio
     const read = readSync(fd, into, offset + done, size - done, position + done);
     if (read === 0) break;
     done += read;
+  }
+  return done;
+}
+
+const readSome = promisify(readFile);
+
+/** Fills `into` in the background. Returns fewer bytes where the file ends earlier. */
+async function readAhead(fd: number, into: Buffer, position: number): Promise<number> {
+  let done = 0;
+  while (done < into.length) {
+    const { bytesRead } = await readSome(fd, into, done, into.length - done, position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
   }
   return done;
 }

@@ -8,10 +8,10 @@ import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } f
 import { FrameOrder } from './frame-order.ts';
 
 /**
- * Two tasks: one frame that waits to be written, and one frame to work on. More tasks would take memory without
- * making the copy faster.
+ * Three tasks: one frame that waits to be written, one frame to work on, and one frame that is read ahead. More tasks
+ * would take memory without making the copy faster.
  */
-const tasksPerThread = 2;
+const tasksPerThread = 3;
 
 /** Settings and callbacks of the pool. */
 export interface FramePoolOptions extends Omit<ThreadOptions, 'turns'> {

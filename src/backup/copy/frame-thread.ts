@@ -7,9 +7,9 @@ import { compressHere } from '../../repository/compressed-here.ts';
 import { keepFreedMemory } from '../../system/keep-freed-memory.ts';
 import { releaseBuffer } from '../../system/release-buffer.ts';
 import { writeAt } from '../../system/write-at.ts';
-import { onTask } from '../../system/threads.ts';
+import { onPreparedTask } from '../../system/prepared-tasks.ts';
 import { CopyError, copyFailureOf } from './copy-error.ts';
-import { FrameBuilder } from './frame-builder.ts';
+import { FrameBuilder, type FrameBuffer } from './frame-builder.ts';
 import type { FrameResult, FrameTask, FromThread, ThreadOptions } from './copy-messages.ts';
 import { FrameOrder } from './frame-order.ts';
 
@@ -22,10 +22,12 @@ const builder = new FrameBuilder(options.pages, () => turns.isOver);
 let waiting:
   { task: FrameTask; frame: Buffer; made: Pick<FrameResult, 'size' | 'contents' | 'damaged'> } | undefined;
 
-onTask((task: FrameTask) => {
-  if (turns.isOver) return;
-  tell(() => make(task));
-  if (waiting !== undefined) setImmediate(() => tell(write));
+onPreparedTask<FrameTask, FrameBuffer>({
+  prepare: (task) => builder.prepare(task.parts),
+  work(task, prepared) {
+    if (!turns.isOver) tell(() => make(task, prepared()));
+  },
+  onIdle: () => setImmediate(() => tell(write)),
 });
 
 function tell(work: () => void): void {
@@ -36,8 +38,8 @@ function tell(work: () => void): void {
   }
 }
 
-function make(task: FrameTask): void {
-  const { bytes, contents, damaged } = builder.build(task.parts);
+function make(task: FrameTask, buffer: FrameBuffer): void {
+  const { bytes, contents, damaged } = builder.build(task.parts, buffer);
   writeIfNext();
   const frame = compressHere(bytes, options.level);
   write();

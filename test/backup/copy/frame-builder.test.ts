@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
-import { FrameBuilder } from '../../../src/backup/copy/frame-builder.ts';
+import { FrameBuilder, type FrameBuffer } from '../../../src/backup/copy/frame-builder.ts';
 import { crc32c } from '../../../src/postgres/crc32c.ts';
 import { pageChecksum } from '../../../src/postgres/page-checksum.ts';
 import { parseHeader, type TarMember } from '../../../src/repository/tar.ts';
@@ -81,6 +81,60 @@ test('a piece of a big file that was truncated meanwhile has zeros, and no damag
   t.true(bytes.subarray(3 * 8192).every((byte) => byte === 0));
   t.is(contents[0]?.size, size);
   t.deepEqual(damaged, []);
+});
+
+test('pieces are read ahead, two at a time, and their damaged pages are named by block', async (t) => {
+  const source = join(await temporaryDirectory(t), 'file');
+  const sound = pages(200, 131_072);
+  const damaged = Buffer.from(sound);
+  for (const page of [3, 170]) damaged[page * 8192 + 4000] = 0;
+  const size = 100 * 8192;
+  /** `afterwards`: done to the file when it has been read ahead. */
+  const build = async (content: Buffer, afterwards: () => void) => {
+    await writeFile(source, content);
+    const fd = openSync(source, 'r');
+    t.teardown(() => closeSync(fd));
+    const piece = { kind: 'piece' as const, fd, size, padding: 0 };
+    const frames = [
+      [{ member: member('file', 2 * size), data: { ...piece, at: 0, firstBlock: 131_072 } }],
+      [{ data: { ...piece, at: size, firstBlock: 131_172 } }],
+    ];
+    const builder = new FrameBuilder(rules);
+    const buffers: FrameBuffer[] = [];
+    for (const parts of frames) buffers.push(await builder.prepare(parts));
+    afterwards();
+    return frames.map((parts, index) => builder.build(parts, buffers[index]));
+  };
+  const ahead = await build(sound, () => truncateSync(source, 0));
+  sameBytes(t, Buffer.from(ahead[0]?.bytes.subarray(512) ?? []), sound.subarray(0, size));
+  sameBytes(t, Buffer.from(ahead[1]?.bytes ?? []), sound.subarray(size));
+  t.deepEqual(
+    ahead.map(({ contents }) => contents),
+    [sound.subarray(0, size), sound.subarray(size)].map((bytes) => [{ size, crc32c: crc32c(bytes) }]),
+  );
+  const found = await build(damaged, () => undefined);
+  t.deepEqual(
+    found.map((frame) => frame.damaged),
+    [[{ part: 0, block: 131_075 }], [{ part: 0, block: 131_242 }]],
+  );
+});
+
+test('a piece that is read ahead from a file that has become shorter has zeros, and no damage', async (t) => {
+  const source = join(await temporaryDirectory(t), 'file');
+  await writeFile(source, pages(3));
+  const fd = openSync(source, 'r');
+  t.teardown(() => closeSync(fd));
+  const size = 100 * 8192;
+  const parts = [{ data: { kind: 'piece' as const, fd, at: 0, size, padding: 0, firstBlock: 0 } }];
+  const builder = new FrameBuilder(rules);
+  for (const full of [false, true, true]) {
+    if (full) builder.build([{ data: { kind: 'bytes', bytes: new Uint8Array(size).fill(1) } }]);
+    const { bytes, damaged } = builder.build(parts, await builder.prepare(parts));
+    t.is(bytes.length, size);
+    sameBytes(t, Buffer.from(bytes.subarray(0, 3 * 8192)), pages(3));
+    t.true(bytes.subarray(3 * 8192).every((byte) => byte === 0));
+    t.deepEqual(damaged, []);
+  }
 });
 
 test('damaged pages are named by block, through all pieces of what is read', async (t) => {
