@@ -59,9 +59,8 @@ async function lookForPrograms(
   major: number,
   user: ServerUser | undefined,
 ): Promise<{ directory: string | undefined; passedOver: string }> {
-  const onPath = (process.env['PATH'] ?? '').split(delimiter).filter((place) => place !== '');
   let passedOver = '';
-  for (const place of new Set([...usualPlaces(major), ...onPath, ...(await runningServers())])) {
+  for await (const place of placesOf(major)) {
     const program = join(place, 'postgres');
     if (!existsSync(program)) continue;
     const trusted = process.getuid?.() === 0 ? await rootsProgram(program) : program;
@@ -71,6 +70,14 @@ async function lookForPrograms(
       return { directory: dirname(trusted), passedOver };
   }
   return { directory: undefined, passedOver };
+}
+
+/** The directories to look into. The running servers come last, because it takes a while to find them. */
+async function* placesOf(major: number): AsyncGenerator<string> {
+  const onPath = (process.env['PATH'] ?? '').split(delimiter).filter((place) => place !== '');
+  const first = new Set([...usualPlaces(major), ...onPath]);
+  yield* first;
+  for (const place of await runningServers()) if (!first.has(place)) yield place;
 }
 
 /** The directories of the programs of running servers, as far as this user can read /proc. */

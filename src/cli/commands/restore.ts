@@ -113,6 +113,7 @@ async function run(which: string | undefined, options: Options, repository: stri
   const lease = leaseName(directory, entryName(choice.backup.description));
   const ahead = await aheadOf({ ...options, to: directory }, repository, target, choice);
   const recovery = recoveryFrom(options, { repository, lease, lookedTo: ahead.lookedTo }, target, choice);
+  const finding = options.pgBin ?? findPrograms(choice.backup, undefined).catch(() => undefined);
   const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
   const restored = await restoreBackup({
     backup: choice.backup,
@@ -132,7 +133,7 @@ async function run(which: string | undefined, options: Options, repository: stri
       `holdfast: warning: an expiry does not know that this server still needs WAL (${restored.leaseProblem}): run none until it has recovered\n`,
     );
   const wal = options.walDirectory;
-  const programs = options.pgBin ?? (await findPrograms(choice.backup, undefined).catch(() => undefined));
+  const programs = await finding;
   const report = { choice, restored, directory, wal, programs, recovery, ahead };
   if (options.json === true) await printJson(restoreAsJson(report));
   else await printLines(await describeBackup(report));
