@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { holdfast } from './holdfast.ts';
 import type { Peer } from './peer.ts';
 import type { CopyServer } from './server.ts';
-import { programs } from './server.ts';
 import { asPostgres, sh, sizeOf } from './shell.ts';
 
 export function peers(server: CopyServer, level: number, jobs: number): Peer[] {
@@ -27,7 +26,7 @@ function pgBaseBackup(server: CopyServer, level: number, jobs: number): Peer {
     clear: async () => void (await sh(`rm -rf ${place}`)),
     backUp: async () =>
       void (await asPostgres(
-        `${programs}/pg_basebackup -h ${server.directory} -p ${server.port} -D ${place} -Ft --compress=${compress} --checkpoint=fast --manifest-checksums=CRC32C`,
+        `${server.programs}/pg_basebackup -h ${server.directory} -p ${server.port} -D ${place} -Ft --compress=${compress} --checkpoint=fast --manifest-checksums=CRC32C`,
       )),
     storedBytes: () => sizeOf(place),
   };

@@ -1,19 +1,23 @@
-/** One server of Debian's PostgreSQL 15 with checksums, filled with data, and Holdfast installed. */
+/** One server of Debian's PostgreSQL with page checksums, filled with data, and Holdfast installed. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { Connection } from '../../src/database/connection.ts';
 import { install } from '../../src/control/install-schema.ts';
+import { toolsOf } from '../../dev/debian/postgres-tools.ts';
 import { asPostgres, sh } from './shell.ts';
 
-export const programs = '/usr/lib/postgresql/15/bin';
 const data = fileURLToPath(new URL('../data.sql', import.meta.url));
 
 export interface CopyServer {
   directory: string;
   dataDirectory: string;
+  /** The directory of its programs. */
+  programs: string;
   port: number;
   url: string;
+  /** Of the postmaster. */
+  pid: number;
   /** Of the data directory's files. */
   bytes: number;
   /** Nothing is left to be written, and the files are in the page cache. */
@@ -21,7 +25,11 @@ export interface CopyServer {
   remove(): Promise<void>;
 }
 
-export async function makeServer(parent: string, gb: number): Promise<CopyServer> {
+/** `parent`: the directory in which its own is made; `version`: its major. */
+export async function makeServer(parent: string, gb: number, version: string): Promise<CopyServer> {
+  const programs = toolsOf(Number(version), 'pg_basebackup');
+  if (programs === undefined)
+    throw new Error(`PostgreSQL ${version} is not here: node dev/debian-programs.ts postgresql-${version}`);
   const directory = await mkdtemp(join(parent, 'holdfast-bench-copy-'));
   await sh(`chown postgres ${directory}`);
   const dataDirectory = join(directory, 'data');
@@ -49,8 +57,10 @@ export async function makeServer(parent: string, gb: number): Promise<CopyServer
   return {
     directory,
     dataDirectory,
+    programs,
     port,
     url,
+    pid: Number((await sh(`head -n 1 ${dataDirectory}/postmaster.pid`)).trim()),
     bytes: Number(size),
     async settle() {
       await asPostgres(`psql -qXh ${directory} -p ${port} -c checkpoint`);
