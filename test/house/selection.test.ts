@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import test from 'ava';
-import { forErrorCodes, promises, quickFiles } from '../../dev/test-selection.ts';
+import { exhaustive, forErrorCodes, promises, quickFiles } from '../../dev/test-selection.ts';
 import { read } from '../docs/pages.ts';
 
 const scenario = (name: string) => `test/scenarios/${name}.test.ts`;
 
 test('every file in the lists of npm test exists', (t) => {
-  const named = [...Object.values(promises).flat().map(scenario), ...forErrorCodes.map(scenario)];
+  const scenarios = [...Object.values(promises).flat(), ...forErrorCodes];
+  const named = [...scenarios.map(scenario), ...exhaustive.map((name) => `test/${name}.test.ts`)];
   t.deepEqual(
     named.filter((file) => !existsSync(file)),
     [],

@@ -1,10 +1,6 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import anyTest, { type ExecutionContext } from 'ava';
-import { noTool, toolsOf } from '../../dev/debian/postgres-tools.ts';
-import { debianMajors } from '../../dev/debian/program-sets.ts';
-import { scratchDirectory } from '../../dev/embedded/cache.ts';
-import { asServerUser } from '../../dev/embedded/server-user.ts';
 import { parseLsn } from '../../src/postgres/lsn.ts';
 import { parseControlFile } from '../../src/postgres/pg-control.ts';
 import { requiredParameters, type RequiredParameters } from '../../src/postgres/required-parameters.ts';
@@ -68,27 +64,6 @@ test('a file of a version that is not known is refused', async (t) => {
     message: 'it has the version 1100, which belongs to no PostgreSQL 12 to 19',
   });
 });
-
-for (const major of [15, ...debianMajors]) {
-  const obstacle = noTool(major, 'pg_checksums');
-  testWhen(obstacle)(`checksums that pg_checksums ${major} switched are as they are now`, async (t) => {
-    const bin = toolsOf(major, 'pg_checksums') ?? '';
-    const place = await scratchDirectory();
-    t.teardown(() => rm(place, { recursive: true }));
-    for (const initially of [true, false]) {
-      const data = join(place, initially ? 'with' : 'without');
-      await asServerUser.mkdir(data);
-      const chosen = initially ? ['--data-checksums'] : major >= 18 ? ['--no-data-checksums'] : [];
-      await asServerUser.run(join(bin, 'initdb'), ['-D', data, '--no-sync', '--no-locale', ...chosen]);
-      const checksums = async () =>
-        parseControlFile(await readFile(join(data, 'global/pg_control'))).checksums;
-      t.is(await checksums(), initially);
-      const how = initially ? '--disable' : '--enable';
-      await asServerUser.run(join(bin, 'pg_checksums'), ['-D', data, '--no-sync', how]);
-      t.is(await checksums(), !initially);
-    }
-  });
-}
 
 anyTest('a file that is cut off is refused', (t) => {
   t.throws(() => parseControlFile(Buffer.alloc(100)), { message: 'it has only 100 bytes' });

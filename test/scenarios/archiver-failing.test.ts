@@ -1,34 +1,13 @@
 // "complete" means restorable: while the archiver fails, the label is readable and the backup is not complete.
-import type { ExecutionContext } from 'ava';
-import { rm, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { asRole, installedDatabase } from '../support/installed-database.ts';
+import { asRole } from '../support/installed-database.ts';
+import { archivingBackup, workerOfItsOwn } from '../support/archiving-backup.ts';
 import { backup, completeBackup, startBackup, untilState } from '../support/backups.ts';
-import { noOwnCluster, noServerFiles, ownCluster } from '../support/cluster.ts';
+import { noOwnCluster } from '../support/cluster.ts';
 import { eventually, eventuallyRow } from '../support/eventually.ts';
-import { startWorkerProcess } from '../support/process.ts';
-import { finish, request } from '../support/requests.ts';
-import { connect } from '../support/sql-client.ts';
+import { request } from '../support/requests.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noOwnCluster);
-
-async function setup(t: ExecutionContext) {
-  const cluster = await ownCluster(t, { installed: true });
-  const db = await installedDatabase(t, cluster);
-  const worker = await startWorkerProcess(t, { url: db.url });
-  return { cluster, db, worker, client: await connect(t, db.url) };
-}
-
-/** A backup whose archiver began to fail while it ran. */
-async function archivingBackup(t: ExecutionContext) {
-  const { cluster, client, ...rest } = await setup(t);
-  const { id } = await startBackup(client);
-  await cluster.archiving.fail();
-  await finish(client, id);
-  await untilState(client, id, 'archiving');
-  return { ...rest, cluster, client, id };
-}
 
 test('with a failing archiver the label is readable, a warning names the segment, and recovery completes it', async (t) => {
   const { cluster, client, id, worker } = await archivingBackup(t);
@@ -75,7 +54,7 @@ test('an operator gives up a backup that will never be archived; its label stays
 });
 
 test('an archiver that is failing already is a reason to refuse, before any checkpoint', async (t) => {
-  const { cluster, client } = await setup(t);
+  const { cluster, client } = await workerOfItsOwn(t);
   await cluster.archiving.fail();
   await client.query(`select pg_create_restore_point('x'), pg_switch_wal()`);
   await eventuallyRow(client, 'select from pg_stat_archiver where last_failed_time is not null');
@@ -90,25 +69,3 @@ test('an archiver that is failing already is a reason to refuse, before any chec
   t.is(complete.archived_at, null);
   t.regex(String(complete.warnings), /archiver is failing.*did not want to wait/);
 });
-
-testWhen(noServerFiles)(
-  'a checkpoint that removes what was archived does not keep the backup waiting',
-  async (t) => {
-    const { cluster, client, id } = await archivingBackup(t);
-    // What the archiver and a checkpoint leave of a segment: neither its status nor, in the end, the segment.
-    const wal = join(String(cluster.dataDirectory), 'pg_wal');
-    const { start_wal: segment } = (
-      await client.query<{ start_wal: string }>(
-        'select start_wal from holdfast.backup_request where id = $1',
-        [id],
-      )
-    )[0] ?? { start_wal: '' };
-    t.true((await readdir(join(wal, 'archive_status'))).includes(`${segment}.ready`));
-    for (const name of await readdir(join(wal, 'archive_status'))) {
-      if (!name.startsWith(segment)) continue;
-      await rm(join(wal, name.replace('.ready', '')), { force: true });
-      await rm(join(wal, 'archive_status', name));
-    }
-    await untilState(client, id, 'complete', { within: 5000 });
-  },
-);

@@ -1,13 +1,6 @@
 // What clients do: roll back, repeat themselves, change their minds, and work side by side.
 import test, { type ExecutionContext } from 'ava';
-import {
-  backup,
-  completeBackup,
-  isConnected,
-  labelFiles,
-  startBackup,
-  untilState,
-} from '../support/backups.ts';
+import { backup, completeBackup, isConnected, startBackup, untilState } from '../support/backups.ts';
 import { noOwnCluster, ownCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { installedDatabase } from '../support/installed-database.ts';
@@ -98,18 +91,4 @@ test('a running backup is cancelled, its session ends, and its label is free aga
   await eventually('the session ends', async () => !(await isConnected(client, pid)), { within: 2000 });
   const again = await completeBackup(client, (await startBackup(client, { label: 'again' })).id);
   t.regex(String(again.backup_label), /\nLABEL: again\n/);
-});
-
-test('two clients at once get a session each, and each its own label', async (t) => {
-  const { client, other, worker } = await setup(t);
-  const [one, two] = await Promise.all([
-    startBackup(client, { label: 'one' }),
-    startBackup(other, { label: 'two' }),
-  ]);
-  t.not(one.pid, two.pid);
-  const [first, second] = await Promise.all([completeBackup(client, one.id), completeBackup(other, two.id)]);
-  t.regex(String(first.backup_label), /\nLABEL: one\n/);
-  t.regex(String(second.backup_label), /\nLABEL: two\n/);
-  t.is((await labelFiles(worker.labels, one.id))?.get('backup_label')?.toString(), first.backup_label ?? '');
-  t.is((await labelFiles(worker.labels, two.id))?.get('backup_label')?.toString(), second.backup_label ?? '');
 });

@@ -17,9 +17,6 @@ import { finish, request } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
-/** Nobody listens there. */
-const nowhere = 'postgres://postgres@127.0.0.1:1/postgres';
-
 async function setup(t: ExecutionContext, clusters: Record<string, string>) {
   const db = await installedDatabase(t);
   const blocks = Object.entries(clusters).map(([name, url]) => `[cluster.${name}]\nurl = "${url}"\n`);
@@ -61,25 +58,6 @@ testWhen(noOwnCluster)('a session on another server is seen alive, and fails whe
     ]),
     await client.value('select system_identifier::text from pg_control_system()'),
   );
-});
-
-test('a cluster that cannot be reached fails its requests, and the others are served meanwhile', async (t) => {
-  const up = await sharedCluster();
-  const { client } = await setup(t, { up: up.url(), down: nowhere });
-  const backUp = async () => {
-    const before = performance.now();
-    await completeBackup(client, (await startBackup(client, { cluster: 'up' })).id);
-    return performance.now() - before;
-  };
-  const alone = await backUp();
-  const down = await request(client, { cluster: 'down' });
-  const meanwhile = await backUp();
-  t.true(meanwhile < alone + 3000, `${meanwhile} ms, alone ${alone}`);
-
-  const refused = await untilState(client, down, 'failed', { within: 15_000 });
-  t.is(refused.error_code, 'cluster_unreachable');
-  t.regex(String(refused.error), /cluster "down" does not answer: .*127\.0\.0\.1:1/);
-  t.regex(String(refused.hint), /url of the cluster/);
 });
 
 test('a cluster that does not even answer holds up nobody: not the others, nor their take-over', async (t) => {

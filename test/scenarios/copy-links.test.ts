@@ -1,15 +1,11 @@
-// Parts of a data directory that lie on another disk, behind symbolic links, and parts that cannot be read.
-import { chmod, lstat, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+// Parts of a data directory that lie on another disk, behind symbolic links.
+import { lstat, rename, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { ExecutionContext } from 'ava';
 import { serverIdentity } from '../../dev/embedded/server-user.ts';
 import { copyScene, extracted, noCopies, started } from '../support/copies.ts';
 import { ownCluster } from '../support/cluster.ts';
 import { withClient } from '../support/sql-client.ts';
-import { request } from '../support/requests.ts';
-import { scene } from '../support/scene.ts';
 import { testWhen } from '../support/test-when.ts';
-import { archivingServer, noArchivingServer, startArchivingWorker } from '../support/wal.ts';
 
 const test = testWhen(noCopies).serial;
 
@@ -80,37 +76,5 @@ testWhen(noCopies, asRoot ? undefined : 'only root reads what the server may not
       String(row.error),
       /secret\.conf": it is a symbolic link to what .* owner may not read, "\/etc\/shadow"/,
     );
-  },
-);
-
-/** With a worker that is the server's user, to whom something is closed. */
-async function closedScene(t: ExecutionContext) {
-  const server = await archivingServer(t);
-  const it = await scene(t, server.cluster);
-  await startArchivingWorker(t, server, it.workerLogin.url);
-  const data = String(server.cluster.dataDirectory);
-  const copy = async () => it.untilState(await request(it.client, { method: 'copy', fast: true }), 'failed');
-  return { data, copy };
-}
-
-testWhen(noCopies, noArchivingServer).serial(
-  'a file and a directory that cannot be read fail the copy by name, before the checkpoint',
-  async (t) => {
-    const { data, copy } = await closedScene(t);
-    const directory = join(data, 'base', 'closed');
-    const file = join(data, 'closed.conf');
-    await mkdir(directory);
-    await chmod(directory, 0o000);
-    const first = await copy();
-    t.is(first.error_code, 'copy_unreadable');
-    t.regex(String(first.error), new RegExp(`^cannot read "${directory}": EACCES`));
-    t.is(first.start_lsn, null);
-    await rm(directory, { recursive: true });
-
-    await writeFile(file, '', { mode: 0o000 });
-    const second = await copy();
-    t.is(second.error_code, 'copy_unreadable');
-    t.regex(String(second.error), new RegExp(`^cannot read "${file}": EACCES`));
-    t.is(second.start_lsn, null);
   },
 );

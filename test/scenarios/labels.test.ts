@@ -1,14 +1,12 @@
 // Whatever a requester calls his backup is what the server's backup_label says.
 import test, { type ExecutionContext } from 'ava';
-import { completeBackup, killSessions, labelFiles, startBackup, untilState } from '../support/backups.ts';
-import { freshDatabase, noServerFiles, sharedCluster } from '../support/cluster.ts';
-import { eventually } from '../support/eventually.ts';
-import { installInto } from '../../dev/harness/install-into.ts';
+import { completeBackup, labelFiles, startBackup, untilState } from '../support/backups.ts';
+import { freshDatabase } from '../support/cluster.ts';
 import { installedDatabase } from '../support/installed-database.ts';
+import { latin1Target } from '../support/latin1-target.ts';
 import { startWorkerProcess } from '../support/process.ts';
-import { finish, request } from '../support/requests.ts';
+import { request } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
-import { testWhen } from '../support/test-when.ts';
 
 async function setup(t: ExecutionContext) {
   const db = await installedDatabase(t);
@@ -50,18 +48,6 @@ test('without a label it is the UTC time and the id', async (t) => {
   t.regex(String((await completeBackup(client, id)).backup_label), new RegExp(`\\nLABEL: ${label}\\n`));
 });
 
-/** The queue in UTF-8, the backup session in a database of LATIN1. */
-async function latin1Target(t: ExecutionContext) {
-  const target = await freshDatabase(t, undefined, { encoding: 'LATIN1', locale: 'C' });
-  const db = await installedDatabase(t);
-  // Other backups remove the history file from pg_wal once it is archived.
-  const { archiveDirectory } = await sharedCluster();
-  const archive = archiveDirectory === undefined ? '' : `archive_directory = "${archiveDirectory}"\n`;
-  const config = `[cluster.main]\nurl = "${target.url}"\n${archive}`;
-  const startWorker = () => startWorkerProcess(t, { url: db.url, config });
-  return { db, startWorker, worker: await startWorker(), client: await connect(t, db.url) };
-}
-
 test("a label that the target's encoding cannot hold is refused before the checkpoint", async (t) => {
   const { client } = await latin1Target(t);
   const refused = await untilState(client, await request(client, { label: '🐘' }), 'failed', {
@@ -87,44 +73,4 @@ test("a label that is too long only in the target's encoding is refused before t
 
   const { id } = await startBackup(client, { label: '乂'.repeat(256) });
   t.is((await completeBackup(client, id)).label, '乂'.repeat(256));
-});
-
-test("a label in the target's own encoding arrives as the server's bytes", async (t) => {
-  const { client, worker } = await latin1Target(t);
-  const { id } = await startBackup(client, { label: 'Müllabfuhr' });
-  const complete = await completeBackup(client, id);
-  t.is(complete.label, 'Müllabfuhr');
-  const file = (await labelFiles(worker.labels, id))?.get('backup_label');
-  t.regex(String(file?.toString('latin1')), /\nLABEL: Müllabfuhr\n/);
-  t.regex(String(complete.backup_label), /\nLABEL: M\\374llabfuhr\n/);
-  t.regex(String(complete.warnings), /not valid UTF-8/);
-});
-
-testWhen(noServerFiles)("a label in the target's own encoding is rebuilt byte for byte", async (t) => {
-  const { db, client, worker, startWorker } = await latin1Target(t);
-  const { id } = await startBackup(client, { label: 'Müllabfuhr' });
-  // Stopped, and the row cannot be written: there the worker dies.
-  const lock = await connect(t, db.url);
-  await lock.query('begin; lock table holdfast.backup_session in share mode');
-  await finish(client, id);
-  const kept = await eventually('the label in its directory', () => labelFiles(worker.labels, id));
-  worker.kill('SIGKILL');
-  await worker.exited;
-  await killSessions(client, 'holdfast worker');
-  await lock.query('rollback');
-
-  const next = await startWorker();
-  const { warnings } = await untilState(client, id, 'complete');
-  t.regex(String(warnings), /rebuilt from the backup history file/);
-  t.deepEqual((await labelFiles(next.labels, id))?.get('backup_label'), kept.get('backup_label'));
-});
-
-test('the control database may have an encoding other than UTF-8', async (t) => {
-  await sharedCluster();
-  const db = await freshDatabase(t, undefined, { encoding: 'LATIN1', locale: 'C' });
-  await installInto(db.url);
-  await startWorkerProcess(t, { url: db.url });
-  const client = await connect(t, db.url);
-  const { id } = await startBackup(client, { label: 'Müllabfuhr' });
-  t.regex(String((await completeBackup(client, id)).backup_label), /\nLABEL: Müllabfuhr\n/);
 });

@@ -1,26 +1,10 @@
 // Somebody ends the backup session on the server (pg_terminate_backend) in every state that a request may be in.
 import test from 'ava';
-import { noOwnCluster } from '../support/cluster.ts';
-import { eventually } from '../support/eventually.ts';
-import { finish, request } from '../support/requests.ts';
-import { scene, sceneOfItsOwn, type Scene } from '../support/scene.ts';
-import { dirtyPages, slowCheckpoints } from '../support/slow-checkpoints.ts';
-import { testWhen } from '../support/test-when.ts';
+import { finish } from '../support/requests.ts';
+import { scene } from '../support/scene.ts';
+import { runningBackup, terminate, untilGone } from '../support/terminated-session.ts';
 
 const fiveSeconds = { within: 5000 };
-
-testWhen(noOwnCluster)('while it starts: the request has failed within five seconds', async (t) => {
-  const it = await sceneOfItsOwn(t, slowCheckpoints);
-  await it.startWorker();
-  await dirtyPages(it.admin);
-  const id = await request(it.client, { fast: false });
-  const { pid } = await it.untilState(id, 'starting');
-  await eventually('the session waits for the checkpoint', () =>
-    it.admin.value(`select state = 'active' from pg_stat_activity where pid = $1`, [pid]),
-  );
-  t.true(await terminate(it, id));
-  t.is((await it.untilState(id, 'failed', fiveSeconds)).error_code, 'session_lost');
-});
 
 test('while it is running: the request has failed within five seconds, and a finish is refused', async (t) => {
   const it = await scene(t);
@@ -38,24 +22,6 @@ test('while it is running: the request has failed within five seconds, and a fin
   await t.throwsAsync(finish(it.client, id), { message: /cannot move from failed to done/ });
 });
 
-test('a finish that overtakes the news leaves the row failed, with a WARNING', async (t) => {
-  const it = await scene(t);
-  const worker = await it.startWorker();
-  const id = await runningBackup(it);
-  worker.kill('SIGSTOP');
-  await terminate(it, id);
-  await untilGone(it, id);
-  t.is((await it.status(id))?.session, 'gone');
-  await finish(it.client, id);
-  t.like(await it.row(id), { state: 'failed', error_code: 'session_lost', backup_label: null });
-  t.true(it.client.notices.some(({ severity }) => severity === 'WARNING'));
-
-  const before = await it.row(id);
-  worker.kill('SIGCONT');
-  await worker.untilLine(/backup (failed|ended)/);
-  t.deepEqual(await it.row(id), before);
-});
-
 test('between the finish and the stop: the request fails', async (t) => {
   const it = await scene(t);
   const worker = await it.startWorker();
@@ -71,52 +37,3 @@ test('between the finish and the stop: the request fails', async (t) => {
   t.is(row.error_code, 'session_lost');
   t.is(row.backup_label, null);
 });
-
-testWhen(noOwnCluster)(
-  'while it is archiving: it does not matter, there is no session any more',
-  async (t) => {
-    const it = await sceneOfItsOwn(t);
-    await it.startWorker();
-    const id = await runningBackup(it);
-    await it.db.cluster.archiving.fail();
-    await finish(it.client, id);
-    const before = await it.untilState(id, 'archiving');
-    await untilGone(it, id);
-    t.false(await terminate(it, id));
-    t.is((await it.status(id))?.session, null);
-
-    await it.db.cluster.archiving.recover();
-    t.is((await it.untilState(id, 'complete')).backup_label, before.backup_label);
-  },
-);
-
-test('once the request is over, another one gets a session of its own', async (t) => {
-  const it = await scene(t);
-  await it.startWorker();
-  const id = await runningBackup(it);
-  await terminate(it, id);
-  await it.untilState(id, 'failed', fiveSeconds);
-
-  const next = await runningBackup(it);
-  await finish(it.client, next);
-  await it.untilState(next, 'complete');
-  t.not((await it.row(next)).pid, (await it.row(id)).pid);
-});
-
-async function runningBackup(it: Scene): Promise<string> {
-  const id = await request(it.client, { fast: true });
-  await it.untilState(id, 'running');
-  return id;
-}
-
-async function terminate(it: Scene, id: string): Promise<boolean> {
-  const { pid } = await it.row(id);
-  return it.admin.value('select pg_terminate_backend($1)', [pid]);
-}
-
-async function untilGone(it: Scene, id: string): Promise<void> {
-  const { pid } = await it.row(id);
-  await eventually('the session has ended', () =>
-    it.admin.value('select not exists (select from pg_stat_activity where pid = $1)', [pid]),
-  );
-}
