@@ -11,8 +11,12 @@ import { canEnter, serverIdentity } from './server-user.ts';
 
 /** Where temporary things go: the system's temporary directory, unless the servers' user cannot enter it. */
 export function temporaryDirectory(): string {
-  return canEnter(tmpdir()) ? tmpdir() : '/tmp';
+  const wanted = tmpdir();
+  if (temporary?.wanted !== wanted) temporary = { wanted, found: canEnter(wanted) ? wanted : '/tmp' };
+  return temporary.found;
 }
+
+let temporary: { wanted: string; found: string } | undefined;
 
 /** A new directory of our own, which the servers' user can enter but not list or change. */
 export async function scratchDirectory(): Promise<string> {
@@ -49,7 +53,8 @@ export async function cached(name: string, build: (directory: string) => Promise
   return entry;
 }
 
-async function ownDirectory(parent = temporaryDirectory()): Promise<string> {
+/** `TEST_CACHE` leads there from a temporary directory that goes with its run. */
+async function ownDirectory(parent = process.env['TEST_CACHE'] ?? temporaryDirectory()): Promise<string> {
   const { uid } = userInfo();
   const directory = join(parent, `holdfast-cache-${uid}`);
   await mkdir(directory, { mode: 0o755 }).catch((error: NodeJS.ErrnoException) => {
