@@ -50,8 +50,17 @@ export interface Binaries {
   directory: string;
 }
 
-/** The programs of one major, complete and within reach of the user that servers run as. */
-export async function findBinaries(major: Major): Promise<Binaries> {
+const found = new Map<Major, Promise<Binaries>>();
+
+/** The programs of one major, complete and within reach of the user that servers run as. A process looks for them once. */
+export function findBinaries(major: Major): Promise<Binaries> {
+  const known = found.get(major) ?? lookForBinaries(major);
+  found.set(major, known);
+  known.catch(() => found.delete(major));
+  return known;
+}
+
+async function lookForBinaries(major: Major): Promise<Binaries> {
   const installed = await installedPackage();
   if (installed?.version.startsWith(`${major}.`)) {
     const native = join(installed.directory, 'native');

@@ -115,7 +115,7 @@ export class EmbeddedCluster {
 
   async prepare(options: ClusterOptions): Promise<void> {
     await mkdir(this.directory, { recursive: true });
-    if (!canEnter(this.directory)) {
+    if (this.#kept && !canEnter(this.directory)) {
       throw new Error(
         `the user that PostgreSQL runs as cannot enter ${this.directory}: choose another directory`,
       );
