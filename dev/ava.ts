@@ -1,24 +1,8 @@
 // Runs AVA and counts what it says.
 import { spawn } from 'node:child_process';
-import { chownSync, mkdirSync } from 'node:fs';
-import { enableCompileCache, getCompileCacheDir } from 'node:module';
-import { dirname, join } from 'node:path';
-import { serverIdentity } from './embedded/server-user.ts';
+import { compileCache } from './harness/compile-cache.ts';
 import { root } from './root.ts';
 import { warmUp } from './warm-up.ts';
-
-/** For us, and for what a server calls: below it Node keeps a directory for each user, named by version and user. */
-function compileCache(): string {
-  enableCompileCache(join(root, 'node_modules', '.cache', 'holdfast-tests'));
-  const ours = getCompileCacheDir() ?? '';
-  const server = serverIdentity();
-  const theirs = ours.replace(/-\d+$/, `-${server?.uid}`);
-  if (server !== undefined && theirs !== ours) {
-    mkdirSync(theirs, { recursive: true });
-    chownSync(theirs, server.uid, server.gid);
-  }
-  return dirname(ours);
-}
 
 /** A file that is the last one may take longer than what is usual between two tests. */
 const program = ['node_modules/ava/entrypoints/cli.js', '--no-color', '--timeout=10m'];
@@ -31,10 +15,23 @@ export interface Tally {
   failures?: string;
 }
 
-/** `show`: pass on what AVA prints as it prints it. */
+/** Of nothing. */
+export const none: Tally = { passed: 0, failed: 0, skipped: 0 };
+
+export interface AvaOptions {
+  env?: NodeJS.ProcessEnv;
+  /** Pass on what AVA prints as it prints it, line by line. */
+  show?: boolean;
+  /** Files at a time; default: as package.json says. */
+  concurrency?: number;
+  /** What is shown and counted in the place of a line. */
+  rewrite?: (line: string) => string;
+}
+
+/** Runs these files; none: all. */
 export async function runAva(
   files: string[],
-  { env: given, show = false }: { env?: NodeJS.ProcessEnv; show?: boolean } = {},
+  { env: given, show = false, concurrency, rewrite = (line) => line }: AvaOptions = {},
 ): Promise<Tally> {
   // A terminal without Unicode would change the marks that are counted.
   // Each file of tests is a process, which would compile the same sources anew.
@@ -47,26 +44,44 @@ export async function runAva(
     ...given,
     TERM: 'dumb',
   };
-  await warmUp(env).catch((error: unknown) => console.log(`the compile cache stays cold: ${String(error)}`));
+  await warm(env);
+  const more = concurrency === undefined ? [] : [`--concurrency=${concurrency}`];
   return new Promise((resolve, reject) => {
-    const ava = spawn(process.execPath, [...program, ...files], {
+    const ava = spawn(process.execPath, [...program, ...more, ...files], {
       cwd: root,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
+    let unfinished = '';
+    const take = (text: string) => {
+      output += text;
+      if (show) process.stdout.write(text);
+    };
     for (const stream of [ava.stdout, ava.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
-        output += text;
-        if (show) process.stdout.write(text);
+        const lines = `${unfinished}${text}`.split('\n');
+        unfinished = lines.pop() ?? '';
+        for (const line of lines) take(`${rewrite(line)}\n`);
       });
     }
     ava.once('error', reject);
     ava.once('close', (status) => {
+      take(rewrite(unfinished));
       const tally = count(output, status);
       resolve(tally.failed > 0 ? { ...tally, failures: failures(output) } : tally);
     });
   });
+}
+
+let warming: Promise<void> | undefined;
+
+/** Once, whoever asks for it at the same time. */
+function warm(env: NodeJS.ProcessEnv): Promise<void> {
+  warming ??= warmUp(env).catch((error: unknown) =>
+    console.log(`the compile cache stays cold: ${String(error)}`),
+  );
+  return warming;
 }
 
 /**
@@ -83,10 +98,12 @@ export function count(output: string, status: number | null): Tally {
   };
 }
 
-/** What AVA says of the tests that failed: all that follows the list of tests. */
+/** What AVA says of the tests that failed: all that follows the list of tests, and of the list what is no test. */
 export function failures(output: string): string {
   const end = output.search(/^ {2}─$/m);
-  return end < 0 ? output : output.slice(end);
+  if (end < 0) return output;
+  const mishaps = output.slice(0, end).match(/^ {2}✘ (?!\[).*\n/gm) ?? [];
+  return `${mishaps.join('')}${output.slice(end)}`;
 }
 
 export function add(a: Tally, b: Tally): Tally {

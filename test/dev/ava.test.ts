@@ -35,5 +35,6 @@ test('files that end early, time-outs and stray exceptions are failures', (t) =>
 
 test('what is said of the failures follows the list of tests', (t) => {
   t.is(failures('  ✔ a › one\n  ✘ [fail]: a › two\n  ─\n\n  a › two\n'), '  ─\n\n  a › two\n');
+  t.is(failures('  ✘ No tests found in b.test.js\n  ✔ a\n  ─\n'), '  ✘ No tests found in b.test.js\n  ─\n');
   t.is(failures('it never began'), 'it never began');
 });
