@@ -31,9 +31,11 @@ export async function checkPackage(): Promise<Tally> {
     const { engines } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
       engines: { node: string };
     };
-    const oldest = await installNode(directory, engines.node.replace(/^>=/, ''));
-    const older = await installNode(directory, tooOld);
-    const program = await installPackage(directory);
+    const [oldest, older, program] = await Promise.all([
+      installNode(directory, engines.node.replace(/^>=/, '')),
+      installNode(directory, tooOld),
+      installPackage(directory),
+    ]);
     const holdfast = (args: string[], url?: string) =>
       runProcess(program, args, { env: environment(oldest, url) });
 
@@ -89,7 +91,8 @@ async function installPackage(directory: string): Promise<string> {
 async function npmInstall(prefix: string, what: string): Promise<void> {
   await mkdir(prefix);
   await writeFile(join(prefix, 'package.json'), '{ "private": true }\n');
-  await run('npm', ['install', '--silent', '--no-audit', '--no-fund', what], { cwd: prefix });
+  const quietly = ['--silent', '--no-audit', '--no-fund', '--prefer-offline'];
+  await run('npm', ['install', ...quietly, what], { cwd: prefix });
 }
 
 /** The chosen Node comes first; none of the caller's own databases and settings. */

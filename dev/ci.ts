@@ -1,29 +1,47 @@
 // Everything that has to hold before a change is accepted; .ci/run calls it once the packages are installed.
 // The last line is what all of it came to: "N passed, N failed".
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { add, describe, runAva, type Tally } from './ava.ts';
+import { add, describe, none, type Tally } from './ava.ts';
 import { root } from './root.ts';
 import { majors, usual } from './embedded/binaries.ts';
+import { run } from './embedded/run.ts';
 import { checkPackage } from './check-package.ts';
 import { runMatrix } from './matrix.ts';
 import { inMemory } from './memory-disk.ts';
+import { allFiles } from './test-selection.ts';
+import { runTogether } from './together.ts';
 
 const passed: Tally = { passed: 1, failed: 0, skipped: 0 };
 
 const began = performance.now();
-let total: Tally = { passed: 0, failed: 0, skipped: 0 };
+let total: Tally = none;
 
-await step('lint', () => npmRun('lint'));
-await step('types', () => npmRun('types'));
-await step('tests', () => inMemory((env) => runAva([], { env, show: true })));
-await step('matrix', () => runMatrix(majors.filter((major) => major !== usual)));
-await step('demo', () => npmRun('demo'));
-await step('package', checkPackage);
+// What waits for a network has something beside it that does not.
+await Promise.all([debianPrograms(), checkSources()]);
+await step('tests', () => inMemory((env) => runTogether(allFiles(), { env, show: true })));
+await Promise.all([step('matrix', () => runMatrix(majors.filter((major) => major !== usual))), checkUse()]);
 
 process.exitCode = total.failed === 0 ? 0 : 1;
 if (total.failed > 0) console.log(`\n=== what failed\n${total.failures}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
+
+async function checkSources(): Promise<void> {
+  await step('lint', () => npmRun('lint'));
+  await step('types', () => npmRun('types'));
+}
+
+async function checkUse(): Promise<void> {
+  await step('package', checkPackage);
+  await step('demo', () => npmRun('demo'));
+}
+
+/** PostgreSQL's own tools of 17 to 19, and the server of 19. Where they cannot be had, what needs them is skipped. */
+async function debianPrograms(): Promise<void> {
+  const said = await run(process.execPath, [join(root, 'dev/debian-programs.ts')]).catch(String);
+  console.log(`\nDebian's programs: ${said.trimEnd()}`);
+}
 
 /** One part of it; what it throws is a failure of that part, not the end of the others. */
 async function step(name: string, work: () => Promise<Tally>): Promise<void> {

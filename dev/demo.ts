@@ -2,9 +2,11 @@
 // in the third it proves that its copy can be restored.
 import { thirdAct } from './demo/drill.ts';
 import { firstAct } from './demo/first-act.ts';
-import { secondAct } from './demo/second-act.ts';
+import { prepareServer, secondAct } from './demo/second-act.ts';
 import { Stage } from './demo/stage.ts';
+import { compileCache } from './harness/compile-cache.ts';
 
+process.env['NODE_COMPILE_CACHE'] ??= compileCache();
 const stage = new Stage();
 const { tell } = stage;
 const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
@@ -34,10 +36,11 @@ try {
 async function demo(): Promise<void> {
   console.log('Holdfast: PostgreSQL backups driven from SQL, restored and checked. A play in three acts.');
   tell.act('First act: a row holds the backup open while tar copies; the server is lost');
+  const prepared = prepareServer(stage);
+  prepared.catch(() => undefined); // whoever waits for it is told
   const first = await firstAct(stage);
-  await stage.cleanUp();
   tell.act('Second act: Holdfast copies, and archives the WAL; somebody makes a mistake');
-  const { proofs: second, scene, worker } = await secondAct(stage);
+  const { proofs: second, scene, worker } = await secondAct(stage, await prepared);
   tell.act('Third act: nobody waits for the worst day: a drill, and a drill of a damaged backup');
   const third = await thirdAct(stage, scene);
   await worker.stop();

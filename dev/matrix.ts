@@ -1,67 +1,95 @@
 // npm run test:matrix [-- 12 13 …]: what depends on the server's version, once per major version.
+import { globSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
-import { add, describe, runAva, type Tally } from './ava.ts';
+import { add, describe, none, type Tally } from './ava.ts';
 import { NoDebianPrograms } from './debian/install-set.ts';
 import { findBinaries, isMajor, majors, type Major } from './embedded/binaries.ts';
 import { inMemory } from './memory-disk.ts';
+import { root } from './root.ts';
+import { runTogether } from './together.ts';
 
-/** One backup by each way, what archives and recovers, the files that are read, and the SQL itself: on every major version. */
-const everywhere = [
-  'postgres/{pg-control,wal-page}',
-  'scenarios/{copy,drill,restore-targets,stop-on-boundary,tablespaces,wal-archive}',
-  'sql/{columns,identity,install,privileges,procedures,requests,superuser}',
-];
-/**
- * The rest of what meets the server: where it changed. 12 is the oldest, 15 named the functions of a backup anew and
- * ended exclusive ones, 17 has another WAL segment at a boundary, 19 another pg_control and other text for LSNs.
- */
-const whereItChanged = [
-  'scenarios/{copy-verified,hostile-settings,label-recovered,labels,odd-bytes,restore-timelines}',
-  'scenarios/{session-terminated,standby-fetch,standby-refused,wal-rewind}',
-  'sql/{install-psql,procedures-transactions,restored,search-path,workers}',
-];
-const changed: readonly Major[] = [12, 15, 17, 19];
-/**
- * What the worker does when it, or a connection, or a client ends, and what the guards refuse: on the oldest as well, and
- * with all other tests, which are about the repository, the worker or names alone, on 18.
- */
-const onTheOldest = [
-  'scenarios/{copy-members,copy-tablespaces,drill-code,drill-tablespace,interrupted,privileges}',
-  'scenarios/{restore-created-tablespace,rows-locked,server-restarted,stop-interrupted,worker-killed}',
-  'sql/**',
-  '!test/sql/schema-names.test.ts',
+interface Part {
+  because: string;
+  on: readonly Major[];
+  /** Below test/, without ".test.ts"; "!": but not this one. */
+  files: readonly string[];
+}
+
+/** All other tests are about the repository, the worker or names alone, and run on 18 only. */
+export const parts: readonly Part[] = [
+  {
+    because: 'every major has a pg_control, a WAL and a catalog of its own',
+    on: majors,
+    files: [
+      'postgres/{pg-control,wal-page}',
+      'scenarios/{copy,copy-on-boundary,drill,restore-targets,stop-on-boundary,tablespaces,wal-archive}',
+      'sql/{columns,identity,install,privileges,procedures,requests,superuser}',
+    ],
+  },
+  {
+    because:
+      '12 is the oldest, 15 named the functions of a backup anew, 17 has another WAL segment at a boundary, and 19 ' +
+      'another pg_control and other text for LSNs',
+    on: [12, 15, 17, 19],
+    files: [
+      'scenarios/{copy-verified,hostile-settings,label-encodings,label-recovered,labels,odd-bytes,restore-timelines}',
+      'scenarios/{session-terminated,session-terminated-meanwhile,standby-fetch,standby-refused,wal-rewind}',
+      'sql/{install-psql,procedures-transactions,restored,search-path,workers}',
+    ],
+  },
+  {
+    because: 'summaries of the WAL began with 17, and 19 has other LSNs',
+    on: [17, 19],
+    files: ['scenarios/incremental-restore'],
+  },
+  {
+    because: 'what the guards refuse, and what becomes of whoever ends, has to hold on the oldest as well',
+    on: [12],
+    files: [
+      'scenarios/{copy-members,copy-tablespaces,drill-code,drill-tablespace,interrupted,privileges}',
+      'scenarios/{restore-created-tablespace,rows-locked,server-restarted,stop-interrupted,worker-killed}',
+      'sql/*',
+      '!sql/schema-names',
+    ],
+  },
 ];
 
+/** Patterns of paths. */
 export function filesFor(version: Major): string[] {
-  const names = [
-    ...everywhere,
-    ...(changed.includes(version) ? whereItChanged : []),
-    ...(version === majors[0] ? onTheOldest : []),
-  ];
-  return names.map((name) =>
-    name.startsWith('!') ? name : `test/${name}${name.endsWith('**') ? '' : '.test.ts'}`,
-  );
+  const names = parts.filter(({ on }) => on.includes(version)).flatMap(({ files }) => files);
+  return names.map((name) => name.replace(/^(!?)(.*)$/, '$1test/$2.test.ts'));
+}
+
+function expanded(patterns: readonly string[]): string[] {
+  const matches = (found: readonly string[]) => found.flatMap((pattern) => globSync(pattern, { cwd: root }));
+  const without = matches(patterns.filter((one) => one.startsWith('!')).map((one) => one.slice(1)));
+  const all = new Set(matches(patterns.filter((one) => !one.startsWith('!'))));
+  return [...all].filter((file) => !without.includes(file)).sort();
 }
 
 export async function runMatrix(versions: Major[]): Promise<Tally> {
   return inMemory((env) => runAll(versions, env));
 }
 
+/** Two versions at a time, those with the most files first: what one of them has left to do leaves no processor idle. */
 async function runAll(versions: Major[], env: NodeJS.ProcessEnv): Promise<Tally> {
-  let total: Tally = { passed: 0, failed: 0, skipped: 0 };
-  for (const version of versions) {
-    const began = performance.now();
-    const tally = await runVersion(version, env);
-    const seconds = ((performance.now() - began) / 1000).toFixed(0);
-    const title = `PostgreSQL ${version}: ${describe(tally)} (${seconds} s)`;
-    console.log(title);
-    total = add(
-      total,
-      tally.failures === undefined ? tally : { ...tally, failures: `${title}\n${tally.failures}` },
-    );
-  }
-  return total;
+  const files = (version: Major) => expanded(filesFor(version)).length;
+  const waiting = [...versions].sort((a, b) => files(b) - files(a));
+  const tallies: Tally[] = [];
+  const lane = async () => {
+    for (let version = waiting.shift(); version !== undefined; version = waiting.shift()) {
+      const began = performance.now();
+      const tally = await runVersion(version, env);
+      const seconds = ((performance.now() - began) / 1000).toFixed(0);
+      const title = `PostgreSQL ${version}: ${describe(tally)} (${seconds} s)`;
+      console.log(title);
+      const { failures } = tally;
+      tallies.push(failures === undefined ? tally : { ...tally, failures: `${title}\n${failures}` });
+    }
+  };
+  await Promise.all([lane(), lane()]);
+  return tallies.reduce(add, none);
 }
 
 async function runVersion(version: Major, env: NodeJS.ProcessEnv): Promise<Tally> {
@@ -75,7 +103,8 @@ async function runVersion(version: Major, env: NodeJS.ProcessEnv): Promise<Tally
     }
     return { passed: 0, failed: 1, skipped: 0, failures: inspect(error) };
   }
-  return runAva(filesFor(version), { env: { ...env, TEST_PG_VERSION: String(version) } });
+  const options = { env: { ...env, TEST_PG_VERSION: String(version) }, concurrency: 2, processes: 2 };
+  return runTogether(expanded(filesFor(version)), options);
 }
 
 function chosen(args: string[]): Major[] {

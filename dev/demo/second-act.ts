@@ -1,6 +1,7 @@
 // The second act: Holdfast archives the WAL and copies the files itself; after a mistake, the second before it is
 // restored beside the server, which runs on.
 import { join } from 'node:path';
+import { compileCache } from '../harness/compile-cache.ts';
 import { eventually } from '../harness/eventually.ts';
 import { createCluster, type EmbeddedCluster } from '../embedded/cluster.ts';
 import { asServerUser, serverIdentity } from '../embedded/server-user.ts';
@@ -9,7 +10,7 @@ import { openBank, startLoad, type Load } from './bank.ts';
 import { sizeOf } from './copy.ts';
 import { holdfast, install, startWorker, type Worker } from './holdfast.ts';
 import { restoreSecondBefore, restoreWithMistake, type Scene } from './point-in-time.ts';
-import { packageIn, reachableProgram } from './program.ts';
+import { packageIn, reachableProgram, root } from './program.ts';
 import type { Stage } from './stage.ts';
 import { createRepository } from '../../src/repository/repository-owner.ts';
 
@@ -21,8 +22,16 @@ export interface SecondAct {
   worker: Worker;
 }
 
-export async function secondAct(stage: Stage): Promise<SecondAct> {
-  const scene = await startServer(stage);
+/** A server with its repository and the bank, set up while something else plays. */
+export interface Prepared {
+  scene: Scene;
+  /** By `holdfast wal init`. */
+  said: string;
+  settings: Record<string, string>[];
+}
+
+export async function secondAct(stage: Stage, prepared: Prepared): Promise<SecondAct> {
+  const scene = showServer(stage, prepared);
   const worker = await installHoldfast(stage, scene);
   const load = await startLoad(stage.tell, scene.server.url());
 
@@ -37,30 +46,34 @@ export async function secondAct(stage: Stage): Promise<SecondAct> {
   return { proofs, scene, worker };
 }
 
-async function startServer(stage: Stage): Promise<Scene> {
-  const { tell } = stage;
-  tell.step("A server that archives its WAL into Holdfast's repository");
+export async function prepareServer(stage: Stage): Promise<Prepared> {
   const server = await createCluster({ settings: { archive_command: 'holdfast-wal push "%p"' } });
   stage.onEnd(() => server.remove());
   const at = (name: string) => join(server.directory, name);
-  for (const name of ['second-disk', 'repository', 'labels', 'node-cache'])
-    await asServerUser.mkdir(at(name));
+  for (const name of ['second-disk', 'repository', 'labels', 'cache']) await asServerUser.mkdir(at(name));
   await createRepository(join(at('repository'), 'main'));
   const home = await reachableProgram(stage, at('holdfast'));
-  const env = { HOLDFAST_REPOSITORY: at('repository'), NODE_COMPILE_CACHE: at('node-cache') };
+  const cache = home === root ? compileCache() : at('cache');
+  const env = { HOLDFAST_REPOSITORY: at('repository'), NODE_COMPILE_CACHE: cache };
   const use = { home, as: serverIdentity(), env: { ...env, HOLDFAST_LABELS: at('labels') } };
-  tell.command('holdfast wal init');
-  tell.say(await holdfast(stage, ['wal', 'init'], use));
+  const said = await holdfast(stage, ['wal', 'init'], use);
   await server.start({ ...env, PATH: packageIn(home).path });
-  tell.say(`In the server's environment: HOLDFAST_REPOSITORY=${env.HOLDFAST_REPOSITORY}`);
   const dba = await stage.connect(server.url());
-  tell.rows(
-    await dba.query(`select current_setting('archive_mode') as archive_mode,
-      current_setting('archive_command') as archive_command`),
+  const settings = await dba.query<Record<string, string>>(
+    `select current_setting('archive_mode') as archive_mode, current_setting('archive_command') as archive_command`,
   );
   await openBank(dba, at('second-disk'));
   await dba.close();
-  return { server, use };
+  return { scene: { server, use }, said, settings };
+}
+
+function showServer({ tell }: Stage, { scene, said, settings }: Prepared): Scene {
+  tell.step("A server that archives its WAL into Holdfast's repository, set up meanwhile");
+  tell.command('holdfast wal init');
+  tell.say(said);
+  tell.say(`In the server's environment: HOLDFAST_REPOSITORY=${scene.use.env['HOLDFAST_REPOSITORY']}`);
+  tell.rows(settings);
+  return scene;
 }
 
 async function installHoldfast(stage: Stage, { server, use }: Scene): Promise<Worker> {
@@ -79,7 +92,7 @@ async function requestCopy(stage: Stage, { server }: Scene, load: Load): Promise
   const [request] = await stage.query<{ id: number }>(
     tool,
     'INSERT INTO holdfast.backup_request (label, method, fast, rate_limit)\n' +
-      "  VALUES ('with-wal', 'copy', true, 20000000) RETURNING id",
+      "  VALUES ('with-wal', 'copy', true, 40000000) RETURNING id",
   );
   const id = Number(request?.id);
   const progress = `SELECT stage, pg_size_pretty(bytes_done) AS done, pg_size_pretty(bytes_expected) AS expected,
