@@ -10,7 +10,7 @@ import { connect } from '../support/sql-client.ts';
 test('a request whose caller was killed is failed, and its session ended', async (t) => {
   const it = await scene(t);
   const caller = await connect(t, it.db.url);
-  const call = caller.query(`call holdfast.start_backup('deserted')`).catch(() => 'killed');
+  const call = caller.query(`call holdfast.start_backup('deserted', fast => true)`).catch(() => 'killed');
   await eventuallyRow(it.admin, `select from holdfast.backup_request where label = 'deserted'`);
   await it.admin.query('select pg_terminate_backend($1)', [caller.pid]);
   t.is(await call, 'killed');
