@@ -39,19 +39,23 @@ export const forErrorCodes: readonly string[] = [
 ];
 
 /**
- * Below test/. They need no program of Holdfast's, and take as long as scenarios do: servers of their own that are broken,
- * or the same again and again, in a thousand ways.
+ * Below test/. They are no scenarios and take as long: servers of their own that are broken, programs that are started again
+ * and again, the linter, AVA itself, or the same in a thousand ways.
  */
 export const exhaustive: readonly string[] = [
   'backup/copy/stopped',
+  'cli/exit',
   'dev/embedded/cluster',
   'dev/start',
+  'dev/together',
+  'house/imports',
   'postgres/pg-control-checksums',
   'repository/wal-chain',
   'retention/promises',
   'schedules/next-run-and-node-cron',
   'support/black-hole-proxy',
   'support/cluster',
+  'system/threads',
 ];
 
 /** The files of `npm test`, relative to the checkout. */
