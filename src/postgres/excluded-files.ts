@@ -59,13 +59,20 @@ export function isServers(path: string): boolean {
   return servers.has(top) || path === 'PG_VERSION';
 }
 
+/**
+ * What the names of incremental files begin with. No server has such files; where an incremental backup was unpacked over
+ * a data directory, they are left out, because they would be taken for a part of the backup.
+ */
+export const incrementalPrefix = 'INCREMENTAL.';
+
 /** Whether a file or directory is left out. global/pg_control is copied separately, after all other files. */
 export function isExcluded(path: string): boolean {
   const name = baseName(path);
   if (name.startsWith('pgsql_tmp')) return true;
   if (!path.includes('/')) return topFiles.has(name);
   if (path === 'global/pg_control') return true;
-  if (name.startsWith('pg_internal.init')) return holdsRelations(directoryOf(path));
+  if (name.startsWith('pg_internal.init') || name.startsWith(incrementalPrefix))
+    return holdsRelations(directoryOf(path));
   return isDatabase(directoryOf(path)) && /^t\d+_\d+(_[a-z]+)?(\.\d+)?$/.test(name);
 }
 

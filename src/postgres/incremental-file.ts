@@ -14,6 +14,7 @@
  *
  * A block below the truncation length that is not in the file is as it was in the earlier backup.
  */
+import { holdsRelations, incrementalPrefix, relationFile } from './excluded-files.ts';
 
 /** What an incremental file says about itself, without the blocks. */
 export interface IncrementalHeader {
@@ -48,21 +49,28 @@ export const countsSize = 12;
 
 const magic = 0xd3ae1f0d;
 const numberSize = 4;
-const prefix = 'INCREMENTAL.';
 
 /** Returns the path of the incremental file for the path of a relation's file. */
 export function incrementalPath(path: string): string {
   const name = path.lastIndexOf('/') + 1;
-  return `${path.slice(0, name)}${prefix}${path.slice(name)}`;
+  return `${path.slice(0, name)}${incrementalPrefix}${path.slice(name)}`;
 }
 
-/** Returns the path of the relation's file for the path of an incremental file; undefined for every other path. */
+/**
+ * Returns the path of the relation's file for the path of an incremental file; undefined for every other path. `path`: as
+ * in a manifest or in a tar. Only files of main forks are incremental: no other file is written block by block.
+ */
 export function pathOfIncremental(path: string): string | undefined {
   const name = path.lastIndexOf('/') + 1;
-  return path.startsWith(prefix, name)
-    ? `${path.slice(0, name)}${path.slice(name + prefix.length)}`
-    : undefined;
+  if (!path.startsWith(incrementalPrefix, name)) return undefined;
+  const whole = path.slice(name + incrementalPrefix.length);
+  const directory = path.slice(0, Math.max(0, name - 1));
+  const holds = holdsRelations(directory) || inTablespace.test(directory);
+  return holds && relationFile(whole)?.fork === 'main' ? `${path.slice(0, name)}${whole}` : undefined;
 }
+
+/** The directory of a database in the tar of a tablespace. */
+const inTablespace = /^PG_\d+_\d+\/\d+$/;
 
 /** Bytes in front of the first block of a file with `count` blocks. A file without blocks is not padded. */
 export function incrementalHeaderSize(count: number, blockSize: number): number {

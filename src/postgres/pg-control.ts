@@ -3,6 +3,7 @@
  * Little-endian, as on all platforms for which PostgreSQL packages exist.
  */
 import { crc32c } from './crc32c.ts';
+import { impossibleGeometry } from './impossible-geometry.ts';
 import { readRequiredParameters, type RequiredParameters } from './required-parameters.ts';
 import { UnknownFormatError } from './unknown-format-error.ts';
 
@@ -114,7 +115,14 @@ export function parseControlFile(bytes: Buffer): ControlFile {
   if (crc32c(bytes.subarray(0, at.crc)) !== bytes.readUInt32LE(at.crc)) {
     throw new RangeError('its checksum is wrong: it was copied while it was being written, or is damaged');
   }
+  const geometry = {
+    blockSize: bytes.readUInt32LE(at.blockSize),
+    relationSegmentBlocks: bytes.readUInt32LE(at.relationSegmentBlocks),
+  };
+  const impossible = impossibleGeometry(geometry);
+  if (impossible !== undefined) throw new RangeError(`it ${impossible}`);
   return {
+    ...geometry,
     systemIdentifier: bytes.readBigUInt64LE(at.systemIdentifier).toString(),
     state: states[bytes.readUInt32LE(at.state)] ?? 'unknown',
     checkpointLsn: bytes.readBigUInt64LE(at.checkpointLsn),
@@ -122,8 +130,6 @@ export function parseControlFile(bytes: Buffer): ControlFile {
     timeline: bytes.readUInt32LE(at.timeline),
     catalogVersion: bytes.readUInt32LE(at.catalogVersion),
     required: readRequiredParameters(bytes, at.required),
-    blockSize: bytes.readUInt32LE(at.blockSize),
-    relationSegmentBlocks: bytes.readUInt32LE(at.relationSegmentBlocks),
     walSegmentSize: bytes.readUInt32LE(at.walSegmentSize),
     checksums: hasChecksums(bytes.readUInt32LE(at.checksums)),
   };

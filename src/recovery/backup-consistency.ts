@@ -5,7 +5,7 @@
 import { messageOf } from '../errors.ts';
 import { parseBackupLabel, type BackupLabel } from '../postgres/backup-label.ts';
 import { isSameLsn, parseLsn } from '../postgres/lsn.ts';
-import { parseControlFile } from '../postgres/pg-control.ts';
+import { parseControlFile, type ControlFile } from '../postgres/pg-control.ts';
 import type { Manifest } from '../postgres/read-manifest.ts';
 import { parseTablespaceMap, type MappedTablespace } from '../postgres/tablespace-map.ts';
 import { UnknownFormatError } from '../postgres/unknown-format-error.ts';
@@ -43,7 +43,7 @@ export function wrongFiles(
     const label = parseBackupLabel(file('backup_label'));
     return (
       labelMismatch({ major, control }, description, label) ??
-      wrongDescription(description, label, manifest) ??
+      wrongDescription(description, { label, control, manifest }) ??
       strayTar(description, parseTablespaceMap(file('tablespace_map'), major))
     );
   } catch (error) {
@@ -52,23 +52,42 @@ export function wrongFiles(
   }
 }
 
+/** What backup.json has to agree with. */
+interface StatedInBackup {
+  label: BackupLabel;
+  control: ControlFile;
+  manifest: Manifest | undefined;
+}
+
 /**
- * Compares backup.json with backup_label and backup_manifest, because each states values that recovery
+ * Compares backup.json with backup_label, pg_control and backup_manifest, because each states values that recovery
  * depends on.
  */
 function wrongDescription(
-  { startWal, stopWal, stopLsn, timeline, walSegmentSize }: RepositoryBackup,
-  label: BackupLabel,
-  manifest: Manifest | undefined,
+  description: RepositoryBackup,
+  { label, control, manifest }: StatedInBackup,
 ): string | undefined {
+  const { startWal, stopWal, stopLsn, timeline, walSegmentSize } = description;
   const contradiction = (what: string) => `backup.json contradicts ${what}: one of them is damaged`;
   if (label.startWal !== startWal || label.startTimeline !== timeline) return contradiction('backup_label');
+  if (!isOfParent(label, description)) return contradiction('backup_label');
+  if (sizesOf.some((key) => description[key] !== control[key])) return contradiction('pg_control');
   const range = manifest?.walRanges.at(-1);
   if (range !== undefined && !isSameLsn(range.end, stopLsn)) return contradiction('backup_manifest');
   // A stop LSN at the first byte of a segment is the end of the segment before.
   const number = (parseLsn(stopLsn) - 1n) / BigInt(walSegmentSize);
   if (parseSegmentName(stopWal, walSegmentSize).number !== number) return contradiction('itself');
   return undefined;
+}
+
+const sizesOf = ['blockSize', 'walSegmentSize', 'relationSegmentBlocks', 'checksums'] as const;
+
+/** Whether both say that it is a full copy, or of what it holds the changes. */
+function isOfParent({ incrementalFrom }: BackupLabel, { incremental }: RepositoryBackup): boolean {
+  if (incrementalFrom === undefined || incremental === undefined)
+    return incrementalFrom === undefined && incremental === undefined;
+  const { lsn, timeline } = incrementalFrom;
+  return lsn === parseLsn(incremental.fromLsn) && timeline === incremental.fromTimeline;
 }
 
 /**

@@ -21,6 +21,7 @@ export interface ChainLink extends Pick<
   | 'walSegmentSize'
   | 'relationSegmentBlocks'
   | 'checksums'
+  | 'manifestCrc32c'
 > {
   /** undefined: a full copy. */
   incremental?: Omit<IncrementalOf, 'lengthsCrc32c'>;
@@ -155,7 +156,7 @@ const sameOf = {
 function whyUnfit(parent: ChainLink, { description: child }: ChainMember): string | undefined {
   const { incremental } = child;
   if (incremental === undefined) return undefined;
-  const { parentRequest, fromLsn, fromTimeline, full, links } = incremental;
+  const { parentRequest, fromLsn, fromTimeline } = incremental;
   const name = entryName(child);
   if (parent.systemIdentifier !== child.systemIdentifier)
     return `is of the system ${parent.systemIdentifier}, and backup ${name} of ${child.systemIdentifier}`;
@@ -171,10 +172,21 @@ function whyUnfit(parent: ChainLink, { description: child }: ChainMember): strin
   for (const [key, what] of Object.entries(sameOf) as [keyof typeof sameOf, string][])
     if (parent[key] !== child[key])
       return `has another ${what} (${parent[key]}) than backup ${name} (${child[key]})`;
+  return whyOther(parent, name, incremental);
+}
+
+/** Why a copy of the right name and place is another one than that from which the backup `name` was made. */
+function whyOther(
+  parent: ChainLink,
+  name: string,
+  { parentManifestCrc32c, full, links }: NonNullable<ChainLink['incremental']>,
+): string | undefined {
   const first = parent.incremental?.full ?? entryName(parent);
   if (first !== full) return `is of the chain of ${first}, and backup ${name} of that of ${full}`;
   if (linksOf(parent) + 1 !== links)
     return `is link ${linksOf(parent)} of its chain, and backup ${name} link ${links}`;
+  if (parent.manifestCrc32c !== parentManifestCrc32c)
+    return `has another backup_manifest than the copy of that name from which backup ${name} was made`;
   return undefined;
 }
 

@@ -47,9 +47,16 @@ export interface Catalog {
 
 /** Reads the catalog of a cluster. @throws HoldfastError `repository_unreadable` */
 export async function readCatalog(clusterDirectory: string): Promise<Catalog> {
-  const parent = backupsDirectory(clusterDirectory);
+  return readCatalogIn(backupsDirectory(clusterDirectory));
+}
+
+/**
+ * Reads the catalog of the backups in a directory, which may be one to which somebody has copied them.
+ * @throws HoldfastError `repository_unreadable`
+ */
+export async function readCatalogIn(parent: string): Promise<Catalog> {
   const catalog: Catalog = { backups: [], damaged: [], expiring: [] };
-  for (const [name, suffixes] of await namesOfBackups(clusterDirectory)) {
+  for (const [name, suffixes] of await namesBelow(parent)) {
     if (isExpiring(suffixes)) catalog.expiring.push(name);
     if (!suffixes.has('') || suffixes.has('.meta.expired')) continue;
     const directory = join(parent, name);
@@ -190,8 +197,12 @@ export async function listedNames(clusterDirectory: string): Promise<string[]> {
  * @throws HoldfastError `repository_unreadable`
  */
 export async function namesOfBackups(clusterDirectory: string): Promise<Map<string, Set<string>>> {
+  return namesBelow(backupsDirectory(clusterDirectory));
+}
+
+async function namesBelow(parent: string): Promise<Map<string, Set<string>>> {
   const found = new Map<string, Set<string>>();
-  for (const name of (await namesIn(backupsDirectory(clusterDirectory))).sort()) {
+  for (const name of (await namesIn(parent)).sort()) {
     const { backup, suffix } = splitBackupName(name) ?? {};
     if (backup !== undefined && suffix !== undefined)
       found.set(backup, (found.get(backup) ?? new Set()).add(suffix));

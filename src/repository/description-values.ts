@@ -48,6 +48,7 @@ const link = {
   parentRequest: 'number',
   fromLsn: 'string',
   fromTimeline: 'number',
+  parentManifestCrc32c: 'number',
   full: 'string',
   links: 'number',
   lengthsCrc32c: 'number',

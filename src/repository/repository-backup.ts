@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HoldfastError } from '../errors.ts';
+import { impossibleGeometry } from '../postgres/impossible-geometry.ts';
 import { isSegmentSize } from '../postgres/wal-segment.ts';
 import { isIncrementalOf, isListOf, oddValue } from './description-values.ts';
 import { parseDescription, type BackupRecord } from './label-entry.ts';
@@ -67,6 +68,11 @@ export interface IncrementalOf {
   /** The start LSN and the timeline of the parent, as in the last two lines of backup_label. */
   fromLsn: string;
   fromTimeline: number;
+  /**
+   * CRC-32C of the parent's backup_manifest. Name, request and start LSN may be the same in a copy of another server,
+   * where this one is a clone of it.
+   */
+  parentManifestCrc32c: number;
   /** The name of the full copy with which the chain begins. */
   full: string;
   /** The number of incremental copies in the chain, this one included. */
@@ -148,7 +154,8 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   }
   const stray = backup.tars.find((tar) => !/^(base|\d+)\.tar\.zst$/.test(tar.name));
   if (stray !== undefined) throw refuse(`lists "${stray.name}", which is not a tar of a backup`);
-  if (!isSegmentSize(backup.walSegmentSize)) throw refuse(`has a walSegmentSize of ${backup.walSegmentSize}`);
+  const impossible = impossibleSizes(backup);
+  if (impossible !== undefined) throw refuse(impossible);
   if (backup.version !== 1 || backup.method !== 'copy')
     throw refuse(`is of version ${backup.version} and method "${backup.method}"`);
   const [end = '', checksum] = /,\n {2}"sha256": "(\w+)"\n\}\n$/.exec(bytes.toString('latin1')) ?? [];
@@ -156,6 +163,12 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
     throw refuse('is damaged: its checksum is wrong');
   const { sha256: _, ...description } = backup as RepositoryBackup & { sha256: string };
   return description;
+}
+
+/** Why no PostgreSQL has these sizes, as a predicate; undefined: one may have. */
+function impossibleSizes(backup: RepositoryBackup): string | undefined {
+  if (!isSegmentSize(backup.walSegmentSize)) return `has a walSegmentSize of ${backup.walSegmentSize}`;
+  return impossibleGeometry(backup);
 }
 
 function sha256(bytes: Buffer): string {

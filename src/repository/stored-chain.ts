@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { withReaderLock } from '../system/file-lock.ts';
 import { BackupChains } from './backup-chain.ts';
-import { readCatalog, type StoredBackup } from './catalog.ts';
+import { readCatalogIn, type StoredBackup } from './catalog.ts';
 
 /**
  * Returns the links of which a backup is restored, from the full copy to the backup; a full copy alone. The links of a
@@ -11,7 +11,7 @@ import { readCatalog, type StoredBackup } from './catalog.ts';
  */
 export async function storedChain(backup: StoredBackup): Promise<StoredBackup[]> {
   if (backup.description.incremental === undefined) return [backup];
-  const catalog = await readCatalog(dirname(dirname(backup.directory)));
+  const catalog = await readCatalogIn(dirname(backup.directory));
   return new BackupChains(catalog).require(backup);
 }
 

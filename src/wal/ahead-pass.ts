@@ -163,11 +163,17 @@ export class AheadPass {
     if (warning !== undefined) this.#options.onWarning?.(warning);
   }
 
-  /** Waits for another process that is archiving the file: "wal push", or another one that pushes ahead. */
+  /**
+   * Waits for another process that is archiving the file: "wal push", or another one that pushes ahead. That process may
+   * be stopped, or wait for a disk that does not answer: then only `goOn` ends this.
+   */
   async #awaitOther(name: string, before: Promise<void>): Promise<void> {
-    const { walDirectory, target } = this.#options;
+    const { walDirectory, target, goOn } = this.#options;
     const path = join(walDirectory, name);
-    while (await isBusy(path)) await sleep(pollEvery);
+    while (await isBusy(path)) {
+      if (!(await goOn())) throw passIsOver;
+      await sleep(pollEvery);
+    }
     await before;
     if (isWaiting(walDirectory, name) && !(await hasPushedMarker(path, target))) throw passIsOver;
   }

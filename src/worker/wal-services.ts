@@ -2,7 +2,7 @@
  * The WAL services of a worker: one archives WAL ahead of the archiver, the other records which WAL is
  * archived.
  */
-import { existsSync, watch, type FSWatcher } from 'node:fs';
+import { existsSync, statSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterServer } from '../server/cluster-server.ts';
 import { recordArchivedWal } from '../control/archived-wal.ts';
@@ -128,6 +128,8 @@ class Ahead {
   /** The data directory; undefined until the server has been asked. */
   #data: string | undefined;
   #watcher: FSWatcher | undefined;
+  /** The directory that is watched: another one may take its place, for example by a restore into the same path. */
+  #watched = '';
   #closed = false;
 
   constructor(
@@ -192,7 +194,12 @@ class Ahead {
   }
 
   #watch(directory: string): void {
-    if (this.#watcher !== undefined || this.#closed) return;
+    if (this.#closed) return;
+    const { dev, ino } = statSync(directory, { bigint: true });
+    const found = `${dev} ${ino}`;
+    if (this.#watcher !== undefined && this.#watched === found) return;
+    this.#watcher?.close();
+    this.#watched = found;
     this.#watcher = watch(directory, { persistent: false }, () => this.service.now());
     this.#watcher.on('error', () => {
       this.#watcher?.close();

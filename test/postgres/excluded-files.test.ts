@@ -22,6 +22,8 @@ const leftOut = [
   'current_logfiles.tmp',
   'global/pg_control',
   'global/pg_internal.init',
+  'global/INCREMENTAL.1260',
+  'base/5/INCREMENTAL.16384.1',
   'base/5/pg_internal.init',
   'base/5/pg_internal.init.4711',
   'pg_tblspc/16384/PG_18_202506291/5/pg_internal.init',
@@ -55,6 +57,8 @@ const copied = [
   'pg_xact/0000',
   'pg_stat/pgstat.stat',
   'pg_wal_of_mine',
+  'INCREMENTAL.note',
+  'log/INCREMENTAL.16384',
 ];
 
 test('what a server makes anew, or what belongs to another backup, is left out', (t) => {

@@ -82,12 +82,28 @@ test('the name of the file gets a prefix, and its directory stays', (t) => {
   for (const [path, incremental] of [
     ['base/5/16384', 'base/5/INCREMENTAL.16384'],
     ['pg_tblspc/16400/PG_18_202506291/5/16384.1', 'pg_tblspc/16400/PG_18_202506291/5/INCREMENTAL.16384.1'],
-    ['16384', 'INCREMENTAL.16384'],
+    ['global/1260', 'global/INCREMENTAL.1260'],
+    ['PG_18_202506291/5/16384', 'PG_18_202506291/5/INCREMENTAL.16384'],
   ] as const) {
     t.is(incrementalPath(path), incremental);
     t.is(pathOfIncremental(incremental), path);
     t.is(pathOfIncremental(path), undefined);
   }
+});
+
+test('a file that is of no main fork is not incremental, whatever its name', (t) => {
+  for (const path of [
+    'INCREMENTAL.note',
+    'INCREMENTAL.16384',
+    'global/INCREMENTAL.pg_control',
+    'INCREMENTAL.backup_label',
+    'base/5/INCREMENTAL.',
+    'base/5/INCREMENTAL..',
+    'base/5/INCREMENTAL.16384_vm',
+    'base/5/INCREMENTAL.PG_VERSION',
+    'log/5/INCREMENTAL.16384',
+  ])
+    t.is(pathOfIncremental(path), undefined, path);
 });
 
 test('the whole file reaches to the truncation length, or to its last block', (t) => {

@@ -22,6 +22,7 @@ function copy(day: number, more: Partial<ChainLink> = {}): ChainMember {
       walSegmentSize: 16_777_216,
       relationSegmentBlocks: 131_072,
       checksums: true,
+      manifestCrc32c: day,
       ...more,
     },
   };
@@ -36,6 +37,7 @@ function copyFrom({ description: parent }: ChainMember, day: number, more: Parti
     parentRequest: parent.id,
     fromLsn: parent.startLsn,
     fromTimeline: parent.timeline,
+    parentManifestCrc32c: parent.manifestCrc32c,
     full: parent.incremental?.full ?? linkName({ description: parent }),
     links: (parent.incremental?.links ?? 0) + 1,
   };
@@ -157,6 +159,11 @@ const unfit: Record<string, [ChainMember, ChainMember, RegExp]> = {
     copyFrom(copy(9), 2),
     second,
     /^is of the chain of \S+-9, and backup \S+-3 of that of \S+-1$/,
+  ],
+  'is a copy of a clone, made at the same moment under the same name': [
+    copyFrom(full, 2, { manifestCrc32c: 7 }),
+    second,
+    /^has another backup_manifest than the copy of that name from which backup \S+-3 was made$/,
   ],
   'is another link of the chain': [
     first,

@@ -140,6 +140,11 @@ test('a description whose values cannot be is not a backup, though its checksum 
     { tars: [{ name: 'base.tar.zst', bytes: -5, size: 1, frames: 1 }] },
     { tablespaces: [{ oid: '../x', path: '/x', tar: 'x' }] },
     { damagedPages: ['\u001b[2J'] },
+    { blockSize: 1e-9 },
+    { blockSize: 0 },
+    { blockSize: 12_288 },
+    { relationSegmentBlocks: -1 },
+    { relationSegmentBlocks: 2 ** 32 },
   ];
   for (const changes of odd)
     t.throws(

@@ -9,6 +9,7 @@ function copy(id: number, parent?: CopyWithPages, damagedPages: unknown[] = []):
     parentRequest: parent.description.id,
     fromLsn: parent.description.startLsn,
     fromTimeline: 1,
+    parentManifestCrc32c: 0,
     full: parent.description.incremental?.full ?? linkName(parent),
     links: (parent.description.incremental?.links ?? 0) + 1,
   };
@@ -24,6 +25,7 @@ function copy(id: number, parent?: CopyWithPages, damagedPages: unknown[] = []):
       walSegmentSize: 16_777_216,
       relationSegmentBlocks: 131_072,
       checksums: true,
+      manifestCrc32c: 0,
       damagedPages,
       ...(incremental && { incremental }),
     },

@@ -55,6 +55,7 @@ async function requireLink(
     parentRequest: Number(parent.row.id),
     fromLsn: String(parent.row.start_lsn),
     fromTimeline: 1,
+    parentManifestCrc32c: parent.description.manifestCrc32c,
     full: name(full),
     links: number,
   });

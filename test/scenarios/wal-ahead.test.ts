@@ -1,9 +1,10 @@
 // A real archiver and a real recovery, with a worker ahead of the one and a read-ahead before the other.
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { completeBackup, startBackup } from '../support/backups.ts';
 import { noOwnCluster } from '../support/cluster.ts';
+import { run } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { noRestore, restoredCopy, tarOf } from '../support/restored-copy.ts';
 import { scene } from '../support/scene.ts';
@@ -47,6 +48,34 @@ test('while the archiver is stuck, the worker archives what waits behind; then e
     return left.every((name) => ['repositories', 'target'].includes(name));
   });
 });
+
+test('a worker watches the data directory that has taken the place of the one before, as after a restore', async (t) => {
+  const server = await archivingServer(t);
+  const { workerLogin } = await scene(t, server.cluster);
+  const worker = await startArchivingWorker(t, server, workerLogin.url);
+  const data = String(server.cluster.dataDirectory);
+  const isWatched = async () => {
+    const { ino } = await stat(join(data, 'pg_wal/archive_status'));
+    return (await watchedInodes(worker.pid)).includes(ino.toString(16));
+  };
+  await eventually('the directory is watched', isWatched);
+  await server.cluster.stop();
+  await run('sh', ['-c', 'cp -a "$0" "$0.new" && mv "$0" "$0.old" && mv "$0.new" "$0"', data]);
+  t.false(await isWatched());
+  await server.cluster.start();
+  await eventually('the new one is watched', isWatched);
+});
+
+/** The inodes of all that a process watches, as /proc has them. */
+async function watchedInodes(pid: number): Promise<string[]> {
+  const place = `/proc/${pid}/fdinfo`;
+  const infos = await Promise.all(
+    (await readdir(place)).map((fd) => readFile(join(place, fd), 'utf8').catch(() => '')),
+  );
+  return infos.flatMap((info) =>
+    [...info.matchAll(/^inotify .*\bino:([0-9a-f]+)/gm)].map(([, ino]) => String(ino)),
+  );
+}
 
 for (const [what, killing] of [
   ['with a read-ahead', ''],

@@ -152,6 +152,7 @@ function linkTo(
     parentRequest: Number(ids[parent]),
     fromLsn: lsn(2 * (parent + 1), 40),
     fromTimeline: 1,
+    parentManifestCrc32c: 0,
     full: before?.full ?? name,
     links: (before?.links ?? 0) + 1,
     lengthsCrc32c: 0,

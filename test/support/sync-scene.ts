@@ -140,6 +140,7 @@ async function storeBackup(directory: string, { time, id, n, parent }: Stored): 
     parentRequest: before.id,
     fromLsn: before.startLsn,
     fromTimeline: 1,
+    parentManifestCrc32c: before.manifestCrc32c,
     full: before.incremental?.full ?? String(parent),
     links: linksOf(before) + 1,
     lengthsCrc32c: 0,

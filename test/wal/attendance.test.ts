@@ -11,7 +11,8 @@ import { startProcess, type Finished } from '../../dev/harness/children.ts';
 import { eventually } from '../support/eventually.ts';
 import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
 
-const [before, first, second] = [0, 1, 2].map((n) => `00000001000000000000000${n}`) as [
+const [before, first, second, third] = [0, 1, 2, 3].map((n) => `00000001000000000000000${n}`) as [
+  string,
   string,
   string,
   string,
@@ -42,7 +43,12 @@ test('a push does not wait for long where the worker does nothing', async (t) =>
   await ready(scene, second);
   t.is((await withoutNode(scene, second)).status, 127);
   t.is(await waits(scene), 50);
-  t.is((await scene.push(second)).status, 0);
+  t.is((await withoutNode(scene, second)).status, 127);
+  t.is(await waits(scene), 50, 'the next push does not wait for it');
+  t.is(await ahead(scene), 1);
+  await ready(scene, third);
+  await withoutNode(scene, third);
+  t.is(await waits(scene), 100, 'it has said again that it is there');
 });
 
 test('a push does not wait for a worker that has ended, or whose number another process has', async (t) => {

@@ -156,6 +156,19 @@ test('what another process has in hand is waited for, and nothing goes past it w
   t.is(await ahead(scene), 3);
 });
 
+test('a push ends, whoever has a later segment in hand and does not get on with it', async (t) => {
+  const scene = await waitingScene(t, [1, 2, 3]);
+  const holder = await startProcess(t, 'sh', ['-c', 'echo begins; exec sleep 600']);
+  await holder.untilLine(/begins/);
+  const its = { ...thisProcess(), pid: holder.pid, startedAt: processStart(holder.pid) };
+  await writeFile(`${markerPath(join(scene.dataDirectory, 'pg_wal', name(2)))}.busy`, JSON.stringify(its));
+  t.is((await scene.push(name(1))).status, 0);
+  t.deepEqual(
+    await archived(scene),
+    [0, 1].map((n) => name(n)),
+  );
+});
+
 test('of a process in another container only the time says that it has ended', async (t) => {
   const scene = await waitingScene(t, [1, 2, 3]);
   const busy = `${markerPath(join(scene.dataDirectory, 'pg_wal', name(2)))}.busy`;

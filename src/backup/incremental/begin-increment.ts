@@ -60,6 +60,7 @@ function childOf(parent: StoredBackup): Increment['of'] {
     parentRequest: description.id,
     fromLsn: description.startLsn,
     fromTimeline: description.timeline,
+    parentManifestCrc32c: description.manifestCrc32c,
     full: description.incremental?.full ?? linkName(parent),
     links: linksOf(description) + 1,
   };

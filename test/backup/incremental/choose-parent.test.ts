@@ -36,12 +36,14 @@ function copy(id: number, changed: Partial<ParentDescription> = {}, parent?: Cop
       startLsn: `0/${id}000028`,
       stopLsn: `0/${id}000100`,
       damagedPages: [],
+      manifestCrc32c: id,
       ...(parent && {
         incremental: {
           parent: linkName(parent),
           parentRequest: parent.description.id,
           fromLsn: parent.description.startLsn,
           fromTimeline: parent.description.timeline,
+          parentManifestCrc32c: parent.description.manifestCrc32c,
           full: before?.full ?? linkName(parent),
           links: (before?.links ?? 0) + 1,
         },
