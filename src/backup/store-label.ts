@@ -13,8 +13,16 @@ import type { BackupRecord } from '../repository/label-entry.ts';
 
 /** Milliseconds for which the label directory is still tried after the row has refused the label. */
 const lastChance = 10_000;
+/**
+ * Milliseconds for which the label directory may not answer once the row has the label. A file system that is gone (NFS)
+ * returns no error: each access to it waits until it is back.
+ */
+const mostSilence = 5000;
 
-/** Resolves when the row has the label. `record`: null if the label directory has the label already. */
+/**
+ * Resolves when the row has the label, and the label directory has it, too, has refused it or does not answer. `record`:
+ * null if the label directory has the label already.
+ */
 export async function storeLabel(
   run: RequestRun,
   stop: BackupStop,
@@ -38,7 +46,8 @@ export async function storeLabel(
   } finally {
     enough = true;
   }
-  const failure = await directory;
+  const silence = sleep(mostSilence, `it has not answered for ${mostSilence / 1000} seconds`, { ref: false });
+  const failure = await Promise.race([directory, silence]);
   if (failure !== undefined) run.warn(`the label directory could not be written: ${failure}`);
   if (!isText(label) || (tablespaceMap !== null && !isText(tablespaceMap))) {
     run.warn(
