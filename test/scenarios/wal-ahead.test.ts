@@ -45,7 +45,7 @@ test('while the archiver is stuck, the worker archives what waits behind; then e
   for (const name of [stuck, ...behind, last]) t.true(existsSync(server.archived(name)), name);
   await eventually('no receipt is left', async () => {
     const left = await readdir(join(wal, 'pgsql_tmp.holdfast.push'));
-    return left.every((name) => ['repositories', 'target'].includes(name));
+    return left.every((name) => ['repositories', 'target', 'worker'].includes(name));
   });
 });
 
