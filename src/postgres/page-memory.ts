@@ -119,14 +119,16 @@ function moduleOf({ offsets, prime }: { offsets: Int32Array; prime: number }): U
     code(constant(65535), remainder, constant(1), add),
   );
   const locals = [2, 3, i32, 2 + vectors, v128];
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, 3, i32, i32, i32, 1, i32]), // one type: that of the function
-    ...section(2, [1, ...text(''), ...text('memory'), 0x02, 0x00, 1]),
-    ...section(3, [1, 0]), // one function, of that type
-    ...section(7, [1, ...text('sum'), 0x00, 0]),
-    ...section(10, [1, ...sized([...locals, ...body, ...end])]),
-  ]);
+  return Uint8Array.from(
+    code(
+      [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      section(1, [1, 0x60, 3, i32, i32, i32, 1, i32]), // one type: that of the function
+      section(2, [1, ...text(''), ...text('memory'), 0x02, 0x00, 1]),
+      section(3, [1, 0]), // one function, of that type
+      section(7, [1, ...text('sum'), 0x00, 0]),
+      section(10, [1, ...sized([...locals, ...body, ...end])]),
+    ),
+  );
 }
 
 function section(number: number, content: number[]): number[] {
