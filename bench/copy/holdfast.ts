@@ -21,13 +21,13 @@ export function holdfast(server: CopyServer, level: number, jobs: number): Peer 
     name: `Holdfast (jobs = ${jobs})`,
     async prepare() {
       await sh(`install -d -o postgres -m 700 ${place} ${server.directory}/labels ${server.directory}/cache`);
-      worker = await startWorker(server, place, jobs);
+      worker = await startBenchWorker(server, place, jobs);
       db = await Connection.open({ url: server.url });
     },
     /** A checkout compiles its sources the first time, and what that takes stays in memory; a package has none. */
     async warmedUp() {
       await stop();
-      worker = await startWorker(server, place, jobs);
+      worker = await startBenchWorker(server, place, jobs);
     },
     /** The repository stays: one that is gone is taken for one that is not mounted. */
     clear: async () => void (await sh(`rm -rf ${place}/*/backups`)),
@@ -48,7 +48,12 @@ export function holdfast(server: CopyServer, level: number, jobs: number): Peer 
   };
 }
 
-async function startWorker(server: CopyServer, repository: string, jobs: number): Promise<RunningProcess> {
+/** A worker that runs as the server's user; it is ready when this resolves. */
+export async function startBenchWorker(
+  server: Pick<CopyServer, 'url' | 'directory'>,
+  repository: string,
+  jobs: number,
+): Promise<RunningProcess> {
   const env = {
     ...process.env,
     DATABASE_URL: server.url,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { amcheck } from '../../dev/demo/amcheck.ts';
 import { noTool } from '../../dev/debian/postgres-tools.ts';
-import { newest } from '../../dev/embedded/binaries.ts';
+import { usual } from '../../dev/embedded/binaries.ts';
 import type { EmbeddedCluster } from '../../dev/embedded/cluster.ts';
 import { chainScene, combined, summarizing, type ChainScene } from '../support/chains.ts';
 import { noCopies, started, type StoredCopy } from '../support/copies.ts';
@@ -26,7 +26,7 @@ interface TakenChain {
 }
 
 for (const version of summarizing) {
-  const chains = version === newest ? 20 : 3;
+  const chains = version === usual ? 20 : 3;
   testWhen(noCopies, noTool(version, 'pg_combinebackup')).serial(
     `on ${version} each link of ${chains} chains at random moments of a load with DDL is combined, starts, and is whole`,
     async (t) => {

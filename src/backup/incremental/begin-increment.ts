@@ -1,6 +1,6 @@
 /** Method copy: decides after pg_backup_start whether the copy is incremental, and finds out what has changed. */
 import { markIncremental } from '../../control/copy-rows.ts';
-import type { Connection } from '../../database/connection.ts';
+import { ServerError, type Connection } from '../../database/connection.ts';
 import type { BackupStart } from '../../postgres/backup-facts.ts';
 import { countChanges } from '../../postgres/block-changes.ts';
 import { linkName, linksOf } from '../../repository/backup-chain.ts';
@@ -30,13 +30,19 @@ export async function beginIncrement(
   if (parent === undefined) return undefined;
   const of = childOf(parent.backup);
   const range = { timeline, from: of.fromLsn, to: startLsn };
+  let waits = false;
+  const onWait = () => {
+    waits = true;
+    run.describe('the server summarizes its WAL up to the start');
+  };
   const changes =
     timeline === of.fromTimeline
-      ? await changesSince(db, range, () => run.describe('the server summarizes its WAL up to the start'))
+      ? await changesSince(db, range, onWait)
       : `the server is on timeline ${timeline}, and was on ${of.fromTimeline}`;
-  run.describe(null);
-  if (typeof changes === 'string') {
-    warnOfFullCopy(run, changes);
+  if (waits) run.describe(null);
+  const reason = typeof changes === 'string' ? changes : await recordIncrement(run, of);
+  if (typeof changes === 'string' || reason !== undefined) {
+    warnOfFullCopy(run, String(reason));
     return undefined;
   }
   const changedBytes = countChanges(changes) * control.blockSize;
@@ -47,11 +53,25 @@ export async function beginIncrement(
   };
 }
 
-/** Writes to the row what the copy is made from. */
-export async function recordIncrement(run: RequestRun, { of }: Increment): Promise<void> {
-  const { parentRequest: parent, fromLsn } = of;
-  await run.move('running', (db) => markIncremental(db, run.id, { parent, fromLsn }), run.signal);
+/**
+ * Writes to the row what the copy is made from, so that no expiry begins with that. Returns why the database refuses;
+ * undefined: it does not.
+ */
+async function recordIncrement(
+  run: RequestRun,
+  { parentRequest: parent, fromLsn }: Increment['of'],
+): Promise<string | undefined> {
+  try {
+    await run.move('running', (db) => markIncremental(db, run.id, { parent, fromLsn }), run.signal);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ServerError && error.code === refusedByGuard) return error.message;
+    throw error;
+  }
 }
+
+/** SQLSTATE of the guard trigger. */
+const refusedByGuard = 'HF001';
 
 function childOf(parent: StoredBackup): Increment['of'] {
   const { description } = parent;

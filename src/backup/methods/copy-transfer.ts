@@ -19,7 +19,7 @@ import { CopyProgress } from '../copy/copy-progress.ts';
 import { requireFreeSpace, watchFreeSpace } from '../copy/free-space.ts';
 import { requireStarted, type CopySource } from '../copy/copy-source.ts';
 import type { Claim } from '../claim-request.ts';
-import { beginIncrement, recordIncrement, type Increment } from '../incremental/begin-increment.ts';
+import { beginIncrement, type Increment } from '../incremental/begin-increment.ts';
 import type { RequestRun } from '../request-run.ts';
 import type { DataTransfer } from './data-transfer.ts';
 import { holdLimit, limitWindow } from './window-limit.ts';
@@ -109,7 +109,7 @@ export class CopyTransfer implements DataTransfer {
     if (this.#isAbandoned) return;
     this.#increment = increment;
     this.#engine = this.#startEngine(expected);
-    await Promise.all([this.#engine.copied, increment && recordIncrement(this.#run, increment)]);
+    await this.#engine.copied;
   }
 
   #startEngine(expectedBytes: number): CopyEngine {
