@@ -94,12 +94,13 @@ function pgBackRestBlockIncremental(
   const place = join(server.directory, 'pgbackrest');
   const options = [
     `--stanza=bench --repo1-path=${place} --lock-path=${place}/lock --log-path=${place}/log`,
-    '--log-level-console=error --repo1-bundle --repo1-block --repo1-retention-full=1',
-    `--pg1-path=${server.dataDirectory} --pg1-port=${server.port} --pg1-socket-path=${server.directory}`,
+    `--log-level-console=error --pg1-path=${server.dataDirectory}`,
+    `--pg1-port=${server.port} --pg1-socket-path=${server.directory}`,
   ].join(' ');
+  const ofBackup = `--compress-type=zst --compress-level=${level} --process-max=${jobs} --repo1-bundle --repo1-block`;
   const backUp = async (type: 'full' | 'incr') => {
     await asPostgres(
-      `${pgBackRest} ${options} --type=${type} --compress-type=zst --compress-level=${level} --process-max=${jobs} --start-fast --no-archive-check backup`,
+      `${pgBackRest} ${options} ${ofBackup} --repo1-retention-full=1 --type=${type} --start-fast --no-archive-check backup`,
     );
   };
   return {

@@ -4,7 +4,7 @@
  * - a slot: one of the `max_held` sessions of the worker;
  * - the backup session;
  * - the proxy lock, where the session is on another server than the control database;
- * - the locks on the chain of an incremental copy, which keep an expiry from removing a link.
+ * - what method copy has taken before the backup begins: its threads, and the lock on the parent of an incremental copy.
  *
  * HeldSession alone releases these four, once, whatever ends the run. The session is closed first, since a slot
  * stands for a connection that is free. The proxy lock is released last: while the lock is held, readers take the
@@ -22,7 +22,7 @@ const outcomeKeepsSession = 10_000;
 export class HeldSession implements AsyncDisposable {
   readonly #run: RequestRun;
   #session: BackupSession | undefined;
-  #releaseChain: () => Promise<void> = async () => undefined;
+  readonly #others: (() => Promise<void>)[] = [];
   #released: Promise<void> | undefined;
 
   /** Takes a slot. */
@@ -41,10 +41,10 @@ export class HeldSession implements AsyncDisposable {
     this.#run.context.control.keepProxyLock(this.#run.id, key);
   }
 
-  /** From now on, these locks belong to this object. `release`: releases them. */
-  keepChain(release: () => Promise<void>): void {
-    this.#releaseChain = release;
-    if (this.isReleased) void release(); // the run was ended while the chain was being locked
+  /** From now on, something else belongs to this object, which `release` releases. */
+  keep(release: () => Promise<void>): void {
+    this.#others.push(release);
+    if (this.isReleased) void release(); // the run was ended meanwhile
   }
 
   /** Whether `release` has been called. */
@@ -82,7 +82,10 @@ export class HeldSession implements AsyncDisposable {
     } finally {
       this.#run.holdsSession = false;
       onSessionReleased();
-      await Promise.all([control.releaseProxyLock(this.#run.id), this.#releaseChain()]);
+      await Promise.all([
+        control.releaseProxyLock(this.#run.id),
+        ...this.#others.map((release) => release()),
+      ]);
     }
   }
 }

@@ -30,7 +30,8 @@ export async function beginCopy(
   { systemIdentifier, jobs, output: directory, rateLimit, onProgress, onWarning }: EngineCopy,
 ): Promise<{ engine: CopyEngine; output: string }> {
   const output = directory ?? (await temporaryDirectory(t));
-  const engine = new CopyEngine(
+  const engine = new CopyEngine();
+  engine.begin(
     {
       dataDirectory: String(cluster.dataDirectory),
       output,
@@ -42,7 +43,7 @@ export async function beginCopy(
       rateLimit,
       expectedBytes: 0,
       onDamagedPage: 'warn',
-      since: undefined,
+      changes: undefined,
     },
     { onProgress: onProgress ?? (() => undefined), onWarning: onWarning ?? ((text) => t.fail(text)) },
   );

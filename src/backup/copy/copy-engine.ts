@@ -9,6 +9,9 @@ import type {
   CopySummary,
   FinishOptions,
   FromCoordinator,
+  SurveyOptions,
+  SurveyResult,
+  ToCoordinator,
 } from './copy-messages.ts';
 
 /**
@@ -24,63 +27,86 @@ export interface CopyListener {
   onWarning: (text: string) => void;
 }
 
-/** A running copy. The constructor starts the threads. */
+/** The threads of one copy. The constructor starts the coordinator, which then waits for `survey` and `begin`. */
 export class CopyEngine {
   readonly #worker: Worker;
-  /** Resolves when everything but backup_label is copied. Rejects when the copy fails or is stopped. */
-  readonly copied: Promise<void>;
-  readonly #finished: Promise<CopySummary>;
+  readonly #surveyed = Promise.withResolvers<SurveyResult>();
+  readonly #copied = Promise.withResolvers<void>();
+  readonly #finished = Promise.withResolvers<CopySummary>();
+  /** undefined: `begin` has not been called. */
+  #copy: { options: CopyOptions; listener: CopyListener } | undefined;
 
-  constructor(options: CopyOptions, listener: CopyListener) {
-    this.#worker = startThread(import.meta.url, 'copy-coordinator', {
-      workerData: options,
-      resourceLimits: coordinatorHeap,
-    });
-    const copied = Promise.withResolvers<void>();
-    const finished = Promise.withResolvers<CopySummary>();
-    this.copied = copied.promise;
-    this.#finished = finished.promise;
-    this.copied.catch(() => undefined);
-    this.#finished.catch(() => undefined);
-    const fail = (error: Error) => {
-      copied.reject(error);
-      finished.reject(error);
-    };
-    this.#worker.on('message', (message: FromCoordinator) => {
-      if (message.type === 'progress') listener.onProgress(message);
-      else if (message.type === 'warning') listener.onWarning(message.text);
-      else if (message.type === 'copied') copied.resolve();
-      else if (message.type === 'finished') finished.resolve(message.summary);
-      else fail(copyFailed(shown(message.failure, options), options.outputShown ?? options.output));
-    });
-    this.#worker.on('error', fail);
-    this.#worker.on('exit', () => fail(new Error('the copy was stopped')));
+  constructor() {
+    this.#worker = startThread(import.meta.url, 'copy-coordinator', { resourceLimits: coordinatorHeap });
+    for (const { promise } of [this.#surveyed, this.#copied, this.#finished]) promise.catch(() => undefined);
+    this.#worker.on('message', (message: FromCoordinator) => this.#receive(message));
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', () => this.#fail(new Error('the copy was stopped')));
+  }
+
+  /**
+   * Looks at all files to copy, and reads what the parent of an incremental copy has.
+   * @throws HoldfastError where a file cannot be read; the message has the path
+   */
+  survey(options: SurveyOptions): Promise<SurveyResult> {
+    this.#send({ type: 'survey', options });
+    return this.#surveyed.promise;
+  }
+
+  /** Begins to copy. */
+  begin(options: CopyOptions, listener: CopyListener): void {
+    this.#copy = { options, listener };
+    this.#send({ type: 'begin', options });
+  }
+
+  /** Resolves when everything but backup_label is copied. Rejects when the copy fails or is stopped. */
+  get copied(): Promise<void> {
+    return this.#copied.promise;
   }
 
   /**
    * Sends backup_label to the copy. Resolves when the whole copy is on disk.
    * @throws HoldfastError where the copy failed
    */
-  async finish(ending: FinishOptions): Promise<CopySummary> {
-    this.#worker.postMessage(ending);
-    return this.#finished;
+  finish(ending: FinishOptions): Promise<CopySummary> {
+    this.#send({ type: 'finish', ending });
+    return this.#finished.promise;
   }
 
   /** Ends the threads as soon as possible. Nothing is written after the promise resolves. */
   async stop(): Promise<void> {
     await endThread(this.#worker);
   }
+
+  #send(message: ToCoordinator): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromCoordinator): void {
+    if (message.type === 'progress') this.#copy?.listener.onProgress(message);
+    else if (message.type === 'warning') this.#copy?.listener.onWarning(message.text);
+    else if (message.type === 'surveyed') this.#surveyed.resolve(message.result);
+    else if (message.type === 'copied') this.#copied.resolve();
+    else if (message.type === 'finished') this.#finished.resolve(message.summary);
+    else this.#fail(copyError(message.failure, this.#copy?.options));
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of [this.#surveyed, this.#copied, this.#finished]) reject(error);
+  }
 }
 
-function shown(failure: CopyFailure, { output, outputShown = output }: CopyOptions): CopyFailure {
-  return { ...failure, message: failure.message.replaceAll(`${output}/`, `${outputShown}/`) };
+function copyError(failure: CopyFailure, options: CopyOptions | undefined): HoldfastError {
+  const { output = '', outputShown = output } = options ?? {};
+  const message = failure.message.replaceAll(`${output}/`, `${outputShown}/`);
+  return copyFailed({ ...failure, message }, outputShown);
 }
 
 /**
  * Builds the error for a failed copy. `output`: the directory of the copy, for a full disk; '' if no copy has
  * begun.
  */
-export function copyFailed({ side, code, message }: CopyFailure, output = ''): HoldfastError {
+function copyFailed({ side, code, message }: CopyFailure, output: string): HoldfastError {
   if (side === 'write' && isFull(code)) return repositoryFull(output);
   const advice = {
     read: {

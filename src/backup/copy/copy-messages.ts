@@ -1,12 +1,20 @@
 /** The messages between the threads of a copy. Sending a message clones the message. */
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import type { TarMember } from '../../repository/tar.ts';
+import type { BlockChanges } from '../../postgres/block-changes.ts';
 import type { PageRules } from '../../postgres/page-checksum.ts';
 import type { SourceParent } from './copy-source.ts';
 import type { ParentLists } from './parent-lengths.ts';
-import type { SinceParent } from './partial-file.ts';
 
-/** The workerData of the coordinator. */
+/** A message from the worker to the coordinator. */
+export type ToCoordinator =
+  | { type: 'survey'; options: SurveyOptions }
+  /** After pg_backup_start has returned. */
+  | { type: 'begin'; options: CopyOptions }
+  /** After pg_backup_stop has returned. */
+  | { type: 'finish'; ending: FinishOptions };
+
+/** The copy to make. */
 export interface CopyOptions {
   dataDirectory: string;
   /** The existing directory for the tars and the manifest. */
@@ -27,11 +35,11 @@ export interface CopyOptions {
   rateLimit: number | undefined;
   /** Whether a page with a wrong checksum fails the copy or only gives a warning. */
   onDamagedPage: 'warn' | 'fail';
-  /** What has changed since the parent; undefined: a full copy. */
-  since: SinceParent | undefined;
+  /** What has changed since the parent whose lists the survey has read; undefined: a full copy. */
+  changes: BlockChanges | undefined;
 }
 
-/** The workerData of the survey thread, which looks at the data directory before a copy. */
+/** What is looked at before a copy. */
 export interface SurveyOptions {
   dataDirectory: string;
   /** The server's major version. */
@@ -45,11 +53,8 @@ export interface SurveyResult {
   /** The sum of the sizes of all files to copy. */
   bytes: number;
   /** The parent's part; a string: why its lists cannot be used; undefined: there is no parent. */
-  parent: Pick<SourceParent, 'lengths' | 'wholeBytes'> | string | undefined;
+  parent: Pick<SourceParent, 'wholeBytes'> | string | undefined;
 }
-
-/** The answer of the survey thread. */
-export type FromSurvey = SurveyResult | { failure: CopyFailure };
 
 /** The message to the coordinator after pg_backup_stop has returned. */
 export interface FinishOptions {
@@ -83,6 +88,7 @@ export interface CopySummary extends Pick<
 
 /** A message from the coordinator to the worker. */
 export type FromCoordinator =
+  | { type: 'surveyed'; result: SurveyResult }
   | { type: 'progress'; expected: number; done: number }
   | { type: 'warning'; text: string }
   /** Everything but backup_label is in the tars. */
@@ -133,6 +139,8 @@ export type FrameItemData =
   | { kind: 'file'; source: string; owner?: number | undefined; size: number; firstBlock: number | undefined }
   /** A piece of an open file. tar padding follows the last piece of a file. */
   | { kind: 'piece'; fd: number; at: number; size: number; padding: number; firstBlock: number | undefined }
+  /** A file of which no block has changed: it has `length` blocks. */
+  | { kind: 'unchanged'; length: number }
   /** A partial file, or a piece of one. It is left out like a whole file that has vanished. */
   | ({ kind: 'blocks' } & FrameBlocks)
   | { kind: 'bytes'; bytes: Uint8Array };

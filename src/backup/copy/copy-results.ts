@@ -64,9 +64,9 @@ export class CopyResults {
 
   constructor(
     output: string,
-    { major, systemIdentifier, since }: Pick<CopyOptions, 'major' | 'systemIdentifier' | 'since'>,
+    { major, systemIdentifier, changes }: Pick<CopyOptions, 'major' | 'systemIdentifier' | 'changes'>,
   ) {
-    this.#lengths = since && new AppendFile(join(output, 'lengths.jsonl'));
+    this.#lengths = changes && new AppendFile(join(output, 'lengths.jsonl'));
     this.#manifest = new AppendFile(join(output, 'backup_manifest'));
     this.#frames = new AppendFile(join(output, 'frames.jsonl'));
     this.#manifest.append(manifestHead(major, systemIdentifier));

@@ -23,6 +23,7 @@ import type { StoredBackup } from '../../repository/catalog.ts';
 import { backupsDirectory } from '../../repository/repository-backup.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
 import type { RunContext } from '../request-run.ts';
+import type { CopyEngine } from './copy-engine.ts';
 import { requireSeparateDirectories } from './separate-directories.ts';
 
 /** The cluster that is copied, and its repository. */
@@ -41,6 +42,8 @@ export interface CopySource {
   bytes: number;
   /** The origin of the control database. */
   controlOrigin: string;
+  /** The threads of the copy, which have looked at the files. */
+  engine: CopyEngine;
   /** The copy of which this one is to hold the changes; undefined: a full copy. */
   parent: SourceParent | undefined;
 }
@@ -48,8 +51,6 @@ export interface CopySource {
 /** The parent of an incremental copy. */
 export interface SourceParent {
   backup: StoredBackup;
-  /** See SinceParent. */
-  lengths: ReadonlyMap<string, number>;
   /** The sum of the sizes of the files that are copied whole in any case. Bytes. */
   wholeBytes: number;
 }
@@ -61,7 +62,7 @@ export interface SourceParent {
 export async function findSource(
   context: RunContext,
   db: Connection,
-): Promise<Omit<CopySource, 'bytes' | 'parent'>> {
+): Promise<Omit<CopySource, 'bytes' | 'parent' | 'engine'>> {
   const { server, repository } = context;
   const source = await sourceOf(db);
   const dataDirectory = await server.dataDirectory();

@@ -2,19 +2,18 @@
 import { markIncremental } from '../../control/copy-rows.ts';
 import { ServerError, type Connection } from '../../database/connection.ts';
 import type { BackupStart } from '../../postgres/backup-facts.ts';
-import { countChanges } from '../../postgres/block-changes.ts';
+import { countChanges, type BlockChanges } from '../../postgres/block-changes.ts';
 import { linkName, linksOf } from '../../repository/backup-chain.ts';
 import type { StoredBackup } from '../../repository/catalog.ts';
 import type { IncrementalOf } from '../../repository/repository-backup.ts';
 import type { CopySource } from '../copy/copy-source.ts';
-import type { SinceParent } from '../copy/partial-file.ts';
 import type { RequestRun } from '../request-run.ts';
 import { changesSince } from './changes-since.ts';
 import { warnOfFullCopy } from './warn-of-full-copy.ts';
 
 /** An incremental copy that is about to be made. */
 export interface Increment {
-  since: SinceParent;
+  changes: BlockChanges;
   of: Omit<IncrementalOf, 'lengthsCrc32c'>;
   /** The bytes of files to read, as far as they are known before. */
   expectedBytes: number;
@@ -47,7 +46,7 @@ export async function beginIncrement(
   }
   const changedBytes = countChanges(changes) * control.blockSize;
   return {
-    since: { changes, lengths: parent.lengths },
+    changes,
     of,
     expectedBytes: parent.wholeBytes + changedBytes,
   };

@@ -13,10 +13,10 @@ import type { CopySource } from '../copy/copy-source.ts';
 import type { RequestRun } from '../request-run.ts';
 import { chooseParent } from './choose-parent.ts';
 
-/** A parent whose chain is locked, so that no expiry removes a link of it. */
+/** A parent that is locked, so that no expiry removes it, nor what it was made from. */
 export interface FoundParent {
   backup: StoredBackup;
-  /** Releases the locks. */
+  /** Releases the lock. */
   release: () => Promise<void>;
 }
 
@@ -52,7 +52,7 @@ export async function findParent(
   if (parent === undefined) return [choice.reason, ...passedOver.slice(0, mostNamed)].join('; ');
   if (passedOver.length > 0)
     run.warn(`the newest copy is not the parent: ${passedOver.slice(0, mostNamed).join('; ')}`);
-  return holdChain(parent.backup, parent.chain.links);
+  return holdParent(parent.backup);
 }
 
 /** Copies that are named in one warning. */
@@ -78,20 +78,11 @@ function isSame(
   );
 }
 
-/** Locks all links: a lock on the parent alone would keep the parent, but not what it was made from. */
-async function holdChain(
-  backup: StoredBackup,
-  links: readonly StoredBackup[],
-): Promise<FoundParent | string> {
-  const locks = await Promise.allSettled(
-    links.map(({ meta }) => holdLock((work) => withReaderLock(meta, work))),
-  );
-  const release = async () => {
-    await Promise.all(locks.map(async (lock) => lock.status === 'fulfilled' && (await lock.value())));
-  };
-  const refused = locks.find((lock) => lock.status === 'rejected');
-  if (refused === undefined) return { backup, release };
-  await release();
-  if (!(refused.reason instanceof HoldfastError)) throw refused.reason;
-  return `the chain of backup ${linkName(backup)} cannot be used: ${refused.reason.message}`;
+async function holdParent(backup: StoredBackup): Promise<FoundParent | string> {
+  try {
+    return { backup, release: await holdLock((work) => withReaderLock(backup.meta, work)) };
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return `backup ${linkName(backup)} cannot be used: ${error.message}`;
+  }
 }

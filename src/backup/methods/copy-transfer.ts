@@ -13,7 +13,6 @@ import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { recordDamage } from '../record-damage.ts';
 import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
 import { WalCollector } from '../copy/collect-wal.ts';
-import { CopyEngine } from '../copy/copy-engine.ts';
 import type { CopySummary } from '../copy/copy-messages.ts';
 import { CopyProgress } from '../copy/copy-progress.ts';
 import { requireFreeSpace, watchFreeSpace } from '../copy/free-space.ts';
@@ -37,7 +36,6 @@ export class CopyTransfer implements DataTransfer {
   readonly #unfinished: UnfinishedBackup;
   readonly #wal: WalCollector;
   readonly #progress: CopyProgress;
-  #engine: CopyEngine | undefined;
   /** undefined: a full copy, or not known yet. */
   #increment: Increment | undefined;
   #isAbandoned = false;
@@ -108,14 +106,14 @@ export class CopyTransfer implements DataTransfer {
       await requireFreeSpace(clusterDirectory, expected, this.#run.context.walReserve);
     if (this.#isAbandoned) return;
     this.#increment = increment;
-    this.#engine = this.#startEngine(expected);
-    await this.#engine.copied;
+    this.#beginEngine(expected);
+    await this.#source.engine.copied;
   }
 
-  #startEngine(expectedBytes: number): CopyEngine {
-    const { dataDirectory, systemIdentifier } = this.#source;
+  #beginEngine(expectedBytes: number): void {
+    const { engine, dataDirectory, systemIdentifier } = this.#source;
     const { copyJobs, onDamagedPage } = this.#run.context;
-    return new CopyEngine(
+    engine.begin(
       {
         dataDirectory,
         output: this.#unfinished.directory,
@@ -128,7 +126,7 @@ export class CopyTransfer implements DataTransfer {
         level: this.#level,
         rateLimit: this.#claim.request.rateLimit ?? undefined,
         onDamagedPage,
-        since: this.#increment?.since,
+        changes: this.#increment?.changes,
       },
       { onProgress: (done) => this.#progress.note(done), onWarning: (text) => this.#run.warn(text) },
     );
@@ -143,14 +141,13 @@ export class CopyTransfer implements DataTransfer {
 
   /** Completes the copy with backup_label and WAL, and publishes the backup. */
   async finish(record: BackupRecord, stop: BackupStop): Promise<void> {
-    if (this.#engine === undefined) throw new Error('nothing has been copied');
     const { label, tablespaceMap, stopLsn, stopWal } = stop;
     const { timeline } = this.#start;
-    const summary = await this.#engine.finish({ label, tablespaceMap, timeline, stopLsn });
+    const summary = await this.#source.engine.finish({ label, tablespaceMap, timeline, stopLsn });
     await this.#wal.finish(stopWal);
     const backup = repositoryBackup(record, this.#source, this.#level, this.#increment, summary);
     const directory = await this.#unfinished.publish(backup, stop, (text) => this.#run.warn(text));
-    await this.#engine.stop();
+    await this.#source.engine.stop();
     await recordDamage(this.#run, backup.damagedPages);
     this.#run.context.log.info('backup stored', {
       request: this.#run.id,
@@ -164,7 +161,7 @@ export class CopyTransfer implements DataTransfer {
   /** Stops the copy and removes the unfinished backup. */
   async abandon(): Promise<void> {
     this.#isAbandoned = true;
-    await Promise.all([this.#engine?.stop(), this.#wal.stop()]);
+    await Promise.all([this.#source.engine.stop(), this.#wal.stop()]);
     await this.#unfinished.discard();
   }
 }

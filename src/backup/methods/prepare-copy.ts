@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { keepWal } from '../../server/server-queries.ts';
 import type { StoredBackup } from '../../repository/catalog.ts';
 import type { BackupSession } from '../backup-session.ts';
+import { CopyEngine } from '../copy/copy-engine.ts';
 import { findSource, type CopySource } from '../copy/copy-source.ts';
 import { requireFreeSpace } from '../copy/free-space.ts';
 import type { ParentLists } from '../copy/parent-lengths.ts';
-import { survey } from '../copy/survey.ts';
 import type { HeldSession } from '../held-session.ts';
 import { findParent } from '../incremental/find-parent.ts';
 import { warnOfFullCopy } from '../incremental/warn-of-full-copy.ts';
@@ -14,27 +14,30 @@ import type { RequestRun } from '../request-run.ts';
 
 /**
  * Checks everything that could make the copy fail, and has the server keep WAL for the copy if the role may do so. An
- * `incremental` copy gets its parent, whose chain `held` keeps; or a warning that says why there is none.
+ * `incremental` copy gets its parent, or a warning that says why there is none. `held` gets the threads of the copy and the
+ * lock on the parent.
  */
 export async function prepareCopy(
   run: RequestRun,
   session: BackupSession,
   { incremental, held }: { incremental: boolean; held: HeldSession },
 ): Promise<CopySource> {
+  const engine = new CopyEngine(); // its thread starts while the directories are checked
+  held.keep(() => engine.stop());
   const found = await findSource(run.context, session.db);
   const { clusterDirectory, dataDirectory } = found;
   const chosen = incremental ? await findParent(run, session.db, found) : undefined;
   const backup = typeof chosen === 'object' ? chosen.backup : undefined;
-  if (typeof chosen === 'object') held.keepChain(chosen.release);
+  if (typeof chosen === 'object') held.keep(chosen.release);
   const major = Math.floor(session.db.serverVersion / 10_000);
   const lists = backup && listsOf(backup);
-  const { bytes, parent: read } = await survey({ dataDirectory, major, parent: lists }, run.signal);
+  const { bytes, parent: read } = await engine.survey({ dataDirectory, major, parent: lists });
   for (const reason of [chosen, read]) if (typeof reason === 'string') warnOfFullCopy(run, reason);
   const parent = backup && typeof read === 'object' ? { backup, ...read } : undefined;
   await requireFreeSpace(clusterDirectory, parent?.wholeBytes ?? bytes, run.context.walReserve);
   if (!(await keepWal(session.db, `holdfast_${run.id}_${session.identity.pid}`)))
     run.context.log.debug('the server does not keep WAL for the copy', { request: run.id });
-  return { ...found, bytes, parent };
+  return { ...found, engine, bytes, parent };
 }
 
 function listsOf({ description, directory, meta }: StoredBackup): ParentLists {

@@ -1,26 +1,29 @@
-/**
- * The thread that looks at all files to copy before the backup begins: counts their bytes and checks whether the
- * files can be read. For an incremental copy, the thread also reads what the parent has. A separate thread is used because looking at many files takes a long time.
- */
+/** Looks at all files to copy before the backup begins: counts their bytes, and checks whether they can be read. */
 import { accessSync, constants } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
 import { setImmediate } from 'node:timers/promises';
+import { messageOf } from '../../errors.ts';
 import { versionDirectory } from '../../postgres/excluded-files.ts';
 import { parseControlFile } from '../../postgres/pg-control.ts';
-import { onTask } from '../../system/threads.ts';
-import { messageOf } from '../../errors.ts';
 import { toBytePath, toSystem, toText } from '../../system/byte-path.ts';
-import { readControlFile } from './read-control-file.ts';
-import { CopyError, copyFailureOf } from './copy-error.ts';
-import type { FromSurvey, SurveyOptions, SurveyResult } from './copy-messages.ts';
+import { CopyError } from './copy-error.ts';
+import type { SurveyOptions, SurveyResult } from './copy-messages.ts';
 import { readParentLengths } from './parent-lengths.ts';
+import type { SinceParent } from './partial-file.ts';
+import { readControlFile } from './read-control-file.ts';
 import { findTrees, walk, type WalkEntry } from './walk.ts';
 
 /** Files and directories between two looks for messages. */
 const lookUpEvery = 1000;
 const user = process.geteuid?.();
 
-async function survey({ dataDirectory, major, parent }: SurveyOptions): Promise<SurveyResult> {
+/** What the survey has found, with the lengths, which the thread keeps. */
+export interface SurveyedFiles extends Pick<SurveyResult, 'bytes'> {
+  /** A string: why the lists of the parent cannot be used; undefined: there is no parent. */
+  parent: { lengths: SinceParent['lengths']; wholeBytes: number } | string | undefined;
+}
+
+/** Looks at all files. Reads the lists of the parent of an incremental copy, too. @throws CopyError */
+export async function surveyFiles({ dataDirectory, major, parent }: SurveyOptions): Promise<SurveyedFiles> {
   const lengths = parent && (await readParentLengths(parent).catch(messageOf));
   const { catalogVersion } = parseControlFile(await readControlFile(dataDirectory));
   const layout = findTrees(toBytePath(dataDirectory), versionDirectory(major, catalogVersion), major);
@@ -48,18 +51,4 @@ function requireReadable({ source, stats }: WalkEntry): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw CopyError.reading(toText(source), error);
   }
-}
-
-function tell(message: FromSurvey): void {
-  parentPort?.postMessage(message);
-}
-
-onTask(
-  () => undefined,
-  () => process.exit(),
-);
-try {
-  tell(await survey(workerData as SurveyOptions));
-} catch (error) {
-  tell({ failure: copyFailureOf(error) });
 }
