@@ -44,18 +44,18 @@ for (const gb of options.gb.split(',').map(Number)) {
     for (const peer of all) await peer.prepare();
     for (let round = 0; round <= Number(options.rounds); round += 1) {
       pages.push(await server.change(Number(options.rows)));
-      for (const { name, backUp } of all) {
+      for (const peer of all) {
         const began = performance.now();
-        await backUp();
+        await peer.backUp();
         const took = (performance.now() - began) / 1000;
-        if (round > 0) seconds.get(name)?.push(took);
+        if (round > 0) seconds.get(peer.name)?.push(took);
         process.stderr.write(
-          `${round === 0 ? 'warm-up' : `round ${round}`}: ${name}: ${took.toFixed(2)} s\n`,
+          `${round === 0 ? 'warm-up' : `round ${round}`}: ${peer.name}: ${took.toFixed(2)} s\n`,
         );
       }
     }
   } finally {
-    for (const { end } of all) await end?.();
+    for (const peer of all) await peer.end?.();
     await server.remove();
   }
   print(gb, server.bytes, median(pages), seconds);

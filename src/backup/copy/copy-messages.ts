@@ -3,7 +3,6 @@ import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import type { TarMember } from '../../repository/tar.ts';
 import type { BlockChanges } from '../../postgres/block-changes.ts';
 import type { PageRules } from '../../postgres/page-checksum.ts';
-import type { SourceParent } from './copy-source.ts';
 import type { ParentLists } from './parent-lengths.ts';
 
 /** A message from the worker to the coordinator. */
@@ -48,12 +47,18 @@ export interface SurveyOptions {
   parent: ParentLists | undefined;
 }
 
+/** What the survey has found out by the lists of a parent. */
+export interface SurveyedParent {
+  /** The sum of the sizes of the files that are copied whole in any case. Bytes. */
+  wholeBytes: number;
+}
+
 /** What the survey has found. */
 export interface SurveyResult {
   /** The sum of the sizes of all files to copy. */
   bytes: number;
   /** The parent's part; a string: why its lists cannot be used; undefined: there is no parent. */
-  parent: Pick<SourceParent, 'wholeBytes'> | string | undefined;
+  parent: SurveyedParent | string | undefined;
 }
 
 /** The message to the coordinator after pg_backup_stop has returned. */
@@ -139,8 +144,6 @@ export type FrameItemData =
   | { kind: 'file'; source: string; owner?: number | undefined; size: number; firstBlock: number | undefined }
   /** A piece of an open file. tar padding follows the last piece of a file. */
   | { kind: 'piece'; fd: number; at: number; size: number; padding: number; firstBlock: number | undefined }
-  /** A file of which no block has changed: it has `length` blocks. */
-  | { kind: 'unchanged'; length: number }
   /** A partial file, or a piece of one. It is left out like a whole file that has vanished. */
   | ({ kind: 'blocks' } & FrameBlocks)
   | { kind: 'bytes'; bytes: Uint8Array };

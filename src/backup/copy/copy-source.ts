@@ -24,6 +24,7 @@ import { backupsDirectory } from '../../repository/repository-backup.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
 import type { RunContext } from '../request-run.ts';
 import type { CopyEngine } from './copy-engine.ts';
+import type { SurveyedParent } from './copy-messages.ts';
 import { requireSeparateDirectories } from './separate-directories.ts';
 
 /** The cluster that is copied, and its repository. */
@@ -49,10 +50,8 @@ export interface CopySource {
 }
 
 /** The parent of an incremental copy. */
-export interface SourceParent {
+export interface SourceParent extends SurveyedParent {
   backup: StoredBackup;
-  /** The sum of the sizes of the files that are copied whole in any case. Bytes. */
-  wholeBytes: number;
 }
 
 /**
