@@ -1,7 +1,8 @@
 /**
  * npm run bench:incremental: incremental copies beside pg_basebackup --incremental and pgBackRest's block incremental
- * backups, on one server of PostgreSQL 18 with checksums, of whose pages a few have changed.
- * Options: --gb 4 (or 1,4,16) --rounds 5 --rows 1000 --level 1 --jobs 2 --directory DIR
+ * backups, on one server of PostgreSQL 18 with checksums, of whose pages a few have changed; then restores of a full
+ * backup and three incremental ones.
+ * Options: --gb 4 (or 1,4,16) --rounds 5 --restores 3 --rows 1000 --level 1 --jobs 2 --directory DIR
  */
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,13 +11,15 @@ import { parseArgs } from 'node:util';
 import { toolsOf } from '../dev/debian/postgres-tools.ts';
 import { setDirectory } from '../dev/debian/program-sets.ts';
 import { median } from './control/statistics.ts';
-import { incrementalPeers } from './incremental/peers.ts';
+import { sh } from './copy/shell.ts';
+import { incrementalPeers, type IncrementalPeer } from './incremental/peers.ts';
 import { makeSummarizingServer } from './incremental/server.ts';
 
 const { values: options } = parseArgs({
   options: {
     gb: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '5' },
+    restores: { type: 'string', default: '3' },
     rows: { type: 'string', default: '1000' },
     level: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '2' },
@@ -38,32 +41,50 @@ for (const gb of options.gb.split(',').map(Number)) {
     jobs: Number(options.jobs),
     pgBackRest,
   });
-  const seconds = new Map(all.map(({ name }) => [name, [] as number[]]));
   const pages: number[] = [];
   try {
     for (const peer of all) await peer.prepare();
-    for (let round = 0; round <= Number(options.rounds); round += 1) {
-      pages.push(await server.change(Number(options.rows)));
-      for (const peer of all) {
-        const began = performance.now();
-        await peer.backUp();
-        const took = (performance.now() - began) / 1000;
-        if (round > 0) seconds.get(peer.name)?.push(took);
-        process.stderr.write(
-          `${round === 0 ? 'warm-up' : `round ${round}`}: ${peer.name}: ${took.toFixed(2)} s\n`,
-        );
-      }
-    }
+    const backups = await rounds(Number(options.rounds), all, async (peer, first) => {
+      if (first) pages.push(await server.change(Number(options.rows)));
+      return () => peer.backUp();
+    });
+    const share = ((100 * median(pages) * 8192) / server.bytes).toFixed(2);
+    print(`${gb} GB, ${median(pages)} changed pages (${share} %), ${options.rounds} rounds`, backups);
+    const into = join(server.directory, 'restored');
+    const restores = await rounds(Number(options.restores), all, async (peer) => {
+      await sh(`rm -rf ${into}; sync`);
+      return () => peer.restore(into);
+    });
+    print(`The third incremental backup restored, ${options.restores} rounds`, restores);
   } finally {
     for (const peer of all) await peer.end?.();
     await server.remove();
   }
-  print(gb, server.bytes, median(pages), seconds);
 }
 
-function print(gb: number, bytes: number, pages: number, seconds: Map<string, number[]>): void {
-  const share = ((100 * pages * 8192) / bytes).toFixed(2);
-  say(`\n${gb} GB, ${pages} changed pages (${share} %), medians of ${options.rounds} rounds:\n`);
+/** In turns, so that whatever else the machine does is shared by all; the first round is not counted. */
+async function rounds(
+  count: number,
+  all: readonly IncrementalPeer[],
+  prepare: (peer: IncrementalPeer, first: boolean) => Promise<() => Promise<void>>,
+): Promise<Map<string, number[]>> {
+  const seconds = new Map(all.map(({ name }) => [name, [] as number[]]));
+  for (let round = 0; count > 0 && round <= count; round += 1) {
+    for (const peer of all) {
+      const work = await prepare(peer, peer === all[0]);
+      const began = performance.now();
+      await work();
+      const took = (performance.now() - began) / 1000;
+      if (round > 0) seconds.get(peer.name)?.push(took);
+      const which = round === 0 ? 'warm-up' : `round ${round}`;
+      process.stderr.write(`${which}: ${peer.name}: ${took.toFixed(2)} s\n`);
+    }
+  }
+  return seconds;
+}
+
+function print(title: string, seconds: Map<string, number[]>): void {
+  say(`\n${title}:\n`);
   say('| | seconds | Holdfast is |');
   say('| --- | ---: | ---: |');
   const [ours = NaN] = [...seconds.values()].map(median);

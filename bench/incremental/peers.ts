@@ -1,5 +1,9 @@
-/** Who is compared: each has a full backup, and adds one with what has changed since its own latest. */
+/**
+ * Who is compared: each has a full backup, adds one with what has changed since its own latest, and restores the third
+ * of these.
+ */
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Connection } from '../../src/database/connection.ts';
 import type { RunningProcess } from '../../dev/harness/children.ts';
 import { startBenchWorker } from '../copy/holdfast.ts';
@@ -10,8 +14,10 @@ export interface IncrementalPeer {
   name: string;
   /** The full backup. */
   prepare(): Promise<void>;
-  /** The incremental one. */
+  /** The next incremental one. */
   backUp(): Promise<void>;
+  /** Restores the third incremental one into a directory that is not there, until all is on the disk. */
+  restore(into: string): Promise<void>;
   end?(): Promise<void>;
 }
 
@@ -23,6 +29,10 @@ export interface PeerOptions {
   /** The program of pgBackRest; undefined: it is not compared. */
   pgBackRest: string | undefined;
 }
+
+const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+/** The incremental backups of the chain that is restored. */
+const links = 3;
 
 export function incrementalPeers(server: SummarizingServer, options: PeerOptions): IncrementalPeer[] {
   const { pgBackRest } = options;
@@ -37,6 +47,7 @@ function holdfastIncremental(server: SummarizingServer, { level, jobs }: PeerOpt
   const place = join(server.directory, 'repository');
   let worker: RunningProcess | undefined;
   let db: Connection | undefined;
+  const made: number[] = [];
   const backUp = async (incremental: boolean) => {
     if (db === undefined) throw new Error('it is not prepared');
     const [row] = await db.query(
@@ -45,10 +56,11 @@ function holdfastIncremental(server: SummarizingServer, { level, jobs }: PeerOpt
       [level, incremental],
     );
     await db.query('call holdfast.wait_for_backup($1)', [row?.['id']]);
-    const [made] = await db.query('select parent, warnings from holdfast.backup_request where id = $1', [
+    const [done] = await db.query('select parent, warnings from holdfast.backup_request where id = $1', [
       row?.['id'],
     ]);
-    if (incremental && made?.['parent'] === null) throw new Error(String(made['warnings']));
+    if (incremental && done?.['parent'] === null) throw new Error(String(done['warnings']));
+    made.push(Number(row?.['id']));
   };
   return {
     name: `Holdfast (jobs = ${jobs})`,
@@ -59,6 +71,10 @@ function holdfastIncremental(server: SummarizingServer, { level, jobs }: PeerOpt
       await backUp(false);
     },
     backUp: () => backUp(true),
+    restore: async (into) =>
+      void (await asPostgres(
+        `XDG_CACHE_HOME=${server.directory}/cache ${process.execPath} ${program} restore ${made[links]} --repository ${place} --to ${into} --jobs ${jobs} --target-immediate`,
+      )),
     async end() {
       await db?.close();
       worker?.kill('SIGTERM');
@@ -84,6 +100,17 @@ function pgBaseBackupIncremental(server: SummarizingServer): IncrementalPeer {
       await backUp('');
     },
     backUp: () => backUp(`--incremental=${place}/${number - 1}/backup_manifest`),
+    async restore(into) {
+      const extracted = `${place}/extracted`;
+      const all = Array.from({ length: links + 1 }, (_, link) => String(link));
+      const extract = all.map(
+        (link) =>
+          `mkdir -m 700 -p ${extracted}/${link}; tar -xf ${place}/${link}/base.tar -C ${extracted}/${link}; cp ${place}/${link}/backup_manifest ${extracted}/${link}`,
+      );
+      const combine = `${server.programs}/pg_combinebackup -o ${into} ${all.map((link) => `${extracted}/${link}`).join(' ')}`;
+      await asPostgres(`set -e; ${extract.join('; ')}; ${combine}`);
+      await asPostgres(`rm -rf ${extracted}`);
+    },
   };
 }
 
@@ -92,11 +119,8 @@ function pgBackRestBlockIncremental(
   { level, jobs, pgBackRest }: PeerOptions & { pgBackRest: string },
 ): IncrementalPeer {
   const place = join(server.directory, 'pgbackrest');
-  const options = [
-    `--stanza=bench --repo1-path=${place} --lock-path=${place}/lock --log-path=${place}/log`,
-    `--log-level-console=error --pg1-path=${server.dataDirectory}`,
-    `--pg1-port=${server.port} --pg1-socket-path=${server.directory}`,
-  ].join(' ');
+  const inRepository = `--stanza=bench --repo1-path=${place} --lock-path=${place}/lock --log-path=${place}/log --log-level-console=error`;
+  const options = `${inRepository} --pg1-path=${server.dataDirectory} --pg1-port=${server.port} --pg1-socket-path=${server.directory}`;
   const ofBackup = `--compress-type=zst --compress-level=${level} --process-max=${jobs} --repo1-bundle --repo1-block`;
   const backUp = async (type: 'full' | 'incr') => {
     await asPostgres(
@@ -111,5 +135,11 @@ function pgBackRestBlockIncremental(
       await backUp('full');
     },
     backUp: () => backUp('incr'),
+    async restore(into) {
+      const set = `$(ls ${place}/backup/bench | grep '^[0-9]' | sort | sed -n ${links + 1}p)`;
+      await asPostgres(
+        `mkdir -m 700 ${into}; ${pgBackRest} ${inRepository} --pg1-path=${into} --process-max=${jobs} --set="${set}" --type=immediate restore`,
+      );
+    },
   };
 }

@@ -22,6 +22,7 @@ import { fsyncDirectory } from '../system/durable-files.ts';
 import { beside, noFollow, withinInPlace } from '../system/held-directory.ts';
 import { readSmallFile } from '../system/small-file.ts';
 import { serverLock } from '../postgres/postmaster.ts';
+import { wholeLabel } from './whole-label.ts';
 import { refuseOthers, writeLabelFiles, type Ownership } from './write-label.ts';
 
 /** The result of placeLabel(). */
@@ -82,13 +83,14 @@ export async function placeLabel(
  */
 async function placeIn(
   dataDirectory: string,
-  backup: LabelledBackup,
+  given: LabelledBackup,
   { clusterDirectory, stopBefore }: PlaceOptions,
 ): Promise<PlacedLabel> {
   const ownership = ownershipIn(dataDirectory, await directoryStats(dataDirectory));
   const lock = await refuseServer(dataDirectory);
   const copy = await readCopy(dataDirectory);
-  refuseMismatch(copy, backup, dataDirectory);
+  refuseMismatch(copy, given, dataDirectory);
+  const backup = await wholeLabel(given, dataDirectory);
   await refuseOthers(dataDirectory, backup);
   const tablespaces = await lookAtTablespaces(backup);
   const { walSegmentSize } = copy.control;

@@ -17,6 +17,7 @@ import {
   type SelectionCriteria,
 } from './select-backup.ts';
 import { backupAt, readCatalog, requireCatalog, type StoredBackup } from '../repository/catalog.ts';
+import { requireWholeChain } from './require-whole-chain.ts';
 import { notArchived } from './required-wal.ts';
 import type { RecordedWal } from './recorded-wal.ts';
 import type { TimelineSpan } from '../postgres/timeline-history.ts';
@@ -66,7 +67,7 @@ export interface RestorePlan {
 /**
  * Resolves a request to one backup and its WAL.
  * @throws HoldfastError `no_such_backup`, `backup_ambiguous`, `no_backup_for_target`, `which_timeline`,
- * `history_missing`, `wal_missing`, `wal_chain_broken`, `backup_of_other_origin`
+ * `history_missing`, `wal_missing`, `wal_chain_broken`, `backup_chain_broken`, `backup_of_other_origin`
  */
 export async function resolveBackup(question: RestoreRequest): Promise<RestorePlan> {
   const archive = await readArchive(question.clusterDirectory);
@@ -138,9 +139,16 @@ async function choose(
         : `type --target-timeline current for the timeline ${backup.description.timeline} of that backup, or leave its name out`,
     });
   }
-  const { backups, damaged } = await requireCatalog(clusterDirectory);
-  const candidates = backups.map((stored) => ({ ...stored.description, backup: stored }));
-  const { backup: chosen, path, passedOver } = selectBackup(candidates, wish, histories);
+  const catalog = await requireCatalog(clusterDirectory);
+  const { backups, damaged } = catalog;
+  const select = (among: readonly StoredBackup[]) =>
+    selectBackup(
+      among.map((stored) => ({ ...stored.description, backup: stored })),
+      wish,
+      histories,
+    );
+  const { backup: chosen, path, passedOver } = select(backups);
+  requireWholeChain(chosen.backup, catalog, (among) => select(among).backup.backup);
   refuseStranger(
     chosen.backup.description,
     backups.map(({ description }) => description),

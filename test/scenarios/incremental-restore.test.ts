@@ -144,6 +144,26 @@ test('the link that is damaged, missing or removed is named, before a server cou
     without.stderr,
     new RegExp(`its chain is broken at backup ${name}, which is not in the repository`),
   );
+
+  // No older backup is taken unasked.
+  const unnamed = await chain.restore(to, '--target-immediate');
+  t.is(unnamed.status, 1);
+  t.regex(
+    unnamed.stderr,
+    new RegExp(`backup ${basename(last.directory)} cannot be restored: .*${name}, which`),
+  );
+  t.regex(
+    unnamed.stderr,
+    new RegExp(
+      `hint: put backup ${name} back, or type "holdfast restore ${idOf(full)}" .*${basename(full.directory)}`,
+    ),
+  );
+  await t.throwsAsync(stat(join(to, 'global/pg_control')), { code: 'ENOENT' });
+  await rename(full.directory, `${full.directory}-away`);
+  await rename(full.meta, join(chain.repository, 'away-too'));
+  const none = await chain.restore(to, '--target-immediate');
+  t.is(none.status, 1);
+  t.regex(none.stderr, /hint: put backup .* back: no other backup reaches this target/);
 });
 
 /** Flips a bit in the middle of the largest frame of a link; the function returned flips it back. */

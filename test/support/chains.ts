@@ -70,13 +70,17 @@ export async function extractedLinks(t: ExecutionContext, links: readonly Stored
   return directories;
 }
 
-/** What pg_combinebackup of that major makes of a chain, with the WAL of its last link; not started. */
+/**
+ * What pg_combinebackup of that major makes of a chain, with the WAL of its last link; not started. `extracted`: what
+ * extractedLinks() has made of the links.
+ */
 export async function combined(
   t: ExecutionContext,
   links: readonly StoredCopy[],
   version: number,
+  extracted?: readonly string[],
 ): Promise<EmbeddedCluster> {
-  const directories = await extractedLinks(t, links);
+  const directories = extracted ?? (await extractedLinks(t, links));
   const cluster = await createCluster({ version: version as Major, empty: true });
   t.teardown(() => cluster.remove());
   const last = links.at(-1);

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { findLabel } from '../../labels/find-label.ts';
 import type { LabelledBackup } from '../../labels/labelled-backup.ts';
+import { isIncrementalLabel, labelFitting } from '../../labels/whole-label.ts';
 import { makeDirectory, writeLabelFiles } from '../../labels/write-label.ts';
 import { configFrom, controlFrom, idOption, type GlobalOptions } from '../options.ts';
 import { printJson, printLines } from '../render/output.ts';
@@ -29,10 +30,12 @@ export function addLabel(program: Command): void {
     .requiredOption('--to <directory>', 'where to; files of other backups are never overwritten')
     .action(async (requestId: number, _: object, self: Command) => {
       const options = self.optsWithGlobals<Options>();
-      const backup = await backupById(requestId, options, 'label');
+      const stored = await backupById(requestId, options, 'label');
       await makeDirectory(options.to);
+      const backup = await labelFitting(stored, options.to);
       const files = await writeLabelFiles(options.to, backup);
       const { id: backupId, cluster, label } = backup.description;
+      if (isIncrementalLabel(backup)) warnOfIncremental(backupId);
       if (options.json === true) {
         await printJson({
           id: backupId,
@@ -50,6 +53,14 @@ export function addLabel(program: Command): void {
       }
     });
   addWhere(command);
+}
+
+/** PostgreSQL starts with no such label. */
+function warnOfIncremental(id: number): void {
+  process.stderr.write(
+    `holdfast: warning: backup ${id} is an incremental copy, and this is the label of that copy alone\n` +
+      `  hint: restore it with "holdfast restore ${id}"; for a data directory that pg_combinebackup has made, use "holdfast place ${id}"\n`,
+  );
 }
 
 /** Adds the options that select where the label of a backup with a given id is read from. */

@@ -1,0 +1,64 @@
+/**
+ * The label of an incremental copy. As the copy is stored, two lines of its label say where the changes begin, and
+ * PostgreSQL refuses to start with them. pg_combinebackup needs these lines, and the data directory that it makes of the
+ * chain has a label without them.
+ */
+import { access, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import { parseBackupLabel, withoutIncrementalLines } from '../postgres/backup-label.ts';
+import { pathOfIncremental } from '../postgres/incremental-file.ts';
+import type { LabelledBackup } from './labelled-backup.ts';
+
+/** Whether the label is of an incremental copy, and has the two lines. */
+export function isIncrementalLabel({ label }: Pick<LabelledBackup, 'label'>): boolean {
+  return parseBackupLabel(label).incrementalFrom !== undefined;
+}
+
+/**
+ * Returns the backup with the label that belongs into a whole data directory.
+ * @throws HoldfastError `copy_mismatch` where the directory is an incremental copy that has not been combined
+ */
+export async function wholeLabel(backup: LabelledBackup, dataDirectory: string): Promise<LabelledBackup> {
+  if (!isIncrementalLabel(backup)) return backup;
+  if (await hasIncrementalFiles(dataDirectory)) throw notCombined(backup, dataDirectory);
+  return { ...backup, label: withoutIncrementalLines(backup.label) };
+}
+
+/** Returns the backup with the label that belongs into the directory: byte for byte, unless a whole cluster is there. */
+export async function labelFitting(backup: LabelledBackup, directory: string): Promise<LabelledBackup> {
+  const isWhole = (await exists(join(directory, 'PG_VERSION'))) && !(await hasIncrementalFiles(directory));
+  return isWhole ? wholeLabel(backup, directory) : backup;
+}
+
+/** Every incremental copy has such files: most of the catalogs have not changed. */
+async function hasIncrementalFiles(dataDirectory: string): Promise<boolean> {
+  const base = join(dataDirectory, 'base');
+  const databases = (await namesIn(base)).map((name) => join(base, name));
+  for (const directory of [join(dataDirectory, 'global'), ...databases])
+    if ((await namesIn(directory)).some((name) => pathOfIncremental(name) !== undefined)) return true;
+  return false;
+}
+
+function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch(() => []);
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function notCombined({ description }: LabelledBackup, dataDirectory: string): HoldfastError {
+  const { id, label } = description;
+  return new HoldfastError(
+    'failed',
+    `"${dataDirectory}" is the incremental copy ${id} "${label}" alone, without what has not changed since the copies before it`,
+    {
+      code: 'copy_mismatch',
+      hint: `restore the whole chain with "holdfast restore ${id}", or combine its copies with pg_combinebackup, and place the label into what that has made`,
+    },
+  );
+}
