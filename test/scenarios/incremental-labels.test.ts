@@ -27,7 +27,7 @@ async function twoLinks(t: ExecutionContext) {
 
 function place({ row }: StoredCopy, repository: string, directory: string) {
   const from = ['--from-repository', repository, '--data-directory', directory];
-  return holdfast(['place', String(row.id), ...from]);
+  return holdfast(['place', row.id, ...from]);
 }
 
 test('a combined data directory gets the label without the lines by which PostgreSQL refuses to start', async (t) => {
@@ -42,7 +42,7 @@ test('a combined data directory gets the label without the lines by which Postgr
   await rm(join(directory, 'backup_label'));
   const labelled = await holdfast([
     'label',
-    String(last.row.id),
+    last.row.id,
     '--from-repository',
     scene.repository,
     '--to',
@@ -79,7 +79,7 @@ test('holdfast label writes the label of an incremental copy byte for byte, and 
   const from = ['--from-repository', scene.repository];
   const written = async ({ row }: StoredCopy) => {
     const to = join(await temporaryDirectory(t), 'label');
-    const { status, stderr } = await holdfast(['label', String(row.id), ...from, '--to', to]);
+    const { status, stderr } = await holdfast(['label', row.id, ...from, '--to', to]);
     t.is(status, 0, stderr);
     t.is(await labelOf(to), String(row.backup_label));
     return stderr;

@@ -77,7 +77,7 @@ for (const version of summarizing) {
           await requireSameFiles(t, restored, other, link);
           await other.remove();
           await requireWhole(t, restored, db.name, {
-            name: String(link.row.id),
+            name: link.row.id,
             atLeast: committed[number] ?? 0,
           });
           await restored.remove();
@@ -111,7 +111,7 @@ async function restoredLink(
 ): Promise<EmbeddedCluster> {
   const cluster = await createCluster({ version: version as Major, empty: true });
   t.teardown(() => cluster.remove());
-  const args = ['restore', String(row.id), '--repository', repository, '--to', cluster.dataDirectory];
+  const args = ['restore', row.id, '--repository', repository, '--to', cluster.dataDirectory];
   args.push(
     '--target-immediate',
     '--target-action',

@@ -6,16 +6,21 @@ import { rmSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { holdsRelations, relationFile, versionDirectory } from '../../postgres/excluded-files.ts';
 import type { ControlFile } from '../../postgres/pg-control.ts';
-import { parseLsn } from '../../postgres/lsn.ts';
 import { parseTablespaceMap } from '../../postgres/tablespace-map.ts';
 import type { StoredTar } from '../../repository/repository-backup.ts';
 import { endOfArchive, type TarMember } from '../../repository/tar.ts';
 import { CopyResults } from './copy-results.ts';
 import { toBytePath, toSystem, toText } from '../../system/byte-path.ts';
 import { CopyError, copyFailureOf } from './copy-error.ts';
-import { FramePool } from './frame-pool.ts';
+import type { FramePool } from './frame-pool.ts';
 import { FrameWriter } from './frame-writer.ts';
-import type { CopyFailure, CopyOptions, FinishOptions, FromCoordinator } from './copy-messages.ts';
+import type {
+  CopyFailure,
+  CopyOptions,
+  FinishOptions,
+  FrameResult,
+  FromCoordinator,
+} from './copy-messages.ts';
 import { ownerNames } from '../../system/users.ts';
 import { partialFile, type SinceParent } from './partial-file.ts';
 import { RateLimiter } from './rate-limiter.ts';
@@ -27,6 +32,13 @@ import { findTrees, walk, type WalkEntry, type DataLayout, type TarSource } from
 const progressEvery = 250;
 /** Warnings of one kind that are sent. Further warnings of that kind are only counted, or left out. */
 const mostWarnings = 20;
+
+/** The frame threads, which start while it is found out what to copy. */
+export interface StartedThreads {
+  pool: FramePool;
+  /** The pg_control of the data directory. */
+  control: ControlFile;
+}
 
 /** One copy, from the first file to the finished summary. */
 export class CoordinatedCopy {
@@ -44,13 +56,17 @@ export class CoordinatedCopy {
   #base: TarOutput | undefined;
   #reporting: NodeJS.Timeout | undefined;
 
-  /** `lengths`: of the parent of an incremental copy, see SinceParent. `tell`: sends a message to the worker. */
+  /**
+   * `threads`: what starts the frame threads has resolved with. `lengths`: of the parent of an incremental copy, see
+   * SinceParent. `tell`: sends a message to the worker.
+   */
   constructor(
     options: CopyOptions,
-    { control, lengths }: { control: ControlFile; lengths: SinceParent['lengths'] | undefined },
+    { threads, lengths }: { threads: StartedThreads; lengths: SinceParent['lengths'] | undefined },
     tell: (message: FromCoordinator) => void,
   ) {
-    const { dataDirectory, output, major, startLsn, jobs, level, rateLimit } = options;
+    const { dataDirectory, output, major, rateLimit } = options;
+    const { control, pool } = threads;
     this.#options = options;
     this.#lengths = lengths;
     this.#tell = tell;
@@ -61,15 +77,7 @@ export class CoordinatedCopy {
       major,
     );
     this.#account = new CopyResults(output, options);
-    this.#pool = new FramePool({
-      threads: jobs,
-      level,
-      pages: this.#control.checksums
-        ? { blockSize: this.#control.blockSize, startLsn: parseLsn(startLsn) }
-        : undefined,
-      onResult: (result) => this.#account.enter(result),
-      onFailure: (failure) => this.#fail(failure),
-    });
+    this.#pool = pool;
     this.#writer = new FrameWriter(this.#pool, this.#account, new RateLimiter(rateLimit));
   }
 
@@ -86,6 +94,11 @@ export class CoordinatedCopy {
     this.#sayDamage();
     report();
     this.#tell({ type: 'copied' });
+  }
+
+  /** Takes the result of a frame. Results come in the order of the frames. */
+  enter(result: FrameResult): void {
+    this.#account.enter(result);
   }
 
   /** Reports no progress from now on. */
@@ -140,11 +153,6 @@ export class CoordinatedCopy {
       rmSync(join(output, tarName(tree)));
     }
     return this.#layout.trees.filter(isMapped);
-  }
-
-  /** Resolves when all threads of the copy have ended. */
-  async stop(): Promise<void> {
-    await this.#pool.close();
   }
 
   async #copyTree(tree: TarSource): Promise<void> {

@@ -5,13 +5,23 @@
 import { parentPort } from 'node:worker_threads';
 import { parseControlFile } from '../../postgres/pg-control.ts';
 import { onTask } from '../../system/threads.ts';
-import { CoordinatedCopy } from './coordinated-copy.ts';
+import { parseLsn } from '../../postgres/lsn.ts';
+import { CoordinatedCopy, type StartedThreads } from './coordinated-copy.ts';
 import { copyFailureOf } from './copy-error.ts';
-import type { CopyOptions, FinishOptions, FromCoordinator, ToCoordinator } from './copy-messages.ts';
+import type {
+  CopyFailure,
+  CopyOptions,
+  CopyThreadOptions,
+  FinishOptions,
+  FromCoordinator,
+  ToCoordinator,
+} from './copy-messages.ts';
+import { FramePool } from './frame-pool.ts';
 import type { SinceParent } from './partial-file.ts';
 import { readControlFile } from './read-control-file.ts';
 import { surveyFiles } from './survey-files.ts';
 
+let threads: Promise<StartedThreads> | undefined;
 let copy: CoordinatedCopy | undefined;
 let lengths: SinceParent['lengths'] | undefined;
 const ending = Promise.withResolvers<FinishOptions>();
@@ -19,6 +29,7 @@ const ending = Promise.withResolvers<FinishOptions>();
 onTask(
   (message: ToCoordinator) => {
     if (message.type === 'survey') report(survey(message.options));
+    else if (message.type === 'start') report((threads = start(message.options)));
     else if (message.type === 'begin') report(run(message.options));
     else ending.resolve(message.ending);
   },
@@ -38,14 +49,28 @@ async function survey(options: Parameters<typeof surveyFiles>[0]): Promise<void>
   });
 }
 
+async function start({ dataDirectory, startLsn, jobs, level }: CopyThreadOptions): Promise<StartedThreads> {
+  const control = parseControlFile(await readControlFile(dataDirectory));
+  const { checksums, blockSize } = control;
+  const pool = new FramePool({
+    threads: jobs,
+    level,
+    pages: checksums ? { blockSize, startLsn: parseLsn(startLsn) } : undefined,
+    onResult: (result) => copy?.enter(result),
+    onFailure: failed,
+  });
+  return { control, pool };
+}
+
 async function run(options: CopyOptions): Promise<void> {
-  const control = parseControlFile(await readControlFile(options.dataDirectory));
-  copy = new CoordinatedCopy(options, { control, lengths }, tell);
+  const started = await threads;
+  if (started === undefined) throw new Error('the frame threads have not been started');
+  copy = new CoordinatedCopy(options, { threads: started, lengths }, tell);
   await copy.copy();
   await copy.finish(await ending.promise);
 }
 
-function report(work: Promise<void>): void {
+function report(work: Promise<unknown>): void {
   work.catch(fail);
 }
 
@@ -54,12 +79,16 @@ function tell(message: FromCoordinator): void {
 }
 
 function fail(error: unknown): void {
+  failed(copyFailureOf(error));
+}
+
+function failed(failure: CopyFailure): void {
   copy?.endProgress();
-  tell({ type: 'failed', failure: copyFailureOf(error) });
+  tell({ type: 'failed', failure });
 }
 
 /** Ends the thread, which may be waiting for a message that will never come. */
 async function leave(): Promise<void> {
-  await copy?.stop();
+  await threads?.then(({ pool }) => pool.close()).catch(() => undefined);
   process.exit();
 }

@@ -6,6 +6,7 @@ import { endThread, startThread } from '../../system/threads.ts';
 import type {
   CopyFailure,
   CopyOptions,
+  CopyThreadOptions,
   CopySummary,
   FinishOptions,
   FromCoordinator,
@@ -33,6 +34,7 @@ export class CopyEngine {
   readonly #surveyed = Promise.withResolvers<SurveyResult>();
   readonly #copied = Promise.withResolvers<void>();
   readonly #finished = Promise.withResolvers<CopySummary>();
+  #isStarted = false;
   /** undefined: `begin` has not been called. */
   #copy: { options: CopyOptions; listener: CopyListener } | undefined;
 
@@ -53,9 +55,16 @@ export class CopyEngine {
     return this.#surveyed.promise;
   }
 
+  /** Starts the frame threads, while other things are found out. */
+  start(options: CopyThreadOptions): void {
+    this.#isStarted = true;
+    this.#send({ type: 'start', options });
+  }
+
   /** Begins to copy. */
   begin(options: CopyOptions, listener: CopyListener): void {
     this.#copy = { options, listener };
+    if (!this.#isStarted) this.start(options);
     this.#send({ type: 'begin', options });
   }
 

@@ -9,13 +9,24 @@ import type { ParentLists } from './parent-lengths.ts';
 export type ToCoordinator =
   | { type: 'survey'; options: SurveyOptions }
   /** After pg_backup_start has returned. */
+  | { type: 'start'; options: CopyThreadOptions }
+  /** When it is known what has changed. */
   | { type: 'begin'; options: CopyOptions }
   /** After pg_backup_stop has returned. */
   | { type: 'finish'; ending: FinishOptions };
 
-/** The copy to make. */
-export interface CopyOptions {
+/** What the frame threads of a copy are started with. */
+export interface CopyThreadOptions {
   dataDirectory: string;
+  startLsn: string;
+  /** Threads that read and compress at the same time. */
+  jobs: number;
+  /** zstd compression level. */
+  level: number;
+}
+
+/** The copy to make. */
+export interface CopyOptions extends CopyThreadOptions {
   /** The existing directory for the tars and the manifest. */
   output: string;
   /** The path of `output` for messages; undefined: the same as `output`. */
@@ -23,13 +34,8 @@ export interface CopyOptions {
   /** The server's major version. */
   major: number;
   systemIdentifier: string;
-  startLsn: string;
   /** The sum of the sizes of the files, as far as known. Bytes. */
   expectedBytes: number;
-  /** Threads that read and compress at the same time. */
-  jobs: number;
-  /** zstd compression level. */
-  level: number;
   /** Bytes of files per second; undefined: no limit. */
   rateLimit: number | undefined;
   /** Whether a page with a wrong checksum fails the copy or only gives a warning. */

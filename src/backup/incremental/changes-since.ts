@@ -8,9 +8,11 @@ import { whyNotSummarized } from './summarized-range.ts';
 
 /** Milliseconds without progress after which the summarizer counts as stuck; as in PostgreSQL. */
 const patience = 60_000;
-/** Milliseconds between two looks, at first and later on. */
-const firstPause = 2;
+/** Milliseconds between two looks, at least and at most. In between, a tenth of the time that has passed. */
+const shortestPause = 2;
 const longestPause = 200;
+/** Milliseconds after which the request says what is waited for. */
+const silentFor = 500;
 
 /**
  * Returns the changes in the range; a string: why they are not known. Waits until the summarizer has come to the end of
@@ -35,8 +37,9 @@ export async function changesSince(
 /** Returns why the summarizer does not come to that LSN; undefined: it has. */
 async function untilSummarized(db: Connection, lsn: string, onWait: () => void): Promise<string | undefined> {
   let seen = '';
-  let progressAt = performance.now();
-  for (let pause = firstPause; ; pause = Math.min(longestPause, pause * 2)) {
+  const beganAt = performance.now();
+  let progressAt = beganAt;
+  for (;;) {
     const { summarizes, summarizedLsn, pendingLsn } = await summarizerState(db);
     if (parseLsn(summarizedLsn) >= parseLsn(lsn)) return undefined;
     if (!summarizes) return 'summarize_wal has been set to off since the copy began';
@@ -45,7 +48,7 @@ async function untilSummarized(db: Connection, lsn: string, onWait: () => void):
     seen = `${summarizedLsn} ${pendingLsn}`;
     if (now - progressAt > patience)
       return `the server has summarized its WAL up to ${summarizedLsn} (${pendingLsn} in memory) and comes no further: ${lsn} was needed`;
-    if (pause === longestPause) onWait();
-    await sleep(pause);
+    if (now - beganAt > silentFor) onWait();
+    await sleep(Math.min(longestPause, Math.max(shortestPause, (now - beganAt) / 10)));
   }
 }

@@ -13,7 +13,7 @@ import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 import { recordDamage } from '../record-damage.ts';
 import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
 import { WalCollector } from '../copy/collect-wal.ts';
-import type { CopySummary } from '../copy/copy-messages.ts';
+import type { CopySummary, CopyThreadOptions } from '../copy/copy-messages.ts';
 import { CopyProgress } from '../copy/copy-progress.ts';
 import { requireFreeSpace, watchFreeSpace } from '../copy/free-space.ts';
 import { requireStarted, type CopySource } from '../copy/copy-source.ts';
@@ -36,6 +36,7 @@ export class CopyTransfer implements DataTransfer {
   readonly #unfinished: UnfinishedBackup;
   readonly #wal: WalCollector;
   readonly #progress: CopyProgress;
+  readonly #changes: ReturnType<typeof beginIncrement>;
   /** undefined: a full copy, or not known yet. */
   #increment: Increment | undefined;
   #isAbandoned = false;
@@ -47,10 +48,14 @@ export class CopyTransfer implements DataTransfer {
     start: BackupStart,
     source: CopySource,
   ): Promise<CopyTransfer> {
+    // The server says what has changed, and threads start, while the directory is made.
+    const changes = beginIncrement(run, claim.session.db, source, start);
+    changes.catch(() => undefined); // untilDone() reports the error
+    source.engine.start(engineStart(run, claim, start, source));
     await requireStarted(source, start.startLsn);
     const { startedAt } = start;
     const unfinished = await UnfinishedBackup.create(source.clusterDirectory, { id: run.id, startedAt });
-    return new CopyTransfer(run, claim, start, source, unfinished);
+    return new CopyTransfer(run, claim, start, source, { unfinished, changes });
   }
 
   private constructor(
@@ -58,13 +63,14 @@ export class CopyTransfer implements DataTransfer {
     claim: CopyClaim,
     start: BackupStart,
     source: CopySource,
-    unfinished: UnfinishedBackup,
+    { unfinished, changes }: { unfinished: UnfinishedBackup; changes: ReturnType<typeof beginIncrement> },
   ) {
     this.#run = run;
     this.#claim = claim;
     this.#start = start;
     this.#source = source;
-    this.#level = claim.request.compressLevel ?? run.context.compressLevel;
+    this.#level = levelOf(run, claim);
+    this.#changes = changes;
     this.#unfinished = unfinished;
     this.#progress = new CopyProgress(run);
     const { dataDirectory, clusterDirectory, systemIdentifier, walSegmentSize } = source;
@@ -99,7 +105,7 @@ export class CopyTransfer implements DataTransfer {
   }
 
   async #copy(): Promise<void> {
-    const increment = await beginIncrement(this.#run, this.#claim.session.db, this.#source, this.#start);
+    const increment = await this.#changes;
     const { parent, bytes, clusterDirectory } = this.#source;
     const expected = increment?.expectedBytes ?? bytes;
     if (parent !== undefined)
@@ -111,19 +117,16 @@ export class CopyTransfer implements DataTransfer {
   }
 
   #beginEngine(expectedBytes: number): void {
-    const { engine, dataDirectory, systemIdentifier } = this.#source;
-    const { copyJobs, onDamagedPage } = this.#run.context;
+    const { engine, systemIdentifier } = this.#source;
+    const { onDamagedPage } = this.#run.context;
     engine.begin(
       {
-        dataDirectory,
+        ...engineStart(this.#run, this.#claim, this.#start, this.#source),
         output: this.#unfinished.directory,
         outputShown: this.#unfinished.shown,
         major: Number.parseInt(this.#start.serverVersion, 10),
         systemIdentifier,
-        startLsn: this.#start.startLsn,
         expectedBytes,
-        jobs: copyJobs,
-        level: this.#level,
         rateLimit: this.#claim.request.rateLimit ?? undefined,
         onDamagedPage,
         changes: this.#increment?.changes,
@@ -143,12 +146,17 @@ export class CopyTransfer implements DataTransfer {
   async finish(record: BackupRecord, stop: BackupStop): Promise<void> {
     const { label, tablespaceMap, stopLsn, stopWal } = stop;
     const { timeline } = this.#start;
-    const summary = await this.#source.engine.finish({ label, tablespaceMap, timeline, stopLsn });
-    await this.#wal.finish(stopWal);
+    // Both have ended before either failure is told: a copy that is abandoned is removed then.
+    const [copied, collected] = await Promise.allSettled([
+      this.#source.engine.finish({ label, tablespaceMap, timeline, stopLsn }),
+      this.#wal.finish(stopWal),
+    ]);
+    if (copied.status === 'rejected') throw copied.reason as Error;
+    if (collected.status === 'rejected') throw collected.reason as Error;
+    const summary = copied.value;
     const backup = repositoryBackup(record, this.#source, this.#level, this.#increment, summary);
     const directory = await this.#unfinished.publish(backup, stop, (text) => this.#run.warn(text));
-    await this.#source.engine.stop();
-    await recordDamage(this.#run, backup.damagedPages);
+    await Promise.all([this.#source.engine.stop(), recordDamage(this.#run, backup.damagedPages)]);
     this.#run.context.log.info('backup stored', {
       request: this.#run.id,
       directory,
@@ -164,6 +172,19 @@ export class CopyTransfer implements DataTransfer {
     await Promise.all([this.#source.engine.stop(), this.#wal.stop()]);
     await this.#unfinished.discard();
   }
+}
+
+function levelOf({ context }: RequestRun, { request }: CopyClaim): number {
+  return request.compressLevel ?? context.compressLevel;
+}
+
+function engineStart(
+  run: RequestRun,
+  claim: CopyClaim,
+  { startLsn }: BackupStart,
+  { dataDirectory }: CopySource,
+): CopyThreadOptions {
+  return { dataDirectory, startLsn, jobs: run.context.copyJobs, level: levelOf(run, claim) };
 }
 
 function repositoryBackup(

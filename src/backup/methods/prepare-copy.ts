@@ -31,12 +31,14 @@ export async function prepareCopy(
   if (typeof chosen === 'object') held.keep(chosen.release);
   const major = Math.floor(session.db.serverVersion / 10_000);
   const lists = backup && listsOf(backup);
-  const { bytes, parent: read } = await engine.survey({ dataDirectory, major, parent: lists });
+  const [{ bytes, parent: read }, isKept] = await Promise.all([
+    engine.survey({ dataDirectory, major, parent: lists }),
+    keepWal(session.db, `holdfast_${run.id}_${session.identity.pid}`),
+  ]);
   for (const reason of [chosen, read]) if (typeof reason === 'string') warnOfFullCopy(run, reason);
   const parent = backup && typeof read === 'object' ? { backup, ...read } : undefined;
   await requireFreeSpace(clusterDirectory, parent?.wholeBytes ?? bytes, run.context.walReserve);
-  if (!(await keepWal(session.db, `holdfast_${run.id}_${session.identity.pid}`)))
-    run.context.log.debug('the server does not keep WAL for the copy', { request: run.id });
+  if (!isKept) run.context.log.debug('the server does not keep WAL for the copy', { request: run.id });
   return { ...found, engine, bytes, parent };
 }
 
