@@ -13,7 +13,7 @@ type Files = Pick<Manifest, 'files'>;
  * Returns for each link the paths, as in its manifest, that are not written: a later link has the file whole, or the
  * last link does not have the file.
  * `manifests`: of the links, the full copy first.
- * @throws RangeError where an incremental file has no whole file to which its blocks belong
+ * @throws RangeError where an incremental file has no whole file to which its blocks belong, or has one beside it
  */
 export function supersededFiles(manifests: readonly Files[]): Set<string>[] {
   const newestFirst = manifests.toReversed();
@@ -23,6 +23,8 @@ export function supersededFiles(manifests: readonly Files[]): Set<string>[] {
     const inPart = new Set<string>();
     for (const [path] of files) {
       const whole = pathOfIncremental(path);
+      if (whole !== undefined && files.has(whole))
+        throw new RangeError(`a link of the chain has "${whole}" both whole and in part`);
       if (wanted !== undefined && !wanted.has(whole ?? path)) passedOver.add(path);
       else if (whole !== undefined) inPart.add(whole);
     }

@@ -1,5 +1,6 @@
 /** Prefetches several segments at the same time. */
-import type { FileHandle } from 'node:fs/promises';
+import { rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { prefetchSegment, type PrefetchSetup } from './prefetch-segment.ts';
 
 /** One segment is decompressed while another is written. */
@@ -50,16 +51,17 @@ export class SegmentPrefetcher {
     const file = await prefetchSegment(this.#setup, name).catch(() => undefined);
     this.#underWay.delete(name);
     if (file === undefined) return name;
-    this.#synced = this.#synced.then(() => syncAndClose(file));
+    this.#synced = this.#synced.then(() => syncAndClose(file, join(this.#setup.spool, name)));
     return undefined;
   }
 }
 
 /**
  * PostgreSQL syncs each segment before it replays the segment, and waits for the disk then, unless the segment is there
- * already. A failure is PostgreSQL's to find.
+ * already. The kernel reports to one file descriptor what it could not write: to this one, so that a segment that is not
+ * on the disk goes, and is fetched anew.
  */
-async function syncAndClose(file: FileHandle): Promise<void> {
-  await file.datasync().catch(() => undefined);
+async function syncAndClose(file: FileHandle, path: string): Promise<void> {
+  await file.datasync().catch(() => rm(path, { force: true }).catch(() => undefined));
   await file.close().catch(() => undefined);
 }

@@ -63,8 +63,9 @@ export function chooseParent<T extends { description: ParentDescription }>(
   maxChain: number,
 ): ParentChoice<T> {
   const passedOver: string[] = [];
+  const byName = new Map(candidates.map((candidate) => [linkName(candidate.backup), candidate]));
   const newest = newestFirst(candidates, now).find((candidate) => {
-    const problem = whyUnsound(candidate);
+    const problem = whyUnsound(candidate, byName);
     if (problem !== undefined) passedOver.push(`backup ${linkName(candidate.backup)} ${problem}`);
     return problem === undefined;
   });
@@ -91,17 +92,32 @@ function newestFirst<T extends { description: ParentDescription }>(
   return [...here, ...elsewhere];
 }
 
-/** Why a copy cannot be trusted, as a predicate; undefined: nothing speaks against it. */
-function whyUnsound<T extends { description: ParentDescription }>({
+/** Why a copy cannot be trusted, as a predicate; undefined: nothing speaks against it, nor against what it stands on. */
+function whyUnsound<T extends { description: ParentDescription }>(
+  candidate: ParentCandidate<T>,
+  byName: ReadonlyMap<string, ParentCandidate<T>>,
+): string | undefined {
+  const { broken, links } = candidate.chain;
+  const own = whyUnsoundItself(candidate);
+  if (own !== undefined) return own;
+  if (broken !== undefined)
+    return `cannot be restored: its chain is broken at backup ${broken.name}, which ${broken.problem}`;
+  for (const link of links) {
+    const name = linkName(link);
+    const before = byName.get(name);
+    const problem = before === undefined ? undefined : whyUnsoundItself(before);
+    if (problem !== undefined) return `stands on backup ${name}, which ${problem}`;
+  }
+  return undefined;
+}
+
+function whyUnsoundItself<T extends { description: ParentDescription }>({
   backup: { description },
-  chain: { broken },
   known,
 }: ParentCandidate<T>): string | undefined {
   if (known === undefined) return 'is not in the control database';
   if (known.hasExpired) return 'has expired';
   if (known.state !== 'complete') return `is not complete: its request is ${known.state}`;
-  if (broken !== undefined)
-    return `cannot be restored: its chain is broken at backup ${broken.name}, which ${broken.problem}`;
   if (known.isVerified === false) return 'was found damaged by its last verification';
   const pages = description.damagedPages.length;
   return pages === 0 ? undefined : `has ${pages} damaged page${pages === 1 ? '' : 's'}`;

@@ -109,6 +109,24 @@ for (const [what, known, problem] of [
   });
 }
 
+for (const [what, known, problem] of [
+  ['was given up, and came back', { hasExpired: true }, 'has expired'],
+  ['a verification has found damaged', { isVerified: false }, 'was found damaged by its last verification'],
+] as const) {
+  test(`a copy that stands on one that ${what} is passed over`, (t) => {
+    const first = copy(1);
+    const second = copy(2, {}, first);
+    const { parent, passedOver } = chosen([first, second, copy(3, {}, second)], { known: { 1: known } });
+    t.is(parent, undefined);
+    const stands = `stands on backup 20261128T010000Z-1, which ${problem}`;
+    t.deepEqual(passedOver, [
+      `backup 20261128T030000Z-3 ${stands}`,
+      `backup 20261128T020000Z-2 ${stands}`,
+      `backup 20261128T010000Z-1 ${problem}`,
+    ]);
+  });
+}
+
 test('a copy with damaged pages is passed over', (t) => {
   const damaged = copy(2, { damagedPages: [{ file: 'base/5/1259', block: 3 }] });
   t.deepEqual(chosen([copy(1), damaged]).passedOver, ['backup 20261128T020000Z-2 has 1 damaged page']);
