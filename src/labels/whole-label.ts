@@ -6,13 +6,13 @@
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { parseBackupLabel, withoutIncrementalLines } from '../postgres/backup-label.ts';
+import { withoutIncrementalLines } from '../postgres/backup-label.ts';
 import { pathOfIncremental } from '../postgres/incremental-file.ts';
 import type { LabelledBackup } from './labelled-backup.ts';
 
 /** Whether the label is of an incremental copy, and has the two lines. */
 export function isIncrementalLabel({ label }: Pick<LabelledBackup, 'label'>): boolean {
-  return parseBackupLabel(label).incrementalFrom !== undefined;
+  return !withoutIncrementalLines(label).equals(label);
 }
 
 /**

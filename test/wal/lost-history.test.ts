@@ -55,12 +55,14 @@ test('the history file of a timeline that has been written to is not "there is n
   t.is(await readFile(data('pg_wal/RECOVERYHISTORY'), 'utf8'), '1\t0/2000000\tx\n');
 });
 
-/** With as much in it as says whose it is, and on which timeline the latest checkpoint was. */
+/** With as much in it as says whose it is, and on which timeline the latest checkpoint was, and the usual sizes. */
 function controlFile(timeline: number): Buffer {
   const bytes = Buffer.alloc(8192);
   bytes.writeBigUInt64LE(BigInt(systemIdentifier), 0);
   bytes.writeUInt32LE(1300, 8);
   bytes.writeUInt32LE(timeline, 48);
+  bytes.writeUInt32LE(8192, 216);
+  bytes.writeUInt32LE(131_072, 220);
   bytes.writeUInt32LE(crc32c(bytes.subarray(0, 288)), 288);
   return bytes;
 }

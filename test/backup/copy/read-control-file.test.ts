@@ -44,11 +44,13 @@ async function dataDirectory(t: ExecutionContext): Promise<{ directory: string; 
   return { directory, file };
 }
 
-/** Of PostgreSQL 16, with nothing but a checkpoint in it. */
+/** Of PostgreSQL 16, with nothing but a checkpoint and the usual sizes in it. */
 function controlFile(checkpoint: number): Buffer {
   const bytes = Buffer.alloc(8192);
   bytes.writeUInt32LE(1300, 8);
   bytes.writeBigUInt64LE(BigInt(checkpoint), 32);
+  bytes.writeUInt32LE(8192, 216);
+  bytes.writeUInt32LE(131_072, 220);
   bytes.writeUInt32LE(crc32c(bytes.subarray(0, 288)), 288);
   return bytes;
 }
