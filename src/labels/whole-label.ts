@@ -33,10 +33,11 @@ export async function labelFitting(backup: LabelledBackup, directory: string): P
 
 /** Every incremental copy has such files: most of the catalogs have not changed. */
 async function hasIncrementalFiles(dataDirectory: string): Promise<boolean> {
-  const base = join(dataDirectory, 'base');
-  const databases = (await namesIn(base)).map((name) => join(base, name));
-  for (const directory of [join(dataDirectory, 'global'), ...databases])
-    if ((await namesIn(directory)).some((name) => pathOfIncremental(name) !== undefined)) return true;
+  const databases = (await namesIn(join(dataDirectory, 'base'))).map((name) => `base/${name}`);
+  for (const directory of ['global', ...databases]) {
+    const names = await namesIn(join(dataDirectory, directory));
+    if (names.some((name) => pathOfIncremental(`${directory}/${name}`) !== undefined)) return true;
+  }
   return false;
 }
 
