@@ -95,7 +95,7 @@ for (const version of asked > 0 ? summarizing : [usual]) {
 
 async function takeChain({ admin, copy, increment }: ChainScene): Promise<TakenChain> {
   const chain: TakenChain = { links: [], committed: [] };
-  const length = 1 + Math.floor(Math.random() * longestChain);
+  const length = asked > 0 ? 1 + Math.floor(Math.random() * longestChain) : longestChain;
   while (chain.links.length < length) {
     const later = (await transfers(admin)) + Math.floor(Math.random() * 100);
     const committed = await eventually('more transfers are committed', async () => {
