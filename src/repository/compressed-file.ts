@@ -148,17 +148,19 @@ interface CompressedFrame {
   size: number;
 }
 
+/** Reads to the end of the file, whatever size the file is said to have: an error of the disk is found by reading. */
 async function* compressedFrames(source: FileHandle, limit: number): AsyncGenerator<CompressedFrame> {
-  const { size } = await source.stat();
   const content = { size: 0, limit };
   let bytesAtOnce = readAtOnce;
-  for (let position = 0; position < size;) {
-    const bytes = Buffer.allocUnsafeSlow(Math.min(bytesAtOnce, size - position));
-    await readFully(source, bytes, position);
-    const length = yield* framesIn(bytes, content);
-    if (length === 0 && position + bytes.length === size) throw cutOff();
-    if (length === 0) bytesAtOnce *= 2;
+  for (let position = 0; ;) {
+    const bytes = Buffer.allocUnsafeSlow(bytesAtOnce);
+    const read = await readUpTo(source, bytes, position);
+    const length = yield* framesIn(bytes.subarray(0, read), content);
     position += length;
+    if (read < bytesAtOnce && length === read) return;
+    if (length > 0) continue;
+    if (read < bytesAtOnce) throw cutOff();
+    bytesAtOnce *= 2;
   }
 }
 
@@ -219,11 +221,19 @@ function* frameRanges(size: number, atEnd: () => void): Generator<{ offset: numb
 
 /** Fills `into` from `position` of the file. @throws RangeError where the file ends before the buffer is full */
 export async function readFully(file: FileHandle, into: Buffer, position: number): Promise<void> {
-  for (let at = 0; at < into.length;) {
+  const read = await readUpTo(file, into, position);
+  if (read < into.length) throw new RangeError(`it ends after ${position + read} bytes`);
+}
+
+/** Fills `into` from `position` of the file, as far as the file goes. Returns the number of bytes. */
+async function readUpTo(file: FileHandle, into: Buffer, position: number): Promise<number> {
+  let at = 0;
+  while (at < into.length) {
     const { bytesRead } = await file.read(into, at, into.length - at, position + at);
-    if (bytesRead === 0) throw new RangeError(`it ends after ${position + at} bytes`);
+    if (bytesRead === 0) break;
     at += bytesRead;
   }
+  return at;
 }
 
 /** Appends all of `bytes` to the file. */
