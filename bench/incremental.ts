@@ -8,11 +8,10 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { toolsOf } from '../dev/debian/postgres-tools.ts';
 import { setDirectory } from '../dev/debian/program-sets.ts';
 import { median } from './control/statistics.ts';
 import { sh } from './copy/shell.ts';
-import { incrementalPeers, type IncrementalPeer } from './incremental/peers.ts';
+import { incrementalPeers, links, type IncrementalPeer } from './incremental/peers.ts';
 import { makeSummarizingServer } from './incremental/server.ts';
 
 const { values: options } = parseArgs({
@@ -27,15 +26,17 @@ const { values: options } = parseArgs({
   },
 });
 
+if (Number(options.restores) > 0 && Number(options.rounds) < links - 1)
+  throw new Error(
+    `--rounds ${options.rounds} makes too short a chain to restore: type --rounds ${links - 1}, or --restores 0`,
+  );
+
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const programs = toolsOf(18, 'pg_basebackup');
-if (programs === undefined)
-  throw new Error('there is no PostgreSQL 18: node dev/debian-programs.ts postgresql-18');
 const newest = join(setDirectory('pgbackrest'), 'usr/bin/pgbackrest');
 const pgBackRest = existsSync(newest) ? newest : undefined;
 
 for (const gb of options.gb.split(',').map(Number)) {
-  const server = await makeSummarizingServer(options.directory, { gb, programs });
+  const server = await makeSummarizingServer(options.directory, gb, '18');
   const all = incrementalPeers(server, {
     level: Number(options.level),
     jobs: Number(options.jobs),

@@ -7,7 +7,7 @@ import type { Peer } from './peer.ts';
 import type { CopyServer } from './server.ts';
 import { sh, sizeOf } from './shell.ts';
 
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+export const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
 export function holdfast(server: CopyServer, level: number, jobs: number): Peer {
   const place = join(server.directory, 'repository');
@@ -32,12 +32,7 @@ export function holdfast(server: CopyServer, level: number, jobs: number): Peer 
     /** The repository stays: one that is gone is taken for one that is not mounted. */
     clear: async () => void (await sh(`rm -rf ${place}/*/backups`)),
     async backUp() {
-      if (db === undefined) throw new Error('it is not prepared');
-      const [row] = await db.query(
-        `insert into holdfast.backup_request (method, fast, compress_level) values ('copy', true, $1) returning id`,
-        [level],
-      );
-      await db.query(`call holdfast.wait_for_backup($1)`, [row?.['id']]);
+      await requestCopy(db, { level });
     },
     storedBytes: () => sizeOf(place),
     pid: () => worker?.pid ?? 0,
@@ -46,6 +41,22 @@ export function holdfast(server: CopyServer, level: number, jobs: number): Peer 
       await stop();
     },
   };
+}
+
+/** Requests a copy, and waits until it is complete. Returns its id. */
+export async function requestCopy(
+  db: Connection | undefined,
+  { level, incremental = false }: { level: number; incremental?: boolean },
+): Promise<number> {
+  if (db === undefined) throw new Error('it is not prepared');
+  const [row] = await db.query(
+    `insert into holdfast.backup_request (method, fast, compress_level, incremental)
+     values ('copy', true, $1, $2) returning id`,
+    [level, incremental],
+  );
+  const id = Number(row?.['id']);
+  await db.query('call holdfast.wait_for_backup($1)', [id]);
+  return id;
 }
 
 /** A worker that runs as the server's user; it is ready when this resolves. */

@@ -25,8 +25,13 @@ export interface CopyServer {
   remove(): Promise<void>;
 }
 
-/** `parent`: the directory in which its own is made; `version`: its major. */
-export async function makeServer(parent: string, gb: number, version: string): Promise<CopyServer> {
+/** `parent`: the directory in which its own is made; `version`: its major; `more`: lines for its postgresql.conf. */
+export async function makeServer(
+  parent: string,
+  gb: number,
+  version: string,
+  more: readonly string[] = [],
+): Promise<CopyServer> {
   const programs = toolsOf(Number(version), 'pg_basebackup');
   if (programs === undefined)
     throw new Error(`PostgreSQL ${version} is not here: node dev/debian-programs.ts postgresql-${version}`);
@@ -45,6 +50,7 @@ export async function makeServer(parent: string, gb: number, version: string): P
     'autovacuum = off',
     'archive_mode = on',
     `archive_command = 'true'`,
+    ...more,
   ];
   await sh(`cat >> ${dataDirectory}/postgresql.conf`, settings.join('\n'));
   await asPostgres(`${programs}/pg_ctl -w -D ${dataDirectory} -l ${directory}/log start > /dev/null`);

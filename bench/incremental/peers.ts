@@ -3,10 +3,9 @@
  * of these.
  */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Connection } from '../../src/database/connection.ts';
 import type { RunningProcess } from '../../dev/harness/children.ts';
-import { startBenchWorker } from '../copy/holdfast.ts';
+import { program, requestCopy, startBenchWorker } from '../copy/holdfast.ts';
 import { asPostgres, sh } from '../copy/shell.ts';
 import type { SummarizingServer } from './server.ts';
 
@@ -30,9 +29,8 @@ export interface PeerOptions {
   pgBackRest: string | undefined;
 }
 
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 /** The incremental backups of the chain that is restored. */
-const links = 3;
+export const links = 3;
 
 export function incrementalPeers(server: SummarizingServer, options: PeerOptions): IncrementalPeer[] {
   const { pgBackRest } = options;
@@ -49,18 +47,11 @@ function holdfastIncremental(server: SummarizingServer, { level, jobs }: PeerOpt
   let db: Connection | undefined;
   const made: number[] = [];
   const backUp = async (incremental: boolean) => {
-    if (db === undefined) throw new Error('it is not prepared');
-    const [row] = await db.query(
-      `insert into holdfast.backup_request (method, fast, compress_level, incremental)
-       values ('copy', true, $1, $2) returning id`,
-      [level, incremental],
-    );
-    await db.query('call holdfast.wait_for_backup($1)', [row?.['id']]);
-    const [done] = await db.query('select parent, warnings from holdfast.backup_request where id = $1', [
-      row?.['id'],
-    ]);
+    const id = await requestCopy(db, { level, incremental });
+    const [done] =
+      (await db?.query('select parent, warnings from holdfast.backup_request where id = $1', [id])) ?? [];
     if (incremental && done?.['parent'] === null) throw new Error(String(done['warnings']));
-    made.push(Number(row?.['id']));
+    made.push(id);
   };
   return {
     name: `Holdfast (jobs = ${jobs})`,

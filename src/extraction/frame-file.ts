@@ -1,13 +1,11 @@
 /** Reads and decompresses frames of the stored tars. zstd verifies the content checksums. */
-import { closeSync, fstatSync, read, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { decompressHere } from '../repository/compressed-here.ts';
 import type { FrameEntry } from '../repository/frame-index.ts';
 import { firstFrame } from '../repository/zstd-frames.ts';
+import { readInBackground } from '../system/read-in-background.ts';
 import { openRegularFileSync } from '../system/regular-file.ts';
-
-const readInBackground = promisify(read);
 
 /** Keeps the tars open. */
 export class FrameFiles {
@@ -43,9 +41,9 @@ export class FrameFiles {
     const [last, next] = this.#ahead;
     const buffer = atLeast(next, frame);
     this.#ahead = [buffer, last];
-    const { bytesRead } = await readInBackground(fd, buffer, 0, frame.length, frame.offset);
-    refuseShort(fd, bytesRead, frame);
-    return buffer.subarray(0, frame.length);
+    const compressed = buffer.subarray(0, frame.length);
+    refuseShort(fd, await readInBackground(fd, compressed, frame.offset), frame);
+    return compressed;
   }
 
   close(): void {

@@ -3,7 +3,8 @@
  * PostgreSQL refuses to start with them. pg_combinebackup needs these lines, and the data directory that it makes of the
  * chain has a label without them.
  */
-import { access, readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { withoutIncrementalLines } from '../postgres/backup-label.ts';
@@ -27,8 +28,8 @@ export async function wholeLabel(backup: LabelledBackup, dataDirectory: string):
 
 /** Returns the backup with the label that belongs into the directory: byte for byte, unless a whole cluster is there. */
 export async function labelFitting(backup: LabelledBackup, directory: string): Promise<LabelledBackup> {
-  const isWhole = (await exists(join(directory, 'PG_VERSION'))) && !(await hasIncrementalFiles(directory));
-  return isWhole ? wholeLabel(backup, directory) : backup;
+  const isWhole = existsSync(join(directory, 'PG_VERSION')) && !(await hasIncrementalFiles(directory));
+  return isWhole ? { ...backup, label: withoutIncrementalLines(backup.label) } : backup;
 }
 
 /** Every incremental copy has such files: most of the catalogs have not changed. */
@@ -43,13 +44,6 @@ async function hasIncrementalFiles(dataDirectory: string): Promise<boolean> {
 
 function namesIn(directory: string): Promise<string[]> {
   return readdir(directory).catch(() => []);
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function notCombined({ description }: LabelledBackup, dataDirectory: string): HoldfastError {

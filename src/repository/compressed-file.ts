@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { releaseBuffer } from '../system/release-buffer.ts';
 import { firstFrame, longestStored } from './zstd-frames.ts';
+import { zstdParameters } from './zstd-parameters.ts';
 import { openRegularFile } from '../system/regular-file.ts';
 
 /** Bytes of content in a frame. */
@@ -18,17 +19,6 @@ const atOnce = Math.min(4, availableParallelism() + 1);
 export const readAtOnce = 4 << 20;
 /** Bytes written at once. The limit is that of write-at.ts; each write here is also a round trip to a thread. */
 const writtenAtOnce = 128 << 10;
-
-/**
- * What level 1 is changed to. zstd's own table for finding matches takes 64 kB, twice as much as the fastest cache of a
- * processor, and its window is 512 kB. With a quarter of the one and half of the other, WAL is compressed in a quarter less
- * time, to no more bytes.
- */
-const fastest = {
-  [constants.ZSTD_c_hashLog]: 12,
-  [constants.ZSTD_c_minMatch]: 6,
-  [constants.ZSTD_c_windowLog]: 18,
-};
 
 const decompress = promisify(zstdDecompress);
 
@@ -88,11 +78,7 @@ function compressFrame(content: Buffer, level: number): Promise<Buffer> {
     const stream = createZstdCompress({
       chunkSize: longestStored(content.length),
       flush: constants.ZSTD_e_end,
-      params: {
-        [constants.ZSTD_c_compressionLevel]: level,
-        [constants.ZSTD_c_checksumFlag]: 1,
-        ...(level === 1 ? fastest : {}),
-      },
+      params: zstdParameters(level, 'wal'),
     });
     stream.once('error', reject);
     stream.once('data', (frame: Buffer) => {

@@ -1,28 +1,18 @@
 /** Compresses and decompresses zstd frames (see compressed-file.ts) in the calling thread, which is blocked meanwhile. */
 import { readSync } from 'node:fs';
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { cutOff, framesIn, readAtOnce } from './compressed-file.ts';
 import { longestStored } from './zstd-frames.ts';
+import { zstdParameters } from './zstd-parameters.ts';
 
 /**
- * What level 1 is changed to: zstd's own table takes 64 kB, twice as much as the fastest cache of a processor. With
- * half of that, and matches of 6 bytes instead of 7, pages are compressed in a tenth less time, to no more bytes.
- */
-const fastest = { [constants.ZSTD_c_hashLog]: 13, [constants.ZSTD_c_minMatch]: 6 };
-
-/**
- * Compresses one frame. The buffer is large enough for the whole frame, so that zstd records the content size in the
+ * Compresses one frame of pages. The buffer is large enough for the whole frame, so that zstd records the content size in the
  * frame.
  */
 export function compressHere(content: Buffer, level: number): Buffer {
   return zstdCompressSync(content, {
     chunkSize: longestStored(content.length),
-    params: {
-      [constants.ZSTD_c_compressionLevel]: level,
-      [constants.ZSTD_c_checksumFlag]: 1,
-      [constants.ZSTD_c_contentSizeFlag]: 1,
-      ...(level === 1 ? fastest : {}),
-    },
+    params: zstdParameters(level, 'pages'),
   });
 }
 

@@ -4,7 +4,6 @@ import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { usual } from '../../dev/embedded/binaries.ts';
-import { amcheck } from '../../dev/demo/amcheck.ts';
 import { noTool } from '../../dev/debian/postgres-tools.ts';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { runProcess } from '../../dev/harness/children.ts';
@@ -21,11 +20,11 @@ import { noCopies, started, type StoredCopy } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { again } from '../support/load.ts';
 import { holdfast } from '../support/process.ts';
-import { withClient, type SqlClient } from '../support/sql-client.ts';
+import type { SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
+import { openAccounts, requireAccounts, transfer, transfers } from '../support/transfers.ts';
 
 const accounts = 5000;
-const balance = 1000;
 const tellers = 2;
 /**
  * CI makes one chain, on one major; with TEST_CHAINS there are as many as it says, on each major, and a relation of more
@@ -50,11 +49,13 @@ for (const version of asked > 0 ? summarizing : [usual]) {
       const settings = { wal_keep_size: '2GB' };
       const scene = await chainScene(t, { version, settings, initdb: ['--data-checksums'] });
       const { admin, cluster, db } = scene;
-      await openAccounts(admin);
+      await openTables(admin);
       if (asked > 0) await makeBig(admin);
       const spaces = await Promise.all([0, 1, 2].map((n) => cluster.serverDirectory(`space-${n}`)));
       const stops = [
-        ...Array.from({ length: tellers }, (_, teller) => again(t, db.url, transferBy(teller))),
+        ...Array.from({ length: tellers }, (_, teller) =>
+          again(t, db.url, (client, number) => transfer(client, accounts, { teller, number })),
+        ),
         again(t, db.url, churnTables),
         again(t, db.url, churnQueue),
         again(t, cluster.url(), churnDatabases),
@@ -162,32 +163,12 @@ async function requireSameFiles(
   }
 }
 
-async function openAccounts(client: SqlClient): Promise<void> {
+async function openTables(client: SqlClient): Promise<void> {
+  await openAccounts(client, accounts, 200);
   await client.query(`
-    create table account (id int primary key, balance int not null, filler text default repeat('x', 200));
-    create table transfer (teller int, number int, debtor int not null, creditor int not null, amount int not null,
-      primary key (teller, number));
-    insert into account select n, ${balance} from generate_series(1, ${accounts}) n;
     create table queue (n int primary key, filler text default repeat('q', 500));
     create table queue_length (rows int not null);
     insert into queue_length values (0)`);
-}
-
-/** Money moves between two accounts, and a third table says so. */
-function transferBy(teller: number) {
-  return async (client: SqlClient, number: number): Promise<void> => {
-    await client.query(`
-      with chosen as materialized (
-        select (random() * ${accounts / 2 - 1})::int + 1 as debtor,
-          (random() * ${accounts / 2 - 1})::int + 1 + ${accounts / 2} as creditor, (random() * 50)::int as amount),
-      moved as (update account set balance = balance + case id when debtor then - amount else amount end
-        from chosen where id in (debtor, creditor))
-      insert into transfer select ${teller}, ${number}, chosen.* from chosen`);
-  };
-}
-
-function transfers(client: SqlClient): Promise<number> {
-  return client.value('select count(*)::int from transfer');
 }
 
 async function requireWhole(
@@ -198,31 +179,12 @@ async function requireWhole(
 ): Promise<void> {
   const client = await started(t, cluster, database);
   await eventually('it is a primary', () => client.value('select not pg_is_in_recovery()'));
-  const wrong = await client.value<number>(`
-    select count(*)::int from account
-    left join (select debtor as id, sum(amount) as paid from transfer group by 1) d using (id)
-    left join (select creditor as id, sum(amount) as got from transfer group by 1) c using (id)
-    where balance <> ${balance} - coalesce(paid, 0) + coalesce(got, 0)`);
-  t.is(wrong, 0, `backup ${name}: accounts that are not what the transfers made of them`);
-  t.is(await client.value('select count(*)::int from account'), accounts, `backup ${name}`);
-  const holes = `select count(*)::int from (
-    select teller from transfer group by teller having max(number) + 1 <> count(*)) each_teller`;
-  t.is(await client.value(holes), 0, `backup ${name}: transfers are missing`);
-  const there = await transfers(client);
-  t.true(there >= atLeast, `backup ${name}: ${there} of at least ${atLeast} transfers`);
+  const url = (other: string) => cluster.url({ database: other });
+  await requireAccounts(t, client, { name, accounts, atLeast, url });
   for (const table of ['queue', ...(asked > 0 ? ['big'] : [])]) {
     const lacking = `select rows - (select count(*) from ${table}) from ${table}_length`;
     t.is(Number(await client.value(lacking)), 0, `backup ${name}: rows of ${table}`);
   }
-  for (const { claim, holds, found } of await amcheck(client))
-    t.true(holds, `backup ${name}: ${claim}: ${found}`);
-  const names = await client.query<{ datname: string }>(
-    'select datname from pg_database where datallowconn and datconnlimit <> -2', // -2: it was being dropped
-  );
-  for (const { datname } of names)
-    await withClient(cluster.url({ database: datname }), (other) =>
-      other.query('select count(*) from pg_class'),
-    );
   await client.close();
 }
 

@@ -1,4 +1,5 @@
 // A load with DDL of every kind, for copies that are made meanwhile. Each function is one round, for again() of load.ts.
+import { rest } from './load.ts';
 import type { SqlClient } from './sql-client.ts';
 
 export async function churnTables(client: SqlClient, round: number): Promise<void> {
@@ -9,7 +10,7 @@ export async function churnTables(client: SqlClient, round: number): Promise<voi
   if (round % 3 === 0) await client.query(`truncate t${round}`);
   if (round % 3 === 1) await client.query(`alter table t${round} alter n type bigint`);
   if (round > 4) await client.query(`drop table t${round - 5}`);
-  if (round % 8 === 0) await client.query('vacuum full account');
+  if (round % 4 === 0) await client.query('vacuum full account');
   if (round % 4 === 2) await client.query('vacuum account, transfer');
   if (round % 8 === 4) await client.query('reindex table account');
 }
@@ -31,11 +32,18 @@ export async function churnDatabases(client: SqlClient, round: number): Promise<
   if (round > 1) await client.query(`drop database d${round - 2}`);
 }
 
-export async function churnTablespaces(client: SqlClient, round: number, spaces: string[]): Promise<void> {
+/** `stays`: the seconds for which each one has something in it. */
+export async function churnTablespaces(
+  client: SqlClient,
+  round: number,
+  spaces: string[],
+  stays = 0,
+): Promise<void> {
   const name = `space${round}`;
   await client.query(`create tablespace ${name} location '${spaces[round % spaces.length]}'`);
   await client.query(`create table in_${name} tablespace ${name} as select generate_series(1, 2000) n`);
   await client.query(`update in_${name} set n = -n where n % 100 = 0`);
+  if (stays > 0) await rest(client, stays);
   await client.query(`alter table in_${name} set tablespace pg_default`);
   await client.query(`drop tablespace ${name}`);
   await client.query(`drop table in_${name}`);

@@ -81,6 +81,11 @@ export interface Scene {
   withoutNode(args: string[], options?: { env?: NodeJS.ProcessEnv; tools?: string }): Promise<Finished>;
 }
 
+/** What pushAhead is given for the directory and the repository of a scene. */
+export function aheadOptions({ dataDirectory, repository }: Scene) {
+  return { dataDirectory, clusterDirectory: join(repository, 'main'), compressLevel: 1, ahead: 8 };
+}
+
 /** A data directory with nothing in it but pg_wal, and an empty repository. */
 export async function walScene(t: ExecutionContext, repositoryAt?: string): Promise<Scene> {
   const directory = await temporaryDirectory(t);

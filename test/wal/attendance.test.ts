@@ -9,7 +9,7 @@ import { pushDirectory } from '../../src/wal/our-directories.ts';
 import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { startProcess, type Finished } from '../../dev/harness/children.ts';
 import { eventually } from '../support/eventually.ts';
-import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
+import { aheadOptions, segmentBytes, walScene, type Scene } from '../support/wal.ts';
 
 const [before, first, second, third] = [0, 1, 2, 3].map((n) => `00000001000000000000000${n}`) as [
   string,
@@ -109,7 +109,7 @@ test('a worker does not attend where it has not archived yet, or is about to sto
   t.is(await ahead(scene), 0);
   t.false(existsSync(record(scene)));
   const waiting = await waitingScene(t);
-  t.is(await pushAhead({ ...optionsOf(waiting), attends: true, goOn: () => false }), 0);
+  t.is(await pushAhead({ ...aheadOptions(waiting), attends: true, goOn: () => false }), 0);
   t.false(existsSync(record(waiting)));
 });
 
@@ -138,17 +138,8 @@ function record(scene: Scene): string {
   return join(pushDirectory(join(scene.dataDirectory, 'pg_wal')), 'worker');
 }
 
-function optionsOf(scene: Scene) {
-  return {
-    dataDirectory: scene.dataDirectory,
-    clusterDirectory: join(scene.repository, 'main'),
-    compressLevel: 1,
-    ahead: 8,
-  };
-}
-
 function ahead(scene: Scene, attends = true): Promise<number> {
-  return pushAhead({ ...optionsOf(scene), attends, goOn: () => true });
+  return pushAhead({ ...aheadOptions(scene), attends, goOn: () => true });
 }
 
 /** The script without Node, and with a sleep that counts how often it is asked to. */

@@ -9,7 +9,7 @@ import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { startProcess } from '../../dev/harness/children.ts';
 import { moment } from '../support/moments.ts';
 import { makeRepository } from '../support/repository.ts';
-import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
+import { aheadOptions, segmentBytes, walScene, type Scene } from '../support/wal.ts';
 import { sameBytes } from '../support/same-bytes.ts';
 
 const names = [1, 2, 3, 4].map((n) => `00000001000000000000000${n}`);
@@ -130,7 +130,7 @@ test('a push does not wait for a worker that died with the segment in hand', asy
 
 test('a worker that is killed at any moment leaves nothing that is not true', async (t) => {
   const scene = await waitingScene(t, 16);
-  const options = JSON.stringify(optionsOf(scene));
+  const options = JSON.stringify(aheadOptions(scene));
   const module = new URL('../../src/wal/push-ahead.ts', import.meta.url).href;
   const code = `import { pushAhead } from '${module}';
     console.log('begins'); await pushAhead({ ...${options}, goOn: () => true }); console.log('ends');`;
@@ -169,17 +169,8 @@ async function ready(scene: Scene, name: string, megabytes = 1): Promise<void> {
   await writeFile(join(scene.dataDirectory, 'pg_wal', 'archive_status', `${name}.ready`), '');
 }
 
-function optionsOf(scene: Scene) {
-  return {
-    dataDirectory: scene.dataDirectory,
-    clusterDirectory: join(scene.repository, 'main'),
-    compressLevel: 1,
-    ahead: 8,
-  };
-}
-
-function ahead(scene: Scene, change: Partial<ReturnType<typeof optionsOf>> = {}): Promise<number> {
-  return pushAhead({ ...optionsOf(scene), ...change, goOn: () => true });
+function ahead(scene: Scene, change: Partial<ReturnType<typeof aheadOptions>> = {}): Promise<number> {
+  return pushAhead({ ...aheadOptions(scene), ...change, goOn: () => true });
 }
 
 async function refused(t: ExecutionContext, scene: Scene, name: string): Promise<void> {

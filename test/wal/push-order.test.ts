@@ -10,7 +10,7 @@ import { pushDirectory } from '../../src/wal/our-directories.ts';
 import { markerPath } from '../../src/wal/pushed-markers.ts';
 import { startProcess } from '../../dev/harness/children.ts';
 import { eventually } from '../support/eventually.ts';
-import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
+import { aheadOptions, segmentBytes, walScene, type Scene } from '../support/wal.ts';
 import { sameBytes } from '../support/same-bytes.ts';
 
 const name = (n: number, timeline = 1) =>
@@ -94,7 +94,7 @@ test('several processes of one data directory archive in order, together', async
   const scene = await waitingScene(t, numbers);
   await other(scene, name(20));
   const module = new URL('../../src/wal/push-ahead.ts', import.meta.url).href;
-  const options = JSON.stringify({ ...optionsOf(scene), ahead: 30 });
+  const options = JSON.stringify({ ...aheadOptions(scene), ahead: 30 });
   const code = `import { pushAhead } from '${module}';
     await pushAhead({ ...${options}, goOn: () => true }).catch((error) => console.log(error.message));`;
   const script = join(scene.dataDirectory, '../ahead.mjs');
@@ -189,7 +189,7 @@ test('of a process in another container only the time says that it has ended', a
 test('what was prepared is compared once more where somebody else was quicker', async (t) => {
   const scene = await waitingScene(t, [1]);
   const path = join(scene.dataDirectory, 'pg_wal', name(1));
-  const prepared = await prepareWal({ ...optionsOf(scene), path });
+  const prepared = await prepareWal({ ...aheadOptions(scene), path });
   await other(scene, name(1));
   const theirs = await readFile(scene.archived(name(1)));
   await t.throwsAsync(placePrepared(prepared), { message: /is different from/ });
@@ -225,7 +225,7 @@ async function other(scene: Scene, file: string): Promise<void> {
   const path = join(scene.dataDirectory, '../other', file);
   await mkdir(join(path, '..'), { recursive: true });
   await writeFile(path, segmentBytes({ name: file, fill: 'another server' }));
-  await pushWal({ ...optionsOf(scene), path });
+  await pushWal({ ...aheadOptions(scene), path });
 }
 
 async function archived(scene: Scene): Promise<string[]> {
@@ -241,15 +241,6 @@ function directory(scene: Scene): string {
   return pushDirectory(join(scene.dataDirectory, 'pg_wal'));
 }
 
-function optionsOf(scene: Scene) {
-  return {
-    dataDirectory: scene.dataDirectory,
-    clusterDirectory: join(scene.repository, 'main'),
-    compressLevel: 1,
-    ahead: 8,
-  };
-}
-
 function ahead(scene: Scene, change: { ahead?: number } = {}): Promise<number> {
-  return pushAhead({ ...optionsOf(scene), ...change, goOn: () => true });
+  return pushAhead({ ...aheadOptions(scene), ...change, goOn: () => true });
 }

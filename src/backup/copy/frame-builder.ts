@@ -2,14 +2,14 @@
  * Builds the content of frames: reads files into buffers that are reused, with tar headers and padding between the
  * files. The pieces of large files are read ahead, while the frame before is compressed.
  */
-import { closeSync, read as readFile, readSync } from 'node:fs';
-import { promisify } from 'node:util';
+import { closeSync, readSync } from 'node:fs';
 import { encodeHeader, tarPadding } from '../../repository/tar.ts';
 import { crc32c } from '../../postgres/crc32c.ts';
 import { runsOf } from '../../postgres/incremental-file.ts';
 import { damagedPages, memoryForPages, type PageRules } from '../../postgres/page-checksum.ts';
 import { CopyError } from './copy-error.ts';
 import { toText } from '../../system/byte-path.ts';
+import { readInBackground } from '../../system/read-in-background.ts';
 import { openJudged } from './open-judged.ts';
 import { blocksSize } from './frame-blocks.ts';
 import type { FrameBlocks, FrameResult, FrameItem, FrameItemData } from './copy-messages.ts';
@@ -80,7 +80,7 @@ export class FrameBuilder {
     if (part?.data?.kind !== 'piece' || others.length > 0) return buffer;
     const { fd, at, size } = part.data;
     const from = part.member === undefined ? 0 : encodeHeader(part.member).length;
-    buffer.readAhead = await readAhead(fd, buffer.bytes.subarray(from, from + size), at);
+    buffer.readAhead = await readInBackground(fd, buffer.bytes.subarray(from, from + size), at);
     return buffer;
   }
 
@@ -252,19 +252,6 @@ function readAll(fd: number, into: Buffer, offset: number, size: number, positio
     const read = readSync(fd, into, offset + done, size - done, position + done);
     if (read === 0) break;
     done += read;
-  }
-  return done;
-}
-
-const readSome = promisify(readFile);
-
-/** Fills `into` in the background. Returns fewer bytes where the file ends earlier. */
-async function readAhead(fd: number, into: Buffer, position: number): Promise<number> {
-  let done = 0;
-  while (done < into.length) {
-    const { bytesRead } = await readSome(fd, into, done, into.length - done, position + done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
   }
   return done;
 }

@@ -39,9 +39,13 @@ export async function beginIncrement(
       ? await changesSince(db, range, onWait)
       : `the server is on timeline ${timeline}, and was on ${of.fromTimeline}`;
   if (waits) run.describe(null);
-  const reason = typeof changes === 'string' ? changes : await recordIncrement(run, of);
-  if (typeof changes === 'string' || reason !== undefined) {
-    warnOfFullCopy(run, String(reason));
+  if (typeof changes === 'string') {
+    warnOfFullCopy(run, changes);
+    return undefined;
+  }
+  const refusal = await recordIncrement(run, of);
+  if (refusal !== undefined) {
+    warnOfFullCopy(run, refusal);
     return undefined;
   }
   const changedBytes = countChanges(changes) * control.blockSize;

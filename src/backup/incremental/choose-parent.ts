@@ -97,12 +97,12 @@ function whyUnsound<T extends { description: ParentDescription }>(
   candidate: ParentCandidate<T>,
   byName: ReadonlyMap<string, ParentCandidate<T>>,
 ): string | undefined {
-  const { broken, links } = candidate.chain;
   const own = whyUnsoundItself(candidate);
   if (own !== undefined) return own;
+  const { broken, links } = candidate.chain;
   if (broken !== undefined)
     return `cannot be restored: its chain is broken at backup ${broken.name}, which ${broken.problem}`;
-  for (const link of links) {
+  for (const link of links.slice(0, -1)) {
     const name = linkName(link);
     const before = byName.get(name);
     const problem = before === undefined ? undefined : whyUnsoundItself(before);
