@@ -56,7 +56,8 @@ for (const gb of options.gb.split(',').map(Number)) {
       await sh(`rm -rf ${into}; sync`);
       return () => peer.restore(into);
     });
-    print(`The third incremental backup restored, ${options.restores} rounds`, restores);
+    if (Number(options.restores) > 0)
+      print(`The third incremental backup restored, ${options.restores} rounds`, restores);
   } finally {
     for (const peer of all) await peer.end?.();
     await server.remove();
