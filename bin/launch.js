@@ -8,7 +8,7 @@ import { exit } from './exit.js';
 import { takeHiddenArguments, withHiddenArguments } from './hidden-arguments.js';
 
 const source = new URL('../src/cli/main.ts', import.meta.url);
-const built = new URL('../dist/cli/main.js', import.meta.url);
+const built = new URL('../dist/program/main.js', import.meta.url);
 const development = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
 
 if (!existsSync(source)) await run(built);

@@ -5,7 +5,7 @@ import { compileNoMore, exit } from './exit.js';
 
 const [, , , command, ...args] = process.argv;
 const source = new URL(`../src/cli/wal/wal-${command}.ts`, import.meta.url);
-const built = new URL(`../dist/cli/wal/wal-${command}.js`, import.meta.url);
+const built = new URL(`../dist/program/wal-${command}.js`, import.meta.url);
 
 /** What looks through segments is compiled: a fetch of a restored server does (src/wal/examine-segment.ts). */
 const looksThrough =

@@ -11,8 +11,6 @@ import { run } from './embedded/run.ts';
 import { root } from './root.ts';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 
-const program = join(root, 'bin', 'holdfast.js');
-
 /** Runs each kind of process once, unless that was done since the sources were changed. `env`: the tests' own. */
 export async function warmUp(env: NodeJS.ProcessEnv): Promise<void> {
   const stamp = join(String(env['NODE_COMPILE_CACHE']), 'warmed-up-for');
@@ -45,6 +43,7 @@ async function play(
     HOLDFAST_LABELS: join(directory, 'labels'),
     HOLDFAST_REPOSITORY: join(directory, 'repository'),
   };
+  const program = join(String(inherited['TEST_PACKAGE']), 'bin', 'holdfast.js');
   const holdfast = (...args: string[]) => run(process.execPath, [program, ...args], { env });
   await holdfast('install');
   const worker = spawn(process.execPath, [program, 'worker'], { env, stdio: 'ignore' });

@@ -35,14 +35,14 @@ test('a command that comes to no end of its own has failed, whatever Node makes 
   const installed = await temporaryDirectory(t);
   await cp(new URL('bin/', root), join(installed, 'bin'), { recursive: true });
   await writeFile(join(installed, 'package.json'), '{ "type": "module" }');
-  await mkdir(join(installed, 'dist', 'cli', 'wal'), { recursive: true });
+  await mkdir(join(installed, 'dist', 'program'), { recursive: true });
   for (const [file, name] of [
     ['main', 'main'],
-    ['wal/wal-push', 'walPush'],
-    ['wal/wal-fetch', 'walFetch'],
+    ['wal-push', 'walPush'],
+    ['wal-fetch', 'walFetch'],
   ] as const)
     await writeFile(
-      join(installed, 'dist', 'cli', `${file}.js`),
+      join(installed, 'dist', 'program', `${file}.js`),
       `export const ${name} = () => new Promise(() => {});`,
     );
   for (const [args, expected] of [

@@ -2,14 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { startProcess } from '../../dev/harness/children.ts';
 import { scene } from '../support/scene.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
+import { program } from '../support/programs.ts';
 
 const test = testWhen(process.platform === 'linux' ? undefined : 'it reads /proc');
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
 test('no process of a worker shows the password in its --database-url, nor does the Node that it has started', async (t) => {
   const { workerLogin } = await scene(t);

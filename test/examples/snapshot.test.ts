@@ -11,6 +11,7 @@ import { connect } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 import { example } from './stage.ts';
+import { program } from '../support/programs.ts';
 
 testWhen(noBtrfs())('snapshot/snapshot.sh: a btrfs snapshot restores with its label', async (t) => {
   const mount = await temporaryDirectory(t);
@@ -31,7 +32,6 @@ testWhen(noBtrfs())('snapshot/snapshot.sh: a btrfs snapshot restores with its la
 
   const labels = join(await temporaryDirectory(t), 'nightly');
   await mkdir(labels);
-  const program = new URL('../../bin/holdfast.js', import.meta.url).pathname;
   const done = await runProcess(
     example('snapshot/snapshot.sh'),
     ['nightly', labels, 'btrfs', join(mount, 'live'), join(mount, 'nightly')],

@@ -1,14 +1,13 @@
 // Off-site sync of a repository on a file system without hard links, as strace plays it.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { runProcess } from '../../dev/harness/children.ts';
 import { segment, syncScene, type SyncScene } from '../support/sync-scene.ts';
 import { noStrace } from '../support/system-calls.ts';
 import { testWhen } from '../support/test-when.ts';
+import { program } from '../support/programs.ts';
 
 const test = testWhen(noStrace);
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 const monday = '20260309T010000Z';
 const tuesday = '20260310T010000Z';
 const noLinks = 'inject=link,linkat:error=EPERM';

@@ -17,6 +17,7 @@ import { runProcess } from '../../dev/harness/children.ts';
 import { describedBackup } from '../support/described-backup.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { MB, segmentBytes, systemIdentifier, walScene } from '../support/wal.ts';
+import { program } from '../support/programs.ts';
 
 const name = (n: number, timeline = 1) => `0000000${timeline}000000000000000${n}`;
 const archivedAt = new Date('2026-03-14T12:00:00Z');
@@ -117,11 +118,9 @@ test('the commands that are printed put a whole segment into the archive', async
 
   const how = howToUsePartial({ segment: name(3), clusterDirectory, continuation: undefined }, shellWord);
   const bin = await temporaryDirectory(t);
-  await writeFile(
-    join(bin, 'holdfast'),
-    `#!/bin/sh\nexec "${process.execPath}" "${join(import.meta.dirname, '../../bin/holdfast.js')}" "$@"\n`,
-    { mode: 0o755 },
-  );
+  await writeFile(join(bin, 'holdfast'), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`, {
+    mode: 0o755,
+  });
   const command = how.replace(/^make it a whole one, as .* if no server has more of it: /, '');
   const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}`, TMPDIR: bin };
   const { status, stderr } = await runProcess('sh', ['-c', command], { env });

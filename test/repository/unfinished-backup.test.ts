@@ -10,7 +10,6 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { AppendFile } from '../../src/backup/copy/append-file.ts';
 import type { HoldfastError } from '../../src/errors.ts';
@@ -26,6 +25,7 @@ import { thisProcess, type ProcessIdentity } from '../../src/system/process-iden
 import { runProcess, startProcess } from '../../dev/harness/children.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
+import { program } from '../support/programs.ts';
 
 const backup: RepositoryBackup = {
   version: 1,
@@ -142,7 +142,6 @@ asRoot(
     const { unfinished } = await written(t, cluster);
     const meta = `${await unfinished.publish(backup, label)}.meta`;
     await chown(meta, 0, 0);
-    const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
     const args = [program, 'verify', '7', '--no-record', '--repository', repository];
     const { status, stderr } = await runProcess(process.execPath, args, { as: { uid: 12_345, gid: 12_345 } });
     t.is(status, 1);

@@ -1,7 +1,6 @@
 // Whose a drill's directory is: a drill in another pid namespace is under way, and what another user has made is not ours.
 import { chmod, chown, mkdir, readFile, readdir, readlink, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { thisProcess } from '../../src/system/process-identity.ts';
 import { findScratches, removeAbandoned } from '../../src/drill/abandoned-drills.ts';
 import { withScratch } from '../../src/drill/scratch.ts';
@@ -11,13 +10,13 @@ import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
+import { program } from '../support/programs.ts';
 
 const isRoot = process.getuid?.() === 0;
 const unshared = ['--pid', '--fork', '--kill-child', '--mount-proc'];
 const { status: unshareStatus } = await runProcess('unshare', [...unshared, 'true']);
 const noNamespaces = unshareStatus === 0 ? undefined : 'no pid namespace can be made here';
 const onlyRoot = isRoot ? undefined : 'only root can be somebody else';
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
 testWhen(noRestore ?? noNamespaces)(
   'a drill in another pid namespace is neither ended nor removed',

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { completeBackup, startBackup } from '../support/backups.ts';
 import { copyScene, noCopies, type CopyScene } from '../support/copies.ts';
@@ -10,9 +9,9 @@ import { powerCut, type PowerCut } from '../support/power-cut.ts';
 import { noStrace, startTraced, type SystemCall, type TracedProcess } from '../support/system-calls.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
+import { program } from '../support/programs.ts';
 
 const test = testWhen(noCopies, noStrace).serial;
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
 test('the label of a backup is in the label directory to stay before its request is complete', async (t) => {
   const scene = await copyScene(t);

@@ -2,12 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { runProcess, startProcess, type Finished, type RunningProcess } from '../../dev/harness/children.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
-
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+import { program } from './programs.ts';
 
 export interface HoldfastOptions {
   /** The control database, as DATABASE_URL. */

@@ -3,7 +3,6 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
@@ -16,6 +15,7 @@ import { makeRepository } from './repository.ts';
 import { request } from './requests.ts';
 import { scene, type Scene } from './scene.ts';
 import { connect, type SqlClient } from './sql-client.ts';
+import { program } from './programs.ts';
 
 export interface RepositoryScene extends Scene {
   readonly cluster: TestCluster;
@@ -43,8 +43,6 @@ export interface Started {
   cluster: EmbeddedCluster;
   client: SqlClient;
 }
-
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
 export interface RepositorySceneOptions extends OwnClusterOptions {
   /** Of the worker. */

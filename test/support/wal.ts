@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { registerCompletionHandler, type ExecutionContext } from 'ava';
 import { serverIdentity } from '../../dev/embedded/server-user.ts';
 import { runProcess, startProcess, type Finished, type RunningProcess } from '../../dev/harness/children.ts';
@@ -12,10 +11,7 @@ import { noServerFiles, ownCluster, type OwnClusterOptions, type TestCluster } f
 import { holdfast } from './process.ts';
 import { makeRepository } from './repository.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
-
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
-
-const script = fileURLToPath(new URL('../../bin/holdfast-wal', import.meta.url));
+import { program, script } from './programs.ts';
 
 /** What the script needs, and nothing else. */
 const tools = mkdtempSync(join(tmpdir(), 'holdfast-tools-'));

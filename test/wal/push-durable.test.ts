@@ -1,15 +1,14 @@
 // "wal push" ends with 0 only when what it archived would survive a power cut: PostgreSQL removes its own then.
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { powerCut, type PowerCut } from '../support/power-cut.ts';
 import { noStrace, startTraced } from '../support/system-calls.ts';
 import { testWhen } from '../support/test-when.ts';
 import { segment1, walScene, type Scene } from '../support/wal.ts';
+import { program } from '../support/programs.ts';
 
 const test = testWhen(noStrace);
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 const history = '00000002.history';
 const names = [segment1, `${segment1}.00000028.backup`, history];
 

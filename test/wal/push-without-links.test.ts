@@ -1,16 +1,15 @@
 // Repositories on file systems without hard links, or where a directory cannot be synced, as strace plays them.
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { runProcess } from '../../dev/harness/children.ts';
 import { noStrace } from '../support/system-calls.ts';
 import { testWhen } from '../support/test-when.ts';
 import { segment1, walScene, type Scene } from '../support/wal.ts';
 import { sameBytes } from '../support/same-bytes.ts';
+import { program } from '../support/programs.ts';
 
 const test = testWhen(noStrace);
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 
 const noLinks = ['-e', 'inject=link,linkat:error=EPERM'];
 

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { runProcess } from '../../../dev/harness/children.ts';
 import { asRole, installedDatabase } from '../../support/installed-database.ts';
@@ -6,6 +5,7 @@ import { playWorker } from '../../support/played-worker.ts';
 import { holdfast, startHoldfast } from '../../support/process.ts';
 import { cancel, request, requestIn } from '../../support/requests.ts';
 import { connect } from '../../support/sql-client.ts';
+import { program } from '../../support/programs.ts';
 
 async function setup(t: ExecutionContext) {
   const db = await installedDatabase(t);
@@ -195,7 +195,6 @@ test('a reader that goes away is no failure', async (t) => {
     `insert into holdfast.backup_request (label) select 'b' || n from generate_series(1, 900) n`,
   );
   const pipeline = '("$0" "$1" status --json; echo "status $?" >&2) | head -n 1';
-  const program = fileURLToPath(new URL('../../../bin/holdfast.js', import.meta.url));
   const env = { ...process.env, DATABASE_URL: url };
   const { stdout, stderr } = await runProcess('sh', ['-c', pipeline, process.execPath, program], { env });
   t.deepEqual([stdout, stderr], ['{\n', 'status 0\n']);
