@@ -1,35 +1,43 @@
 // npm run build: what the package runs, in dist/program. Node takes longer to find, read and link hundreds of modules than
-// to run most commands, so modules that are always loaded together become one file. Lazy imports stay lazy.
+// to run most commands, so modules become few files. Lazy imports stay lazy.
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { cp, mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 import { cached } from './embedded/cache.ts';
 import { root } from './root.ts';
-
-/** What bin/ and startThread() load by name. All files lie in one directory, as those of src/ have different names. */
-const entries = ['src/cli/main.ts', 'src/cli/wal/wal-*.ts', 'src/**/*-{coordinator,thread}.ts'];
 
 /** As "engines" in package.json says: what that Node does not know, `using` above all, is translated. */
 const target = 'node22.15';
 
-/** Libraries stay packages of their own, which get their own updates. */
+/** What bin/ and startThread() load by name. All files lie in one directory, as those of src/ have different names. */
 export async function buildPrograms(directory: string): Promise<void> {
+  await Promise.all([
+    // Most of it is not loaded by most commands.
+    bundle(['src/cli/main.ts'], directory, { splitting: true }),
+    // They start for every segment of WAL, and with every copy: each is one file.
+    bundle(['src/cli/wal/wal-{fetch,push,read-ahead,recovered}.ts'], directory),
+    bundle(['src/**/*-{coordinator,thread}.ts'], directory),
+  ]);
+}
+
+async function bundle(patterns: string[], outdir: string, more: BuildOptions = {}): Promise<void> {
   await build({
     absWorkingDir: root,
-    entryPoints: entries.flatMap((pattern) => globSync(pattern, { cwd: root })),
-    outdir: directory,
+    entryPoints: patterns.flatMap((pattern) => globSync(pattern, { cwd: root })),
+    outdir,
     bundle: true,
-    splitting: true,
     format: 'esm',
     platform: 'node',
     target,
+    // Libraries stay packages of their own, which get their own updates.
     packages: 'external',
     entryNames: '[name]',
     chunkNames: '[name]-[hash]',
     logLevel: 'warning',
+    ...more,
   });
 }
 

@@ -6,7 +6,10 @@ import { startProcess } from '../../dev/harness/children.ts';
 import { scene } from '../support/scene.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
-import { program } from '../support/programs.ts';
+import { root } from '../../dev/root.ts';
+
+/** The checkout's: the package has no Node of its own to hand over to. */
+const program = join(root, 'bin', 'holdfast.js');
 
 const test = testWhen(process.platform === 'linux' ? undefined : 'it reads /proc');
 
