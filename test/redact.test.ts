@@ -54,9 +54,9 @@ for (const [secret, shown] of [
 
 test('the longest sentence is looked through at once', (t) => {
   for (const word of ['a-', 'a://b ', 'pass ', ' ', 'token=', '@']) {
-    const before = performance.now();
+    const before = process.cpuUsage();
     redactIn(word.repeat(100_000));
-    t.true(performance.now() - before < 5000, word);
+    t.true(process.cpuUsage(before).user < 5_000_000, word);
   }
 });
 
