@@ -31,6 +31,11 @@ export interface RepositoryBackup extends BackupRecord {
    * The target of the symbolic link pg_wal; undefined where pg_wal was a directory, and in backups of older releases.
    */
   walLinkedTo?: string;
+  /**
+   * What the copy has left in the data directory (server/history-marks.ts); undefined where the worker may not write
+   * there.
+   */
+  historyMark?: string;
   /** Bytes. */
   blockSize: number;
   /** Bytes. */
@@ -131,6 +136,8 @@ const types: Partial<Record<keyof RepositoryBackup, string>> = {
   framesCrc32c: 'number',
 };
 
+const optionalTexts = ['walLinkedTo', 'historyMark'] as const;
+
 /** Formats backup.json. The last field is the SHA-256 of the text in front of the field. */
 export function formatRepositoryBackup(backup: RepositoryBackup): Buffer {
   const text = Buffer.from(JSON.stringify(backup, null, 2).replace(/\n\}$/, ''));
@@ -146,8 +153,8 @@ export function parseRepositoryBackup(file: string, bytes: Buffer): RepositoryBa
   for (const [key, type] of Object.entries(types)) {
     if (typeof backup[key as keyof RepositoryBackup] !== type) throw refuse(`has no ${type} "${key}"`);
   }
-  if (!['string', 'undefined'].includes(typeof backup.walLinkedTo))
-    throw refuse('has a "walLinkedTo" that is not a string');
+  const odder = optionalTexts.find((key) => !['string', 'undefined'].includes(typeof backup[key]));
+  if (odder !== undefined) throw refuse(`has a "${odder}" that is not a string`);
   if (!isIncrementalOf(backup.incremental)) throw refuse('has an impossible "incremental"');
   for (const key of ['tablespaces', 'tars', 'damagedPages'] as const) {
     if (!isListOf(key, backup[key])) throw refuse(`has no list "${key}"`);

@@ -39,6 +39,7 @@ export function fileRefusal(path: string, code: string, reason: string): NodeJS.
   return Object.assign(new Error(`"${path}" ${reason}`), { code, path });
 }
 
-function requireRegular(path: string, found: Stats): void {
+/** @throws Error with code `EINVAL` where what was found at `path` is not a regular file */
+export function requireRegular(path: string, found: Stats): void {
   if (!found.isFile()) throw fileRefusal(path, 'EINVAL', 'is not a regular file');
 }

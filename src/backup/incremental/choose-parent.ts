@@ -8,7 +8,7 @@ import type { RepositoryBackup } from '../../repository/repository-backup.ts';
 
 /** The fields of a description that count for the choice. */
 export type ParentDescription = ChainLink &
-  Pick<RepositoryBackup, 'serverVersion' | 'controlOrigin' | 'damagedPages'>;
+  Pick<RepositoryBackup, 'serverVersion' | 'controlOrigin' | 'damagedPages' | 'historyMark'>;
 
 /** A copy in the repository that may become a parent. */
 export interface ParentCandidate<T extends { description: ParentDescription }> {
@@ -43,6 +43,8 @@ export interface ClusterNow {
   walSegmentSize: number;
   relationSegmentBlocks: number;
   checksums: boolean;
+  /** The marks that copies have left in the data directory. */
+  marks: ReadonlySet<string>;
 }
 
 /** The parent, or why there is none. */
@@ -65,7 +67,7 @@ export function chooseParent<T extends { description: ParentDescription }>(
   const passedOver: string[] = [];
   const byName = new Map(candidates.map((candidate) => [linkName(candidate.backup), candidate]));
   const newest = newestFirst(candidates, now).find((candidate) => {
-    const problem = whyUnsound(candidate, byName);
+    const problem = whyUnsound(candidate, byName) ?? whyOfOtherHistory(candidate, now);
     if (problem !== undefined) passedOver.push(`backup ${linkName(candidate.backup)} ${problem}`);
     return problem === undefined;
   });
@@ -81,15 +83,34 @@ export function chooseParent<T extends { description: ParentDescription }>(
 /** The copies on the present timeline come first, since the positions on another one do not compare. */
 function newestFirst<T extends { description: ParentDescription }>(
   candidates: readonly ParentCandidate<T>[],
-  { systemIdentifier, timeline }: ClusterNow,
+  now: ClusterNow,
 ): ParentCandidate<T>[] {
-  const isHere = ({ backup: { description } }: ParentCandidate<T>) =>
-    description.systemIdentifier === systemIdentifier && description.timeline === timeline;
+  const isHere = ({ backup }: ParentCandidate<T>) => isOnTimeline(backup.description, now);
   const start = ({ backup }: ParentCandidate<T>) => parseLsn(backup.description.startLsn);
   const here = candidates.filter(isHere).sort((a, b) => Number(start(b) - start(a)));
   const began = ({ backup }: ParentCandidate<T>) => Date.parse(backup.description.startedAt);
   const elsewhere = candidates.filter((candidate) => !isHere(candidate)).sort((a, b) => began(b) - began(a));
   return [...here, ...elsewhere];
+}
+
+function isOnTimeline(description: ParentDescription, { systemIdentifier, timeline }: ClusterNow): boolean {
+  return description.systemIdentifier === systemIdentifier && description.timeline === timeline;
+}
+
+/**
+ * Why a copy on the present timeline does not tell what the data directory was at its start LSN, as a predicate;
+ * undefined: it does.
+ */
+function whyOfOtherHistory(
+  { backup: { description } }: ParentCandidate<{ description: ParentDescription }>,
+  now: ClusterNow,
+): string | undefined {
+  if (!isOnTimeline(description, now)) return undefined;
+  if (description.historyMark === undefined)
+    return 'has left no mark in the data directory, where the worker may not write';
+  return now.marks.has(description.historyMark)
+    ? undefined
+    : 'has no mark in the data directory, which was put back from an older copy of it since';
 }
 
 /** Why a copy cannot be trusted, as a predicate; undefined: nothing speaks against it, nor against what it stands on. */

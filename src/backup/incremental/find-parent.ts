@@ -7,6 +7,7 @@ import { parseLsn } from '../../postgres/lsn.ts';
 import { BackupChains, linkName } from '../../repository/backup-chain.ts';
 import { readCatalog, type StoredBackup } from '../../repository/catalog.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
+import { readMarks } from '../../server/history-marks.ts';
 import { firstWithSummaries, summaryFacts, type SummaryFacts } from '../../server/wal-summaries.ts';
 import { holdLock, withReaderLock } from '../../system/file-lock.ts';
 import type { CopySource } from '../copy/copy-source.ts';
@@ -24,7 +25,7 @@ export interface FoundParent {
 export async function findParent(
   run: RequestRun,
   db: Connection,
-  source: Pick<CopySource, 'clusterDirectory' | 'control' | 'controlOrigin'>,
+  source: Pick<CopySource, 'clusterDirectory' | 'dataDirectory' | 'control' | 'controlOrigin'>,
 ): Promise<FoundParent | string> {
   if (db.serverVersion < firstWithSummaries)
     return `PostgreSQL ${Math.floor(db.serverVersion / 10_000)} makes no WAL summaries, which 17 and newer do`;
@@ -46,7 +47,8 @@ export async function findParent(
     known: known.find((copy) => isSame(copy, backup.description)),
   }));
   const { controlOrigin, control } = source;
-  const now = { ...control, serverVersion: facts.serverVersion, controlOrigin };
+  const marks = await readMarks(source.dataDirectory);
+  const now = { ...control, serverVersion: facts.serverVersion, controlOrigin, marks };
   const choice = chooseParent(candidates, catalog.damaged, now, run.context.maxChain);
   const { parent, passedOver } = choice;
   if (parent === undefined) return [choice.reason, ...passedOver.slice(0, mostNamed)].join('; ');

@@ -5,11 +5,12 @@
  */
 import { markDone } from '../../control/backup-requests.ts';
 import { join } from 'node:path';
-import { HoldfastError } from '../../errors.ts';
+import { HoldfastError, messageOf } from '../../errors.ts';
 import type { BackupStart, BackupStop } from '../../postgres/backup-facts.ts';
 import { asIncrementalLabel } from '../../postgres/backup-label.ts';
 import type { BackupRecord } from '../../repository/label-entry.ts';
 import type { RepositoryBackup } from '../../repository/repository-backup.ts';
+import { leaveMark } from '../../server/history-marks.ts';
 import { recordDamage } from '../record-damage.ts';
 import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
 import { WalCollector } from '../copy/collect-wal.ts';
@@ -26,6 +27,14 @@ import { holdLimit, limitWindow } from './window-limit.ts';
 /** The request, and the session in which the backup was started. */
 type CopyClaim = Pick<Claim, 'request' | 'session'>;
 
+/** What has begun with a copy. */
+interface Begun {
+  unfinished: UnfinishedBackup;
+  changes: ReturnType<typeof beginIncrement>;
+  /** undefined: this user may not write to the data directory. */
+  historyMark: string | undefined;
+}
+
 /** The transfer of method copy: an unfinished backup with its copy and its WAL. */
 export class CopyTransfer implements DataTransfer {
   readonly #run: RequestRun;
@@ -37,6 +46,7 @@ export class CopyTransfer implements DataTransfer {
   readonly #wal: WalCollector;
   readonly #progress: CopyProgress;
   readonly #changes: ReturnType<typeof beginIncrement>;
+  readonly #historyMark: string | undefined;
   /** undefined: a full copy, or not known yet. */
   #increment: Increment | undefined;
   #isAbandoned = false;
@@ -54,8 +64,9 @@ export class CopyTransfer implements DataTransfer {
     source.engine.start(engineStart(run, claim, start, source));
     await requireStarted(source, start.startLsn);
     const { startedAt } = start;
+    const historyMark = await markHistory(run, source.dataDirectory);
     const unfinished = await UnfinishedBackup.create(source.clusterDirectory, { id: run.id, startedAt });
-    return new CopyTransfer(run, claim, start, source, { unfinished, changes });
+    return new CopyTransfer(run, claim, start, source, { unfinished, changes, historyMark });
   }
 
   private constructor(
@@ -63,7 +74,7 @@ export class CopyTransfer implements DataTransfer {
     claim: CopyClaim,
     start: BackupStart,
     source: CopySource,
-    { unfinished, changes }: { unfinished: UnfinishedBackup; changes: ReturnType<typeof beginIncrement> },
+    { unfinished, changes, historyMark }: Begun,
   ) {
     this.#run = run;
     this.#claim = claim;
@@ -71,6 +82,7 @@ export class CopyTransfer implements DataTransfer {
     this.#source = source;
     this.#level = levelOf(run, claim);
     this.#changes = changes;
+    this.#historyMark = historyMark;
     this.#unfinished = unfinished;
     this.#progress = new CopyProgress(run);
     const { dataDirectory, clusterDirectory, systemIdentifier, walSegmentSize } = source;
@@ -154,7 +166,13 @@ export class CopyTransfer implements DataTransfer {
     if (copied.status === 'rejected') throw copied.reason as Error;
     if (collected.status === 'rejected') throw collected.reason as Error;
     const summary = copied.value;
-    const backup = repositoryBackup(record, this.#source, this.#level, this.#increment, summary);
+    const backup = repositoryBackup(
+      { ...record, historyMark: this.#historyMark },
+      this.#source,
+      this.#level,
+      this.#increment,
+      summary,
+    );
     const directory = await this.#unfinished.publish(backup, stop, (text) => this.#run.warn(text));
     await Promise.all([this.#source.engine.stop(), recordDamage(this.#run, backup.damagedPages)]);
     this.#run.context.log.info('backup stored', {
@@ -174,6 +192,19 @@ export class CopyTransfer implements DataTransfer {
   }
 }
 
+/** Without its mark the copy is as good; only no incremental copy can be made from it. */
+async function markHistory({ context, id }: RequestRun, dataDirectory: string): Promise<string | undefined> {
+  try {
+    return await leaveMark(dataDirectory);
+  } catch (error) {
+    context.log.debug('the copy leaves no mark in the data directory', {
+      request: id,
+      reason: messageOf(error),
+    });
+    return undefined;
+  }
+}
+
 function levelOf({ context }: RequestRun, { request }: CopyClaim): number {
   return request.compressLevel ?? context.compressLevel;
 }
@@ -188,7 +219,7 @@ function engineStart(
 }
 
 function repositoryBackup(
-  record: BackupRecord,
+  { historyMark, ...record }: BackupRecord & Pick<Begun, 'historyMark'>,
   { dataDirectory, walLinkedTo, controlOrigin }: CopySource,
   compressLevel: number,
   increment: Increment | undefined,
@@ -202,6 +233,7 @@ function repositoryBackup(
     controlOrigin,
     dataDirectory,
     ...(walLinkedTo !== undefined && { walLinkedTo }),
+    ...(historyMark !== undefined && { historyMark }),
     compressLevel,
     ...(increment && { incremental: { ...increment.of, lengthsCrc32c: lengthsCrc32c ?? 0 } }),
     storedBytes: stored,

@@ -20,6 +20,7 @@ const now: ClusterNow = {
   walSegmentSize: 1 << 24,
   relationSegmentBlocks: 131_072,
   checksums: true,
+  marks: new Set(['here']),
 };
 
 const complete: KnownCopy = { state: 'complete', hasExpired: false, isVerified: null };
@@ -37,6 +38,7 @@ function copy(id: number, changed: Partial<ParentDescription> = {}, parent?: Cop
       stopLsn: `0/${id}000100`,
       damagedPages: [],
       manifestCrc32c: id,
+      historyMark: 'here',
       ...(parent && {
         incremental: {
           parent: linkName(parent),
@@ -51,6 +53,11 @@ function copy(id: number, changed: Partial<ParentDescription> = {}, parent?: Cop
       ...changed,
     },
   };
+}
+
+function marked({ description }: Copy, mark: string | undefined): Copy {
+  const { historyMark: _, ...rest } = description;
+  return { description: mark === undefined ? rest : { ...rest, historyMark: mark } };
 }
 
 interface Among {
@@ -79,6 +86,27 @@ test('the newest copy is the parent, whether full or incremental', (t) => {
   t.is(chosen([second, first]).parent, 2);
   t.is(chosen([first, second, copy(3)]).parent, 3);
 });
+
+for (const [what, historyMark, problem] of [
+  [
+    'of which the data directory has no mark',
+    'elsewhere',
+    'has no mark in the data directory, which was put back from an older copy of it since',
+  ],
+  [
+    'that could leave no mark',
+    undefined,
+    'has left no mark in the data directory, where the worker may not write',
+  ],
+] as const) {
+  test(`a copy ${what} is passed over, and an older one is the parent`, (t) => {
+    t.deepEqual(chosen([copy(1), marked(copy(2), historyMark)]), {
+      parent: 1,
+      reason: '',
+      passedOver: [`backup 20261128T020000Z-2 ${problem}`],
+    });
+  });
+}
 
 test('without a copy there is no parent', (t) => {
   t.deepEqual(chosen([]), {
