@@ -6,6 +6,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIdentity } from '../repository/cluster-identity.ts';
+import { requireAnswer } from '../system/answering.ts';
 import { readOwner } from '../repository/repository-owner.ts';
 import { segmentsIn, walDirectory, walLogs } from '../repository/wal-archive.ts';
 
@@ -38,13 +39,18 @@ export function archivePlaces(question: ArchiveQuestion): ArchivePlace[] {
   const { clusterDirectory, archiveDirectory } = question;
   const repository: ArchivePlace = {
     directory: walDirectory(clusterDirectory),
-    missing: async (segments) =>
-      (await isArchivedInto(question)) ? missingFromRepository(clusterDirectory, segments) : undefined,
+    async missing(segments) {
+      await requireAnswer(clusterDirectory);
+      return (await isArchivedInto(question)) ? missingFromRepository(clusterDirectory, segments) : undefined;
+    },
   };
   if (archiveDirectory === undefined) return [repository];
   const configured: ArchivePlace = {
     directory: archiveDirectory,
-    missing: (segments) => missingFromDirectory(archiveDirectory, segments),
+    async missing(segments) {
+      await requireAnswer(archiveDirectory);
+      return missingFromDirectory(archiveDirectory, segments);
+    },
   };
   return [configured, repository];
 }

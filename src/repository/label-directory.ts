@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { answerOf } from '../system/answering.ts';
 import { removeTree } from '../system/remove-tree.ts';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
@@ -20,32 +21,35 @@ const fileMode = 0o600;
 const writing = '.writing-';
 
 /**
- * Tests whether a label can be written: writes, syncs and removes a file of 16 kB.
+ * Tests whether a label can be written: writes, syncs and removes a file of 16 kB. Requests at the same time share a test.
  * @throws HoldfastError `label_directory_unwritable`
  */
 export async function testLabelDirectory(labels: string, cluster: string): Promise<void> {
   const directory = join(labels, cluster);
-  const probe = join(directory, `.test-${randomUUID()}`);
   try {
-    await makeDurableDirectory(directory);
-    await beside(probe, async (file) => {
-      try {
-        await writeSynced(file, Buffer.alloc(16_384, 'holdfast '), fileMode);
-      } finally {
-        await rm(file, { force: true }).catch(() => undefined);
-      }
-    });
+    await answerOf(`test ${directory}`, directory, () => testWriting(directory));
   } catch (error) {
     throw new HoldfastError(
       'failed',
       `the label directory "${directory}" cannot be written: ${messageOf(error)}`,
       {
         code: 'label_directory_unwritable',
-        hint: 'make room in that directory, make it writable for the worker, or name another one ([worker] labels, HOLDFAST_LABELS)',
+        hint: 'mount its file system, make room in that directory, make it writable for the worker, or name another one ([worker] labels, HOLDFAST_LABELS)',
         cause: error,
       },
     );
   }
+}
+
+async function testWriting(directory: string): Promise<void> {
+  await makeDurableDirectory(directory);
+  await beside(join(directory, `.test-${randomUUID()}`), async (file) => {
+    try {
+      await writeSynced(file, Buffer.alloc(16_384, 'holdfast '), fileMode);
+    } finally {
+      await rm(file, { force: true }).catch(() => undefined);
+    }
+  });
 }
 
 /** Writes an entry and returns the path of the entry's directory. Durable when the promise resolves. */

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { userName } from '../system/users.ts';
+import { requireAnswer } from '../system/answering.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
 /** Whether the code of a failed system call means that the disk or the quota is full. */
@@ -24,9 +25,20 @@ export function repositoryUnreadable(path: string, cause: unknown): HoldfastErro
   return new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(cause)}`, {
     code: 'repository_unreadable',
     hint:
-      whoMayRead(path, cause) ??
+      howToRead(path, cause) ??
       'run this as the user that owns the repository, and look for faults of its disk',
     cause,
+  });
+}
+
+/**
+ * Throws where the file system of a directory does not answer. To be called before work that comes again and again: what
+ * waits for such a file system keeps a thread.
+ * @throws HoldfastError `repository_unreadable`
+ */
+export async function requireAnswering(directory: string): Promise<void> {
+  await requireAnswer(directory).catch((error: unknown) => {
+    throw repositoryUnreadable(directory, error);
   });
 }
 
@@ -55,9 +67,11 @@ export function backupDamaged(message: string, cause?: unknown): HoldfastError {
   });
 }
 
-/** Says which user may read `path`; undefined where permission is not the problem. */
-function whoMayRead(path: string, cause: unknown): string | undefined {
-  if ((cause as NodeJS.ErrnoException).code !== 'EACCES') return undefined;
+/** Says what to do about a missing answer, or which user may read `path`; undefined: neither is the problem. */
+function howToRead(path: string, cause: unknown): string | undefined {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === 'ETIMEDOUT') return 'see whether the server of that file system runs, or mount it anew';
+  if (code !== 'EACCES') return undefined;
   const closed = firstSeen(path);
   const [owner, ours] = [userName(closed.uid), userName(process.getuid?.() ?? 0)];
   return `run this as user ${owner}, to whom "${closed.path}" belongs, or type as root: chown -R ${ours} '${closed.path}'`;

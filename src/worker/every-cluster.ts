@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { standing, type RepositoryUse } from '../identity/repository-use.ts';
 import { HoldfastError } from '../errors.ts';
+import { requireAnswering } from '../repository/repository-errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';
 import type { ServersContext } from './service-context.ts';
@@ -44,6 +45,7 @@ export function everyCluster(
  */
 async function isOurs(use: RepositoryUse): Promise<boolean> {
   try {
+    await requireAnswering(use.clusterDirectory);
     return (await standing(use)) === 'ours';
   } catch (error) {
     if (error instanceof HoldfastError) return false;

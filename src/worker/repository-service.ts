@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { complainOfRepository, controlIdentity, knownRepository } from '../control/control-identity.ts';
 import { standing, useFurther, useRepository, type RepositoryUse } from '../identity/repository-use.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { requireAnswering } from '../repository/repository-errors.ts';
 import { howToMake, requireUsable } from '../repository/require-usable.ts';
 import { PeriodicTask } from './periodic-task.ts';
 import { noteFindings } from './repository-findings.ts';
@@ -100,6 +101,7 @@ export class Repositories {
     const clusterDirectory = join(repository, cluster);
     const use: RepositoryUse = { cluster, clusterDirectory, control: (work) => control.run(work) };
     try {
+      await requireAnswering(clusterDirectory);
       const isOurs = await this.#isOurs(use);
       if (!isOurs && !isNamed) return;
       if (!isOurs) await this.#requireUsable();

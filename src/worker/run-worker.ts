@@ -13,7 +13,9 @@ import { Listener } from '../control/listener.ts';
 import { heartbeat, setMonitor, type WorkerIdentity } from '../control/worker-rows.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { onStopSignal } from '../system/stop-signals.ts';
+import { isWaitingForAnswer } from '../system/answering.ts';
+import { endsWithin, longestTimer } from '../system/ends-within.ts';
+import { endBySignal, onStopSignal } from '../system/stop-signals.ts';
 import { Reconciler } from './reconciler.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { PeriodicTask } from './periodic-task.ts';
@@ -28,8 +30,8 @@ const lookEvery = 2000;
 const heartbeatEvery = 10_000;
 /** Milliseconds of `drain_timeout` that are reserved for ending the held sessions. */
 const endingTakes = 5000;
-/** Milliseconds. The longest delay of a timer in Node. */
-const longestTimer = 2 ** 31 - 1;
+/** Milliseconds for which a worker that has drained waits for its services to end. */
+const servicesTake = 10_000;
 
 /**
  * Runs a worker. Resolves when the worker has drained.
@@ -114,14 +116,24 @@ class Worker {
       for (const service of [listener, this.#look, pulse, this.#services]) service.start();
       const { signal } = this.#stopping;
       if (!signal.aborted) await once(signal, 'abort');
-      await Promise.all([this.#drain(pulse), this.#services.drain()]);
+      const services = this.#services.drain();
+      services.catch(() => undefined);
+      await this.#drain(pulse);
+      await endsWithin(this.#config.worker.drainTimeout + servicesTake, services);
     } finally {
-      const services = [listener, this.#look, pulse, this.#services].map((service) => service.stop());
-      await this.#control.close(); // before the services: one may be waiting for a database that is down
-      await Promise.all([...services, ...[...this.#servers.values()].map((server) => server.close())]);
-      this.#log.info('stopped');
+      await this.#close([listener, this.#look, pulse, this.#services]);
     }
     if (this.#whyStopped) throw this.#whyStopped;
+  }
+
+  async #close(all: readonly { stop: () => Promise<void> }[]): Promise<void> {
+    const services = all.map((service) => service.stop());
+    await this.#control.close(); // before the services: one may be waiting for a database that is down
+    const ended = Promise.all([...services, ...[...this.#servers.values()].map((server) => server.close())]);
+    const isOver = await endsWithin(servicesTake, ended);
+    if (isOver && !isWaitingForAnswer()) return this.#log.info('stopped');
+    this.#log.warning('stopped, though a file system that it waits for has not answered');
+    endBySignal(); // process.exit() would wait for that file system
   }
 
   #listener(): Listener {

@@ -8,6 +8,7 @@ import type { ClusterServer } from '../server/cluster-server.ts';
 import { recordArchivedWal } from '../control/archived-wal.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { messageOf } from '../errors.ts';
+import { requireAnswering } from '../repository/repository-errors.ts';
 import type { Log } from '../log.ts';
 import { ArchiveSurvey } from '../wal/archive-survey.ts';
 import { serverPid, serverRuns } from '../wal/server-state.ts';
@@ -61,12 +62,14 @@ export class WalServices {
 /** Records which WAL the archive of one cluster holds. After an error, the next look tries again. */
 class Survey {
   readonly #server: ClusterServer;
+  readonly #clusterDirectory: string;
   readonly #archive: ArchiveSurvey;
   readonly #control: ControlLink;
   readonly #complaint: Complaint;
 
   constructor(server: ClusterServer, clusterDirectory: string, control: ControlLink, log: Log) {
     this.#server = server;
+    this.#clusterDirectory = clusterDirectory;
     this.#archive = new ArchiveSurvey(clusterDirectory);
     this.#control = control;
     this.#complaint = new Complaint(log, 'cannot note all that the archive of a cluster holds', server.name);
@@ -75,6 +78,7 @@ class Survey {
   async look(): Promise<void> {
     const cluster = this.#server.name;
     try {
+      await requireAnswering(this.#clusterDirectory);
       const found = await this.#archive.look();
       const isOurs =
         found === undefined || found.systemIdentifier === (await this.#server.systemIdentifier());
@@ -167,6 +171,7 @@ class Ahead {
       const status = join(data, 'pg_wal', 'archive_status');
       if (!existsSync(status) || !(await this.#hasServer(data))) return;
       this.#watch(status);
+      await requireAnswering(this.#clusterDirectory);
       const { pushAhead } = await import('../wal/push-ahead.ts');
       await pushAhead({
         dataDirectory: data,

@@ -21,7 +21,7 @@ import { makeDurableDirectory, within } from '../../system/held-directory.ts';
 import { linkUnlessThere } from '../../system/link-unless-there.ts';
 import type { StoredBackup } from '../../repository/catalog.ts';
 import { backupsDirectory } from '../../repository/repository-backup.ts';
-import { repositoryError } from '../../repository/repository-errors.ts';
+import { repositoryError, requireAnswering } from '../../repository/repository-errors.ts';
 import type { RunContext } from '../request-run.ts';
 import type { CopyEngine } from './copy-engine.ts';
 import type { SurveyedParent } from './copy-messages.ts';
@@ -75,6 +75,7 @@ export async function findSource(
   if (control.state !== 'in production')
     throw otherDirectory(dataDirectory, `is of a server that is ${control.state}: perhaps a standby's`);
   const clusterDirectory = join(repository, server.name);
+  await requireAnswering(clusterDirectory);
   await requireSeparateDirectories(dataDirectory, { clusterDirectory, labels: context.labels });
   const { systemIdentifier, walSegmentSize } = control;
   const use = {
