@@ -6,7 +6,7 @@
  */
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeCompressed } from './compressed-file.ts';
+import { SourceError, writeCompressed } from './compressed-file.ts';
 import { linkOrCopy } from '../system/link-or-copy.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import { beside, makeDurableDirectory, noFollow } from '../system/held-directory.ts';
@@ -85,7 +85,10 @@ export class BackupWal {
     }
   }
 
-  /** Adds a finished segment from pg_wal. Returns false where pg_wal does not have the segment, or no longer. */
+  /**
+   * Adds a finished segment from pg_wal. Returns false where pg_wal does not have the segment, or no longer.
+   * @throws SourceError where pg_wal cannot be read
+   */
   async take(segment: string): Promise<boolean> {
     const { walDirectory, segmentSize, level } = this.#source;
     const from = join(walDirectory, segment);
@@ -97,7 +100,9 @@ export class BackupWal {
       const target = await beside(to, (path) => open(path, 'wx', 0o600));
       try {
         await giveFileToOwnerOf(this.#backup, target);
-        await writeCompressed(file, segmentSize, target, level);
+        await writeCompressed(file, segmentSize, target, level).catch((error: unknown) => {
+          throw error instanceof SourceError ? new SourceError(error.cause, from) : error;
+        });
         await target.sync();
       } finally {
         await target.close();
@@ -134,7 +139,9 @@ export class BackupWal {
 
   async #isIt(segment: string, file: FileHandle): Promise<boolean> {
     const bytes = Buffer.alloc(beginning);
-    const { bytesRead } = await file.read(bytes, 0, beginning, 0);
+    const { bytesRead } = await file.read(bytes, 0, beginning, 0).catch((error: unknown) => {
+      throw new SourceError(error, join(this.#source.walDirectory, segment));
+    });
     return this.#source.belongs(segment, bytes.subarray(0, bytesRead));
   }
 }

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { releaseBuffer } from '../system/release-buffer.ts';
+import { messageOf } from '../errors.ts';
 import { firstFrame, longestStored } from './zstd-frames.ts';
 import { zstdParameters } from './zstd-parameters.ts';
 import { openRegularFile } from '../system/regular-file.ts';
@@ -22,9 +23,17 @@ const writtenAtOnce = 128 << 10;
 
 const decompress = promisify(zstdDecompress);
 
+/** What was to be compressed could not be read, as opposed to the compressed file, which could not be written. */
+export class SourceError extends Error {
+  constructor(cause: unknown, path?: string) {
+    super(path === undefined ? messageOf(cause) : `cannot read "${path}": ${messageOf(cause)}`, { cause });
+  }
+}
+
 /**
  * Compresses the first `size` bytes of `source` and appends the frames to `target`. Of several calls at once, one
  * compresses after the other: a file that is complete early can be synced while the next one is compressed.
+ * @throws SourceError where the file system of `source` fails; RangeError where `source` is too short
  */
 export async function writeCompressed(
   source: FileHandle,
@@ -41,7 +50,9 @@ export async function writeCompressed(
       async ({ offset, length }) => {
         const buffer = free.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameSize, size));
         const content = buffer.subarray(0, length);
-        await readFully(source, content, offset);
+        await readFully(source, content, offset).catch((error: unknown) => {
+          throw error instanceof RangeError ? error : new SourceError(error);
+        });
         const frame = await compressFrame(content, level);
         free.push(buffer);
         return frame;

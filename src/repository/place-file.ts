@@ -2,13 +2,12 @@
  * Writes files of the repository that never change once they have their final name. A file is written under a
  * temporary name, synced, and linked to the final name. The link fails where a file of that name exists.
  */
-import { open, rm, stat, type FileHandle } from 'node:fs/promises';
+import { rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { temporaryName } from '../system/temporary-files.ts';
-import { fsyncDirectory } from '../system/durable-files.ts';
+import { createSynced, fsyncDirectory } from '../system/durable-files.ts';
 import { beside, makeDurableDirectory, noFollow } from '../system/held-directory.ts';
 import { linkUnlessThere } from '../system/link-unless-there.ts';
-import { giveFileToOwnerOf } from '../system/ownership.ts';
 import { repositoryError } from './repository-errors.ts';
 import { openRegularFile } from '../system/regular-file.ts';
 
@@ -41,7 +40,7 @@ export async function writeAside(
   const temporary = join(temporaries, temporaryName(basename(path)));
   try {
     await Promise.all([makeDurableDirectory(temporaries), makeDurableDirectory(dirname(path))]);
-    await beside(temporary, (file) => writeTemporary(file, write));
+    await beside(temporary, (file) => createSynced(file, fileMode, write));
     return temporary;
   } catch (error) {
     throw repositoryError(error, path);
@@ -85,20 +84,6 @@ export async function makeDurable(path: string): Promise<void> {
     await syncNames(dirname(path));
   } catch (error) {
     throw repositoryError(error, path);
-  }
-}
-
-async function writeTemporary(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const file = await open(path, 'wx', fileMode);
-  try {
-    await giveFileToOwnerOf(dirname(path), file);
-    await write(file);
-    await file.sync();
-  } catch (error) {
-    await rm(path, { force: true }).catch(() => undefined);
-    throw error;
-  } finally {
-    await file.close();
   }
 }
 

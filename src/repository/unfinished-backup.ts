@@ -41,6 +41,7 @@ export class UnfinishedBackup {
 
   #release: () => Promise<void> = async () => undefined;
   #held: HeldDirectory | undefined;
+  #isClaimed = false;
 
   private constructor(clusterDirectory: string, name: string) {
     this.#clusterDirectory = clusterDirectory;
@@ -58,13 +59,14 @@ export class UnfinishedBackup {
       const parent = backupsDirectory(clusterDirectory);
       await makeDurableDirectory(parent);
       unfinished.#release = await claimAsOwner(ownerFile(unfinished.#place));
+      unfinished.#isClaimed = true;
       await beside(directory, async (at) => {
         await makeNewDirectory(at);
         unfinished.#held = await holdDirectory(at);
       });
       return unfinished;
     } catch (error) {
-      await unfinished.#end();
+      await unfinished.#giveUp().catch(() => undefined);
       throw repositoryError(error, directory);
     }
   }
@@ -138,6 +140,11 @@ export class UnfinishedBackup {
     await this.#held?.release().catch(() => undefined);
     this.#held = undefined;
     await this.#release();
+  }
+
+  /** The files of another writer stay. */
+  #giveUp(): Promise<void> {
+    return this.#isClaimed ? this.discard() : this.#end();
   }
 
   /** Removes all files of the backup. A published backup stays. */

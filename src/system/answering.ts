@@ -6,8 +6,8 @@
 import { stat } from 'node:fs/promises';
 import { endsWithin } from './ends-within.ts';
 
-/** Milliseconds. */
-const usualPatience = 10_000;
+/** Milliseconds for which an answer is waited for. */
+export const usualPatience = 10_000;
 
 /** What has been asked and not been answered yet. */
 const questions = new Map<string, Promise<void>>();
@@ -41,8 +41,13 @@ export async function answerOf(
     questions.set(question, answer);
   }
   if (await endsWithin(patience, answer)) return;
+  throw noAnswer(directory, patience);
+}
+
+/** The error for a file system that does not answer. */
+export function noAnswer(path: string, patience: number): NodeJS.ErrnoException {
   const error = new Error(`its file system has not answered for ${patience / 1000} seconds`);
-  throw Object.assign(error, { code: 'ETIMEDOUT', syscall: 'stat', path: directory });
+  return Object.assign(error, { code: 'ETIMEDOUT', syscall: 'stat', path });
 }
 
 /** Whether something has been asked and not been answered: then process.exit() would wait for the answer. */

@@ -7,12 +7,18 @@ import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { removeTemporaries } from '../system/temporary-files.ts';
 import { claimRepository, readIdentity, removeIdentityLeftovers } from '../repository/cluster-identity.ts';
-import { readCompressed, readFully, writeCompressed, writeFully } from '../repository/compressed-file.ts';
+import {
+  readCompressed,
+  readFully,
+  SourceError,
+  writeCompressed,
+  writeFully,
+} from '../repository/compressed-file.ts';
 import { makeDurable, placeTemporary, writeAside } from '../repository/place-file.ts';
 import { repositoryUnreadable } from '../repository/repository-errors.ts';
 import { requireRepository } from '../repository/repository-owner.ts';
 import { archivedPath, isCompressed, writingDirectory } from '../repository/wal-archive.ts';
-import { openSource, systemAround, type SourceFile } from './source-file.ts';
+import { openSource, systemAround, walUnreadable, type SourceFile } from './source-file.ts';
 import { openRegularFile } from '../system/regular-file.ts';
 import { readSmallFile } from '../system/small-file.ts';
 import { beside, within } from '../system/held-directory.ts';
@@ -112,7 +118,10 @@ async function writeContent(
   { compressLevel }: PushOptions,
 ): Promise<void> {
   const { file, size, kind } = source;
-  if (isCompressed(kind)) await writeCompressed(file, size, target, compressLevel);
+  if (isCompressed(kind))
+    await writeCompressed(file, size, target, compressLevel).catch((error: unknown) => {
+      throw error instanceof SourceError ? walUnreadable(source.path, error.cause) : error;
+    });
   else await copyPlain(source, target);
 }
 

@@ -47,7 +47,8 @@ export async function openSource(path: string): Promise<SourceFile> {
   }
 }
 
-function walUnreadable(path: string, cause: unknown): HoldfastError {
+/** The error for a file of pg_wal that cannot be read. */
+export function walUnreadable(path: string, cause: unknown): HoldfastError {
   return new HoldfastError('failed', `"${path}" cannot be read: ${messageOf(cause)}`, {
     code: 'wal_unreadable',
     hint: 'pass %p on as it is, and from the data directory: PostgreSQL runs archive_command there, and %p is relative to it',
@@ -76,7 +77,8 @@ async function checkedHeader(
   } catch (error) {
     // The server would run out of space if WAL of a later version were refused.
     if (error instanceof UnknownFormatError && isSegmentSize(size)) return error.message;
-    if (!(error instanceof RangeError)) throw error;
+    if (!(error instanceof RangeError))
+      throw 'syscall' in (error as object) ? walUnreadable(path, error) : error;
     throw new HoldfastError('failed', `"${path}" is not the WAL segment ${name}: ${error.message}`, {
       code: 'not_that_segment',
       hint: 'see which program has written the file: PostgreSQL does not write such a file',

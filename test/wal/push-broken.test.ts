@@ -1,7 +1,7 @@
 // What a push leaves behind when it is broken off: nothing that anybody could take for an archived segment.
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import ava from 'ava';
 import { moment } from '../support/moments.ts';
@@ -34,6 +34,18 @@ diskTest('a repository that is full is an error that says so, and leaves nothing
   await scene.wal(segment1, { size: 16 * MB });
   t.is((await scene.push(segment1)).status, 0);
 });
+
+testWhen(process.platform === 'linux' ? undefined : 'there is no /proc here')(
+  'a segment that the disk does not give is named, and the repository is not blamed',
+  async (t) => {
+    const scene = await walScene(t);
+    // Nothing is mapped at the beginning of the memory of a process: reading there is an error of the file system.
+    await symlink('/proc/self/mem', join(scene.dataDirectory, 'pg_wal', segment1));
+    const { status, stderr } = await scene.push(segment1);
+    t.is(status, 1);
+    t.regex(stderr, new RegExp(`^holdfast: "[^"]*${segment1}" cannot be read: EIO`));
+  },
+);
 
 ava(
   'a push that is killed at any moment leaves a whole segment or none, and the next one succeeds',

@@ -8,7 +8,9 @@ import { HoldfastError } from '../../errors.ts';
 import { isBeginningOf } from '../../postgres/wal-header.ts';
 import { parseSegmentName, segmentName, segmentRange } from '../../postgres/wal-segment.ts';
 import { BackupWal, type WalSource } from '../../repository/backup-wal.ts';
+import { SourceError } from '../../repository/compressed-file.ts';
 import { repositoryError } from '../../repository/repository-errors.ts';
+import { copyFailed } from './copy-engine.ts';
 
 /**
  * Milliseconds between two looks at pg_wal. A server recycles a segment only after a checkpoint, unless the server
@@ -52,9 +54,7 @@ export class WalCollector {
     const failure = Promise.withResolvers<never>();
     this.failed = failure.promise;
     this.failed.catch(() => undefined);
-    this.#running = this.#loop().catch((error: unknown) =>
-      failure.reject(repositoryError(error, options.backup)),
-    );
+    this.#running = this.#loop().catch((error: unknown) => failure.reject(collectError(error, options)));
   }
 
   /** Stops collecting. Resolves when no segment is being written any more. */
@@ -69,7 +69,7 @@ export class WalCollector {
    */
   async finish(stopWal: string): Promise<void> {
     await this.stop();
-    const { startWal, segmentSize, backup } = this.#options;
+    const { startWal, segmentSize } = this.#options;
     try {
       const needed = segmentRange(startWal, stopWal, segmentSize);
       for (const deadline = Date.now() + archiverMayTake; ; await sleep(shortPause)) {
@@ -80,7 +80,7 @@ export class WalCollector {
       }
       await this.#wal.publish();
     } catch (error) {
-      throw repositoryError(error, backup);
+      throw collectError(error, this.#options);
     }
   }
 
@@ -135,6 +135,11 @@ export class WalCollector {
     const { segmentSize, systemIdentifier } = this.#options;
     return isBeginningOf(bytes, { name: segment, segmentSize, systemIdentifier });
   }
+}
+
+function collectError(error: unknown, { backup }: CollectOptions): unknown {
+  if (!(error instanceof SourceError)) return repositoryError(error, backup);
+  return copyFailed({ side: 'read', code: undefined, message: error.message }, backup);
 }
 
 function walMissing(segment: string): HoldfastError {

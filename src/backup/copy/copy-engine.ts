@@ -115,7 +115,7 @@ function copyError(failure: CopyFailure, options: CopyOptions | undefined): Hold
  * Builds the error for a failed copy. `output`: the directory of the copy, for a full disk; '' if no copy has
  * begun.
  */
-function copyFailed({ side, code, message }: CopyFailure, output: string): HoldfastError {
+export function copyFailed({ side, code, message }: CopyFailure, output: string): HoldfastError {
   if (side === 'write' && isFull(code)) return repositoryFull(output);
   const advice = {
     read: {

@@ -149,15 +149,21 @@ export type FrameItemData =
   /** A file that fits into the frame. A file that has vanished is left out together with its header. */
   | { kind: 'file'; source: string; owner?: number | undefined; size: number; firstBlock: number | undefined }
   /** A piece of an open file. tar padding follows the last piece of a file. */
-  | { kind: 'piece'; fd: number; at: number; size: number; padding: number; firstBlock: number | undefined }
+  | ({ kind: 'piece'; at: number; size: number; padding: number; firstBlock: number | undefined } & OpenFile)
   /** A partial file, or a piece of one. It is left out like a whole file that has vanished. */
   | ({ kind: 'blocks' } & FrameBlocks)
   | { kind: 'bytes'; bytes: Uint8Array };
 
+/** An open file, and its path for messages. */
+export interface OpenFile {
+  fd: number;
+  source: string;
+}
+
 /** Blocks of a file, behind each other. */
 export interface FrameBlocks {
   /** A path, or an open file. */
-  file: { source: string; owner: number | undefined } | { fd: number };
+  file: { source: string; owner: number | undefined } | OpenFile;
   /** Bytes in front of the blocks. */
   header: Uint8Array;
   /** The numbers of the blocks, ascending, counted from the beginning of the file. */

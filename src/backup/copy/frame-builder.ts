@@ -78,9 +78,12 @@ export class FrameBuilder {
     buffer.readAhead = undefined;
     const [part, ...others] = parts;
     if (part?.data?.kind !== 'piece' || others.length > 0) return buffer;
-    const { fd, at, size } = part.data;
+    const { fd, source, at, size } = part.data;
     const from = part.member === undefined ? 0 : encodeHeader(part.member).length;
-    buffer.readAhead = await readInBackground(fd, buffer.bytes.subarray(from, from + size), at);
+    const into = buffer.bytes.subarray(from, from + size);
+    buffer.readAhead = await readInBackground(fd, into, at).catch((error: unknown) => {
+      throw CopyError.reading(toText(source), error);
+    });
     return buffer;
   }
 
@@ -114,12 +117,8 @@ export class FrameBuilder {
     switch (data.kind) {
       case 'file':
         return this.#addFile(part, data, number);
-      case 'piece': {
-        this.#addHeader(part);
-        const sum = this.#read(data.fd, data, number, { ahead: this.#buffer.readAhead });
-        this.#pad(data.padding);
-        return { size: data.size, crc32c: sum };
-      }
+      case 'piece':
+        return this.#addPiece(part, data, number);
       case 'blocks':
         return this.#addBlocks(part, data, number);
       case 'bytes':
@@ -145,6 +144,17 @@ export class FrameBuilder {
     }
   }
 
+  #addPiece(part: FrameItem, data: Extract<FrameItemData, { kind: 'piece' }>, number: number): Content {
+    try {
+      this.#addHeader(part);
+      const sum = this.#read(data.fd, data, number, { ahead: this.#buffer.readAhead });
+      this.#pad(data.padding);
+      return { size: data.size, crc32c: sum };
+    } catch (error) {
+      throw CopyError.reading(toText(data.source), error);
+    }
+  }
+
   #addBlocks(part: FrameItem, data: FrameBlocks, number: number): Content {
     const { file, header, blocks, blockSize, firstBlock, padding } = data;
     const fd = 'fd' in file ? file.fd : openJudged(file.source, file.owner);
@@ -160,9 +170,9 @@ export class FrameBuilder {
       this.#pad(padding);
       return { size: blocksSize(data), crc32c: sum };
     } catch (error) {
-      throw CopyError.reading('source' in file ? toText(file.source) : 'a file of a relation', error);
+      throw CopyError.reading(toText(file.source), error);
     } finally {
-      if ('source' in file) closeSync(fd);
+      if (!('fd' in file)) closeSync(fd);
     }
   }
 

@@ -113,7 +113,7 @@ export class FrameWriter {
       const padding = isLast ? tarPadding(member.size) : 0;
       this.#parts.push({
         ...(isFirst && { member }),
-        data: { kind: 'piece', fd, at, size, padding, firstBlock },
+        data: { kind: 'piece', fd, source: file.source, at, size, padding, firstBlock },
       });
       const done = isLast ? { done: () => closeSync(fd) } : {};
       this.#pieces.push({ path: file.path, mtime: member.mtime, isFirst, isLast, ...done });
@@ -136,7 +136,7 @@ export class FrameWriter {
     else await this.#makeRoom(headerRoom(member.name) + size + tarPadding(size));
     const fd = isBig ? openJudged(source, owner) : undefined;
     if (isBig && fd === undefined) return;
-    const from = { file: fd === undefined ? { source, owner } : { fd }, blockSize, firstBlock };
+    const from = { file: fd === undefined ? { source, owner } : { fd, source }, blockSize, firstBlock };
     let at = 0;
     for (const data of piecesOf(part, from, frameBytes)) {
       const [isFirst, end] = [at === 0, at + blocksSize(data)];

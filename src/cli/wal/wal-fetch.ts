@@ -43,6 +43,7 @@ export async function walFetch(args: readonly string[]): Promise<number> {
     const { clusterDirectory, fetchAhead } = await loadWalConfig({ ...options, env: process.env });
     // If no server runs, the caller is a tool that has listed the files of pg_wal: no file may appear or
     // vanish there.
+    if (isStandby(dirname(path))) await requireArchive(clusterDirectory);
     const isServer = isRecovering(dirname(path)) && (await serverRuns(dirname(dirname(path))));
     const mayReadAhead = isServer && (await isOwnDirectory(dirname(path)));
     const ahead = mayReadAhead ? fetchAhead : 0;
@@ -56,6 +57,19 @@ export async function walFetch(args: readonly string[]): Promise<number> {
   } catch (error) {
     return tellFailure(error, args, failed);
   }
+}
+
+/**
+ * For a standby, which streams from its primary once it is told that the archive does not have the file. A recovery waits
+ * for as long as the archive does not answer.
+ * @throws HoldfastError `repository_unreadable`
+ */
+async function requireArchive(clusterDirectory: string): Promise<void> {
+  const { requireAnswerToChild } = await import('../../system/answering-to-child.ts');
+  await requireAnswerToChild(clusterDirectory).catch(async (error: unknown) => {
+    const { repositoryUnreadable } = await import('../../repository/repository-errors.ts');
+    throw repositoryUnreadable(clusterDirectory, error);
+  });
 }
 
 /**

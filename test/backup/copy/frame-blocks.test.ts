@@ -5,7 +5,7 @@ import { decodeIncrementalHeader, incrementalFileSize } from '../../../src/postg
 import { tarPadding } from '../../../src/repository/tar.ts';
 
 const geometry = { blockSize: 8192, relationSegmentBlocks: 131_072 };
-const common = { file: { fd: 3 }, blockSize: 8192, firstBlock: 0 };
+const common = { file: { fd: 3, source: 'file' }, blockSize: 8192, firstBlock: 0 };
 
 test('consecutive blocks are read at once', (t) => {
   const runs = (...blocks: number[]) =>

@@ -75,7 +75,7 @@ test('a piece of a big file that was truncated meanwhile has zeros, and no damag
   t.teardown(() => closeSync(fd));
   truncateSync(source, 8192 * 3);
   const size = 8192 * 100;
-  const piece = { kind: 'piece' as const, fd, at: 0, size, padding: 0, firstBlock: 0 };
+  const piece = { kind: 'piece' as const, fd, source, at: 0, size, padding: 0, firstBlock: 0 };
   const { bytes, contents, damaged } = new FrameBuilder(rules).build([{ data: piece }]);
   sameBytes(t, Buffer.from(bytes.subarray(0, 3 * 8192)), pages(3));
   t.true(bytes.subarray(3 * 8192).every((byte) => byte === 0));
@@ -94,7 +94,7 @@ test('pieces are read ahead, two at a time, and their damaged pages are named by
     await writeFile(source, content);
     const fd = openSync(source, 'r');
     t.teardown(() => closeSync(fd));
-    const piece = { kind: 'piece' as const, fd, size, padding: 0 };
+    const piece = { kind: 'piece' as const, fd, source, size, padding: 0 };
     const frames = [
       [{ member: member('file', 2 * size), data: { ...piece, at: 0, firstBlock: 131_072 } }],
       [{ data: { ...piece, at: size, firstBlock: 131_172 } }],
@@ -125,7 +125,7 @@ test('a piece that is read ahead from a file that has become shorter has zeros, 
   const fd = openSync(source, 'r');
   t.teardown(() => closeSync(fd));
   const size = 100 * 8192;
-  const parts = [{ data: { kind: 'piece' as const, fd, at: 0, size, padding: 0, firstBlock: 0 } }];
+  const parts = [{ data: { kind: 'piece' as const, fd, source, at: 0, size, padding: 0, firstBlock: 0 } }];
   const builder = new FrameBuilder(rules);
   for (const full of [false, true, true]) {
     if (full) builder.build([{ data: { kind: 'bytes', bytes: new Uint8Array(size).fill(1) } }]);
@@ -205,3 +205,29 @@ async function changedWhileRead(t: ExecutionContext, first: Buffer, last: Buffer
   }
   throw new Error('it was never changed in time');
 }
+
+test('a file that cannot be read is named, whole or in pieces, read ahead or not', async (t) => {
+  const source = await temporaryDirectory(t); // a directory can be opened, and not read
+  const fd = openSync(source, 'r');
+  t.teardown(() => closeSync(fd));
+  const named = { message: `cannot read "${source}": EISDIR: illegal operation on a directory, read` };
+  const size = 8192;
+  const piece = { kind: 'piece' as const, fd, source, at: 0, size, padding: 0, firstBlock: 0 };
+  const blocks = {
+    kind: 'blocks' as const,
+    file: { fd, source },
+    header: new Uint8Array(),
+    blocks: new Uint32Array([0]),
+    blockSize: size,
+    firstBlock: 0,
+    padding: 0,
+  };
+  for (const data of [
+    { kind: 'file' as const, source, size, firstBlock: 0 },
+    piece,
+    blocks,
+    { ...blocks, file: { source, owner: undefined } },
+  ])
+    t.throws(() => new FrameBuilder(rules).build([{ data }]), named, data.kind);
+  await t.throwsAsync(new FrameBuilder(rules).prepare([{ data: piece }]), named);
+});
