@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { eventually } from '../support/eventually.ts';
+import { hang, noHungDirectory } from '../support/hung-directory.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { connect } from '../support/sql-client.ts';
@@ -26,6 +27,19 @@ test('a standby whose receiver drops while the repository is away goes on stream
   await showRepository();
   t.notRegex(await standby.log(), /FATAL: .*restore/);
 });
+
+testWhen(noRestore, noHungDirectory).serial(
+  'a standby whose receiver drops while the repository does not answer goes on streaming',
+  async (t) => {
+    const { admin, standby, repository, dropReceiver, hasRow } = await streaming(t);
+    const end = await hang(t, repository);
+    await dropReceiver();
+    await admin.query('insert into kept values (2)');
+    await hasRow(2);
+    t.regex(await standby.log(), /^holdfast: ".*" cannot be read: its file system has not answered/m);
+    await end();
+  },
+);
 
 test('a standby streams past a damaged segment, a broken configuration, a fetch that is killed and a Node that is gone', async (t) => {
   const { admin, standby, directory, archiveAll, restart, dropReceiver, hasRow, restoreCommand } =
