@@ -4,6 +4,7 @@ create or replace procedure @schema@.await_backup(
 language plpgsql
 as $procedure$
 declare
+  began timestamptz := clock_timestamp();
   deadline timestamptz := clock_timestamp() + patience;
   poll double precision := 0.005;
   alone_since timestamptz;
@@ -48,7 +49,8 @@ begin
     commit;
     set transaction isolation level read committed;   -- before anything that needs a snapshot
     exit when outcome is not null;
-    poll := least(poll * 1.5::double precision, 0.1);
+    -- the wait grows with what has passed: a twentieth more is not noticed
+    poll := least(greatest(extract(epoch from clock_timestamp() - began) / 20, 0.005), 0.1);
   end loop;
 end
 $procedure$

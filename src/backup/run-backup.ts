@@ -41,6 +41,7 @@ import { claimRequest, type Claim, type Claimant } from './claim-request.ts';
 import type { CopySource } from './copy/copy-source.ts';
 import { HeldSession } from './held-session.ts';
 import type { DataTransfer } from './methods/data-transfer.ts';
+import type { PreparedCopy } from './methods/prepare-copy.ts';
 import { HoldTransfer } from './methods/hold-transfer.ts';
 import { recoverBackupStop } from './recover-label.ts';
 import {
@@ -65,47 +66,47 @@ export async function runBackup(run: RequestRun, waiting: WaitingRequest, claima
   if (claim === undefined) return;
   const { request, session } = claim;
   try {
-    const source = await passChecks(run, claim, held);
-    const start = await startBackup(run, request, session); // to running
+    const prepared = await passChecks(run, claim, held);
+    const [start, source] = await startBackup(run, claim, prepared); // to running
     const { record, stop } = await transferAndStop(run, claim, start, source); // to done
     await storeLabel(run, stop, record); // to archiving
-    await held.release();
-    run.context.server.prepare(); // a session for the next request
-    await complete(run, request, record); // to complete
+    const released = held.release().then(() => run.context.server.prepare()); // a session for the next request
+    await Promise.all([complete(run, request, record), released]); // to complete
   } catch (error) {
     const isLost = !held.isReleased && sessionIsLost(error, session);
     await held.releaseAfter(recordFailure(run, isLost ? sessionLost(await session.db.untilLost()) : error));
   }
 }
 
-/** Waits for the checks. Returns the cluster to copy; undefined: the method does not copy. */
+/** Waits for the checks. Returns what is to be copied; undefined: the method does not copy. */
 async function passChecks(
   run: RequestRun,
   { request, session, checks }: Claim,
   held: HeldSession,
-): Promise<CopySource | undefined> {
+): Promise<PreparedCopy | undefined> {
   session.onLost((reason) => run.endWindow(sessionLost(reason)));
   for (const warning of await run.raceAbort(checks)) run.warn(warning);
   if (request.method !== 'copy') return undefined;
   letYoungGenerationGrow();
   const { prepareCopy } = await import('./methods/prepare-copy.ts');
-  return run.raceAbort(prepareCopy(run, session, { incremental: request.incremental, held }));
+  return run.raceAbort(prepareCopy(run, { request, session }, held));
 }
 
-/** Starts the backup: from state starting to running. */
+/** Starts the backup, and waits for the look at the files of a copy: from state starting to running. */
 async function startBackup(
   run: RequestRun,
-  request: ClaimedRequest,
-  session: BackupSession,
-): Promise<BackupStart> {
-  const start = await run.raceAbort(session.begin(request.label, request.fast));
+  { request, session }: Pick<Claim, 'request' | 'session'>,
+  prepared: PreparedCopy | undefined,
+): Promise<[BackupStart, CopySource | undefined]> {
+  const beginning = session.begin(request.label, request.fast);
+  const [start, source] = await run.raceAbort(Promise.all([beginning, prepared?.surveyed]));
   await run.move('running', (db) => markRunning(db, run.id, start), run.signal);
   run.context.log.info('backup running', {
     request: run.id,
     cluster: request.cluster,
     start: start.startLsn,
   });
-  return start;
+  return [start, source];
 }
 
 /** Has the data copied, from state running to done; stops the backup, and completes the copy with the label. */

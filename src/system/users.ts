@@ -1,12 +1,11 @@
 /**
  * Looks up the names of users and groups, for messages and tar headers: tar restores owners by name where possible.
  */
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /**
- * Returns a lookup that asks the system once per number. The system may know more accounts than its files, for
- * example from a directory service.
+ * Returns a lookup that looks each number up once. The system may know more accounts than its files, for example from a
+ * directory service; the system is asked only for these, since it takes a process.
  */
 export function ownerNames(): (uid: number, gid: number) => { user: string; group: string } {
   const users = namesOf('passwd');
@@ -27,15 +26,23 @@ function namesOf(database: 'passwd' | 'group'): (id: number) => string {
   return (id) => {
     const found = known.get(id);
     if (found !== undefined) return found;
-    const name = accountEntry(database, id)?.[0] ?? '';
+    const isOfNumber = entryOf(id);
+    const name = (fromFile(database).find(isOfNumber) ?? accountEntry(database, id))?.[0] ?? '';
     known.set(id, name);
     return name;
   };
 }
 
-/** Returns the fields of the account's entry; undefined where this host has no such account. */
+/**
+ * Returns the fields of the account's entry; undefined where this host has no such account. What the system says counts
+ * more than what its files say.
+ */
 export function accountEntry(database: 'passwd' | 'group', id: number): string[] | undefined {
-  return find(database, String(id), (fields) => fields[2] === String(id) && fields[0] !== '');
+  return find(database, String(id), entryOf(id));
+}
+
+function entryOf(id: number): (fields: string[]) => boolean {
+  return (fields) => fields[2] === String(id) && fields[0] !== '';
 }
 
 /** Returns the number of the user or the group; undefined where this host has no account of that name. */
@@ -51,6 +58,8 @@ function find(database: string, key: string, fits: (fields: string[]) => boolean
 
 /** Returns no entry where getent(1) does not exist, or does not know the key. */
 function askSystem(database: string, key: string): string[][] {
+  // loaded only here: threads load this module, and hardly ever ask
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { status, stdout } = spawnSync('getent', [database, key], {
     encoding: 'latin1',
     timeout: patience,

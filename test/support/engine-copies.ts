@@ -30,7 +30,7 @@ export async function beginCopy(
   { systemIdentifier, jobs, output: directory, rateLimit, onProgress, onWarning }: EngineCopy,
 ): Promise<{ engine: CopyEngine; output: string }> {
   const output = directory ?? (await temporaryDirectory(t));
-  const engine = new CopyEngine();
+  const engine = new CopyEngine({ jobs, level: 1 });
   engine.begin(
     {
       dataDirectory: String(cluster.dataDirectory),
@@ -38,8 +38,6 @@ export async function beginCopy(
       major: cluster.version,
       systemIdentifier,
       startLsn: '0/2000028',
-      jobs,
-      level: 1,
       rateLimit,
       expectedBytes: 0,
       onDamagedPage: 'warn',

@@ -1,8 +1,9 @@
 /** A file that is written sequentially. SHA-256 and CRC-32C are computed while writing. */
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
+import { promisify } from 'node:util';
 import { crc32c } from '../../postgres/crc32c.ts';
 import { CopyError } from './copy-error.ts';
 import { giveDescriptorToOwnerOf } from '../../system/ownership.ts';
@@ -63,10 +64,10 @@ export class AppendFile {
   }
 
   /** Flushes the file to disk and closes the file. `bytes`: the size of the file. @throws CopyError */
-  close(): { bytes: number; crc32c: number } {
+  async close(): Promise<{ bytes: number; crc32c: number }> {
     this.#flush();
     try {
-      fsyncSync(this.#fd);
+      await promisify(fsync)(this.#fd);
     } catch (error) {
       throw CopyError.writing(this.#path, error);
     } finally {

@@ -33,11 +33,14 @@ const progressEvery = 250;
 /** Warnings of one kind that are sent. Further warnings of that kind are only counted, or left out. */
 const mostWarnings = 20;
 
-/** The frame threads, which start while it is found out what to copy. */
-export interface StartedThreads {
+/** What a copy is made with. */
+export interface CopyMeans {
+  /** The frame threads, which have started meanwhile. */
   pool: FramePool;
   /** The pg_control of the data directory. */
   control: ControlFile;
+  /** Of the parent of an incremental copy, see SinceParent. */
+  lengths: SinceParent['lengths'] | undefined;
 }
 
 /** One copy, from the first file to the finished summary. */
@@ -56,17 +59,13 @@ export class CoordinatedCopy {
   #base: TarOutput | undefined;
   #reporting: NodeJS.Timeout | undefined;
 
-  /**
-   * `threads`: what starts the frame threads has resolved with. `lengths`: of the parent of an incremental copy, see
-   * SinceParent. `tell`: sends a message to the worker.
-   */
+  /** `tell`: sends a message to the worker. */
   constructor(
     options: CopyOptions,
-    { threads, lengths }: { threads: StartedThreads; lengths: SinceParent['lengths'] | undefined },
+    { pool, control, lengths }: CopyMeans,
     tell: (message: FromCoordinator) => void,
   ) {
     const { dataDirectory, output, major, rateLimit } = options;
-    const { control, pool } = threads;
     this.#options = options;
     this.#lengths = lengths;
     this.#tell = tell;
@@ -90,6 +89,7 @@ export class CoordinatedCopy {
     for (const tree of this.#layout.trees) await this.#copyTree(tree);
     await this.#copyControlFile();
     await this.#pool.drain();
+    this.#base?.syncSoon();
     this.endProgress();
     this.#sayDamage();
     report();
@@ -114,10 +114,9 @@ export class CoordinatedCopy {
     await this.#writer.addRaw(endOfArchive);
     await this.#pool.drain();
     if (this.#base !== undefined) this.#tars.push(this.#base.finish());
-    const tars = await Promise.all(this.#tars);
     const trees = this.#leaveOutUnmapped(tablespaceMap);
-    const sums = this.#account.close({ timeline, startLsn, stopLsn });
-    await this.#pool.close();
+    const lists = this.#account.close({ timeline, startLsn, stopLsn });
+    const [sums, tars] = await Promise.all([lists, Promise.all(this.#tars)]);
     const { checksums, blockSize, walSegmentSize, relationSegmentBlocks } = this.#control;
     const { bytes, files, damagedPages } = this.#account;
     this.#tell({

@@ -1,12 +1,12 @@
 /**
- * The thread of a copy. Before the backup begins, the thread looks at all files; then it copies, and waits for
- * backup_label. A separate thread is used so that waiting for a disk never blocks the worker.
+ * The thread of a copy. While the backup begins, the thread starts the frame threads and looks at all files; then it
+ * copies, and waits for backup_label. A separate thread is used so that waiting for a disk never blocks the worker.
  */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { parseControlFile } from '../../postgres/pg-control.ts';
 import { onTask } from '../../system/threads.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
-import { CoordinatedCopy, type StartedThreads } from './coordinated-copy.ts';
+import { CoordinatedCopy } from './coordinated-copy.ts';
 import { copyFailureOf } from './copy-error.ts';
 import type {
   CopyFailure,
@@ -21,7 +21,13 @@ import type { SinceParent } from './partial-file.ts';
 import { readControlFile } from './read-control-file.ts';
 import { surveyFiles } from './survey-files.ts';
 
-let threads: Promise<StartedThreads> | undefined;
+const { jobs, level } = workerData as CopyThreadOptions;
+const pool = new FramePool({
+  threads: jobs,
+  level,
+  onResult: (result) => copy?.enter(result),
+  onFailure: failed,
+});
 let copy: CoordinatedCopy | undefined;
 let lengths: SinceParent['lengths'] | undefined;
 const ending = Promise.withResolvers<FinishOptions>();
@@ -29,7 +35,6 @@ const ending = Promise.withResolvers<FinishOptions>();
 onTask(
   (message: ToCoordinator) => {
     if (message.type === 'survey') report(survey(message.options));
-    else if (message.type === 'start') report((threads = start(message.options)));
     else if (message.type === 'begin') report(run(message.options));
     else ending.resolve(message.ending);
   },
@@ -49,23 +54,12 @@ async function survey(options: Parameters<typeof surveyFiles>[0]): Promise<void>
   });
 }
 
-async function start({ dataDirectory, startLsn, jobs, level }: CopyThreadOptions): Promise<StartedThreads> {
+async function run(options: CopyOptions): Promise<void> {
+  const { dataDirectory, startLsn } = options;
   const control = parseControlFile(await readControlFile(dataDirectory));
   const { checksums, blockSize } = control;
-  const pool = new FramePool({
-    threads: jobs,
-    level,
-    pages: checksums ? { blockSize, startLsn: parseLsn(startLsn) } : undefined,
-    onResult: (result) => copy?.enter(result),
-    onFailure: failed,
-  });
-  return { control, pool };
-}
-
-async function run(options: CopyOptions): Promise<void> {
-  const started = await threads;
-  if (started === undefined) throw new Error('the frame threads have not been started');
-  copy = new CoordinatedCopy(options, { threads: started, lengths }, tell);
+  pool.pages = checksums ? { blockSize, startLsn: parseLsn(startLsn) } : undefined;
+  copy = new CoordinatedCopy(options, { pool, control, lengths }, tell);
   await copy.copy();
   await copy.finish(await ending.promise);
 }
@@ -89,6 +83,6 @@ function failed(failure: CopyFailure): void {
 
 /** Ends the thread, which may be waiting for a message that will never come. */
 async function leave(): Promise<void> {
-  await threads?.then(({ pool }) => pool.close()).catch(() => undefined);
+  await pool.close().catch(() => undefined);
   process.exit();
 }

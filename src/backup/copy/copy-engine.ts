@@ -28,18 +28,21 @@ export interface CopyListener {
   onWarning: (text: string) => void;
 }
 
-/** The threads of one copy. The constructor starts the coordinator, which then waits for `survey` and `begin`. */
+/**
+ * The threads of one copy. The constructor starts the coordinator, which starts the frame threads, and waits for `survey`
+ * and `begin`.
+ */
 export class CopyEngine {
   readonly #worker: Worker;
   readonly #surveyed = Promise.withResolvers<SurveyResult>();
   readonly #copied = Promise.withResolvers<void>();
   readonly #finished = Promise.withResolvers<CopySummary>();
-  #isStarted = false;
   /** undefined: `begin` has not been called. */
   #copy: { options: CopyOptions; listener: CopyListener } | undefined;
 
-  constructor() {
-    this.#worker = startThread(import.meta.url, 'copy-coordinator', { resourceLimits: coordinatorHeap });
+  constructor(workerData: CopyThreadOptions) {
+    const options = { workerData, resourceLimits: coordinatorHeap };
+    this.#worker = startThread(import.meta.url, 'copy-coordinator', options);
     for (const { promise } of [this.#surveyed, this.#copied, this.#finished]) promise.catch(() => undefined);
     this.#worker.on('message', (message: FromCoordinator) => this.#receive(message));
     this.#worker.on('error', (error) => this.#fail(error));
@@ -55,16 +58,9 @@ export class CopyEngine {
     return this.#surveyed.promise;
   }
 
-  /** Starts the frame threads, while other things are found out. */
-  start(options: CopyThreadOptions): void {
-    this.#isStarted = true;
-    this.#send({ type: 'start', options });
-  }
-
   /** Begins to copy. */
   begin(options: CopyOptions, listener: CopyListener): void {
     this.#copy = { options, listener };
-    if (!this.#isStarted) this.start(options);
     this.#send({ type: 'begin', options });
   }
 

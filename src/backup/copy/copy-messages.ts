@@ -8,17 +8,13 @@ import type { ParentLists } from './parent-lengths.ts';
 /** A message from the worker to the coordinator. */
 export type ToCoordinator =
   | { type: 'survey'; options: SurveyOptions }
-  /** After pg_backup_start has returned. */
-  | { type: 'start'; options: CopyThreadOptions }
-  /** When it is known what has changed. */
+  /** After pg_backup_start has returned, and when it is known what has changed. */
   | { type: 'begin'; options: CopyOptions }
   /** After pg_backup_stop has returned. */
   | { type: 'finish'; ending: FinishOptions };
 
-/** What the frame threads of a copy are started with. */
+/** The workerData of the coordinator: what the frame threads of a copy are started with. */
 export interface CopyThreadOptions {
-  dataDirectory: string;
-  startLsn: string;
   /** Threads that read and compress at the same time. */
   jobs: number;
   /** zstd compression level. */
@@ -26,7 +22,9 @@ export interface CopyThreadOptions {
 }
 
 /** The copy to make. */
-export interface CopyOptions extends CopyThreadOptions {
+export interface CopyOptions {
+  dataDirectory: string;
+  startLsn: string;
   /** The existing directory for the tars and the manifest. */
   output: string;
   /** The path of `output` for messages; undefined: the same as `output`. */
@@ -120,8 +118,6 @@ export interface CopyFailure {
 export interface ThreadOptions {
   /** zstd compression level. */
   level: number;
-  /** undefined: the cluster has no data checksums. */
-  pages: PageRules | undefined;
   /** The shared memory of the frame order (frame-order.ts). */
   turns: SharedArrayBuffer;
 }
@@ -134,6 +130,8 @@ export interface FrameTask {
   fd: number;
   /** Whether the frame is the first frame of the tar. */
   startsTar: boolean;
+  /** undefined: the cluster has no data checksums. */
+  pages: PageRules | undefined;
   parts: FrameItem[];
 }
 

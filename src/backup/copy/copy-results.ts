@@ -143,18 +143,22 @@ export class CopyResults {
     this.#sums.delete(tar);
   }
 
-  /** Ends the files and flushes the files to disk. @throws CopyError */
-  close(
+  /** Ends the files and flushes the files to disk, all at the same time. @throws CopyError */
+  async close(
     wal: ManifestWal,
-  ): Pick<CopySummary, 'manifestCrc32c' | 'manifestBytes' | 'framesCrc32c' | 'lengthsCrc32c'> {
+  ): Promise<Pick<CopySummary, 'manifestCrc32c' | 'manifestBytes' | 'framesCrc32c' | 'lengthsCrc32c'>> {
     this.#manifest.append(manifestTail(wal));
     this.#manifest.append(manifestEnd(this.#manifest.sha256()));
-    const manifest = this.#manifest.close();
+    const [manifest, frames, lengths] = await Promise.all([
+      this.#manifest.close(),
+      this.#frames.close(),
+      this.#lengths?.close(),
+    ]);
     return {
       manifestCrc32c: manifest.crc32c,
       manifestBytes: manifest.bytes,
-      framesCrc32c: this.#frames.close().crc32c,
-      lengthsCrc32c: this.#lengths?.close().crc32c,
+      framesCrc32c: frames.crc32c,
+      lengthsCrc32c: lengths?.crc32c,
     };
   }
 }

@@ -45,6 +45,8 @@ export interface CopySource {
   controlOrigin: string;
   /** The threads of the copy, which have looked at the files. */
   engine: CopyEngine;
+  /** The zstd level of the copy. */
+  level: number;
   /** The copy of which this one is to hold the changes; undefined: a full copy. */
   parent: SourceParent | undefined;
 }
@@ -61,7 +63,7 @@ export interface SourceParent extends SurveyedParent {
 export async function findSource(
   context: RunContext,
   db: Connection,
-): Promise<Omit<CopySource, 'bytes' | 'parent' | 'engine'>> {
+): Promise<Omit<CopySource, 'bytes' | 'parent' | 'engine' | 'level'>> {
   const { server, repository } = context;
   const source = await sourceOf(db);
   const dataDirectory = await server.dataDirectory();

@@ -48,7 +48,8 @@ export class FrameBuffer {
 
 /** Builds frames one after another, in two buffers. */
 export class FrameBuilder {
-  readonly #pages: PageRules | undefined;
+  /** undefined: pages are not verified. */
+  pages: PageRules | undefined;
   readonly #isOver: () => boolean;
   readonly #memory = memoryForPages(2 * bufferBytes);
   readonly #buffers = [new FrameBuffer(this.#memory, 0), new FrameBuffer(this.#memory, 1)] as const;
@@ -60,11 +61,10 @@ export class FrameBuilder {
   #foundBefore = 0;
 
   /**
-   * `pages`: undefined: pages are not verified. `isOver`: true when the copy has ended and the frame is not
-   * needed.
+   * `isOver`: true when the copy has ended and the frame is not needed.
    */
   constructor(pages: PageRules | undefined, isOver: () => boolean = () => false) {
-    this.#pages = pages;
+    this.pages = pages;
     this.#isOver = isOver;
   }
 
@@ -214,7 +214,7 @@ export class FrameBuilder {
    * firstBlock, and these pages.
    */
   #verify(fd: number, { at, size, firstBlock }: Range, done: number, part: number): void {
-    const rules = this.#pages;
+    const rules = this.pages;
     if (rules === undefined || firstBlock === undefined) return;
     const { blockSize } = rules;
     const first = firstBlock + done / blockSize;

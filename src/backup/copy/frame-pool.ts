@@ -2,6 +2,7 @@
  * The frame threads of a copy: distributes tasks to the threads and passes on the results in the order of the
  * frames.
  */
+import type { PageRules } from '../../postgres/page-checksum.ts';
 import { ThreadPool } from '../../system/thread-pool.ts';
 import { copyFailureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './copy-messages.ts';
@@ -29,17 +30,19 @@ export class FramePool {
   readonly #turns = new FrameOrder();
   readonly #waiting: FrameTask[] = [];
   readonly #outOfOrder = new Map<number, FrameResult>();
+  /** How the pages of the frames are verified that are submitted from now on; undefined: they have no checksums. */
+  pages: PageRules | undefined;
   #submitted = 0;
   #passedOn = 0;
   #wake: (() => void) | undefined;
 
   constructor(options: FramePoolOptions) {
     this.#options = options;
-    const { level, pages, threads } = options;
+    const { level, threads } = options;
     this.#pool = new ThreadPool({
       importer: import.meta.url,
       name: 'frame-thread',
-      setup: { level, pages, turns: this.#turns.buffer } satisfies ThreadOptions,
+      setup: { level, turns: this.#turns.buffer } satisfies ThreadOptions,
       threads,
       ahead: tasksPerThread,
       next: () => this.#waiting.shift(),
@@ -51,11 +54,11 @@ export class FramePool {
   /**
    * Submits a frame. Resolves when there is room for another task. Frames are placed in the order of the calls.
    */
-  async submit(task: Omit<FrameTask, 'number'>, onNumber: (number: number) => void): Promise<void> {
+  async submit(task: Omit<FrameTask, 'number' | 'pages'>, onNumber: (number: number) => void): Promise<void> {
     const number = this.#submitted;
     this.#submitted += 1;
     onNumber(number);
-    this.#waiting.push({ ...task, number });
+    this.#waiting.push({ ...task, number, pages: this.pages });
     this.#pool.fill();
     while (this.#waiting.length > 0 || this.#pool.isFull) await this.#change();
   }

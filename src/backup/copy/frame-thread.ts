@@ -16,7 +16,7 @@ import { FrameOrder } from './frame-order.ts';
 keepFreedMemory();
 const options = workerData as ThreadOptions;
 const turns = new FrameOrder(options.turns);
-const builder = new FrameBuilder(options.pages, () => turns.isOver);
+const builder = new FrameBuilder(undefined, () => turns.isOver);
 
 /** A compressed frame that waits until all frames before are placed. Meanwhile the thread makes the next frame. */
 let waiting:
@@ -39,6 +39,7 @@ function tell(work: () => void): void {
 }
 
 function make(task: FrameTask, buffer: FrameBuffer): void {
+  builder.pages = task.pages;
   const { bytes, contents, damaged } = builder.build(task.parts, buffer);
   writeIfNext();
   const frame = compressHere(bytes, options.level);

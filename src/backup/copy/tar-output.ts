@@ -42,6 +42,11 @@ export class TarOutput {
     if (this.#unsynced > syncEvery && this.#syncing === undefined) this.#sync();
   }
 
+  /** Begins to flush what has been written, so that `finish` has less to wait for. */
+  syncSoon(): void {
+    if (this.#unsynced > 0 && this.#syncing === undefined) this.#sync();
+  }
+
   /** Flushes the tar to disk and closes the file. @throws CopyError */
   async finish(): Promise<StoredTar> {
     await this.#syncing;

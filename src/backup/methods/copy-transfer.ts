@@ -14,7 +14,7 @@ import { leaveMark } from '../../server/history-marks.ts';
 import { recordDamage } from '../record-damage.ts';
 import { UnfinishedBackup } from '../../repository/unfinished-backup.ts';
 import { WalCollector } from '../copy/collect-wal.ts';
-import type { CopySummary, CopyThreadOptions } from '../copy/copy-messages.ts';
+import type { CopySummary } from '../copy/copy-messages.ts';
 import { CopyProgress } from '../copy/copy-progress.ts';
 import { requireFreeSpace, watchFreeSpace } from '../copy/free-space.ts';
 import { requireStarted, type CopySource } from '../copy/copy-source.ts';
@@ -58,10 +58,9 @@ export class CopyTransfer implements DataTransfer {
     start: BackupStart,
     source: CopySource,
   ): Promise<CopyTransfer> {
-    // The server says what has changed, and threads start, while the directory is made.
+    // The server says what has changed while the directory is made.
     const changes = beginIncrement(run, claim.session.db, source, start);
     changes.catch(() => undefined); // untilDone() reports the error
-    source.engine.start(engineStart(run, claim, start, source));
     await requireStarted(source, start.startLsn);
     const { startedAt } = start;
     const historyMark = await markHistory(run, source.dataDirectory);
@@ -80,7 +79,7 @@ export class CopyTransfer implements DataTransfer {
     this.#claim = claim;
     this.#start = start;
     this.#source = source;
-    this.#level = levelOf(run, claim);
+    this.#level = source.level;
     this.#changes = changes;
     this.#historyMark = historyMark;
     this.#unfinished = unfinished;
@@ -129,11 +128,12 @@ export class CopyTransfer implements DataTransfer {
   }
 
   #beginEngine(expectedBytes: number): void {
-    const { engine, systemIdentifier } = this.#source;
+    const { dataDirectory, engine, systemIdentifier } = this.#source;
     const { onDamagedPage } = this.#run.context;
     engine.begin(
       {
-        ...engineStart(this.#run, this.#claim, this.#start, this.#source),
+        dataDirectory,
+        startLsn: this.#start.startLsn,
         output: this.#unfinished.directory,
         outputShown: this.#unfinished.shown,
         major: Number.parseInt(this.#start.serverVersion, 10),
@@ -174,7 +174,7 @@ export class CopyTransfer implements DataTransfer {
       summary,
     );
     const directory = await this.#unfinished.publish(backup, stop, (text) => this.#run.warn(text));
-    await Promise.all([this.#source.engine.stop(), recordDamage(this.#run, backup.damagedPages)]);
+    await recordDamage(this.#run, backup.damagedPages); // the session's owner stops the threads
     this.#run.context.log.info('backup stored', {
       request: this.#run.id,
       directory,
@@ -203,19 +203,6 @@ async function markHistory({ context, id }: RequestRun, dataDirectory: string): 
     });
     return undefined;
   }
-}
-
-function levelOf({ context }: RequestRun, { request }: CopyClaim): number {
-  return request.compressLevel ?? context.compressLevel;
-}
-
-function engineStart(
-  run: RequestRun,
-  claim: CopyClaim,
-  { startLsn }: BackupStart,
-  { dataDirectory }: CopySource,
-): CopyThreadOptions {
-  return { dataDirectory, startLsn, jobs: run.context.copyJobs, level: levelOf(run, claim) };
 }
 
 function repositoryBackup(
