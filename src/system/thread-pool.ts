@@ -9,7 +9,7 @@ export interface ThreadPoolOptions<Task, Answer> {
   name: string;
   /** The workerData of each thread. */
   setup: unknown;
-  /** The number of threads. */
+  /** The number of threads at first. */
   threads: number;
   /** The tasks of a thread at the same time: one in work, and the others waiting. */
   ahead: number;
@@ -33,7 +33,12 @@ export class ThreadPool<Task, Answer> {
 
   constructor(options: ThreadPoolOptions<Task, Answer>) {
     this.#options = options;
-    for (let number = 0; number < options.threads; number += 1) this.#threads.push(this.#start(number));
+    this.grow(options.threads);
+  }
+
+  /** Starts threads until there are so many; never ends one. */
+  grow(threads: number): void {
+    while (this.#threads.length < threads) this.#threads.push(this.#start(this.#threads.length));
   }
 
   /** Whether every thread has all the tasks that it may have. */

@@ -70,7 +70,7 @@ async function written(t: ExecutionContext, directory?: string) {
   ] as const) {
     const output = new AppendFile(join(unfinished.directory, file));
     output.append(text);
-    output.close();
+    await output.close();
   }
   return { cluster, unfinished, names: async () => (await readdir(join(cluster, 'backups'))).sort() };
 }

@@ -65,7 +65,7 @@ test("a backup's files are its owner's as soon as they are made, and what its ow
   const tar = new TarOutput(unfinished.directory, 'base.tar.zst');
   for (const name of ['frames.jsonl', 'base.tar.zst'])
     t.is((await lstat(join(unfinished.directory, name))).uid, uid, name);
-  frames.close();
+  await frames.close();
   await tar.finish();
   await secretAt(t, join(unfinished.directory, 'backup_manifest'));
 

@@ -22,8 +22,9 @@ const lookEvery = 200;
  * segments from pg_wal.
  */
 const archiverMayTake = 5000;
-/** Milliseconds between two tries to get the last segments. */
-const shortPause = 50;
+/** Milliseconds between two tries to get the last segments: at first, and at most. An archiver may take only a few. */
+const firstPause = 5;
+const longestPause = 50;
 
 /** The server whose WAL is collected, and the backup for which the WAL is collected. */
 export interface CollectOptions extends Omit<WalSource, 'belongs'> {
@@ -72,11 +73,13 @@ export class WalCollector {
     const { startWal, segmentSize } = this.#options;
     try {
       const needed = segmentRange(startWal, stopWal, segmentSize);
-      for (const deadline = Date.now() + archiverMayTake; ; await sleep(shortPause)) {
+      const deadline = Date.now() + archiverMayTake;
+      for (let pause = firstPause; ; pause = Math.min(2 * pause, longestPause)) {
         const isLastTry = Date.now() > deadline;
         const missing = await this.#missing(needed, isLastTry);
         if (missing.length === 0) break;
         if (isLastTry) throw walMissing(missing[0] ?? '');
+        await sleep(pause);
       }
       await this.#wal.publish();
     } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * The thread of a copy. While the backup begins, the thread starts the frame threads and looks at all files; then it
+ * The thread of a copy. While the backup begins, the thread looks at all files and starts the frame threads; then it
  * copies, and waits for backup_label. A separate thread is used so that waiting for a disk never blocks the worker.
  */
 import { parentPort, workerData } from 'node:worker_threads';
@@ -48,6 +48,7 @@ process.on('uncaughtException', fail);
 async function survey(options: Parameters<typeof surveyFiles>[0]): Promise<void> {
   const { parent, ...found } = await surveyFiles(options);
   if (typeof parent === 'object') lengths = parent.lengths;
+  pool.growFor(typeof parent === 'object' ? parent.wholeBytes : found.bytes);
   tell({
     type: 'surveyed',
     result: { ...found, parent: typeof parent === 'object' ? { wholeBytes: parent.wholeBytes } : parent },
@@ -55,7 +56,8 @@ async function survey(options: Parameters<typeof surveyFiles>[0]): Promise<void>
 }
 
 async function run(options: CopyOptions): Promise<void> {
-  const { dataDirectory, startLsn } = options;
+  const { dataDirectory, startLsn, expectedBytes } = options;
+  pool.growFor(expectedBytes);
   const control = parseControlFile(await readControlFile(dataDirectory));
   const { checksums, blockSize } = control;
   pool.pages = checksums ? { blockSize, startLsn: parseLsn(startLsn) } : undefined;

@@ -41,6 +41,8 @@ export interface CopySource {
   control: ControlFile;
   /** The sum of the sizes of the files. Bytes. */
   bytes: number;
+  /** How the last copy was compressed, see ExpectedSize. */
+  ratio: number | undefined;
   /** The origin of the control database. */
   controlOrigin: string;
   /** The threads of the copy, which have looked at the files. */
@@ -56,14 +58,14 @@ export interface SourceParent extends SurveyedParent {
   backup: StoredBackup;
 }
 
+/** A cluster that can be read, and the place of its repository. */
+export type FoundSource = Omit<CopySource, 'bytes' | 'ratio' | 'parent' | 'engine' | 'level'>;
+
 /**
- * Finds the data directory and the repository of a copy.
+ * Finds the data directory and the repository of a copy. Writes nothing.
  * @throws HoldfastError where the cluster cannot be copied; the hint names the change to make
  */
-export async function findSource(
-  context: RunContext,
-  db: Connection,
-): Promise<Omit<CopySource, 'bytes' | 'parent' | 'engine' | 'level'>> {
+export async function findSource(context: RunContext, db: Connection): Promise<FoundSource> {
   const { server, repository } = context;
   const source = await sourceOf(db);
   const dataDirectory = await server.dataDirectory();
@@ -80,13 +82,6 @@ export async function findSource(
   await requireAnswering(clusterDirectory);
   await requireSeparateDirectories(dataDirectory, { clusterDirectory, labels: context.labels });
   const { systemIdentifier, walSegmentSize } = control;
-  const use = {
-    cluster: server.name,
-    clusterDirectory,
-    control: <T>(work: (db: Connection) => Promise<T>) => context.control.run(work),
-  };
-  await useOrCreateRepository(use, `a copy of cluster ${server.name}`);
-  await testRepository(clusterDirectory, { systemIdentifier, walSegmentSize });
   return {
     dataDirectory,
     walLinkedTo: await linkedTo(join(dataDirectory, 'pg_wal')),
@@ -96,6 +91,23 @@ export async function findSource(
     control,
     controlOrigin: (await context.control.run(controlIdentity)).origin,
   };
+}
+
+/**
+ * Checks that the copy may be written to the repository, which is created for the first copy of a cluster.
+ * @throws HoldfastError where the repository is not to be used, or cannot be written to
+ */
+export async function takeRepository(
+  { control, server: { name: cluster } }: RunContext,
+  { clusterDirectory, systemIdentifier, walSegmentSize }: FoundSource,
+): Promise<void> {
+  const use = {
+    cluster,
+    clusterDirectory,
+    control: <T>(work: (db: Connection) => Promise<T>) => control.run(work),
+  };
+  await useOrCreateRepository(use, `a copy of cluster ${cluster}`);
+  await testRepository(clusterDirectory, { systemIdentifier, walSegmentSize });
 }
 
 /**

@@ -9,14 +9,20 @@ export function blocksSize({ header, blocks, blockSize }: FrameBlocks): number {
   return header.length + blocks.length * blockSize;
 }
 
+/** Formats what is in front of the blocks. */
+export function headerOf({ blocks, length }: PartialFile, blockSize: number): Buffer {
+  return encodeIncrementalHeader({ blocks, truncationLength: length }, blockSize);
+}
+
 /** Yields a partial file in pieces of at most `most` bytes, which has to hold the header. */
 export function* piecesOf(
-  { blocks, length }: PartialFile,
+  part: PartialFile,
   common: Pick<FrameBlocks, 'file' | 'blockSize' | 'firstBlock'>,
   most: number,
 ): Generator<FrameBlocks> {
+  const { blocks } = part;
   const { blockSize } = common;
-  const header = encodeIncrementalHeader({ blocks, truncationLength: length }, blockSize);
+  const header = headerOf(part, blockSize);
   const total = header.length + blocks.length * blockSize;
   for (let at = 0; at === 0 || at < blocks.length;) {
     const own = at === 0 ? header : new Uint8Array();

@@ -14,16 +14,19 @@ import { FrameOrder } from './frame-order.ts';
  */
 const tasksPerThread = 3;
 
+/** Bytes of files for which a further thread is worth its start, which takes the time of so many bytes. */
+const bytesPerThread = 64 * 1024 * 1024;
+
 /** Settings and callbacks of the pool. */
 export interface FramePoolOptions extends Omit<ThreadOptions, 'turns'> {
-  /** The number of threads. */
+  /** The most threads. */
   threads: number;
   /** Called in the order of the frames. */
   onResult: (result: FrameResult) => void;
   onFailure: (failure: CopyFailure) => void;
 }
 
-/** A pool of frame threads. The constructor starts the threads. */
+/** A pool of frame threads. The constructor starts the first one. */
 export class FramePool {
   readonly #options: FramePoolOptions;
   readonly #pool: ThreadPool<FrameTask, FromThread>;
@@ -38,17 +41,23 @@ export class FramePool {
 
   constructor(options: FramePoolOptions) {
     this.#options = options;
-    const { level, threads } = options;
+    const { level } = options;
     this.#pool = new ThreadPool({
       importer: import.meta.url,
       name: 'frame-thread',
       setup: { level, turns: this.#turns.buffer } satisfies ThreadOptions,
-      threads,
+      threads: 1,
       ahead: tasksPerThread,
       next: () => this.#waiting.shift(),
       onAnswer: (message) => this.#receive(message),
       onError: (error) => options.onFailure(copyFailureOf(error)),
     });
+  }
+
+  /** Starts as many threads as so many bytes of files are worth. */
+  growFor(bytes: number): void {
+    this.#pool.grow(Math.min(this.#options.threads, Math.ceil(bytes / bytesPerThread)));
+    this.#pool.fill();
   }
 
   /**

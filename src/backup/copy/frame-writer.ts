@@ -3,7 +3,7 @@ import { closeSync, fstatSync } from 'node:fs';
 import { incrementalFileSize, incrementalPath } from '../../postgres/incremental-file.ts';
 import { tarPadding, type TarMember } from '../../repository/tar.ts';
 import type { CopyResults, FileSlice } from './copy-results.ts';
-import { blocksSize, piecesOf } from './frame-blocks.ts';
+import { blocksSize, headerOf, piecesOf } from './frame-blocks.ts';
 import { frameBytes } from './frame-builder.ts';
 import type { FramePool } from './frame-pool.ts';
 import type { FrameItem } from './copy-messages.ts';
@@ -76,9 +76,17 @@ export class FrameWriter {
 
   /** Adds a file with the given content. */
   async addBytes(member: TarMember, path: string, bytes: Uint8Array): Promise<void> {
+    await this.#addWithBytes(member, { path, mtime: member.mtime }, bytes);
+  }
+
+  async #addWithBytes(
+    member: TarMember,
+    slice: Omit<FileSlice, 'isFirst' | 'isLast'>,
+    bytes: Uint8Array,
+  ): Promise<void> {
     await this.#makeRoom(headerRoom(member.name) + bytes.length + tarPadding(bytes.length));
     this.#parts.push({ member, data: { kind: 'bytes', bytes } });
-    this.#pieces.push({ path, mtime: member.mtime, isFirst: true, isLast: true });
+    this.#pieces.push({ ...slice, isFirst: true, isLast: true });
   }
 
   /** Adds bytes that are no tar member, in a frame of their own. */
@@ -131,6 +139,8 @@ export class FrameWriter {
       mtime: member.mtime,
       whole: { path, blocks: part.length },
     };
+    // Of most relations no block has changed: nothing is read.
+    if (part.blocks.length === 0) return this.#addWithBytes(member, slice, headerOf(part, blockSize));
     const isBig = size > frameBytes - headerRoom(member.name);
     if (isBig) await this.flush();
     else await this.#makeRoom(headerRoom(member.name) + size + tarPadding(size));

@@ -11,15 +11,25 @@ const ratioUnknown = 0.1;
 /** Milliseconds. */
 const lookEvery = 500;
 
+/** What is known of the size of a copy. */
+export interface ExpectedSize {
+  /** The sum of the sizes of the files. */
+  bytes: number;
+  /** Stored bytes for each byte of files in the last copy, see lastRatio; undefined: there is none. */
+  ratio: number | undefined;
+}
+
 /**
- * Compares the free space with the expected size of the copy. `bytes`: the sum of the sizes of the files.
- * `reserve`: bytes that are kept for WAL.
+ * Compares the free space with the expected size of the copy. `reserve`: bytes that are kept for WAL.
  * @throws HoldfastError `no_room_for_copy`
  */
-export async function requireFreeSpace(directory: string, bytes: number, reserve: number): Promise<void> {
+export async function requireFreeSpace(
+  directory: string,
+  { bytes, ratio: known }: ExpectedSize,
+  reserve: number,
+): Promise<void> {
   const free = await freeBytes(directory);
   if (free === undefined) return;
-  const known = await lastRatio(directory);
   const takes = Math.ceil(bytes * (known ?? ratioUnknown));
   if (free - takes >= reserve) return;
   const after = known === undefined ? 'at best' : 'if it is compressed like the last one';
@@ -62,7 +72,8 @@ async function freeBytes(directory: string): Promise<number | undefined> {
   return blocks === 0 ? undefined : bavail * bsize;
 }
 
-async function lastRatio(directory: string): Promise<number | undefined> {
+/** Reads how the last copy was compressed: stored bytes for each byte of files; undefined: there is no copy. */
+export async function lastRatio(directory: string): Promise<number | undefined> {
   const last = (await readCatalog(directory)).backups.at(-1)?.description;
   return last === undefined || last.bytes === 0 ? undefined : last.storedBytes / last.bytes;
 }

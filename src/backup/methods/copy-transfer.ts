@@ -117,13 +117,13 @@ export class CopyTransfer implements DataTransfer {
 
   async #copy(): Promise<void> {
     const increment = await this.#changes;
-    const { parent, bytes, clusterDirectory } = this.#source;
-    const expected = increment?.expectedBytes ?? bytes;
+    const { parent, bytes: all, ratio, clusterDirectory } = this.#source;
+    const bytes = increment?.expectedBytes ?? all;
     if (parent !== undefined)
-      await requireFreeSpace(clusterDirectory, expected, this.#run.context.walReserve);
+      await requireFreeSpace(clusterDirectory, { bytes, ratio }, this.#run.context.walReserve);
     if (this.#isAbandoned) return;
     this.#increment = increment;
-    this.#beginEngine(expected);
+    this.#beginEngine(bytes);
     await this.#source.engine.copied;
   }
 

@@ -3,12 +3,13 @@
  * checkpoint of the backup.
  */
 import { join } from 'node:path';
+import type { Connection } from '../../database/connection.ts';
 import { keepWal } from '../../server/server-queries.ts';
 import type { StoredBackup } from '../../repository/catalog.ts';
 import type { Claim } from '../claim-request.ts';
 import { CopyEngine } from '../copy/copy-engine.ts';
-import { findSource, type CopySource } from '../copy/copy-source.ts';
-import { requireFreeSpace } from '../copy/free-space.ts';
+import { findSource, takeRepository, type CopySource, type FoundSource } from '../copy/copy-source.ts';
+import { lastRatio, requireFreeSpace } from '../copy/free-space.ts';
 import type { ParentLists } from '../copy/parent-lengths.ts';
 import type { HeldSession } from '../held-session.ts';
 import { findParent } from '../incremental/find-parent.ts';
@@ -36,23 +37,42 @@ export async function prepareCopy(
   held.keep(() => engine.stop());
   const found = await findSource(run.context, session.db);
   const { clusterDirectory, dataDirectory } = found;
-  const chosen = request.incremental ? await findParent(run, session.db, found) : undefined;
-  const backup = typeof chosen === 'object' ? chosen.backup : undefined;
-  if (typeof chosen === 'object') held.keep(chosen.release);
+  const [chosen, isKept] = await Promise.all([
+    request.incremental ? heldParent(run, session.db, found, held) : undefined,
+    keepWal(session.db, `holdfast_${run.id}_${session.identity.pid}`),
+    takeRepository(run.context, found),
+  ]);
+  const backup = typeof chosen === 'object' ? chosen : undefined;
   const major = Math.floor(session.db.serverVersion / 10_000);
   const lists = backup && listsOf(backup);
   const survey = async (): Promise<CopySource> => {
-    const { bytes, parent: read } = await engine.survey({ dataDirectory, major, parent: lists });
+    const [{ bytes, parent: read }, ratio] = await Promise.all([
+      engine.survey({ dataDirectory, major, parent: lists }),
+      lastRatio(clusterDirectory),
+    ]);
     for (const reason of [chosen, read]) if (typeof reason === 'string') warnOfFullCopy(run, reason);
     const parent = backup && typeof read === 'object' ? { backup, ...read } : undefined;
-    await requireFreeSpace(clusterDirectory, parent?.wholeBytes ?? bytes, run.context.walReserve);
-    return { ...found, engine, level, bytes, parent };
+    const expected = { bytes: parent?.wholeBytes ?? bytes, ratio };
+    await requireFreeSpace(clusterDirectory, expected, run.context.walReserve);
+    return { ...found, engine, level, bytes, ratio, parent };
   };
   const surveyed = survey();
   surveyed.catch(() => undefined); // whoever begins the copy gets the error
-  const isKept = await keepWal(session.db, `holdfast_${run.id}_${session.identity.pid}`);
   if (!isKept) run.context.log.debug('the server does not keep WAL for the copy', { request: run.id });
   return { surveyed };
+}
+
+/** Returns the parent, whose lock `held` gets; a string: why there is none. */
+async function heldParent(
+  run: RequestRun,
+  db: Connection,
+  found: FoundSource,
+  held: HeldSession,
+): Promise<StoredBackup | string> {
+  const chosen = await findParent(run, db, found);
+  if (typeof chosen === 'string') return chosen;
+  held.keep(chosen.release);
+  return chosen.backup;
 }
 
 function listsOf({ description, directory, meta }: StoredBackup): ParentLists {
