@@ -19,7 +19,7 @@ async function closedScene(t: ExecutionContext) {
 }
 
 testWhen(noCopies, noArchivingServer).serial(
-  'a file and a directory that cannot be read fail the copy by name, before the checkpoint',
+  'a file and a directory that cannot be read fail the copy by name, before it is running',
   async (t) => {
     const { data, copy } = await closedScene(t);
     const directory = join(data, 'base', 'closed');

@@ -1,5 +1,5 @@
 // The system may know more accounts than its files: those of a directory service, which getent(1) asks.
-import { chmod, writeFile } from 'node:fs/promises';
+import { access, chmod, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import test from 'ava';
 import { ownerHere } from '../../src/extraction/owners.ts';
@@ -12,6 +12,7 @@ test('accounts that only a directory service knows are found by number and by na
   await writeFile(
     getent,
     `#!/bin/sh
+echo "$*" >> ${directory}/asked
 case "$*" in
 'passwd 4711' | 'passwd remote_postgres') echo 'remote_postgres:*:4711:4712::/:/bin/sh' ;;
 'group 4712' | 'group remote_dba') echo 'remote_dba:*:4712:' ;;
@@ -22,6 +23,12 @@ esac
   await chmod(getent, 0o755);
   process.env['PATH'] = [directory, process.env['PATH']].join(delimiter);
 
+  t.is(userName(0), 'root');
+  await t.throwsAsync(
+    access(join(directory, 'asked')),
+    { code: 'ENOENT' },
+    'a process for a name that a file has',
+  );
   t.is(userName(4711), 'remote_postgres');
   t.is(accountNumber('passwd', 'remote_postgres'), 4711);
   t.is(accountNumber('passwd', 'root'), 0, 'of the files');

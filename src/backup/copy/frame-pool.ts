@@ -54,7 +54,7 @@ export class FramePool {
     });
   }
 
-  /** Starts as many threads as so many bytes of files are worth. */
+  /** Starts as many threads as so many bytes of files are worth; Infinity: all. */
   growFor(bytes: number): void {
     this.#pool.grow(Math.min(this.#options.threads, Math.ceil(bytes / bytesPerThread)));
     this.#pool.fill();
