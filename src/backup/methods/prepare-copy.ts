@@ -1,6 +1,6 @@
 /**
- * Method copy: what is found out before the copy begins. The files are looked at while the server is already at the
- * checkpoint of the backup.
+ * Method copy: what is found out before the copy begins, and before the checkpoint of the backup is paid for. Only the files
+ * of an incremental copy are looked at while the server is at that checkpoint, as that takes as long as all its other work.
  */
 import { join } from 'node:path';
 import type { Connection } from '../../database/connection.ts';
@@ -59,6 +59,7 @@ export async function prepareCopy(
   const surveyed = survey();
   surveyed.catch(() => undefined); // whoever begins the copy gets the error
   if (!isKept) run.context.log.debug('the server does not keep WAL for the copy', { request: run.id });
+  if (backup === undefined) await surveyed;
   return { surveyed };
 }
 
