@@ -2,13 +2,11 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
 import { Connection } from '../../src/database/connection.ts';
 import { install } from '../../src/control/install-schema.ts';
 import { launch } from '../../dev/harness/children.ts';
-
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+import { program } from '../programs.ts';
 
 export interface Setting {
   server: EmbeddedCluster;

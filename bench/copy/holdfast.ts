@@ -1,13 +1,11 @@
 /** INSERT with method copy, until it is complete, with a worker that runs as the server's user. */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Connection } from '../../src/database/connection.ts';
 import { launch, type RunningProcess } from '../../dev/harness/children.ts';
 import type { Peer } from './peer.ts';
 import type { CopyServer } from './server.ts';
 import { sh, sizeOf } from './shell.ts';
-
-export const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+import { program } from '../programs.ts';
 
 export function holdfast(server: CopyServer, level: number, jobs: number): Peer {
   const place = join(server.directory, 'repository');

@@ -3,14 +3,13 @@
  * everything is on the disk, with two processes or threads where there is a setting for them.
  */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { median } from '../control/statistics.ts';
 import { measured, type Run } from './measure.ts';
 import { pgBackRestOptions, tarFile } from './peers.ts';
 import type { CopyServer } from './server.ts';
 import { asPostgres, sh } from './shell.ts';
+import { program } from '../programs.ts';
 
-const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 interface Restorer {

@@ -5,9 +5,10 @@
 import { join } from 'node:path';
 import { Connection } from '../../src/database/connection.ts';
 import type { RunningProcess } from '../../dev/harness/children.ts';
-import { program, requestCopy, startBenchWorker } from '../copy/holdfast.ts';
+import { requestCopy, startBenchWorker } from '../copy/holdfast.ts';
 import { asPostgres, sh } from '../copy/shell.ts';
 import type { SummarizingServer } from './server.ts';
+import { program } from '../programs.ts';
 
 export interface IncrementalPeer {
   name: string;

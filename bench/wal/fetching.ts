@@ -8,6 +8,7 @@ import type { Peer } from './peers.ts';
 import { stopwatch, type Taken } from './processor-time.ts';
 import { pushAll } from './pushing.ts';
 import type { Setting } from './setting.ts';
+import { program } from '../programs.ts';
 
 /** Milliseconds. */
 const settle = 1500;
@@ -55,9 +56,7 @@ async function fillArchive(setting: Setting, { command }: Peer): Promise<void> {
   const ours = !command.includes('pgbackrest');
   const key = ours ? 'ours' : 'theirs';
   if (filled.has(key)) return;
-  const push = ours
-    ? `${variables} "${new URL('../../bin/holdfast.js', import.meta.url).pathname}" wal push "%p"`
-    : `${pgbackrest} archive-push "%p"`;
+  const push = ours ? `${variables} "${program}" wal push "%p"` : `${pgbackrest} archive-push "%p"`;
   await pushAll(setting, { name: key, command: push }, filled.size === 0);
   filled.add(key);
 }

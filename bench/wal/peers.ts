@@ -1,5 +1,6 @@
 /** Who is compared, by the command that PostgreSQL runs. */
-import { program, script, type Setting } from './setting.ts';
+import type { Setting } from './setting.ts';
+import { program, script } from '../programs.ts';
 
 export interface Peer {
   name: string;

@@ -9,7 +9,8 @@ import { launch, type RunningProcess } from '../../dev/harness/children.ts';
 import { withClient } from '../../dev/harness/sql-client.ts';
 import type { Peer } from './peers.ts';
 import { stopwatch, type Taken } from './processor-time.ts';
-import { program, type Setting } from './setting.ts';
+import type { Setting } from './setting.ts';
+import { program } from '../programs.ts';
 
 /** Milliseconds. */
 const poll = 10;

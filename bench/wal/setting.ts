@@ -1,14 +1,10 @@
 /** A server with that many segments of WAL from a real load, a repository for each peer, and a user who owns all of it. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
 import { psqlPath } from '../../dev/harness/psql-path.ts';
 import { createRepository } from '../../src/repository/repository-owner.ts';
-
-export const program = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
-export const script = fileURLToPath(new URL('../../bin/holdfast-wal', import.meta.url));
 
 export interface Setting {
   server: EmbeddedCluster;
