@@ -112,7 +112,7 @@ function whatFollows({ serverVersion }: Pick<RepositoryBackup, 'serverVersion'>)
   const major = Number.parseInt(serverVersion, 10);
   return major < 13
     ? `PostgreSQL ${major} opens at the end of the WAL without a word`
-    : 'PostgreSQL ends the recovery with an error';
+    : 'PostgreSQL ends the recovery with an error. If the server that wrote the WAL runs, type SELECT pg_switch_wal() there first';
 }
 
 /** The segments of the backup that the WAL archive does not have. */

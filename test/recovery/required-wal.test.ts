@@ -111,7 +111,7 @@ test('a target that no record has is doubtful, and so is all where there is no a
   t.is(doubtAbout({ ...needs(segments, noon, true), archived: segments }), undefined);
   t.is(
     doubt(noon),
-    'the archive ends with 000000010000000000000009, and no transaction in it ended after 2026-03-14 12:00:00.000000+00: PostgreSQL ends the recovery with an error',
+    'the archive ends with 000000010000000000000009, and no transaction in it ended after 2026-03-14 12:00:00.000000+00: PostgreSQL ends the recovery with an error. If the server that wrote the WAL runs, type SELECT pg_switch_wal() there first',
   );
   const old = { ...needs(segments, noon), backup: { ...backup, serverVersion: '12.22' } };
   t.regex(String(doubtAbout({ ...old, archived: segments })), /PostgreSQL 12 opens at the end of the WAL/);

@@ -97,16 +97,28 @@ test('a wait ends with an error when the state cannot come any more', async (t) 
 test('by label stop_backup finds active backups only, and names the newest that is not', async (t) => {
   const { requester, worker } = await setUp(t);
   const stop = () => requester.query(`call holdfast.stop_backup('nightly', timeout => '0')`);
+  const hintOf = async (label: string) => {
+    const error = await t.throwsAsync(requester.query('call holdfast.stop_backup($1)', [label]), {
+      code: 'P0002',
+    });
+    return String((error as { hint?: string }).hint);
+  };
   await t.throwsAsync(stop(), { code: 'P0002', message: /no active backup .* has the label "nightly"/ });
+  t.regex(await hintOf('nightly'), /^Look for it with SELECT .*: no backup with a label is under way/);
 
   const id = await requestIn('complete', requester, worker, { label: 'other' });
-  const asLabel = await t.throwsAsync(requester.query(`call holdfast.stop_backup('${id}')`), {
-    code: 'P0002',
-  });
   t.regex(
-    String((asLabel as { hint?: string }).hint),
-    new RegExp(`^Name backup request ${id} by .* --id ${id}"`),
+    await hintOf(id),
+    new RegExp(`^Write the label of backup ${id} with "holdfast label ${id} --to DIR"`),
   );
+  t.regex(
+    await hintOf('other'),
+    new RegExp(`^Give the id of a finished backup \\(id => ${id}, or "holdfast label`),
+  );
+  const active = await requestIn('running', requester, worker, { label: 'weekly' });
+  t.regex(await hintOf('nihgtly'), /^Give the label of a backup that is under way: "weekly"\.$/);
+  t.regex(await hintOf(active), new RegExp(`^Name backup request ${active} by .* --id ${active}"`));
+  await cancel(requester, active);
   const absent = await t.throwsAsync(requester.query('call holdfast.cancel_backup(4711)'), { code: 'P0002' });
   t.regex(String((absent as { hint?: string }).hint), /holdfast status --all/);
 
