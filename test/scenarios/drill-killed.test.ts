@@ -6,13 +6,21 @@ import { untilGone } from '../../dev/embedded/processes.ts';
 import { dataIn, drills } from '../support/drills.ts';
 import { eventually } from '../support/eventually.ts';
 import { noRestore } from '../support/restored-copy.ts';
-import { repositoryScene } from '../support/repository-scene.ts';
+import { onBehalfOf, repositoryScene } from '../support/repository-scene.ts';
+import { shared } from '../support/shared.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(
   noRestore ?? (process.platform === 'linux' ? undefined : 'only Linux says what a process works on'),
-);
+).serial;
+
+/** With a backup, of which all drills are. */
+const sharedScene = shared(import.meta.url, async (t) => {
+  const scene = await repositoryScene(t);
+  await scene.backup();
+  return scene;
+});
 
 /** The postmaster of a drill's server. */
 async function postmaster(data: string): Promise<number> {
@@ -28,8 +36,7 @@ for (const [phase, pattern, hasServer] of [
   ['checking', /^checking assertion/m, true],
 ] as const) {
   test(`a drill killed while it is ${phase} leaves what the next one ends and removes`, async (t) => {
-    const scene = await repositoryScene(t);
-    await scene.backup();
+    const scene = onBehalfOf(t, await sharedScene());
     const drill = await drills(t, scene);
     const file = join(await temporaryDirectory(t), 'assertions.sql');
     await writeFile(file, '-- name: it waits\nselect pg_sleep(1000) is null');
@@ -54,8 +61,7 @@ for (const [phase, pattern, hasServer] of [
 }
 
 test('a worker removes what a killed drill left, when it starts', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   const drill = await drills(t, scene);
   const running = await drill.start();
   await running.untilLine(/^recovering /);
@@ -72,11 +78,12 @@ test('a worker removes what a killed drill left, when it starts', async (t) => {
 });
 
 test('an interrupted drill ends its server and removes everything before it ends', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   const drill = await drills(t, scene);
   const file = join(await temporaryDirectory(t), 'assertions.sql');
   await writeFile(file, '-- name: it waits\nselect pg_sleep(1000) is null');
+  const recorded = 'select count(*)::int from holdfast.backup_drill';
+  const before = await scene.admin.value(recorded);
   const running = await drill.start('--assertions', file);
   await running.untilLine(/^checking assertion/);
   const [name = ''] = await drill.left();
@@ -87,12 +94,11 @@ test('an interrupted drill ends its server and removes everything before it ends
   t.regex(stderr, /interrupted/);
   await untilGone([server]);
   t.deepEqual(await drill.left(), []);
-  t.is(await scene.admin.value('select count(*)::int from holdfast.backup_drill'), 0);
+  t.is(await scene.admin.value(recorded), before);
 });
 
 test('a drill that takes too long is ended, and has failed', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   const drill = await drills(t, scene);
   const file = join(await temporaryDirectory(t), 'assertions.sql');
   await writeFile(file, '-- name: it waits\nselect pg_sleep(1000) is null');
@@ -103,8 +109,7 @@ test('a drill that takes too long is ended, and has failed', async (t) => {
 });
 
 test('two drills at once do not disturb each other, nor does one disturb what only looks like one', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   const drill = await drills(t, scene);
   // Named like a drill's, without a word of whose; and one whose data is a link to a server at work.
   const nobodys = join(drill.directory, 'holdfast-drill-00000000');

@@ -1,7 +1,7 @@
 // Chains of incremental copies, and what PostgreSQL's own pg_combinebackup makes of them.
 import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
+import type { Teardown } from '../../dev/harness/children.ts';
 import { toolsOf } from '../../dev/debian/postgres-tools.ts';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { usual } from '../../dev/embedded/binaries.ts';
@@ -34,7 +34,7 @@ export interface ChainScene extends CopyScene {
 
 /** A server that summarizes its WAL, and a worker that copies it. */
 export async function chainScene(
-  t: ExecutionContext,
+  t: Teardown,
   { settings, ...options }: CopySceneOptions = {},
 ): Promise<ChainScene> {
   const scene = await copyScene(t, { ...options, settings: { summarize_wal: 'on', ...settings } });
@@ -51,7 +51,7 @@ export async function chainScene(
 }
 
 /** The backups of a chain, each in a directory of its own, as pg_combinebackup takes them. */
-export async function extractedLinks(t: ExecutionContext, links: readonly StoredCopy[]): Promise<string[]> {
+export async function extractedLinks(t: Teardown, links: readonly StoredCopy[]): Promise<string[]> {
   const place = await temporaryDirectory(t);
   const directories: string[] = [];
   for (const [number, { directory, description }] of links.entries()) {
@@ -75,7 +75,7 @@ export async function extractedLinks(t: ExecutionContext, links: readonly Stored
  * extractedLinks() has made of the links.
  */
 export async function combined(
-  t: ExecutionContext,
+  t: Teardown,
   links: readonly StoredCopy[],
   version: number,
   extracted?: readonly string[],

@@ -4,7 +4,8 @@
 //   TEST_POSTGRES=containers     testcontainers, TEST_POSTGRES_IMAGE
 //   TEST_POSTGRES_URL=postgres…  a server that is there already (as superuser): a fresh database per test, no more
 import { randomBytes } from 'node:crypto';
-import { registerCompletionHandler, type ExecutionContext } from 'ava';
+import { registerCompletionHandler } from 'ava';
+import type { Teardown } from '../../dev/harness/children.ts';
 import { embeddedCluster } from './sources/embedded.ts';
 import { existingServer } from './sources/existing.ts';
 import { sharesFiles } from './sources/shares-files.ts';
@@ -57,7 +58,7 @@ export async function isShared(cluster: TestCluster): Promise<boolean> {
 }
 
 /** One for this test alone, to restart, configure and break. */
-export async function ownCluster(t: ExecutionContext, options: OwnClusterOptions = {}): Promise<TestCluster> {
+export async function ownCluster(t: Teardown, options: OwnClusterOptions = {}): Promise<TestCluster> {
   if (noOwnCluster) {
     throw new Error(
       `this test needs a server of its own (${noOwnCluster}): declare it with testWhen(noOwnCluster)`,
@@ -76,7 +77,7 @@ export interface DatabaseOptions {
 
 /** A database of the test's own, dropped when it ends, whoever is still connected. */
 export async function freshDatabase(
-  t: ExecutionContext,
+  t: Teardown,
   cluster?: TestCluster,
   options: DatabaseOptions = {},
 ): Promise<{ name: string; url: string }> {

@@ -1,12 +1,11 @@
 // Backups that a worker copies into its repository, and what becomes of them by hand: with tar, zstd and PostgreSQL.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { readAllBackups } from '../../src/repository/catalog.ts';
 import type { RepositoryBackup } from '../../src/repository/repository-backup.ts';
 import type { Backup } from './backups.ts';
-import { runProcess } from '../../dev/harness/children.ts';
+import { runProcess, type Teardown } from '../../dev/harness/children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import type { WorkerProcess } from './process.ts';
 import { request } from './requests.ts';
@@ -47,7 +46,7 @@ export interface CopySceneOptions extends OwnClusterOptions {
 
 /** On a server of its own; no worker runs yet. */
 export async function copyScene(
-  t: ExecutionContext,
+  t: Teardown,
   { repository, cluster: given, ...options }: CopySceneOptions = {},
 ): Promise<CopyScene> {
   const cluster = given ?? (await ownCluster(t, { installed: true, ...options }));
@@ -83,7 +82,7 @@ export async function storedCopy(repository: string, row: Backup): Promise<Store
 
 /** An empty data directory with the backup in it, and its WAL: with GNU tar and zstd, as the manual has it. */
 export async function extracted(
-  t: ExecutionContext,
+  t: Teardown,
   { directory }: StoredCopy,
   version: number,
 ): Promise<EmbeddedCluster> {
@@ -119,7 +118,7 @@ export async function placeTablespace(
 }
 
 /** Starts it and connects to that database. */
-export async function started(t: ExecutionContext, cluster: EmbeddedCluster, database: string) {
+export async function started(t: Teardown, cluster: EmbeddedCluster, database: string) {
   await cluster.start();
   return connect(t, cluster.url({ database }));
 }

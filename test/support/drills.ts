@@ -1,8 +1,7 @@
 // Restore drills of a scene's backups, from the command line or by its worker, each into a directory of the test's own.
 import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
-import type { RunningProcess } from '../../dev/harness/children.ts';
+import type { RunningProcess, Teardown } from '../../dev/harness/children.ts';
 import { ownCluster } from './cluster.ts';
 import { holdfast, startHoldfast } from './process.ts';
 import { repositoryScene, type RepositoryScene } from './repository-scene.ts';
@@ -44,7 +43,7 @@ export interface Drills {
 }
 
 export async function drills(
-  t: ExecutionContext,
+  t: Teardown,
   scene: RepositoryScene,
   env: NodeJS.ProcessEnv = {},
 ): Promise<Drills> {
@@ -64,7 +63,7 @@ export async function drills(
 }
 
 /** Ours, and the server's user may enter it. */
-export async function drillDirectoryOf(t: ExecutionContext): Promise<string> {
+export async function drillDirectoryOf(t: Teardown): Promise<string> {
   const directory = await temporaryDirectory(t);
   await chmod(directory, 0o755);
   return directory;
@@ -80,7 +79,7 @@ export interface DrillingScene extends RepositoryScene {
 }
 
 /** Its worker does drills, and one assertion holds in each of them. */
-export async function drillingScene(t: ExecutionContext): Promise<DrillingScene> {
+export async function drillingScene(t: Teardown): Promise<DrillingScene> {
   const cluster = await ownCluster(t, { installed: true });
   const drillDirectory = await drillDirectoryOf(t);
   const place = await cluster.serverDirectory('assertions');
@@ -114,7 +113,7 @@ select max(n) > 0 from waiting;
 
 /** A file of assertions: by name, what is to be true in which database. */
 export async function assertions(
-  t: ExecutionContext,
+  t: Teardown,
   database: string,
   all: Record<string, string>,
 ): Promise<string> {

@@ -1,7 +1,8 @@
 // A database of the test's own with Holdfast in it, copied from one into which it was installed once per process;
 // and logins that are members of its roles.
 import { randomBytes } from 'node:crypto';
-import { registerCompletionHandler, type ExecutionContext } from 'ava';
+import { registerCompletionHandler } from 'ava';
+import type { Teardown } from '../../dev/harness/children.ts';
 import { freshDatabase, isShared, sharedCluster, type TestCluster } from './cluster.ts';
 import { installInto } from '../../dev/harness/install-into.ts';
 import { confirmOrigin } from './sources/installed-template.ts';
@@ -17,10 +18,7 @@ export interface InstalledDatabase {
 export type HoldfastRole = 'reader' | 'requester' | 'operator' | 'worker';
 
 /** On the shared cluster, unless another one is given. The schema is holdfast. */
-export async function installedDatabase(
-  t: ExecutionContext,
-  cluster?: TestCluster,
-): Promise<InstalledDatabase> {
+export async function installedDatabase(t: Teardown, cluster?: TestCluster): Promise<InstalledDatabase> {
   const server = cluster ?? (await sharedCluster());
   if (await isShared(server)) {
     const database = await freshDatabase(t, server, { template: await sharedTemplate() });
@@ -73,7 +71,7 @@ export interface Login extends SqlClient {
 
 /** A connection of a new login role that is a member of these roles. */
 export async function asRole(
-  t: ExecutionContext,
+  t: Teardown,
   db: InstalledDatabase,
   ...memberOf: HoldfastRole[]
 ): Promise<Login> {

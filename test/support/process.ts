@@ -2,8 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
-import { runProcess, startProcess, type Finished, type RunningProcess } from '../../dev/harness/children.ts';
+import {
+  runProcess,
+  startProcess,
+  type Finished,
+  type RunningProcess,
+  type Teardown,
+} from '../../dev/harness/children.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 import { program } from './programs.ts';
 
@@ -24,7 +29,7 @@ export function holdfast(args: string[], { url, env, ...rest }: HoldfastOptions 
 
 /** Starts one command and leaves it running until the test ends. */
 export function startHoldfast(
-  t: ExecutionContext,
+  t: Teardown,
   args: string[],
   { url, env, ...rest }: HoldfastOptions = {},
 ): Promise<RunningProcess> {
@@ -45,10 +50,7 @@ export interface WorkerProcess extends RunningProcess {
 }
 
 /** A worker in a process of its own, which resolves once it has said that it is ready. */
-export async function startWorkerProcess(
-  t: ExecutionContext,
-  options: WorkerOptions,
-): Promise<WorkerProcess> {
+export async function startWorkerProcess(t: Teardown, options: WorkerOptions): Promise<WorkerProcess> {
   const directory = await temporaryDirectory(t);
   const args = ['worker', ...(options.args ?? [])];
   if (options.config !== undefined) {

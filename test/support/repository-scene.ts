@@ -3,14 +3,13 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { backupAt, type StoredBackup } from '../../src/repository/catalog.ts';
-import type { Finished } from '../../dev/harness/children.ts';
+import type { Finished, Teardown } from '../../dev/harness/children.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
-import { holdfast, type WorkerProcess } from './process.ts';
+import { holdfast, startWorkerProcess, type WorkerProcess } from './process.ts';
 import { makeRepository } from './repository.ts';
 import { request } from './requests.ts';
 import { scene, type Scene } from './scene.ts';
@@ -53,7 +52,7 @@ export interface RepositorySceneOptions extends OwnClusterOptions {
 
 /** A worker runs when it resolves. */
 export async function repositoryScene(
-  t: ExecutionContext,
+  t: Teardown,
   { env, cluster: given, ...options }: RepositorySceneOptions = {},
 ): Promise<RepositoryScene> {
   const cluster = given ?? (await ownCluster(t, { installed: true, ...options }));
@@ -83,6 +82,15 @@ export async function repositoryScene(
   };
 }
 
+/** For a test that shares the scene with others: what it starts and restores ends with that test. */
+export function onBehalfOf<Shared extends RepositoryScene>(t: Teardown, base: Shared): Shared {
+  return {
+    ...base,
+    ...restores(t, { ...base, base }),
+    startWorker: (options) => startWorkerProcess(t, { url: base.workerLogin.url, ...options }),
+  };
+}
+
 export function pushCommand(repository: string): string {
   return `"${process.execPath}" "${program}" wal push "%p" --repository "${repository}" --cluster main`;
 }
@@ -93,7 +101,7 @@ interface Stage extends Pick<RepositoryScene, 'cluster' | 'repository' | 'direct
   base: Scene;
 }
 
-function restores(t: ExecutionContext, { repository, directory, cluster, base }: Stage): Restores {
+function restores(t: Teardown, { repository, directory, cluster, base }: Stage): Restores {
   const restore: Restores['restore'] = (to, ...args) =>
     holdfast(['restore', '--repository', repository, '--to', to, ...args]);
   const restored: Restores['restored'] = async (...args) => {

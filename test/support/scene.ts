@@ -1,6 +1,6 @@
 // Where scenarios play: an installed database, somebody who requests backups, and real workers in processes of their
 // own, whose login has no more rights than the manual asks for.
-import type { ExecutionContext } from 'ava';
+import type { Teardown } from '../../dev/harness/children.ts';
 import { backup, untilState, type Backup } from './backups.ts';
 import { ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import type { Patience } from './eventually.ts';
@@ -35,7 +35,7 @@ export interface StatusRow {
 }
 
 /** On the shared cluster, unless the test breaks it: then on one of its own. */
-export async function scene(t: ExecutionContext, cluster?: TestCluster): Promise<Scene> {
+export async function scene(t: Teardown, cluster?: TestCluster): Promise<Scene> {
   const db = await installedDatabase(t, cluster);
   const admin = await connect(t, db.url);
   const client = await asRole(t, db, 'requester');
@@ -67,7 +67,7 @@ export async function scene(t: ExecutionContext, cluster?: TestCluster): Promise
   };
 }
 
-export async function sceneOfItsOwn(t: ExecutionContext, options: OwnClusterOptions = {}): Promise<Scene> {
+export async function sceneOfItsOwn(t: Teardown, options: OwnClusterOptions = {}): Promise<Scene> {
   return scene(t, await ownCluster(t, { installed: true, ...options }));
 }
 

@@ -2,9 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
+import type { Teardown } from '../../dev/harness/children.ts';
 
-export async function temporaryDirectory(t: ExecutionContext): Promise<string> {
+export async function temporaryDirectory(t: Teardown): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   return directory;

@@ -3,9 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { registerCompletionHandler, type ExecutionContext } from 'ava';
 import { serverIdentity } from '../../dev/embedded/server-user.ts';
+import { invocationOf } from '../../src/wal/invocation.ts';
+import { declareDestination } from '../../src/wal/pushed-markers.ts';
+import { pushWal } from '../../src/wal/push-segment.ts';
+import { sameRepository } from '../../src/wal/same-repository.ts';
 import { runProcess, startProcess, type Finished, type RunningProcess } from '../../dev/harness/children.ts';
 import { noServerFiles, ownCluster, type OwnClusterOptions, type TestCluster } from './cluster.ts';
 import { holdfast } from './process.ts';
@@ -37,6 +41,22 @@ export interface Segment {
 
 export const segment1 = '000000010000000000000001';
 
+const filled = new Map<string, string>();
+
+/** What fills a segment, made once. */
+function rowsOf(fill: string): string {
+  let rows = filled.get(fill);
+  if (rows === undefined) {
+    const all = Array.from(
+      { length: 20_000 },
+      (_, n) => `${fill} ${n} of ${(n * 7919) % 10_007}: ${n ** 3}\n`,
+    );
+    rows = all.join('');
+    filled.set(fill, rows);
+  }
+  return rows;
+}
+
 /** A segment as PostgreSQL would write it, as far as its first header goes. */
 export function segmentBytes({
   name = segment1,
@@ -45,11 +65,7 @@ export function segmentBytes({
   fill = 'row',
   magic = 0xd118,
 }: Segment = {}): Buffer {
-  const rows = Array.from(
-    { length: 20_000 },
-    (_, n) => `${fill} ${n} of ${(n * 7919) % 10_007}: ${n ** 3}\n`,
-  );
-  const bytes = Buffer.alloc(size, rows.join(''));
+  const bytes = Buffer.alloc(size, rowsOf(fill));
   const log = BigInt(`0x${name.slice(8, 16)}`);
   const perLog = 0x1_0000_0000n / BigInt(size);
   const number = log * perLog + BigInt(`0x${name.slice(16, 24)}`);
@@ -72,6 +88,8 @@ export interface Scene {
   /** Leaves a segment (or other bytes) in pg_wal. */
   wal(name: string, content?: Segment | Buffer): Promise<void>;
   push(name: string, options?: { env?: NodeJS.ProcessEnv }): Promise<Finished>;
+  /** What push() does, in this process: for what is in the archive when a test begins. */
+  archive(name: string): Promise<void>;
   fetch(name: string, destination?: string, options?: { env?: NodeJS.ProcessEnv }): Promise<Finished>;
   /** bin/holdfast-wal where there is no Node to be found: what it does by itself, or 127. `tools`: found first. */
   withoutNode(args: string[], options?: { env?: NodeJS.ProcessEnv; tools?: string }): Promise<Finished>;
@@ -100,6 +118,14 @@ export async function walScene(t: ExecutionContext, repositoryAt?: string): Prom
       await writeFile(join(dataDirectory, 'pg_wal', name), bytes);
     },
     push: (name, { env } = {}) => run(['push', `pg_wal/${name}`], env),
+    async archive(name) {
+      const path = join(dataDirectory, 'pg_wal', name);
+      const clusterDirectory = join(repository, 'main');
+      const owner = await sameRepository(dirname(path), clusterDirectory);
+      await pushWal({ path, clusterDirectory, compressLevel: 1 });
+      const invocation = invocationOf({ HOLDFAST_REPOSITORY: repository }, false);
+      await declareDestination(path, { clusterDirectory, invocation }, owner);
+    },
     fetch: (name, destination = 'pg_wal/RECOVERYXLOG', { env } = {}) =>
       run(['fetch', name, destination], env),
     withoutNode: (args, { env, tools: first = tools } = {}) =>

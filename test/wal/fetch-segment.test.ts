@@ -18,7 +18,7 @@ test('a segment comes back as it was', async (t) => {
 test('history files come back, too', async (t) => {
   const scene = await archivedScene(t);
   await scene.wal('00000002.history', Buffer.from('1\t0/3000000\tno recovery target specified\n'));
-  await scene.push('00000002.history');
+  await scene.archive('00000002.history');
   t.is((await scene.fetch('00000002.history')).status, 0);
   t.is(await readFile(destination(scene), 'utf8'), '1\t0/3000000\tno recovery target specified\n');
 });
@@ -107,7 +107,7 @@ test('a segment under the name of another one is an error, and so is one of anot
   t.regex((await scene.fetch(segment2)).stderr, /is damaged: it is another segment than its name says/);
   const other = await walScene(t);
   await other.wal(segment1, { system: '1' });
-  await other.push(segment1);
+  await other.archive(segment1);
   await writeFile(scene.archived(segment1), await readFile(other.archived(segment1)));
   const { status, stderr } = await scene.fetch(segment1);
   t.is(status, 200);
@@ -144,8 +144,7 @@ test('what a fetch that was killed has left is removed by the next one of the se
 async function archivedScene(t: Parameters<typeof walScene>[0], size = MB): Promise<Scene> {
   const scene = await walScene(t);
   await scene.wal(segment1, { size });
-  const { status, stderr } = await scene.push(segment1);
-  t.is(status, 0, stderr);
+  await scene.archive(segment1);
   return scene;
 }
 

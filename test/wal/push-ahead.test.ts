@@ -159,7 +159,7 @@ async function waitingScene(t: ExecutionContext, megabytes = 1): Promise<Scene> 
   await mkdir(join(scene.dataDirectory, 'pg_wal', 'archive_status'));
   const before = '000000010000000000000000';
   await scene.wal(before, { size: megabytes << 20 });
-  t.is((await scene.push(before)).status, 0);
+  await scene.archive(before);
   for (const name of names) await ready(scene, name, megabytes);
   return scene;
 }

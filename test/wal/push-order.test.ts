@@ -201,7 +201,7 @@ async function waitingScene(t: ExecutionContext, numbers: number[]): Promise<Sce
   const scene = await walScene(t);
   await mkdir(join(scene.dataDirectory, 'pg_wal', 'archive_status'));
   await scene.wal(name(0));
-  t.is((await scene.push(name(0))).status, 0);
+  await scene.archive(name(0));
   for (const n of numbers) await ready(scene, name(n));
   return scene;
 }
