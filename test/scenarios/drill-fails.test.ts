@@ -7,13 +7,21 @@ import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { drills, problemsOf, type DrillResult } from '../support/drills.ts';
 import { holdfast } from '../support/process.ts';
 import { noRestore } from '../support/restored-copy.ts';
-import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
+import { onBehalfOf, repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
+import { shared } from '../support/shared.ts';
 import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { connect } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noRestore);
+const test = testWhen(noRestore).serial;
+
+/** With a backup that is made once: who changes files of it puts them back. */
+const sharedScene = shared(import.meta.url, async (t) => {
+  const scene = await repositoryScene(t);
+  await scene.admin.query('create table kept as select generate_series(1, 3) n');
+  return { ...scene, backedUp: await scene.backup() };
+});
 
 async function monitored(scene: RepositoryScene): Promise<{ status: number | null; stdout: string }> {
   return holdfast(['check'], { url: scene.workerLogin.url });
@@ -26,10 +34,10 @@ function failure(t: ExecutionContext, { status, result }: { status: number | nul
 }
 
 test('a damaged backup fails its drill, which names the file, and check is critical until one succeeds', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.admin.query('create table kept as select g n, md5(g::text) t from generate_series(1, 20000) g');
-  const { directory, meta } = await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
+  const { directory, meta } = scene.backedUp;
   const drill = await drills(t, scene);
+  const before = await lastDrill(scene);
   const base = join(directory, 'base.tar.zst');
   const sound = await readFile(base);
   const frames = readFrameIndex(await readFile(join(meta, 'frames.jsonl'), 'utf8'));
@@ -46,11 +54,12 @@ test('a damaged backup fails its drill, which names the file, and check is criti
   t.deepEqual(await drill.left(), []);
   const said = await monitored(scene);
   t.is(said.status, 2);
-  t.regex(said.stdout, /^HOLDFAST CRITICAL - cluster main: drill 1 of \S+ failed .*base\.tar\.zst/);
+  const critical = `^HOLDFAST CRITICAL - cluster main: drill ${before + 1} of \\S+ failed .*base\\.tar\\.zst`;
+  t.regex(said.stdout, new RegExp(critical));
   const { payload } = await listener.notification((text) => text.includes('"drill"'));
-  t.like(JSON.parse(payload), { kind: 'drill', drill: 1, id: 1, cluster: 'main', ok: false });
+  t.like(JSON.parse(payload), { kind: 'drill', drill: before + 1, id: 1, cluster: 'main', ok: false });
   const [event] = await scene.admin.query(
-    `select detail from holdfast.backup_event where request_id = 1 and detail ? 'drill'`,
+    `select detail from holdfast.backup_event where request_id = 1 and detail->>'drill' = '${before + 1}'`,
   );
   t.like(event?.['detail'], { ok: false, error_code: 'backup_damaged' });
 
@@ -58,12 +67,18 @@ test('a damaged backup fails its drill, which names the file, and check is criti
   t.is((await drill.run()).status, 0);
   const { status, stdout } = await monitored(scene);
   t.is(status, 0, stdout);
-  t.regex(stdout, /was proven restorable .* \(drill 2\)/);
+  t.regex(stdout, new RegExp(`was proven restorable .* \\(drill ${before + 2}\\)`));
 });
 
+/** The number of the last drill so far. */
+async function lastDrill({ admin }: RepositoryScene): Promise<number> {
+  return admin.value('select coalesce(max(id), 0)::int from holdfast.backup_drill');
+}
+
 test('a hole in the WAL, or none of what the backup itself needs, fails a drill before anything is restored', async (t) => {
-  const scene = await repositoryScene(t);
-  const { description, directory } = await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
+  const { description, directory } = scene.backedUp;
+  const before = await lastDrill(scene);
   await scene.admin.query('create table later (n int)');
   await scene.archiveAll();
   await scene.admin.query('insert into later values (1)');
@@ -88,7 +103,10 @@ test('a hole in the WAL, or none of what the backup itself needs, fails a drill 
   t.is((await drill.run()).status, 0);
   t.deepEqual(await drill.left(), []);
   t.deepEqual(
-    await scene.admin.query('select ok, error_code, target from holdfast.backup_drill order by id'),
+    await scene.admin.query(
+      'select ok, error_code, target from holdfast.backup_drill where id > $1 order by id',
+      [before],
+    ),
     [
       { ok: false, error_code: 'wal_missing', target: 'latest' },
       { ok: true, error_code: null, target: 'immediate' },
@@ -104,8 +122,7 @@ function segmentAfter(name: string): string {
 }
 
 test('without programs, or with those of another version, a drill fails and says which it needs', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   const drill = await drills(t, scene);
   const programs = await temporaryDirectory(t);
   const none = failure(t, await drill.run('--pg-bin', programs));
@@ -134,8 +151,7 @@ test('without programs, or with those of another version, a drill fails and says
 testWhen(noRestore ?? noSmallDisk)(
   'a drill that has no room says so before it writes anything',
   async (t) => {
-    const scene = await repositoryScene(t);
-    await scene.backup();
+    const scene = onBehalfOf(t, await sharedScene());
     const drill = await drills(t, scene);
     const disk = await smallDisk(t, '2m');
     const { code, message } = failure(t, await drill.run('--directory', disk.directory));
@@ -148,9 +164,7 @@ testWhen(noRestore ?? noSmallDisk)(
 );
 
 test('assertions that are false, fail, hang or make no sense fail a drill, each by its name', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.admin.query('create table kept as select generate_series(1, 3) n');
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   const drill = await drills(t, scene, { HOLDFAST_CLUSTER_MAIN_DRILL_ASSERTION_TIMEOUT: '1s' });
   const file = join(await temporaryDirectory(t), 'assertions.sql');
   const { name } = scene.db;

@@ -3,6 +3,7 @@
 import { chownSync, mkdirSync, readlinkSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import type { Teardown } from '../../dev/harness/children.ts';
 import { labelFiles, startBackup, untilState } from '../support/backups.ts';
 import { noOwnCluster, noServerFiles, ownCluster } from '../support/cluster.ts';
 import { installedDatabase } from '../support/installed-database.ts';
@@ -10,16 +11,17 @@ import { holdfast, startWorkerProcess } from '../support/process.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { finish } from '../support/requests.ts';
 import { noRestore } from '../support/restored-copy.ts';
+import { shared } from '../support/shared.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noOwnCluster, noServerFiles);
+const test = testWhen(noOwnCluster, noServerFiles).serial;
 
 /** Latin-1 for "ä ö\\", and for "ä \\ö": before 14 recovery cannot read the former back. */
 const endsInBackslash = Buffer.from([0xe4, 0x20, 0xf6, 0x5c]);
 const hasBackslash = Buffer.from([0xe4, 0x20, 0x5c, 0xf6]);
 
-async function asciiServer(t: ExecutionContext, name = endsInBackslash) {
+async function asciiServer(t: Teardown, name = endsInBackslash) {
   const cluster = await ownCluster(t, { initdb: ['-E', 'SQL_ASCII', '--locale=C'] });
   const data = String(cluster.dataDirectory);
   const directory = Buffer.concat([Buffer.from(`${dirname(data)}/`), name]);
@@ -37,6 +39,9 @@ async function asciiServer(t: ExecutionContext, name = endsInBackslash) {
     map: Buffer.concat([Buffer.from(`${oid} `), escaped(link, cluster.version), Buffer.from('\n')]),
   };
 }
+
+/** Backups are all that is made of it. */
+const sharedServer = shared(import.meta.url, (t) => asciiServer(t));
 
 function octal(bytes: Buffer): string {
   return [...bytes].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
@@ -81,7 +86,7 @@ function bytesAreWhole(t: ExecutionContext, { files, inSession, warnings }: Resu
 }
 
 test('with the control database in SQL_ASCII as well, the row has the bytes, too', async (t) => {
-  const { cluster, map } = await asciiServer(t);
+  const { cluster, map } = await sharedServer();
   const db = await installedDatabase(t, cluster);
   const result = await backupWith(t, db.url);
   bytesAreWhole(t, result, map);
@@ -100,7 +105,7 @@ test('with the control database in SQL_ASCII as well, the row has the bytes, too
 });
 
 test('with the control database in UTF-8, the row has the label, and the map with octal escapes', async (t) => {
-  const { cluster, map } = await asciiServer(t);
+  const { cluster, map } = await sharedServer();
   const db = await installedDatabase(t);
   const result = await backupWith(t, db.url, `[cluster.main]\nurl = "${cluster.url()}"\n`);
   bytesAreWhole(t, result, map);
@@ -111,7 +116,7 @@ test('with the control database in UTF-8, the row has the label, and the map wit
   t.deepEqual(await client.value<Buffer>(`select decode($1, 'escape')`, [text]), map);
 });
 
-testWhen(noServerFiles, noRestore)(
+testWhen(noServerFiles, noRestore).serial(
   'a copy is restored to where its tablespace was, and elsewhere',
   async (t) => {
     const { cluster, directory, oid } = await asciiServer(t, hasBackslash);

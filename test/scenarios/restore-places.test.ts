@@ -19,7 +19,8 @@ import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { eventually } from '../support/eventually.ts';
 import { startHoldfast } from '../support/process.ts';
 import { noRestore } from '../support/restored-copy.ts';
-import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
+import { onBehalfOf, repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
+import { shared } from '../support/shared.ts';
 import { withClient } from '../support/sql-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
@@ -138,14 +139,23 @@ async function failing(t: ExecutionContext, scene: RepositoryScene, to: string):
   t.deepEqual([after.uid, after.gid, after.mode], [before.uid, before.gid, before.mode]);
 }
 
-test("modes are those of the backup, and all belongs to the cluster's owner, whoever restores", async (t) => {
+/** With files of its own in the data directory, and a backup; restores leave it as it is. */
+const sharedScene = shared(import.meta.url, async (t) => {
   const scene = await repositoryScene(t);
   const data = String(scene.cluster.dataDirectory);
   await writeFile(join(data, 'mine.conf'), 'x');
   await chmod(join(data, 'mine.conf'), 0o640);
   await mkdir(join(data, 'notes'), { mode: 0o750 });
-  const owner = await stat(data);
+  await scene.admin.query('create table kept (n int)');
+  await scene.admin.query('create role replicator login replication');
   await scene.backup();
+  return scene;
+});
+
+test("modes are those of the backup, and all belongs to the cluster's owner, whoever restores", async (t) => {
+  const scene = onBehalfOf(t, await sharedScene());
+  const data = String(scene.cluster.dataDirectory);
+  const owner = await stat(data);
   const to = join(await temporaryDirectory(t), 'data');
   const before = process.umask(0o077);
   t.teardown(() => void process.umask(before));
@@ -163,11 +173,8 @@ test("modes are those of the backup, and all belongs to the cluster's owner, who
 });
 
 test('a standby of the restored backup follows its primary', async (t) => {
-  const scene = await repositoryScene(t);
+  const scene = onBehalfOf(t, await sharedScene());
   const { admin, cluster, db } = scene;
-  await admin.query('create table kept (n int)');
-  await admin.query('create role replicator login replication');
-  await scene.backup();
   await admin.query('insert into kept values (1)');
   await scene.archiveAll();
   const standby = await scene.restored('--as-standby');
@@ -193,8 +200,7 @@ test('a backup restores without any archive, from the WAL beside it', async (t) 
 });
 
 test('a directory that is not empty is refused, and left as it is', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   const to = await temporaryDirectory(t);
   await writeFile(join(to, 'mine'), 'precious');
   const { status, stderr } = await scene.restore(to);
@@ -257,8 +263,7 @@ test('a hole in the WAL is refused where it is in the way, unless told otherwise
 });
 
 test('another version is refused where it can be told', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   const to = join(await temporaryDirectory(t), 'postgresql', '99', 'main');
   const byName = await scene.restore(to);
   t.is(byName.status, 1);
