@@ -3,11 +3,13 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assertions, dataIn, drills, problemsOf } from '../support/drills.ts';
+import { eventually } from '../support/eventually.ts';
 import { noRestore } from '../support/restored-copy.ts';
-import { repositoryScene } from '../support/repository-scene.ts';
+import { onBehalfOf, repositoryScene } from '../support/repository-scene.ts';
+import { shared } from '../support/shared.ts';
 import { testWhen } from '../support/test-when.ts';
 
-const test = testWhen(noRestore);
+const test = testWhen(noRestore).serial;
 
 /** Held against what PostgreSQL itself says there. */
 const secluded = {
@@ -77,37 +79,54 @@ test('a private server has no way in or out, and runs nothing of what the cluste
   for (const firing of eventTriggers) await admin.query(`drop event trigger ${firing}`);
 });
 
-test('tablespaces are restored beside the data, and the ones at work are not touched', async (t) => {
+/** With a backup that lets nobody into postgres and template1, and more rows in the archive, up to a restore point. */
+const sharedScene = shared(import.meta.url, async (t) => {
   const scene = await repositoryScene(t);
-  const place = await scene.cluster.serverDirectory('fast disk');
-  await scene.admin.query(`create tablespace fast location '${place}'`);
-  await scene.admin.query('create table kept tablespace fast as select generate_series(1, 1000) n');
+  const { admin, cluster } = scene;
+  const place = await cluster.serverDirectory('fast disk');
+  await admin.query(`create tablespace fast location '${place}'`);
+  await admin.query('create table far tablespace fast as select generate_series(1, 1000) n');
+  await admin.query('create table kept (n int)');
+  await admin.query('insert into kept values (1)');
+  const admit = async (allowed: boolean) => {
+    for (const name of ['postgres', 'template1'])
+      await admin.query(`alter database ${name} allow_connections ${allowed}`);
+  };
+  await admit(false);
   await scene.backup();
+  await admit(true);
+  await admin.query('insert into kept values (2)');
+  const second = Date.parse(await scene.now());
+  const between = await eventually('a millisecond has passed', async () => {
+    const now = await scene.now();
+    return Date.parse(now) > second ? now : undefined;
+  });
+  await admin.query('insert into kept values (3)');
+  await admin.query(`select pg_create_restore_point('three')`);
+  await admin.query('insert into kept values (4)');
+  await scene.archiveAll();
+  return { ...scene, place, between };
+});
+
+test('tablespaces are restored beside the data, and the ones at work are not touched', async (t) => {
+  const scene = onBehalfOf(t, await sharedScene());
+  const { place } = scene;
   const before = await readdir(place);
   const drill = await drills(t, scene);
   const file = await assertions(t, scene.db.name, {
-    'its rows are there': 'select count(*) = 1000 from kept',
+    'its rows are there': 'select count(*) = 1000 from far',
     'it is in the drill': `select pg_tablespace_location(oid) like '%/holdfast-drill-%/t/%' from pg_tablespace where spcname = 'fast'`,
   });
   const { status, result } = await drill.run('--assertions', file);
   t.is(status, 0, JSON.stringify([problemsOf(result), result.error]));
   t.deepEqual(await readdir(place), before);
-  t.is(await scene.admin.value('select count(*)::int from kept'), 1000);
+  t.is(await scene.admin.value('select count(*)::int from far'), 1000);
   t.deepEqual(await drill.left(), []);
 });
 
 test('a drill goes to a target, and says how far it came; one that is out of reach fails', async (t) => {
-  const scene = await repositoryScene(t);
-  const { admin, db } = scene;
-  await admin.query('create table kept (n int)');
-  await admin.query('insert into kept values (1)');
-  await scene.backup();
-  await admin.query('insert into kept values (2)');
-  const between = await scene.now();
-  await admin.query('insert into kept values (3)');
-  await admin.query(`select pg_create_restore_point('three')`);
-  await admin.query('insert into kept values (4)');
-  await scene.archiveAll();
+  const scene = onBehalfOf(t, await sharedScene());
+  const { between, db } = scene;
   const drill = await drills(t, scene);
   const count = async (n: number) =>
     assertions(t, db.name, { [`${n} rows`]: `select count(*) = ${n} from kept` });
@@ -129,14 +148,7 @@ test('a drill goes to a target, and says how far it came; one that is out of rea
 });
 
 test('a drill needs no certain database to let it in', async (t) => {
-  const scene = await repositoryScene(t);
-  const admit = async (allowed: boolean) => {
-    for (const name of ['postgres', 'template1'])
-      await scene.admin.query(`alter database ${name} allow_connections ${allowed}`);
-  };
-  await admit(false);
-  await scene.backup();
-  await admit(true);
+  const scene = onBehalfOf(t, await sharedScene());
   const drill = await drills(t, scene);
   const { status, result } = await drill.run('--target-immediate');
   t.is(status, 0, JSON.stringify([problemsOf(result), result.error]));
@@ -144,8 +156,7 @@ test('a drill needs no certain database to let it in', async (t) => {
 });
 
 test('while a drill runs, its files and its socket are for nobody but the server', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   const drill = await drills(t, scene);
   const file = await assertions(t, 'postgres', { 'it waits': 'select pg_sleep(1000) is null' });
   const running = await drill.start('--assertions', file);

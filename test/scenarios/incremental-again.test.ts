@@ -10,6 +10,7 @@ import { readRelationLengths } from '../../src/repository/relation-lengths.ts';
 import { chainScene, combined, summarizing, type ChainScene } from '../support/chains.ts';
 import { ownCluster, type TestCluster } from '../support/cluster.ts';
 import { noCopies, type StoredCopy } from '../support/copies.ts';
+import { shared } from '../support/shared.ts';
 import { connect, withClient, type SqlClient } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -18,9 +19,10 @@ const initdb = ['--data-checksums'];
 
 for (const version of summarizing) {
   const test = testWhen(noCopies, noTool(version, 'pg_combinebackup')).serial;
+  const sharedChain = shared(import.meta.url, (t) => chainScene(t, { version, initdb }));
 
   test(`on ${version} pages without WAL behind a truncated relation stay empty, as the server has them`, async (t) => {
-    const scene = await chainScene(t, { version, initdb });
+    const scene = await sharedChain();
     const { client, oid } = await idleDatabase(t, scene);
     await client.query(`
       create table t (n int, filler text) with (autovacuum_enabled = off);
@@ -43,15 +45,15 @@ for (const version of summarizing) {
   });
 
   test(`on ${version} a database that is made anew under its number is what it is now`, async (t) => {
-    const scene = await chainScene(t, { version, initdb });
+    const scene = await sharedChain();
     const { admin } = scene;
-    const { client } = await idleDatabase(t, scene);
+    const { client } = await idleDatabase(t, scene, 'model');
     await client.query('create table t as select n, md5(n::text) as text from generate_series(1, 20000) n');
     await client.close();
     const links: StoredCopy[] = [];
     for (const [round, strategy] of ['wal_log', 'file_copy', 'wal_log'].entries()) {
       await admin.query('drop database if exists twin');
-      await admin.query(`create database twin template idle oid 40000 strategy ${strategy}`);
+      await admin.query(`create database twin template model oid 40000 strategy ${strategy}`);
       const twin = await connect(t, scene.cluster.url({ database: 'twin' }));
       await twin.query(`update t set text = '${round}' where n % 1000 = 0`);
       await twin.close();
@@ -151,9 +153,10 @@ testWhen(noCopies, noTool(usual, 'pg_combinebackup')).serial(
 async function idleDatabase(
   t: ExecutionContext,
   { admin, cluster }: ChainScene,
+  name = 'idle',
 ): Promise<{ client: SqlClient; oid: string }> {
-  await admin.query('create database idle');
-  const client = await connect(t, cluster.url({ database: 'idle' }));
+  await admin.query(`create database ${name}`);
+  const client = await connect(t, cluster.url({ database: name }));
   const oid = await client.value<number>('select oid from pg_database where datname = current_database()');
   return { client, oid: String(oid) };
 }
