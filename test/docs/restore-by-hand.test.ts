@@ -1,10 +1,11 @@
+import { rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { noTool, toolsOf } from '../../dev/debian/postgres-tools.ts';
 import { debianMajors } from '../../dev/debian/program-sets.ts';
 import { createCluster, type EmbeddedCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { freePort } from '../../dev/embedded/ports.ts';
 import { asServerUser } from '../../dev/embedded/server-user.ts';
-import { runProcess } from '../../dev/harness/children.ts';
+import { runProcess, type Teardown } from '../../dev/harness/children.ts';
 import { noCopies } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { installInto } from '../../dev/harness/install-into.ts';
@@ -12,6 +13,7 @@ import { psqlPath } from '../../dev/harness/psql-path.ts';
 import { noPsql } from '../support/psql.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { startWorkerProcess } from '../support/process.ts';
+import { shared } from '../support/shared.ts';
 import { connect } from '../support/sql-client.ts';
 import { testWhen } from '../support/test-when.ts';
 import { blocks } from './pages.ts';
@@ -47,6 +49,8 @@ testWhen(noPsql)('the commands of docs/restore-by-hand.md, in order, restore a s
   );
 });
 
+const sharedBackup = shared(import.meta.url, (t) => backedUp(t));
+
 const alone = { title: 'alone', marks: /^repository (extract|step)$/, rows: 1000 };
 const withArchive = { title: 'and its archive', marks: /^repository/, rows: 2000 };
 const chains = debianMajors.map((version) => ({
@@ -61,31 +65,14 @@ for (const { version, title, marks, rows } of [alone, withArchive, ...chains].ma
   ...one,
 }))) {
   const missing = version && noTool(version, 'pg_combinebackup');
-  testWhen(noCopies, missing)(
+  testWhen(noCopies, missing).serial(
     `the commands of docs/restore-by-hand.md restore a backup from the repository, ${title}`,
     async (t) => {
-      const scene = await repositoryScene(
-        t,
-        version === undefined ? {} : { version, settings: { summarize_wal: 'on' } },
-      );
-      const { admin, cluster, db } = scene;
-      await cluster.serverDirectory('disks');
-      const disk2 = await cluster.serverDirectory('disks/disk2');
-      await admin.query(`create tablespace disk2 location '${disk2}'`);
-      await admin.query('create table far tablespace disk2 as select n from generate_series(1, 1000) n');
-      let { directory } = await scene.backup();
-      let changed = 0;
-      if (version !== undefined) {
-        for (changed of [1, 2]) {
-          await admin.query(`update far set n = -n where n = ${changed}`);
-          ({ directory } = await scene.backup({ incremental: true }));
-        }
-      }
-      await admin.query('insert into far select generate_series(1001, 2000)');
-      await scene.archiveAll();
-      // The worker is root here, and the page's commands run as the server's user.
-      await runProcess('chown', ['-R', `--reference=${scene.repository}`, scene.directory]);
-
+      const { scene, disk2, directory, changed } = await (version === undefined
+        ? sharedBackup()
+        : backedUp(t, version));
+      const { cluster, db } = scene;
+      t.teardown(() => rm(`${disk2}-restored`, { recursive: true, force: true }));
       const restored = await createCluster({ version: cluster.version as Major, empty: true });
       t.teardown(() => restored.remove());
       const port = await freePort();
@@ -108,6 +95,30 @@ for (const { version, title, marks, rows } of [alone, withArchive, ...chains].ma
       t.is(await client.value('select count(*)::int from far where n < 0'), changed);
     },
   );
+}
+
+/** With a tablespace, 1000 rows in the backup, and 1000 more in the archive; with a version, a chain that changed some. */
+async function backedUp(t: Teardown, version?: Major) {
+  const options = version === undefined ? {} : { version, settings: { summarize_wal: 'on' } };
+  const scene = await repositoryScene(t, options);
+  const { admin, cluster } = scene;
+  await cluster.serverDirectory('disks');
+  const disk2 = await cluster.serverDirectory('disks/disk2');
+  await admin.query(`create tablespace disk2 location '${disk2}'`);
+  await admin.query('create table far tablespace disk2 as select n from generate_series(1, 1000) n');
+  let { directory } = await scene.backup();
+  let changed = 0;
+  if (version !== undefined) {
+    for (changed of [1, 2]) {
+      await admin.query(`update far set n = -n where n = ${changed}`);
+      ({ directory } = await scene.backup({ incremental: true }));
+    }
+  }
+  await admin.query('insert into far select generate_series(1001, 2000)');
+  await scene.archiveAll();
+  // The worker is root here, and the page's commands run as the server's user.
+  await runProcess('chown', ['-R', `--reference=${scene.repository}`, scene.directory]);
+  return { scene, disk2, directory, changed };
 }
 
 async function runBlocks(

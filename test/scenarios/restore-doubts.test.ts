@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';
 import { noRestore } from '../support/restored-copy.ts';
-import { repositoryScene, type RepositoryScene, type Started } from '../support/repository-scene.ts';
+import {
+  onBehalfOf,
+  repositoryScene,
+  type RepositoryScene,
+  type Started,
+} from '../support/repository-scene.ts';
+import { shared } from '../support/shared.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 import type { ExecutionContext } from 'ava';
@@ -74,11 +80,17 @@ test('a newest timeline that is an accident is not followed, with or without an 
   t.is(await reached('--target-timeline', '2'), '{1,2}');
 });
 
-test('a backup that was made before archiving came is restored, across the segment that only it has', async (t) => {
+/** With a backup that archiving may seem to have begun after. */
+const sharedScene = shared(import.meta.url, async (t) => {
   const scene = await repositoryScene(t);
+  await scene.admin.query('create table kept (n int)');
+  return { ...scene, backedUp: await scene.backup() };
+});
+
+test('a backup that was made before archiving came is restored, across the segment that only it has', async (t) => {
+  const scene = onBehalfOf(t, await sharedScene());
   const { admin, directory, archiveAll } = scene;
-  await admin.query('create table kept (n int)');
-  const { description } = await scene.backup();
+  const { description } = scene.backedUp;
   await admin.query('insert into kept values (1)');
   await archiveAll();
   // As if archiving had been turned on after the backup: its WAL is beside it only.
@@ -96,8 +108,7 @@ test('a backup that was made before archiving came is restored, across the segme
 });
 
 test('who accepts missing WAL gets the variable for it into restore_command', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const scene = onBehalfOf(t, await sharedScene());
   await scene.archiveAll();
   const cluster = await scene.restored('--despite-missing-wal');
   const settings = await readFile(join(cluster.dataDirectory, 'postgresql.auto.conf'), 'utf8');
