@@ -4,10 +4,12 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import type { Teardown } from '../../dev/harness/children.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { eventually } from '../support/eventually.ts';
-import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
+import { onBehalfOf, repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
 import { noRestore } from '../support/restored-copy.ts';
+import { shared } from '../support/shared.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -24,7 +26,7 @@ async function date(directory: string, time: Date): Promise<void> {
 }
 
 /** Row n is committed before moment n, and the segments of rows 2 and 4 lie between. */
-async function written(t: ExecutionContext) {
+async function written(t: Teardown) {
   const scene = await repositoryScene(t);
   const { admin, now, archiveAll } = scene;
   await admin.query('create table kept (n int)');
@@ -42,6 +44,9 @@ async function written(t: ExecutionContext) {
   return { scene, moments, segments };
 }
 
+/** Who takes a segment away puts it back. */
+const sharedArchive = shared(import.meta.url, written);
+
 async function tried(t: ExecutionContext, scene: RepositoryScene, ...args: string[]) {
   const to = join(await temporaryDirectory(t), 'data');
   const { status, stderr } = await scene.restore(to, '--no-archiving', ...args);
@@ -52,7 +57,8 @@ async function tried(t: ExecutionContext, scene: RepositoryScene, ...args: strin
 
 for (const [what, time] of Object.entries({ 'long ago': longAgo, 'far ahead': farAhead }))
   test(`a target time is found in the commits, where all files are dated ${what}: a gap before it is refused, one behind it is not`, async (t) => {
-    const { scene, moments, segments } = await written(t);
+    const { scene: base, moments, segments } = await sharedArchive();
+    const scene = onBehalfOf(t, base);
     const { directory } = scene;
     const [second = ''] = moments.slice(1);
     await date(directory, time);
@@ -75,6 +81,7 @@ for (const [what, time] of Object.entries({ 'long ago': longAgo, 'far ahead': fa
     );
     const [first = ''] = moments;
     t.is((await tried(t, scene, '--target-time', first)).status, 0);
+    await rename(`${before}.away`, before);
   });
 
 test('a target that the WAL does not have is told beforehand, whatever the files are dated, as is one within the backup', async (t) => {
