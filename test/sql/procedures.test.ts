@@ -97,8 +97,8 @@ test('a wait ends with an error when the state cannot come any more', async (t) 
 test('by label stop_backup finds active backups only, and names the newest that is not', async (t) => {
   const { requester, worker } = await setUp(t);
   const stop = () => requester.query(`call holdfast.stop_backup('nightly', timeout => '0')`);
-  const hintOf = async (label: string) => {
-    const error = await t.throwsAsync(requester.query('call holdfast.stop_backup($1)', [label]), {
+  const hintOf = async (wanted: string) => {
+    const error = await t.throwsAsync(requester.query('call holdfast.stop_backup($1)', [wanted]), {
       code: 'P0002',
     });
     return String((error as { hint?: string }).hint);
