@@ -9,6 +9,8 @@
  *   pg_wal/pgsql_tmp.holdfast.push/warned-<hash>  not a marker: see unknown-wal-warning.ts
  *   pg_wal/pgsql_tmp.holdfast.push/worker         not a marker: see attendance.ts
  *
+ * A marker counts while the archive has a file of that name: a repository may be put back from an older copy.
+ *
  * A marker identifies the file by device, inode number, size, and the times of the last change of content and inode.
  * Every write changes at least one of these values, provided that the file had not been written for longer than the
  * clock's granularity when the file was read. A marker is valid for one boot, because device numbers are. `target`
@@ -21,7 +23,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootId, parseProcess, processState, thisProcess } from '../system/process-identity.ts';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
-import { walFileKind } from '../repository/wal-archive.ts';
+import { archivedPath, walFileKind } from '../repository/wal-archive.ts';
 import { rememberRepository } from './known-repository.ts';
 import { isOwnDirectory, pushDirectory } from './our-directories.ts';
 import { readSmallFile } from '../system/small-file.ts';
@@ -67,7 +69,7 @@ export async function isAlreadyPushed(path: string, target: ArchiveDestination):
   const receipt = markerPath(path);
   for (const end = performance.now() + patience; performance.now() < end; await sleep(2)) {
     const found = await readSmallFile(receipt).then(String, () => undefined);
-    if (found !== undefined) return found === wanted;
+    if (found !== undefined) return found === wanted && isInArchive(path, target);
     if (!(await isBusy(path))) break;
   }
   return hasPushedMarker(path, target);
@@ -76,7 +78,12 @@ export async function isAlreadyPushed(path: string, target: ArchiveDestination):
 /** The same as isAlreadyPushed(), without waiting. */
 export async function hasPushedMarker(path: string, target: ArchiveDestination): Promise<boolean> {
   const found = await readSmallFile(markerPath(path)).then(String, () => undefined);
-  return found !== undefined && existsSync(path) && found === receiptText(path, target);
+  if (found === undefined || !existsSync(path) || found !== receiptText(path, target)) return false;
+  return isInArchive(path, target);
+}
+
+function isInArchive(path: string, { clusterDirectory }: ArchiveDestination): boolean {
+  return existsSync(archivedPath(clusterDirectory, basename(path)));
 }
 
 /**

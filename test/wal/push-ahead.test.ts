@@ -1,11 +1,11 @@
 // A worker archives ahead of the archiver: what it says is archived, a push believes without looking, so it has to be true.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { thisProcess } from '../../src/system/process-identity.ts';
-import { pushAhead } from '../../src/wal/push-ahead.ts';
+import { pushAhead, type AheadOptions } from '../../src/wal/push-ahead.ts';
 import { startProcess } from '../../dev/harness/children.ts';
 import { moment } from '../support/moments.ts';
 import { makeRepository } from '../support/repository.ts';
@@ -47,6 +47,31 @@ test('only so many segments are archived ahead of the first', async (t) => {
   t.true(existsSync(scene.archived(second)));
   t.false(existsSync(scene.archived(third)));
 });
+
+const lasting = {
+  segment: [first, segmentBytes({ name: first })],
+  'partial segment': [`${first}.partial`, segmentBytes({ name: first })],
+  'backup history file': [`${first}.00000028.backup`, Buffer.from('START WAL LOCATION: 0/1000028\n')],
+  'timeline history file': ['00000002.history', Buffer.from('1\t0/3000000\tno reason\n')],
+} as const;
+for (const [kind, [name, content]] of Object.entries(lasting))
+  test(`a ${kind} that the archive has no longer, as it was put back from a snapshot, is archived anew`, async (t) => {
+    const scene = await waitingScene(t);
+    const status = join(scene.dataDirectory, 'pg_wal', 'archive_status');
+    for (const one of names) await rm(join(status, `${one}.ready`));
+    await scene.wal(name, content);
+    await writeFile(join(status, `${name}.ready`), '');
+    const archive = () => ahead(scene, { attends: true });
+    t.is(await archive(), 1);
+    t.is((await scene.withoutNode(['push', `pg_wal/${name}`])).status, 0);
+    await rm(scene.archived(name));
+    t.is((await scene.withoutNode(['push', `pg_wal/${name}`])).status, 127);
+    t.is((await scene.push(name)).status, 0);
+    t.true(existsSync(scene.archived(name)), '"wal push" has archived it');
+    await rm(scene.archived(name));
+    t.is(await archive(), 1);
+    t.true(existsSync(scene.archived(name)), 'a worker has');
+  });
 
 test('a segment that has been written to since is not believed to be archived', async (t) => {
   const scene = await waitingScene(t);
@@ -169,7 +194,7 @@ async function ready(scene: Scene, name: string, megabytes = 1): Promise<void> {
   await writeFile(join(scene.dataDirectory, 'pg_wal', 'archive_status', `${name}.ready`), '');
 }
 
-function ahead(scene: Scene, change: Partial<ReturnType<typeof aheadOptions>> = {}): Promise<number> {
+function ahead(scene: Scene, change: Partial<AheadOptions> = {}): Promise<number> {
   return pushAhead({ ...aheadOptions(scene), ...change, goOn: () => true });
 }
 
