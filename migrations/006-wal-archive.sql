@@ -44,7 +44,7 @@ comment on column :"schema".archived_wal.follows_timeline is
 comment on column :"schema".archived_wal.follows_wal is 'The first segment of the run that it continues.';
 comment on column :"schema".archived_wal.switch_lsn is 'Where it branched off.';
 comment on column :"schema".archived_wal.restorable_from is
-  'When the oldest backup in the repository whose WAL begins in this run stopped; null: there is none.';
+  'When the oldest backup in the repository stopped that this run leads on from; null: there is none. A copy brings the WAL up to its stop.';
 comment on column :"schema".archived_wal.restorable_from_lsn is 'The LSN where it stopped.';
 comment on column :"schema".archived_wal.seen_at is 'When this row was last written; unchanged runs are left alone.';
 

@@ -178,9 +178,12 @@ export class ArchiveSurvey {
     const size = BigInt(segmentSize);
     const { timeline, from, to, missing, follows } = run;
     const name = (number: bigint) => segmentName({ timeline, number }, segmentSize);
+    // A copy brings its own WAL, so the run has to begin no later than right behind the copy's last segment.
     const oldest = backups.find(
-      ({ description: { timeline: of, startLsn, stopLsn } }) =>
-        of === timeline && parseLsn(startLsn) >= from * size && parseLsn(stopLsn) <= (to + 1n) * size,
+      ({ description: { timeline: of, stopWal, stopLsn } }) =>
+        of === timeline &&
+        parseSegmentName(stopWal, segmentSize).number + 1n >= from &&
+        parseLsn(stopLsn) <= (to + 1n) * size,
     )?.description;
     return {
       timeline,

@@ -105,6 +105,14 @@ test('a backup that was made before archiving came is restored, across the segme
   t.regex(stdout, /once it is open, it archives where the server did .*, as timeline 2: the other server/);
   const { client } = await scene.started('--no-archiving');
   t.is(await client.value(kept), '{1}');
+
+  const opensAt = await eventually('a worker has seen the archive', () =>
+    admin.value<string>(
+      `select coalesce(restorable_from_lsn::text, 'nowhere') from holdfast.archived_wal where start_wal > $1`,
+      [description.stopWal],
+    ),
+  );
+  t.is(opensAt, description.stopLsn, 'the window begins with that backup');
 });
 
 test('who accepts missing WAL gets the variable for it into restore_command', async (t) => {
