@@ -185,19 +185,34 @@ from (
 order by finished_at desc nulls first, id
 
 -- name: damaged
--- The newest copy of each cluster that has not expired, where pages of it were damaged when it was copied.
-select newest.id::float8 as id, newest.cluster, damage.pages, damage.named
-from :"schema".cluster c
-cross join lateral (
-  select r.id, r.cluster from :"schema".backup_request r
-  where r.cluster = c.name and r.method = 'copy' and r.state = 'complete' and r.expired_at is null
-  order by r.id desc limit 1) newest
-cross join lateral (
-  select count(*)::integer as pages,
-    (array_agg(format('block %s of "%s"', d.block, d.file) order by d.file, d.block))[1:10] as named
-  from :"schema".damaged_page d where d.request_id = newest.id) damage
-where damage.pages > 0
-order by newest.cluster
+-- Of each cluster the damaged pages that its copies have found since the newest full copy that found none. An incremental
+-- copy reads only the blocks that have changed, so it says nothing of the others; nor does a copy that has expired since.
+with clean as (
+  select c.name as cluster, (
+    select r.id from :"schema".backup_request r
+    where r.cluster = c.name and r.method = 'copy' and r.state = 'complete' and r.parent is null
+      and not exists (select from :"schema".damaged_page d where d.request_id = r.id)
+    order by r.id desc limit 1) as id
+  from :"schema".cluster c
+), copy as (
+  select r.id, r.cluster, r.state, r.error
+  from clean
+  join :"schema".backup_request r on r.cluster = clean.cluster and r.id > coalesce(clean.id, 0)
+    and r.method = 'copy' and (r.state = 'complete' or r.error_code = 'damaged_pages')
+), damage as (
+  select copy.cluster, d.file, d.block, max(copy.id) as id, format('block %s of "%s"', d.block, d.file) as what
+  from copy
+  join :"schema".damaged_page d on d.request_id = copy.id
+  group by copy.cluster, d.file, d.block
+  union all
+  -- Where on_damaged_page is "fail", the error names the first page.
+  select cluster, null, null, max(id), error from copy where state = 'failed' group by cluster, error
+)
+select max(id)::float8 as id, cluster, count(*)::integer as pages,
+  (array_agg(what order by file, block))[1:10] as named
+from damage
+group by cluster
+order by cluster
 
 -- name: unseen
 -- Of each cluster the newest complete backup that was waited for, where its WAL was not in the archive, and has not come

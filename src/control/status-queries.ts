@@ -284,8 +284,9 @@ export function unseenWal(db: Connection): Promise<UnseenWal[]> {
   return db.run<UnseenWal>('status', 'unseen', {}, quick);
 }
 
-/** The newest copy of a cluster, if the copy has damaged pages. */
+/** The damaged pages of a cluster that no full copy has found sound since. */
 export interface DamagedCopy {
+  /** The newest copy that has found one of the pages. */
   id: number;
   cluster: string;
   pages: number;

@@ -155,7 +155,8 @@ function requestFindings(request: LiveRequest, age: (seconds: number) => string)
 
 function damageFinding({ id, cluster, pages, named }: DamagedCopy): Finding {
   const more = pages > named.length ? `, and ${pages - named.length} more` : '';
-  const message = `damaged pages in its newest copy (${id}), so the server has them: ${named.join(', ')}${more}`;
+  const found = `damaged pages in its newest copy that has read them (${id}), so the server has them`;
+  const message = `${found}: ${named.join(', ')}${more}; this is over with a full copy that finds none`;
   return { severity: 'critical', object: `cluster ${cluster}`, message };
 }
 

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { copyScene, extracted, noCopies, started } from '../support/copies.ts';
+import { holdfast } from '../support/process.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noCopies).serial;
@@ -58,7 +59,10 @@ test('damaged pages make a warning that names file and block, and mark the backu
 });
 
 test('with on_damaged_page = "fail" a damaged page fails the copy, by file and block, and nothing is listed', async (t) => {
-  const { admin, file, names, path, requestCopy, startCopier, untilState } = await sceneWithTable(t, true);
+  const { admin, client, file, names, path, requestCopy, startCopier, untilState } = await sceneWithTable(
+    t,
+    true,
+  );
   await flip(file, 7 * 8192 + 100);
   await startCopier({ HOLDFAST_CLUSTER_MAIN_ON_DAMAGED_PAGE: 'fail' });
   const row = await untilState(await requestCopy(), 'failed', { within: 60_000 });
@@ -68,6 +72,8 @@ test('with on_damaged_page = "fail" a damaged page fails the copy, by file and b
   t.deepEqual(row.warnings, [`the file "${path}" has 1 damaged page: block 7`]);
   t.deepEqual(await names(), []);
   t.is(await admin.value('select count(*)::int from holdfast.damaged_page'), 0);
+  const { stdout } = await holdfast(['check'], { url: client.url });
+  t.true(stdout.includes(`(${row.id}), so the server has them: ${row.error}; `), stdout);
 });
 
 test('a cluster without checksums has nothing to verify', async (t) => {

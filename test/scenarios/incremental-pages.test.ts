@@ -54,6 +54,24 @@ test('of the blocks that have changed a damaged one is named, and of the others 
   t.deepEqual(others, [`the file "${path}" has 1 damaged page: block 5`]);
 });
 
+test('check names a damaged page until a full copy finds none, although incremental copies do not read that page', async (t) => {
+  const { admin, client, copy, file, path } = await sceneWithTable(t);
+  await copy();
+  await admin.query('update kept set n = -n where n = 36; checkpoint');
+  await flip(file, 20);
+  const check = async () => (await holdfast(['check'], { url: client.url })).stdout;
+  const damaged = await copy();
+  const finding = `critical cluster main: damaged pages in its newest copy that has read them (${damaged.row.id}), so the server has them: block 20 of "${path}"; `;
+  t.true((await check()).includes(finding));
+
+  const increment = await copy({ incremental: true });
+  t.deepEqual(increment.description.damagedPages, []);
+  t.true((await check()).includes(finding));
+  await flip(file, 20);
+  t.deepEqual((await copy()).description.damagedPages, []);
+  t.notRegex(await check(), /damaged/);
+});
+
 test('verification finds pages whose checksums do not fit, in each link, although every frame and file is whole', async (t) => {
   const scene = await chainScene(t, { initdb: withoutChecksums });
   const { admin, copy, increment, repository } = scene;
