@@ -3,9 +3,9 @@
  *
  *   <data directory>/pgsql_tmp.holdfast.copies   a line for each copy: a random mark, which backup.json has, too
  *
- * A directory with the mark of a copy has been what that copy began with, and has gone on from there. A directory that
+ * A directory with the mark of a copy has been what that copy ended with, and has gone on from there. A directory that
  * was put back from an older snapshot goes on under the same timeline, and its next backup may even begin at the same
- * LSN; but it has no mark of the copies made meanwhile. PostgreSQL's tools and copies skip the file (see
+ * LSN; but it has no mark of the copies made meanwhile, nor of one that was under way at the moment of the snapshot. PostgreSQL's tools and copies skip the file (see
  * wal/our-directories.ts for the name).
  */
 import { randomUUID } from 'node:crypto';
@@ -25,8 +25,9 @@ const mostBytes = 1 << 20;
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
 
 /**
- * Leaves the mark of a copy that has begun, and returns it; durable when the promise resolves. To be called after
- * pg_backup_start: a snapshot with the mark then has the checkpoint of the backup, too.
+ * Leaves the mark of a copy, and returns it; durable when the promise resolves. To be called when everything has been read,
+ * and before pg_backup_stop: a snapshot with the mark then has all the WAL behind what was read, and the session of the backup
+ * shows that no other directory has taken the place of the one that was copied.
  * @throws an error of the file system where this user may not write to the data directory
  */
 export function leaveMark(dataDirectory: string): Promise<string> {

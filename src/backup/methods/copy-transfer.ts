@@ -31,8 +31,6 @@ type CopyClaim = Pick<Claim, 'request' | 'session'>;
 interface Begun {
   unfinished: UnfinishedBackup;
   changes: ReturnType<typeof beginIncrement>;
-  /** undefined: this user may not write to the data directory. */
-  historyMark: string | undefined;
 }
 
 /** The transfer of method copy: an unfinished backup with its copy and its WAL. */
@@ -46,7 +44,8 @@ export class CopyTransfer implements DataTransfer {
   readonly #wal: WalCollector;
   readonly #progress: CopyProgress;
   readonly #changes: ReturnType<typeof beginIncrement>;
-  readonly #historyMark: string | undefined;
+  /** undefined: not everything is copied, or this user may not write to the data directory. */
+  #historyMark: string | undefined;
   /** undefined: a full copy, or not known yet. */
   #increment: Increment | undefined;
   #isAbandoned = false;
@@ -63,9 +62,8 @@ export class CopyTransfer implements DataTransfer {
     changes.catch(() => undefined); // untilDone() reports the error
     await requireStarted(source, start.startLsn);
     const { startedAt } = start;
-    const historyMark = await markHistory(run, source.dataDirectory);
     const unfinished = await UnfinishedBackup.create(source.clusterDirectory, { id: run.id, startedAt });
-    return new CopyTransfer(run, claim, start, source, { unfinished, changes, historyMark });
+    return new CopyTransfer(run, claim, start, source, { unfinished, changes });
   }
 
   private constructor(
@@ -73,7 +71,7 @@ export class CopyTransfer implements DataTransfer {
     claim: CopyClaim,
     start: BackupStart,
     source: CopySource,
-    { unfinished, changes, historyMark }: Begun,
+    { unfinished, changes }: Begun,
   ) {
     this.#run = run;
     this.#claim = claim;
@@ -81,7 +79,6 @@ export class CopyTransfer implements DataTransfer {
     this.#source = source;
     this.#level = source.level;
     this.#changes = changes;
-    this.#historyMark = historyMark;
     this.#unfinished = unfinished;
     this.#progress = new CopyProgress(run);
     const { dataDirectory, clusterDirectory, systemIdentifier, walSegmentSize } = source;
@@ -125,6 +122,8 @@ export class CopyTransfer implements DataTransfer {
     this.#increment = increment;
     this.#beginEngine(bytes);
     await this.#source.engine.copied;
+    // While the session holds the backup: the directory is still the one that was copied.
+    this.#historyMark = await markHistory(this.#run, this.#source.dataDirectory);
   }
 
   #beginEngine(expectedBytes: number): void {
@@ -206,7 +205,7 @@ async function markHistory({ context, id }: RequestRun, dataDirectory: string): 
 }
 
 function repositoryBackup(
-  { historyMark, ...record }: BackupRecord & Pick<Begun, 'historyMark'>,
+  { historyMark, ...record }: BackupRecord & { historyMark: string | undefined },
   { dataDirectory, walLinkedTo, controlOrigin }: CopySource,
   compressLevel: number,
   increment: Increment | undefined,
