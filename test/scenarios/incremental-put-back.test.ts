@@ -96,7 +96,7 @@ async function stage(t: ExecutionContext) {
         admin.query('update t set text = $1 where n between $2 and $2 + 100', [text, from]),
       ),
     takeSnapshot: () => asServerUser.run('cp', ['-a', data, snapshot]),
-    async putBack() {
+    putBack: async () => {
       await server.stop();
       await asServerUser.run('find', [data, '-mindepth', '1', '-delete']);
       await asServerUser.run('cp', ['-a', `${snapshot}/.`, data]);
