@@ -8,7 +8,7 @@ import { parseLsn } from '../postgres/lsn.ts';
 import { backupIdIn, entryName } from '../repository/backup-name.ts';
 import { isRecorded } from '../repository/recorded-backup.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
-import { clocksDiffer } from './clock-leap.ts';
+import { clocksDiffer } from './clock-ahead.ts';
 import type { ExpiryCandidate } from './expiry-candidate.ts';
 
 /** The options of an expiry that concern the candidates. */

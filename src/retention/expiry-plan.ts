@@ -33,7 +33,7 @@ import {
 import { alongChains, isBeingMadeFromAnother } from './chained-candidates.ts';
 import { decideBackups, type DecidedBackup } from './decide-backups.ts';
 import { leapOf, refuseLeap, windowsOf } from './judge-clock.ts';
-import { clocksDiffer, type DatedEvidence } from './clock-leap.ts';
+import { clocksDiffer, type DatedEvidence } from './clock-ahead.ts';
 import { decideWal, type OldestNeededWal, type DecidedWalFile } from './decide-wal.ts';
 import { heldCandidates } from './held-candidates.ts';
 import { leasedBeginnings, leaseLasts, lookAtLeases, type LeasedWal } from './leases.ts';

@@ -12,7 +12,7 @@ import type { Log } from '../log.ts';
 import { readAcceptedTime, writeAcceptedTime } from '../repository/accepted-time.ts';
 import { ownerFile } from '../repository/repository-owner.ts';
 import { archivedFiles, archivedPath } from '../repository/wal-archive.ts';
-import { clocksDiffer, findLeap, longestStep, type DatedEvidence, type ClockLeap } from './clock-leap.ts';
+import { clocksDiffer, findLeap, longestStep, type DatedEvidence, type ClockLeap } from './clock-ahead.ts';
 
 const day = 86_400_000;
 

@@ -76,7 +76,7 @@ class Sync {
   }
 
   async #look(): Promise<void> {
-    const { findUnsent } = await import('../offsite/sync-repository.ts');
+    const { findUnsent } = await import('../offsite/find-unsent.ts');
     const unsent = await findUnsent(this.#clusterDirectory);
     if (unsent === undefined || unsent.since !== this.#askedSince) this.#asked = -Infinity;
     if (unsent === undefined) return;

@@ -2,7 +2,8 @@
 import { link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { findUnsent, syncRepository } from '../../src/offsite/sync-repository.ts';
+import { findUnsent } from '../../src/offsite/find-unsent.ts';
+import { syncRepository } from '../../src/offsite/sync-repository.ts';
 import { eventually } from '../support/eventually.ts';
 import { segment, syncScene, untilRunning } from '../support/sync-scene.ts';
 

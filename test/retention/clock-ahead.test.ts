@@ -1,6 +1,6 @@
 // Which clocks are believed: "now" against what is dated.
 import test from 'ava';
-import { findLeap, type ClockQuestion } from '../../src/retention/clock-leap.ts';
+import { findLeap, type ClockQuestion } from '../../src/retention/clock-ahead.ts';
 
 const day = 86_400_000;
 const present = Date.UTC(2026, 10, 29);
