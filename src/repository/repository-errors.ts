@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { userName } from '../system/users.ts';
-import { requireAnswer } from '../system/answering.ts';
+import { whileAnswering } from '../system/answering.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
 /** Whether the code of a failed system call means that the disk or the quota is full. */
@@ -36,9 +36,19 @@ export function repositoryUnreadable(path: string, cause: unknown): HoldfastErro
  * waits for such a file system keeps a thread.
  * @throws HoldfastError `repository_unreadable`
  */
-export async function requireAnswering(directory: string): Promise<void> {
-  await requireAnswer(directory).catch((error: unknown) => {
-    throw repositoryUnreadable(directory, error);
+export function requireAnswering(directory: string): Promise<void> {
+  return lookThrough(directory, () => Promise.resolve());
+}
+
+/**
+ * Runs `look`, which reads below a directory, and gives up waiting for it where the file system stops answering.
+ * @throws HoldfastError `repository_unreadable`; the error of `look`
+ */
+export async function lookThrough<T>(directory: string, look: () => Promise<T>): Promise<T> {
+  return whileAnswering(directory, look).catch((error: unknown) => {
+    throw (error as NodeJS.ErrnoException).code === 'ETIMEDOUT'
+      ? repositoryUnreadable(directory, error)
+      : error;
   });
 }
 

@@ -4,6 +4,7 @@
  * most is begun for each question, and whoever asks the same meanwhile waits for that one, for a limited time.
  */
 import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endsWithin } from './ends-within.ts';
 
 /** Milliseconds for which an answer is waited for. */
@@ -42,6 +43,31 @@ export async function answerOf(
   }
   if (await endsWithin(patience, answer)) return;
   throw noAnswer(directory, patience);
+}
+
+/**
+ * Runs `work`, which accesses `directory` again and again. `work` cannot be given up: where its file system stops
+ * answering meanwhile, it goes on whenever that answers.
+ * @throws Error with code `ETIMEDOUT` where the file system stops answering; the error of `work`
+ */
+export async function whileAnswering<T>(
+  directory: string,
+  work: () => Promise<T>,
+  patience = usualPatience,
+): Promise<T> {
+  await requireAnswer(directory, patience);
+  const over = new AbortController();
+  const watched = async (): Promise<never> => {
+    for (;;) {
+      await sleep(patience, undefined, { signal: over.signal });
+      await requireAnswer(directory, patience);
+    }
+  };
+  try {
+    return await Promise.race([work(), watched()]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** The error for a file system that does not answer. */

@@ -82,8 +82,12 @@ export async function hasPushedMarker(path: string, target: ArchiveDestination):
   return isInArchive(path, target);
 }
 
-function isInArchive(path: string, { clusterDirectory }: ArchiveDestination): boolean {
-  return existsSync(archivedPath(clusterDirectory, basename(path)));
+/** Asynchronously: a worker that waits for a repository goes on with all else. */
+async function isInArchive(path: string, { clusterDirectory }: ArchiveDestination): Promise<boolean> {
+  return stat(archivedPath(clusterDirectory, basename(path))).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { standing, type RepositoryUse } from '../identity/repository-use.ts';
 import { HoldfastError } from '../errors.ts';
-import { requireAnswering } from '../repository/repository-errors.ts';
+import { lookThrough } from '../repository/repository-errors.ts';
 import type { Log } from '../log.ts';
 import { PeriodicTask } from './periodic-task.ts';
 import type { ServersContext } from './service-context.ts';
@@ -30,7 +30,9 @@ export function everyCluster(
       const clusterDirectory = join(config.worker.repository, cluster);
       const use: RepositoryUse = { cluster, clusterDirectory, control: (work) => control.run(work) };
       try {
-        if (await isOurs(use)) await look({ ...use, log });
+        await lookThrough(clusterDirectory, async () => {
+          if (await isOurs(use)) await look({ ...use, log });
+        });
       } catch (error) {
         onFailure(cluster, error);
       }
@@ -45,7 +47,6 @@ export function everyCluster(
  */
 async function isOurs(use: RepositoryUse): Promise<boolean> {
   try {
-    await requireAnswering(use.clusterDirectory);
     return (await standing(use)) === 'ours';
   } catch (error) {
     if (error instanceof HoldfastError) return false;

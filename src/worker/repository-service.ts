@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { complainOfRepository, controlIdentity, knownRepository } from '../control/control-identity.ts';
 import { standing, useFurther, useRepository, type RepositoryUse } from '../identity/repository-use.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { requireAnswering } from '../repository/repository-errors.ts';
+import { lookThrough } from '../repository/repository-errors.ts';
 import { howToMake, requireUsable } from '../repository/require-usable.ts';
 import { PeriodicTask } from './periodic-task.ts';
 import { noteFindings } from './repository-findings.ts';
@@ -101,12 +101,7 @@ export class Repositories {
     const clusterDirectory = join(repository, cluster);
     const use: RepositoryUse = { cluster, clusterDirectory, control: (work) => control.run(work) };
     try {
-      await requireAnswering(clusterDirectory);
-      const isOurs = await this.#isOurs(use);
-      if (!isOurs && !isNamed) return;
-      if (!isOurs) await this.#requireUsable();
-      await this.#withdraw(cluster);
-      if (isOurs) await noteFindings(use);
+      await lookThrough(clusterDirectory, () => this.#check(use));
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       this.#begun.delete(cluster);
@@ -114,6 +109,14 @@ export class Repositories {
       const isElsewhere = error.code === 'no_repository' && !isNamed && !existsSync(repository);
       if (!isElsewhere) await this.#complain(cluster, messageOf(error), error.hint);
     }
+  }
+
+  async #check(use: RepositoryUse): Promise<void> {
+    const isOurs = await this.#isOurs(use);
+    if (!isOurs && !this.#options.config.worker.repositoryIsNamed) return;
+    if (!isOurs) await this.#requireUsable();
+    await this.#withdraw(use.cluster);
+    if (isOurs) await noteFindings(use);
   }
 
   async #isOurs(use: RepositoryUse): Promise<boolean> {

@@ -8,7 +8,7 @@ import type { ClusterServer } from '../server/cluster-server.ts';
 import { recordArchivedWal } from '../control/archived-wal.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { messageOf } from '../errors.ts';
-import { requireAnswering } from '../repository/repository-errors.ts';
+import { lookThrough, requireAnswering } from '../repository/repository-errors.ts';
 import type { Log } from '../log.ts';
 import { ArchiveSurvey } from '../wal/archive-survey.ts';
 import { serverPid, serverRuns } from '../wal/server-state.ts';
@@ -78,8 +78,7 @@ class Survey {
   async look(): Promise<void> {
     const cluster = this.#server.name;
     try {
-      await requireAnswering(this.#clusterDirectory);
-      const found = await this.#archive.look();
+      const found = await lookThrough(this.#clusterDirectory, () => this.#archive.look());
       const isOurs =
         found === undefined || found.systemIdentifier === (await this.#server.systemIdentifier());
       if (found !== undefined)

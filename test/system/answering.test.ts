@@ -1,6 +1,9 @@
 // A file system that does not answer keeps one thread at most, and whoever waits for it for a limited time.
 import test from 'ava';
-import { answerOf, isWaitingForAnswer, requireAnswer } from '../../src/system/answering.ts';
+import { answerOf, isWaitingForAnswer, requireAnswer, whileAnswering } from '../../src/system/answering.ts';
+import { hang, noHungDirectory } from '../support/hung-directory.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { testWhen } from '../support/test-when.ts';
 
 test.serial('a question that is not answered is an error, and is not asked again meanwhile', async (t) => {
   const answer = Promise.withResolvers<void>();
@@ -35,4 +38,29 @@ test.serial('an answer that says no is an error of its own, and is asked for aga
 
 test.serial('a directory that is not there is an answer', async (t) => {
   await t.notThrowsAsync(requireAnswer('/nowhere'));
+});
+
+test.serial(
+  'work on a directory that answers takes as long as it takes, and its error is its own',
+  async (t) => {
+    const work = Promise.withResolvers<string>();
+    const result = whileAnswering('/nowhere', () => work.promise, 500);
+    await requireAnswer('/nowhere');
+    work.resolve('done');
+    t.is(await result, 'done');
+    await t.throwsAsync(
+      whileAnswering('/nowhere', () => Promise.reject(new Error('no'))),
+      { message: 'no' },
+    );
+  },
+);
+
+testWhen(noHungDirectory).serial('a file system that stops answering in the midst is an error', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const work = Promise.withResolvers<void>();
+  const result = whileAnswering(directory, () => work.promise, 500);
+  const end = await hang(t, directory);
+  await t.throwsAsync(result, { code: 'ETIMEDOUT' });
+  await end();
+  work.resolve();
 });
