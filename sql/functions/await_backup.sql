@@ -50,7 +50,8 @@ begin
     set transaction isolation level read committed;   -- before anything that needs a snapshot
     exit when outcome is not null;
     -- the wait grows with what has passed: a twentieth more is not noticed
-    poll := least(greatest(extract(epoch from clock_timestamp() - began) / 20, 0.005), 0.1);
+    poll := least(greatest(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() operator(pg_catalog.-) began)
+      operator(pg_catalog./) 20::double precision, 0.005::double precision), 0.1::double precision);
   end loop;
 end
 $procedure$
