@@ -26,6 +26,10 @@ test('what has a receipt is archived, what is not stays in pg_wal, and with room
   await eventually('the first push', () => existsSync(join(wal, 'pgsql_tmp.holdfast.push', 'target')));
 
   await cluster.configure({ archive_command: 'false' });
+  // The archiver goes on with the old command until it has seen the new one.
+  await admin.query('create table since ()');
+  await admin.query('select pg_switch_wal()');
+  await eventually('the archiver fails', () => admin.value('select failed_count > 0 from pg_stat_archiver'));
   const last = await writeNoise(admin);
   const waiting = await eventually('the last one waits', async () => {
     const names = await waitingIn(wal);
