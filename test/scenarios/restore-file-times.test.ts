@@ -22,7 +22,10 @@ const farAhead = new Date('2100-01-01T00:00:00Z');
 /** Every file of the archive gets this time, as by rsync without -t. */
 async function date(directory: string, time: Date): Promise<void> {
   const wal = join(directory, 'wal');
-  for (const entry of await readdir(wal, { recursive: true })) await utimes(join(wal, entry), time, time);
+  const entries = await readdir(wal, { recursive: true });
+  // What is being written has another name in a moment.
+  for (const entry of entries.filter((name) => !name.startsWith('.writing/')))
+    await utimes(join(wal, entry), time, time);
 }
 
 /** Row n is committed before moment n, and the segments of rows 2 and 4 lie between. */
