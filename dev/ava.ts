@@ -40,7 +40,7 @@ export async function runAva(
   const env = {
     NODE_COMPILE_CACHE: compileCache(),
     NODE_OPTIONS: '--v8-pool-size=1',
-    // What users run, and what starts in half of the time that the sources take.
+    // What users run. It starts in less time than the sources.
     TEST_PACKAGE: await installedPackage(),
     TEST_PATIENCE: '3',
     ...process.env,

@@ -44,8 +44,14 @@ async function bundle(patterns: string[], outdir: string, more: BuildOptions = {
 /** What the package has beside the programs. */
 const others = ['bin', 'migrations', 'sql', 'package.json'];
 
+let installed: Promise<string> | undefined;
+
 /** A directory with everything as npm installs it, of these sources. The tests run its programs. */
 export function installedPackage(): Promise<string> {
+  return (installed ??= installPackage());
+}
+
+function installPackage(): Promise<string> {
   return cached(`package-${fingerprint()}`, async (directory) => {
     await mkdir(join(directory, 'dist'));
     await buildPrograms(join(directory, 'dist', 'program'));

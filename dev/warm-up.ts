@@ -1,20 +1,18 @@
 // Fills the compile cache of the tests. Node writes the cache when a process ends by itself, and most workers of the
 // tests are killed: without a worker that drains, each of hundreds of workers compiles the same sources anew.
-import { createHash } from 'node:crypto';
-import { globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { scratchDirectory } from './embedded/cache.ts';
 import { createCluster, type EmbeddedCluster } from './embedded/cluster.ts';
 import { run } from './embedded/run.ts';
-import { root } from './root.ts';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 
 /** Runs each kind of process once, unless that was done since the sources were changed. `env`: the tests' own. */
 export async function warmUp(env: NodeJS.ProcessEnv): Promise<void> {
   const stamp = join(String(env['NODE_COMPILE_CACHE']), 'warmed-up-for');
-  const sources = fingerprint();
+  // The name of the package is made of all that it has.
+  const sources = `${process.version} ${env['TEST_PACKAGE']}\n`;
   if ((await readFile(stamp, 'utf8').catch(() => undefined)) === sources) return;
   const directory = await scratchDirectory();
   // the copy brings the WAL that it needs
@@ -59,15 +57,4 @@ async function play(
     worker.kill('SIGTERM');
     await ended;
   }
-}
-
-/** Of all that is compiled. */
-function fingerprint(): string {
-  const hash = createHash('sha256').update(process.version);
-  const files = globSync(['src/**/*.ts', 'bin/*', 'package-lock.json'], { cwd: root }).sort();
-  for (const file of files) {
-    const { size, mtimeMs } = statSync(join(root, file));
-    hash.update(`${file} ${size} ${mtimeMs}\n`);
-  }
-  return hash.digest('hex');
 }
