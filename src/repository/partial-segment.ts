@@ -3,21 +3,18 @@
  * timeline under such a name, and pg_receivewal uses such a name for a segment that is not complete. Recovery does not
  * request .partial files.
  */
-import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { archivedPath } from './wal-archive.ts';
+import { isInArchive } from './wal-archive.ts';
 import { formatLsn } from '../postgres/lsn.ts';
 import type { Histories } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 
 /** Whether the archive has the .partial file of `segment`, and not the segment. */
 export async function isPartialOnly(clusterDirectory: string, segment: string): Promise<boolean> {
-  const isThere = (name: string) =>
-    stat(archivedPath(clusterDirectory, name)).then(
-      () => true,
-      () => false,
-    );
-  return (await isThere(`${segment}.partial`)) && !(await isThere(segment));
+  return (
+    (await isInArchive(clusterDirectory, `${segment}.partial`)) &&
+    !(await isInArchive(clusterDirectory, segment))
+  );
 }
 
 /** A timeline that branched off within a segment. */

@@ -7,7 +7,7 @@
  *   <cluster>/wal/<8 hex>.history                     a timeline history file
  *   <cluster>/wal/.writing/                           files that are being written
  */
-import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
+import { lstat, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import { beside, within } from '../system/held-directory.ts';
@@ -49,6 +49,17 @@ export function archivedPath(clusterDirectory: string, name: string): string {
   const wal = walDirectory(clusterDirectory);
   if (kind === 'timeline history') return join(wal, name);
   return join(wal, name.slice(0, 16), isCompressed(kind) ? `${name}.zst` : name);
+}
+
+/**
+ * Whether the archive has a file of that name, and it can be seen.
+ * @throws RangeError where `name` is not the name of a WAL file
+ */
+export async function isInArchive(clusterDirectory: string, name: string): Promise<boolean> {
+  return stat(archivedPath(clusterDirectory, name)).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The directory for temporary files. */

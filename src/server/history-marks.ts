@@ -5,8 +5,8 @@
  *
  * A directory with the mark of a copy has been what that copy ended with, and has gone on from there. A directory that
  * was put back from an older snapshot goes on under the same timeline, and its next backup may even begin at the same
- * LSN; but it has no mark of the copies made meanwhile, nor of one that was under way at the moment of the snapshot. PostgreSQL's tools and copies skip the file (see
- * wal/our-directories.ts for the name).
+ * LSN; but it has no mark of the copies made meanwhile, nor of one that was under way at the moment of the snapshot.
+ * PostgreSQL's tools and copies skip the file (see wal/our-directories.ts for the name).
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';

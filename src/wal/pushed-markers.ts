@@ -23,7 +23,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootId, parseProcess, processState, thisProcess } from '../system/process-identity.ts';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
-import { archivedPath, walFileKind } from '../repository/wal-archive.ts';
+import { isInArchive, walFileKind } from '../repository/wal-archive.ts';
 import { rememberRepository } from './known-repository.ts';
 import { isOwnDirectory, pushDirectory } from './our-directories.ts';
 import { readSmallFile } from '../system/small-file.ts';
@@ -69,7 +69,7 @@ export async function isAlreadyPushed(path: string, target: ArchiveDestination):
   const receipt = markerPath(path);
   for (const end = performance.now() + patience; performance.now() < end; await sleep(2)) {
     const found = await readSmallFile(receipt).then(String, () => undefined);
-    if (found !== undefined) return found === wanted && isInArchive(path, target);
+    if (found !== undefined) return found === wanted && isInArchive(target.clusterDirectory, basename(path));
     if (!(await isBusy(path))) break;
   }
   return hasPushedMarker(path, target);
@@ -79,15 +79,7 @@ export async function isAlreadyPushed(path: string, target: ArchiveDestination):
 export async function hasPushedMarker(path: string, target: ArchiveDestination): Promise<boolean> {
   const found = await readSmallFile(markerPath(path)).then(String, () => undefined);
   if (found === undefined || !existsSync(path) || found !== receiptText(path, target)) return false;
-  return isInArchive(path, target);
-}
-
-/** Asynchronously: a worker that waits for a repository goes on with all else. */
-async function isInArchive(path: string, { clusterDirectory }: ArchiveDestination): Promise<boolean> {
-  return stat(archivedPath(clusterDirectory, basename(path))).then(
-    () => true,
-    () => false,
-  );
+  return isInArchive(target.clusterDirectory, basename(path));
 }
 
 /**

@@ -30,9 +30,7 @@ export function everyCluster(
       const clusterDirectory = join(config.worker.repository, cluster);
       const use: RepositoryUse = { cluster, clusterDirectory, control: (work) => control.run(work) };
       try {
-        await lookThrough(clusterDirectory, async () => {
-          if (await isOurs(use)) await look({ ...use, log });
-        });
+        if (await isOurs(use)) await lookThrough(clusterDirectory, () => look({ ...use, log }));
       } catch (error) {
         onFailure(cluster, error);
       }
@@ -47,7 +45,7 @@ export function everyCluster(
  */
 async function isOurs(use: RepositoryUse): Promise<boolean> {
   try {
-    return (await standing(use)) === 'ours';
+    return (await lookThrough(use.clusterDirectory, () => standing(use))) === 'ours';
   } catch (error) {
     if (error instanceof HoldfastError) return false;
     throw error;

@@ -27,12 +27,6 @@ import { holdLimit, limitWindow } from './window-limit.ts';
 /** The request, and the session in which the backup was started. */
 type CopyClaim = Pick<Claim, 'request' | 'session'>;
 
-/** What has begun with a copy. */
-interface Begun {
-  unfinished: UnfinishedBackup;
-  changes: ReturnType<typeof beginIncrement>;
-}
-
 /** The transfer of method copy: an unfinished backup with its copy and its WAL. */
 export class CopyTransfer implements DataTransfer {
   readonly #run: RequestRun;
@@ -71,7 +65,7 @@ export class CopyTransfer implements DataTransfer {
     claim: CopyClaim,
     start: BackupStart,
     source: CopySource,
-    { unfinished, changes }: Begun,
+    { unfinished, changes }: { unfinished: UnfinishedBackup; changes: ReturnType<typeof beginIncrement> },
   ) {
     this.#run = run;
     this.#claim = claim;
