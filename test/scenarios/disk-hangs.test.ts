@@ -1,4 +1,5 @@
 // A file system that does not answer holds up nobody who does not need it.
+import type { ExecutionContext } from 'ava';
 import { backup, labelFiles, startBackup, untilState } from '../support/backups.ts';
 import { eventually } from '../support/eventually.ts';
 import { frozenDisk, noFrozenDisk } from '../support/frozen-disk.ts';
@@ -13,13 +14,18 @@ import { testWhen } from '../support/test-when.ts';
 
 const within = 30_000;
 
+/** A worker whose label directory can be frozen. */
+async function labelsOnDisk(t: ExecutionContext) {
+  const disk = await frozenDisk(t);
+  const db = await installedDatabase(t);
+  await startWorkerProcess(t, { url: db.url, env: { HOLDFAST_LABELS: disk.directory } });
+  return { disk, client: await connect(t, db.url) };
+}
+
 testWhen(noFrozenDisk).serial(
   'a label directory that does not answer is a warning: the row has the label, and the directory gets it later',
   async (t) => {
-    const disk = await frozenDisk(t);
-    const db = await installedDatabase(t);
-    await startWorkerProcess(t, { url: db.url, env: { HOLDFAST_LABELS: disk.directory } });
-    const client = await connect(t, db.url);
+    const { disk, client } = await labelsOnDisk(t);
     const { id } = await startBackup(client);
     await disk.whileFrozen(async () => {
       await finish(client, id);
@@ -37,10 +43,7 @@ testWhen(noFrozenDisk).serial(
 testWhen(noFrozenDisk).serial(
   'a backup does not begin where the label directory does not answer: the request fails, and names it',
   async (t) => {
-    const disk = await frozenDisk(t);
-    const db = await installedDatabase(t);
-    await startWorkerProcess(t, { url: db.url, env: { HOLDFAST_LABELS: disk.directory } });
-    const client = await connect(t, db.url);
+    const { disk, client } = await labelsOnDisk(t);
     await disk.whileFrozen(async () => {
       const ids = [await request(client), await request(client)];
       for (const id of ids) {
