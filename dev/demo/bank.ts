@@ -4,7 +4,7 @@ import { eventually } from '../harness/eventually.ts';
 import { openClient, type SqlClient } from '../harness/sql-client.ts';
 import type { Narrator } from './narrator.ts';
 
-const accounts = 100_000;
+const accounts = 40_000;
 const balance = 1000;
 const tellers = 4;
 

@@ -96,13 +96,13 @@ async function copyWithTar(stage: Stage, server: EmbeddedCluster, load: Load): P
   tell.say(`In ${server.directory}:`);
   const before = load.transfers;
   await tar(stage, server, 'copy/second-disk.tar', 'second-disk');
-  await load.more(4000);
+  await load.more(2500);
   // Every copy that takes longer than checkpoint_timeout has one in the middle.
   const dba = await stage.connect(server.url());
   tell.sql('dba', 'CHECKPOINT;   -- as the server does every few minutes by itself');
   await dba.query('checkpoint');
   await dba.close();
-  await load.more(2000);
+  await load.more(1000);
   await tar(stage, server, 'copy/base.tar', 'data');
   const meanwhile = load.transfers - before;
   tell.say(`${await sizeOf(directory)} copied; meanwhile ${meanwhile} transfers were committed`);

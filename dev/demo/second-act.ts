@@ -12,7 +12,6 @@ import { holdfast, install, startWorker, type Worker } from './holdfast.ts';
 import { restoreSecondBefore, restoreWithMistake, type Scene } from './point-in-time.ts';
 import { packageIn, reachableProgram, root } from './program.ts';
 import type { Stage } from './stage.ts';
-import { createRepository } from '../../src/repository/repository-owner.ts';
 
 export interface SecondAct {
   /** A line each. */
@@ -51,7 +50,6 @@ export async function prepareServer(stage: Stage): Promise<Prepared> {
   stage.onEnd(() => server.remove());
   const at = (name: string) => join(server.directory, name);
   for (const name of ['second-disk', 'repository', 'labels', 'cache']) await asServerUser.mkdir(at(name));
-  await createRepository(join(at('repository'), 'main'));
   const home = await reachableProgram(stage, at('holdfast'));
   const cache = home === root ? compileCache() : at('cache');
   const env = { HOLDFAST_REPOSITORY: at('repository'), NODE_COMPILE_CACHE: cache };
@@ -92,7 +90,7 @@ async function requestCopy(stage: Stage, { server }: Scene, load: Load): Promise
   const [request] = await stage.query<{ id: number }>(
     tool,
     'INSERT INTO holdfast.backup_request (label, method, fast, rate_limit)\n' +
-      "  VALUES ('with-wal', 'copy', true, 40000000) RETURNING id",
+      "  VALUES ('with-wal', 'copy', true, 30000000) RETURNING id",
   );
   const id = Number(request?.id);
   const progress = `SELECT stage, pg_size_pretty(bytes_done) AS done, pg_size_pretty(bytes_expected) AS expected,

@@ -8,7 +8,7 @@ import { HoldfastError } from '../errors.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { formatTime, type RecoveryTarget, type RecoveryTargetTimeline } from './recovery-target.ts';
-import { newestTimeline } from './wal-path.ts';
+import { newestTimeline } from './newest-timeline.ts';
 import type { ArchiveContents } from '../repository/archive-content.ts';
 
 /** The fields of a backup that the selection uses. */

@@ -17,7 +17,7 @@ import {
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { archivedPath } from '../repository/wal-archive.ts';
 import { leadsThrough, type BackupCandidate, type SelectionCriteria } from './select-backup.ts';
-import { newestTimeline } from './wal-path.ts';
+import { newestTimeline } from './newest-timeline.ts';
 import { lastWritten, type WrittenTime } from './wal-times.ts';
 import type { ArchiveContents } from '../repository/archive-content.ts';
 

@@ -6,16 +6,6 @@ import type { TimelineSpan } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import type { ArchiveContents } from '../repository/archive-content.ts';
 
-/**
- * The newest timeline as the server finds it: the server asks for the history files of the next timelines one
- * by one.
- */
-export function newestTimeline(from: number, histories: ArchiveContents['histories']): number {
-  let newest = from;
-  while (histories.has(newest + 1)) newest += 1;
-  return newest;
-}
-
 /** The name of the segment that recovery reads: the segment of the newest timeline that had begun by then. */
 export function fileFor(number: bigint, path: readonly TimelineSpan[], segmentSize: number): string {
   const span = path.findLast(({ begin }) => begin / BigInt(segmentSize) <= number);
