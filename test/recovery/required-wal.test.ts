@@ -4,7 +4,8 @@ import { parseLsn } from '../../src/postgres/lsn.ts';
 import { segmentRange } from '../../src/postgres/wal-segment.ts';
 import { parseTime, type RecoveryTarget } from '../../src/recovery/recovery-target.ts';
 import { doubtAbout, missingWal } from '../../src/recovery/required-wal.ts';
-import { coverageFrom, fileFor, newestTimeline } from '../../src/recovery/wal-path.ts';
+import { newestTimeline } from '../../src/recovery/newest-timeline.ts';
+import { coverageFrom, fileFor } from '../../src/recovery/wal-path.ts';
 
 const size = 16 * 1024 * 1024;
 const backup = {
