@@ -11,6 +11,12 @@ interface Entry {
 /** The requests that this worker is processing, by id. */
 export class ActiveRuns {
   readonly #entries = new Map<number, Entry>();
+  readonly #onEnded: () => void;
+
+  /** `onEnded` is called whenever a run has ended. */
+  constructor(onEnded: () => void) {
+    this.#onEnded = onEnded;
+  }
 
   /** Adds a run. The run is kept until `ended` resolves. */
   add(run: RequestRun, requester: RequestedBy, ended: Promise<void>): void {
@@ -18,6 +24,7 @@ export class ActiveRuns {
     this.#entries.set(run.id, entry);
     void ended.finally(() => {
       if (this.#entries.get(run.id) === entry) this.#entries.delete(run.id);
+      this.#onEnded();
     });
   }
 

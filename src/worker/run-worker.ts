@@ -51,7 +51,7 @@ class Worker {
   readonly #config: Config;
   readonly #log: Log;
   readonly #identity: WorkerIdentity;
-  readonly #activeRuns = new ActiveRuns();
+  readonly #activeRuns = new ActiveRuns(() => this.#services.surveyArchives());
   readonly #servers: ReadonlyMap<string, ClusterServer>;
   readonly #control: ControlLink;
   readonly #dispatcher: Dispatcher;

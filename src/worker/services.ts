@@ -72,6 +72,11 @@ export class Services {
     this.#holds.now();
   }
 
+  /** Records which WAL is archived and what can be restored: a backup has ended. */
+  surveyArchives(): void {
+    this.#wal.survey();
+  }
+
   /** Passes a notification on. Returns whether the notification was for one of the services. */
   notified({ chore, schedule, adopted, held, wanted }: Record<string, unknown>): boolean {
     if (adopted !== undefined) {

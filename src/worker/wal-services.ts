@@ -25,6 +25,7 @@ const surveyEvery = 5000;
 /** The WAL services of all clusters of a worker. */
 export class WalServices {
   readonly #services: PeriodicTask[];
+  readonly #survey: PeriodicTask;
   readonly #aheads: Ahead[];
 
   constructor({ control, servers, config, log }: ServersContext) {
@@ -38,18 +39,23 @@ export class WalServices {
             (server) => new Ahead(server, directory(server.name), config.worker.compressLevel, segments, log),
           );
     const surveys = all.map((server) => new Survey(server, directory(server.name), control, log));
-    const survey = new PeriodicTask(
+    this.#survey = new PeriodicTask(
       surveyEvery,
       async () => {
         for (const each of surveys) await each.look();
       },
       log,
     );
-    this.#services = [survey, ...this.#aheads.map(({ service }) => service)];
+    this.#services = [this.#survey, ...this.#aheads.map(({ service }) => service)];
   }
 
   start(): void {
     for (const service of this.#services) service.start();
+  }
+
+  /** Records now which WAL is archived. */
+  survey(): void {
+    this.#survey.now();
   }
 
   async stop(): Promise<void> {
