@@ -1,4 +1,5 @@
 /** Extracts a backup with several threads, and checks every file against backup_manifest. */
+import { worthwhileThreads } from '../system/thread-pool.ts';
 import { HoldfastError } from '../errors.ts';
 import type { FrameEntry } from '../repository/frame-index.ts';
 import type { Manifest } from '../postgres/read-manifest.ts';
@@ -17,7 +18,7 @@ export interface Extraction extends Pick<ThreadSetup, 'roots' | 'kept' | 'withhe
    * checked.
    */
   manifest: Manifest | undefined;
-  /** The number of threads. */
+  /** The most threads: a small backup is not worth so many. */
   jobs: number;
   /** Called with bytes of decompressed tars: extracted so far, and in total. */
   onProgress: (done: number, expected: number) => void;
@@ -71,7 +72,12 @@ export async function extract(extraction: Extraction): Promise<ExtractionOutcome
   const tasks = frames.map((frame, number) => ({ number, frame, first: begin[number] }));
   const { directory, description } = backup;
   const major = Number.parseInt(description.serverVersion, 10);
-  await inThreads(jobs, { directory, roots, kept, withheld, owner, layer, major }, tasks, receive);
+  await inThreads(
+    worthwhileThreads(jobs, expected),
+    { directory, roots, kept, withheld, owner, layer, major },
+    tasks,
+    receive,
+  );
   for (const problem of ledger.missing()) onProblem(problem);
   return outcome;
 }

@@ -2,6 +2,14 @@
 import type { Worker } from 'node:worker_threads';
 import { endThread, smallHeap, startThread } from './threads.ts';
 
+/** Bytes for which a further thread is worth its start: one compresses or decompresses about so many meanwhile. */
+const bytesPerThread = 64 * 1024 * 1024;
+
+/** The number of threads that so many bytes are worth, of `most`: at least one. */
+export function worthwhileThreads(most: number, bytes: number): number {
+  return Math.min(most, Math.max(1, Math.ceil(bytes / bytesPerThread)));
+}
+
 /** The threads, and the hooks that give them tasks and take their answers. */
 export interface ThreadPoolOptions<Task, Answer> {
   /** The URL of the calling module, and the name of the threads' module beside it. */

@@ -32,7 +32,7 @@ test('backups at random moments under a write load with DDL, each restored and w
   const scene = await repositoryScene(t, { initdb: ['--data-checksums'] });
   const { admin, cluster, db } = scene;
   // The other majors differ in the calls and in the files, which fewer show as well.
-  const wanted = asked > 0 ? asked : cluster.version === usual ? 8 : 4;
+  const wanted = asked > 0 ? asked : cluster.version === usual ? 6 : 4;
   await openAccounts(admin, accounts);
   const spaces = await Promise.all([0, 1, 2].map((n) => cluster.serverDirectory(`space-${n}`)));
   const stops = [

@@ -39,7 +39,7 @@ export async function beginCopy(
       systemIdentifier,
       startLsn: '0/2000028',
       rateLimit,
-      expectedBytes: 0,
+      expectedBytes: 2 ** 40, // for which it starts all its threads
       onDamagedPage: 'warn',
       changes: undefined,
     },

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { ThreadPool } from '../../src/system/thread-pool.ts';
+import { ThreadPool, worthwhileThreads } from '../../src/system/thread-pool.ts';
 
 const beside = new URL('../support/any.ts', import.meta.url).href;
 
@@ -33,5 +33,13 @@ test('a pool that grows gives its further threads the tasks that the first one h
   t.deepEqual(
     answers.toSorted((a, b) => a - b),
     [1, 2, 3, 4, 5, 6],
+  );
+});
+
+test('a further thread is started for each 64 MB, up to as many as there may be, and never none', (t) => {
+  const megabytes = [0, 1, 64, 65, 128, 129, 1_900];
+  t.deepEqual(
+    megabytes.map((size) => worthwhileThreads(4, size << 20)),
+    [1, 1, 1, 2, 2, 3, 4],
   );
 });

@@ -48,7 +48,7 @@ process.on('uncaughtException', fail);
 async function survey(options: Parameters<typeof surveyFiles>[0]): Promise<void> {
   const { parent, ...found } = await surveyFiles(options);
   if (typeof parent === 'object') lengths = parent.lengths;
-  pool.growFor(typeof parent === 'object' ? parent.wholeBytes : Infinity);
+  pool.growFor(typeof parent === 'object' ? parent.wholeBytes : found.bytes);
   tell({
     type: 'surveyed',
     result: { ...found, parent: typeof parent === 'object' ? { wholeBytes: parent.wholeBytes } : parent },
@@ -56,8 +56,8 @@ async function survey(options: Parameters<typeof surveyFiles>[0]): Promise<void>
 }
 
 async function run(options: CopyOptions): Promise<void> {
-  const { dataDirectory, startLsn, expectedBytes, changes } = options;
-  pool.growFor(changes === undefined ? Infinity : expectedBytes);
+  const { dataDirectory, startLsn, expectedBytes } = options;
+  pool.growFor(expectedBytes);
   const control = parseControlFile(await readControlFile(dataDirectory));
   const { checksums, blockSize } = control;
   pool.pages = checksums ? { blockSize, startLsn: parseLsn(startLsn) } : undefined;

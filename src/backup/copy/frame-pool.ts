@@ -3,7 +3,7 @@
  * frames.
  */
 import type { PageRules } from '../../postgres/page-checksum.ts';
-import { ThreadPool } from '../../system/thread-pool.ts';
+import { ThreadPool, worthwhileThreads } from '../../system/thread-pool.ts';
 import { copyFailureOf } from './copy-error.ts';
 import type { CopyFailure, FrameResult, FrameTask, FromThread, ThreadOptions } from './copy-messages.ts';
 import { FrameOrder } from './frame-order.ts';
@@ -13,9 +13,6 @@ import { FrameOrder } from './frame-order.ts';
  * would take memory without making the copy faster.
  */
 const tasksPerThread = 3;
-
-/** Bytes of files for which a further thread is worth its start, which takes the time of so many bytes. */
-const bytesPerThread = 64 * 1024 * 1024;
 
 /** Settings and callbacks of the pool. */
 export interface FramePoolOptions extends Omit<ThreadOptions, 'turns'> {
@@ -54,9 +51,10 @@ export class FramePool {
     });
   }
 
-  /** Starts as many threads as so many bytes of files are worth; Infinity: all. */
+  /** Starts as many threads as so many bytes of files are worth. The time of zstd grows about as the square of the level. */
   growFor(bytes: number): void {
-    this.#pool.grow(Math.min(this.#options.threads, Math.ceil(bytes / bytesPerThread)));
+    const { threads, level } = this.#options;
+    this.#pool.grow(worthwhileThreads(threads, bytes * level ** 2));
     this.#pool.fill();
   }
 
