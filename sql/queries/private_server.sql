@@ -33,6 +33,12 @@ create role :"schema" login bypassrls in role pg_monitor
 -- None, as in this session: '' would be taken for the name of one.
 alter role :"schema" set session_preload_libraries from current
 
+-- name: reader_notices_invalid_pages
+alter role :"schema" set zero_damaged_pages = off
+
+-- name: reader_notices_wrong_checksums
+alter role :"schema" set ignore_checksum_failure = off
+
 -- name: reader_of_all_data
 grant pg_read_all_data to :"schema"
 

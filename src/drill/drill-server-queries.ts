@@ -74,6 +74,9 @@ function superusersOptions(major: number): string[] {
     '-c session_replication_role=replica',
     ...(major >= 17 ? ['-c event_triggers=off'] : []),
     '-c default_transaction_read_only=off',
+    // Damage is an error, even if somebody once told the cluster to pass over damage.
+    '-c zero_damaged_pages=off',
+    '-c ignore_checksum_failure=off',
   ];
 }
 
@@ -146,6 +149,8 @@ export async function admitEverywhere(db: Connection): Promise<string[]> {
 export async function makeReader(db: Connection, major: number): Promise<void> {
   await db.run('private_server', 'make_reader');
   await db.run('private_server', 'reader_without_libraries');
+  await db.run('private_server', 'reader_notices_invalid_pages');
+  await db.run('private_server', 'reader_notices_wrong_checksums');
   if (major >= 14) await db.run('private_server', 'reader_of_all_data');
   if (major >= 17) await db.run('private_server', 'reader_without_event_triggers');
   for (const { statement } of await grants(db, 'admit_reader')) await db.query(statement);
