@@ -4,13 +4,13 @@
  * drill.
  */
 import { hostname } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import type { DrillCheck, DrillRecord } from '../control/drill-records.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { withChainLock } from '../repository/stored-chain.ts';
 import { resolveBackup, type RestorePlan } from '../recovery/resolve-backup.ts';
 import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
+import { storedTablespaces } from '../recovery/stored-tablespaces.ts';
 import { restoreBackup } from '../restore/restore-backup.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import type { RecordedBackup } from '../repository/recorded-backup.ts';
@@ -30,7 +30,6 @@ import { expectedBytes, requireDrillSpace } from './drill-space.ts';
 import { refuseUnsafeDirectory } from './safe-directory.ts';
 import { withScratch, type ScratchDirectory } from './scratch.ts';
 import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
-import { readSmallFile } from '../system/small-file.ts';
 
 /** The options of runDrill(). */
 export interface DrillOptions {
@@ -170,8 +169,8 @@ async function tablespacesInto(
   scratch: ScratchDirectory,
   backup: StoredBackup,
 ): Promise<ReadonlyMap<string, string>> {
-  const map = await readSmallFile(join(backup.meta, 'tablespace_map')).catch(() => Buffer.alloc(0));
-  return new Map(parseTablespaceMap(map, majorOf(backup)).map(({ oid }) => [oid, scratch.tablespace(oid)]));
+  const mapped = await storedTablespaces(backup);
+  return new Map(mapped.map(({ oid }) => [oid, scratch.tablespace(oid)]));
 }
 
 interface RecoveryPlan {

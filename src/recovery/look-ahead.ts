@@ -2,15 +2,13 @@
  * Examines the WAL that a restored server is going to replay: created tablespaces, and settings that a
  * standby needs.
  */
-import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
-import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { refusalOf, type Creation, type Judging } from './created-tablespaces.ts';
 import { nothing } from '../repository/examined-wal.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import { placeTablespaces } from './tablespace-placement.ts';
-import { readSmallFile } from '../system/small-file.ts';
+import { storedTablespaces } from './stored-tablespaces.ts';
 import { eventsAhead, type RecordedAheadOptions } from './recorded-wal.ts';
 import type { WalEvent } from './wal-events.ts';
 
@@ -105,12 +103,12 @@ export async function judged(
  * before the copy began is in the backup and in the WAL of the backup.
  */
 async function ownPlaces(
-  { meta, description }: StoredBackup,
+  backup: StoredBackup,
   { moved, directory }: LookAheadOptions,
 ): Promise<ReadonlyMap<string, string>> {
-  const map = await readSmallFile(join(meta, 'tablespace_map')).catch(() => Buffer.alloc(0));
-  const mapped = parseTablespaceMap(map, Number.parseInt(description.serverVersion, 10));
-  const placed = placeTablespaces({ mapped, from: description.dataDirectory, to: directory, moved });
+  const mapped = await storedTablespaces(backup);
+  const { dataDirectory: from } = backup.description;
+  const placed = placeTablespaces({ mapped, from, to: directory, moved });
   const were = new Map(mapped.map(({ oid, location }) => [oid, location.toString('latin1')]));
   return new Map(
     placed

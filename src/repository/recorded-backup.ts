@@ -3,7 +3,6 @@
  * database, a clone of a server has the same system identifier and LSNs, and the name has the clock of the worker's host. So
  * all that the request has recorded of the backup is compared.
  */
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { isSameLsn } from '../postgres/lsn.ts';
@@ -11,6 +10,7 @@ import { backupIdIn, isEntryOf } from './backup-name.ts';
 import { listedNames, readCatalog, type StoredBackup } from './catalog.ts';
 import { isUnreadable } from './repository-errors.ts';
 import type { RepositoryBackup } from './repository-backup.ts';
+import { readSmallFile } from '../system/small-file.ts';
 
 /** What the row of a request has recorded of the backup. */
 export interface RecordedBackup {
@@ -45,7 +45,10 @@ function isSamePoint(a: string, b: string): boolean {
 
 /** Returns the backup_label beside a stored backup; undefined where there is none. */
 export async function labelBeside({ meta }: Pick<StoredBackup, 'meta'>): Promise<string | undefined> {
-  return readFile(join(meta, 'backup_label'), 'latin1').catch(() => undefined);
+  return readSmallFile(join(meta, 'backup_label')).then(
+    (bytes) => bytes.toString('latin1'),
+    () => undefined,
+  );
 }
 
 /**

@@ -35,6 +35,7 @@ import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
 import type { BackupInventory } from '../repository/backup-inventory.ts';
 import { withChainLock } from '../repository/stored-chain.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
+import { backupDamaged } from '../repository/repository-errors.ts';
 import { placeTablespaces, refuseUnasked, type PlacedTablespace } from '../recovery/tablespace-placement.ts';
 import { refuseWrongFiles } from '../recovery/backup-consistency.ts';
 import { readSmallFile } from '../system/small-file.ts';
@@ -214,9 +215,8 @@ async function planTablespaces(
   const inManifest = manifest.files.get('tablespace_map');
   const file = join(meta, 'tablespace_map');
   const bytes = inManifest === undefined ? Buffer.alloc(0) : await readSmallFile(file).catch(() => undefined);
-  if (bytes === undefined || (inManifest?.crc32c ?? 0) !== crc32c(bytes)) {
-    throw new HoldfastError('failed', `"${file}" is not what was backed up`, { code: 'backup_damaged' });
-  }
+  if (bytes === undefined || (inManifest?.crc32c ?? 0) !== crc32c(bytes))
+    throw backupDamaged(`"${file}" is not what was backed up`);
   const major = Number.parseInt(description.serverVersion, 10);
   const mapped = parseTablespaceMap(bytes, major);
   const placed = placeTablespaces({ mapped, from: description.dataDirectory, to: directory, moved });

@@ -1,6 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
 import { formatTablespaceMap, parseTablespaceMap } from '../../src/postgres/tablespace-map.ts';
 import { placeTablespaces, refuseUnasked } from '../../src/recovery/tablespace-placement.ts';
+import { storedTablespaces } from '../../src/recovery/stored-tablespaces.ts';
+import type { StoredBackup } from '../../src/repository/catalog.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const mapped = [
   { oid: '1', location: Buffer.from('/disks/a') },
@@ -67,3 +72,14 @@ for (const major of [12, 14, 18]) {
     t.deepEqual(parseTablespaceMap(formatTablespaceMap(odd, major), major), odd);
   });
 }
+
+test('a tablespace_map that makes no sense is named, and the backup damaged', async (t) => {
+  const meta = await temporaryDirectory(t);
+  const backup = { meta, description: { serverVersion: '18.4' } } as StoredBackup;
+  t.deepEqual(await storedTablespaces(backup), []);
+  await writeFile(join(meta, 'tablespace_map'), 'no map\n');
+  const error = await t.throwsAsync(storedTablespaces(backup), {
+    message: `"${meta}/tablespace_map" cannot be used: the line "no map" of tablespace_map is malformed`,
+  });
+  t.like(error, { code: 'backup_damaged' });
+});

@@ -1,4 +1,4 @@
-import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, chown, lchown, mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { run } from '../../dev/embedded/run.ts';
@@ -16,8 +16,10 @@ import { lookAheadOfCopy } from '../../src/labels/look-ahead-of-copy.ts';
 import { isBusy, markerPath } from '../../src/wal/pushed-markers.ts';
 import { readSpoolOwner } from '../../src/wal/spool.ts';
 import { withReaderLock } from '../../src/system/file-lock.ts';
+import { labelBeside } from '../../src/repository/recorded-backup.ts';
 import { readOwner } from '../../src/repository/repository-owner.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { testWhen } from '../support/test-when.ts';
 
 test('a pipe, a directory and a huge file in place of a small one are refused at once', async (t) => {
   const directory = await temporaryDirectory(t);
@@ -36,6 +38,32 @@ test('a pipe, a directory and a huge file in place of a small one are refused at
   await truncate(path('huge'), 2 ** 31);
   await t.throwsAsync(readSmallFile(path('huge')), { code: 'EFBIG' });
 });
+
+testWhen(process.getuid?.() === 0 ? undefined : 'only root can read what others cannot')(
+  "root reads a file of root's through no symbolic link that another user has made",
+  async (t) => {
+    const [directory, secret] = [await temporaryDirectory(t), join(await temporaryDirectory(t), 'secret')];
+    const [link, theirs] = [join(directory, '00000002.history'), join(directory, 'theirs')];
+    await writeFile(secret, 'root:secret\n', { mode: 0o600 });
+    await symlink(secret, link);
+    t.is((await readSmallFile(link)).toString(), 'root:secret\n', "it is root's own link");
+
+    for (const path of [link, directory]) await lchown(path, 65_534, 65_534);
+    const error = await t.throwsAsync(readSmallFile(link), { code: 'ELOOP' });
+    t.is(error.message, `"${link}" is a symbolic link of another user, who leads root to what is not theirs`);
+    await writeFile(theirs, 'theirs');
+    await chown(theirs, 65_534, 65_534);
+    await rm(link);
+    await symlink('theirs', link);
+    t.is((await readSmallFile(link)).toString(), 'theirs');
+
+    await rm(link);
+    await symlink(secret, link);
+    await chown(directory, 0, 65_534);
+    await chmod(directory, 0o775);
+    await t.throwsAsync(readSmallFile(link), { code: 'ELOOP' }, 'the group may have made it');
+  },
+);
 
 test('a pipe in place of owner.json makes the repository unreadable, by name', async (t) => {
   const directory = await temporaryDirectory(t);
@@ -120,6 +148,8 @@ test('a pipe in place of what is a hint only is as if the hint were not there', 
   await mkdir(join(markerPath(segment), '..'), { recursive: true });
   await run('mkfifo', [`${markerPath(segment)}.busy`]);
   t.false(await isBusy(segment));
+  await run('mkfifo', [join(directory, 'backup_label')]);
+  t.is(await labelBeside({ meta: directory }), undefined);
   await run('mkfifo', [join(directory, 'owner')]);
   t.is(await readSpoolOwner(directory), undefined);
 

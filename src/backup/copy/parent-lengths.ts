@@ -2,12 +2,12 @@
  * Reads how long the files of relations are in the parent of an incremental copy: from its manifest, and from
  * lengths.jsonl for the files of which the parent has only a part.
  */
-import { readFile } from 'node:fs/promises';
 import { mainForkOf } from '../../postgres/block-changes.ts';
 import { crc32c } from '../../postgres/crc32c.ts';
 import { pathOfIncremental } from '../../postgres/incremental-file.ts';
 import { parseManifest } from '../../postgres/read-manifest.ts';
 import { readRelationLengths } from '../../repository/relation-lengths.ts';
+import { readSmallFile } from '../../system/small-file.ts';
 
 /** A list of a parent, with its checksum from backup.json. */
 export interface ParentList {
@@ -51,8 +51,11 @@ function readLengths(list: ParentList): Promise<Map<string, number>> {
   return explaining(list.path, async () => readRelationLengths((await readList(list)).toString('utf8')));
 }
 
+/** Bytes. A text in JavaScript is not longer. */
+const mostBytes = 512 * 1024 ** 2;
+
 async function readList({ path, crc32c: stated }: ParentList): Promise<Buffer> {
-  const bytes = await readFile(path);
+  const bytes = await readSmallFile(path, { most: mostBytes });
   if (crc32c(bytes) !== stated) throw new RangeError('its checksum is not the one in backup.json');
   return bytes;
 }
