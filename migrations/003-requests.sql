@@ -167,7 +167,7 @@ comment on column :"schema".backup_request.warnings is 'What went wrong without 
 comment on column :"schema".backup_request.moved_by is 'The role that made the last move, for backup_event.';
 comment on column :"schema".backup_request.caller_pid is 'While start_backup waits for running: its backend.';
 comment on column :"schema".backup_request.caller_key is
-  'While start_backup waits for running: the advisory lock that it holds. When that has been gone for several seconds, nobody waits any more, and a worker ends the request.';
+  'While start_backup waits for running: the advisory lock that it holds. When that has been gone for several seconds (see caller_waits), nobody waits any more, and a worker ends the request.';
 comment on column :"schema".backup_request.control_origin is
   'System identifier, OIDs of the database and of confirmed_origin, and timeline of the control database when the row was inserted: a database restored from before then, or from a dump, has another, and never executes the row.';
 comment on column :"schema".backup_request.rate_limit is

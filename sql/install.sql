@@ -98,6 +98,7 @@ select :version < 8 as needed \gset
 \ir functions/await_backup.sql
 \ir functions/begin_expiry.sql
 \ir functions/bytes_as_text.sql
+\ir functions/caller_waits.sql
 \ir functions/cancel_backup.sql
 \ir functions/chain_of.sql
 \ir functions/check_label_text.sql

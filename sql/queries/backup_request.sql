@@ -182,9 +182,7 @@ select r.id, r.cluster, r.state, s.instance,
   s.instance in (select instance from alive) is true as "workerAlive",
   r.control_origin <> here.origin as restored,
   r.state in ('starting', 'running') and r.caller_key is not null
-    and not coalesce(pg_has_role(
-      :"schema".lock_holder(:"schema".this_database(), r.caller_key, r.caller_pid),
-      (select oid from pg_roles where rolname = r.requested_login), 'member'), false) as "callerGone"
+    and not :"schema".caller_waits(r.caller_key, r.caller_pid, r.requested_login) as "callerGone"
 from here, :"schema".backup_request r
 left join :"schema".backup_session s on s.request_id = r.id
 where r.state in ('starting', 'running', 'done', 'archiving')

@@ -131,6 +131,26 @@ test('a wait for a backup that no worker holds any more is given up after half a
   );
 });
 
+test('a stranger who takes the lock of a caller of start_backup between two polls does not make the caller seem gone', async (t) => {
+  const { db, requester, superuser } = await setUp(t);
+  const stranger = await asRole(t, db);
+  const call = t.throwsAsync(requester.query(`call holdfast.start_backup('waited for')`));
+  const of = `from holdfast.backup_request where label = 'waited for'`;
+  const { key } = await eventuallyRow<{ key: string }>(superuser, `select caller_key::text as key ${of}`);
+  await stranger.query('select pg_advisory_lock($1)', [key]);
+
+  const waits = `select 1 ${of} and holdfast.caller_waits(caller_key, caller_pid, requested_login)`;
+  const isHeld = `select holdfast.lock_is_held(holdfast.this_database(), caller_key, caller_pid) ${of}`;
+  t.false(await superuser.value(isHeld));
+  await eventuallyRow(superuser, waits);
+  await superuser.query('begin');
+  await superuser.query('select from holdfast.backup_request');
+  await superuser.query('select pg_cancel_backend($1)', [requester.pid]);
+  await call;
+  t.deepEqual(await superuser.query(waits), [], 'whoever else reads the requests');
+  await superuser.query('commit');
+});
+
 /**
  * Cancelled by start_backup itself; or, where the interruption hit between two of its transactions, with a caller whose
  * lock is gone, so that a worker ends it.
@@ -148,6 +168,7 @@ async function leftForNobody(superuser: SqlClient, message: string): Promise<voi
 async function setUp(t: ExecutionContext) {
   const db = await installedDatabase(t);
   return {
+    db,
     worker: await playWorker(t, db),
     requester: await asRole(t, db, 'requester'),
     superuser: await connect(t, db.url),
