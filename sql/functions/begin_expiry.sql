@@ -9,13 +9,20 @@ as $$
 declare
   is_kept boolean;
   child bigint;
+  holders text;
 begin
   perform require_confirmed_origin('expiry');
   if coalesce(of_request, may_be) is not null then
     -- Its keeper may be at work at this moment; whoever else has it locked holds up nobody.
     select keep into is_kept from backup_request where id = coalesce(of_request, may_be) for update skip locked;
     if not found then
-      return 'somebody has its request locked';
+      select string_agg(format('backend %s of role "%s"', l.pid, a.usename), ', ') into holders
+      from backup_request r
+      join pg_locks l on l.locktype = 'transactionid' and l.granted and l.transactionid = r.xmax
+      join pg_stat_activity a on a.pid = l.pid
+      where r.id = coalesce(of_request, may_be);
+      raise exception 'backup request % is kept locked by %', coalesce(of_request, may_be), coalesce(holders, 'another session')
+        using errcode = 'lock_not_available', hint = 'End that session with pg_terminate_backend: the backup and the WAL after it stay until then.';
     elsif is_kept then
       return 'keep is set';
     elsif exists (select from legal_hold where request_id = coalesce(of_request, may_be) and not released) then
@@ -42,6 +49,6 @@ begin
 end
 $$;
 comment on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) is
-  'Notes that a backup expires, before anything of it is removed; returns null, or why it must not. may_be: where the backup is not known, a request that may have made it, and whose holds count.';
+  'Notes that a backup expires, before anything of it is removed; returns null, or why it must not; raises lock_not_available where somebody else has its request locked. may_be: where the backup is not known, a request that may have made it, and whose holds count.';
 revoke all on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) from public;
 grant execute on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) to :"worker";

@@ -3,7 +3,7 @@
  * and WAL.
  */
 import { HoldfastError } from '../errors.ts';
-import type { Connection } from '../database/connection.ts';
+import { ServerError, type Connection } from '../database/connection.ts';
 import type { BackupState } from './backup-states.ts';
 
 /** A retention policy. Numbers are null if not set. */
@@ -131,6 +131,7 @@ export interface ExpiringBackup {
 /**
  * Records an expiry before any file is removed. Returns why the backup must not be removed; undefined: the backup
  * may be removed.
+ * @throws ServerError where another session keeps the request locked, see whoKeepsLocked()
  */
 export async function beginExpiry(db: Connection, expiring: ExpiringBackup): Promise<string | undefined> {
   const { stoppedAt, systemIdentifier, startLsn, mayBe, ...rest } = expiring;
@@ -143,6 +144,17 @@ export async function beginExpiry(db: Connection, expiring: ExpiringBackup): Pro
   });
   return (row?.refused as string | null) ?? undefined;
 }
+
+/**
+ * Says who keeps the request of a backup locked: a requester can, for any time, and the backup and the WAL since stay.
+ * @throws `error` where it is not that
+ */
+export function whoKeepsLocked(error: unknown): string {
+  if (!(error instanceof ServerError) || error.code !== lockNotAvailable) throw error;
+  return `${error.message}; ${error.hint}`;
+}
+
+const lockNotAvailable = '55P03';
 
 /**
  * Records the end of an expiry. `bytes`: removed bytes. `problem`: why the files could not be removed; null:

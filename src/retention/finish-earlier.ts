@@ -9,6 +9,7 @@ import {
   beginExpiry,
   damagedBackups,
   knownBackups,
+  whoKeepsLocked,
   type ExpiringBackup,
   type KnownBackup,
 } from '../control/retention-rows.ts';
@@ -171,7 +172,7 @@ async function judged(
 async function begin({ expiring, known, mayBe }: FoundEarlier, { control }: Scene): Promise<string[]> {
   if (expiring === undefined) return [];
   const asked = { request: known?.id ?? null, mayBe: mayBe?.id ?? null };
-  const refusal = await control((db) => beginExpiry(db, { ...expiring, ...asked }));
+  const refusal = await control((db) => beginExpiry(db, { ...expiring, ...asked })).catch(whoKeepsLocked);
   return refusal === undefined ? [] : [refusal];
 }
 

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { standing } from '../identity/repository-use.ts';
 import type { Connection } from '../database/connection.ts';
-import { beginExpiry, endExpiry, type ExpiringBackup } from '../control/retention-rows.ts';
+import { beginExpiry, endExpiry, whoKeepsLocked, type ExpiringBackup } from '../control/retention-rows.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { forgetBackup, removeFiles, unlistBackup } from '../repository/expired-backup.ts';
@@ -43,7 +43,7 @@ export interface ExpireOptions {
 
 /**
  * The result for one backup. `read`: the backup is being read. `refused`: the control database keeps the
- * backup, the backup is held, or the delete_command failed (`failed`).
+ * backup, or the backup is held; `failed`: the delete_command failed, or a session keeps the request locked.
  */
 export type RemovalResult =
   | { state: 'gone'; bytes: number }
@@ -83,7 +83,7 @@ async function removeStored(
     });
   } catch (error) {
     if (error instanceof HoldfastError && error.code === 'locked') return { state: 'read' };
-    throw error;
+    return requestLocked(error);
   }
   if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
   return { state: 'gone', bytes: await finishExpiry(expiring, options) };
@@ -141,8 +141,14 @@ async function removeElsewhere(
   expiring: ExpiringBackup,
   { control, clusterDirectory, deleteCommand = [], cluster, signal }: ExpireOptions,
 ): Promise<RemovalResult> {
-  const refusal = (await heldMeanwhile(expiring, seen)) ?? (await control((db) => beginExpiry(db, expiring)));
-  if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
+  const held = await heldMeanwhile(expiring, seen);
+  if (held !== undefined) return { state: 'refused', reason: held, failed: false };
+  try {
+    const refusal = await control((db) => beginExpiry(db, expiring));
+    if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
+  } catch (error) {
+    return requestLocked(error);
+  }
   try {
     await runDeleteCommand(deleteCommand, cluster, backup, signal);
   } catch (error) {
@@ -153,6 +159,10 @@ async function removeElsewhere(
   await control((db) => endExpiry(db, expiring, { bytes: null, problem: null }));
   await forgetElsewhere(clusterDirectory, { ...expiring, name: expiring.backup });
   return { state: 'gone', bytes: 0 };
+}
+
+function requestLocked(error: unknown): RemovalResult {
+  return { state: 'refused', reason: whoKeepsLocked(error), failed: true };
 }
 
 function recordOf(

@@ -6,7 +6,7 @@ import { runProcess } from '../../dev/harness/children.ts';
 import { asRole } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { requestIn } from '../support/requests.ts';
-import { retentionStage, segment, type RetentionStage } from '../support/retention-stage.ts';
+import { retentionStage, segment, type Expired, type RetentionStage } from '../support/retention-stage.ts';
 
 /** Each has processes of its own. */
 const test = ava.serial;
@@ -160,18 +160,20 @@ test('what is kept or under legal hold stays, with its own WAL, until that is ov
   );
 });
 
-test('whoever is about to keep a backup has its row locked, and it stays', async (t) => {
+test('whoever is about to keep a backup has its row locked, and it stays: the expiry fails, and names the session', async (t) => {
   const stage = await retentionStage(t);
   const { names, ids, operator } = stage;
   await stage.policy(two);
   await operator.query('begin');
   await operator.query('update holdfast.backup_request set keep = true where id = $1', [ids[0]]);
-  const { goes, stays } = await stage.expired();
+  const { status, stdout } = await stage.expire(['--json']);
+  const [{ goes, stays, problems }] = JSON.parse(stdout) as [Expired];
   t.deepEqual(
     goes.map(({ backup }) => backup),
     [names[1]],
   );
-  t.deepEqual(stays[0]?.reasons, ['somebody has its request locked']);
+  const locked = `backup request ${ids[0]} is kept locked by backend ${operator.pid} of role "${operator.role}"; End that session with pg_terminate_backend: the backup and the WAL after it stay until then.`;
+  t.deepEqual([status, stays[0]?.reasons, problems], [1, [locked], [locked]]);
   await operator.query('commit');
   t.true((await stage.listed()).includes(String(names[0])));
 });
