@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { isSameLsn } from '../postgres/lsn.ts';
 import { isEntryOf } from './backup-name.ts';
+import { oddValue } from './description-values.ts';
 import { parseDescription, type BackupRecord, type LabelEntry } from './label-entry.ts';
 import { backupDamaged } from './repository-errors.ts';
 import { readSmallFile } from '../system/small-file.ts';
@@ -38,11 +39,14 @@ export async function findEntries(
 export async function readEntry(directory: string): Promise<LabelEntry> {
   const label = await readPart(directory, 'backup_label');
   const file = join(directory, 'backup.json');
-  const description = parseDescription(await readPart(directory, 'backup.json'), (reason) => {
+  const refuse = (reason: string): HoldfastError => {
     const message = `"${file}" ${reason}`;
     if (isMeta(directory)) return backupDamaged(message);
     return new HoldfastError('failed', message, { code: 'label_not_found', hint: completeEntry });
-  });
+  };
+  const description = parseDescription(await readPart(directory, 'backup.json'), refuse);
+  const odd = oddValue(description);
+  if (odd !== undefined) throw refuse(`has an impossible "${odd}"`);
   const tablespaceMap = await readSmallFile(join(directory, 'tablespace_map')).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;

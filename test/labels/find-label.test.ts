@@ -138,12 +138,18 @@ test('several backups with one id are listed, and told apart by cluster or by ag
   t.is((await findLabel(12, { ...nobodyAsked, labels, latest: true })).source, newer);
 });
 
+function describedAs(changes: object): Record<string, string> {
+  return { 'backup.json': JSON.stringify({ ...description, ...changes }) };
+}
+
 test('an entry that is incomplete or not what it seems is refused', async (t) => {
   const labels = await temporaryDirectory(t);
   for (const [name, files, message] of [
     ['main/20250101T000000Z-1', { 'backup.json': '{' }, /backup.json" is not JSON/],
     ['main/20250101T000000Z-2', { 'backup.json': 'null' }, /backup.json" has no number "id"/],
     ['main/20250101T000000Z-3', { 'backup.json': '{"id": "3"}' }, /backup.json" has no number "id"/],
+    ['main/20250101T000000Z-4', describedAs({ cluster: '../main' }), /has an impossible "cluster"/],
+    ['main/20250101T000000Z-5', describedAs({ startWal: '../0' }), /has an impossible "startWal"/],
   ] as const) {
     await t.throwsAsync(readEntry(await addEntry(labels, name, files)), {
       instanceOf: HoldfastError,

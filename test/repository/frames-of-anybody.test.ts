@@ -127,6 +127,8 @@ test('a description whose values cannot be is not a backup, though its checksum 
   t.is(parse({}).label, essentials.label, 'a label may be anything');
   const odd: Record<string, unknown>[] = [
     { id: 1e300 },
+    { cluster: '../main' },
+    { cluster: 'main\u001b[2J' },
     { timeline: 0 },
     { systemIdentifier: '../x' },
     { serverVersion: '18\u001b[2J' },

@@ -6,6 +6,7 @@ import { isIncrementalLabel, labelFitting } from '../../labels/whole-label.ts';
 import { makeDirectory, writeLabelFiles } from '../../labels/write-label.ts';
 import { configFrom, controlFrom, idOption, type GlobalOptions } from '../options.ts';
 import { printJson, printLines } from '../render/output.ts';
+import { plain } from '../../plain.ts';
 
 /** The options that select where a label is read from. */
 export interface WhereOptions extends GlobalOptions {
@@ -47,7 +48,7 @@ export function addLabel(program: Command): void {
         });
       } else {
         await printLines([
-          `backup ${backupId} "${label}" of cluster ${cluster}, from ${backup.source}`,
+          `backup ${backupId} "${plain(label)}" of cluster ${cluster}, from ${plain(backup.source)}`,
           ...files.map((file) => `written: ${file}`),
         ]);
       }
