@@ -105,6 +105,8 @@ function open(
   const query = new URLSearchParams({
     host: socketDirectory,
     port: String(port),
+    // PGSSLMODE is for the control database. The private server has no TLS, and libpq uses none on a socket.
+    sslmode: 'disable',
     options: options.join(' '),
   });
   return Connection.open({

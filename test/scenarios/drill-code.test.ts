@@ -13,7 +13,7 @@ import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
 
-test('a drill runs no code from where a database or a role of the cluster would have it looked for', async (t) => {
+test('a drill runs no code from where a database or a role of the cluster would have it looked for, and minds no PGSSLMODE', async (t) => {
   const scene = await repositoryScene(t);
   const { admin } = scene;
   const place = await scene.cluster.serverDirectory('code');
@@ -40,13 +40,18 @@ test('a drill runs no code from where a database or a role of the cluster would 
   await scene.backup();
   await admin.query('alter database postgres reset local_preload_libraries');
 
-  const drill = await drills(t, scene);
+  const drill = await drills(t, scene, { PGSSLMODE: 'require' });
   const file = await assertions(t, 'shop', {
     "libraries are the server's own": `select current_setting('dynamic_library_path') = '$libdir'`,
     "extensions are the server's own": `select coalesce(current_setting('extension_control_path', true), '$system') = '$system'`,
     'what is left is as it was': `select current_setting('search_path') = 'nowhere'`,
   });
-  const { status, result, stderr } = await drill.run('--target-immediate', '--assertions', file);
+  const { status, result, stderr } = await drill.run(
+    '--target-immediate',
+    '--no-record',
+    '--assertions',
+    file,
+  );
   t.is(status, 0, JSON.stringify([problemsOf(result), result.error, stderr]));
   const amcheck = result.checks.find(({ check, database }) => check === 'amcheck' && database === 'shop');
   t.true(amcheck?.ok === true && amcheck.skipped !== true, amcheck?.detail);
