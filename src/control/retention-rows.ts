@@ -131,27 +131,37 @@ export interface ExpiringBackup {
 /**
  * Records an expiry before any file is removed. Returns why the backup must not be removed; undefined: the backup
  * may be removed.
- * @throws ServerError where another session keeps the request locked, see whoKeepsLocked()
+ * @throws RequestLocked
  */
 export async function beginExpiry(db: Connection, expiring: ExpiringBackup): Promise<string | undefined> {
   const { stoppedAt, systemIdentifier, startLsn, mayBe, ...rest } = expiring;
-  const [row] = await db.run('retention', 'begin', {
+  const columns = {
     ...rest,
     may_be: mayBe,
     stopped_at: stoppedAt,
     system_identifier: systemIdentifier,
     start_lsn: startLsn,
+  };
+  const [row] = await db.run('retention', 'begin', columns).catch((error: unknown) => {
+    throw error instanceof ServerError && error.code === lockNotAvailable ? new RequestLocked(error) : error;
   });
   return (row?.refused as string | null) ?? undefined;
 }
 
 /**
- * Says who keeps the request of a backup locked: a requester can, for any time, and the backup and the WAL since stay.
- * @throws `error` where it is not that
+ * A session keeps the request of a backup locked. A requester can, for any time: the worker must not try again, as it does
+ * after an error of the server.
  */
+class RequestLocked extends Error {
+  constructor({ message, hint = '' }: ServerError) {
+    super(`${message}; ${hint}`);
+  }
+}
+
+/** The message of a RequestLocked. @throws every other error */
 export function whoKeepsLocked(error: unknown): string {
-  if (!(error instanceof ServerError) || error.code !== lockNotAvailable) throw error;
-  return `${error.message}; ${error.hint}`;
+  if (error instanceof RequestLocked) return error.message;
+  throw error;
 }
 
 const lockNotAvailable = '55P03';

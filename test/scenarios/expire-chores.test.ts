@@ -44,6 +44,13 @@ test('an expiry asked for by INSERT removes what the policy does not keep, and n
   t.deepEqual(await stage.listed(), whole(names));
   t.is((await stage.segments()).length, 8);
 
+  // A requester may keep rows locked for any time: that is to be seen, and holds up no worker.
+  await stage.superuser.query('begin; select from holdfast.backup_request for update');
+  const locked = await untilChore(operator, await requestChore(operator, 'expire'), 'failed');
+  t.regex(String(locked.error), new RegExp(`is kept locked by backend ${stage.superuser.pid} of role`));
+  await stage.superuser.query('rollback');
+  t.deepEqual(await stage.listed(), whole(names));
+
   const done = await untilChore(operator, await requestChore(operator, 'expire'), 'complete');
   t.like(done, { attempts: 1, error: null });
   t.like(done.result, { stays: 2, wal_files: 4, problems: [], finished: [] });
