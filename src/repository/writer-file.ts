@@ -19,10 +19,13 @@ const unlockedFor = 3_600_000;
 /** The same where the file system does not support locks. Milliseconds. */
 const silentFor = 24 * 3_600_000;
 
+/** Milliseconds. Whoever finds the new file unlocked holds its lock for a moment, to know that. */
+const othersLook = 10_000;
+
 /** Creates the owner file and locks the file. @returns a function that releases the lock */
 export async function claimAsOwner(file: string): Promise<() => Promise<void>> {
   await beside(file, (at) => writeSynced(at, Buffer.from(JSON.stringify(thisProcess())), fileMode));
-  return holdLock((work) => withLock(file, { shared: false, wait: 0 }, work)).catch((error: unknown) => {
+  return holdLock((work) => withLock(file, { shared: false, wait: othersLook }, work)).catch((error: unknown) => {
     if (!isWithoutLocks(error)) throw error; // without locks, the name of the process has to suffice
     return async () => undefined;
   });
