@@ -34,7 +34,8 @@ export const parts: readonly Part[] = [
     on: [12, 15, 19],
     files: [
       'scenarios/{copy-verified,hostile-settings,label-encodings,label-recovered,labels,odd-bytes,restore-timelines}',
-      'scenarios/{session-terminated,session-terminated-meanwhile,standby-fetch,standby-refused,wal-rewind}',
+      'scenarios/{restore-paused,session-terminated,session-terminated-meanwhile,standby-fetch,standby-refused}',
+      'scenarios/{wal-archive-trouble,wal-rewind}',
       'sql/{install-psql,procedures-transactions,restored,search-path,workers}',
     ],
   },

@@ -25,10 +25,12 @@ const othersLook = 10_000;
 /** Creates the owner file and locks the file. @returns a function that releases the lock */
 export async function claimAsOwner(file: string): Promise<() => Promise<void>> {
   await beside(file, (at) => writeSynced(at, Buffer.from(JSON.stringify(thisProcess())), fileMode));
-  return holdLock((work) => withLock(file, { shared: false, wait: othersLook }, work)).catch((error: unknown) => {
-    if (!isWithoutLocks(error)) throw error; // without locks, the name of the process has to suffice
-    return async () => undefined;
-  });
+  return holdLock((work) => withLock(file, { shared: false, wait: othersLook }, work)).catch(
+    (error: unknown) => {
+      if (!isWithoutLocks(error)) throw error; // without locks, the name of the process has to suffice
+      return async () => undefined;
+    },
+  );
 }
 
 /**
