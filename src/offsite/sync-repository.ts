@@ -7,7 +7,8 @@
  */
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { beside, makeDurableDirectory } from '../system/held-directory.ts';
+import { beside } from '../system/held-directory.ts';
+import { makeBelow } from '../system/make-below.ts';
 import { withLock } from '../system/file-lock.ts';
 import { makeLock } from '../repository/repository-owner.ts';
 import {
@@ -102,7 +103,7 @@ function attemptAt(
 async function alone<T>({ clusterDirectory, wait, signal }: SyncOptions, work: () => Promise<T>): Promise<T> {
   const directory = directoryForSync(clusterDirectory);
   const file = join(directory, 'lock');
-  await makeDurableDirectory(directory);
+  await makeBelow(clusterDirectory, directory);
   await beside(file, makeLock);
   const deadline = wait === undefined ? Infinity : performance.now() + wait;
   for (let begun = false; ;) {

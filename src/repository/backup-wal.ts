@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { SourceError, writeCompressed } from './compressed-file.ts';
 import { linkOrCopy } from '../system/link-or-copy.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
-import { beside, makeDurableDirectory, noFollow } from '../system/held-directory.ts';
+import { beside, noFollow } from '../system/held-directory.ts';
+import { makeBelow } from '../system/make-below.ts';
 import { giveFileToOwnerOf } from '../system/ownership.ts';
 import { archivedPath } from './wal-archive.ts';
 import { openRegularFile } from '../system/regular-file.ts';
@@ -122,7 +123,7 @@ export class BackupWal {
 
   /** Makes the segments durable and renames their directory to pg_wal. Called when all segments have been added. */
   async publish(): Promise<void> {
-    await makeDurableDirectory(this.#unfinished);
+    await makeBelow(this.#backup, this.#unfinished);
     await fsyncDirectory(this.#unfinished);
     await rename(this.#unfinished, join(this.#backup, 'pg_wal'));
     await fsyncDirectory(this.#backup);
@@ -133,7 +134,7 @@ export class BackupWal {
   }
 
   async #path(segment: string): Promise<string> {
-    await makeDurableDirectory(this.#unfinished);
+    await makeBelow(this.#backup, this.#unfinished);
     return join(this.#unfinished, `${segment}.zst`);
   }
 

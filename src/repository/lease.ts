@@ -8,7 +8,8 @@ import { rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bootId } from '../system/process-identity.ts';
-import { beside, makeDurableDirectory } from '../system/held-directory.ts';
+import { beside } from '../system/held-directory.ts';
+import { makeBelow } from '../system/make-below.ts';
 import {
   isSamePlace,
   leaseFile,
@@ -62,10 +63,7 @@ export async function writeLease(
 ): Promise<void> {
   const file = leaseFile(clusterDirectory, name);
   try {
-    // The leases directory is created, but not the cluster's directory: a cluster's directory that is missing is not
-    // a repository.
-    await stat(clusterDirectory);
-    await makeDurableDirectory(dirname(file));
+    await makeBelow(clusterDirectory, dirname(file));
     const made = { host: hostname(), boot: bootId() ?? '', at: new Date().toISOString() };
     const place = await placeOf(path, isWhole);
     await putLease(file, { ...lease, ...made, place });

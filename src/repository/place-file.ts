@@ -6,7 +6,8 @@ import { rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { temporaryName } from '../system/temporary-files.ts';
 import { createSynced, fsyncDirectory } from '../system/durable-files.ts';
-import { beside, makeDurableDirectory, noFollow } from '../system/held-directory.ts';
+import { beside, noFollow } from '../system/held-directory.ts';
+import { makeBelow } from '../system/make-below.ts';
 import { linkUnlessThere } from '../system/link-unless-there.ts';
 import { repositoryError } from './repository-errors.ts';
 import { openRegularFile } from '../system/regular-file.ts';
@@ -18,28 +19,26 @@ const fileMode = 0o600;
  */
 const directoryIsNew = 600_000;
 
-/**
- * Creates `path` durably with the content that `write` writes. Returns false where `path` exists; that file stays
- * unchanged. `temporaries`: a directory on the same file system.
- * @throws HoldfastError `repository_full`, `repository_unwritable`
- */
-export async function placeFile(
-  path: string,
-  temporaries: string,
-  write: (file: FileHandle) => Promise<void>,
-): Promise<boolean> {
-  return placeTemporary(await writeAside(path, temporaries, write), path);
+/** Where a file goes. */
+export interface FilePlace {
+  path: string;
+  /** The directory for the temporary file, on the same file system. */
+  temporaries: string;
+  /** The cluster's directory, below which both are. It is never created. */
+  clusterDirectory: string;
 }
 
-/** The first half of placeFile(): creates a durable file under a temporary name and returns the temporary path. */
+/**
+ * Creates a durable file with the content that `write` writes under a temporary name, and returns the temporary path.
+ * @throws HoldfastError `repository_full`, `repository_unwritable`
+ */
 export async function writeAside(
-  path: string,
-  temporaries: string,
+  { path, temporaries, clusterDirectory }: FilePlace,
   write: (file: FileHandle) => Promise<void>,
 ): Promise<string> {
   const temporary = join(temporaries, temporaryName(basename(path)));
   try {
-    await Promise.all([makeDurableDirectory(temporaries), makeDurableDirectory(dirname(path))]);
+    for (const directory of [temporaries, dirname(path)]) await makeBelow(clusterDirectory, directory);
     await beside(temporary, (file) => createSynced(file, fileMode, write));
     return temporary;
   } catch (error) {
@@ -48,8 +47,8 @@ export async function writeAside(
 }
 
 /**
- * The second half of placeFile(): returns false where `path` exists; that file stays unchanged. The temporary file is
- * removed in both cases. `onNamed` is called when the file has its name, which is not durable yet.
+ * Gives a file of writeAside() its name, durably. Returns false where `path` exists; that file stays unchanged. The
+ * temporary file is removed in both cases. `onNamed` is called when the file has its name, which is not durable yet.
  */
 export async function placeTemporary(
   temporary: string,

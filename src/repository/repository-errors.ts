@@ -110,8 +110,11 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 const hintForOwner =
   'run this as the user that owns the repository ([worker] repository, HOLDFAST_REPOSITORY), or make a repository for the user of PostgreSQL, as root: install -d -m 700 -o postgres DIR';
 
-function isForbidden(code: string | undefined): boolean {
-  return code === 'EACCES' || code === 'EPERM' || code === 'ENOENT';
+function howToWrite(code: string | undefined): string {
+  if (code === 'ENOENT') return `see whether the repository is mounted; ${hintForOwner}`;
+  return code === 'EACCES' || code === 'EPERM'
+    ? hintForOwner
+    : 'look for the fault of that file system, and try again';
 }
 
 /**
@@ -124,7 +127,7 @@ export function repositoryError(error: unknown, path: string): unknown {
   if (isFull(code)) return repositoryFull(path, error);
   return new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, {
     code: 'repository_unwritable',
-    hint: isForbidden(code) ? hintForOwner : 'look for the fault of that file system, and try again',
+    hint: howToWrite(code),
     cause: error,
   });
 }

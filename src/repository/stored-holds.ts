@@ -11,7 +11,8 @@ import { rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isSameLsn } from '../postgres/lsn.ts';
 import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
-import { beside, makeDurableDirectory, makeNewDirectory } from '../system/held-directory.ts';
+import { beside, makeNewDirectory } from '../system/held-directory.ts';
+import { makeBelow } from '../system/make-below.ts';
 import { isBackupName } from './backup-name.ts';
 import { backupsDirectory, metaDirectory, namesIn } from './repository-backup.ts';
 import { readIfThere, repositoryError } from './repository-errors.ts';
@@ -139,7 +140,7 @@ export async function writeHold(
   try {
     // The .meta directory of a copy is never created here, because an expiry may be removing the copy.
     if (backup.method === 'copy') await beside(directory, makeInside);
-    else await makeDurableDirectory(directory);
+    else await makeBelow(clusterDirectory, directory);
     await beside(path, async (file) => {
       const unready = `${file}.unready`;
       await rm(unready, { force: true });

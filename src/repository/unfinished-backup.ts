@@ -11,11 +11,11 @@ import { fsyncDirectory, writeSynced } from '../system/durable-files.ts';
 import {
   beside,
   holdDirectory,
-  makeDurableDirectory,
   makeNewDirectory,
   within,
   type HeldDirectory,
 } from '../system/held-directory.ts';
+import { makeBelow } from '../system/make-below.ts';
 import type { BackupStop } from '../postgres/backup-facts.ts';
 import { backupIdIn, entryName } from './backup-name.ts';
 import { namesOfBackups } from './catalog.ts';
@@ -57,7 +57,7 @@ export class UnfinishedBackup {
     const directory = unfinished.shown;
     try {
       const parent = backupsDirectory(clusterDirectory);
-      await makeDurableDirectory(parent);
+      await makeBelow(clusterDirectory, parent);
       unfinished.#release = await claimAsOwner(ownerFile(unfinished.#place));
       unfinished.#isClaimed = true;
       await beside(directory, async (at) => {

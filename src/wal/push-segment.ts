@@ -41,6 +41,7 @@ const largestSegment = 1 << 30;
 export interface PreparedFile {
   path: string;
   archived: string;
+  clusterDirectory: string;
   /** The temporary file; undefined where the archive has an identical file already, durably. */
   temporary: string | undefined;
   /** What this release of Holdfast does not know of the file; undefined where it knows the format. */
@@ -72,10 +73,12 @@ export async function prepareWal(options: PushOptions): Promise<PreparedFile> {
     if (!isTidy) await removeLeftBehind(clusterDirectory);
     const archived = archivedPath(clusterDirectory, source.name);
     const { unknownFormat } = source;
-    if (await confirmed(source, archived)) return { path, archived, temporary: undefined, unknownFormat };
+    const prepared = { path, archived, clusterDirectory, unknownFormat };
+    if (await confirmed(source, archived)) return { ...prepared, temporary: undefined };
     const write = (target: FileHandle) => writeContent(source, target, options);
-    const temporary = await writeAside(archived, writingDirectory(clusterDirectory), write);
-    return { path, archived, temporary, unknownFormat };
+    const temporaries = writingDirectory(clusterDirectory);
+    const temporary = await writeAside({ path: archived, temporaries, clusterDirectory }, write);
+    return { ...prepared, temporary };
   } finally {
     await source.file.close();
   }
@@ -84,13 +87,17 @@ export async function prepareWal(options: PushOptions): Promise<PreparedFile> {
 /**
  * Gives the prepared file its final name; durable when the promise resolves. `onNamed` is called as soon as the archive
  * has this file and no other under the name.
- * @throws HoldfastError where another process has archived a different file meanwhile
+ * @throws HoldfastError where another process has archived a different file meanwhile; `no_repository` where the
+ * repository was unmounted meanwhile
  */
 export async function placePrepared(
-  { path, archived, temporary }: PreparedFile,
+  { path, archived, temporary, clusterDirectory }: PreparedFile,
   onNamed?: () => void,
 ): Promise<void> {
-  if (temporary === undefined || (await placeTemporary(temporary, archived, onNamed))) return;
+  const isPlaced = temporary === undefined || (await placeTemporary(temporary, archived, onNamed));
+  // Directories below the mount point of an unmounted repository would have taken the file.
+  requireRepository(clusterDirectory);
+  if (isPlaced) return;
   // Another process has archived the file first. The contents have to be identical.
   const source = await openSource(path);
   try {

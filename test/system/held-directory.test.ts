@@ -8,7 +8,7 @@ import { claimRepository } from '../../src/repository/cluster-identity.ts';
 import { forgetBackup, removeFiles, unlistBackup } from '../../src/repository/expired-backup.ts';
 import { holdDirectory, makeDurableDirectory, within } from '../../src/system/held-directory.ts';
 import { withLock } from '../../src/system/file-lock.ts';
-import { placeFile } from '../../src/repository/place-file.ts';
+import { placeTemporary, writeAside } from '../../src/repository/place-file.ts';
 import {
   createRepository,
   ownerLock,
@@ -58,6 +58,12 @@ async function scene(t: ExecutionContext) {
   return { root, cluster, victim, lead };
 }
 
+async function placeSegment(cluster: string): Promise<boolean> {
+  const path = archivedPath(cluster, segment);
+  const place = { path, temporaries: writingDirectory(cluster), clusterDirectory: cluster };
+  return placeTemporary(await writeAside(place, (file) => file.writeFile('wal')), path);
+}
+
 const started = { id: 7, startedAt: '2026-01-01T02:03:04.567Z' };
 const writes: Record<string, [link: string, write: (cluster: string) => Promise<unknown>]> = {
   'a hold': [`backups/${backup.name}.meta/holds`, (cluster) => writeHold(cluster, backup, hold)],
@@ -66,20 +72,8 @@ const writes: Record<string, [link: string, write: (cluster: string) => Promise<
     (cluster) => writeHold(cluster, { ...backup, method: 'hold' }, hold),
   ],
   'a backup': ['backups', (cluster) => UnfinishedBackup.create(cluster, started)],
-  WAL: [
-    'wal',
-    (cluster) =>
-      placeFile(archivedPath(cluster, segment), writingDirectory(cluster), async (file) => {
-        await file.writeFile('wal');
-      }),
-  ],
-  'WAL that is being written': [
-    'wal/.writing',
-    (cluster) =>
-      placeFile(archivedPath(cluster, segment), writingDirectory(cluster), async (file) => {
-        await file.writeFile('wal');
-      }),
-  ],
+  WAL: ['wal', placeSegment],
+  'WAL that is being written': ['wal/.writing', placeSegment],
   'what is sent': ['sync', (cluster) => stageFiles(cluster, { backup: null, links: [], from: null })],
   'a lock': ['owner.lock', (cluster) => ownerLock(cluster)],
 };
@@ -144,11 +138,7 @@ test('root replaces files of a repository for its owner, and locks them, where l
   await writeAcceptedTime(byLink, new Date());
   await writeSyncRecord(byLink, { version: 1 });
   const path = archivedPath(byLink, segment);
-  t.true(
-    await placeFile(path, writingDirectory(byLink), async (file) => {
-      await file.writeFile('wal');
-    }),
-  );
+  t.true(await placeSegment(byLink));
   t.is((await readOwner(cluster))?.token, 't');
   const made = ['owner.json', 'owner.lock', 'cluster.json', 'clock.json', 'sync.json'];
   const paths = [...made.map((name) => join(cluster, name)), path, dirname(path), join(disk, '.writing')];

@@ -1,8 +1,12 @@
 // Which repository a data directory's WAL goes to is known by its id: mounts are missing just after a reboot.
 import { chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { HoldfastError } from '../../src/errors.ts';
+import { writeAside } from '../../src/repository/place-file.ts';
+import { writingDirectory } from '../../src/repository/wal-archive.ts';
+import { placePrepared, prepareWal } from '../../src/wal/push-segment.ts';
 import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { holdfast } from '../support/process.ts';
 import { makeRepository } from '../support/repository.ts';
@@ -33,6 +37,33 @@ test('a repository in the place of another one is refused after a reboot, and wh
 
   await rename(join(scene.repository, 'main.mounted'), join(scene.repository, 'main'));
   t.is((await scene.push(second)).status, 0);
+});
+
+test('a repository that is unmounted in the midst of a push gets no directories below its mount point, and no segment counts', async (t) => {
+  const scene = await archivingScene(t);
+  const clusterDirectory = join(scene.repository, 'main');
+  const mounted = `${clusterDirectory}.mounted`;
+  const path = join(scene.dataDirectory, 'pg_wal', second);
+  const prepared = await prepareWal({ path, clusterDirectory, compressLevel: 1 });
+  // Directories are left below the mount point, as by an earlier release: the file gets its name there.
+  const left = () => {
+    renameSync(clusterDirectory, mounted);
+    mkdirSync(dirname(scene.archived(second)), { recursive: true });
+  };
+  await t.throwsAsync(placePrepared(prepared, left), { code: 'no_repository' });
+  await rm(clusterDirectory, { recursive: true });
+
+  const place = {
+    path: scene.archived(second),
+    temporaries: writingDirectory(clusterDirectory),
+    clusterDirectory,
+  };
+  const unmounted = await t.throwsAsync<HoldfastError>(
+    writeAside(place, (file) => file.writeFile('')),
+    { code: 'repository_unwritable' },
+  );
+  t.regex(unmounted.hint ?? '', /^see whether the repository is mounted/);
+  t.deepEqual(await readdir(scene.repository), ['main.mounted']);
 });
 
 test('nobody goes ahead into a repository in the place of another one', async (t) => {

@@ -17,7 +17,8 @@ import { formatLsn, parseLsn } from '../../postgres/lsn.ts';
 import { unsupportedFormat } from '../../postgres/unknown-format-error.ts';
 import { claimRepository } from '../../repository/cluster-identity.ts';
 import { writeSynced } from '../../system/durable-files.ts';
-import { makeDurableDirectory, within } from '../../system/held-directory.ts';
+import { within } from '../../system/held-directory.ts';
+import { makeBelow } from '../../system/make-below.ts';
 import { linkUnlessThere } from '../../system/link-unless-there.ts';
 import type { StoredBackup } from '../../repository/catalog.ts';
 import { backupsDirectory } from '../../repository/repository-backup.ts';
@@ -159,7 +160,7 @@ async function testRepository(
     await claimRepository(clusterDirectory, identity);
     await within(clusterDirectory, testWriting);
     const backups = backupsDirectory(clusterDirectory);
-    await makeDurableDirectory(backups);
+    await makeBelow(clusterDirectory, backups);
     await access(backups, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw repositoryError(error, clusterDirectory);
