@@ -2,12 +2,13 @@
  * Checks whether a drill has enough free disk space. The check comes before anything is restored, because a
  * full disk affects other programs, too.
  */
-import { lstat, readdir, statfs } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { segmentRange } from '../postgres/wal-segment.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
+import { freeBytes } from '../system/free-bytes.ts';
 import { findScratches } from './abandoned-drills.ts';
 
 /** Bytes of WAL that the private server keeps during recovery, at most. */
@@ -36,8 +37,8 @@ export async function requireDrillSpace(
   mine: string,
   expected: number,
 ): Promise<void> {
-  const { bavail, bsize } = await statfs(drillDirectory);
-  const free = bavail * bsize;
+  const free = await freeBytes(drillDirectory);
+  if (free === undefined) return;
   const promised = await promisedToOthers(drillDirectory, mine);
   if (free - promised >= expected) return;
   const others = promised === 0 ? '' : `, of which ${size(promised)} are for a drill that is under way`;

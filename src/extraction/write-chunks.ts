@@ -19,6 +19,10 @@ export function writeChunk(root: string, piece: ExtractedChunk, owner: FileOwner
       fchmodSync(fd, fileMode(piece.mode));
     }
     writeAt(fd, piece.data, piece.at);
+  } catch (error) {
+    // An error of a call with a descriptor has no path.
+    (error as Error).message += ` '${bytePathBelow(root, piece.name).toString()}'`;
+    throw error;
   } finally {
     closeSync(fd);
   }

@@ -2,11 +2,13 @@
  * Writes backup_label and tablespace_map into a directory: byte for byte, durably, and without replacing
  * different files.
  */
-import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { temporaryName } from '../system/temporary-files.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
+import { isWithoutLocks } from '../system/file-lock.ts';
+import { linkUnlessThere } from '../system/link-unless-there.ts';
 import { beside, noFollow, withinInPlace } from '../system/held-directory.ts';
 import { readSmallFile } from '../system/small-file.ts';
 import type { BackupStop } from '../postgres/backup-facts.ts';
@@ -118,12 +120,12 @@ async function writeOnce(path: string, bytes: Buffer, { mode, owner }: Ownership
     try {
       await file.writeFile(bytes);
       if (owner !== undefined) await file.chown(owner.uid, owner.gid);
-      await file.chmod(mode);
+      await giveMode(file, mode);
       await file.sync();
     } finally {
       await file.close();
     }
-    await linkTo(temporary, path);
+    await nameFile(temporary, path);
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
     throw new HoldfastError('failed', `"${path}" cannot be written: ${messageOf(error)}`, { cause: error });
@@ -132,17 +134,19 @@ async function writeOnce(path: string, bytes: Buffer, { mode, owner }: Ownership
   }
 }
 
-/**
- * Gives a file its name. In contrast to rename, link never replaces a file; rename is used if the file system
- * does not support links.
- */
-async function linkTo(from: string, to: string): Promise<void> {
-  try {
-    await link(from, to);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw otherLabel(to, 'has been written by somebody else at this moment');
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS' && code !== 'EOPNOTSUPP') throw error;
+/** Whatever the umask. A file system that knows no modes refuses to set one. */
+async function giveMode(file: FileHandle, mode: number): Promise<void> {
+  await file.chmod(mode).catch((error: NodeJS.ErrnoException) => {
+    if (!['EPERM', 'ENOSYS', 'ENOTSUP'].includes(error.code ?? '')) throw error;
+  });
+}
+
+/** Gives a file its name. rename, which replaces a file, is used where the file system has neither links nor locks. */
+async function nameFile(from: string, to: string): Promise<void> {
+  const isNamed = await linkUnlessThere(from, to).catch(async (error: unknown) => {
+    if (!isWithoutLocks(error)) throw error;
     await rename(from, to);
-  }
+    return true;
+  });
+  if (!isNamed) throw otherLabel(to, 'has been written by somebody else at this moment');
 }

@@ -2,6 +2,9 @@ import { readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { makeDirectory, writeLabelFiles } from '../../src/labels/write-label.ts';
+import { runProcess } from '../../dev/harness/children.ts';
+import { noStrace } from '../support/system-calls.ts';
+import { testWhen } from '../support/test-when.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const label = Buffer.from('LABEL: \xff\n', 'latin1');
@@ -64,3 +67,17 @@ test('a directory is made, but not the parents of a mistyped one', async (t) => 
     message: /cannot be made: ENOENT/,
   });
 });
+
+for (const refused of ['link,linkat:error=EINVAL', 'link,linkat:error=EACCES', 'fchmod:error=EPERM'])
+  testWhen(noStrace)(`a label is written where the file system refuses ${refused}`, async (t) => {
+    const directory = await temporaryDirectory(t);
+    const module = join(import.meta.dirname, '../../src/labels/write-label.ts');
+    const script = `(await import(${JSON.stringify(module)})).writeLabelFiles(${JSON.stringify(directory)},
+      { label: Buffer.from('label'), tablespaceMap: null })`;
+    const options = ['-f', '-qq', '-o', '/dev/null', '-e', `inject=${refused}`];
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const { status, stderr } = await runProcess('strace', [...options, ...node]);
+    t.is(status, 0, stderr);
+    t.deepEqual(await readdir(directory), ['backup_label']);
+    t.is(await readFile(join(directory, 'backup_label'), 'utf8'), 'label');
+  });

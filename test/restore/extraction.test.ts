@@ -5,6 +5,7 @@ import type { Manifest } from '../../src/postgres/read-manifest.ts';
 import { encodeHeader, endOfArchive, tarPadding } from '../../src/repository/tar.ts';
 import { contentsOf } from '../../src/extraction/frame-chunks.ts';
 import { ManifestChecker } from '../../src/extraction/manifest-checker.ts';
+import { writeChunk } from '../../src/extraction/write-chunks.ts';
 import { manifestPath } from '../../src/extraction/extraction-messages.ts';
 
 function header(name: string, size: number): Buffer {
@@ -96,4 +97,9 @@ test('whatever is not as the manifest has it is a problem', (t) => {
 test("a tablespace's files are below pg_tblspc in the manifest", (t) => {
   t.is(manifestPath('16384.tar.zst', 'PG_18/5/1'), 'pg_tblspc/16384/PG_18/5/1');
   t.is(manifestPath('base.tar.zst', 'base/5/1'), 'base/5/1');
+});
+
+test('a write that fails names the file', (t) => {
+  const piece = { name: 'full', size: 1, at: 0, data: Buffer.alloc(1), mode: 0o600, header: undefined };
+  t.throws(() => writeChunk('/dev', piece, undefined), { message: /ENOSPC.*'\/dev\/full'$/ });
 });

@@ -2,9 +2,9 @@
  * Checks the free space of the file system of the repository: for the copy, and for a reserve that is kept for
  * archived WAL.
  */
-import { statfs } from 'node:fs/promises';
 import { HoldfastError } from '../../errors.ts';
 import { readCatalog } from '../../repository/catalog.ts';
+import { freeBytes } from '../../system/free-bytes.ts';
 
 /** Stored bytes for each byte of files, if there is no earlier copy. Most clusters need more. */
 const ratioUnknown = 0.1;
@@ -64,12 +64,6 @@ export function watchFreeSpace(directory: string, reserve: number): FreeSpaceWat
   };
   const timer = setInterval(() => void look(), lookEvery);
   return { short: short.promise, stop: () => clearInterval(timer) };
-}
-
-/** Free bytes; undefined: the file system does not report its size. */
-async function freeBytes(directory: string): Promise<number | undefined> {
-  const { bavail, blocks, bsize } = await statfs(directory);
-  return blocks === 0 ? undefined : bavail * bsize;
 }
 
 /** Reads how the last copy was compressed: stored bytes for each byte of files; undefined: there is no copy. */
