@@ -37,6 +37,7 @@ export async function runSyncChore(chore: Chore, context: ChoreContext): Promise
     clusterDirectory,
     command: cluster.syncCommand,
     timeout: cluster.syncTimeout,
+    walReserve: config.worker.walReserve,
     wait: patience,
     force: chore.options['force'] === true,
     signal,

@@ -11,6 +11,8 @@
 import { rename, rm } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import { freeBytes } from '../system/free-bytes.ts';
 import { removeTree } from '../system/remove-tree.ts';
 import { linkOrCopy } from '../system/link-or-copy.ts';
 import { beside, makeDurableDirectory, within } from '../system/held-directory.ts';
@@ -179,12 +181,24 @@ export function fingerprint(files: FileMarks): string {
   return createHash('sha256').update(lines.sort().join('\n')).digest('hex');
 }
 
-/** Stages the files that are not staged yet, or were replaced since. Returns all staged files. */
-export function stageFiles(clusterDirectory: string, subject: SyncScope): Promise<FileMarks> {
-  return within(clusterDirectory, (at) => layOutIn(at, subject));
+/**
+ * Stages the files that are not staged yet, or were replaced since. Returns all staged files. `walReserve`: bytes that
+ * are kept for WAL where files have to be copied.
+ * @throws HoldfastError `repository_full` where a copy would take from them
+ */
+export function stageFiles(
+  clusterDirectory: string,
+  subject: SyncScope,
+  walReserve: number,
+): Promise<FileMarks> {
+  return within(clusterDirectory, (at) => layOutIn(at, subject, walReserve));
 }
 
-async function layOutIn(clusterDirectory: string, subject: SyncScope): Promise<FileMarks> {
+async function layOutIn(
+  clusterDirectory: string,
+  subject: SyncScope,
+  walReserve: number,
+): Promise<FileMarks> {
   const directory = contentDirectory(clusterDirectory, subject);
   const unready = join(directoryForSync(clusterDirectory), 'unready');
   await beside(unready, remove);
@@ -193,7 +207,12 @@ async function layOutIn(clusterDirectory: string, subject: SyncScope): Promise<F
   const files = await filesToSync(clusterDirectory, subject);
   for (const [file, mark] of files) {
     if (there.get(file) === mark) continue;
-    const isPlaced = await place(join(clusterDirectory, file), join(directory, file), unready);
+    const mayTake = (bytes: number) => requireReserve(clusterDirectory, bytes, walReserve);
+    const isPlaced = await place(join(clusterDirectory, file), {
+      to: join(directory, file),
+      unready,
+      mayTake,
+    });
     if (isPlaced) there.set(file, mark);
   }
   if (subject.backup !== null) return there;
@@ -217,6 +236,20 @@ export async function clearOthers(clusterDirectory: string, subject: SyncScope):
   });
 }
 
+async function requireReserve(clusterDirectory: string, bytes: number, walReserve: number): Promise<void> {
+  const free = await freeBytes(clusterDirectory);
+  if (free === undefined || free - bytes >= walReserve) return;
+  const megabytes = (number: number) => `${Math.floor(number / 2 ** 20)} MB`;
+  throw new HoldfastError(
+    'failed',
+    `the repository has ${megabytes(free)} free: what is sent is copied there, since its file system has no hard links, and ${megabytes(walReserve)} are kept for WAL`,
+    {
+      code: 'repository_full',
+      hint: 'make room in the repository ("holdfast expire --dry-run" shows what could go), or keep less for WAL ([worker] wal_reserve)',
+    },
+  );
+}
+
 function unlessThere(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
@@ -225,11 +258,14 @@ function unlessThere(error: NodeJS.ErrnoException): undefined {
  * Stages one file. The file gets its name once the file is complete; `unready` is never sent. Returns false
  * if the source has just expired.
  */
-async function place(from: string, to: string, unready: string): Promise<boolean> {
+async function place(
+  from: string,
+  { to, unready, mayTake }: { to: string; unready: string; mayTake: (bytes: number) => Promise<void> },
+): Promise<boolean> {
   await makeDurableDirectory(dirname(to));
   return beside(unready, async (aside) => {
     try {
-      await beside(from, (source) => linkOrCopy(source, aside));
+      await beside(from, (source) => linkOrCopy(source, aside, mayTake));
       await beside(to, (file) => rename(aside, file));
       // rename() leaves both names where they are links of one file, as after an overwrite in place.
       await remove(aside);

@@ -38,6 +38,8 @@ export interface SyncOptions {
   command: readonly string[];
   /** Milliseconds that the program may take; 0 means no limit. */
   timeout: number;
+  /** Bytes of the repository's disk that are kept for WAL where the file system has no hard links. */
+  walReserve: number;
   /** Milliseconds to wait for another process that is sending; undefined means no limit. */
   wait: number | undefined;
   /** Whether the program runs once even if no file is unsent. */
@@ -65,8 +67,8 @@ export async function syncRepository(options: SyncOptions): Promise<number> {
 }
 
 async function send(options: SyncOptions, record: SyncRecord, subject: SyncScope): Promise<void> {
-  const { clusterDirectory, command, timeout, signal, onSent } = options;
-  const files = await stageFiles(clusterDirectory, subject);
+  const { clusterDirectory, command, timeout, walReserve, signal, onSent } = options;
+  const files = await stageFiles(clusterDirectory, subject, walReserve);
   const attempt = attemptAt(record, subject, files);
   await writeSyncRecord(clusterDirectory, { ...record, attempt });
   await runSyncProgram({

@@ -9,13 +9,17 @@ import { openRegularFile } from './regular-file.ts';
 const chunkBytes = 1 << 20;
 
 /**
- * Links `from` to `to`, or copies the file durably.
- * @throws an error of the file system, for example EEXIST where `to` exists
+ * Links `from` to `to`, or copies the file durably. `mayTake` is called before a copy, with the bytes that the copy takes.
+ * @throws an error of the file system, for example EEXIST where `to` exists; the error of `mayTake`
  */
-export async function linkOrCopy(from: string, to: string): Promise<void> {
+export async function linkOrCopy(
+  from: string,
+  to: string,
+  mayTake: (bytes: number) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
   await link(from, to).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'EEXIST') throw error;
-    return copySynced(from, to);
+    return copySynced(from, to, mayTake);
   });
 }
 
@@ -23,10 +27,15 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
  * Copies a file; durable when the promise resolves. The copy has the modification time of the source in whole
  * milliseconds, unless the file system refuses to set times.
  */
-async function copySynced(from: string, to: string): Promise<void> {
+async function copySynced(
+  from: string,
+  to: string,
+  mayTake: (bytes: number) => Promise<void>,
+): Promise<void> {
   const source = await openRegularFile(from, noFollow);
   try {
     await refusePrivate(source, from, dirname(to));
+    await mayTake((await source.stat()).size);
     const target = await open(to, 'wx', 0o600);
     try {
       await giveFileToOwnerOf(dirname(to), target);

@@ -4,7 +4,7 @@
  * shut down.
  */
 import { join } from 'node:path';
-import type { ClusterConfig } from '../config/config.ts';
+import type { ClusterConfig, Config } from '../config/config.ts';
 import { requestChore } from '../control/chore-rows.ts';
 import type { ControlLink } from '../control/control-link.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
@@ -28,7 +28,7 @@ export class SyncService {
   constructor({ control, config, log }: ServiceContext) {
     this.#syncs = config.clusters
       .filter(({ syncCommand }) => syncCommand !== undefined)
-      .map((cluster) => new Sync(cluster, join(config.worker.repository, cluster.name), control, log));
+      .map((cluster) => new Sync(cluster, config.worker, control, log));
   }
 
   start(): void {
@@ -45,6 +45,7 @@ class Sync {
   readonly service: PeriodicTask;
   readonly #cluster: ClusterConfig;
   readonly #clusterDirectory: string;
+  readonly #walReserve: number;
   readonly #control: ControlLink;
   readonly #log: Log;
   readonly #stopping = new AbortController();
@@ -62,9 +63,15 @@ class Sync {
   /** When the next sync may begin, from `performance.now()`. */
   #notBefore = 0;
 
-  constructor(cluster: ClusterConfig, clusterDirectory: string, control: ControlLink, log: Log) {
+  constructor(
+    cluster: ClusterConfig,
+    { repository, walReserve }: Config['worker'],
+    control: ControlLink,
+    log: Log,
+  ) {
     this.#cluster = cluster;
-    this.#clusterDirectory = clusterDirectory;
+    this.#clusterDirectory = join(repository, cluster.name);
+    this.#walReserve = walReserve;
     this.#control = control;
     this.#log = log;
     this.service = new PeriodicTask(lookEvery, () => this.#look(), log);
@@ -106,6 +113,7 @@ class Sync {
         clusterDirectory: this.#clusterDirectory,
         command,
         timeout,
+        walReserve: this.#walReserve,
         wait: 0,
         force: false,
         signal: this.#stopping.signal,

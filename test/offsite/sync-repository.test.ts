@@ -243,6 +243,7 @@ test('files that were overwritten in place are sent with the next one by a proce
       clusterDirectory: scene.directory,
       command: scene.command,
       timeout: 0,
+      walReserve: 0,
       wait: undefined,
       force: false,
       signal: undefined,

@@ -61,3 +61,16 @@ for (const refusal of ['error=EPERM', 'error=ENOSYS', 'error=EOPNOTSUPP', 'retva
     await sync(scene, ...injected);
     t.deepEqual(await backupsSent(scene), [monday, tuesday]);
   });
+
+test('what is sent is not copied where that would take from what is kept for WAL, and is linked all the same', async (t) => {
+  const scene = await syncScene(t);
+  await scene.archive(1);
+  await scene.storeBackup(monday, 1, 1);
+  const narrow = { ...scene, env: { ...scene.env, HOLDFAST_WAL_RESERVE: '1000TB' } };
+  await t.throwsAsync(sync(narrow, noLinks), {
+    message: /no hard links, and \d+ MB are kept for WAL\n {2}hint: make room/,
+  });
+  t.deepEqual(await scene.runs(), []);
+  await sync(narrow);
+  t.deepEqual(await backupsSent(scene), [monday]);
+});

@@ -74,7 +74,7 @@ const writes: Record<string, [link: string, write: (cluster: string) => Promise<
   'a backup': ['backups', (cluster) => UnfinishedBackup.create(cluster, started)],
   WAL: ['wal', placeSegment],
   'WAL that is being written': ['wal/.writing', placeSegment],
-  'what is sent': ['sync', (cluster) => stageFiles(cluster, { backup: null, links: [], from: null })],
+  'what is sent': ['sync', (cluster) => stageFiles(cluster, { backup: null, links: [], from: null }, 0)],
   'a lock': ['owner.lock', (cluster) => ownerLock(cluster)],
 };
 

@@ -94,6 +94,7 @@ async function syncAll(options: Options, wait: number | undefined, signal: Abort
       clusterDirectory: join(config.worker.repository, cluster.name),
       command: cluster.syncCommand ?? [],
       timeout: cluster.syncTimeout,
+      walReserve: config.worker.walReserve,
       wait,
       force: options.force === true,
       signal,
