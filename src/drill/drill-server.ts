@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseControlFile, type ControlFile } from '../postgres/pg-control.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
+import { runAs } from '../system/run-as.ts';
 import { ownershipOf, writeOwned } from '../recovery/owned-files.ts';
 import { recoverySettings, settingLines, type RecoveryChoice } from '../recovery/recovery-settings.ts';
 import { explainServer, refuseUnreached } from './server-log.ts';
@@ -140,7 +141,7 @@ export class DrillServer {
         // Ctrl-C must reach Holdfast only, which ends the server.
         detached: true,
         stdio: ['ignore', log.fd, log.fd],
-        ...this.#identity,
+        ...runAs(this.#identity),
       });
       this.#ended = once(child, 'exit').catch(() => undefined);
       await once(child, 'spawn').catch((error: unknown) => {

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { HoldfastError, messageOf } from '../errors.ts';
+import { runAs } from '../system/run-as.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 
 /**
@@ -58,7 +59,7 @@ export async function versionOf(programs: string, user: ServerUser | undefined):
     const { stdout } = await promisify(execFile)(program, ['--version'], {
       timeout: patience,
       cwd: '/',
-      ...user,
+      ...runAs(user),
     });
     const [, major] = /^postgres \(PostgreSQL\) (\d+)/.exec(stdout) ?? [];
     if (major === undefined) throw new Error(`it says "${stdout.trim()}"`);

@@ -4,6 +4,8 @@ import { delimiter, join } from 'node:path';
 import test from 'ava';
 import { ownerHere } from '../../src/extraction/owners.ts';
 import { accountNumber, userName } from '../../src/system/users.ts';
+import { versionOf } from '../../src/restore/server-version.ts';
+import { testWhen } from '../support/test-when.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 test('accounts that only a directory service knows are found by number and by name', async (t) => {
@@ -37,3 +39,20 @@ esac
   t.deepEqual(ownerHere({ user: 'remote_postgres', group: 'remote_dba', uid: 1, gid: 2 }), [4711, 4712]);
   t.deepEqual(ownerHere({ user: 'gone', group: '', uid: 26, gid: 27 }), [26, 27]);
 });
+
+testWhen(process.getuid?.() === 0 ? undefined : 'only root can be somebody else')(
+  'programs run as users and groups of any number',
+  async (t) => {
+    const programs = await temporaryDirectory(t);
+    await chmod(programs, 0o755);
+    const program = join(programs, 'postgres');
+    await writeFile(
+      program,
+      '#!/bin/sh\necho "postgres (PostgreSQL) $(($(id -u) - 4294967200 + $(id -g) - 2147483648))"\n',
+      {
+        mode: 0o755,
+      },
+    );
+    t.is(await versionOf(programs, { uid: 4_294_967_216, gid: 2_147_483_648 }), 16);
+  },
+);
