@@ -1,5 +1,5 @@
 // A part of a data directory that the worker may not read.
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { noCopies } from '../support/copies.ts';
@@ -19,7 +19,7 @@ async function closedScene(t: ExecutionContext) {
 }
 
 testWhen(noCopies, noArchivingServer).serial(
-  'a file and a directory that cannot be read fail the copy by name, before it is running',
+  'a file, a directory and the target of a link that cannot be read fail the copy by name, before it is running',
   async (t) => {
     const { data, copy } = await closedScene(t);
     const directory = join(data, 'base', 'closed');
@@ -37,5 +37,17 @@ testWhen(noCopies, noArchivingServer).serial(
     t.is(second.error_code, 'copy_unreadable');
     t.regex(String(second.error), new RegExp(`^cannot read "${file}": EACCES`));
     t.is(second.start_lsn, null);
+    await rm(file);
+
+    const link = join(data, 'log');
+    await mkdir(`${data}.closed`, { mode: 0o000 });
+    await symlink(`${data}.closed`, link);
+    const third = await copy();
+    t.is(third.error_code, 'copy_unreadable');
+    t.true(
+      String(third.error).startsWith(`cannot read "${link}" -> "${data}.closed": EACCES`),
+      String(third.error),
+    );
+    t.is(third.start_lsn, null);
   },
 );

@@ -42,8 +42,20 @@ export function followLink(
   above: readonly LinkPlace[],
   owner: number,
 ): LinkTarget | string | undefined {
-  const target = targetOf(link);
-  if (target === undefined || typeof target === 'string') return target;
+  try {
+    const target = targetOf(link);
+    return target === undefined || typeof target === 'string' ? target : judge(link, target, above, owner);
+  } catch (error) {
+    throw CopyError.reading(`${toText(link.source)}" -> "${leadsTo(link)}`, error);
+  }
+}
+
+function judge(
+  link: FollowedLink,
+  target: LinkTarget,
+  above: readonly LinkPlace[],
+  owner: number,
+): LinkTarget | string | undefined {
   const { stats, at } = target;
   if (stats.isDirectory()) {
     if (above.some(({ dev, ino }) => dev === stats.dev && ino === stats.ino))
@@ -66,7 +78,7 @@ function targetOf(link: FollowedLink): LinkTarget | string | undefined {
     if (lstatSync(toSystem(link.at), { throwIfNoEntry: false }) === undefined) return undefined;
     const isDangling = (error as NodeJS.ErrnoException).code === 'ENOENT';
     if (isDangling && !isServers(link.path)) return 'is a symbolic link that leads nowhere';
-    throw CopyError.reading(`${toText(link.source)}" -> "${leadsTo(link)}`, error);
+    throw error;
   }
 }
 
