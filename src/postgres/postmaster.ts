@@ -80,8 +80,11 @@ async function serverIn(dataDirectory: string): Promise<number | undefined> {
   return undefined;
 }
 
-/** Returns undefined where the working directory of the process cannot be examined. */
-async function worksIn(pid: number, directory: string): Promise<boolean | undefined> {
+/**
+ * Whether the working directory of a process is the directory, as a postmaster's is its data directory; undefined where
+ * that cannot be examined.
+ */
+export async function worksIn(pid: number, directory: string): Promise<boolean | undefined> {
   const [its, ours] = await Promise.all([stat(`/proc/${pid}/cwd`).catch(() => undefined), stat(directory)]);
   return its === undefined ? undefined : its.dev === ours.dev && its.ino === ours.ino;
 }

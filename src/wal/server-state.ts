@@ -3,6 +3,7 @@
  * removed: pg_rewind lists the files first, and fails where a listed file has disappeared.
  */
 import { join } from 'node:path';
+import { worksIn } from '../postgres/postmaster.ts';
 import { isAlive } from '../system/process-identity.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
@@ -24,8 +25,11 @@ export async function serverPid(dataDirectory: string): Promise<number | undefin
   return pid;
 }
 
-/** Whether the server runs in this pid namespace. */
+/**
+ * Whether the server runs in this pid namespace. The pid of a server that was killed may be another process's by now.
+ */
 export async function serverRuns(dataDirectory: string): Promise<boolean> {
   const pid = await serverPid(dataDirectory);
-  return pid !== undefined && isAlive(pid);
+  if (pid === undefined || !isAlive(pid)) return false;
+  return (await worksIn(pid, dataDirectory).catch(() => false)) !== false;
 }

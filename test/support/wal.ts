@@ -136,6 +136,13 @@ export async function walScene(t: ExecutionContext, repositoryAt?: string): Prom
   };
 }
 
+/** Starts a process that works in a data directory, as its postmaster does, and writes postmaster.pid for it. */
+export async function standInFor(t: ExecutionContext, dataDirectory: string): Promise<void> {
+  const { pid } = await startProcess(t, 'sleep', ['600'], { cwd: dataDirectory });
+  const lines = [pid, dataDirectory, 1, 5432, '', '*', '1 1', 'ready', ''];
+  await writeFile(join(dataDirectory, 'postmaster.pid'), lines.join('\n'));
+}
+
 export function archivedIn(repository: string, name: string): string {
   const wal = join(repository, 'main', 'wal');
   if (name.endsWith('.history')) return join(wal, name);

@@ -17,7 +17,7 @@ import { leaseFile } from '../../src/repository/lease-file.ts';
 import { renewLease } from '../../src/repository/renew-lease.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
-import { segment1, walScene, type Scene } from '../support/wal.ts';
+import { segment1, standInFor, walScene, type Scene } from '../support/wal.ts';
 
 const test = testWhen(process.getuid?.() === 0 ? undefined : 'only root works for others');
 const uid = 65_534;
@@ -85,8 +85,7 @@ test('a fetch makes no spool for a server of another user', async (t) => {
   const it = await scene(t);
   const { dataDirectory } = it;
   await writeFile(join(dataDirectory, 'recovery.signal'), '');
-  const postmaster = [process.pid, dataDirectory, 1, 5432, '', '*', '1 1', 'ready', ''].join('\n');
-  await writeFile(join(dataDirectory, 'postmaster.pid'), postmaster);
+  await standInFor(t, dataDirectory);
   const { status, stderr } = await it.fetch(segment1);
   t.is(status, 0, stderr);
   const names = await readdir(join(dataDirectory, 'pg_wal'));

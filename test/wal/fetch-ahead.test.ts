@@ -7,7 +7,7 @@ import { isAlive, thisProcess } from '../../src/system/process-identity.ts';
 import { fetchDirectory } from '../../src/wal/our-directories.ts';
 import { readSpoolOwner, takeSpool } from '../../src/wal/spool.ts';
 import { eventually } from '../support/eventually.ts';
-import { segmentBytes, walScene, type Scene } from '../support/wal.ts';
+import { segmentBytes, standInFor, walScene, type Scene } from '../support/wal.ts';
 import { makeRepository } from '../support/repository.ts';
 import { sameBytes } from '../support/same-bytes.ts';
 
@@ -61,6 +61,7 @@ for (const [what, text] of [
   ['is about to stop', lockFile(...beginning, 'stopping')],
   ['cannot be told from its lock file', ''],
   ['runs in single-user mode', lockFile(`-${process.pid}`)],
+  ['was killed, and whose pid another process has', lockFile(...beginning, 'ready')],
 ] as const) {
   test(`for a server that ${what} nothing stays ready, and nothing is read ahead`, async (t) => {
     const scene = await recoveringScene(t, 6);
@@ -169,7 +170,7 @@ test('a spool that was left behind is removed by the first push after recovery',
   t.false(existsSync(spool(scene)));
 });
 
-/** A data directory in archive recovery, whose server is this process, and an archive of that many segments. */
+/** A data directory in archive recovery, with a process in the place of its server, and an archive of that many segments. */
 async function recoveringScene(t: ExecutionContext, segments: number): Promise<Scene> {
   const scene = await walScene(t);
   for (let n = 1; n <= segments; n += 1) {
@@ -179,7 +180,7 @@ async function recoveringScene(t: ExecutionContext, segments: number): Promise<S
     await rm(join(scene.dataDirectory, 'pg_wal', name(n)));
   }
   await writeFile(join(scene.dataDirectory, 'recovery.signal'), '');
-  await writeFile(join(scene.dataDirectory, 'postmaster.pid'), `${process.pid}\n`);
+  await standInFor(t, scene.dataDirectory);
   t.teardown(() => untilNothingReadsAhead(scene));
   return scene;
 }

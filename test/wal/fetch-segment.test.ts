@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { temporaryName } from '../../src/system/temporary-files.ts';
 import { writtenAs } from '../../src/wal/our-directories.ts';
-import { MB, segment1, segmentBytes, walScene, type Scene } from '../support/wal.ts';
+import { MB, segment1, segmentBytes, standInFor, walScene, type Scene } from '../support/wal.ts';
 import { sameBytes } from '../support/same-bytes.ts';
 
 const segment2 = '000000010000000000000002';
@@ -136,7 +136,7 @@ test('what a fetch that was killed has left is removed by the next one of the se
     [segment1, 'RECOVERYXLOG', left],
     'no server runs: the directory is the tools',
   );
-  await writeFile(join(scene.dataDirectory, 'postmaster.pid'), `${process.pid}\n`);
+  await standInFor(t, scene.dataDirectory);
   t.is((await scene.fetch(segment1)).status, 0);
   t.deepEqual(await inWal(scene), [segment1, 'RECOVERYXLOG']);
 });
