@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import { worksIn } from '../postgres/postmaster.ts';
-import { isAlive } from '../system/process-identity.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
 /**
@@ -27,9 +26,18 @@ export async function serverPid(dataDirectory: string): Promise<number | undefin
 
 /**
  * Whether the server runs in this pid namespace. The pid of a server that was killed may be another process's by now.
+ * As in PostgreSQL, a process that this user may not send signals to is not the server: the callers run as its user.
  */
 export async function serverRuns(dataDirectory: string): Promise<boolean> {
   const pid = await serverPid(dataDirectory);
-  if (pid === undefined || !isAlive(pid)) return false;
+  if (pid === undefined || !maySignal(pid)) return false;
   return (await worksIn(pid, dataDirectory).catch(() => false)) !== false;
+}
+
+function maySignal(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

@@ -61,7 +61,6 @@ for (const [what, text] of [
   ['is about to stop', lockFile(...beginning, 'stopping')],
   ['cannot be told from its lock file', ''],
   ['runs in single-user mode', lockFile(`-${process.pid}`)],
-  ['was killed, and whose pid another process has', lockFile(...beginning, 'ready')],
 ] as const) {
   test(`for a server that ${what} nothing stays ready, and nothing is read ahead`, async (t) => {
     const scene = await recoveringScene(t, 6);
