@@ -15,7 +15,8 @@ import { HoldfastError } from '../errors.ts';
 import { freeBytes } from '../system/free-bytes.ts';
 import { removeTree } from '../system/remove-tree.ts';
 import { linkOrCopy } from '../system/link-or-copy.ts';
-import { beside, makeDurableDirectory, within } from '../system/held-directory.ts';
+import { beside, within } from '../system/held-directory.ts';
+import { makeBelow } from '../system/make-below.ts';
 import { BackupChains } from '../repository/backup-chain.ts';
 import { isBackupName } from '../repository/backup-name.ts';
 import { listedNames } from '../repository/catalog.ts';
@@ -262,7 +263,7 @@ async function place(
   from: string,
   { to, unready, mayTake }: { to: string; unready: string; mayTake: (bytes: number) => Promise<void> },
 ): Promise<boolean> {
-  await makeDurableDirectory(dirname(to));
+  await makeBelow(dirname(dirname(unready)), dirname(to));
   return beside(unready, async (aside) => {
     try {
       await beside(from, (source) => linkOrCopy(source, aside, mayTake));
