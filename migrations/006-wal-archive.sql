@@ -35,7 +35,7 @@ comment on column :"schema".archived_wal.end_lsn is 'Where the last one ends.';
 comment on column :"schema".archived_wal.first_archived_at is 'When the first segment was archived.';
 comment on column :"schema".archived_wal.last_archived_at is 'When the last one was archived.';
 comment on column :"schema".archived_wal.missing_from is
-  'The first segment of the hole before this run; null: there is none.';
+  'The first segment of the hole before this run, or the history file without which recovery does not get here; null: there is none.';
 comment on column :"schema".archived_wal.missing_to is 'The last one of the hole.';
 comment on column :"schema".archived_wal.broken is
   'Why the segment before this run does not lead to it, although its name does; null: it does, or is not there.';

@@ -55,8 +55,9 @@ export function historyFile(timeline: number): string {
 }
 
 /**
- * Returns a file which proves that a timeline without history file existed: a segment on the timeline, or the history
- * file of a descendant. undefined where there is none, or where the history file exists.
+ * Returns a file which proves that a timeline without history file existed: a segment on the timeline, the history file
+ * of a descendant, or a file of any later timeline, because a server takes the first number without history file.
+ * undefined where there is none, or where the history file exists.
  */
 export function traceOf(
   timeline: number,
@@ -64,10 +65,33 @@ export function traceOf(
   histories: Histories,
 ): string | undefined {
   if (!lacksHistory(timeline, histories)) return undefined;
-  for (const name of segments) if (Number.parseInt(name.slice(0, 8), 16) === timeline) return name;
-  for (const [later, ancestors] of histories)
-    if (ancestors.some((ancestor) => ancestor.timeline === timeline)) return historyFile(later);
-  return undefined;
+  const later = [...segments]
+    .map((name) => ({ name, on: Number.parseInt(name.slice(0, 8), 16) }))
+    .filter(({ on }) => on >= timeline);
+  const own = later.find(({ on }) => on === timeline);
+  if (own !== undefined) return own.name;
+  const newer = [...histories].filter(([on]) => on > timeline);
+  const named = newer.find(([, ancestors]) => ancestors.some((ancestor) => ancestor.timeline === timeline));
+  const [any] = named ?? newer[0] ?? [];
+  return any === undefined ? later[0]?.name : historyFile(any);
+}
+
+/**
+ * Lists the timelines from `first` on whose history files are lost, with what proves each, the first ten at most.
+ */
+export function lostHistories(
+  first: number,
+  segments: readonly string[],
+  histories: Histories,
+): { timeline: number; trace: string }[] {
+  const lost: { timeline: number; trace: string }[] = [];
+  for (let timeline = first; lost.length < 10; timeline += 1) {
+    if (histories.has(timeline) || timeline === 1) continue;
+    const trace = traceOf(timeline, segments, histories);
+    if (trace === undefined) break;
+    lost.push({ timeline, trace });
+  }
+  return lost;
 }
 
 /**

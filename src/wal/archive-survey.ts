@@ -4,9 +4,10 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors.ts';
 import type { ArchivedRun } from '../control/archived-wal.ts';
 import { formatLsn, parseLsn } from '../postgres/lsn.ts';
-import { lacksHistory, parseTimelineHistory, type Ancestor } from '../postgres/timeline-history.ts';
+import { historyFile, lostHistories, parseHistoryFile, type Ancestor } from '../postgres/timeline-history.ts';
 import { parseSegmentName, segmentName } from '../postgres/wal-segment.ts';
 import { readIdentity } from '../repository/cluster-identity.ts';
 import { continuationsOf, isPartialOnly, whatIsPartial } from '../repository/partial-segment.ts';
@@ -59,9 +60,9 @@ export class ArchiveSurvey {
     if (identity === undefined) return undefined;
     const { systemIdentifier, walSegmentSize } = identity;
     const names = await this.#segments();
+    this.problems = [];
     await this.#readHistories();
     // A damaged backup, or one with a broken chain, opens no recovery window, and does not hide another backup.
-    this.problems = [];
     const catalog = await readCatalog(this.#clusterDirectory);
     this.problems.push(...catalog.damaged.map(({ problem }) => problem));
     const chains = new BackupChains(catalog);
@@ -69,12 +70,22 @@ export class ArchiveSurvey {
     const settled = await this.#withoutFreshHoles(names, walSegmentSize);
     const byName = archivedRunsOf(settled, this.#histories, walSegmentSize);
     const broken = await this.#chain.look(byName, this.#histories, walSegmentSize);
-    this.problems.push(...this.#unknown(byName), ...broken.values(), ...this.#chain.problems);
+    const lost = lostHistories(byName[0]?.timeline ?? 1, names, this.#histories);
+    this.problems.push(
+      ...lost.map(({ timeline, trace }) => `there is ${trace}, but not ${historyFile(timeline)}`),
+      ...broken.values(),
+      ...this.#chain.problems,
+    );
     this.problems.push(...(await this.#partial(byName, walSegmentSize)));
     const runs = archivedRunsOf(settled, this.#histories, walSegmentSize, broken);
+    // Recovery gets no further than the first lost history file.
+    const beyond = runs.findIndex(({ timeline }) => timeline >= (lost[0]?.timeline ?? Infinity));
+    const lostBefore = (at: number) => (at === beyond ? lost[0]?.timeline : undefined);
     const archive: SurveyedArchive = {
       systemIdentifier,
-      runs: await Promise.all(runs.map((run) => this.#describe(run, walSegmentSize, backups))),
+      runs: await Promise.all(
+        runs.map((run, at) => this.#describe(run, walSegmentSize, backups, lostBefore(at))),
+      ),
     };
     const said = JSON.stringify(archive);
     if (said === this.#said) return undefined;
@@ -88,16 +99,6 @@ export class ArchiveSurvey {
    */
   forget(): void {
     this.#said = '';
-  }
-
-  /**
-   * Lists timelines without history file: where these timelines branched off is unknown, and recovery cannot find
-   * them.
-   */
-  #unknown(runs: readonly ArchivedSegmentRun[]): string[] {
-    return [...new Set(runs.map(({ timeline }) => timeline))]
-      .filter((timeline) => lacksHistory(timeline, this.#histories))
-      .map((timeline) => `there is WAL of timeline ${timeline}, but not its history file`);
   }
 
   /**
@@ -130,16 +131,18 @@ export class ArchiveSurvey {
     return logs.flatMap((log) => this.#logs.get(log)?.names ?? []);
   }
 
+  /** Reads all of them, because one may have been lost, damaged or replaced since the last survey. */
   async #readHistories(): Promise<void> {
+    this.#histories.clear();
     for (const name of await timelineHistories(this.#clusterDirectory)) {
       const timeline = Number.parseInt(name.slice(0, 8), 16);
-      if (this.#histories.has(timeline)) continue;
-      const bytes = await readSmallFile(archivedPath(this.#clusterDirectory, name));
+      const path = archivedPath(this.#clusterDirectory, name);
       try {
-        this.#histories.set(timeline, parseTimelineHistory(bytes, timeline));
+        this.#histories.set(timeline, parseHistoryFile(path, await readSmallFile(path)));
       } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        this.#histories.set(timeline, []); // damaged: the parent timeline is unknown
+        if (!(error instanceof HoldfastError)) throw error;
+        this.problems.push(messageOf(error));
+        this.#histories.set(timeline, []); // the parent timeline is unknown
       }
     }
   }
@@ -174,10 +177,12 @@ export class ArchiveSurvey {
     run: ArchivedSegmentRun,
     segmentSize: number,
     backups: readonly StoredBackup[],
+    lost: number | undefined,
   ): Promise<ArchivedRun> {
     const size = BigInt(segmentSize);
     const { timeline, from, to, missing, follows } = run;
     const name = (number: bigint) => segmentName({ timeline, number }, segmentSize);
+    const history = lost === undefined ? null : historyFile(lost);
     // A copy brings its own WAL, so the run has to begin no later than right behind the copy's last segment.
     const oldest = backups.find(
       ({ description: { timeline: of, stopWal, stopLsn } }) =>
@@ -192,8 +197,8 @@ export class ArchiveSurvey {
       startLsn: formatLsn(from * size),
       endLsn: formatLsn((to + 1n) * size),
       lastArchivedAt: await this.#archivedAt(name(to)),
-      missingFrom: missing ? segmentName(missing.from, segmentSize) : null,
-      missingTo: missing ? segmentName(missing.to, segmentSize) : null,
+      missingFrom: missing ? segmentName(missing.from, segmentSize) : history,
+      missingTo: missing ? segmentName(missing.to, segmentSize) : history,
       followsTimeline: follows?.timeline ?? null,
       followsWal: follows
         ? segmentName({ timeline: follows.timeline, number: follows.from }, segmentSize)

@@ -2,6 +2,7 @@
 import { readFile, rm, writeFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { ArchiveSurvey } from '../../src/wal/archive-survey.ts';
 import { crc32c } from '../../src/postgres/crc32c.ts';
 import { segment1, systemIdentifier, walScene } from '../support/wal.ts';
 
@@ -53,6 +54,52 @@ test('the history file of a timeline that has been written to is not "there is n
   await writeFile(scene.archived(history(2)), '1\t0/2000000\tx\n');
   t.is((await asked(2)).status, 0);
   t.is(await readFile(data('pg_wal/RECOVERYHISTORY'), 'utf8'), '1\t0/2000000\tx\n');
+});
+
+test('the history file before a later timeline is lost, whatever came of it: servers take the first free number', async (t) => {
+  const scene = await walScene(t);
+  await scene.wal(segment1);
+  t.is((await scene.push(segment1)).status, 0);
+  const data = (...names: string[]) => join(scene.dataDirectory, ...names);
+  await writeFile(data('recovery.signal'), '');
+  await writeFile(scene.archived(history(3)), '1\t0/2000000\tx\n');
+  const asked = () => scene.fetch(history(2), 'pg_wal/RECOVERYHISTORY');
+  const { status, stderr } = await asked();
+  t.is(status, 200);
+  t.regex(stderr, /has 00000003\.history, but not 00000002\.history/);
+  // A recovery that follows timeline 3 asks for it in order to keep it.
+  await writeFile(data('pg_wal', history(3)), '1\t0/2000000\tx\n');
+  t.like(await asked(), { status: 1, stderr: '' });
+});
+
+test('a survey of the archive tells of a history file that is lost or damaged while it watches, until it is back', async (t) => {
+  const scene = await walScene(t);
+  const third = '000000030000000000000003';
+  for (const name of [segment1, segment2, third]) {
+    await scene.wal(name);
+    t.is((await scene.push(name)).status, 0);
+  }
+  await writeFile(scene.archived(history(2)), '1\t0/200000\tx\n');
+  await writeFile(scene.archived(history(3)), '1\t0/300000\tx\n');
+  const survey = new ArchiveSurvey(join(scene.repository, 'main'));
+  const holes = async () => {
+    const found = await survey.look();
+    return found?.runs.flatMap(({ timeline, missingFrom }) =>
+      missingFrom?.endsWith('.history') === true ? [`${timeline}: ${missingFrom}`] : [],
+    );
+  };
+  t.deepEqual(await holes(), []);
+  const problems = () => survey.problems.filter((problem) => problem.includes('.history')).join();
+  t.is(problems(), '');
+  await rm(scene.archived(history(2)));
+  t.deepEqual(await holes(), ['2: 00000002.history']);
+  t.is(problems(), `there is ${segment2}, but not 00000002.history`);
+  await writeFile(scene.archived(history(2)), '1\t0/200000');
+  await holes();
+  t.regex(problems(), /00000002\.history" is damaged: it is cut off/);
+  await writeFile(scene.archived(history(2)), '1\t0/200000\tx\n');
+  t.deepEqual(await holes(), []);
+  t.is(problems(), '');
 });
 
 /** With as much in it as says whose it is, and on which timeline the latest checkpoint was, and the usual sizes. */
