@@ -17,6 +17,8 @@ export interface OldestNeededWal {
   startLsn: bigint;
   /** Why the WAL is needed; undefined: a backup is running. */
   reason?: string;
+  /** Whether a restored server reads the WAL, on the way to any timeline. */
+  isRead?: boolean;
 }
 
 /** The input of decideWal(). */

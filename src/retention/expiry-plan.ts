@@ -200,8 +200,8 @@ export function planFor(
   }));
   const backups = decideBackups(asFound, policy, branches);
   const staying = backups.filter(({ goes, backup }) => !goes && ours.includes(backup));
-  // A server that recovers from a backup may be on the way to any timeline.
-  const recoverSince = ours.some(({ isRead }) => isRead) ? null : policy.recoverSince;
+  // A server that recovers from a backup, of this repository or of a copy elsewhere, may be on the way to any timeline.
+  const recoverSince = [...ours, ...underWay].some(({ isRead }) => isRead) ? null : policy.recoverSince;
   const timelines = timelinesToReach({ ...known, recoverSince });
   const wal = decideWal({ files, histories, staying, underWay, timelines, segmentSize });
   if (walMustWait === undefined) return { backups, wal };

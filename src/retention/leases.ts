@@ -85,5 +85,6 @@ export function leasedBeginnings(
       timeline,
       startLsn: parseLsn(startLsn),
       reason,
+      isRead: true,
     }));
 }

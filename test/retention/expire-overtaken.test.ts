@@ -1,6 +1,7 @@
 // What happens to an expiry from elsewhere while it is at work: another control database, and a restore.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { Connection } from '../../src/database/connection.ts';
@@ -61,9 +62,20 @@ test('an expiry ends where another control database takes the repository over me
   t.is((await stage.segments()).length, 10);
 });
 
-test('a restore from a copy elsewhere, which leaves its lease meanwhile, keeps its WAL', async (t) => {
+test('a restore from a copy elsewhere, which leaves its lease meanwhile, keeps its WAL, on the way to any timeline', async (t) => {
   const stage = await retentionStage(t, { backups: 5 });
   await stage.policy({ keep_last: 1, recovery_window: '0' });
+  // It was left days ago: nobody but such a restore goes there.
+  const second = join(stage.directory, 'wal', '0000000200000000');
+  const old = new Date(Date.now() - 3 * 86_400_000);
+  await mkdir(second);
+  await writeFile(join(stage.directory, 'wal', '00000002.history'), '1\t0/6000100\tx\n');
+  await writeFile(join(stage.directory, 'wal', '00000003.history'), '1\t0/B000100\tx\n');
+  const onSecond = ['000000020000000000000006.zst', '000000020000000000000007.zst'];
+  for (const name of onSecond) {
+    await writeFile(join(second, name), '');
+    await utimes(join(second, name), old, old);
+  }
   const directory = await temporaryDirectory(t);
   // It goes in this very expiry; the copy elsewhere stays.
   const backup = stage.names[0] ?? '';
@@ -79,4 +91,5 @@ test('a restore from a copy elsewhere, which leaves its lease meanwhile, keeps i
   await expiryWith(t, stage, () => writeLease(stage.directory, place, { ...of, targetTimeline: 'latest' }));
   t.deepEqual(await stage.listed(), whole(stage.names.slice(4)));
   t.deepEqual(await stage.segments(), [4, 5, 6, 7, 8, 9, 10, 11].map(segment));
+  t.deepEqual((await readdir(second)).sort(), onSecond);
 });
