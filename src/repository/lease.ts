@@ -1,6 +1,6 @@
 /**
  * `leases/<hash>-<backup>.json`: a lease says that a server was restored from a backup and may still have to read the
- * WAL after the backup. `restore` writes a lease, and `wal fetch` renews the lease (see renew-lease.ts). An expiry
+ * WAL after the backup. `restore` and `place` write a lease, and `wal fetch` renews the lease (see renew-lease.ts). An expiry
  * removes the lease when the server has recovered, or has not renewed the lease for a week (see retention/leases.ts).
  */
 import { randomUUID } from 'node:crypto';
@@ -114,7 +114,7 @@ export async function removeLease(path: string): Promise<void> {
 
 /**
  * Whether the very directory of the lease is visible from this host and its server has left recovery: neither
- * recovery.signal nor standby.signal exists. A clone of the host has a directory of the same inodes, so only the boot
+ * recovery.signal nor standby.signal exists, nor the backup_label with which recovery begins. A clone of the host has a directory of the same inodes, so only the boot
  * that wrote the lease counts.
  */
 export async function hasRecovered({ boot, directory, place }: Lease): Promise<boolean> {
@@ -126,5 +126,6 @@ export async function hasRecovered({ boot, directory, place }: Lease): Promise<b
       () => true,
       (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? false : undefined),
     );
-  return (await isThere('recovery.signal')) === false && (await isThere('standby.signal')) === false;
+  const signs = await Promise.all(['backup_label', 'recovery.signal', 'standby.signal'].map(isThere));
+  return signs.every((is) => is === false);
 }

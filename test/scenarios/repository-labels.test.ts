@@ -1,6 +1,7 @@
 // `holdfast label` and `holdfast place` when the database is gone, from what is in the repository.
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { lookAtLeases } from '../../src/retention/leases.ts';
 import { runProcess } from '../../dev/harness/children.ts';
 import { holdfast } from '../support/process.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
@@ -37,7 +38,7 @@ test('a backup that is in the label directory as well is found once', async (t) 
   t.is(status, 0, stderr);
 });
 
-test('a directory that tar restored from the repository gets its label back', async (t) => {
+test('a directory that tar restored from the repository gets its label back, and its WAL stays until it has recovered', async (t) => {
   const scene = await repositoryScene(t);
   const { description, directory, meta } = await scene.backup();
   const data = await temporaryDirectory(t);
@@ -49,8 +50,15 @@ test('a directory that tar restored from the repository gets its label back', as
     t.deepEqual(await readFile(join(data, 'backup_label')), await readFile(join(meta, 'backup_label')));
   }
   const byId = ['place', String(description.id), '--data-directory', data];
-  const { status } = await holdfast([...byId, '--from-repository', scene.repository], { url: gone });
+  const args = [...byId, '--from-repository', scene.repository, '--json'];
+  const { status, stdout } = await holdfast(args, { url: gone });
   t.is(status, 0);
+  const { lease } = JSON.parse(stdout) as { lease: string };
+  const look = () => lookAtLeases(scene.directory, new Date(), () => Promise.resolve(true));
+  const [{ reason } = { reason: '' }] = (await look()).valid;
+  t.true(reason.startsWith(`it is being recovered in "${data}" on host `), reason);
+  await rename(join(data, 'backup_label'), join(data, 'backup_label.old'));
+  t.deepEqual((await look()).over, [join(scene.directory, 'leases', `${lease}.json`)]);
   const missing = await holdfast([
     'place',
     '77',

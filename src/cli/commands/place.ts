@@ -1,15 +1,18 @@
 /** `holdfast place`: puts the label of a backup into a restored copy of the data directory. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { LabelledBackup } from '../../labels/labelled-backup.ts';
 import { parseLsn, formatLsn } from '../../postgres/lsn.ts';
 import { lookedToVariable, nothing } from '../../repository/examined-wal.ts';
+import { leaseVariable } from '../../repository/renew-lease.ts';
 import { bytePathBelow } from '../../system/byte-path.ts';
 import { labelIn } from '../../labels/find-label.ts';
+import { leaseCopy } from '../../labels/lease-copy.ts';
 import { placeLabel, type PlacedLabel } from '../../labels/place-label.ts';
 import { plain } from '../../plain.ts';
 import { addWhere, backupById, type WhereOptions } from './label.ts';
 import { configFrom, idOption } from '../options.ts';
+import { unleased } from '../render/unleased.ts';
 import { printJson, printLines } from '../render/output.ts';
 import { refusing } from '../target-options.ts';
 
@@ -42,12 +45,14 @@ export function addPlace(program: Command): void {
       const backup = await find(which, options);
       const repository =
         options.repository ?? options.fromRepository ?? configFrom(options).worker.repository;
-      const placed = await placeLabel(backup, options.dataDirectory, {
-        clusterDirectory: join(repository, backup.description.cluster),
-        stopBefore: options.stopBefore,
-      });
-      if (options.json === true) await printJson(asJson(backup, placed));
-      else await printLines(described(backup, placed, options.stopBefore));
+      const clusterDirectory = join(repository, backup.description.cluster);
+      const { dataDirectory, stopBefore } = options;
+      const placed = await placeLabel(backup, dataDirectory, { clusterDirectory, stopBefore });
+      const lease = await leaseCopy(backup, resolve(dataDirectory), clusterDirectory);
+      if (lease?.problem !== undefined) process.stderr.write(`holdfast: warning: ${unleased(lease.problem)}\n`);
+      const name = lease?.problem === undefined ? lease?.name : undefined;
+      if (options.json === true) await printJson({ ...asJson(backup, placed), lease: name ?? null });
+      else await printLines([...described(backup, placed, stopBefore), ...leased(name)]);
     });
   addWhere(command);
 }
@@ -101,6 +106,15 @@ function described(
     ...later,
     `  the WAL from ${description.startWal} to ${description.stopWal}: set restore_command${signal}`,
     ...looked(lookedTo),
+  ];
+}
+
+/** Until when an expiry keeps the WAL that the server is going to read. */
+function leased(name: string | undefined): string[] {
+  if (name === undefined) return [];
+  return [
+    'an expiry keeps the WAL from there on until recovery is over, for seven days at most; for as long as it takes,',
+    `  with ${leaseVariable}=${name} before "holdfast-wal fetch" in restore_command`,
   ];
 }
 

@@ -26,6 +26,7 @@ import { printJson, printLines } from '../render/output.ts';
 import { ProgressLine } from '../render/progress-line.ts';
 import { printBackupList } from '../render/backup-list.ts';
 import { restoreAsJson, describeBackup } from '../render/restore-report.ts';
+import { unleased } from '../render/unleased.ts';
 import { addTargetOptions, type TargetCommandOptions } from '../target-options.ts';
 
 interface Options extends GlobalOptions, TargetCommandOptions {
@@ -129,9 +130,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     onProgress: (done, expected) => progress.show(done, expected),
   }).finally(() => progress.end());
   if (restored.leaseProblem !== undefined)
-    process.stderr.write(
-      `holdfast: warning: an expiry does not know that this server still needs WAL (${restored.leaseProblem}): run none until it has recovered\n`,
-    );
+    process.stderr.write(`holdfast: warning: ${unleased(restored.leaseProblem)}\n`);
   const wal = options.walDirectory;
   const programs = await finding;
   const report = { choice, restored, directory, wal, programs, recovery, ahead };
