@@ -9,15 +9,17 @@ import { basename, join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseBackupLabel } from '../postgres/backup-label.ts';
 import { parseControlFile } from '../postgres/pg-control.ts';
+import { greaterParameters } from '../postgres/required-parameters.ts';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { unsupportedFormat } from '../postgres/unknown-format-error.ts';
 import type { LabelledBackup } from './labelled-backup.ts';
 import { labelMismatch, type CopyToMatch } from '../repository/label-match.ts';
-import { addToAutoConf } from '../recovery/auto-conf.ts';
+import { addToAutoConf, configuredIn } from '../recovery/auto-conf.ts';
 import type { Creation } from '../recovery/created-tablespaces.ts';
 import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
 import { lookAheadOfCopy } from './look-ahead-of-copy.ts';
 import { targetSettings } from '../recovery/recovery-settings.ts';
+import { shortSettings } from '../recovery/short-settings.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import { beside, noFollow, withinInPlace } from '../system/held-directory.ts';
 import { readSmallFile } from '../system/small-file.ts';
@@ -41,6 +43,11 @@ export interface PlacedLabel {
   tablespaces: { oid: string; location: string; exists: boolean }[];
   /** Tablespaces that recovery is going to create. */
   created: Creation[];
+  /**
+   * Settings that are smaller than in the WAL, with the values that recovery needs: hot standby pauses or ends there.
+   * They have been set where a target has been set.
+   */
+  settings: [string, string][];
   /**
    * The last WAL segment that has been examined for created tablespaces; undefined if all WAL up to the
    * recovery target has been examined.
@@ -94,7 +101,7 @@ async function placeIn(
   await refuseOthers(dataDirectory, backup);
   const tablespaces = await lookAtTablespaces(backup);
   const { walSegmentSize } = copy.control;
-  const { created, lookedTo, toTarget } = await lookAheadOfCopy({
+  const { created, lookedTo, toTarget, required } = await lookAheadOfCopy({
     backup,
     directory: dataDirectory,
     walSegmentSize,
@@ -103,25 +110,38 @@ async function placeIn(
   });
 
   const owned: FileOwnership = { owner: ownership.owner, fileMode: ownership.mode, directoryMode: 0o700 };
-  if (stopBefore !== undefined) await setTarget(dataDirectory, stopBefore, owned);
+  const { required: ofControl } = copy.control;
+  const needed = greaterParameters(ofControl, required ?? ofControl);
+  const settings = shortSettings(needed, await configuredIn(dataDirectory));
+  if (stopBefore !== undefined)
+    await setTarget({ directory: dataDirectory, lsn: stopBefore, settings, owned });
   const files = await writeLabelFiles(dataDirectory, backup, ownership);
   if (stopBefore !== undefined) await requestRecovery(dataDirectory, owned);
   const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
   if (removed !== undefined) await rm(removed, { force: true });
-  return { files, removed, tablespaces, created, lookedTo: toTarget ? undefined : lookedTo };
+  return { files, removed, tablespaces, created, settings, lookedTo: toTarget ? undefined : lookedTo };
 }
 
 /**
  * Sets a recovery target in postgresql.auto.conf, which overrides the targets in the configuration of the
  * copy. Without recovery.signal, PostgreSQL ignores recovery targets.
  */
-async function setTarget(directory: string, lsn: bigint, owned: FileOwnership): Promise<void> {
-  const settings = targetSettings({
+async function setTarget({
+  directory,
+  lsn,
+  settings,
+  owned,
+}: Pick<PlacedLabel, 'settings'> & {
+  directory: string;
+  lsn: bigint;
+  owned: FileOwnership;
+}): Promise<void> {
+  const target = targetSettings({
     target: { kind: 'lsn', lsn, exclusive: true },
     timeline: undefined,
     action: 'promote',
   });
-  await addToAutoConf({ directory, settings, comment: 'holdfast place', owned });
+  await addToAutoConf({ directory, settings: [...target, ...settings], comment: 'holdfast place', owned });
 }
 
 async function requestRecovery(directory: string, owned: FileOwnership): Promise<void> {

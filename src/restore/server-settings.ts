@@ -1,6 +1,7 @@
 /** Decides the settings that a restored server needs in addition to the recovery settings. Pure. */
-import { requiredParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
+import type { RequiredParameters } from '../postgres/required-parameters.ts';
 import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
+import { shortSettings } from '../recovery/short-settings.ts';
 
 /** The input of serverSettings(). */
 export interface ServerNeeds {
@@ -12,14 +13,6 @@ export interface ServerNeeds {
   configured: (name: string) => string | undefined;
 }
 
-/** Defaults of PostgreSQL 12 to 19. */
-const defaults: RequiredParameters = {
-  max_connections: 100,
-  max_worker_processes: 8,
-  max_wal_senders: 10,
-  max_prepared_transactions: 0,
-  max_locks_per_transaction: 64,
-};
 /** Settings that replay itself uses. The other settings matter to hot standby only. */
 const forReplay = ['max_prepared_transactions', 'max_locks_per_transaction'];
 
@@ -29,11 +22,8 @@ export function serverSettings(
   { major, required, configured }: ServerNeeds,
 ): [string, string][] {
   const isSeen = isLookedAt(recovery);
-  const short = requiredParameters.filter((name) => {
-    const has = Number(configured(name) ?? defaults[name]);
-    return (isSeen || forReplay.includes(name)) && !(has >= required[name]);
-  });
-  const settings = short.map((name): [string, string] => [name, String(required[name])]);
+  const short = shortSettings(required, configured);
+  const settings: [string, string][] = short.filter(([name]) => isSeen || forReplay.includes(name));
   if (!isSeen) settings.push(['hot_standby', 'off']);
   // The file that promoted the old cluster may still exist.
   if (!recovery.standby && major < 16) settings.push(['promote_trigger_file', '']);

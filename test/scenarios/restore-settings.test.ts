@@ -4,6 +4,7 @@ import { appendFile, chmod, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createCluster, type Major } from '../../dev/embedded/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { holdfast } from '../support/process.ts';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
 import { connect, withClient } from '../support/sql-client.ts';
@@ -23,13 +24,13 @@ const ofOld = {
 
 test('a restored server recovers past settings that were raised since, runs nothing of the old one, and forgets its target', async (t) => {
   const scene = await repositoryScene(t, { settings: ofOld });
-  const { admin, archiveAll, backup, cluster, now, started } = scene;
+  const { admin, archiveAll, backup, cluster, now, repository, restored, started } = scene;
   await admin.query('create table kept (n int)');
   await eventually('the worker has seen what a restore has left', async () => {
     const [left] = await admin.query(`select recovery_settings from holdfast.cluster where name = 'main'`);
     return String(left?.['recovery_settings']) === 'recovery_target_name';
   });
-  await backup();
+  const stored = await backup();
   await cluster.configure({
     max_connections: '170',
     max_worker_processes: '13',
@@ -44,6 +45,16 @@ test('a restored server recovers past settings that were raised since, runs noth
   const target = await now(again);
   await again.query('insert into kept values (3)');
   await archiveAll(again);
+
+  // As a copy that another tool has restored, whose hot standby would pause.
+  const { dataDirectory } = await restored('--no-archiving');
+  const place = ['place', stored.directory, '--data-directory', dataDirectory, '--repository', repository];
+  const { stdout } = await holdfast([...place, '--json']);
+  const needed = { max_connections: '170', max_worker_processes: '13' };
+  t.deepEqual((JSON.parse(stdout) as { settings: object }).settings, needed);
+  t.regex((await holdfast(place)).stdout, /^ {2}max_connections = 170 or more in its configuration/m);
+  t.is((await holdfast([...place, '--stop-before', 'F/0'])).status, 0);
+  t.regex(await readFile(join(dataDirectory, 'postgresql.auto.conf'), 'utf8'), /^max_connections = '170'$/m);
 
   const latest = await started('--no-archiving');
   t.is(await latest.client.value(kept), '{1,2,3}');

@@ -49,7 +49,8 @@ export function addPlace(program: Command): void {
       const { dataDirectory, stopBefore } = options;
       const placed = await placeLabel(backup, dataDirectory, { clusterDirectory, stopBefore });
       const lease = await leaseCopy(backup, resolve(dataDirectory), clusterDirectory);
-      if (lease?.problem !== undefined) process.stderr.write(`holdfast: warning: ${unleased(lease.problem)}\n`);
+      if (lease?.problem !== undefined)
+        process.stderr.write(`holdfast: warning: ${unleased(lease.problem)}\n`);
       const name = lease?.problem === undefined ? lease?.name : undefined;
       if (options.json === true) await printJson({ ...asJson(backup, placed), lease: name ?? null });
       else await printLines([...described(backup, placed, stopBefore), ...leased(name)]);
@@ -63,7 +64,7 @@ async function find(which: string, options: Options): Promise<LabelledBackup> {
 
 function asJson(
   { description, source }: LabelledBackup,
-  { files, removed, tablespaces, created, lookedTo }: PlacedLabel,
+  { files, removed, tablespaces, created, settings, lookedTo }: PlacedLabel,
 ): object {
   const { id, startWal, stopWal } = description;
   return {
@@ -77,6 +78,7 @@ function asJson(
       location: bytePathBelow(location, '').toString(),
       lsn: formatLsn(lsn),
     })),
+    settings: Object.fromEntries(settings),
     looked_to: lookedTo ?? null,
     start_wal: startWal,
     stop_wal: stopWal,
@@ -85,7 +87,7 @@ function asJson(
 
 function described(
   { description }: LabelledBackup,
-  { files, removed, tablespaces, created, lookedTo }: PlacedLabel,
+  { files, removed, tablespaces, created, settings, lookedTo }: PlacedLabel,
   stopBefore: bigint | undefined,
 ): string[] {
   const needed = tablespaces.map(
@@ -96,6 +98,10 @@ function described(
     ({ oid, location, lsn }) =>
       `  an empty directory ${plain(bytePathBelow(location, '').toString())}, in which recovery creates tablespace ${oid} at ${formatLsn(lsn)}`,
   );
+  const larger = (stopBefore === undefined ? settings : []).map(
+    ([name, value]) =>
+      `  ${name} = ${value} or more in its configuration, as in the WAL: recovery would stop there`,
+  );
   const signal =
     stopBefore === undefined ? ', and create recovery.signal' : ` (it ends before ${formatLsn(stopBefore)})`;
   return [
@@ -104,6 +110,7 @@ function described(
     'before its first start, the server needs:',
     ...needed,
     ...later,
+    ...larger,
     `  the WAL from ${description.startWal} to ${description.stopWal}: set restore_command${signal}`,
     ...looked(lookedTo),
   ];
