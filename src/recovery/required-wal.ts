@@ -1,5 +1,5 @@
 /** Checks whether the WAL that a restore needs is available. Pure. */
-import { formatLsn } from '../postgres/lsn.ts';
+import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import { parseSegmentName, segmentRange } from '../postgres/wal-segment.ts';
 import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { formatTime, type RecoveryTarget } from './recovery-target.ts';
@@ -79,12 +79,13 @@ function onPath(
  */
 export function doubtAbout(
   needs: Omit<RequiredWal, 'backup'> & {
-    backup: RequiredWal['backup'] & Pick<RepositoryBackup, 'serverVersion'>;
+    backup: RequiredWal['backup'] & Pick<RepositoryBackup, 'serverVersion' | 'stopLsn'>;
     archived: ReadonlySet<string>;
   },
 ): string | undefined {
   const { backup, target, coverage, isReached, archived } = needs;
-  if (target.kind === 'immediate' || isReached) return undefined;
+  if (target.kind === 'immediate') return doubtAboutEnd(backup, coverage);
+  if (isReached) return undefined;
   // The backup's own WAL may lead to the first segment of the archive if archiving was set up later.
   if (coverage.last === undefined || !archived.has(coverage.last))
     return `the archive has no WAL from the end of backup ${backup.id} on: recovery ends there`;
@@ -92,6 +93,20 @@ export function doubtAbout(
   const older =
     target.kind === 'xid' || target.kind === 'name' ? '; name an older backup if it was before this one' : '';
   return `the archive ends with ${coverage.last}, and ${whatIsNotIn(target)}: ${whatFollows(backup)}${older}`;
+}
+
+/**
+ * A server stops at the end of the backup when it meets the next record (xlogrecovery.c: recoveryStopsBefore). A backup that
+ * ends exactly with a segment has none of its own.
+ */
+function doubtAboutEnd(
+  backup: Parameters<typeof doubtAbout>[0]['backup'],
+  { last }: Coverage,
+): string | undefined {
+  const { id, serverVersion, stopLsn, stopWal, walSegmentSize } = backup;
+  const isBoundary = parseLsn(stopLsn) % BigInt(walSegmentSize) === 0n;
+  if (!isBoundary || last !== stopWal || Number.parseInt(serverVersion, 10) < 13) return undefined;
+  return `backup ${id} ends exactly with ${stopWal}, which is the last segment, and recovery stops at its end only where a record follows: ${whatFollows(backup)}; without a target, recovery ends there as well`;
 }
 
 function whatIsNotIn(target: Exclude<RecoveryTarget, { kind: 'latest' | 'immediate' }>): string {

@@ -13,6 +13,7 @@ const backup = {
   serverVersion: '18.4',
   startWal: '000000010000000000000003',
   stopWal: '000000010000000000000004',
+  stopLsn: '0/4000130',
   walSegmentSize: size,
 };
 const range = (first: string, last: string) => segmentRange(first, last, size);
@@ -123,6 +124,19 @@ test('a target that no record has is doubtful, and so is all where there is no a
   for (const target of [{ kind: 'latest' }, at('2026-03-14 11:00:00Z')] as RecoveryTarget[])
     t.regex(String(doubt(target, new Set())), /no WAL from the end of backup 7 on: recovery ends there/);
   t.is(doubt({ kind: 'immediate' }, new Set()), undefined);
+});
+
+test('nothing follows a backup that ends exactly with the last segment, so that recovery does not stop at its end', (t) => {
+  const { stopWal } = backup;
+  const doubt = (segments: Set<string>, serverVersion = '18.4', stopLsn = '0/5000000') => {
+    const of = needs(segments, { kind: 'immediate' });
+    return doubtAbout({ ...of, backup: { ...backup, serverVersion, stopLsn }, archived: segments });
+  };
+  const last = new Set(range(backup.startWal, stopWal));
+  t.regex(String(doubt(last)), /^backup 7 ends exactly with 000000010000000000000004, .*pg_switch_wal\(\)/);
+  t.is(doubt(last, '12.22'), undefined, 'it opens there');
+  t.is(doubt(last, '18.4', backup.stopLsn), undefined);
+  t.is(doubt(without()), undefined);
 });
 
 test('a segment of the backup may be that of the next timeline, where the old one was left within it', (t) => {
