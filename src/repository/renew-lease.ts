@@ -3,13 +3,13 @@
  * fetching a segment must be fast.
  */
 import { constants } from 'node:fs';
-import { open, realpath, rm, stat } from 'node:fs/promises';
+import { open, realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { beside } from '../system/held-directory.ts';
 import { bootId } from '../system/process-identity.ts';
 import { readSmallFile } from '../system/small-file.ts';
-import { temporaryName } from '../system/temporary-files.ts';
+import { fileSystemTime } from '../system/file-system-time.ts';
 import { isSamePlace, leaseFile, leaseNameOf, parseLease, placeOf, type Lease } from './lease-file.ts';
 
 /** The environment variable in restore_command with the name of the server's lease. */
@@ -86,7 +86,9 @@ async function isOf(
 async function renewAt(file: string): Promise<void> {
   const { mtimeMs } = await stat(file);
   if (Math.abs(Date.now() - mtimeMs) < renewedEvery) return;
-  const now = await timeOfFileSystem(dirname(file));
+  // The prefix is that of the leases' temporary files, so that the next restore removes a file left by a killed
+  // process.
+  const now = await fileSystemTime(dirname(file), '.lease');
   if (now.getTime() > mtimeMs) await touch(file, now);
 }
 
@@ -97,20 +99,5 @@ async function touch(path: string, now: Date): Promise<void> {
     await file.utimes(now, now);
   } finally {
     await file.close();
-  }
-}
-
-/** Returns the modification time of a file written now. */
-async function timeOfFileSystem(directory: string): Promise<Date> {
-  // The prefix is that of the leases' temporary files, so that the next restore removes a file left by a killed
-  // process.
-  const path = join(directory, temporaryName('.lease'));
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile('.');
-    return (await file.stat()).mtime;
-  } finally {
-    await file.close();
-    await rm(path, { force: true });
   }
 }

@@ -5,11 +5,12 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseProcess, processState, stateOfPid, thisProcess } from '../system/process-identity.ts';
 import { HoldfastError } from '../errors.ts';
 import { writeSynced } from '../system/durable-files.ts';
 import { beside } from '../system/held-directory.ts';
+import { fileSystemTime } from '../system/file-system-time.ts';
 import { holdLock, isWithoutLocks, withLock } from '../system/file-lock.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
@@ -48,8 +49,12 @@ export async function ownerIsGone(file: string, unfinished: string): Promise<boo
   const locked = await lockOf(file);
   if (locked === 'gone') return true; // the owner file has been removed
   if (locked === 'held') return false;
-  const silent = Date.now() - (await lastWrite(file, unfinished));
-  return silent > (locked === 'free' ? unlockedFor : silentFor);
+  const patience = locked === 'free' ? unlockedFor : silentFor;
+  const last = await lastWrite(file, unfinished);
+  if (Date.now() - last <= patience) return false;
+  // The clock of this host may be ahead of that by which the writer's files are dated.
+  const present = await fileSystemTime(dirname(file), '.time').catch(() => undefined);
+  return present !== undefined && present.getTime() - last > patience;
 }
 
 function stateOf(text: string): 'alive' | 'gone' | 'unknown' {
