@@ -14,6 +14,7 @@ import {
   recordRefusalOf,
   settleMilliseconds,
   removeOldMarkers,
+  serverHasStopped,
   withPushedMarker,
   type ArchiveDestination,
 } from './pushed-markers.ts';
@@ -134,11 +135,12 @@ export class AheadPass {
       else await this.#archiveHere(path, turn, prepare);
       named.resolve();
     } catch (error) {
-      const isPast = error !== passIsOver && !isWaiting(this.#options.walDirectory, name);
+      const isPast =
+        error !== passIsOver && error !== serverHasStopped && !isWaiting(this.#options.walDirectory, name);
       if (isPast) return void before.then(named.resolve, named.reject);
       this.#isOver = true;
       named.reject(passIsOver);
-      if (error === passIsOver) return;
+      if (error === passIsOver || error === serverHasStopped) return;
       this.#failure ??= error instanceof Error ? error : new Error(String(error));
       await recordRefusalOf(path);
     }

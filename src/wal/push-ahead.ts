@@ -51,7 +51,7 @@ export async function pushAhead(options: AheadOptions): Promise<number> {
     else if (await options.goOn()) await attend(walDirectory, target);
     return pushed;
   } catch (error) {
-    await stopAttending(walDirectory);
+    if (await options.goOn()) await stopAttending(walDirectory);
     throw error;
   }
 }

@@ -21,11 +21,13 @@ import { existsSync, statSync, type BigIntStats } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { bootId, parseProcess, processState, thisProcess } from '../system/process-identity.ts';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
 import { isInArchive, walFileKind } from '../repository/wal-archive.ts';
 import { rememberRepository } from './known-repository.ts';
 import { isOwnDirectory, pushDirectory } from './our-directories.ts';
+import { isWithoutServer } from './server-state.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
 /** Where the WAL of a data directory is archived to. */
@@ -99,6 +101,7 @@ export async function isBusy(path: string): Promise<boolean> {
   const text = await readSmallFile(busy).then(String, () => undefined);
   if (text === undefined) return false;
   const its = parseProcess(parseJson(text));
+  if (isDeepStrictEqual(its, thisProcess())) return inHand.has(busy);
   const state = its === undefined ? 'unknown' : processState(its);
   if (state !== 'unknown') return state === 'alive';
   const found = await stat(busy).catch(() => undefined);
@@ -178,9 +181,17 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** The error where the server has stopped meanwhile. */
+export const serverHasStopped = new Error('the server has stopped');
+
+/** The .busy files of this process. */
+const inHand = new Set<string>();
+
 /**
  * Marks the file as busy while `archive` runs. Writes the marker when `archive` resolves, which means that the file
- * is archived durably, unless the file has changed meanwhile.
+ * is archived durably, unless the file has changed meanwhile. Where the server has stopped meanwhile, the .busy file
+ * stays and no marker appears, because of pg_rewind (see our-directories.ts).
+ * @throws serverHasStopped
  */
 export async function withPushedMarker(
   path: string,
@@ -188,13 +199,23 @@ export async function withPushedMarker(
   archive: () => Promise<void>,
 ): Promise<void> {
   const receipt = markerPath(path);
-  await writeFile(`${receipt}.busy`, JSON.stringify(thisProcess()), { mode: 0o600 });
+  const busy = `${receipt}.busy`;
+  const data = dirname(dirname(path));
+  const hadServer = !(await isWithoutServer(data));
+  const before = receiptText(path, target);
+  await writeFile(busy, JSON.stringify(thisProcess()), { mode: 0o600 });
+  inHand.add(busy);
+  const outcome = await archive().then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  inHand.delete(busy);
+  if (hadServer && (await isWithoutServer(data))) throw serverHasStopped;
   try {
-    const before = receiptText(path, target);
-    await archive();
+    if (outcome !== undefined) throw outcome.error;
     if (receiptText(path, target) === before) await replaceMarker(receipt, before);
   } finally {
-    await rm(`${receipt}.busy`, { force: true });
+    await rm(busy, { force: true });
   }
 }
 

@@ -24,6 +24,12 @@ export async function serverPid(dataDirectory: string): Promise<number | undefin
   return pid;
 }
 
+/** Whether there is no server, not even one that is stopping: tools may be at work. */
+export async function isWithoutServer(dataDirectory: string): Promise<boolean> {
+  const text = await readSmallFile(join(dataDirectory, 'postmaster.pid')).then(String, () => '');
+  return !/^[1-9]/.test(text);
+}
+
 /**
  * Whether the server runs in this pid namespace. The pid of a server that was killed may be another process's by now.
  * As in PostgreSQL, a process that this user may not send signals to is not the server: the callers run as its user.

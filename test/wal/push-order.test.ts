@@ -7,7 +7,7 @@ import { processStart, thisProcess } from '../../src/system/process-identity.ts'
 import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { placePrepared, prepareWal, pushWal } from '../../src/wal/push-segment.ts';
 import { pushDirectory } from '../../src/wal/our-directories.ts';
-import { markerPath } from '../../src/wal/pushed-markers.ts';
+import { markerPath, serverHasStopped, withPushedMarker } from '../../src/wal/pushed-markers.ts';
 import { startProcess } from '../../dev/harness/children.ts';
 import { eventually } from '../support/eventually.ts';
 import { aheadOptions, segmentBytes, walScene, type Scene } from '../support/wal.ts';
@@ -184,6 +184,27 @@ test('of a process in another container only the time says that it has ended', a
     await archived(scene),
     [0, 1, 2, 3].map((n) => name(n)),
   );
+});
+
+test('once the server has stopped, what has a file in hand leaves its directory alone, where pg_rewind may be at work', async (t) => {
+  const scene = await waitingScene(t, [1, 2, 3]);
+  const postmaster = join(scene.dataDirectory, 'postmaster.pid');
+  const path = join(scene.dataDirectory, 'pg_wal', name(2));
+  const target = { clusterDirectory: join(scene.repository, 'main'), invocation: undefined };
+  for (const refused of [false, true]) {
+    await writeFile(postmaster, `${process.pid}\n`);
+    let listed: string[] = [];
+    const archive = async () => {
+      listed = await readdir(directory(scene));
+      await rm(postmaster);
+      if (refused) throw new Error('refused');
+    };
+    await t.throwsAsync(withPushedMarker(path, target, archive), { is: serverHasStopped });
+    t.true(listed.includes(`${name(2)}.busy`));
+    t.deepEqual(await readdir(directory(scene)), listed);
+  }
+  t.is(await ahead(scene), 3, 'as if it had never been in hand');
+  t.false(existsSync(`${markerPath(path)}.busy`));
 });
 
 test('what was prepared is compared once more where somebody else was quicker', async (t) => {

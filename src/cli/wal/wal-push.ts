@@ -19,6 +19,7 @@ import {
   type ArchiveDestination,
 } from '../../wal/pushed-markers.ts';
 import { removeStaleSpool } from '../../wal/spool.ts';
+import { isWithoutServer } from '../../wal/server-state.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import type { PreparedFile } from '../../wal/push-segment.ts';
 import type { UnknownWalWarning } from '../../wal/unknown-wal-warning.ts';
@@ -75,6 +76,8 @@ async function push(
   let pushed = undefined as PreparedFile | undefined;
   let end = Infinity;
   let more: Promise<void> | undefined;
+  const data = dirname(dirname(path));
+  const hadServer = !(await isWithoutServer(data));
   const archive = async () => {
     pushed = await pushWal({ path, clusterDirectory, compressLevel });
     end = performance.now() + patience;
@@ -88,7 +91,7 @@ async function push(
     else await archive();
   } catch (error) {
     if (error instanceof HoldfastError && pushed === undefined) {
-      await recordRefusalOf(path);
+      if (!hadServer || !(await isWithoutServer(data))) await recordRefusalOf(path);
       throw error;
     }
     if (pushed === undefined) await archive(); // a marker is only a hint
