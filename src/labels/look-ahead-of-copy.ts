@@ -11,7 +11,9 @@ import { readArchive, type ArchiveContents } from '../repository/archive-content
 import type { LabelledBackup } from './labelled-backup.ts';
 import { judged, type AheadFindings } from '../recovery/look-ahead.ts';
 import { pathFrom } from '../recovery/select-backup.ts';
-import type { RecoveryTarget } from '../recovery/recovery-target.ts';
+import type { RecoveryTarget, RecoveryTargetTimeline } from '../recovery/recovery-target.ts';
+import { requireHistory, rival, unreachable, type TimelineQuestion } from '../recovery/target-timeline.ts';
+import { readCatalog } from '../repository/catalog.ts';
 import { archiveIn, walOfCopy, type WalEventSource } from '../recovery/wal-events.ts';
 
 /** The copy whose WAL is examined. */
@@ -28,14 +30,16 @@ export interface CopyAhead {
   clusterDirectory: string | undefined;
   /** Recovery ends just before this LSN; undefined: the recovery target is not known. */
   stopBefore: bigint | undefined;
+  /** The timeline that recovery follows. */
+  timeline: RecoveryTargetTimeline;
 }
 
 /**
  * Examines the WAL from the start of the backup on.
- * @throws HoldfastError `tablespace_created`, `archive_damaged`
+ * @throws HoldfastError `which_timeline`, `history_missing`, `tablespace_created`, `archive_damaged`
  */
 export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> {
-  const { backup, directory, walSegmentSize, stopBefore } = ahead;
+  const { backup, directory, walSegmentSize, stopBefore, timeline } = ahead;
   const { description, tablespaceMap } = backup;
   const major = Number.parseInt(description.serverVersion, 10);
   const mapped = tablespaceMap === null ? [] : parseTablespaceMap(tablespaceMap, major);
@@ -43,9 +47,14 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> 
   const archive = await archiveOf(ahead);
   const target: RecoveryTarget =
     stopBefore === undefined ? { kind: 'latest' } : { kind: 'lsn', lsn: stopBefore, exclusive: true };
+  const path = pathFrom(description, timeline, archive?.histories ?? new Map());
+  if (archive !== undefined) {
+    const wish = { target, timeline };
+    await refuseOtherWay({ wish, backup: { ...description, walSegmentSize }, path, archive }, archive);
+  }
   const events = walOfCopy({
     backup: { ...description, walSegmentSize },
-    path: pathFrom(description, 'latest', archive?.histories ?? new Map()),
+    path,
     target,
     sources: [
       ...(archive === undefined ? [] : [archiveIn(archive.clusterDirectory)]),
@@ -63,6 +72,22 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> 
     },
     despiteDamage: false,
   });
+}
+
+/**
+ * Refuses a timeline that does not lead where the user means, as a restore does.
+ * @throws HoldfastError `which_timeline`, `history_missing`
+ */
+async function refuseOtherWay(
+  way: Omit<TimelineQuestion, 'backups' | 'clusterDirectory'>,
+  { clusterDirectory }: { clusterDirectory: string },
+): Promise<void> {
+  requireHistory(way.wish, way.archive);
+  const { backups } = await readCatalog(clusterDirectory);
+  const known = backups.map(({ description }) => description);
+  const question = { ...way, backups: known, clusterDirectory };
+  const refusal = unreachable(question) ?? (await rival(question));
+  if (refusal !== undefined) throw refusal;
 }
 
 /** The WAL archive; undefined if the repository has no archive of this system identifier and segment size. */

@@ -19,6 +19,7 @@ import type { Creation } from '../recovery/created-tablespaces.ts';
 import { writeOwned, type FileOwnership } from '../recovery/owned-files.ts';
 import { lookAheadOfCopy } from './look-ahead-of-copy.ts';
 import { targetSettings } from '../recovery/recovery-settings.ts';
+import { parseTimeline, type RecoveryTargetTimeline } from '../recovery/recovery-target.ts';
 import { shortSettings } from '../recovery/short-settings.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import { beside, noFollow, withinInPlace } from '../system/held-directory.ts';
@@ -64,6 +65,8 @@ export interface PlaceOptions {
   clusterDirectory?: string | undefined;
   /** Recovery ends just before this LSN; undefined: the configuration of the copy decides. */
   stopBefore?: bigint | undefined;
+  /** The timeline that recovery follows; undefined: as the configuration of the copy says. */
+  timeline?: RecoveryTargetTimeline | undefined;
 }
 
 /**
@@ -91,7 +94,7 @@ export async function placeLabel(
 async function placeIn(
   dataDirectory: string,
   given: LabelledBackup,
-  { clusterDirectory, stopBefore }: PlaceOptions,
+  { clusterDirectory, stopBefore, timeline: chosen }: PlaceOptions,
 ): Promise<PlacedLabel> {
   const ownership = ownershipIn(dataDirectory, await directoryStats(dataDirectory));
   const lock = await refuseServer(dataDirectory);
@@ -101,7 +104,10 @@ async function placeIn(
   await refuseOthers(dataDirectory, backup);
   const tablespaces = await lookAtTablespaces(backup);
   const { walSegmentSize } = copy.control;
+  const configured = await configuredIn(dataDirectory);
+  const timeline = chosen ?? timelineIn(configured('recovery_target_timeline'));
   const { created, lookedTo, toTarget, required } = await lookAheadOfCopy({
+    timeline,
     backup,
     directory: dataDirectory,
     walSegmentSize,
@@ -112,14 +118,25 @@ async function placeIn(
   const owned: FileOwnership = { owner: ownership.owner, fileMode: ownership.mode, directoryMode: 0o700 };
   const { required: ofControl } = copy.control;
   const needed = greaterParameters(ofControl, required ?? ofControl);
-  const settings = shortSettings(needed, await configuredIn(dataDirectory));
+  const settings: [string, string][] = shortSettings(needed, configured);
+  if (chosen !== undefined && stopBefore === undefined)
+    settings.push(['recovery_target_timeline', String(chosen)]);
   if (stopBefore !== undefined)
-    await setTarget({ directory: dataDirectory, lsn: stopBefore, settings, owned });
+    await setTarget({ directory: dataDirectory, lsn: stopBefore, timeline, settings, owned });
   const files = await writeLabelFiles(dataDirectory, backup, ownership);
   if (stopBefore !== undefined) await requestRecovery(dataDirectory, owned);
   const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
   if (removed !== undefined) await rm(removed, { force: true });
   return { files, removed, tablespaces, created, settings, lookedTo: toTarget ? undefined : lookedTo };
+}
+
+/** The timeline of a setting; PostgreSQL's default is latest. */
+function timelineIn(setting: string | undefined): RecoveryTargetTimeline {
+  try {
+    return parseTimeline(setting ?? 'latest');
+  } catch {
+    return 'latest';
+  }
 }
 
 /**
@@ -129,16 +146,18 @@ async function placeIn(
 async function setTarget({
   directory,
   lsn,
+  timeline,
   settings,
   owned,
 }: Pick<PlacedLabel, 'settings'> & {
   directory: string;
   lsn: bigint;
+  timeline: RecoveryTargetTimeline;
   owned: FileOwnership;
 }): Promise<void> {
   const target = targetSettings({
     target: { kind: 'lsn', lsn, exclusive: true },
-    timeline: undefined,
+    timeline,
     action: 'promote',
   });
   await addToAutoConf({ directory, settings: [...target, ...settings], comment: 'holdfast place', owned });

@@ -1,6 +1,6 @@
 // What a restore would follow by mistake: an older timeline, a newer one that is an accident, a gap that is none.
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile, realpath, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';
@@ -60,6 +60,17 @@ test('a newest timeline that is an accident is not followed, with or without an 
     /another server has gone on from here .*: timeline 2, which left timeline 1 at .* begins timeline 3/,
   );
   t.regex(stdout, /it archives nothing: archive_mode is off/);
+
+  const latest = await realpath(join(scene.directory, 'latest'));
+  const place = ['place', latest, '--data-directory', to, '--repository', scene.repository];
+  const refused = await holdfast([...place, '--target-timeline', 'latest']);
+  t.is(refused.status, 1);
+  t.regex(refused.stderr, /timeline 2 is the newest, and does not have .* give --target-timeline 1/s);
+  // As the copy is configured.
+  const placed = await holdfast([...place, '--stop-before', 'F/0']);
+  t.is(placed.status, 0, placed.stderr);
+  const settings = await readFile(join(to, 'postgresql.auto.conf'), 'utf8');
+  t.regex(settings, /^recovery_target_timeline = '1'\nrecovery_target_inclusive = 'off'$/m);
 
   const { description } = await scene.backup();
   await archiveAll();

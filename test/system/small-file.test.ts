@@ -123,6 +123,7 @@ const readers: Record<string, [file: string, read: (directory: string) => Promis
         walSegmentSize: 1 << 24,
         clusterDirectory: undefined,
         stopBefore: undefined,
+        timeline: 'latest',
       }),
   ],
   pg_control: ['global/pg_control', readSoundControlFile],

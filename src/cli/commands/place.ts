@@ -10,6 +10,8 @@ import { labelIn } from '../../labels/find-label.ts';
 import { leaseCopy } from '../../labels/lease-copy.ts';
 import { placeLabel, type PlacedLabel } from '../../labels/place-label.ts';
 import { plain } from '../../plain.ts';
+import { recoveryTargetParsers } from '../../recovery/recovery-target-options.ts';
+import type { RecoveryTargetTimeline } from '../../recovery/recovery-target.ts';
 import { addWhere, backupById, type WhereOptions } from './label.ts';
 import { configFrom, idOption } from '../options.ts';
 import { unleased } from '../render/unleased.ts';
@@ -20,6 +22,7 @@ interface Options extends WhereOptions {
   dataDirectory: string;
   repository?: string;
   stopBefore?: bigint;
+  targetTimeline?: RecoveryTargetTimeline;
 }
 
 /** Adds `holdfast place` to the program. */
@@ -40,14 +43,19 @@ export function addPlace(program: Command): void {
       'have recovery end just before this place in the WAL: it is set in postgresql.auto.conf, with recovery.signal',
       refusing(parseLsn),
     )
+    .option(
+      '--target-timeline <timeline>',
+      'the timeline that recovery follows: latest, current (of the backup), or its number (default: as the copy is configured)',
+      refusing(recoveryTargetParsers.targetTimeline),
+    )
     .action(async (which: string, _: object, self: Command) => {
       const options = self.optsWithGlobals<Options>();
       const backup = await find(which, options);
       const repository =
         options.repository ?? options.fromRepository ?? configFrom(options).worker.repository;
       const clusterDirectory = join(repository, backup.description.cluster);
-      const { dataDirectory, stopBefore } = options;
-      const placed = await placeLabel(backup, dataDirectory, { clusterDirectory, stopBefore });
+      const { dataDirectory, stopBefore, targetTimeline: timeline } = options;
+      const placed = await placeLabel(backup, dataDirectory, { clusterDirectory, stopBefore, timeline });
       const lease = await leaseCopy(backup, resolve(dataDirectory), clusterDirectory);
       if (lease?.problem !== undefined)
         process.stderr.write(`holdfast: warning: ${unleased(lease.problem)}\n`);
@@ -98,9 +106,10 @@ function described(
     ({ oid, location, lsn }) =>
       `  an empty directory ${plain(bytePathBelow(location, '').toString())}, in which recovery creates tablespace ${oid} at ${formatLsn(lsn)}`,
   );
-  const larger = (stopBefore === undefined ? settings : []).map(
-    ([name, value]) =>
-      `  ${name} = ${value} or more in its configuration, as in the WAL: recovery would stop there`,
+  const larger = (stopBefore === undefined ? settings : []).map(([name, value]) =>
+    name === 'recovery_target_timeline'
+      ? `  ${name} = '${value}' in its configuration`
+      : `  ${name} = ${value} or more in its configuration, as in the WAL: recovery would stop there`,
   );
   const signal =
     stopBefore === undefined ? ', and create recovery.signal' : ` (it ends before ${formatLsn(stopBefore)})`;
