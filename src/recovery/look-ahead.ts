@@ -35,7 +35,10 @@ export interface AheadFindings {
   created: Creation[];
   /** The largest settings of the primary in the WAL; undefined if no setting has changed since the backup. */
   required: RequiredParameters | undefined;
-  /** The last segment that has been examined completely, in the form of examined-wal.ts. */
+  /**
+   * The last segment that has been examined completely, in the form of examined-wal.ts; none from the first creation of a
+   * tablespace on.
+   */
   lookedTo: string;
   /**
    * Whether the target is within the examined WAL. The answer is valid as long as the target does not change.
@@ -79,18 +82,25 @@ export async function judged(
 ): Promise<AheadFindings> {
   const ahead: AheadFindings = { created: [], required: undefined, lookedTo: nothing, toTarget: false };
   let reading: string = nothing;
+  // A location that is free now may be another server's when recovery gets there: "wal fetch" looks at it once more.
+  const noteRead = () => {
+    if (ahead.created.length === 0) ahead.lookedTo = reading;
+  };
   try {
     for await (const event of events) {
       if (event.kind === 'parameters')
         ahead.required = greaterParameters(ahead.required ?? event.required, event.required);
       if (event.kind === 'target') return { ...ahead, toTarget: true };
-      if (event.kind === 'segment') [ahead.lookedTo, reading] = [reading, event.name];
+      if (event.kind === 'segment') {
+        noteRead();
+        reading = event.name;
+      }
       if (event.kind !== 'tablespace' || isOwn(event)) continue;
       const refusal = await refusalOf(event, judging);
       if (refusal !== undefined) throw refusal;
       ahead.created.push(event);
     }
-    ahead.lookedTo = reading;
+    noteRead();
   } catch (error) {
     const isEnd = error instanceof HoldfastError && error.code === 'archive_damaged';
     if (!isEnd || !despiteDamage) throw error;
