@@ -5,9 +5,35 @@ set search_path = :"schema", pg_temp
 as $$
 declare
   pruned bigint[];
+  quiet_from timestamptz;
+  quiet_to timestamptz;
 begin
   if older_than is null or older_than < interval '0' then
     raise exception 'prune needs an age, such as interval ''1 year''' using errcode = 'invalid_parameter_value';
+  end if;
+  -- A clock that is ahead makes everything old, and leaves a time of which nothing is dated (src/retention/clock-ahead.ts).
+  if current_setting('holdfast.clock_is_right', true) is distinct from 'on' then
+    select e.at, e.next_at into quiet_from, quiet_to
+    from (
+      select at, coalesce(lead(at) over (order by at), clock_timestamp()) as next_at
+      from (
+        select at from backup_event
+        union all select finished_at from backup_request
+        union all select unnest(array[started_at, last_seen]) from worker
+        union all select unnest(array[requested_at, finished_at]) from backup_chore
+        union all select finished_at from backup_schedule_run) dated
+      where at <= clock_timestamp()) e
+    where e.next_at > clock_timestamp() - older_than
+      and e.next_at - e.at > greatest(interval '3 days', older_than / 4)
+    order by e.at desc
+    limit 1;
+    if found then
+      raise exception 'the clock may be ahead: it says %, and nothing is dated between % and %',
+        to_char(clock_timestamp(), 'YYYY-MM-DD HH24:MI'), to_char(quiet_from, 'YYYY-MM-DD HH24:MI'),
+        to_char(quiet_to, 'YYYY-MM-DD HH24:MI')
+        using errcode = 'object_not_in_prerequisite_state',
+          hint = 'set the clock right; or, where nothing was done meanwhile, type SET holdfast.clock_is_right = on before you prune';
+    end if;
   end if;
   perform set_config('holdfast.pruning', 'on', true);
   with old_ones as (
@@ -47,6 +73,6 @@ begin
 end
 $$;
 comment on function :"schema".prune(interval) is
-  'Removes the requests that ended longer ago than that, with their events, and returns how many; and the runs of schedules and the chores that did, but the latest of each schedule and kind. Never removes a request to keep or under legal hold, nor one whose backup is in a repository or to expire by a policy, nor a cluster''s newest complete one.';
+  'Removes the requests that ended longer ago than that, with their events, and returns how many; and the runs of schedules and the chores that did, but the latest of each schedule and kind. Removes nothing where the clock may be ahead, since nothing is dated for a quarter of that age: SET holdfast.clock_is_right = on says that it is right. Never removes a request to keep or under legal hold, nor one whose backup is in a repository or to expire by a policy, nor a cluster''s newest complete one.';
 revoke all on function :"schema".prune(interval) from public;
 grant execute on function :"schema".prune(interval) to :"operator";

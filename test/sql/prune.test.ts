@@ -13,6 +13,7 @@ test('what ended longer ago than the age goes, with its events, stages and sessi
   await worker.move(session, 'failed');
   await age(superuser, '400 days', old, session);
 
+  await operator.query('set holdfast.clock_is_right = on'); // nothing was done for 400 days
   t.is(await prune(operator, '401 days'), 0);
   t.is(await prune(operator, '1 year'), 2);
   t.deepEqual(await idsIn(superuser, 'backup_request', 'id'), [young]);
@@ -58,6 +59,23 @@ test('an age is needed, and it is not negative', async (t) => {
   }
 });
 
+test('nothing is pruned where a clock that is ahead would make it old, until somebody says that it is right', async (t) => {
+  const { operator, superuser, worker } = await setUp(t);
+  const ended = [await requestIn('failed', operator, worker), await requestIn('cancelled', operator, worker)];
+  // What a clock that is 400 days ahead makes of them, and of all that happened before.
+  await age(superuser, '400 days', ...ended);
+  await dateBack(superuser, '400 days');
+  await requestIn('failed', operator, worker);
+  const refused = await t.throwsAsync(prune(operator, '1 year'), {
+    code: '55000',
+    message: /^the clock may be ahead: it says 20.*, and nothing is dated between 20.* and 20/,
+  });
+  t.regex(String((refused as { hint?: string }).hint), /type SET holdfast\.clock_is_right = on/);
+  t.is(await prune(operator, '10 years'), 0, 'a quarter of that is longer than 400 days');
+  await operator.query('set holdfast.clock_is_right = on');
+  t.is(await prune(operator, '1 year'), 2);
+});
+
 test('only operators prune', async (t) => {
   const { db } = await setUp(t);
   for (const role of ['reader', 'requester', 'worker'] as const) {
@@ -93,6 +111,13 @@ async function age(owner: SqlClient, by: string, ...ids: string[]): Promise<void
     [by, ids],
   );
   await owner.query('alter table holdfast.backup_request enable trigger user');
+}
+
+/** What is dated in the database but for the requests. */
+async function dateBack(owner: SqlClient, by: string): Promise<void> {
+  await owner.query('alter table holdfast.backup_event disable trigger user');
+  await owner.query('update holdfast.backup_event set at = at - $1::interval', [by]);
+  await owner.query('alter table holdfast.backup_event enable trigger user');
 }
 
 async function idsIn(client: SqlClient, table: string, column: string): Promise<unknown[]> {
