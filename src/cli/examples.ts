@@ -15,6 +15,7 @@ export const examples: Record<CommandName, readonly string[]> = {
   restore: [
     'holdfast restore --list',
     'holdfast restore --to /var/lib/postgresql/18/restored --target-time "2026-03-14 12:00:00+00"',
+    'holdfast restore --to /var/lib/postgresql/18/restored --dry-run',
   ],
   verify: ['holdfast verify 12', 'holdfast verify --all --jobs 2'],
   expire: ['holdfast expire --dry-run', 'holdfast expire --cluster main'],

@@ -4,10 +4,8 @@
  */
 import { join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
-import { crc32c } from '../postgres/crc32c.ts';
 import type { RequiredParameters } from '../postgres/required-parameters.ts';
 import { pathOfIncremental } from '../postgres/incremental-file.ts';
-import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
 import { fsyncDirectory } from '../system/durable-files.ts';
 import { entryName } from '../repository/backup-name.ts';
 import { removeLease, writeLease } from '../repository/lease.ts';
@@ -21,36 +19,26 @@ import {
   controlFile,
 } from './add-files.ts';
 import { ownershipOf } from '../recovery/owned-files.ts';
-import { refuseDestination, removeNote, writeNote } from './destination.ts';
+import { removeNote, writeNote } from './destination.ts';
 import { finishDirectories, handOver } from './directories.ts';
 import { toBytePath, bytePathBelow } from '../system/byte-path.ts';
-import { clusterOwner, type FileOwner } from '../extraction/cluster-owner.ts';
+import type { FileOwner } from '../extraction/cluster-owner.ts';
 import { extract, type ExtractionOutcome } from '../extraction/extract.ts';
-import { readChain, type ReadLink } from '../extraction/read-chain.ts';
+import type { ReadLink } from '../extraction/read-chain.ts';
 import { holdDestination, type HeldDestination } from './hold-destination.ts';
 import { linkTablespaces } from './link-tablespaces.ts';
 import { linkWal } from './link-wal.ts';
 import { Flusher } from './make-durable.ts';
+import { prepareRestore, type RestorePlaces } from './prepare-restore.ts';
 import type { RecoveryChoice } from '../recovery/recovery-settings.ts';
 import type { BackupInventory } from '../repository/backup-inventory.ts';
 import { withChainLock } from '../repository/stored-chain.ts';
 import type { StoredBackup } from '../repository/catalog.ts';
-import { backupDamaged } from '../repository/repository-errors.ts';
-import { placeTablespaces, refuseUnasked, type PlacedTablespace } from '../recovery/tablespace-placement.ts';
+import type { PlacedTablespace } from '../recovery/tablespace-placement.ts';
 import { refuseWrongFiles } from '../recovery/backup-consistency.ts';
-import { readSmallFile } from '../system/small-file.ts';
 
 /** The backup to restore, the directories, and the recovery of the restored server. */
-export interface RestoreOptions {
-  backup: StoredBackup;
-  /** The new data directory, absolute. */
-  directory: string;
-  /** New locations of tablespaces, absolute, by OID. */
-  moved: ReadonlyMap<string, string>;
-  /** Whether the other tablespaces keep their locations if the restore runs as root. */
-  asWere: boolean;
-  /** The directory for pg_wal, absolute; undefined: in the data directory. */
-  walDirectory?: string | undefined;
+export interface RestoreOptions extends RestorePlaces {
   recovery: RecoveryChoice;
   /** Settings of the primary in the WAL after the backup; undefined if no setting has changed since. */
   required?: RequiredParameters | undefined;
@@ -90,13 +78,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
 
 async function restoreLocked(options: RestoreOptions, links: readonly StoredBackup[]): Promise<Restored> {
   const { backup, directory } = options;
-  const chain = await readChain(links);
-  const { inventory } = chain.at(-1) as ReadLink;
-  const owner = clusterOwner(backup, inventory.frames);
-  const tablespaces = await planTablespaces(options, inventory);
-  const outside = tablespaces.filter(({ inside }) => !inside);
-  const destination = { directory, tablespaces: outside, walDirectory: options.walDirectory };
-  await refuseDestination(destination, owner?.uid);
+  const { chain, inventory, owner, tablespaces, destination } = await prepareRestore(options, links);
   const held = await holdDestination(destination);
   try {
     const what = `the restore of backup ${entryName(backup.description)}`;
@@ -201,27 +183,6 @@ async function fill(filling: Filling, places: readonly Place[]): Promise<{ files
   await handOver(all, owned);
   for (const root of Object.values(all)) await fsyncDirectory(bytePathBelow(root, ''));
   return { files, bytes };
-}
-
-/**
- * Decides the locations of the tablespaces. Uses tablespace_map beside the backup, because the copy inside of
- * the backup is extracted too late. backup_manifest has a checksum for both.
- */
-async function planTablespaces(
-  { backup, directory, moved, asWere }: RestoreOptions,
-  { manifest }: BackupInventory,
-): Promise<PlacedTablespace[]> {
-  const { description, meta } = backup;
-  const inManifest = manifest.files.get('tablespace_map');
-  const file = join(meta, 'tablespace_map');
-  const bytes = inManifest === undefined ? Buffer.alloc(0) : await readSmallFile(file).catch(() => undefined);
-  if (bytes === undefined || (inManifest?.crc32c ?? 0) !== crc32c(bytes))
-    throw backupDamaged(`"${file}" is not what was backed up`);
-  const major = Number.parseInt(description.serverVersion, 10);
-  const mapped = parseTablespaceMap(bytes, major);
-  const placed = placeTablespaces({ mapped, from: description.dataDirectory, to: directory, moved });
-  if (process.getuid?.() === 0) refuseUnasked(placed, { moved, asWere });
-  return placed;
 }
 
 /** The directory for the content of each tar. */

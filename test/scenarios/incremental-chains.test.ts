@@ -82,6 +82,9 @@ test('status, the list and check show chains as a tree, what breaks one, and wha
   const list = ['restore', '--list', '--repository', it.repository];
   const tree = new RegExp(`1 +${names[0]} .*\\n *2 +└ ${names[1]} .*\\n *3 +└ ${names[2]} `);
   t.regex((await holdfast(list)).stdout, tree);
+  const to = join(it.repository, '..', 'nowhere');
+  const planned = await holdfast(['restore', '3', '--dry-run', '--to', to, '--repository', it.repository]);
+  t.regex(planned.stdout, /files, up to [\d.]+ MB, from a chain of 3 backups\n/, planned.stderr);
   const listed = async () => JSON.parse((await holdfast([...list, '--json'])).stdout) as object[];
   t.like((await listed())[2], { backup: names[2], parent: names[1], chain: names, chain_problem: null });
 

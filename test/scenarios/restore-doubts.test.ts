@@ -30,7 +30,12 @@ test('a restore does not end on an older timeline because a history is missing: 
   t.regex(refused, /has 00000002[0-9A-F]{16}, but not 00000002\.history: recovery would end on timeline 1/);
   t.regex(refused, /hint: archive 00000002\.history .*--target-timeline 1/);
   t.regex(await refusal(t, scene, '--target-timeline', '2'), /does not have 00000002\.history/);
-  const written = await scene.restore(join(await temporaryDirectory(t), 'data'), '--target-timeline', '1');
+  const written = await scene.restore(
+    join(await temporaryDirectory(t), 'data'),
+    '--dry-run',
+    '--target-timeline',
+    '1',
+  );
   t.regex(written.stderr, /but not 00000002\.history: the restored server begins a timeline 2 of its own/);
   const first = await scene.started('--no-archiving', '--target-timeline', '1');
   t.is(await first.client.value(kept), '{1,99}');

@@ -1,7 +1,7 @@
 // The times of archived files are those of a copy, where a repository was copied: what leads to a target, and which
 // timeline has the newest data, is read from the WAL.
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
+import { readdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { Teardown } from '../../dev/harness/children.ts';
@@ -50,12 +50,21 @@ async function written(t: Teardown) {
 /** Who takes a segment away puts it back. */
 const sharedArchive = shared(import.meta.url, written);
 
+/** What a restore says beforehand, and whether it would have recovery go on where WAL is missing. */
 async function tried(t: ExecutionContext, scene: RepositoryScene, ...args: string[]) {
   const to = join(await temporaryDirectory(t), 'data');
-  const { status, stderr } = await scene.restore(to, '--no-archiving', ...args);
-  const settings = await readFile(join(to, 'postgresql.auto.conf'), 'utf8').catch(() => '');
-  await rm(to, { recursive: true, force: true });
-  return { status, stderr, accepts: settings.includes('HOLDFAST_DESPITE_MISSING_WAL=1') };
+  const { status, stdout, stderr } = await scene.restore(
+    to,
+    '--dry-run',
+    '--json',
+    '--no-archiving',
+    ...args,
+  );
+  t.false(existsSync(to));
+  const { goes_on_despite_missing_wal: accepts = false } = (status === 0 ? JSON.parse(stdout) : {}) as {
+    goes_on_despite_missing_wal?: boolean;
+  };
+  return { status, stderr, accepts };
 }
 
 for (const [what, time] of Object.entries({ 'long ago': longAgo, 'far ahead': farAhead }))

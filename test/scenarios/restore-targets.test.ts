@@ -1,6 +1,10 @@
 // Point-in-time recovery with `holdfast restore`: every kind of target, with what is before and after it.
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { noRestore } from '../support/restored-copy.ts';
 import { repositoryScene } from '../support/repository-scene.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore).serial;
@@ -8,7 +12,7 @@ const promote = ['--target-action', 'promote'];
 const kept = 'select array_agg(n order by n)::text from kept';
 
 test('a restore goes to each side of a commit, to an LSN, a transaction, a named point, or no further than the backup', async (t) => {
-  const { admin, archiveAll, backup, now, started } = await repositoryScene(t);
+  const { admin, archiveAll, backup, now, restore, started } = await repositoryScene(t);
   await admin.query('create table kept (n int)');
   await admin.query('insert into kept values (1)');
   await backup();
@@ -21,6 +25,18 @@ test('a restore goes to each side of a commit, to an LSN, a transaction, a named
   await admin.query(`select pg_create_restore_point('four')`);
   await admin.query('insert into kept values (5)');
   await archiveAll();
+
+  const to = join(await temporaryDirectory(t), 'data');
+  const planned = await restore(to, '--dry-run', '--target-name', 'four');
+  t.is(planned.status, 0, planned.stderr);
+  t.regex(
+    planned.stdout,
+    /^backup \S+ of cluster main would be restored to "?\/.*\/data"?: \d+ files, [\d.]+ MB\nrecovery goes to restore point four on timeline 1, and reads WAL from [0-9A-F]{24} on\nnothing was written/,
+  );
+  t.false(existsSync(to));
+  await writeFile(to, '');
+  const refused = await restore(to, '--dry-run');
+  t.deepEqual([refused.status, refused.stdout], [1, '']);
 
   const reached = async (...target: string[]) => {
     const { client, cluster } = await started(...target, '--no-archiving');

@@ -1,5 +1,6 @@
 /**
- * `holdfast restore`: restores a backup of the repository into an empty directory, and prepares its recovery.
+ * `holdfast restore`: restores a backup of the repository into an empty directory, and prepares its recovery; with
+ * `--dry-run`, says what it would do.
  */
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +16,7 @@ import { clusterOwner } from '../../extraction/cluster-owner.ts';
 import { lookAhead, type AheadFindings } from '../../recovery/look-ahead.ts';
 import { endCommand, fetchCommand } from '../../recovery/recovery-commands.ts';
 import type { RecoveryChoice } from '../../recovery/recovery-settings.ts';
+import { outlineRestore } from '../../restore/prepare-restore.ts';
 import { restoreBackup } from '../../restore/restore-backup.ts';
 import { findPrograms } from '../../drill/server-programs.ts';
 import { refuseOtherVersion } from '../../restore/server-version.ts';
@@ -25,7 +27,7 @@ import { type GlobalOptions, addJobsOption, clusterOption, configFrom, ofOneClus
 import { printJson, printLines } from '../render/output.ts';
 import { ProgressLine } from '../render/progress-line.ts';
 import { printBackupList } from '../render/backup-list.ts';
-import { restoreAsJson, describeBackup } from '../render/restore-report.ts';
+import { describeBackup, describeOutline, restoreAsJson } from '../render/restore-report.ts';
 import { unleased } from '../render/unleased.ts';
 import { addTargetOptions, type TargetCommandOptions } from '../target-options.ts';
 
@@ -43,6 +45,7 @@ interface Options extends GlobalOptions, TargetCommandOptions {
   archiving: boolean;
   pgBin?: string;
   despiteMissingWal: boolean;
+  dryRun: boolean;
   jobs: number;
 }
 
@@ -77,6 +80,11 @@ export function addRestore(program: Command): void {
     .option('--restore-command <command>', 'another restore_command than "holdfast-wal fetch"')
     .option('--no-archiving', 'have the restored server archive nothing')
     .option('--pg-bin <directory>', 'the programs of the server that it is for: another version is refused')
+    .option(
+      '--dry-run',
+      'only say what would be restored, and where; refuse what a restore would refuse',
+      false,
+    )
     .option('--despite-missing-wal', 'go on where WAL is known to be missing', false);
   addJobsOption(command).action(async (which: string | undefined, _: object, self: Command) => {
     const options = ofOneCluster(self.optsWithGlobals<Options>());
@@ -95,8 +103,8 @@ async function run(which: string | undefined, options: Options, repository: stri
     });
   }
   const directory = resolve(options.to);
-  const places = [directory, options.walDirectory, ...options.tablespace.values()];
-  await refuseInRepository(places, repository);
+  const written = [directory, options.walDirectory, ...options.tablespace.values()];
+  await refuseInRepository(written, repository);
   const target = wantedTarget(options);
   const choice = await resolveBackup({
     clusterDirectory: join(repository, options.cluster),
@@ -107,21 +115,31 @@ async function run(which: string | undefined, options: Options, repository: stri
     hasOtherWal: options.asStandby || options.restoreCommand !== undefined,
   });
   const elsewhere = dirname(choice.backup.directory);
-  if (basename(elsewhere) === 'backups') await refuseInRepository(places, dirname(elsewhere));
+  if (basename(elsewhere) === 'backups') await refuseInRepository(written, dirname(elsewhere));
   for (const warning of choice.warnings) process.stderr.write(`holdfast: warning: ${warning}\n`);
   await refuseOtherVersion(choice.backup.description, directory, await programsFrom(options, choice));
 
   const lease = leaseName(directory, entryName(choice.backup.description));
   const ahead = await aheadOf({ ...options, to: directory }, repository, target, choice);
   const recovery = recoveryFrom(options, { repository, lease, lookedTo: ahead.lookedTo }, target, choice);
-  const finding = options.pgBin ?? findPrograms(choice.backup, undefined).catch(() => undefined);
-  const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
-  const restored = await restoreBackup({
+  const places = {
     backup: choice.backup,
     directory,
     moved: options.tablespace,
     asWere: options.tablespacesAsTheyWere,
     walDirectory: options.walDirectory,
+  };
+  if (options.dryRun) {
+    const restored = await outlineRestore(places);
+    const outline = { choice, restored, directory, wal: places.walDirectory, dryRun: true };
+    if (options.json === true) await printJson(restoreAsJson(outline));
+    else await printLines(describeOutline({ ...outline, recovery, ahead }));
+    return;
+  }
+  const finding = options.pgBin ?? findPrograms(choice.backup, undefined).catch(() => undefined);
+  const progress = new ProgressLine(`restoring backup ${choice.backup.description.id}`);
+  const restored = await restoreBackup({
+    ...places,
     recovery,
     required: ahead.required,
     fromBackup: choice.fromBackup,
@@ -133,7 +151,7 @@ async function run(which: string | undefined, options: Options, repository: stri
     process.stderr.write(`holdfast: warning: ${unleased(restored.leaseProblem)}\n`);
   const wal = options.walDirectory;
   const programs = await finding;
-  const report = { choice, restored, directory, wal, programs, recovery, ahead };
+  const report = { choice, restored, directory, wal, programs, recovery, ahead, dryRun: false };
   if (options.json === true) await printJson(restoreAsJson(report));
   else await printLines(await describeBackup(report));
 }

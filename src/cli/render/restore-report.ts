@@ -6,18 +6,25 @@ import type { RestorePlan } from '../../recovery/resolve-backup.ts';
 import { bytePathBelow } from '../../system/byte-path.ts';
 import type { AheadFindings } from '../../recovery/look-ahead.ts';
 import type { RecoveryChoice } from '../../recovery/recovery-settings.ts';
+import { formatRecoveryTarget } from '../../recovery/recovery-target.ts';
+import type { RestoreOutline } from '../../restore/prepare-restore.ts';
 import type { Restored } from '../../restore/restore-backup.ts';
 import { configurationIsMissing, startCommand, type StartOptions } from '../../restore/start-command.ts';
 import { plain } from '../../plain.ts';
 import { bytes, count } from './format.ts';
 
-/** The data to show. */
-export interface RestoreReport {
+/** A restore, or what it would be. */
+interface RestoreFacts {
   choice: RestorePlan;
-  restored: Restored;
+  restored: Restored | RestoreOutline;
   directory: string;
   /** The directory of pg_wal; undefined if pg_wal is in the data directory. */
   wal: string | undefined;
+  dryRun: boolean;
+}
+
+/** The data to show. */
+export interface RestoreReport extends RestoreFacts {
   /** The directory of PostgreSQL's programs; undefined if neither given nor found. */
   programs: string | undefined;
   recovery: RecoveryChoice;
@@ -25,7 +32,7 @@ export interface RestoreReport {
 }
 
 /** The report for `--json`. */
-export function restoreAsJson({ choice, restored, directory, wal }: RestoreReport): object {
+export function restoreAsJson({ choice, restored, directory, wal, dryRun }: RestoreFacts): object {
   const { backup, warnings } = choice;
   const { tablespaces, ...amount } = restored;
   const { id, cluster, serverVersion, stopLsn } = backup.description;
@@ -42,6 +49,10 @@ export function restoreAsJson({ choice, restored, directory, wal }: RestoreRepor
       location: bytePathBelow(location, '').toString(),
     })),
     wal_directory: wal ?? null,
+    timeline: choice.path.at(-1)?.timeline ?? null,
+    recovery_begins_at: backup.description.startWal,
+    goes_on_despite_missing_wal: choice.hasHole || choice.lacksHistory,
+    dry_run: dryRun,
     warnings,
   };
 }
@@ -76,6 +87,38 @@ export async function describeBackup({
     '  if Holdfast\'s control database is in it: schedules, requests and expiries of that database rest there until "holdfast adopt"',
     ...creations(ahead),
   ];
+}
+
+/** What a restore would do, as text. */
+export function describeOutline({
+  choice,
+  restored,
+  directory,
+  wal,
+  recovery,
+  ahead,
+}: Omit<RestoreReport, 'programs'>): string[] {
+  const { description } = choice.backup;
+  const links = description.incremental?.links ?? 0;
+  const { files, bytes: amount, tablespaces } = restored;
+  const much = links === 0 ? bytes(amount) : `up to ${bytes(amount)}, from a chain of ${links + 1} backups`;
+  const { timeline } = choice.path.at(-1) ?? description;
+  return [
+    `backup ${entryName(description)} of cluster ${description.cluster} would be restored to ${plain(directory)}: ${count(files, 'file')}, ${much}`,
+    ...tablespaces.map(
+      ({ oid, location }) => `tablespace ${oid}: ${plain(bytePathBelow(location, '').toString())}`,
+    ),
+    ...whereWalIs(description, wal),
+    `recovery goes to ${whither(recovery)} on timeline ${timeline}, and reads WAL from ${description.startWal} on`,
+    ...creations(ahead).map((line) => line.trim()),
+    'nothing was written: restore without --dry-run',
+  ];
+}
+
+function whither({ standby, target }: RecoveryChoice): string {
+  if (standby) return 'where its primary is,';
+  if (target.kind === 'latest') return 'the end of the archived WAL';
+  return target.kind === 'immediate' ? 'the end of the backup' : formatRecoveryTarget(target);
 }
 
 function creations({ created }: AheadFindings): string[] {
