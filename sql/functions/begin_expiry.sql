@@ -5,6 +5,7 @@ create or replace function :"schema".begin_expiry(
 language plpgsql
 security definer
 set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
 as $$
 declare
   is_kept boolean;
@@ -13,9 +14,10 @@ declare
 begin
   perform require_confirmed_origin('expiry');
   if coalesce(of_request, may_be) is not null then
-    -- Its keeper may be at work at this moment; whoever else has it locked holds up nobody.
-    select keep into is_kept from backup_request where id = coalesce(of_request, may_be) for update skip locked;
-    if not found then
+    -- Its keeper may be at work at this moment; so may a verification or a drill, whose result refers to it, for a moment.
+    begin
+      select keep into is_kept from backup_request where id = coalesce(of_request, may_be) for update;
+    exception when lock_not_available then
       select string_agg(format('backend %s of role "%s"', l.pid, a.usename), ', ') into holders
       from backup_request r
       join pg_locks l on l.locktype = 'transactionid' and l.granted and l.transactionid = r.xmax
@@ -23,7 +25,8 @@ begin
       where r.id = coalesce(of_request, may_be);
       raise exception 'backup request % is kept locked by %', coalesce(of_request, may_be), coalesce(holders, 'another session')
         using errcode = 'lock_not_available', hint = 'End that session with pg_terminate_backend: the backup and the WAL after it stay until then.';
-    elsif is_kept then
+    end;
+    if is_kept then
       return 'keep is set';
     elsif exists (select from legal_hold where request_id = coalesce(of_request, may_be) and not released) then
       return 'it is under legal hold';
@@ -49,6 +52,6 @@ begin
 end
 $$;
 comment on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) is
-  'Notes that a backup expires, before anything of it is removed; returns null, or why it must not; raises lock_not_available where somebody else has its request locked. may_be: where the backup is not known, a request that may have made it, and whose holds count.';
+  'Notes that a backup expires, before anything of it is removed; returns null, or why it must not; raises lock_not_available where somebody else has its request locked for longer than a second. may_be: where the backup is not known, a request that may have made it, and whose holds count.';
 revoke all on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) from public;
 grant execute on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) to :"worker";

@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 import { beside } from '../system/held-directory.ts';
 import { bootId } from '../system/process-identity.ts';
 import { readSmallFile } from '../system/small-file.ts';
-import { fileSystemTime } from '../system/file-system-time.ts';
+import { fileSystemTime } from '../system/temporary-files.ts';
 import { isSamePlace, leaseFile, leaseNameOf, parseLease, placeOf, type Lease } from './lease-file.ts';
 
 /** The environment variable in restore_command with the name of the server's lease. */

@@ -10,7 +10,7 @@ import { parseProcess, processState, stateOfPid, thisProcess } from '../system/p
 import { HoldfastError } from '../errors.ts';
 import { writeSynced } from '../system/durable-files.ts';
 import { beside } from '../system/held-directory.ts';
-import { fileSystemTime } from '../system/file-system-time.ts';
+import { fileSystemTime } from '../system/temporary-files.ts';
 import { holdLock, isWithoutLocks, withLock } from '../system/file-lock.ts';
 import { readSmallFile } from '../system/small-file.ts';
 

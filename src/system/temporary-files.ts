@@ -2,8 +2,8 @@
  * Names temporary files, and removes those of killed processes. The name identifies the process, so that a file in
  * use by another container or another host is not removed.
  */
-import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, open, readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { removeTree } from './remove-tree.ts';
 import { processState, thisProcess, type ProcessState } from './process-identity.ts';
 
@@ -42,7 +42,26 @@ async function isLeftover(path: string, name: string): Promise<boolean> {
   const state = writerState(name);
   if (state !== 'unknown') return state === 'gone';
   const found = await lstat(path).catch(() => undefined);
-  return found !== undefined && Date.now() - found.mtimeMs > abandonedAfter;
+  if (found === undefined || Date.now() - found.mtimeMs <= abandonedAfter) return false;
+  // The clock of this host may be ahead of that by which the file is dated.
+  const present = await fileSystemTime(dirname(path), '.time').catch(() => undefined);
+  return present !== undefined && present.getTime() - found.mtimeMs > abandonedAfter;
+}
+
+/**
+ * Returns the clock of a file system, which may be that of another host: the modification time of a file that is written now
+ * into `directory`. `name`: what its name begins with.
+ */
+export async function fileSystemTime(directory: string, name: string): Promise<Date> {
+  const path = join(directory, temporaryName(name));
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile('.');
+    return (await file.stat()).mtime;
+  } finally {
+    await file.close();
+    await rm(path, { force: true });
+  }
 }
 
 /** unknown: the name is not a temporary name, or the process cannot be seen from here. */
