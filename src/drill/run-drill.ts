@@ -29,7 +29,7 @@ import { findPrograms } from './server-programs.ts';
 import { expectedBytes, requireDrillSpace } from './drill-space.ts';
 import { refuseUnsafeDirectory } from './safe-directory.ts';
 import { withScratch, type ScratchDirectory } from './scratch.ts';
-import { findWalLimit, limitedTo, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
+import { findWalLimit, limitedTo, targetWithin, type CreatedTablespace, type WalLimit } from './wal-limit.ts';
 
 /** The options of runDrill(). */
 export interface DrillOptions {
@@ -219,16 +219,16 @@ async function recover(
  */
 function recoveryOf(
   { target, timeline, restoreCommand }: DrillOptions,
-  { path, lacksHistory }: RestorePlan,
-  { last }: WalLimit,
+  { backup, path, lacksHistory }: RestorePlan,
+  limit: WalLimit,
 ): RecoveryChoice {
   const fetch = lacksHistory ? `HOLDFAST_DESPITE_MISSING_WAL=1 ${restoreCommand}` : restoreCommand;
   return {
-    target,
+    target: targetWithin(target, backup.description, limit),
     timeline: path.at(-1)?.timeline ?? timeline,
     action: 'promote',
     standby: false,
-    restoreCommand: limitedTo(last, fetch),
+    restoreCommand: limitedTo(limit.last, fetch),
     endCommand: '',
     noArchiving: true,
   };

@@ -10,6 +10,8 @@ import { formatLsn } from '../postgres/lsn.ts';
 import { greaterParameters, type RequiredParameters } from '../postgres/required-parameters.ts';
 import { parseSegmentName } from '../postgres/wal-segment.ts';
 import { eventsAhead, type RecordedAheadOptions } from '../recovery/recorded-wal.ts';
+import type { RecoveryTarget } from '../recovery/recovery-target.ts';
+import { endsWithLast } from '../recovery/required-wal.ts';
 
 /** The WAL that a drill may replay. */
 export interface WalLimit {
@@ -61,6 +63,18 @@ export async function findWalLimit(options: WalLimitOptions): Promise<WalLimit> 
     }
   }
   return { last, tablespace: undefined, required };
+}
+
+/**
+ * The target of a drill that replays WAL up to `last`. A server that gets to the end of a backup behind which no record
+ * follows would not have met its target, although all of the backup is there: without a target it opens at the same place.
+ */
+export function targetWithin(
+  target: RecoveryTarget,
+  backup: Parameters<typeof endsWithLast>[0],
+  { last }: Pick<WalLimit, 'last'>,
+): RecoveryTarget {
+  return target.kind === 'immediate' && endsWithLast(backup, last) ? { kind: 'latest' } : target;
 }
 
 function createdMeanwhile({ location, lsn }: CreatedTablespace, stopLsn: string): HoldfastError {

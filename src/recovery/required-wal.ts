@@ -95,18 +95,31 @@ export function doubtAbout(
   return `the archive ends with ${coverage.last}, and ${whatIsNotIn(target)}: ${whatFollows(backup)}${older}`;
 }
 
-/**
- * A server stops at the end of the backup when it meets the next record (xlogrecovery.c: recoveryStopsBefore). A backup that
- * ends exactly with a segment has none of its own.
- */
 function doubtAboutEnd(
   backup: Parameters<typeof doubtAbout>[0]['backup'],
   { last }: Coverage,
 ): string | undefined {
-  const { id, serverVersion, stopLsn, stopWal, walSegmentSize } = backup;
-  const isBoundary = parseLsn(stopLsn) % BigInt(walSegmentSize) === 0n;
-  if (!isBoundary || last !== stopWal || Number.parseInt(serverVersion, 10) < 13) return undefined;
+  const { id, stopWal } = backup;
+  if (!endsWithLast(backup, last)) return undefined;
   return `backup ${id} ends exactly with ${stopWal}, which is the last segment, and recovery stops at its end only where a record follows: ${whatFollows(backup)}; without a target, recovery ends there as well`;
+}
+
+/**
+ * Whether no record follows the end of the backup. A server stops at the end of the backup as at a target when it meets the
+ * next record (xlogrecovery.c: recoveryStopsBefore). A backup that ends exactly with a segment has none of its own. `last`:
+ * the last segment that recovery gets.
+ */
+export function endsWithLast(
+  {
+    serverVersion,
+    stopLsn,
+    stopWal,
+    walSegmentSize,
+  }: Pick<RepositoryBackup, 'serverVersion' | 'stopLsn' | 'stopWal' | 'walSegmentSize'>,
+  last: string | undefined,
+): boolean {
+  const isBoundary = parseLsn(stopLsn) % BigInt(walSegmentSize) === 0n;
+  return isBoundary && last === stopWal && Number.parseInt(serverVersion, 10) >= 13;
 }
 
 function whatIsNotIn(target: Exclude<RecoveryTarget, { kind: 'latest' | 'immediate' }>): string {
