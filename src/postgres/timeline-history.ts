@@ -86,7 +86,7 @@ export function lostHistories(
 ): { timeline: number; trace: string }[] {
   const lost: { timeline: number; trace: string }[] = [];
   for (let timeline = first; lost.length < 10; timeline += 1) {
-    if (histories.has(timeline) || timeline === 1) continue;
+    if (histories.has(timeline)) continue;
     const trace = traceOf(timeline, segments, histories);
     if (trace === undefined) break;
     lost.push({ timeline, trace });

@@ -70,7 +70,10 @@ export class ArchiveSurvey {
     const settled = await this.#withoutFreshHoles(names, walSegmentSize);
     const byName = archivedRunsOf(settled, this.#histories, walSegmentSize);
     const broken = await this.#chain.look(byName, this.#histories, walSegmentSize);
-    const lost = lostHistories(byName[0]?.timeline ?? 1, names, this.#histories);
+    // Nothing leads here to the first timeline from another one: archiving came later, or what was before has expired.
+    const timelines = [...byName, ...catalog.backups.map(({ description }) => description)];
+    const first = timelines.reduce((least, { timeline }) => Math.min(least, timeline), Infinity);
+    const lost = lostHistories(Number.isFinite(first) ? first + 1 : 2, names, this.#histories);
     this.problems.push(
       ...lost.map(({ timeline, trace }) => `there is ${trace}, but not ${historyFile(timeline)}`),
       ...broken.values(),

@@ -102,6 +102,18 @@ test('a survey of the archive tells of a history file that is lost or damaged wh
   t.is(problems(), '');
 });
 
+test('a survey misses no history file of the first timeline of an archive: the cluster had come there before', async (t) => {
+  const scene = await walScene(t);
+  await scene.wal(segment2);
+  t.is((await scene.push(segment2)).status, 0);
+  const survey = new ArchiveSurvey(join(scene.repository, 'main'));
+  const first = await survey.look();
+  t.deepEqual([first?.runs.length, first?.runs[0]?.missingFrom, survey.problems], [1, null, []]);
+  await writeFile(scene.archived(history(4)), '2\t0/300000\tx\n');
+  await survey.look();
+  t.deepEqual(survey.problems, ['there is 00000004.history, but not 00000003.history']);
+});
+
 /** With as much in it as says whose it is, and on which timeline the latest checkpoint was, and the usual sizes. */
 function controlFile(timeline: number): Buffer {
   const bytes = Buffer.alloc(8192);
