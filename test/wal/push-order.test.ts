@@ -1,6 +1,6 @@
 // From one data directory WAL is archived in order, whoever does it: nothing gets past what the archive refuses of it.
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, open, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { processStart, thisProcess } from '../../src/system/process-identity.ts';
@@ -8,7 +8,7 @@ import { pushAhead } from '../../src/wal/push-ahead.ts';
 import { placePrepared, prepareWal, pushWal } from '../../src/wal/push-segment.ts';
 import { pushDirectory } from '../../src/wal/our-directories.ts';
 import { markerPath, serverHasStopped, withPushedMarker } from '../../src/wal/pushed-markers.ts';
-import { startProcess } from '../../dev/harness/children.ts';
+import { runProcess, startProcess } from '../../dev/harness/children.ts';
 import { eventually } from '../support/eventually.ts';
 import { aheadOptions, segmentBytes, walScene, type Scene } from '../support/wal.ts';
 import { sameBytes } from '../support/same-bytes.ts';
@@ -205,6 +205,24 @@ test('once the server has stopped, what has a file in hand leaves its directory 
   }
   t.is(await ahead(scene), 3, 'as if it had never been in hand');
   t.false(existsSync(`${markerPath(path)}.busy`));
+});
+
+test('a push whose server stops meanwhile archives its file, and leaves the rest of the directory alone', async (t) => {
+  const scene = await waitingScene(t, [1, 2, 3]);
+  const config = join(scene.dataDirectory, '../config');
+  await runProcess('mkfifo', [config]);
+  await writeFile(join(scene.dataDirectory, 'postmaster.pid'), `${process.pid}\n`);
+  const before = await readdir(directory(scene));
+  const pushing = scene.push(name(1), { env: { HOLDFAST_CONFIG: config } });
+  const opened = await open(config, 'w'); // once it is being read
+  await rm(join(scene.dataDirectory, 'postmaster.pid'));
+  await opened.close();
+  t.like(await pushing, { status: 0, stderr: '' });
+  t.deepEqual(
+    await archived(scene),
+    [0, 1].map((n) => name(n)),
+  );
+  t.deepEqual(await readdir(directory(scene)), before);
 });
 
 test('what was prepared is compared once more where somebody else was quicker', async (t) => {

@@ -33,6 +33,9 @@ export async function walPush(args: readonly string[]): Promise<number> {
   try {
     const { options, operands } = parseWalArguments('push', args);
     const [path = ''] = operands;
+    const data = dirname(dirname(path));
+    const hadServer = !(await isWithoutServer(data));
+    const mayTouch = async () => !hadServer || !(await isWithoutServer(data));
     const config = await loadWalConfig({ ...options, env: process.env });
     const { clusterDirectory } = config;
     const invocation = invocationOf(process.env, args.length > operands.length);
@@ -41,13 +44,14 @@ export async function walPush(args: readonly string[]): Promise<number> {
     const { sameRepository } = await import('../../wal/same-repository.ts');
     const repository = await sameRepository(dirname(path), clusterDirectory);
     const warn = (warning: UnknownWalWarning) => tellWarning(warning, args);
-    const { unknownFormat, hasPushedMore } = await push(path, target, { config, warn });
+    const { unknownFormat, hasPushedMore } = await push(path, target, { config, warn, mayTouch });
+    if (!(await mayTouch())) return 0;
     if (unknownFormat !== undefined) await warnOfUnknownWal(path, unknownFormat, warn);
     await declareDestination(path, target, repository);
     await removeStaleSpool(dirname(path));
     const end = performance.now() + patience;
     if (!hasPushedMore && invocation !== undefined)
-      await pushMore(path, { config, warn }, () => performance.now() < end);
+      await pushMore(path, { config, warn, mayTouch }, () => performance.now() < end);
     return 0;
   } catch (error) {
     return tellFailure(error, args);
@@ -57,6 +61,8 @@ export async function walPush(args: readonly string[]): Promise<number> {
 interface Pushing {
   config: WalConfig;
   warn: (warning: UnknownWalWarning) => void;
+  /** Whether files below pg_wal may change: not where the server has stopped meanwhile, because of pg_rewind. */
+  mayTouch: () => Promise<boolean>;
 }
 
 /**
@@ -76,14 +82,12 @@ async function push(
   let pushed = undefined as PreparedFile | undefined;
   let end = Infinity;
   let more: Promise<void> | undefined;
-  const data = dirname(dirname(path));
-  const hadServer = !(await isWithoutServer(data));
   const archive = async () => {
     pushed = await pushWal({ path, clusterDirectory, compressLevel });
     end = performance.now() + patience;
   };
   try {
-    if (await wouldHelp(path, target))
+    if ((await how.mayTouch()) && (await wouldHelp(path, target)))
       await withPushedMarker(path, target, () => {
         more = pushMore(path, how, () => performance.now() < end);
         return archive();
@@ -91,7 +95,7 @@ async function push(
     else await archive();
   } catch (error) {
     if (error instanceof HoldfastError && pushed === undefined) {
-      if (!hadServer || !(await isWithoutServer(data))) await recordRefusalOf(path);
+      if (await how.mayTouch()) await recordRefusalOf(path);
       throw error;
     }
     if (pushed === undefined) await archive(); // a marker is only a hint
@@ -129,7 +133,7 @@ async function wouldHelp(
  */
 async function pushMore(
   path: string,
-  { config: { clusterDirectory, compressLevel, pushAhead: ahead }, warn }: Pushing,
+  { config: { clusterDirectory, compressLevel, pushAhead: ahead }, warn, mayTouch }: Pushing,
   goOn: () => boolean,
 ): Promise<void> {
   const dataDirectory = dirname(dirname(path));
@@ -140,7 +144,7 @@ async function pushMore(
     clusterDirectory,
     compressLevel,
     ahead,
-    goOn,
+    goOn: async () => goOn() && (await mayTouch()),
     onWarning: warn,
   }).catch(() => undefined);
 }
