@@ -105,8 +105,10 @@ function open(
   const query = new URLSearchParams({
     host: socketDirectory,
     port: String(port),
-    // PGSSLMODE is for the control database. The private server has no TLS, and libpq uses none on a socket.
+    // PGSSLMODE and PGSSLNEGOTIATION are for the control database. The private server has no TLS, and libpq uses none on a
+    // socket.
     sslmode: 'disable',
+    sslnegotiation: 'postgres',
     options: options.join(' '),
   });
   return Connection.open({

@@ -40,7 +40,7 @@ test('a drill runs no code from where a database or a role of the cluster would 
   await scene.backup();
   await admin.query('alter database postgres reset local_preload_libraries');
 
-  const drill = await drills(t, scene, { PGSSLMODE: 'require' });
+  const drill = await drills(t, scene, { PGSSLMODE: 'require', PGSSLNEGOTIATION: 'direct' });
   const file = await assertions(t, 'shop', {
     "libraries are the server's own": `select current_setting('dynamic_library_path') = '$libdir'`,
     "extensions are the server's own": `select coalesce(current_setting('extension_control_path', true), '$system') = '$system'`,
