@@ -118,7 +118,8 @@ async function placeIn(
   const owned: FileOwnership = { owner: ownership.owner, fileMode: ownership.mode, directoryMode: 0o700 };
   const { required: ofControl } = copy.control;
   const needed = greaterParameters(ofControl, required ?? ofControl);
-  const settings: [string, string][] = shortSettings(needed, configured);
+  const isHotStandby = !/^(of|f|n|0)/i.test(configured('hot_standby') ?? 'on');
+  const settings: [string, string][] = shortSettings(needed, configured, isHotStandby);
   if (chosen !== undefined && stopBefore === undefined)
     settings.push(['recovery_target_timeline', String(chosen)]);
   if (stopBefore !== undefined)

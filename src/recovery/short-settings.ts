@@ -10,15 +10,20 @@ const defaults: RequiredParameters = {
   max_locks_per_transaction: 64,
 };
 
+/** Settings that replay itself uses. The other settings matter to hot standby only. */
+const forReplay: readonly string[] = ['max_prepared_transactions', 'max_locks_per_transaction'];
+
 /**
  * Returns the settings that are too small, with the values that replay needs. `configured`: the value in the server's
- * configuration; undefined if the value is not set or not known.
+ * configuration; undefined if the value is not set or not known. `isSeen`: whether the server is a hot standby meanwhile.
  */
 export function shortSettings(
   required: RequiredParameters,
   configured: (name: string) => string | undefined,
+  isSeen: boolean,
 ): [keyof RequiredParameters, string][] {
   return requiredParameters
+    .filter((name) => isSeen || forReplay.includes(name))
     .filter((name) => !(Number(configured(name) ?? defaults[name]) >= required[name]))
     .map((name) => [name, String(required[name])]);
 }

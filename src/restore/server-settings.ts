@@ -13,17 +13,13 @@ export interface ServerNeeds {
   configured: (name: string) => string | undefined;
 }
 
-/** Settings that replay itself uses. The other settings matter to hot standby only. */
-const forReplay = ['max_prepared_transactions', 'max_locks_per_transaction'];
-
 /** Settings that keep recovery from pausing or ending because a setting of the primary was larger. */
 export function serverSettings(
   recovery: RecoveryChoice,
   { major, required, configured }: ServerNeeds,
 ): [string, string][] {
   const isSeen = isLookedAt(recovery);
-  const short = shortSettings(required, configured);
-  const settings: [string, string][] = short.filter(([name]) => isSeen || forReplay.includes(name));
+  const settings: [string, string][] = shortSettings(required, configured, isSeen);
   if (!isSeen) settings.push(['hot_standby', 'off']);
   // The file that promoted the old cluster may still exist.
   if (!recovery.standby && major < 16) settings.push(['promote_trigger_file', '']);

@@ -49,9 +49,11 @@ test('a restored server recovers past settings that were raised since, runs noth
   // As a copy that another tool has restored, whose hot standby would pause.
   const { dataDirectory } = await restored('--no-archiving');
   const place = ['place', stored.directory, '--data-directory', dataDirectory, '--repository', repository];
-  const { stdout } = await holdfast([...place, '--json']);
-  const needed = { max_connections: '170', max_worker_processes: '13' };
-  t.deepEqual((JSON.parse(stdout) as { settings: object }).settings, needed);
+  const settings = async () =>
+    (JSON.parse((await holdfast([...place, '--json'])).stdout) as { settings: object }).settings;
+  t.deepEqual(await settings(), {}, 'hot_standby is off');
+  await appendFile(join(dataDirectory, 'postgresql.auto.conf'), 'hot_standby = on\n');
+  t.deepEqual(await settings(), { max_connections: '170', max_worker_processes: '13' });
   t.regex((await holdfast(place)).stdout, /^ {2}max_connections = 170 or more in its configuration/m);
   t.is((await holdfast([...place, '--stop-before', 'F/0'])).status, 0);
   t.regex(await readFile(join(dataDirectory, 'postgresql.auto.conf'), 'utf8'), /^max_connections = '170'$/m);
