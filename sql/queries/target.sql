@@ -157,5 +157,6 @@ from pg_roles
 where rolname = current_user
 
 -- name: source
-select system_identifier::text as "systemIdentifier", current_setting('data_directory') as "dataDirectory"
+select system_identifier::text as "systemIdentifier", current_setting('data_directory') as "dataDirectory",
+  extract(epoch from pg_control_last_modified)::float8 as "modifiedAt"
 from pg_control_system()

@@ -13,6 +13,8 @@ export interface ControlFile {
   systemIdentifier: string;
   /** The text that pg_controldata prints: `in production`, `in archive recovery`, … */
   state: string;
+  /** When the server last wrote the file, in seconds since 1970. */
+  modifiedAt: number;
   /** The LSN of the latest checkpoint's record, and the LSN at which replay from this checkpoint begins. */
   checkpointLsn: bigint;
   redoLsn: bigint;
@@ -43,6 +45,7 @@ interface ControlFileLayout {
   systemIdentifier: number;
   catalogVersion: number;
   state: number;
+  modifiedAt: number;
   checkpointLsn: number;
   redoLsn: number;
   timeline: number;
@@ -61,6 +64,7 @@ const since12: ControlFileLayout = {
   systemIdentifier: 0,
   catalogVersion: 12,
   state: 16,
+  modifiedAt: 24,
   checkpointLsn: 32,
   redoLsn: 40,
   timeline: 48,
@@ -125,6 +129,7 @@ export function parseControlFile(bytes: Buffer): ControlFile {
     ...geometry,
     systemIdentifier: bytes.readBigUInt64LE(at.systemIdentifier).toString(),
     state: states[bytes.readUInt32LE(at.state)] ?? 'unknown',
+    modifiedAt: Number(bytes.readBigInt64LE(at.modifiedAt)),
     checkpointLsn: bytes.readBigUInt64LE(at.checkpointLsn),
     redoLsn: bytes.readBigUInt64LE(at.redoLsn),
     timeline: bytes.readUInt32LE(at.timeline),

@@ -12,6 +12,7 @@ import {
   type SessionIdentity,
 } from './server-queries.ts';
 import { ArchiveWatch } from './archive-watch.ts';
+import { hasWritten } from './own-directory.ts';
 import { warmUp } from './warm-up.ts';
 import { randomLockKey } from '../database/random-key.ts';
 import type { Log } from '../log.ts';
@@ -123,12 +124,11 @@ export class ClusterServer {
     return this.#systemIdentifier;
   }
 
-  /** Whether the server answers now. */
-  async answers(): Promise<boolean> {
-    return this.monitor().then(
-      ({ db }) => answers(db),
-      () => false,
-    );
+  /** Whether the server answers now, and runs on that data directory. */
+  async runsOn(dataDirectory: string): Promise<boolean> {
+    return this.monitor()
+      .then(({ db }) => hasWritten(db, dataDirectory))
+      .catch(() => false);
   }
 
   /** Closes the monitor session and the spare session. */

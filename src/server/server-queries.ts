@@ -199,10 +199,19 @@ export async function readBackupHistoryFile(db: Connection, name: string): Promi
   return row?.content ?? undefined;
 }
 
-/** Returns the system identifier and the data directory of the server. */
-export async function sourceOf(db: Connection): Promise<{ systemIdentifier: string; dataDirectory: string }> {
-  const [row] = await db.run('target', 'source', {}, soon);
-  return row as { systemIdentifier: string; dataDirectory: string };
+/** The data directory of a server. */
+export interface ServerSource {
+  systemIdentifier: string;
+  dataDirectory: string;
+  /** When the server last wrote pg_control, in seconds since 1970. */
+  modifiedAt: number;
+}
+
+/** Returns the data directory of the server. */
+export async function sourceOf(db: Connection): Promise<ServerSource> {
+  const [row] = await db.run<ServerSource>('target', 'source', {}, soon);
+  if (row === undefined) throw new Error('the server answered nothing');
+  return row;
 }
 
 /**

@@ -196,11 +196,11 @@ class Ahead {
 
   /**
    * Whether the server runs. The process of a server in another container is not visible here, so the server
-   * is asked.
+   * is asked, which may be another one by now.
    */
   async #hasServer(data: string): Promise<boolean> {
     if ((await serverPid(data)) === undefined) return false;
-    return (await serverRuns(data)) || (await this.#server.answers());
+    return (await serverRuns(data)) || (await this.#server.runsOn(data));
   }
 
   #watch(directory: string): void {

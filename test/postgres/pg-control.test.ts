@@ -24,6 +24,7 @@ test('what is read from the file is what the server says', async (t) => {
   const [said] = await client.query(
     `select system_identifier::text, catalog_version_no, checkpoint_lsn::text, redo_lsn::text, timeline_id,
        database_block_size, blocks_per_segment, bytes_per_wal_segment, data_page_checksum_version,
+       extract(epoch from pg_control_last_modified)::float8 as modified_at,
        (select json_object_agg(name, setting::int) from pg_settings where name = any($1)) as required
      from pg_control_system(), pg_control_checkpoint(), pg_control_init()`,
     [requiredParameters],
@@ -34,6 +35,7 @@ test('what is read from the file is what the server says', async (t) => {
     redoLsn: parseLsn(String(said?.['redo_lsn'])),
     timeline: Number(said?.['timeline_id']),
     state: 'in production',
+    modifiedAt: Number(said?.['modified_at']),
     catalogVersion: Number(said?.['catalog_version_no']),
     required: said?.['required'] as RequiredParameters,
     blockSize: Number(said?.['database_block_size']),

@@ -30,6 +30,7 @@ const label: BackupLabel = {
 const control: ControlFile = {
   systemIdentifier: '7000000000000000001',
   state: 'in production',
+  modifiedAt: 0,
   checkpointLsn: 0x2000060n,
   redoLsn: 0x2000028n,
   timeline: 1,

@@ -1,7 +1,8 @@
 // What cannot become a backup is refused before the checkpoint, with what to change.
-import { chmod, cp, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createCluster } from '../../dev/embedded/cluster.ts';
+import { crc32c } from '../../src/postgres/crc32c.ts';
 import { copyScene, extracted, noCopies, started } from '../support/copies.ts';
 import { sharedCluster } from '../support/cluster.ts';
 import { scene } from '../support/scene.ts';
@@ -47,7 +48,26 @@ test('a copy of the data directory with the same system identifier is refused, t
   await startCopier({ HOLDFAST_CLUSTER_MAIN_DATA_DIRECTORY: copy });
   const row = await untilState(await requestCopy(), 'failed');
   t.is(row.error_code, 'other_data_directory');
-  t.regex(String(row.error), /knows of no checkpoint since/);
+  t.regex(String(row.error), /knows of no checkpoint since|was written last at another time/);
+});
+
+test('nor is one that went on by itself copied, such as that of a primary whose address has led to another server since it was killed', async (t) => {
+  const cluster = await sharedCluster();
+  const { startCopier, requestCopy, untilState } = await copyScene(t, { cluster });
+  const data = String(cluster.dataDirectory);
+  const killed = join(dirname(data), 'killed');
+  for (const name of ['global', 'base', 'pg_wal']) await mkdir(join(killed, name), { recursive: true });
+  const control = await readFile(join(data, 'global/pg_control'));
+  const crcAt =
+    [288, 292, 308].find((at) => crc32c(control.subarray(0, at)) === control.readUInt32LE(at)) ?? 0;
+  control.writeBigInt64LE(control.readBigInt64LE(24) - 60n, 24); // its time
+  control.writeBigUInt64LE(1n << 50n, 40); // where replay begins
+  control.writeUInt32LE(crc32c(control.subarray(0, crcAt)), crcAt);
+  await writeFile(join(killed, 'global/pg_control'), control);
+  await startCopier({ HOLDFAST_CLUSTER_MAIN_DATA_DIRECTORY: killed });
+  const row = await untilState(await requestCopy(), 'failed');
+  t.is(row.error_code, 'other_data_directory');
+  t.is(row.start_lsn, null);
 });
 
 test("a repository with another system's backups is refused", async (t) => {

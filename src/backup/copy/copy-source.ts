@@ -9,6 +9,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Connection } from '../../database/connection.ts';
 import { useOrCreateRepository } from '../../identity/repository-use.ts';
 import { controlIdentity } from '../../control/control-identity.ts';
+import { hasWritten } from '../../server/own-directory.ts';
 import { sourceOf } from '../../server/server-queries.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import type { ControlFile } from '../../postgres/pg-control.ts';
@@ -79,6 +80,11 @@ export async function findSource(context: RunContext, db: Connection): Promise<F
   }
   if (control.state !== 'in production')
     throw otherDirectory(dataDirectory, `is of a server that is ${control.state}: perhaps a standby's`);
+  if (!(await hasWritten(db, dataDirectory)))
+    throw otherDirectory(
+      dataDirectory,
+      'was written last at another time than the server has written its own',
+    );
   const clusterDirectory = join(repository, server.name);
   await requireAnswering(clusterDirectory);
   await requireSeparateDirectories(dataDirectory, { clusterDirectory, labels: context.labels });
