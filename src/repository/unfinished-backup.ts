@@ -31,6 +31,7 @@ import {
   type RepositoryBackup,
 } from './repository-backup.ts';
 import { repositoryError } from './repository-errors.ts';
+import { requireRepository } from './repository-owner.ts';
 
 const fileMode = 0o600;
 
@@ -48,7 +49,7 @@ export class UnfinishedBackup {
     this.#name = name;
   }
 
-  /** @throws HoldfastError where the repository cannot be written */
+  /** @throws HoldfastError where the repository cannot be written; `no_repository` where it is not mounted any more */
   static async create(
     clusterDirectory: string,
     backup: Pick<BackupRecord, 'id' | 'startedAt'>,
@@ -64,6 +65,8 @@ export class UnfinishedBackup {
         await makeNewDirectory(at);
         unfinished.#held = await holdDirectory(at);
       });
+      // The cluster's directory itself may be a mount point, below which the copy would lie.
+      requireRepository(clusterDirectory);
       return unfinished;
     } catch (error) {
       await unfinished.#giveUp().catch(() => undefined);

@@ -2,6 +2,7 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import test from 'ava';
+import { createRepository } from '../../src/repository/repository-owner.ts';
 import { UnfinishedBackup } from '../../src/repository/unfinished-backup.ts';
 import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -12,6 +13,9 @@ const backup = { id: 7, startedAt: '2026-01-01T02:03:04.567Z' };
 test('a backup that cannot be begun leaves nothing of its own, and what another writer has', async (t) => {
   const cluster = await temporaryDirectory(t);
   const directory = join(cluster, 'backups');
+  await t.throwsAsync(UnfinishedBackup.create(cluster, backup), { code: 'no_repository' });
+  t.deepEqual(await readdir(directory), [], 'the mount point of a repository that was unmounted');
+  await createRepository(cluster);
   const { shown } = await UnfinishedBackup.create(cluster, backup);
   const theirs = (await readdir(directory)).sort();
   await t.throwsAsync(UnfinishedBackup.create(cluster, backup), { message: /cannot be written: EEXIST/ });

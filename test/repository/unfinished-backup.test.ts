@@ -20,6 +20,7 @@ import {
   parseRepositoryBackup,
   type RepositoryBackup,
 } from '../../src/repository/repository-backup.ts';
+import { createRepository } from '../../src/repository/repository-owner.ts';
 import { findLeftovers, removeLeftover, UnfinishedBackup } from '../../src/repository/unfinished-backup.ts';
 import { thisProcess, type ProcessIdentity } from '../../src/system/process-identity.ts';
 import { runProcess, startProcess } from '../../dev/harness/children.ts';
@@ -62,6 +63,7 @@ const label = { label: Buffer.from('label\n'), tablespaceMap: null };
 
 async function written(t: ExecutionContext, directory?: string) {
   const cluster = directory ?? (await temporaryDirectory(t));
+  await createRepository(cluster);
   const unfinished = await UnfinishedBackup.create(cluster, backup);
   t.teardown(() => unfinished.discard());
   for (const [file, text] of [
@@ -107,7 +109,7 @@ test('where "latest" cannot be named the backup is published all the same, and n
   t.is(warnings.length, 1);
   t.regex(String(warnings[0]), /^"latest" in the repository does not name the backup: E/);
   t.deepEqual(await names(), [name, `${name}.meta`]);
-  t.deepEqual((await readdir(cluster)).sort(), ['backups', 'latest']);
+  t.deepEqual((await readdir(cluster)).sort(), ['backups', 'latest', 'owner.json']);
 });
 
 const asRoot = testWhen(process.getuid?.() === 0 ? undefined : 'only root can give files away');

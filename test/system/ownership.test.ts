@@ -19,6 +19,7 @@ import { TarOutput } from '../../src/backup/copy/tar-output.ts';
 import { withScratch } from '../../src/drill/scratch.ts';
 import { makeLock } from '../../src/repository/repository-owner.ts';
 import { parseRepositoryBackup } from '../../src/repository/repository-backup.ts';
+import { createRepository } from '../../src/repository/repository-owner.ts';
 import { UnfinishedBackup } from '../../src/repository/unfinished-backup.ts';
 import { makeNewDirectory } from '../../src/system/held-directory.ts';
 import { linkOrCopy } from '../../src/system/link-or-copy.ts';
@@ -59,6 +60,7 @@ const text = describedBackup({
 
 test("a backup's files are its owner's as soon as they are made, and what its owner has put beside them is not given away", async (t) => {
   const cluster = await theirs(t);
+  await createRepository(cluster);
   const unfinished = await UnfinishedBackup.create(cluster, started);
   t.teardown(() => unfinished.discard());
   const frames = new AppendFile(join(unfinished.directory, 'frames.jsonl'));
