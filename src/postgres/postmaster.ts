@@ -3,6 +3,7 @@
  * of the original server, which may run elsewhere. Therefore the working directory of the process is checked, not
  * only the pid.
  */
+import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive, seesAllProcesses } from '../system/process-identity.ts';
@@ -82,9 +83,11 @@ async function serverIn(dataDirectory: string): Promise<number | undefined> {
 
 /**
  * Whether the working directory of a process is the directory, as a postmaster's is its data directory; undefined where
- * that cannot be examined.
+ * that cannot be examined. A process that has ended has none, even while its parent has not asked how it ended.
  */
 export async function worksIn(pid: number, directory: string): Promise<boolean | undefined> {
-  const [its, ours] = await Promise.all([stat(`/proc/${pid}/cwd`).catch(() => undefined), stat(directory)]);
-  return its === undefined ? undefined : its.dev === ours.dev && its.ino === ours.ino;
+  const hasEnded = ({ code }: NodeJS.ErrnoException) => code === 'ENOENT' && existsSync(`/proc/${pid}`);
+  const [its, ours] = await Promise.all([stat(`/proc/${pid}/cwd`).catch(hasEnded), stat(directory)]);
+  if (typeof its === 'boolean') return its ? false : undefined;
+  return its.dev === ours.dev && its.ino === ours.ino;
 }
