@@ -39,7 +39,7 @@ export async function refuseRecovery(db: Connection, cause?: unknown): Promise<v
     : 'recovery: it is a standby, or restored just now';
   throw new HoldfastError('failed', `the control database takes no writes, as its server is in ${what}`, {
     code: 'control_in_recovery',
-    hint: `${row.paused ? 'type SELECT pg_wal_replay_resume(); to open the restored server' : 'promote the server with SELECT pg_promote(); if it is to be the primary'}; or give the address of the primary with --database-url`,
+    hint: `${row.paused ? 'type SELECT pg_wal_replay_resume(); to open the restored server' : 'wait until it is open, if it was restored or resumed just now; promote it with SELECT pg_promote(); if it is a standby that is to be the primary'}; or give the address of the primary with --database-url`,
     cause,
   });
 }

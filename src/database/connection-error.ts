@@ -22,6 +22,11 @@ const another = (what: string) =>
 
 const notLetIn = `check that the role exists (\\du in psql), that pg_hba.conf permits it, and that ~/.pgpass has its password; or ${another('user')}`;
 
+/** What node-postgres says where SCRAM needs a password (pg/lib/crypto/sasl.js). */
+const lacksPassword = /client password must be a/;
+const givePassword =
+  'put the password into ~/.pgpass (HOST:PORT:DATABASE:USER:PASSWORD, and nobody else may read the file), PGPASSWORD or the URL; or have pg_hba.conf let this role in without one';
+
 /** Hints for errors of a server that answers, by SQLSTATE. */
 const hints: Readonly<Record<string, string>> = {
   [tooManyConnections]:
@@ -44,7 +49,9 @@ export function connectionError(error: unknown, wanted?: WantedConnection): Hold
     wanted === undefined
       ? ''
       : ` at ${shownHost(host)}:${port}, database "${shown(database)}", user "${shownUser(user)}"`;
-  const reason = without(messageOf(error), [
+  const isWithoutPassword = lacksPassword.test(messageOf(error));
+  const said = isWithoutPassword ? 'the server asks for a password, and none is given' : messageOf(error);
+  const reason = without(said, [
     [host, shownHost(host)],
     [database, shown(database)],
     [user, shownUser(user)],
@@ -52,7 +59,7 @@ export function connectionError(error: unknown, wanted?: WantedConnection): Hold
   return new HoldfastError('failed', `cannot connect to PostgreSQL${where}: ${reason}`, {
     code: 'connection_failed',
     hint:
-      hints[codeOf(error) ?? ''] ??
+      (isWithoutPassword ? givePassword : hints[codeOf(error) ?? '']) ??
       `check that the server runs there and takes connections; or ${another('address')}`,
     cause: error,
   });

@@ -188,7 +188,7 @@ export async function findInRepository(clusterDirectory: string, which: string):
   if (found === undefined) {
     throw new HoldfastError('failed', `"${clusterDirectory}" has no backup ${which}`, {
       code: 'no_such_backup',
-      hint: `type "holdfast restore --list" to see the backups${/^\d+$/.test(which) ? `, and "holdfast status ${which}" to see whether it has expired` : ''}`,
+      hint: `type "holdfast restore --list" to see the backups${/^\d+$/.test(which) ? `, and "holdfast status ${which}" to see whether it has expired, or has the method hold: such a copy is restored as docs/restore-by-hand.md says` : ''}`,
     });
   }
   const names = fits.map(({ directory }) => basename(directory)).join(', ');

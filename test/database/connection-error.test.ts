@@ -1,9 +1,11 @@
 // What is said where there is no connection: libpq's variables may hold what pg and the server take for a name.
 import test from 'ava';
+import { createCluster } from '../../dev/embedded/cluster.ts';
 import { Connection } from '../../src/database/connection.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { sharedCluster } from '../support/cluster.ts';
 import { holdfast } from '../support/process.ts';
+import { withClient } from '../support/sql-client.ts';
 
 const secret = /hunter2|and more/;
 
@@ -51,6 +53,20 @@ test('a server that answers and does not let in is not said to be away', async (
     t.is(error.code, 'connection_failed');
     t.regex(String(error.hint), hint, error.message);
   }
+});
+
+test('a password that is asked for, and that nobody has given, is called that', async (t) => {
+  const cluster = await createCluster({
+    hba: ['host all postgres 127.0.0.1/32 trust', 'host all all 127.0.0.1/32 scram-sha-256'],
+  });
+  t.teardown(() => cluster.remove());
+  await cluster.start();
+  await withClient(cluster.url(), (client) => client.query('create role agent login'));
+  const url = new URL(cluster.url());
+  url.username = 'agent';
+  const error = await t.throwsAsync(Connection.open({ url: url.href }), { instanceOf: HoldfastError });
+  t.regex(error.message, /user "agent": the server asks for a password, and none is given$/);
+  t.regex(String(error.hint), /^put the password into ~\/\.pgpass /);
 });
 
 for (const args of [

@@ -31,7 +31,7 @@ test('a restore goes to each side of a commit, to an LSN, a transaction, a named
   t.is(planned.status, 0, planned.stderr);
   t.regex(
     planned.stdout,
-    /^backup \S+ of cluster main would be restored to "?\/.*\/data"?: \d+ files, [\d.]+ MB\nrecovery goes to restore point four on timeline 1, and reads WAL from [0-9A-F]{24} on\nnothing was written/,
+    /^backup \S+ of cluster main would be restored to "?\/.*\/data"?: \d+ files, [\d.]+ MB\nrecovery goes to restore point four on timeline 1, and reads WAL from [0-9A-F]{24} on\nonce it is open, it archives .*--no-archiving\nnothing was written/,
   );
   t.false(existsSync(to));
   await writeFile(to, '');

@@ -111,6 +111,7 @@ export function describeOutline({
     ...whereWalIs(description, wal),
     `recovery goes to ${whither(recovery)} on timeline ${timeline}, and reads WAL from ${description.startWal} on`,
     ...creations(ahead).map((line) => line.trim()),
+    whoArchives(recovery.noArchiving, recovery.standby ? undefined : choice.nextTimeline),
     'nothing was written: restore without --dry-run',
   ];
 }
