@@ -143,6 +143,7 @@ select cluster, timeline, holes, breaks,
   up_to_date as "upToDate",
   earliest_time as "earliestTime",
   earliest_lsn::text as "earliestLsn",
+  earliest_copy_time as "earliestCopyTime",
   latest_time as "latestTime",
   latest_lsn::text as "latestLsn"
 from :"schema".restore_window

@@ -9,17 +9,17 @@ with recursive chain as (
   join :"schema".archived_wal w on w.cluster = c.cluster and w.timeline = c.on_timeline and w.start_wal = c.on_wal
   where w.follows_wal is not null
 ), backup as (
-  select w.cluster, w.timeline, w.start_wal, w.restorable_from as at, w.restorable_from_lsn as lsn
+  select w.cluster, w.timeline, w.start_wal, w.restorable_from as at, w.restorable_from_lsn as lsn, true as is_ours
   from :"schema".archived_wal w
   where w.restorable_from is not null
   union all
   -- Copies that somebody else made, or a command: their WAL is here all the same.
-  select w.cluster, w.timeline, w.start_wal, r.stopped_at, r.stop_lsn
+  select w.cluster, w.timeline, w.start_wal, r.stopped_at, r.stop_lsn, false
   from :"schema".archived_wal w
   join :"schema".backup_request r on r.cluster = w.cluster and r.timeline = w.timeline and r.state = 'complete'
     and r.method <> 'copy' and r.start_lsn >= w.start_lsn and r.stop_lsn <= w.end_lsn
 ), run as (
-  select w.*, earliest.at, earliest.lsn,
+  select w.*, earliest.at, earliest.lsn, earliest.copy_at,
     -- Up to where it has gone by the retention policy, nothing that stays needs WAL.
     exists (
       select from :"schema".wal_expiry e
@@ -27,12 +27,12 @@ with recursive chain as (
     ) as has_expired
   from :"schema".archived_wal w
   left join lateral (
-    select b.at, b.lsn
+    select (array_agg(b.at order by b.lsn))[1] as at, (array_agg(b.lsn order by b.lsn))[1] as lsn,
+      (array_agg(b.at order by b.lsn) filter (where b.is_ours))[1] as copy_at
     from chain c
     join backup b on b.cluster = c.cluster and b.timeline = c.on_timeline and b.start_wal = c.on_wal
     where c.cluster = w.cluster and c.timeline = w.timeline and c.start_wal = w.start_wal
-      and (c.until is null or b.lsn <= c.until)
-    order by b.lsn limit 1) earliest on true
+      and (c.until is null or b.lsn <= c.until)) earliest on true
 ), rolling as (
   -- From before WAL that has expired, a backup leads to its own end only.
   select run.*, coalesce(bool_or(has_expired) over (partition by cluster, timeline order by start_wal
@@ -50,7 +50,8 @@ select cluster,
     order by start_wal) filter (where missing_from is not null and not has_expired) as holes,
   array_agg(broken order by start_wal) filter (where broken is not null) as breaks,
   min(first_archived_at) as written_since,
-  max(last_archived_at) as written_until
+  max(last_archived_at) as written_until,
+  (array_agg(copy_at order by lsn) filter (where copy_at is not null and not is_cut_off))[1] as earliest_copy_time
 from rolling
 group by cluster, timeline;
 comment on view :"schema".restore_window is
@@ -72,4 +73,6 @@ comment on column :"schema".restore_window.breaks is
 comment on column :"schema".restore_window.written_since is
   'When the first segment of this timeline that is in the archive was archived.';
 comment on column :"schema".restore_window.written_until is 'When the last one was, whether it can be reached or not.';
+comment on column :"schema".restore_window.earliest_copy_time is
+  'The end of the oldest of these backups that Holdfast copied, which "holdfast restore" restores; null: there is none, and those that others copied are restored by hand.';
 grant select on :"schema".restore_window to :"reader";

@@ -46,6 +46,8 @@ export interface RestoreWindow {
   timeline: number;
   earliestTime: Date | null;
   earliestLsn: string | null;
+  /** The same among the backups that Holdfast copied; null: only others copied any. */
+  earliestCopyTime: Date | null;
   latestTime: Date | null;
   /** Seconds since latestTime. */
   latestAgo: number | null;

@@ -15,7 +15,7 @@ const day = 86_400;
 export function windowFindings(windows: RestoreWindow[]): Finding[] {
   const newest = Math.max(...windows.map(({ timeline }) => timeline));
   return windows.flatMap((window) => {
-    const { cluster, timeline, earliestTime, latestTime, holes, upToDate } = window;
+    const { cluster, timeline, earliestTime, earliestCopyTime, latestTime, holes, upToDate } = window;
     const say = (severity: Severity, message: string): Finding => ({
       severity,
       object: `cluster ${cluster}, timeline ${timeline}`,
@@ -34,7 +34,10 @@ export function windowFindings(windows: RestoreWindow[]): Finding[] {
         timeline === newest ? say('critical', `${none}: ${takeBackup(cluster)}`) : say('ok', none);
       return [found, ...missing];
     }
-    const range = say('ok', `restorable from ${moment(earliestTime)} to ${moment(latestTime)}`);
+    const range = say(
+      'ok',
+      `restorable from ${moment(earliestTime)} to ${moment(latestTime)}${byHand(earliestTime, earliestCopyTime)}`,
+    );
     if (upToDate || timeline !== newest) return [range, ...missing];
     return [
       range,
@@ -42,6 +45,13 @@ export function windowFindings(windows: RestoreWindow[]): Finding[] {
       ...missing,
     ];
   });
+}
+
+/** What "holdfast restore" cannot restore, as others have copied it: the backup is not in the repository. */
+function byHand(earliest: Date, earliestCopy: Date | null): string {
+  if (earliestCopy === null) return ', by hand: from copies that others made (docs/restore-by-hand.md)';
+  if (earliestCopy <= earliest) return '';
+  return `; before ${moment(earliestCopy)} by hand, from copies that others made (docs/restore-by-hand.md)`;
 }
 
 /**

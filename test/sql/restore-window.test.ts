@@ -2,8 +2,10 @@
 // older one the newer one came from.
 import test, { type ExecutionContext } from 'ava';
 import { normalLsn } from '../../src/postgres/lsn.ts';
-import { installedDatabase } from '../support/installed-database.ts';
+import { asRole, installedDatabase } from '../support/installed-database.ts';
+import { playWorker } from '../support/played-worker.ts';
 import { holdfast } from '../support/process.ts';
+import { requestIn } from '../support/requests.ts';
 import { connect } from '../support/sql-client.ts';
 
 /** On timeline 1, segments 1 to 3 and 5 to 6; timeline 2 has 3 or 6 to 9, as it branched off there. */
@@ -52,8 +54,22 @@ test('a backup that ended after the switch is the old timeline’s only', async 
   t.like(young, { from: null, up_to_date: false });
 });
 
+test('what leads from a copy that others made only is said to be for a restore by hand', async (t) => {
+  const it = await setup(t);
+  await it.branch(behind, '0/6400000');
+  await it.heldIn('0/5200000', '2026-03-01 11:00', '0/5400000');
+  t.like((await it.windows())[1], { from: '0/5400000', to: '0/A000000' });
+  const byHand = 'by hand, from copies that others made (docs/restore-by-hand.md)';
+  t.true((await it.said(2)).endsWith(', by hand: from copies that others made (docs/restore-by-hand.md)'));
+  await it.backupIn(behind, '2026-03-01 12:00', '0/5800000');
+  t.like((await it.windows())[1], { from: '0/5400000' });
+  t.regex(await it.said(2), /^restorable from 2026-03-01T1\d:00:00Z to \S+; before 2026-03-01T1\d:00:00Z /);
+  t.true((await it.said(2)).endsWith(byHand));
+});
+
 async function setup(t: ExecutionContext) {
-  const { url } = await installedDatabase(t);
+  const db = await installedDatabase(t);
+  const { url } = db;
   const client = await connect(t, url);
   const run = (timeline: number, first: number, last: number, more: Record<string, unknown> = {}) => {
     const row = {
@@ -83,6 +99,22 @@ async function setup(t: ExecutionContext) {
          where timeline = 1 and start_wal = $1`,
         [segment(1, first), at, end],
       ),
+    /** A copy that somebody else made on timeline 1. */
+    async heldIn(start: string, at: string, end: string) {
+      const id = await requestIn('complete', await asRole(t, db, 'operator'), await playWorker(t, db));
+      await client.query('begin');
+      await client.query('set local session_replication_role = replica');
+      await client.query(
+        `update holdfast.backup_request set timeline = 1, start_lsn = $2, stopped_at = $3, stop_lsn = $4 where id = $1`,
+        [id, start, at, end],
+      );
+      await client.query('commit');
+    },
+    /** What check says of the range of a timeline. */
+    async said(timeline: number) {
+      const { stdout } = await holdfast(['check'], { url });
+      return new RegExp(`timeline ${timeline}: (restorable .*)$`, 'm').exec(stdout)?.[1] ?? stdout;
+    },
     /** Timeline 2 continues that run from there. */
     branch: (first: number, at: string) =>
       run(2, Number(at.slice(2, 3)), 9, {

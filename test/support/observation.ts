@@ -72,6 +72,7 @@ export const restorable: RestoreWindow = {
   timeline: 1,
   earliestTime: new Date('2026-03-01T02:00:00.5Z'),
   earliestLsn: '0/5000000',
+  earliestCopyTime: new Date('2026-03-01T02:00:00.5Z'),
   latestTime: new Date('2026-03-02T14:30:00Z'),
   latestAgo: 60,
   latestLsn: '0/9000000',
