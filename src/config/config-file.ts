@@ -1,6 +1,7 @@
 /** Reads the configuration file. */
 import { existsSync, readFileSync } from 'node:fs';
-import { parse, TomlError } from 'smol-toml';
+import { createRequire } from 'node:module';
+import type * as Toml from 'smol-toml';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { clusterName } from './value-formats.ts';
 import { clusterKeys, keys, type ConfigKey } from './config-keys.ts';
@@ -32,6 +33,8 @@ function parsed(file: string): Table {
       hint: 'name another one with --config or HOLDFAST_CONFIG',
     });
   }
+  // Without a file, "wal push" and "wal fetch" need not load it.
+  const { parse, TomlError } = createRequire(import.meta.url)('smol-toml') as typeof Toml;
   try {
     return parse(text);
   } catch (error) {

@@ -1,11 +1,16 @@
 /** CRC-32C (Castagnoli): PostgreSQL's checksum of pg_control, WAL records and manifests. */
-import { crc32c as native } from '@node-rs/crc32';
+import { createRequire } from 'node:module';
+import type * as Crc32 from '@node-rs/crc32';
+
+/** Loaded with the first checksum: a fetch of what is not archived computes none. */
+let native: typeof Crc32.crc32c | undefined;
 
 /**
  * Returns the checksum of `bytes`. `before`: the checksum of the preceding bytes, so that a file can be processed
  * piece by piece.
  */
 export function crc32c(bytes: Uint8Array, before = 0): number {
+  native ??= (createRequire(import.meta.url)('@node-rs/crc32') as typeof Crc32).crc32c;
   return native(bytes, before);
 }
 
