@@ -62,7 +62,7 @@ test('what is being restored, verified or drilled stays with its WAL, and goes w
   letRestoreGo();
   t.is((await restoring.exited).status, 0, restoring.output());
   t.deepEqual(await expire(), { goes: [], read: [2, 3] }, 'the restored server still has to recover');
-  await rm(join(to, 'recovery.signal'));
+  for (const name of ['backup_label', 'recovery.signal']) await rm(join(to, name)); // as a server does
   t.deepEqual(await expire(), { goes: [1], read: [2, 3] });
   t.deepEqual(
     [there(), walThere()],
