@@ -9,6 +9,7 @@ import { holdfast } from '../support/process.ts';
 import { pushCommand, repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
 import { request } from '../support/requests.ts';
 import { noRestore } from '../support/restored-copy.ts';
+import { makeArchiverFail } from '../support/stuck-archiver.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noRestore);
@@ -62,7 +63,7 @@ test('a copy that is under way, and one whose WAL is not archived yet, lose noth
     needed,
   );
 
-  await cluster.configure({ archive_command: 'false' });
+  await makeArchiverFail(cluster, admin);
   worker.kill('SIGCONT');
   await untilState(id, 'archiving');
   t.deepEqual(await expired(scene), []);

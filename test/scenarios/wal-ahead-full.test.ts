@@ -9,6 +9,7 @@ import { makeRepository } from '../support/repository.ts';
 import { scene } from '../support/scene.ts';
 import { noSmallDisk, smallDisk } from '../support/small-disk.ts';
 import type { SqlClient } from '../support/sql-client.ts';
+import { makeArchiverFail } from '../support/stuck-archiver.ts';
 import { testWhen } from '../support/test-when.ts';
 import { archivingServer, MB, noArchivingServer, startArchivingWorker } from '../support/wal.ts';
 import { sameBytes } from '../support/same-bytes.ts';
@@ -25,11 +26,7 @@ test('what has a receipt is archived, what is not stays in pg_wal, and with room
   await admin.query('select pg_switch_wal()');
   await eventually('the first push', () => existsSync(join(wal, 'pgsql_tmp.holdfast.push', 'target')));
 
-  await cluster.configure({ archive_command: 'false' });
-  // The archiver goes on with the old command until it has seen the new one.
-  await admin.query('create table since ()');
-  await admin.query('select pg_switch_wal()');
-  await eventually('the archiver fails', () => admin.value('select failed_count > 0 from pg_stat_archiver'));
+  await makeArchiverFail(cluster, admin);
   const last = await writeNoise(admin);
   const waiting = await eventually('the last one waits', async () => {
     const names = await waitingIn(wal);

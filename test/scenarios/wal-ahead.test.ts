@@ -9,6 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { noRestore, restoredCopy, tarOf } from '../support/restored-copy.ts';
 import { scene } from '../support/scene.ts';
 import { withClient } from '../support/sql-client.ts';
+import { makeArchiverFail } from '../support/stuck-archiver.ts';
 import { testWhen } from '../support/test-when.ts';
 import { archivingServer, noArchivingServer, startArchivingWorker } from '../support/wal.ts';
 
@@ -21,7 +22,7 @@ test('while the archiver is stuck, the worker archives what waits behind; then e
   await admin.query('select pg_switch_wal()');
   await eventually('the first push', () => admin.value('select archived_count > 0 from pg_stat_archiver'));
 
-  await server.cluster.configure({ archive_command: 'false' });
+  await makeArchiverFail(server.cluster, admin);
   await admin.query('create table kept as select generate_series(1, 100000) n');
   const last = await admin.value<string>('select pg_walfile_name(pg_switch_wal())');
   const waiting = async () => {
