@@ -53,17 +53,16 @@ async function openLink(path: string, flags: number): Promise<FileHandle> {
     const [{ uid, mode }, found] = [await directory.stat(), await file.stat()];
     if (uid === 0 ? (mode & othersMayWrite) === 0 : found.uid === uid) return file;
     await file.close();
-    throw fileRefusal(
-      path,
-      'ELOOP',
-      'is a symbolic link of another user, who leads root to what is not theirs',
-    );
+    // As of open(2): what was there before the link may be sound.
+    const syscall = 'open';
+    throw Object.assign(fileRefusal(path, 'ELOOP', leadsRoot), { syscall });
   } finally {
     await directory.close();
   }
 }
 
 const othersMayWrite = 0o022;
+const leadsRoot = 'is a symbolic link of another user, who leads root to what is not theirs';
 
 /** An error with the code of a system call, for a file that is not opened or not read. */
 export function fileRefusal(path: string, code: string, reason: string): NodeJS.ErrnoException {
