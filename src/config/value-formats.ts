@@ -4,6 +4,7 @@
  */
 import { isAbsolute, normalize } from 'node:path';
 import { durationExamples, parseDuration } from './duration.ts';
+import { clusterNamePattern } from '../cluster-name.ts';
 import { redact } from '../redact.ts';
 import { parsePostgresUrl } from './postgres-url.ts';
 import { suggestion } from './suggest.ts';
@@ -123,7 +124,7 @@ export const name: ValueFormat<string> = {
 export const clusterName: ValueFormat<string> = {
   accepts: 'a lower-case letter or digit, then those, ".", "_" and "-", 63 in all',
   parse(value) {
-    if (/^[a-z0-9][a-z0-9_.-]{0,62}$/.test(string(value))) return string(value);
+    if (clusterNamePattern.test(string(value))) return string(value);
     throw new RangeError('is not the name of a cluster');
   },
   show,

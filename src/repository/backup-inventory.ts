@@ -10,10 +10,7 @@ import { releaseBuffer } from '../system/release-buffer.ts';
 import type { StoredBackup } from './catalog.ts';
 import { readFrameIndex, type FrameEntry } from './frame-index.ts';
 import { backupDamaged, refuseUnreadable } from './repository-errors.ts';
-import { readSmallFile } from '../system/small-file.ts';
-
-/** Bytes. A text in JavaScript is not longer; the manifest of a million files has about 150 MB. */
-const mostBytes = 512 * 1024 ** 2;
+import { longestText, readSmallFile } from '../system/small-file.ts';
 
 /** The manifest and the frame index of a backup. */
 export interface BackupInventory {
@@ -53,7 +50,7 @@ async function checked<T>(
   parse: (bytes: Buffer) => T | Promise<T>,
 ): Promise<T> {
   try {
-    const bytes = await readSmallFile(file, { most: mostBytes });
+    const bytes = await readSmallFile(file, { most: longestText });
     if (crc32c(bytes) !== expected) throw new RangeError('its CRC-32C is not the one in backup.json');
     const parsed = await parse(bytes);
     releaseBuffer(bytes);

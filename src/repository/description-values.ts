@@ -2,11 +2,11 @@
  * Checks the values of a backup.json. A valid checksum does not prove that Holdfast wrote the file, and the values
  * become paths, loops and lines on a terminal. Pure.
  */
+import { clusterNamePattern } from '../cluster-name.ts';
 import { isBackupName } from './backup-name.ts';
 import type { BackupRecord } from './label-entry.ts';
 
 const segment = /^[0-9A-F]{24}$/;
-const clusterName = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
 const lsn = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
 
 /** Returns the key of the first impossible value, or undefined. The types of the values have been checked before. */
@@ -14,7 +14,7 @@ export function oddValue(description: BackupRecord): keyof BackupRecord | undefi
   const { id, timeline, systemIdentifier, serverVersion } = description;
   const checks: [keyof BackupRecord, boolean][] = [
     ['id', Number.isSafeInteger(id) && id >= 0],
-    ['cluster', clusterName.test(description.cluster)],
+    ['cluster', clusterNamePattern.test(description.cluster)],
     ['timeline', Number.isSafeInteger(timeline) && timeline > 0 && timeline < 2 ** 32],
     ['systemIdentifier', /^-?\d{1,19}$/.test(systemIdentifier)],
     ['serverVersion', /^[1-9]\d\P{Cc}*$/u.test(serverVersion)],

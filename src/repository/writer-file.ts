@@ -10,7 +10,7 @@ import { parseProcess, processState, stateOfPid, thisProcess } from '../system/p
 import { HoldfastError } from '../errors.ts';
 import { writeSynced } from '../system/durable-files.ts';
 import { beside } from '../system/held-directory.ts';
-import { fileSystemTime } from '../system/temporary-files.ts';
+import { isOlderThan } from '../system/temporary-files.ts';
 import { holdLock, isWithoutLocks, withLock } from '../system/file-lock.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
@@ -50,11 +50,7 @@ export async function ownerIsGone(file: string, unfinished: string): Promise<boo
   if (locked === 'gone') return true; // the owner file has been removed
   if (locked === 'held') return false;
   const patience = locked === 'free' ? unlockedFor : silentFor;
-  const last = await lastWrite(file, unfinished);
-  if (Date.now() - last <= patience) return false;
-  // The clock of this host may be ahead of that by which the writer's files are dated.
-  const present = await fileSystemTime(dirname(file), '.time').catch(() => undefined);
-  return present !== undefined && present.getTime() - last > patience;
+  return isOlderThan(patience, await lastWrite(file, unfinished), dirname(file));
 }
 
 function stateOf(text: string): 'alive' | 'gone' | 'unknown' {

@@ -5,6 +5,9 @@ import { fileRefusal, openRegularFile } from './regular-file.ts';
 /** Bytes. A description of a backup with thousands of damaged pages is smaller. */
 const mostBytes = 16 * 1024 ** 2;
 
+/** Bytes. A text in JavaScript is not longer; the manifest of a million files has about 150 MB. */
+export const longestText = 512 * 1024 ** 2;
+
 /** What readSmallFile() reads. */
 export interface SmallFileOptions {
   /** Bytes; a larger file is refused. */

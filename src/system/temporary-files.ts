@@ -42,10 +42,17 @@ async function isLeftover(path: string, name: string): Promise<boolean> {
   const state = writerState(name);
   if (state !== 'unknown') return state === 'gone';
   const found = await lstat(path).catch(() => undefined);
-  if (found === undefined || Date.now() - found.mtimeMs <= abandonedAfter) return false;
-  // The clock of this host may be ahead of that by which the file is dated.
-  const present = await fileSystemTime(dirname(path), '.time').catch(() => undefined);
-  return present !== undefined && present.getTime() - found.mtimeMs > abandonedAfter;
+  return found !== undefined && (await isOlderThan(abandonedAfter, found.mtimeMs, dirname(path)));
+}
+
+/**
+ * Whether a file was written longer ago than `age` (milliseconds), at `written` (milliseconds since 1970). The clock of
+ * this host may be ahead of that by which the file is dated: both have to say so. `directory`: where the file is.
+ */
+export async function isOlderThan(age: number, written: number, directory: string): Promise<boolean> {
+  if (Date.now() - written <= age) return false;
+  const present = await fileSystemTime(directory, '.time').catch(() => undefined);
+  return present !== undefined && present.getTime() - written > age;
 }
 
 /**

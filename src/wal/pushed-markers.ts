@@ -27,7 +27,7 @@ import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
 import { isInArchive, walFileKind } from '../repository/wal-archive.ts';
 import { rememberRepository } from './known-repository.ts';
 import { isOwnDirectory, pushDirectory } from './our-directories.ts';
-import { isWithoutServer } from './server-state.ts';
+import { untilServerStops } from './server-state.ts';
 import { readSmallFile } from '../system/small-file.ts';
 
 /** Where the WAL of a data directory is archived to. */
@@ -200,8 +200,7 @@ export async function withPushedMarker(
 ): Promise<void> {
   const receipt = markerPath(path);
   const busy = `${receipt}.busy`;
-  const data = dirname(dirname(path));
-  const hadServer = !(await isWithoutServer(data));
+  const mayTouch = await untilServerStops(dirname(dirname(path)));
   const before = receiptText(path, target);
   await writeFile(busy, JSON.stringify(thisProcess()), { mode: 0o600 });
   inHand.add(busy);
@@ -210,7 +209,7 @@ export async function withPushedMarker(
     (error: unknown) => ({ error }),
   );
   inHand.delete(busy);
-  if (hadServer && (await isWithoutServer(data))) throw serverHasStopped;
+  if (!(await mayTouch())) throw serverHasStopped;
   try {
     if (outcome !== undefined) throw outcome.error;
     if (receiptText(path, target) === before) await replaceMarker(receipt, before);

@@ -25,9 +25,15 @@ export async function serverPid(dataDirectory: string): Promise<number | undefin
 }
 
 /** Whether there is no server, not even one that is stopping: tools may be at work. */
-export async function isWithoutServer(dataDirectory: string): Promise<boolean> {
+async function isWithoutServer(dataDirectory: string): Promise<boolean> {
   const text = await readSmallFile(join(dataDirectory, 'postmaster.pid')).then(String, () => '');
   return !/^[1-9]/.test(text);
+}
+
+/** Returns a function that says whether files below pg_wal may change: until a server that is there now has stopped. */
+export async function untilServerStops(dataDirectory: string): Promise<() => Promise<boolean>> {
+  const hadServer = !(await isWithoutServer(dataDirectory));
+  return async () => !hadServer || !(await isWithoutServer(dataDirectory));
 }
 
 /**

@@ -7,7 +7,7 @@ import { crc32c } from '../../postgres/crc32c.ts';
 import { pathOfIncremental } from '../../postgres/incremental-file.ts';
 import { parseManifest } from '../../postgres/read-manifest.ts';
 import { readRelationLengths } from '../../repository/relation-lengths.ts';
-import { readSmallFile } from '../../system/small-file.ts';
+import { longestText, readSmallFile } from '../../system/small-file.ts';
 
 /** A list of a parent, with its checksum from backup.json. */
 export interface ParentList {
@@ -51,11 +51,8 @@ function readLengths(list: ParentList): Promise<Map<string, number>> {
   return explaining(list.path, async () => readRelationLengths((await readList(list)).toString('utf8')));
 }
 
-/** Bytes. A text in JavaScript is not longer. */
-const mostBytes = 512 * 1024 ** 2;
-
 async function readList({ path, crc32c: stated }: ParentList): Promise<Buffer> {
-  const bytes = await readSmallFile(path, { most: mostBytes });
+  const bytes = await readSmallFile(path, { most: longestText });
   if (crc32c(bytes) !== stated) throw new RangeError('its checksum is not the one in backup.json');
   return bytes;
 }

@@ -73,9 +73,7 @@ export async function describeBackup({
   const major = Number.parseInt(description.serverVersion, 10);
   return [
     `backup ${entryName(description)} of cluster ${description.cluster} is restored: ${count(files, 'file')}, ${bytes(amount)}`,
-    ...tablespaces.map(
-      ({ oid, location }) => `tablespace ${oid}: ${plain(bytePathBelow(location, '').toString())}`,
-    ),
+    ...whereTablespacesAre(tablespaces),
     ...whereWalIs(description, wal),
     'what to do next:',
     `  start PostgreSQL ${major} on it, for example: ${plain(await startCommand(start))}`,
@@ -85,7 +83,7 @@ export async function describeBackup({
     ...(await whatFollows(recovery, start)),
     `  ${whoArchives(recovery.noArchiving, recovery.standby ? undefined : choice.nextTimeline)}`,
     '  if Holdfast\'s control database is in it: schedules, requests and expiries of that database rest there until "holdfast adopt"',
-    ...creations(ahead),
+    ...creations(ahead).map((line) => `  ${line}`),
   ];
 }
 
@@ -105,15 +103,19 @@ export function describeOutline({
   const { timeline } = choice.path.at(-1) ?? description;
   return [
     `backup ${entryName(description)} of cluster ${description.cluster} would be restored to ${plain(directory)}: ${count(files, 'file')}, ${much}`,
-    ...tablespaces.map(
-      ({ oid, location }) => `tablespace ${oid}: ${plain(bytePathBelow(location, '').toString())}`,
-    ),
+    ...whereTablespacesAre(tablespaces),
     ...whereWalIs(description, wal),
     `recovery goes to ${whither(recovery)} on timeline ${timeline}, and reads WAL from ${description.startWal} on`,
-    ...creations(ahead).map((line) => line.trim()),
+    ...creations(ahead),
     whoArchives(recovery.noArchiving, recovery.standby ? undefined : choice.nextTimeline),
     'nothing was written: restore without --dry-run',
   ];
+}
+
+function whereTablespacesAre(tablespaces: RestoreOutline['tablespaces']): string[] {
+  return tablespaces.map(
+    ({ oid, location }) => `tablespace ${oid}: ${plain(bytePathBelow(location, '').toString())}`,
+  );
 }
 
 function whither({ standby, target }: RecoveryChoice): string {
@@ -125,7 +127,7 @@ function whither({ standby, target }: RecoveryChoice): string {
 function creations({ created }: AheadFindings): string[] {
   return created.map(
     ({ oid, location }) =>
-      `  recovery creates tablespace ${oid} in ${plain(bytePathBelow(location, '').toString())}`,
+      `recovery creates tablespace ${oid} in ${plain(bytePathBelow(location, '').toString())}`,
   );
 }
 

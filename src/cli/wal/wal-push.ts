@@ -19,7 +19,7 @@ import {
   type ArchiveDestination,
 } from '../../wal/pushed-markers.ts';
 import { removeStaleSpool } from '../../wal/spool.ts';
-import { isWithoutServer } from '../../wal/server-state.ts';
+import { untilServerStops } from '../../wal/server-state.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import type { PreparedFile } from '../../wal/push-segment.ts';
 import type { UnknownWalWarning } from '../../wal/unknown-wal-warning.ts';
@@ -33,9 +33,7 @@ export async function walPush(args: readonly string[]): Promise<number> {
   try {
     const { options, operands } = parseWalArguments('push', args);
     const [path = ''] = operands;
-    const data = dirname(dirname(path));
-    const hadServer = !(await isWithoutServer(data));
-    const mayTouch = async () => !hadServer || !(await isWithoutServer(data));
+    const mayTouch = await untilServerStops(dirname(dirname(path)));
     const config = await loadWalConfig({ ...options, env: process.env });
     const { clusterDirectory } = config;
     const invocation = invocationOf(process.env, args.length > operands.length);
