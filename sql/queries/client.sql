@@ -53,6 +53,11 @@ where cluster = :cluster
   and label = :label
   and state in ('requested', 'starting', 'running', 'done')
 
+-- name: active_state
+select id, state
+from :"schema".backup_request
+where id = :"schema".active_request(:id::bigint, :label::text, :cluster::text)
+
 -- name: stored_label
 select r.id, r.cluster, r.label, r.state, r.timeline,
   r.server_version as "serverVersion",

@@ -145,6 +145,15 @@ export async function callStopBackup(db: Connection, which: WhichBackup): Promis
   }
 }
 
+/** Resolves with the ID and the state of the request that is meant. Rejects as stop_backup does if there is none. */
+export async function activeState(
+  db: Connection,
+  { id, label, cluster }: WhichBackup,
+): Promise<{ id: number; state: string }> {
+  const [row] = await db.run<{ id: number; state: string }>('client', 'active_state', { id, label, cluster });
+  return { id: Number(row?.id), state: String(row?.state) };
+}
+
 /** Cancels a backup. Resolves with the ID of the request. */
 export async function cancelBackup(db: Connection, which: WhichBackup): Promise<number> {
   const [row] = await db.run('client', 'cancel', parameters(which));

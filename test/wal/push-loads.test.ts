@@ -7,16 +7,15 @@ import { runProcess } from '../../dev/harness/children.ts';
 import { segment1, walScene, type Scene } from '../support/wal.ts';
 
 const root = new URL('../../', import.meta.url);
-const spelling = 'fastest-levenshtein';
 const program = fileURLToPath(new URL('bin/holdfast.js', root));
 
-test('a push loads no package but the one that knows misspelt settings, nor anything of databases, workers or backups', async (t) => {
+test('a push loads no package, nor anything of databases, workers or backups', async (t) => {
   const scene = await walScene(t);
   await scene.wal(segment1);
   const loaded = await loadedByPush(t, scene);
   t.true(loaded.includes('src/cli/wal/wal-push.ts'), 'what it loads is seen');
   t.true(loaded.includes('src/wal/push-segment.ts'));
-  t.deepEqual(packagesIn(loaded), [spelling]);
+  t.deepEqual(packagesIn(loaded), []);
   t.deepEqual(
     loaded.filter((path) => /^src\/(control|worker|backup|restore|retention|schedules|chores)\//.test(path)),
     [],
@@ -28,10 +27,7 @@ test('with a configuration file it loads what reads that, and no more', async (t
   await scene.wal(segment1);
   const file = join(scene.dataDirectory, 'holdfast.toml');
   await writeFile(file, '[cluster.main]\n');
-  t.deepEqual(packagesIn(await loadedByPush(t, scene, { HOLDFAST_CONFIG: file })).sort(), [
-    spelling,
-    'smol-toml',
-  ]);
+  t.deepEqual(packagesIn(await loadedByPush(t, scene, { HOLDFAST_CONFIG: file })), ['smol-toml']);
 });
 
 test('what a worker has archived already is not even looked at', async (t) => {

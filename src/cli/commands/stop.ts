@@ -2,6 +2,7 @@
 import { access, constants } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
+  activeState,
   interruptible,
   callStopBackup,
   storedLabel,
@@ -9,7 +10,7 @@ import {
   type StoredLabel,
   type WhichBackup,
 } from '../../control/control-client.ts';
-import type { ConnectOptions } from '../../database/connection.ts';
+import { ServerError, type Connection, type ConnectOptions } from '../../database/connection.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { makeDirectory, writeLabelFiles } from '../../labels/write-label.ts';
 import { untilInterrupted } from '../interruption.ts';
@@ -43,13 +44,20 @@ export function addStop(program: Command): void {
     });
 }
 
+/** query_canceled, in PostgreSQL's errcodes.txt. */
+const queryCancelled = '57014';
+
 /** A complete backup with the bytes of its label. */
 type Stopped = StoredLabel & { bytes: Buffer };
 
 function stop(control: ConnectOptions, which: WhichBackup): Promise<Stopped> {
   return untilInterrupted((signal) =>
     withControl(control, async (db) => {
-      const stoppedId = await interruptible(db, control, signal, () => callStopBackup(db, which));
+      const stoppedId = await interruptible(db, control, signal, () => callStopBackup(db, which)).catch(
+        async (error: unknown) => {
+          throw signal.aborted && !db.isLost ? await interruptedAt(db, which, error) : error;
+        },
+      );
       const stored = await storedLabel(db, stoppedId);
       if (stored === undefined || stored.bytes === null) {
         throw new HoldfastError(
@@ -64,6 +72,20 @@ function stop(control: ConnectOptions, which: WhichBackup): Promise<Stopped> {
       return { ...stored, bytes: stored.bytes };
     }),
   );
+}
+
+/**
+ * Returns the error of an interruption. The procedure says it itself while it waits. Between two of its polls, the
+ * server ends the call with an error that does not tell what has become of the backup.
+ */
+async function interruptedAt(db: Connection, which: WhichBackup, error: unknown): Promise<unknown> {
+  if (!(error instanceof ServerError && error.code === queryCancelled)) return error;
+  const { id, state } = await activeState(db, which);
+  return new HoldfastError('failed', `interrupted: backup request ${id} is ${state}`, {
+    code: 'interrupted',
+    hint: `look for the backup with "holdfast status ${id}", or stop it again by its id`,
+    cause: error,
+  });
 }
 
 /** Checks the directory before the backup is stopped, so that a typing error does no harm. */

@@ -45,6 +45,27 @@ test('interrupted it exits with 1, and the backup goes on', async (t) => {
   t.is(await stateOf(client, id), 'done');
 });
 
+test('interrupted between two polls of the server it says the same', async (t) => {
+  const db = await installedDatabase(t);
+  const client = await connect(t, db.url);
+  const id = await requestIn('running', client, await playWorker(t, db));
+  const definition = await client.value<string>(
+    `select pg_get_functiondef('holdfast.await_backup'::regproc) as definition`,
+  );
+  const uncaught = definition.replace('exception when query_canceled', 'exception when division_by_zero');
+  t.not(uncaught, definition);
+  await client.query(uncaught);
+  const stopping = await startHoldfast(t, ['stop', '--id', id], { url: db.url });
+  await eventually('it is done', async () => (await stateOf(client, id)) === 'done');
+  stopping.kill('SIGINT');
+  const { status, stderr } = await stopping.exited;
+  t.is(status, 1);
+  t.regex(
+    stderr,
+    new RegExp(`interrupted: backup request ${id} is done\\n.*holdfast status ${id}.*stop it again`, 's'),
+  );
+});
+
 test('a directory that cannot be written is found out before the backup is stopped', async (t) => {
   const db = await installedDatabase(t);
   const client = await connect(t, db.url);
