@@ -23,20 +23,30 @@ export const parts: readonly Part[] = [
     on: majors,
     files: [
       'postgres/{pg-control,wal-page}',
-      'scenarios/{copy,copy-on-boundary,drill,restore-targets,stop-on-boundary,tablespaces,wal-archive}',
+      'scenarios/{copy,drill,wal-archive}',
       'sql/{columns,identity,install,privileges,procedures,requests,superuser}',
     ],
   },
   {
     because:
-      '12 is the oldest, 15 named the functions of a backup anew, and 19 has another pg_control and other text for LSNs; ' +
-      '17, which names another WAL segment at a boundary, does as 18 does',
+      '13 ends a recovery that does not reach its target, 15 has tablespaces within the data directory, and 17 names ' +
+      'another WAL segment at a boundary; 14 and 16 recover as the one before each',
+    on: [12, 13, 15, 17, 19],
+    files: ['scenarios/{copy-on-boundary,restore-targets,stop-on-boundary,tablespaces}'],
+  },
+  {
+    because: '15 named the functions of a backup anew',
     on: [12, 15, 19],
+    files: ['scenarios/{labels,session-terminated}', 'sql/procedures-transactions'],
+  },
+  {
+    because: '12 is the oldest, and 19 has another pg_control and other text for LSNs',
+    on: [12, 19],
     files: [
-      'scenarios/{copy-verified,hostile-settings,label-encodings,label-recovered,labels,odd-bytes,restore-timelines}',
-      'scenarios/{restore-paused,session-terminated,session-terminated-meanwhile,standby-fetch,standby-refused}',
+      'scenarios/{copy-verified,hostile-settings,label-encodings,label-recovered,odd-bytes,restore-timelines}',
+      'scenarios/{restore-paused,session-terminated-meanwhile,standby-fetch,standby-refused}',
       'scenarios/{wal-archive-trouble,wal-rewind}',
-      'sql/{install-psql,procedures-transactions,restored,search-path,workers}',
+      'sql/{install-psql,restored,search-path,workers}',
     ],
   },
   {

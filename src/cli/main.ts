@@ -30,8 +30,9 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The commands to load: the one that comes first, or all of them if the first argument is not a command. */
+/** The commands to load: the one that comes first; none for the version; otherwise all, as for the help. */
 function wanted([first]: readonly string[]): readonly CommandName[] {
+  if (first === '--version') return [];
   const found = commandNames.find((name) => name === first);
   return found === undefined ? commandNames : [found];
 }

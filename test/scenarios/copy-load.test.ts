@@ -1,7 +1,6 @@
 // Backups at random moments of a server under a write load with DDL of every kind, every one of them restored.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { usual } from '../../dev/embedded/binaries.ts';
 import { churnTables, churnTablespaces } from '../support/churn.ts';
 import { again, rest } from '../support/load.ts';
 import { moment } from '../support/moments.ts';
@@ -31,8 +30,7 @@ test('backups at random moments under a write load with DDL, each restored and w
   t.timeout(900_000);
   const scene = await repositoryScene(t, { initdb: ['--data-checksums'] });
   const { admin, cluster, db } = scene;
-  // The other majors differ in the calls and in the files, which fewer show as well.
-  const wanted = asked > 0 ? asked : cluster.version === usual ? 6 : 4;
+  const wanted = asked > 0 ? asked : 4;
   await openAccounts(admin, accounts);
   const spaces = await Promise.all([0, 1, 2].map((n) => cluster.serverDirectory(`space-${n}`)));
   const stops = [

@@ -10,11 +10,22 @@ import { untilState } from '../support/backups.ts';
 import { copyScene, noCopies, run, type StoredCopy } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { request } from '../support/requests.ts';
+import { shared } from '../support/shared.ts';
 import { connect } from '../support/sql-client.ts';
 import { holdfast } from '../support/process.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noIncrements).serial;
+
+const sharedChain = shared(import.meta.url, (t) => chainScene(t));
+
+/** The scene of several tests, without the copies of those before. */
+async function emptied(): Promise<ChainScene> {
+  const chain = await sharedChain();
+  const backups = join(chain.repository, 'main', 'backups');
+  for (const name of await chain.names()) await rm(join(backups, name), { recursive: true });
+  return chain;
+}
 
 const beginning = 'this is a full copy, although an incremental one was requested: ';
 
@@ -31,7 +42,7 @@ async function reasonOf(t: ExecutionContext, { copy }: Pick<ChainScene, 'copy'>)
 }
 
 test('the first copy is a full one, and the next an incremental one', async (t) => {
-  const scene = await chainScene(t);
+  const scene = await emptied();
   t.is(await reasonOf(t, scene), 'the repository has no copy of this cluster yet');
   t.is((await scene.increment()).description.incremental?.links, 1);
 });
@@ -48,7 +59,7 @@ test('without summarize_wal the copy is full, and the setting that the warning n
 });
 
 test('a role that may not read the summaries copies in full, and the grant that the warning names is enough', async (t) => {
-  const scene = await chainScene(t);
+  const scene = await emptied();
   const functions = [
     'pg_available_wal_summaries()',
     'pg_wal_summary_contents(bigint, pg_lsn, pg_lsn)',
@@ -63,7 +74,7 @@ test('a role that may not read the summaries copies in full, and the grant that 
 });
 
 test('when the summaries do not reach back, the copy is full', async (t) => {
-  const scene = await chainScene(t);
+  const scene = await emptied();
   const { admin, cluster } = scene;
   const summaries = join(String(cluster.dataDirectory), 'pg_wal/summaries');
   await scene.copy();
@@ -77,7 +88,7 @@ test('when the summaries do not reach back, the copy is full', async (t) => {
 });
 
 test('while the summarizer is off, WAL goes by that no summary has: the copy is full', async (t) => {
-  const scene = await chainScene(t);
+  const scene = await emptied();
   const { admin, cluster } = scene;
   await scene.copy();
   await cluster.configure({ summarize_wal: 'off' });
@@ -101,7 +112,7 @@ test('a chain grows up to max_chain, and then a full copy begins the next one', 
 });
 
 test('a parent whose description, manifest or list of lengths is damaged is not used', async (t) => {
-  const scene = await chainScene(t);
+  const scene = await emptied();
   await scene.copy();
   const first = await scene.increment();
   const damage = async (file: string) => {
@@ -130,7 +141,7 @@ test('a parent whose description, manifest or list of lengths is damaged is not 
 });
 
 test('a parent that was removed by hand or has expired is not used, nor what was made from it', async (t) => {
-  const scene = await chainScene(t);
+  const scene = await emptied();
   const full = await scene.copy();
   const first = await scene.increment();
   const gone = async ({ directory, meta }: StoredCopy) => {
@@ -147,7 +158,7 @@ test('a parent that was removed by hand or has expired is not used, nor what was
 });
 
 test('a copy of another minor release is not a parent', async (t) => {
-  const scene = await chainScene(t);
+  const scene = await emptied();
   const { description, meta } = await scene.copy();
   const older = { ...description, serverVersion: description.serverVersion.replace(/\.\d+/, '.0') };
   await writeFile(join(meta, 'backup.json'), formatRepositoryBackup(older));
@@ -156,7 +167,7 @@ test('a copy of another minor release is not a parent', async (t) => {
 });
 
 test('a copy of which the control database does not know is not a parent', async (t) => {
-  const scene = await chainScene(t);
+  const scene = await emptied();
   const { row } = await scene.copy();
   await scene.admin.query(`
     set session_replication_role = replica;

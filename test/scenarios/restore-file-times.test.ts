@@ -80,8 +80,10 @@ for (const [what, time] of Object.entries({ 'long ago': longAgo, 'far ahead': fa
     const before = archivedPath(directory, String(segments[1]));
     await rename(archivedPath(directory, String(segments[2])), `${behind}.away`);
     t.deepEqual(await tried(t, scene, '--target-time', second), { status: 0, stderr: '', accepts: true });
-    const { client } = await scene.started('--no-archiving', '--target-time', second, ...promote);
-    t.is(await client.value(kept), '{1,2}');
+    if (time === longAgo) {
+      const { client } = await scene.started('--no-archiving', '--target-time', second, ...promote);
+      t.is(await client.value(kept), '{1,2}');
+    }
     await rename(`${behind}.away`, archivedPath(directory, String(segments[2])));
 
     await rename(before, `${before}.away`);

@@ -9,7 +9,8 @@ import { readFrameIndex } from '../../src/repository/frame-index.ts';
 import { archivedPath } from '../../src/repository/wal-archive.ts';
 import { noServerFiles } from '../support/cluster.ts';
 import { holdfast } from '../support/process.ts';
-import { repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
+import { onBehalfOf, repositoryScene, type RepositoryScene } from '../support/repository-scene.ts';
+import { shared } from '../support/shared.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -24,6 +25,21 @@ interface Found {
   recorded: boolean;
 }
 
+const sharedScene = shared(import.meta.url, async (t) => {
+  const scene = await repositoryScene(t);
+  await scene.admin.query('create table kept as select g n, md5(g::text) t from generate_series(1, 20000) g');
+  return { scene, stored: await scene.backup() };
+});
+
+/** For a test that leaves the one backup as it was. `recorded`: the results since. */
+async function backedUp(t: ExecutionContext) {
+  const { scene, stored } = await sharedScene();
+  const results = 'select * from holdfast.backup_verification order by id';
+  const before = (await scene.admin.query(results)).length;
+  const recorded = async () => (await scene.admin.query(results)).slice(before);
+  return { ...stored, recorded, scene: onBehalfOf(t, scene) };
+}
+
 async function verify(scene: RepositoryScene, ...args: string[]) {
   const command = ['verify', '--json', '--repository', scene.repository, ...args];
   const { status, stdout, stderr } = await holdfast(command, { url: scene.workerLogin.url });
@@ -32,15 +48,14 @@ async function verify(scene: RepositoryScene, ...args: string[]) {
 }
 
 test('a sound backup is verified wholly, and the result is in the database', async (t) => {
-  const scene = await repositoryScene(t);
-  const { description } = await scene.backup();
+  const { scene, description, recorded } = await backedUp(t);
   const { status, found } = await verify(scene, '--all');
   t.is(status, 0);
   t.is(found.length, 1);
   t.like(found[0], { ok: true, problems: [], recorded: true });
   t.is(found[0]?.files, description.files);
   t.true(Number(found[0]?.segments) >= 1);
-  const rows = await scene.admin.query('select * from holdfast.backup_verification');
+  const rows = await recorded();
   t.is(rows.length, 1);
   t.like(rows[0], {
     request_id: String(description.id),
@@ -70,8 +85,7 @@ test('where there is nothing of a cluster, nothing is said to be sound', async (
 });
 
 test('without the database a verification is done, and says that it is recorded nowhere', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.backup();
+  const { scene } = await backedUp(t);
   const { status, stdout, stderr } = await holdfast(['verify', '1', '--repository', scene.repository], {
     url: 'postgres://nobody@127.0.0.1:1/nothing',
   });
@@ -124,9 +138,7 @@ async function flip(file: string, at?: number): Promise<void> {
 
 /** Every kind of damage, one after the other, on copies of the same backup's files. */
 test('whatever is damaged or missing is found by verify, and not restored', async (t) => {
-  const scene = await repositoryScene(t);
-  await scene.admin.query('create table kept as select g n, md5(g::text) t from generate_series(1, 20000) g');
-  const { directory, meta, description: backup } = await scene.backup();
+  const { scene, directory, meta, description: backup } = await backedUp(t);
   const base = join(directory, 'base.tar.zst');
   const frames = readFrameIndex(await readFile(join(meta, 'frames.jsonl'), 'utf8'));
   const middle = frames[Math.floor(frames.length / 2)];
@@ -214,17 +226,20 @@ test('whatever is damaged or missing is found by verify, and not restored', asyn
     );
     await refuses(t, scene, what);
     await writeFile(file, original);
+    if (file === segment) await cp(segment, join(directory, 'pg_wal', basename(segment)));
   }
   t.is((await verify(scene, '--all', '--no-record')).status, 0);
   // The label that is beside the backup is for "holdfast label" and "place": a restore has the one in the tar.
-  await flip(join(meta, 'backup_label'));
+  const label = join(meta, 'backup_label');
+  const original = await readFile(label);
+  await flip(label);
   const { found } = await verify(scene, '--all', '--no-record');
   t.regex(String(found[0]?.problems), /backup_label" is not the one in the backup/);
+  await writeFile(label, original);
 });
 
 test('a damaged WAL segment is found by verify', async (t) => {
-  const scene = await repositoryScene(t);
-  const { description: backup } = await scene.backup();
+  const { scene, description: backup } = await backedUp(t);
   const segment = archivedPath(scene.directory, backup.startWal);
   const original = await readFile(segment);
   await flip(segment, 100);
@@ -242,6 +257,7 @@ test('a damaged WAL segment is found by verify', async (t) => {
     String((await verify(scene, '1', '--no-record')).found[0]?.problems[0]),
     /another segment than its name says/,
   );
+  await writeFile(segment, original);
 });
 
 /** Reading this fails as on a disk that is not well. */
@@ -252,8 +268,7 @@ const refused = (name: string) =>
   new RegExp(`${name}\\\\" cannot be read: (EIO|.*is a symbolic link of another user)`);
 
 test('what cannot be read at the moment says nothing about the backup, and nothing is recorded', async (t) => {
-  const scene = await repositoryScene(t);
-  const { directory, meta, description } = await scene.backup();
+  const { scene, directory, meta, description, recorded } = await backedUp(t);
   const segment = archivedPath(scene.directory, description.startWal);
   const own = join(directory, 'pg_wal', basename(segment));
   for (const [file, target, complaint] of [
@@ -268,7 +283,7 @@ test('what cannot be read at the moment says nothing about the backup, and nothi
     await t.throwsAsync(verify(scene, '1'), { message: complaint }, file);
     await rename(`${file}.away`, file);
   }
-  t.is(await scene.admin.value('select count(*)::int from holdfast.backup_verification'), 0);
+  t.deepEqual(await recorded(), []);
   t.is((await verify(scene, '1')).status, 0);
 });
 
