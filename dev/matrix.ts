@@ -43,9 +43,8 @@ export const parts: readonly Part[] = [
     because: '12 is the oldest, and 19 has another pg_control and other text for LSNs',
     on: [12, 19],
     files: [
-      'scenarios/{copy-verified,hostile-settings,label-encodings,label-recovered,odd-bytes,restore-timelines}',
-      'scenarios/{restore-paused,session-terminated-meanwhile,standby-fetch,standby-refused}',
-      'scenarios/{wal-archive-trouble,wal-rewind}',
+      'scenarios/{copy-verified,hostile-settings,restore-timelines,session-terminated-meanwhile,standby-fetch}',
+      'scenarios/wal-rewind',
       'sql/{install-psql,restored,search-path,workers}',
     ],
   },
@@ -58,8 +57,9 @@ export const parts: readonly Part[] = [
     because: 'what the guards refuse, and what becomes of whoever ends, has to hold on the oldest as well',
     on: [12],
     files: [
-      'scenarios/{copy-members,copy-tablespaces,drill-code,drill-tablespace,interrupted,privileges}',
-      'scenarios/{restore-created-tablespace,rows-locked,server-restarted,stop-interrupted,worker-killed}',
+      'scenarios/{copy-members,copy-tablespaces,drill-tablespace,interrupted,label-encodings,label-recovered}',
+      'scenarios/{odd-bytes,privileges,restore-created-tablespace,restore-paused,rows-locked,server-restarted}',
+      'scenarios/{standby-refused,stop-interrupted,wal-archive-trouble,worker-killed}',
       'sql/*',
       '!sql/schema-names',
     ],

@@ -75,14 +75,11 @@ test('a restore as root masks modes, gives all to one user who is not root, and 
 
   const outside = join(await temporaryDirectory(t), 'outside');
   await mkdir(outside);
+  // All others: extraction/member-names.
   const members: [string, Buffer][] = [
     ['absolute', memberBytes({ name: `${outside}/x` }, evil)],
     ['parent', memberBytes({ name: '../x' }, evil)],
-    ['within', memberBytes({ name: 'base/../../x' }, evil)],
     ['symbolic link', memberBytes({ name: 'way' }, undefined, { type: '2', link: outside })],
-    ['hard link', memberBytes({ name: 'way' }, undefined, { type: '1', link: 'PG_VERSION' })],
-    ['device', memberBytes({ name: 'way' }, undefined, { type: '3' })],
-    ['pipe', memberBytes({ name: 'way' }, undefined, { type: '6' })],
   ];
   for (const [what, bytes] of members) {
     const through = memberBytes({ name: 'way/x' }, evil);
