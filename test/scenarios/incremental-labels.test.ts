@@ -1,12 +1,12 @@
 // The label of an incremental copy: which directories get it, and with which lines.
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
 import { noTool } from '../../dev/debian/postgres-tools.ts';
 import { usual } from '../../dev/embedded/binaries.ts';
 import { chainScene, combined, extractedLinks, noIncrements } from '../support/chains.ts';
 import { run, started, type StoredCopy } from '../support/copies.ts';
 import { holdfast } from '../support/process.ts';
+import { shared } from '../support/shared.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
@@ -16,14 +16,15 @@ const test = testWhen(noIncrements, noTool(version, 'pg_combinebackup')).serial;
 const labelOf = (directory: string) => readFile(join(directory, 'backup_label'), 'utf8');
 const incrementalLines = /^INCREMENTAL FROM .*\n/gm;
 
-async function twoLinks(t: ExecutionContext) {
+/** Nobody changes them. */
+const twoLinks = shared(import.meta.url, async (t) => {
   const scene = await chainScene(t);
   await scene.admin.query('create table kept as select generate_series(1, 10000) n');
   const full = await scene.copy();
   await scene.admin.query('insert into kept values (0)');
   const last = await scene.increment();
   return { scene, full, last, whole: String(last.row.backup_label).replaceAll(incrementalLines, '') };
-}
+});
 
 function place({ row }: StoredCopy, repository: string, directory: string) {
   const from = ['--from-repository', repository, '--data-directory', directory];
@@ -31,7 +32,7 @@ function place({ row }: StoredCopy, repository: string, directory: string) {
 }
 
 test('a combined data directory gets the label without the lines by which PostgreSQL refuses to start', async (t) => {
-  const { scene, full, last, whole } = await twoLinks(t);
+  const { scene, full, last, whole } = await twoLinks();
   const cluster = await combined(t, [full, last], version);
   const directory = cluster.dataDirectory;
   t.is(await labelOf(directory), whole);
@@ -62,7 +63,7 @@ test('a combined data directory gets the label without the lines by which Postgr
 });
 
 test('an incremental copy that was not combined gets no label, and the hint says what to type', async (t) => {
-  const { scene, full, last } = await twoLinks(t);
+  const { scene, full, last } = await twoLinks();
   const [, alone = ''] = await extractedLinks(t, [full, last]);
   for (const there of [true, false]) {
     if (!there) await rm(join(alone, 'backup_label'));
@@ -75,7 +76,7 @@ test('an incremental copy that was not combined gets no label, and the hint says
 });
 
 test('holdfast label writes the label of an incremental copy byte for byte, and warns', async (t) => {
-  const { scene, full, last } = await twoLinks(t);
+  const { scene, full, last } = await twoLinks();
   const from = ['--from-repository', scene.repository];
   const written = async ({ row }: StoredCopy) => {
     const to = join(await temporaryDirectory(t), 'label');
