@@ -1,5 +1,4 @@
 // `holdfast verify`, and what `holdfast restore` does with the same damage.
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -13,17 +12,9 @@ import { onBehalfOf, repositoryScene, type RepositoryScene } from '../support/re
 import { shared } from '../support/shared.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
+import { verify } from '../support/verify.ts';
 
 const test = testWhen(noServerFiles).serial;
-
-interface Found {
-  backup: string;
-  ok: boolean;
-  problems: string[];
-  files: number;
-  segments: number;
-  recorded: boolean;
-}
 
 const sharedScene = shared(import.meta.url, async (t) => {
   const scene = await repositoryScene(t);
@@ -38,13 +29,6 @@ async function backedUp(t: ExecutionContext) {
   const before = (await scene.admin.query(results)).length;
   const recorded = async () => (await scene.admin.query(results)).slice(before);
   return { ...stored, recorded, scene: onBehalfOf(t, scene) };
-}
-
-async function verify(scene: RepositoryScene, ...args: string[]) {
-  const command = ['verify', '--json', '--repository', scene.repository, ...args];
-  const { status, stdout, stderr } = await holdfast(command, { url: scene.workerLogin.url });
-  if (stdout === '') throw new Error(`verify ended with ${status}: ${stderr}`);
-  return { status, found: JSON.parse(stdout) as Found[] };
 }
 
 test('a sound backup is verified wholly, and the result is in the database', async (t) => {
@@ -92,40 +76,6 @@ test('without the database a verification is done, and says that it is recorded 
   t.is(status, 0);
   t.regex(stdout, /: sound: \d+ files/);
   t.regex(stderr, /warning: this is not in backup_verification: /);
-});
-
-test('what is found of a copy elsewhere says nothing of the backup in the repository', async (t) => {
-  const scene = await repositoryScene(t);
-  const { directory } = await scene.backup();
-  const recorded = () => scene.admin.value('select count(*)::int from holdfast.backup_verification');
-  const elsewhere = await temporaryDirectory(t);
-  await cp(scene.directory, join(elsewhere, 'main'), { recursive: true, verbatimSymlinks: true });
-  const copy = join(elsewhere, 'main', 'backups', basename(directory));
-  const owner = join(elsewhere, 'main', 'owner.json');
-  const theirs = { ...(JSON.parse(await readFile(owner, 'utf8')) as object), id: randomUUID() };
-  await writeFile(owner, JSON.stringify(theirs));
-  const options = { url: scene.workerLogin.url };
-  for (const [place, which, why] of [
-    [elsewhere, '1', /has the id .*, and the repository of cluster main has /],
-    [scene.repository, copy, /is not in ".*\/backups"$/],
-    [elsewhere, directory, /has the id .*, and the repository of cluster main has /],
-  ] as const) {
-    const command = ['verify', '--json', '--repository', place, which];
-    const { status, stdout, stderr } = await holdfast(command, options);
-    t.is(status, 0, stderr);
-    t.like((JSON.parse(stdout) as Found[])[0], { ok: true, recorded: false });
-    const [line] = stderr.split('\n').filter((text) => text.includes('this is not in backup_verification: '));
-    t.regex(String(line), why);
-  }
-  t.is(await recorded(), 0);
-  t.like((await verify(scene, directory)).found[0], { recorded: true });
-  t.is(await recorded(), 1);
-
-  await scene.admin.query(`update holdfast.confirmed_origin set origin = 'another'`);
-  const { status, stderr } = await holdfast(['verify', '1', '--repository', scene.repository], options);
-  t.is(status, 1);
-  t.regex(stderr, /a verification rests: /);
-  t.is((await verify(scene, '1', '--no-record')).status, 0);
 });
 
 /** Changes one bit in the middle of a file, or at a place in it. */
