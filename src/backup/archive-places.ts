@@ -27,8 +27,11 @@ export interface ArchiveQuestion {
   /** The archive_directory of the cluster in the configuration of the worker; undefined: not set. */
   archiveDirectory: string | undefined;
   systemIdentifier: string;
-  /** True if archive_command is known to archive nothing, so that the server has no archive elsewhere. */
-  archivesNothing: boolean;
+  /**
+   * True if the server is known to have no other archive than a repository: archive_command archives nothing, or is
+   * Holdfast's.
+   */
+  hasNoOther: boolean;
 }
 
 /**
@@ -60,11 +63,11 @@ export function archivePlaces(question: ArchiveQuestion): ArchivePlace[] {
  * used for copies only.
  */
 async function isArchivedInto(question: ArchiveQuestion): Promise<boolean> {
-  const { clusterDirectory, systemIdentifier, archivesNothing } = question;
+  const { clusterDirectory, systemIdentifier, hasNoOther } = question;
   const identity = await readIdentity(clusterDirectory);
-  if (identity === undefined) return archivesNothing && (await readOwner(clusterDirectory)) !== undefined;
+  if (identity === undefined) return hasNoOther && (await readOwner(clusterDirectory)) !== undefined;
   if (identity.systemIdentifier !== systemIdentifier) return false;
-  return archivesNothing || (await hasSegments(clusterDirectory));
+  return hasNoOther || (await hasSegments(clusterDirectory));
 }
 
 async function hasSegments(clusterDirectory: string): Promise<boolean> {
@@ -125,8 +128,18 @@ export function holdsSegment(name: string): boolean {
  * mentions such a command for disabling archiving.
  */
 export function doesNothing(command: string): boolean {
-  const program = /^\s*(["']?)(?:(?:\/usr)?\/bin\/)?(?:true|echo|:)\1(?:\s|$)|^\s*(?:exit\s+0|rem)(?:\s|$)/i;
-  return program.test(command) && !/[;&|<>`$()\n]/.test(command);
+  const program =
+    /^\s*(["']?)(?:(?:\/usr)?\/bin\/)?(?:true|echo|:|cd|test)\1(?:\s|$)|^\s*(?:exit\s+0|rem|\[)(?:\s|$)/i;
+  const alone = command.replace(/(?:\s*;|\s*\d?>+\s*(?:\/dev\/null|&\d))+\s*$/, '');
+  return program.test(alone) && !/[;&|<>`$()\n]/.test(alone);
+}
+
+/**
+ * Whether an archive_command runs "holdfast wal push" or "holdfast-wal push": the archive is a repository then, also
+ * where the command fails, and something behind it succeeds (`… || true`).
+ */
+export function isPush(command: string): boolean {
+  return /\bholdfast(?:-wal|\.js)?["']?\s(?:[^;&|\n]*\s)?push\s/.test(command);
 }
 
 function logsOf(segments: readonly string[]): Set<string> {

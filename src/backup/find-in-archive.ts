@@ -8,7 +8,7 @@ import type { Archived } from '../control/backup-requests.ts';
 import { archiveSettings, type ArchiveSettings } from '../server/server-queries.ts';
 import { segmentRange } from '../postgres/wal-segment.ts';
 import type { BackupRecord } from '../repository/label-entry.ts';
-import { archivePlaces, doesNothing, type ArchivePlace } from './archive-places.ts';
+import { archivePlaces, doesNothing, isPush, type ArchivePlace } from './archive-places.ts';
 import type { RequestRun } from './request-run.ts';
 
 /** Whether the segments have been seen in the archive. */
@@ -42,7 +42,7 @@ export async function seeArchive(run: RequestRun, backup: BackupRecord): Promise
     clusterDirectory: join(repository, server.name),
     archiveDirectory: server.archiveDirectory,
     systemIdentifier: backup.systemIdentifier,
-    archivesNothing: settings !== undefined && archivesNothing(settings),
+    hasNoOther: settings !== undefined && (archivesNothing(settings) || archivesHere(settings)),
   });
   const onMissing = (missing: string, where: string) => run.describe(`${missing} to appear in ${where}`);
   const within = settings !== undefined && archivesNothing(settings) ? 0 : showsWithin;
@@ -107,6 +107,10 @@ async function settingsOf(run: RequestRun): Promise<ArchiveSettings> {
 
 function archivesNothing({ command, library }: ArchiveSettings): boolean {
   return library === '' && doesNothing(command);
+}
+
+function archivesHere({ command, library }: ArchiveSettings): boolean {
+  return library === '' && isPush(command);
 }
 
 /**

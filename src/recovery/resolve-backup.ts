@@ -5,6 +5,7 @@
 import { basename } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { entryName, isEntryOf } from '../repository/backup-name.ts';
+import type { RepositoryBackup } from '../repository/repository-backup.ts';
 import { requireRecorded, type RecordedBackup } from '../repository/recorded-backup.ts';
 import { readOwner } from '../repository/repository-owner.ts';
 import { readArchive, type ArchiveContents } from '../repository/archive-content.ts';
@@ -17,6 +18,7 @@ import {
   type SelectionCriteria,
 } from './select-backup.ts';
 import { backupAt, readCatalog, requireCatalog, type StoredBackup } from '../repository/catalog.ts';
+import { damageWarning } from './damage-warning.ts';
 import { requireWholeChain } from './require-whole-chain.ts';
 import { notArchived } from './required-wal.ts';
 import type { RecordedWal } from './recorded-wal.ts';
@@ -75,7 +77,7 @@ export async function resolveBackup(question: RestoreRequest): Promise<RestorePl
   const { backup, path, warnings } = await choose(question, archive);
   const lacksHistory = await requireTimeline(question, archive, { backup, path, warnings });
   const way = await wayToTarget(question, archive, { backup, path });
-  warnings.push(...(await judgeWay(question, archive, way)));
+  warnings.push(...(await judgeWay(question, archive, way)), ...(await damageOf(backup, question, archive)));
   const fromBackup = notArchived({ backup: backup.description, archived: archive.segments });
   return {
     backup,
@@ -159,6 +161,24 @@ async function choose(
   const warnings = damaged.map(({ problem }) => problem);
   if (names.length > 0) warnings.push(elsewhere);
   return { backup: chosen.backup, path, warnings };
+}
+
+/** What is known of damaged pages in the backup, and which backup has none. */
+async function damageOf(
+  { description }: StoredBackup,
+  { clusterDirectory, target, timeline }: RestoreRequest,
+  { histories }: ArchiveContents,
+): Promise<string[]> {
+  if (description.damagedPages.length === 0) return [];
+  const { backups } = await readCatalog(clusterDirectory);
+  const whole = backups.map((one) => one.description).filter((one) => one.damagedPages.length === 0);
+  let instead: RepositoryBackup | undefined;
+  try {
+    instead = selectBackup(whole, { target, timeline }, histories).backup;
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+  }
+  return [damageWarning(description, instead)].filter((warning) => warning !== undefined);
 }
 
 /** The backup that the user or a chore means; undefined: the right one for the target. */

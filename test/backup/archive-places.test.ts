@@ -5,6 +5,7 @@ import {
   archivePlaces,
   doesNothing,
   holdsSegment,
+  isPush,
   type ArchiveQuestion,
 } from '../../src/backup/archive-places.ts';
 import { lookFor, type Patience } from '../../src/backup/find-in-archive.ts';
@@ -30,7 +31,7 @@ async function stage(t: ExecutionContext) {
     clusterDirectory,
     archiveDirectory: undefined,
     systemIdentifier,
-    archivesNothing: false,
+    hasNoOther: false,
   };
   return {
     archive,
@@ -66,15 +67,15 @@ test('WAL in the repository is seen, and of what is not there the first segment 
 
 test("a repository without WAL, or with another system's, says nothing of a server that archives somewhere", async (t) => {
   const { see, claim, inRepository, inWal, repository } = await stage(t);
-  t.deepEqual(await see({ archivesNothing: true }), { seen: null }, 'there is no repository');
+  t.deepEqual(await see({ hasNoOther: true }), { seen: null }, 'there is no repository');
   await makeRepository(repository);
   t.deepEqual(await see(), { seen: null });
-  t.like(await see({ archivesNothing: true }), { seen: false, where: `"${inWal}"` });
+  t.like(await see({ hasNoOther: true }), { seen: false, where: `"${inWal}"` });
   await claim('7412345678901234568');
   await inRepository(first);
   await inRepository(second);
   t.deepEqual(await see(), { seen: null });
-  t.deepEqual(await see({ archivesNothing: true }), { seen: null });
+  t.deepEqual(await see({ hasNoOther: true }), { seen: null });
 });
 
 test('a configured directory is looked through as other programs fill it', async (t) => {
@@ -158,6 +159,10 @@ test('an archive_command that succeeds whatever happens is known by its words', 
     ': %p',
     'exit 0',
     'echo %p',
+    'echo %p > /dev/null 2>&1',
+    'cd .',
+    'test 1 = 1',
+    'true;',
     '"/bin/true"',
   ])
     t.true(doesNothing(command), command);
@@ -173,10 +178,26 @@ test('an archive_command that succeeds whatever happens is known by its words', 
     t.false(doesNothing(command), command);
   for (const command of [
     'true; cp %p /a/%f',
-    'echo %p > /dev/null',
+    'echo %p > /archived',
+    'test ! -f /a/%f && cp %p /a/%f',
     'true\ncp %p /a/%f',
     'echo $(cp %p /a/%f)',
     'cp true %f',
   ])
     t.false(doesNothing(command), command);
+});
+
+test("Holdfast's archive_command is recognised, whatever follows it, and others are not taken for it", (t) => {
+  for (const command of [
+    'holdfast-wal push "%p"',
+    'HOLDFAST_REPOSITORY=/r /opt/bin/holdfast-wal push "%p" || true',
+    '"/opt/node" "/opt/holdfast.js" wal push "%p" --cluster main; exit 0',
+  ])
+    t.true(isPush(command), command);
+  for (const command of [
+    'pgbackrest --stanza=holdfast archive-push %p',
+    'cp "%p" /holdfast/%f',
+    'holdfast wait 5',
+  ])
+    t.false(isPush(command), command);
 });

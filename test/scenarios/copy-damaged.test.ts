@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { copyScene, extracted, noCopies, started } from '../support/copies.ts';
 import { holdfast } from '../support/process.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { testWhen } from '../support/test-when.ts';
 
 const test = testWhen(noCopies).serial;
@@ -35,7 +36,7 @@ async function put(file: string, bytes: Buffer, at: number): Promise<void> {
 
 test('damaged pages make a warning that names file and block, and mark the backup', async (t) => {
   const scene = await sceneWithTable(t, true);
-  const { client: requester, cluster, copy, db, file, path, startCopier } = scene;
+  const { client: requester, cluster, copy, db, file, path, repository, startCopier } = scene;
   await flip(file, 3 * 8192 + 5000);
   await flip(file, 7 * 8192 + 100);
   // What is left of the header says that the page is new, or was written since.
@@ -54,6 +55,9 @@ test('damaged pages make a warning that names file and block, and mark the backu
     ['3', '7', '11', '15'].map((block) => ({ request_id: backup.row.id, file: path, block })),
     'whoever sees the request sees them',
   );
+  const to = join(await temporaryDirectory(t), 'data');
+  const { stderr } = await holdfast(['restore', '--repository', repository, '--to', to, '--dry-run']);
+  t.regex(stderr, /: block 3 of "base\/[^;]* block 15 of "[^;]*"; no backup without damaged pages /);
   const client = await started(t, await extracted(t, backup, cluster.version), db.name);
   await t.throwsAsync(client.query('select count(*) from kept'), { message: /invalid page in block/ });
 });
