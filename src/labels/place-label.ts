@@ -26,6 +26,7 @@ import { beside, noFollow, withinInPlace } from '../system/held-directory.ts';
 import { readSmallFile } from '../system/small-file.ts';
 import { serverLock } from '../postgres/postmaster.ts';
 import { wholeLabel } from './whole-label.ts';
+import { withoutOldCommands } from './without-old-commands.ts';
 import { refuseOthers, writeLabelFiles, type Ownership } from './write-label.ts';
 
 /** The result of placeLabel(). */
@@ -45,8 +46,9 @@ export interface PlacedLabel {
   /** Tablespaces that recovery is going to create. */
   created: Creation[];
   /**
-   * Settings that are smaller than in the WAL, with the values that recovery needs: hot standby pauses or ends there.
-   * They have been set where a target has been set.
+   * Settings that are smaller than in the WAL, with the values that recovery needs: hot standby pauses or ends there; and
+   * with an empty value the commands of the old server that recovery would run. They have been set where a target has been
+   * set.
    */
   settings: [string, string][];
   /**
@@ -67,6 +69,8 @@ export interface PlaceOptions {
   stopBefore?: bigint | undefined;
   /** The timeline that recovery follows; undefined: as the configuration of the copy says. */
   timeline?: RecoveryTargetTimeline | undefined;
+  /** The value of recovery_end_command with stopBefore; see endCommand(). */
+  endCommand?: string;
 }
 
 /**
@@ -94,7 +98,7 @@ export async function placeLabel(
 async function placeIn(
   dataDirectory: string,
   given: LabelledBackup,
-  { clusterDirectory, stopBefore, timeline: chosen }: PlaceOptions,
+  { clusterDirectory, stopBefore, timeline: chosen, endCommand = '' }: PlaceOptions,
 ): Promise<PlacedLabel> {
   const ownership = ownershipIn(dataDirectory, await directoryStats(dataDirectory));
   const lock = await refuseServer(dataDirectory);
@@ -120,10 +124,11 @@ async function placeIn(
   const needed = greaterParameters(ofControl, required ?? ofControl);
   const isHotStandby = !/^(of|f|n|0)/i.test(configured('hot_standby') ?? 'on');
   const settings: [string, string][] = shortSettings(needed, configured, isHotStandby);
+  settings.push(...(await withoutOldCommands(dataDirectory, configured)));
   if (chosen !== undefined && stopBefore === undefined)
     settings.push(['recovery_target_timeline', String(chosen)]);
   if (stopBefore !== undefined)
-    await setTarget({ directory: dataDirectory, lsn: stopBefore, timeline, settings, owned });
+    await setTarget({ directory: dataDirectory, lsn: stopBefore, timeline, settings, endCommand, owned });
   const files = await writeLabelFiles(dataDirectory, backup, ownership);
   if (stopBefore !== undefined) await requestRecovery(dataDirectory, owned);
   const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
@@ -149,11 +154,13 @@ async function setTarget({
   lsn,
   timeline,
   settings,
+  endCommand,
   owned,
 }: Pick<PlacedLabel, 'settings'> & {
   directory: string;
   lsn: bigint;
   timeline: RecoveryTargetTimeline;
+  endCommand: string;
   owned: FileOwnership;
 }): Promise<void> {
   const target = targetSettings({
@@ -161,7 +168,9 @@ async function setTarget({
     timeline,
     action: 'promote',
   });
-  await addToAutoConf({ directory, settings: [...target, ...settings], comment: 'holdfast place', owned });
+  // The program in recovery_end_command takes the target out again.
+  const all = new Map([...settings, ['recovery_end_command', endCommand] as const, ...target]);
+  await addToAutoConf({ directory, settings: [...all], comment: 'holdfast place', owned });
 }
 
 async function requestRecovery(directory: string, owned: FileOwnership): Promise<void> {

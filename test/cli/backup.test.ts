@@ -116,15 +116,18 @@ fileTest(
     await done(t, it, ['stop', '--id', String(id)]);
 
     const place = ['place', String(id), '--data-directory', restored.dataDirectory];
-    const said = await done(t, it, place);
+    // The port is the first free one.
+    const saidBy = async (args: string[]) => (await done(t, it, args)).replace(/-p \d+/, '-p N');
+    const said = await saidBy(place);
     t.regex(said, /^in place: .*backup_label\nremoved: .*postmaster.pid/);
+    t.regex(said, /pg_ctl start -D .* "-p N -c data_directory=\S+ -c external_pid_file=external.pid /);
     // The database may be what was lost.
     const [entry = ''] = await readdir(join(labels, 'main'));
     for (const args of [
       [...place, '--from-labels', labels],
       ['place', join(labels, 'main', entry), '--data-directory', restored.dataDirectory],
     ]) {
-      t.is(await done(t, it, args), said.replace(/removed: .*\n/, ''));
+      t.is(await saidBy(args), said.replace(/removed: .*\n/, ''));
     }
     await asServerUser.writeFile(join(restored.dataDirectory, 'recovery.signal'), '');
     await restored.appendSettings({

@@ -55,8 +55,18 @@ test('a restored server recovers past settings that were raised since, runs noth
   await appendFile(join(dataDirectory, 'postgresql.auto.conf'), 'hot_standby = on\n');
   t.deepEqual(await settings(), { max_connections: '170', max_worker_processes: '13' });
   t.regex((await holdfast(place)).stdout, /^ {2}max_connections = 170 or more in its configuration/m);
+  const ofOldToo = `archive_cleanup_command = 'clean /archive %r'\nrecovery_end_command = 'touch "old-ran"'\n`;
+  await appendFile(join(dataDirectory, 'postgresql.auto.conf'), ofOldToo);
   t.is((await holdfast([...place, '--stop-before', 'F/0'])).status, 0);
-  t.regex(await readFile(join(dataDirectory, 'postgresql.auto.conf'), 'utf8'), /^max_connections = '170'$/m);
+  const placed = await readFile(join(dataDirectory, 'postgresql.auto.conf'), 'utf8');
+  t.regex(placed, /^max_connections = '170'$/m);
+  t.regex(
+    placed,
+    /^archive_cleanup_command = ''$/m,
+    'it would remove WAL from the archive of the old server',
+  );
+  t.regex(placed, /^recovery_end_command = '.* recovered \|\| true'$/m, 'takes the target out');
+  t.notRegex(placed, /^recovery_end_command = 'touch/m);
 
   const latest = await started('--no-archiving');
   t.is(await latest.client.value(kept), '{1,2,3}');

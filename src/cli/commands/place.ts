@@ -10,10 +10,13 @@ import { labelIn } from '../../labels/find-label.ts';
 import { leaseCopy } from '../../labels/lease-copy.ts';
 import { placeLabel, type PlacedLabel } from '../../labels/place-label.ts';
 import { plain } from '../../plain.ts';
+import { configurationIsMissing, startCommand } from '../../restore/start-command.ts';
 import { recoveryTargetParsers } from '../../recovery/recovery-target-options.ts';
 import type { RecoveryTargetTimeline } from '../../recovery/recovery-target.ts';
 import { addWhere, backupById, type WhereOptions } from './label.ts';
 import { configFrom, idOption } from '../options.ts';
+import { endCommand } from '../../recovery/recovery-commands.ts';
+import { installedProgram } from '../installed-program.ts';
 import { unleased } from '../render/unleased.ts';
 import { printJson, printLines } from '../render/output.ts';
 import { refusing } from '../target-options.ts';
@@ -55,13 +58,23 @@ export function addPlace(program: Command): void {
         options.repository ?? options.fromRepository ?? configFrom(options).worker.repository;
       const clusterDirectory = join(repository, backup.description.cluster);
       const { dataDirectory, stopBefore, targetTimeline: timeline } = options;
-      const placed = await placeLabel(backup, dataDirectory, { clusterDirectory, stopBefore, timeline });
+      const placed = await placeLabel(backup, dataDirectory, {
+        clusterDirectory,
+        stopBefore,
+        timeline,
+        endCommand: endCommand(installedProgram),
+      });
       const lease = await leaseCopy(backup, resolve(dataDirectory), clusterDirectory);
       if (lease?.problem !== undefined)
         process.stderr.write(`holdfast: warning: ${unleased(lease.problem)}\n`);
       const name = lease?.problem === undefined ? lease?.name : undefined;
       if (options.json === true) await printJson({ ...asJson(backup, placed), lease: name ?? null });
-      else await printLines([...described(backup, placed, stopBefore), ...leased(name)]);
+      else
+        await printLines([
+          ...described(backup, placed, stopBefore),
+          ...leased(name),
+          ...(await startOf(backup, dataDirectory)),
+        ]);
     });
   addWhere(command);
 }
@@ -106,11 +119,7 @@ function described(
     ({ oid, location, lsn }) =>
       `  an empty directory ${plain(bytePathBelow(location, '').toString())}, in which recovery creates tablespace ${oid} at ${formatLsn(lsn)}`,
   );
-  const larger = (stopBefore === undefined ? settings : []).map(([name, value]) =>
-    name === 'recovery_target_timeline'
-      ? `  ${name} = '${value}' in its configuration`
-      : `  ${name} = ${value} or more in its configuration, as in the WAL: recovery would stop there`,
-  );
+  const others = (stopBefore === undefined ? settings : []).map(neededSetting);
   const signal =
     stopBefore === undefined ? ', and create recovery.signal' : ` (it ends before ${formatLsn(stopBefore)})`;
   return [
@@ -119,9 +128,33 @@ function described(
     'before its first start, the server needs:',
     ...needed,
     ...later,
-    ...larger,
+    ...others,
     `  the WAL from ${description.startWal} to ${description.stopWal}: set restore_command${signal}`,
     ...looked(lookedTo),
+  ];
+}
+
+function neededSetting([name, value]: [string, string]): string {
+  if (value === '')
+    return `  ${name} = '' in its configuration: that of the old server would run on the archive, or as after a failover`;
+  return name === 'recovery_target_timeline'
+    ? `  ${name} = '${value}' in its configuration`
+    : `  ${name} = ${value} or more in its configuration, as in the WAL: recovery would stop there`;
+}
+
+/**
+ * How to start the server beside the old one. Where the old server had its data is not known here.
+ */
+async function startOf({ description }: LabelledBackup, dataDirectory: string): Promise<string[]> {
+  const directory = resolve(dataDirectory);
+  const major = Number.parseInt(description.serverVersion, 10);
+  const start = { directory, backup: { ...description, dataDirectory: directory } };
+  return [
+    `then start PostgreSQL ${major} on it, beside the old server for example: ${plain(await startCommand(start))}`,
+    ...(configurationIsMissing(start)
+      ? ['  for FILE give its postgresql.conf, which is not in the copy']
+      : []),
+    '  with archive_mode = off in its postgresql.auto.conf, until the old server is gone: both would archive to one place',
   ];
 }
 

@@ -3,9 +3,7 @@
  * `--dry-run`, says what it would do.
  */
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { packageRoot } from '../../database/statements.ts';
 import { HoldfastError } from '../../errors.ts';
 import { entryName } from '../../repository/backup-name.ts';
 import { leaseName } from '../../repository/lease.ts';
@@ -24,6 +22,7 @@ import { readFrames } from '../../repository/backup-inventory.ts';
 import type { RecoveryTarget } from '../../recovery/recovery-target.ts';
 import { recoveryTargetFrom } from '../../recovery/recovery-target-options.ts';
 import { type GlobalOptions, addJobsOption, clusterOption, configFrom, ofOneCluster } from '../options.ts';
+import { installedProgram } from '../installed-program.ts';
 import { printJson, printLines } from '../render/output.ts';
 import { ProgressLine } from '../render/progress-line.ts';
 import { printBackupList } from '../render/backup-list.ts';
@@ -208,12 +207,8 @@ function recoveryFrom(
   target: RecoveryTarget,
   choice: RestorePlan,
 ): RecoveryChoice {
-  const program = {
-    script: join(fileURLToPath(packageRoot), 'bin/holdfast-wal'),
-    nodeDirectory: dirname(process.execPath),
-  };
   const fetch = fetchCommand({
-    ...program,
+    ...installedProgram,
     repository,
     cluster: options.cluster,
     despiteMissingWal: choice.hasHole || choice.lacksHistory || options.despiteMissingWal,
@@ -227,7 +222,7 @@ function recoveryFrom(
     action: options.targetAction,
     standby: options.asStandby,
     restoreCommand: options.restoreCommand ?? fetch,
-    endCommand: endCommand(program),
+    endCommand: endCommand(installedProgram),
     noArchiving: !options.archiving,
   };
 }
