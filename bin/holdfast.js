@@ -17,9 +17,15 @@ const command = process.argv.slice(2, 4).join(' ');
 const wanted = process.argv.findIndex((word) =>
   /^[0-9A-F]{8}(\.history|[0-9A-F]{16}(\.[0-9A-Fa-z.]+)?)$/.test(word),
 );
-const isStandby = () =>
-  wanted > 0 && existsSync(join(dirname(dirname(process.argv[wanted + 1] ?? '')), 'standby.signal'));
-const failed = (status) => (command !== 'wal fetch' ? status : isStandby() ? 1 : 200);
+// A server that is promoted has the history of its timeline (src/wal/history-at-hand.ts).
+const doesWithout = () => {
+  if (wanted < 0) return false;
+  const [name, wal] = [process.argv[wanted], dirname(process.argv[wanted + 1] ?? '')];
+  const isHistory = name.endsWith('.history');
+  const isAtHand = isHistory && (name === '00000001.history' || existsSync(join(wal, name)));
+  return isAtHand || existsSync(join(dirname(wal), 'standby.signal'));
+};
+const failed = (status) => (command !== 'wal fetch' ? status : doesWithout() ? 1 : 200);
 
 const version = process.versions.node.split('.').map(Number);
 const isTooOld = version[0] < minimum[0] || (version[0] === minimum[0] && version[1] < minimum[1]);

@@ -24,6 +24,10 @@ test('a standby whose receiver drops while the repository is away goes on stream
   await restart();
   await admin.query('insert into kept values (3)');
   await hasRow(3);
+  // It asks for the history of its timeline once standby.signal is gone.
+  await standby.client.query('select pg_promote()');
+  await eventually('it is a primary', () => standby.client.value('select not pg_is_in_recovery()'));
+  await standby.client.query('insert into kept values (4)');
   await showRepository();
   t.notRegex(await standby.log(), /FATAL: .*restore/);
 });

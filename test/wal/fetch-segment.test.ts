@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { temporaryName } from '../../src/system/temporary-files.ts';
@@ -173,3 +173,16 @@ async function cutAfterFirstFrame(file: string): Promise<void> {
   const bytes = await readFile(file);
   await truncate(file, bytes.indexOf(bytes.subarray(0, 4), 4));
 }
+
+test('a timeline history that the server has itself, or that never was, is no reason to end it', async (t) => {
+  const scene = await walScene(t);
+  await rm(join(scene.repository, 'main'), { recursive: true });
+  await scene.wal('00000003.history', Buffer.from('2\t0/3000000\tno recovery target specified\n'));
+  const status = async (name: string) => [
+    (await scene.fetch(name, 'pg_wal/RECOVERYHISTORY')).status,
+    (await scene.withoutNode(['fetch', name, 'pg_wal/RECOVERYHISTORY'])).status,
+  ];
+  t.deepEqual(await status('00000001.history'), [1, 1]);
+  t.deepEqual(await status('00000003.history'), [1, 1]);
+  t.deepEqual(await status('00000004.history'), [200, 127]);
+});

@@ -15,6 +15,7 @@ import {
   takeSpool,
   usableOwner,
 } from '../../wal/spool.ts';
+import { historyOfFirst, isHistoryAtHand } from '../../wal/history-at-hand.ts';
 import type { FetchOptions } from '../../wal/fetch-segment.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
@@ -40,10 +41,11 @@ export async function walFetch(args: readonly string[]): Promise<number> {
   try {
     const { options, operands } = parseWalArguments('fetch', args);
     const [name = '', path = ''] = operands;
+    if (name === historyOfFirst) return notThere;
     const { clusterDirectory, fetchAhead } = await loadWalConfig({ ...options, env: process.env });
     // If no server runs, the caller is a tool that has listed the files of pg_wal: no file may appear or
     // vanish there.
-    if (isStandby(dirname(path))) await requireArchive(clusterDirectory);
+    if (doesWithout(name, path)) await requireArchive(clusterDirectory);
     const isServer = isRecovering(dirname(path)) && (await serverRuns(dirname(dirname(path))));
     const mayReadAhead = isServer && (await isOwnDirectory(dirname(path)));
     const ahead = mayReadAhead ? fetchAhead : 0;
@@ -59,9 +61,14 @@ export async function walFetch(args: readonly string[]): Promise<number> {
   }
 }
 
+/** Whether the server can do without the file: a standby streams, and a promoted one has the history of its timeline. */
+function doesWithout(name: string, path: string): boolean {
+  return isStandby(dirname(path)) || isHistoryAtHand(name, dirname(path));
+}
+
 /**
- * For a standby, which streams from its primary once it is told that the archive does not have the file. A recovery waits
- * for as long as the archive does not answer.
+ * For a server that can do without the file once it is told that the archive does not have the file. A recovery waits for
+ * as long as the archive does not answer.
  * @throws HoldfastError `repository_unreadable`
  */
 async function requireArchive(clusterDirectory: string): Promise<void> {
@@ -78,8 +85,8 @@ async function requireArchive(clusterDirectory: string): Promise<void> {
  */
 function statusOfFailure(args: readonly string[]): number {
   const at = args.findIndex((arg) => walFileKind(arg) !== undefined);
-  const path = at < 0 ? undefined : args[at + 1];
-  return path !== undefined && isStandby(dirname(path)) ? notThere : stop;
+  const [name, path] = at < 0 ? [] : args.slice(at);
+  return name !== undefined && path !== undefined && doesWithout(name, path) ? notThere : stop;
 }
 
 /**
