@@ -1,17 +1,18 @@
 create or replace function :"schema".begin_expiry(
   of_cluster text, of_backup text, of_request bigint, may_be bigint, its_method text, its_end timestamptz,
-  its_system bigint, its_start pg_lsn, because text, by_policy jsonb
+  its_system bigint, its_start pg_lsn, because text, by_policy jsonb, lock_wait interval default '1 second'
 ) returns text
 language plpgsql
 security definer
 set search_path = :"schema", pg_temp
-set lock_timeout = '1s'
+set lock_timeout = 0
 as $$
 declare
   is_kept boolean;
   child bigint;
   holders text;
 begin
+  perform set_config('lock_timeout', format('%sms', greatest(1, ceil(extract(epoch from lock_wait) * 1000))), true);
   perform require_confirmed_origin('expiry');
   if coalesce(of_request, may_be) is not null then
     -- Its keeper may be at work at this moment; so may a verification or a drill, whose result refers to it, for a moment.
@@ -51,7 +52,7 @@ begin
   return null;
 end
 $$;
-comment on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) is
-  'Notes that a backup expires, before anything of it is removed; returns null, or why it must not; raises lock_not_available where somebody else has its request locked for longer than a second. may_be: where the backup is not known, a request that may have made it, and whose holds count.';
-revoke all on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) from public;
-grant execute on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb) to :"worker";
+comment on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb, interval) is
+  'Notes that a backup expires, before anything of it is removed; returns null, or why it must not; raises lock_not_available where somebody else has its request locked for longer than lock_wait. may_be: where the backup is not known, a request that may have made it, and whose holds count.';
+revoke all on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb, interval) from public;
+grant execute on function :"schema".begin_expiry(text, text, bigint, bigint, text, timestamptz, bigint, pg_lsn, text, jsonb, interval) to :"worker";

@@ -74,7 +74,7 @@ order by backup, id desc
 
 -- name: begin
 select :"schema".begin_expiry(:cluster, :backup, :request::bigint, :may_be::bigint, :method, :stopped_at::timestamptz,
-  :system_identifier::bigint, :start_lsn::pg_lsn, :reason, :policy::jsonb) as refused
+  :system_identifier::bigint, :start_lsn::pg_lsn, :reason, :policy::jsonb, :lock_wait * interval '1 ms') as refused
 
 -- name: end
 select :"schema".end_expiry(:cluster, :backup, :system_identifier::bigint, :start_lsn::pg_lsn, :bytes::bigint, :problem)

@@ -129,11 +129,28 @@ export interface ExpiringBackup {
 }
 
 /**
+ * How long an expiry waits for a request that another session has locked, in milliseconds: a second, until one has been
+ * locked for that long. The others may be locked by the same session, and each would take a second.
+ */
+export interface LockWait {
+  left: number;
+}
+
+/** The LockWait of an expiry that begins. */
+export function fullLockWait(): LockWait {
+  return { left: 1000 };
+}
+
+/**
  * Records an expiry before any file is removed. Returns why the backup must not be removed; undefined: the backup
  * may be removed.
  * @throws RequestLocked
  */
-export async function beginExpiry(db: Connection, expiring: ExpiringBackup): Promise<string | undefined> {
+export async function beginExpiry(
+  db: Connection,
+  expiring: ExpiringBackup,
+  lockWait: LockWait,
+): Promise<string | undefined> {
   const { stoppedAt, systemIdentifier, startLsn, mayBe, ...rest } = expiring;
   const columns = {
     ...rest,
@@ -141,9 +158,12 @@ export async function beginExpiry(db: Connection, expiring: ExpiringBackup): Pro
     stopped_at: stoppedAt,
     system_identifier: systemIdentifier,
     start_lsn: startLsn,
+    lock_wait: lockWait.left,
   };
   const [row] = await db.run('retention', 'begin', columns).catch((error: unknown) => {
-    throw error instanceof ServerError && error.code === lockNotAvailable ? new RequestLocked(error) : error;
+    if (!(error instanceof ServerError) || error.code !== lockNotAvailable) throw error;
+    lockWait.left = 0;
+    throw new RequestLocked(error);
   });
   return (row?.refused as string | null) ?? undefined;
 }

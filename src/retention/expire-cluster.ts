@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { standing, useRepository } from '../identity/repository-use.ts';
-import { recordExpiringWal } from '../control/retention-rows.ts';
+import { fullLockWait, recordExpiringWal } from '../control/retention-rows.ts';
 import { HoldfastError } from '../errors.ts';
 import { makeDurableDirectory } from '../system/held-directory.ts';
 import { moveLatestAway } from '../repository/expired-backup.ts';
@@ -21,7 +21,7 @@ import { bringHoldsTogether } from './hold-files.ts';
 import { isLeased } from './leases.ts';
 import { gatherAgain, gatherInput, planFor, type ExpiryPlan, type RetentionInput } from './expiry-plan.ts';
 import { childrenFirst, isLink } from './needed-links.ts';
-import { removeOne, type ExpireOptions } from './remove-backup.ts';
+import { removeOne, type ExpireOptions, type RunningExpiry } from './remove-backup.ts';
 import { expiredRunsOf, type ExpiredRun } from './wal-runs.ts';
 
 /** The result of an expiry. */
@@ -58,16 +58,16 @@ export async function expireCluster(options: ExpireOptions): Promise<ExpiryResul
   // not a repository.
   if ((await useRepository(use, `expiry of cluster ${cluster}`)) === 'unused')
     await makeDurableDirectory(clusterDirectory);
-  return withLock(clusterDirectory, { shared: false, wait: 0 }, () => expireLocked(options)).catch(
-    (error: unknown) => {
-      if (!(error instanceof HoldfastError) || error.code !== 'locked') throw error;
-      throw new HoldfastError('failed', `another expiry of cluster ${cluster} is at work`, {
-        code: 'locked',
-        hint: 'wait until that expiry has ended, and run "holdfast expire" again',
-        cause: error,
-      });
-    },
-  );
+  return withLock(clusterDirectory, { shared: false, wait: 0 }, () =>
+    expireLocked({ ...options, lockWait: fullLockWait() }),
+  ).catch((error: unknown) => {
+    if (!(error instanceof HoldfastError) || error.code !== 'locked') throw error;
+    throw new HoldfastError('failed', `another expiry of cluster ${cluster} is at work`, {
+      code: 'locked',
+      hint: 'wait until that expiry has ended, and run "holdfast expire" again',
+      cause: error,
+    });
+  });
 }
 
 async function preview(options: ExpireOptions): Promise<ExpiryResult> {
@@ -80,7 +80,7 @@ async function preview(options: ExpireOptions): Promise<ExpiryResult> {
   return { ...outcome(seen, plan), ...(await previewEarlier(options)) };
 }
 
-async function expireLocked(options: ExpireOptions): Promise<ExpiryResult> {
+async function expireLocked(options: RunningExpiry): Promise<ExpiryResult> {
   const { control, clusterDirectory, log, signal } = options;
   const lookNow = async () => {
     await bringHoldsTogether(options);

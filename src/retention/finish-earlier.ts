@@ -27,11 +27,11 @@ import { holdsBeside } from '../repository/stored-holds.ts';
 import { copiesNotIn, mayBeOf, whyHeld, whyMayBeHeld, type StoredCopy } from './expiry-candidates.ts';
 import { decideHolds, whyUnknownHolds } from './decide-holds.ts';
 import { checkedNote } from './expiry-note.ts';
-import { finishExpiry, type ExpireOptions } from './remove-backup.ts';
+import { finishExpiry, type RunningExpiry } from './remove-backup.ts';
 import { storedCopies } from './repository-content.ts';
 import { neededUnlisted } from './unlisted-links.ts';
 
-type Scene = Pick<ExpireOptions, 'cluster' | 'clusterDirectory' | 'control' | 'log'>;
+type Scene = Pick<RunningExpiry, 'cluster' | 'clusterDirectory' | 'control' | 'log' | 'lockWait'>;
 
 /** A backup that is listed again, and why. */
 export interface Relisted {
@@ -73,7 +73,7 @@ export async function finishEarlier(scene: Scene): Promise<EarlierExpiry> {
 }
 
 /** Reports the backups that finishEarlier() would remove, relist or leave. */
-export async function previewEarlier(scene: Scene): Promise<Omit<EarlierExpiry, 'bytes'>> {
+export async function previewEarlier(scene: Omit<Scene, 'lockWait'>): Promise<Omit<EarlierExpiry, 'bytes'>> {
   const found = await lookAtEarlier(scene);
   const held = found.filter(({ reasons }) => reasons.length > 0);
   const relisted = held.filter(({ isWhole }) => isWhole);
@@ -105,7 +105,11 @@ function whyLeft({ name, meta }: FoundEarlier, reasons: readonly string[]): stri
   return `left what is there of ${name}, which no expiry has noted and which is not whole: ${reasons.join('; ')}; look at "${meta}", and remove it by hand or release what holds it`;
 }
 
-async function lookAtEarlier({ cluster, clusterDirectory, control }: Scene): Promise<FoundEarlier[]> {
+async function lookAtEarlier({
+  cluster,
+  clusterDirectory,
+  control,
+}: Omit<Scene, 'lockWait'>): Promise<FoundEarlier[]> {
   const unlisted = await unlistedBackups(clusterDirectory);
   if (unlisted.length === 0) return [];
   const known = await control((db) => knownBackups(db, cluster));
@@ -169,10 +173,14 @@ async function judged(
  * Marks the backup as expiring in the control database. A hold placed at the same time either fails, or is
  * the reason that is returned.
  */
-async function begin({ expiring, known, mayBe }: FoundEarlier, { control }: Scene): Promise<string[]> {
+async function begin(
+  { expiring, known, mayBe }: FoundEarlier,
+  { control, lockWait }: Scene,
+): Promise<string[]> {
   if (expiring === undefined) return [];
   const asked = { request: known?.id ?? null, mayBe: mayBe?.id ?? null };
-  const refusal = await control((db) => beginExpiry(db, { ...expiring, ...asked })).catch(whoKeepsLocked);
+  const begun = control((db) => beginExpiry(db, { ...expiring, ...asked }, lockWait));
+  const refusal = await begun.catch(whoKeepsLocked);
   return refusal === undefined ? [] : [refusal];
 }
 
@@ -192,7 +200,7 @@ async function relist(
 async function giveUp(
   { name, expiring }: FoundEarlier,
   reasons: string[],
-  { cluster, control, log }: Scene,
+  { cluster, control, log, lockWait }: Scene,
 ): Promise<void> {
   log.error('an earlier expiry had removed files of a backup that is held now: the rest goes, too', {
     cluster,
@@ -200,7 +208,7 @@ async function giveUp(
     reason: reasons.join('; '),
   });
   if (expiring !== undefined)
-    await control((db) => beginExpiry(db, { ...expiring, request: null, mayBe: null }));
+    await control((db) => beginExpiry(db, { ...expiring, request: null, mayBe: null }, lockWait));
 }
 
 async function remove({ name, expiring }: FoundEarlier, scene: Scene): Promise<number> {

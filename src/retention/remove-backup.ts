@@ -5,7 +5,13 @@
 import { join } from 'node:path';
 import { standing } from '../identity/repository-use.ts';
 import type { Connection } from '../database/connection.ts';
-import { beginExpiry, endExpiry, whoKeepsLocked, type ExpiringBackup } from '../control/retention-rows.ts';
+import {
+  beginExpiry,
+  endExpiry,
+  whoKeepsLocked,
+  type ExpiringBackup,
+  type LockWait,
+} from '../control/retention-rows.ts';
 import { HoldfastError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { forgetBackup, removeFiles, unlistBackup } from '../repository/expired-backup.ts';
@@ -41,6 +47,11 @@ export interface ExpireOptions {
   signal: AbortSignal;
 }
 
+/** An expiry that has begun. */
+export interface RunningExpiry extends ExpireOptions {
+  lockWait: LockWait;
+}
+
 /**
  * The result for one backup. `read`: the backup is being read. `refused`: the control database keeps the
  * backup, or the backup is held; `failed`: the delete_command failed, or a session keeps the request locked.
@@ -57,7 +68,7 @@ export type RemovalResult =
 export async function removeOne(
   decided: DecidedBackup<ListedCandidate>,
   seen: RetentionInput,
-  options: ExpireOptions,
+  options: RunningExpiry,
 ): Promise<RemovalResult> {
   await standing(options);
   const expiring = recordOf(decided, seen);
@@ -69,7 +80,7 @@ export async function removeOne(
 async function removeStored(
   expiring: ExpiringBackup,
   seen: RetentionInput,
-  options: ExpireOptions,
+  options: RunningExpiry,
 ): Promise<RemovalResult> {
   const { clusterDirectory } = seen;
   const meta = metaDirectory(join(backupsDirectory(clusterDirectory), expiring.backup));
@@ -78,7 +89,7 @@ async function removeStored(
     await withLock(meta, { shared: false, wait: 0 }, async () => {
       refusal = await heldMeanwhile(expiring, seen);
       if (refusal !== undefined) return;
-      refusal = await options.control((db) => beginExpiry(db, expiring));
+      refusal = await options.control((db) => beginExpiry(db, expiring, options.lockWait));
       if (refusal === undefined) await unlistBackup(clusterDirectory, expiring.backup, expiring);
     });
   } catch (error) {
@@ -139,12 +150,12 @@ async function removeElsewhere(
   backup: ListedCandidate,
   seen: RetentionInput,
   expiring: ExpiringBackup,
-  { control, clusterDirectory, deleteCommand = [], cluster, signal }: ExpireOptions,
+  { control, clusterDirectory, deleteCommand = [], cluster, signal, lockWait }: RunningExpiry,
 ): Promise<RemovalResult> {
   const held = await heldMeanwhile(expiring, seen);
   if (held !== undefined) return { state: 'refused', reason: held, failed: false };
   try {
-    const refusal = await control((db) => beginExpiry(db, expiring));
+    const refusal = await control((db) => beginExpiry(db, expiring, lockWait));
     if (refusal !== undefined) return { state: 'refused', reason: refusal, failed: false };
   } catch (error) {
     return requestLocked(error);

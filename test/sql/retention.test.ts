@@ -1,5 +1,7 @@
 // What may be written into retention_policy and legal_hold, by whom, and with which words it is refused.
 import test, { type ExecutionContext } from 'ava';
+import { beginExpiry, fullLockWait } from '../../src/control/retention-rows.ts';
+import { Connection } from '../../src/database/connection.ts';
 import { asRole, installedDatabase } from '../support/installed-database.ts';
 import { playWorker } from '../support/played-worker.ts';
 import { requestIn } from '../support/requests.ts';
@@ -133,3 +135,19 @@ for (const [what, statement] of Object.entries({
     await operator.query('rollback');
     await t.throwsAsync(operator.query(statement, [id]), { code: 'HF001' });
   });
+
+test('an expiry waits for locked requests until one has been locked for a second, and not for each of them', async (t) => {
+  const { db, operator, id } = await backedUp(t);
+  const connection = await Connection.open({ url: db.url, schema: 'holdfast' });
+  t.teardown(() => connection.close());
+  const expiring = { cluster: 'main', backup: 'name', request: Number(id), mayBe: null, method: 'hold' };
+  const facts = { stoppedAt: 'now', systemIdentifier: '1', startLsn: '0/1', reason: 'test', policy: null };
+  const lockWait = fullLockWait();
+  await operator.query('begin; select from holdfast.backup_request for update');
+  const locked = { message: /^backup request \d+ is kept locked by backend/ };
+  await t.throwsAsync(beginExpiry(connection, { ...expiring, ...facts }, lockWait), locked);
+  await connection.query(`set statement_timeout = '500 ms'`);
+  await t.throwsAsync(beginExpiry(connection, { ...expiring, ...facts }, lockWait), locked);
+  await operator.query('rollback');
+  t.is(await beginExpiry(connection, { ...expiring, ...facts }, lockWait), undefined);
+});
