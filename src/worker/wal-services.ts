@@ -17,6 +17,8 @@ import type { ServersContext } from './service-context.ts';
 
 /** Milliseconds. A notification of the file system starts a look at once. */
 const lookAheadEvery = 2000;
+/** Milliseconds until a server that does not run here is asked again where it runs. */
+const askAgainAfter = 30_000;
 /** Milliseconds after a look in which no other one starts: the archiver waits for the next. */
 const lookAheadRest = 10;
 /** Milliseconds. */
@@ -134,8 +136,10 @@ class Ahead {
   readonly #segments: number;
   readonly #log: Log;
   readonly #complaint: Complaint;
-  /** The data directory; undefined until the server has been asked. */
-  #data: string | undefined;
+  /** Where the server was seen to run, and the pid of its postmaster; undefined as long as it was not. */
+  #seen: { data: string; pid: number } | undefined;
+  /** When the server last said where its data directory is, as in performance.now(). */
+  #asked = -Infinity;
   #watcher: FSWatcher | undefined;
   /** The directory that is watched: another one may take its place, for example by a restore into the same path. */
   #watched = '';
@@ -164,17 +168,18 @@ class Ahead {
 
   /** "wal push" no longer waits for this worker. */
   async leave(): Promise<void> {
-    if (this.#data === undefined || (await serverPid(this.#data)) === undefined) return;
+    const data = this.#seen?.data;
+    if (data === undefined || (await serverPid(data)) === undefined) return;
     const { stopAttending } = await import('../wal/attendance.ts');
-    await stopAttending(join(this.#data, 'pg_wal'));
+    await stopAttending(join(data, 'pg_wal'));
   }
 
   async #look(): Promise<void> {
     try {
-      this.#data ??= await this.#server.dataDirectory();
-      const data = this.#data;
+      const data = await this.#whereServerRuns();
+      if (data === undefined) return;
       const status = join(data, 'pg_wal', 'archive_status');
-      if (!existsSync(status) || !(await this.#hasServer(data))) return;
+      if (!existsSync(status)) return;
       this.#watch(status);
       await requireAnswering(this.#clusterDirectory);
       const { pushAhead } = await import('../wal/push-ahead.ts');
@@ -195,12 +200,26 @@ class Ahead {
   }
 
   /**
-   * Whether the server runs. The process of a server in another container is not visible here, so the server
-   * is asked, which may be another one by now.
+   * The data directory; undefined while the server does not run, or runs elsewhere. A server that was started again may
+   * have been moved, and another one may run where it was, so it is asked then. The process of a server in another
+   * container is not visible here, and that server is asked each time.
    */
-  async #hasServer(data: string): Promise<boolean> {
-    if ((await serverPid(data)) === undefined) return false;
-    return (await serverRuns(data)) || (await this.#server.runsOn(data));
+  async #whereServerRuns(): Promise<string | undefined> {
+    const { data: known, pid: before } = this.#seen ?? {};
+    const pid = known === undefined ? undefined : await serverPid(known);
+    if (known !== undefined && pid !== undefined && pid === before)
+      if ((await serverRuns(known)) || (await this.#server.runsOn(known))) return known;
+    if (pid === undefined && performance.now() - this.#asked < askAgainAfter) return undefined;
+    const data = await this.#server.dataDirectory().catch((error: unknown) => {
+      if (known === undefined) throw error;
+      return undefined;
+    });
+    if (data === undefined) return undefined;
+    this.#asked = performance.now();
+    const now = await serverPid(data);
+    if (now === undefined || !(await this.#server.runsOn(data))) return undefined;
+    this.#seen = { data, pid: now };
+    return data;
   }
 
   #watch(directory: string): void {

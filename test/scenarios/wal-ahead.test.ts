@@ -50,21 +50,29 @@ test('while the archiver is stuck, the worker archives what waits behind; then e
   });
 });
 
-test('a worker watches the data directory that has taken the place of the one before, as after a restore', async (t) => {
+test('a worker watches the data directory that has taken the place of the one before, and the one that a server was moved to', async (t) => {
   const server = await archivingServer(t);
   const { workerLogin } = await scene(t, server.cluster);
   const worker = await startArchivingWorker(t, server, workerLogin.url);
   const data = String(server.cluster.dataDirectory);
-  const isWatched = async () => {
-    const { ino } = await stat(join(data, 'pg_wal/archive_status'));
+  const isWatched = async (directory = data) => {
+    const { ino } = await stat(join(directory, 'pg_wal/archive_status'));
     return (await watchedInodes(worker.pid)).includes(ino.toString(16));
   };
-  await eventually('the directory is watched', isWatched);
+  await eventually('the directory is watched', () => isWatched());
   await server.cluster.stop();
   await run('sh', ['-c', 'cp -a "$0" "$0.new" && mv "$0" "$0.old" && mv "$0.new" "$0"', data]);
   t.false(await isWatched());
   await server.cluster.start();
-  await eventually('the new one is watched', isWatched);
+  await eventually('the new one is watched', () => isWatched());
+
+  await server.cluster.stop();
+  const moved = `${data}.moved`;
+  // The link is for the harness, which looks there whether the server has started.
+  const moving = `cp -a "$0" "$1" && echo "data_directory = '$1'" >> "$0/postgresql.conf"`;
+  await run('sh', ['-c', `${moving} && ln -s "$1/postmaster.pid" "$0/postmaster.pid"`, data, moved]);
+  await server.cluster.start();
+  await eventually('the one that it was moved to is watched', () => isWatched(moved));
 });
 
 /** The inodes of all that a process watches, as /proc has them. */
