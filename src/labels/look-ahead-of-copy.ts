@@ -12,6 +12,8 @@ import type { LabelledBackup } from './labelled-backup.ts';
 import { judged, type AheadFindings } from '../recovery/look-ahead.ts';
 import { pathFrom } from '../recovery/select-backup.ts';
 import type { RecoveryTarget, RecoveryTargetTimeline } from '../recovery/recovery-target.ts';
+import { endsBefore } from '../recovery/required-wal.ts';
+import { refuseBeforeEnd } from '../recovery/way-to-target.ts';
 import { requireHistory, rival, unreachable, type TimelineQuestion } from '../recovery/target-timeline.ts';
 import { readCatalog } from '../repository/catalog.ts';
 import { archiveIn, walOfCopy, type WalEventSource } from '../recovery/wal-events.ts';
@@ -34,18 +36,25 @@ export interface CopyAhead {
   timeline: RecoveryTargetTimeline;
 }
 
+/** What lookAheadOfCopy() has found. */
+export interface CopyFindings extends AheadFindings {
+  /** Why recovery may not get to where it has to stop; undefined if that is in the WAL, or nobody knows the WAL. */
+  doubt: string | undefined;
+}
+
 /**
  * Examines the WAL from the start of the backup on.
- * @throws HoldfastError `which_timeline`, `history_missing`, `tablespace_created`, `archive_damaged`
+ * @throws HoldfastError `which_timeline`, `history_missing`, `no_backup_for_target`, `tablespace_created`,
+ * `archive_damaged`
  */
-export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> {
+export async function lookAheadOfCopy(ahead: CopyAhead): Promise<CopyFindings> {
   const { backup, directory, walSegmentSize, stopBefore, timeline } = ahead;
   const { description, tablespaceMap } = backup;
   const major = Number.parseInt(description.serverVersion, 10);
   const mapped = tablespaceMap === null ? [] : parseTablespaceMap(tablespaceMap, major);
   const places = new Set(mapped.map(({ location }) => location.toString('latin1')));
   const archive = await archiveOf(ahead);
-  const target: RecoveryTarget =
+  const target: Extract<RecoveryTarget, { kind: 'latest' | 'lsn' }> =
     stopBefore === undefined ? { kind: 'latest' } : { kind: 'lsn', lsn: stopBefore, exclusive: true };
   const path = pathFrom(description, timeline, archive?.histories ?? new Map());
   if (archive !== undefined) {
@@ -61,7 +70,7 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> 
       { pathOf: (name) => join(directory, 'pg_wal', name), read: readWhole },
     ],
   });
-  return judged(events, {
+  const findings = await judged(events, {
     // tablespace_map leads recovery to this location anyway, and the operator has to place a copy of the
     // tablespace there.
     isOwn: ({ location }) => places.has(location),
@@ -72,6 +81,15 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<AheadFindings> 
     },
     despiteDamage: false,
   });
+  const { last, stopsAt } = findings;
+  const otherwise = `give a place behind ${description.stopLsn}, or restore a copy that was made during an older backup`;
+  if (stopsAt !== undefined) refuseBeforeEnd(backup, target, { lsn: stopsAt }, otherwise);
+  // Where the archive is another one, its end is not known.
+  const isUnknown = archive === undefined || last === undefined || stopsAt !== undefined;
+  return {
+    ...findings,
+    doubt: isUnknown || target.kind === 'latest' ? undefined : endsBefore(description, target, last),
+  };
 }
 
 /**

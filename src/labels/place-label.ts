@@ -56,6 +56,8 @@ export interface PlacedLabel {
    * recovery target has been examined.
    */
   lookedTo: string | undefined;
+  /** Why recovery may not get to where it has to stop; undefined if nothing is known against it. */
+  doubt: string | undefined;
 }
 
 /** The options of placeLabel(). */
@@ -110,7 +112,7 @@ async function placeIn(
   const { walSegmentSize } = copy.control;
   const configured = await configuredIn(dataDirectory);
   const timeline = chosen ?? timelineIn(configured('recovery_target_timeline'));
-  const { created, lookedTo, toTarget, required } = await lookAheadOfCopy({
+  const { created, lookedTo, toTarget, required, doubt } = await lookAheadOfCopy({
     timeline,
     backup,
     directory: dataDirectory,
@@ -133,7 +135,7 @@ async function placeIn(
   if (stopBefore !== undefined) await requestRecovery(dataDirectory, owned);
   const removed = lock === 'stale' ? join(dataDirectory, 'postmaster.pid') : undefined;
   if (removed !== undefined) await rm(removed, { force: true });
-  return { files, removed, tablespaces, created, settings, lookedTo: toTarget ? undefined : lookedTo };
+  return { files, removed, tablespaces, created, settings, lookedTo: toTarget ? undefined : lookedTo, doubt };
 }
 
 /** The timeline of a setting; PostgreSQL's default is latest. */

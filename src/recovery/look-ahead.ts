@@ -44,6 +44,10 @@ export interface AheadFindings {
    * Whether the target is within the examined WAL. The answer is valid as long as the target does not change.
    */
   toTarget: boolean;
+  /** The last segment that was there; undefined if there was none. */
+  last?: string | undefined;
+  /** The record at which recovery stops; undefined if the WAL ends before, or only its end ends recovery. */
+  stopsAt?: bigint | undefined;
 }
 
 /**
@@ -90,10 +94,10 @@ export async function judged(
     for await (const event of events) {
       if (event.kind === 'parameters')
         ahead.required = greaterParameters(ahead.required ?? event.required, event.required);
-      if (event.kind === 'target') return { ...ahead, toTarget: true };
+      if (event.kind === 'target') return { ...ahead, toTarget: true, stopsAt: event.lsn };
       if (event.kind === 'segment') {
         noteRead();
-        reading = event.name;
+        ahead.last = reading = event.name;
       }
       if (event.kind !== 'tablespace' || isOwn(event)) continue;
       const refusal = await refusalOf(event, judging);

@@ -92,7 +92,16 @@ export function doubtAbout(
   if (target.kind === 'latest') return undefined;
   const older =
     target.kind === 'xid' || target.kind === 'name' ? '; name an older backup if it was before this one' : '';
-  return `the archive ends with ${coverage.last}, and ${whatIsNotIn(target)}: ${whatFollows(backup)}${older}`;
+  return `${endsBefore(backup, target, coverage.last)}${older}`;
+}
+
+/** That the archive ends with the segment `last`, and does not have the target, and what a server does then. */
+export function endsBefore(
+  backup: Pick<RepositoryBackup, 'serverVersion'>,
+  target: Exclude<RecoveryTarget, { kind: 'latest' | 'immediate' }>,
+  last: string,
+): string {
+  return `the archive ends with ${last}, and ${whatIsNotIn(target)}: ${whatFollows(backup)}`;
 }
 
 function doubtAboutEnd(

@@ -97,19 +97,17 @@ function doubtsAbout(
  * Refuses a target within the backup: PostgreSQL ends a recovery that reaches its target before the backup is consistent.
  * By the dates of the backup the target may be behind, where the clock of the worker was not that of the server.
  */
-function refuseBeforeEnd(
-  { description: { id, stopLsn } }: StoredBackup,
+export function refuseBeforeEnd(
+  { description: { id, stopLsn } }: { description: Pick<StoredBackup['description'], 'id' | 'stopLsn'> },
   target: RecoveryTarget,
-  { lsn }: ReachedTarget,
+  { lsn }: Pick<ReachedTarget, 'lsn'>,
+  hint = 'name an older backup: type "holdfast restore --list" to see them',
 ): void {
   if (lsn >= parseLsn(stopLsn)) return;
   throw new HoldfastError(
     'failed',
     `backup ${id} cannot reach that target: its WAL is at ${formatRecoveryTarget(target)} at ${formatLsn(lsn)}, before the backup ended at ${stopLsn}`,
-    {
-      code: 'no_backup_for_target',
-      hint: 'name an older backup: type "holdfast restore --list" to see them',
-    },
+    { code: 'no_backup_for_target', hint },
   );
 }
 

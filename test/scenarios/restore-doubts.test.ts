@@ -74,6 +74,18 @@ test('a newest timeline that is an accident is not followed, with or without an 
   // As the copy is configured.
   const placed = await holdfast([...place, '--stop-before', 'F/0']);
   t.is(placed.status, 0, placed.stderr);
+  t.regex(
+    placed.stderr,
+    /^holdfast: warning: the archive ends with 0{7}1\w{16}, and no record in it begins at F\/0 or behind: PostgreSQL/,
+  );
+  const described = await readFile(`${latest}.meta/backup.json`, 'utf8');
+  const { startLsn } = JSON.parse(described) as { startLsn: string };
+  const early = await holdfast([...place, '--stop-before', startLsn]);
+  t.is(early.status, 1);
+  t.regex(
+    early.stderr,
+    /cannot reach that target: .*, before the backup ended at .*hint: give a place behind 0/s,
+  );
   const settings = await readFile(join(to, 'postgresql.auto.conf'), 'utf8');
   t.regex(settings, /^recovery_target_timeline = '1'\nrecovery_target_inclusive = 'off'$/m);
 
@@ -124,7 +136,7 @@ test('a backup that was made before archiving came is restored, across the segme
 
   const opensAt = await eventually('a worker has seen the archive', () =>
     admin.value<string>(
-      `select coalesce(restorable_from_lsn::text, 'nowhere') from holdfast.archived_wal where start_wal > $1`,
+      `select max(coalesce(restorable_from_lsn::text, 'nowhere')) from holdfast.archived_wal where start_wal > $1`,
       [description.stopWal],
     ),
   );

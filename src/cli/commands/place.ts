@@ -67,6 +67,7 @@ export function addPlace(program: Command): void {
       const lease = await leaseCopy(backup, resolve(dataDirectory), clusterDirectory);
       if (lease?.problem !== undefined)
         process.stderr.write(`holdfast: warning: ${unleased(lease.problem)}\n`);
+      if (placed.doubt !== undefined) process.stderr.write(`holdfast: warning: ${placed.doubt}\n`);
       const name = lease?.problem === undefined ? lease?.name : undefined;
       if (options.json === true) await printJson({ ...asJson(backup, placed), lease: name ?? null });
       else
@@ -85,7 +86,7 @@ async function find(which: string, options: Options): Promise<LabelledBackup> {
 
 function asJson(
   { description, source }: LabelledBackup,
-  { files, removed, tablespaces, created, settings, lookedTo }: PlacedLabel,
+  { files, removed, tablespaces, created, settings, lookedTo, doubt }: PlacedLabel,
 ): object {
   const { id, startWal, stopWal } = description;
   return {
@@ -101,6 +102,7 @@ function asJson(
     })),
     settings: Object.fromEntries(settings),
     looked_to: lookedTo ?? null,
+    warnings: doubt === undefined ? [] : [doubt],
     start_wal: startWal,
     stop_wal: stopWal,
   };
