@@ -19,6 +19,14 @@ import {
 } from './select-backup.ts';
 import { backupAt, readCatalog, requireCatalog, type StoredBackup } from '../repository/catalog.ts';
 import { damageWarning } from './damage-warning.ts';
+=======
+import {
+  backupAt,
+  readCatalog,
+  requireCatalog,
+  type DamagedBackup,
+  type StoredBackup,
+} from '../repository/catalog.ts';
 import { requireWholeChain } from './require-whole-chain.ts';
 import { notArchived } from './required-wal.ts';
 import type { RecordedWal } from './recorded-wal.ts';
@@ -149,7 +157,7 @@ async function choose(
       wish,
       histories,
     );
-  const { backup: chosen, path, passedOver } = select(backups);
+  const { backup: chosen, path, passedOver } = sayingDamaged(damaged, () => select(backups));
   requireWholeChain(chosen.backup, catalog, (among) => select(among).backup.backup);
   refuseStranger(
     chosen.backup.description,
@@ -179,6 +187,18 @@ async function damageOf(
     if (!(error instanceof HoldfastError)) throw error;
   }
   return [damageWarning(description, instead)].filter((warning) => warning !== undefined);
+}
+
+/** Has the error say which backups could not be considered: without them, it would send the user elsewhere. */
+function sayingDamaged<T>(damaged: readonly DamagedBackup[], select: () => T): T {
+  try {
+    return select();
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || damaged.length === 0) throw error;
+    const message = [error.message, ...damaged.map(({ problem }) => problem)].join('; ');
+    const hint = `put back what is damaged, from a copy of the repository; or ${error.hint}`;
+    throw new HoldfastError('failed', message, { code: error.code, hint, cause: error });
+  }
 }
 
 /** The backup that the user or a chore means; undefined: the right one for the target. */

@@ -33,6 +33,11 @@ export interface SelectedBackup<T> {
   passedOver: T[];
 }
 
+const hintForNone =
+  'look whether that is the right repository (--repository, --cluster); restore a copy of another tool as docs/restore-by-hand.md says';
+const hintForOthers =
+  'give a later target or another --target-timeline, or see the backups with "holdfast restore --list"; restore a copy of another tool by hand';
+
 /**
  * Selects the newest backup that can reach the target.
  * @throws HoldfastError `no_backup_for_target` saying why no backup can reach the target
@@ -55,7 +60,7 @@ export function selectBackup<T extends BackupCandidate>(
     nearest && reasonAgainst(nearest, pathFrom(nearest, wish.timeline, histories), wish, ended(nearest));
   throw new HoldfastError('failed', explain(nearest, why), {
     code: 'no_backup_for_target',
-    hint: 'give a later target or another --target-timeline, or see the backups with "holdfast restore --list"; restore a copy of another tool by hand',
+    hint: nearest === undefined ? hintForNone : hintForOthers,
   });
 }
 

@@ -28,7 +28,8 @@ export interface RepositoryBackup extends BackupRecord {
   /** The path of the data directory on the worker's host. */
   dataDirectory: string;
   /**
-   * The target of the symbolic link pg_wal; undefined where pg_wal was a directory, and in backups of older releases.
+   * The target of the symbolic link pg_wal, or the path of pg_wal where a volume was mounted there; undefined where pg_wal
+   * was on the volume of the data directory, and in backups of older releases.
    */
   walLinkedTo?: string;
   /**

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { labelIn } from '../../src/labels/find-label.ts';
-import { findInRepository } from '../../src/recovery/resolve-backup.ts';
+import { findInRepository, resolveBackup } from '../../src/recovery/resolve-backup.ts';
 import {
   backupAt,
   findBackupEntries,
@@ -98,6 +98,32 @@ test('a cut off backup.json of the repository is damage of the backup, by its pa
   t.is(entry, `${second}.meta`);
   await t.throwsAsync(labelIn(second), damaged);
   await t.throwsAsync(labelIn(entry), damaged);
+});
+
+test('a restore that finds no backup for its target names those that are damaged, alone or among others', async (t) => {
+  const { cluster: clusterDirectory, second } = await spoilt(t, () => Promise.resolve());
+  const question = {
+    clusterDirectory,
+    which: undefined,
+    timeline: 'latest',
+    despiteMissingWal: false,
+  } as const;
+  const target = { kind: 'lsn', lsn: 0x2000100n, exclusive: false } as const;
+  const refused = () =>
+    t.throwsAsync(resolveBackup({ ...question, target }), { code: 'no_backup_for_target' });
+  const spoil = (directory: string) => truncate(join(`${directory}.meta`, 'backup.json'), 100);
+  await spoil(second);
+  const named = `"${second}.meta/backup.json" `;
+  t.true((await refused()).message.startsWith('no backup can reach this target; backup 1 is the oldest'));
+  t.true((await refused()).message.includes(`; ${named}`));
+  for (const id of ['01', '03'])
+    await rm(join(clusterDirectory, 'backups', `202601${id}T000000Z-${Number(id)}`), { recursive: true });
+  const alone = await refused();
+  t.true(alone.message.startsWith(`the repository has no backup of this cluster; ${named}`), alone.message);
+  t.regex(
+    String((alone as { hint?: string }).hint),
+    /^put back what is damaged, from a copy of the repository; or /,
+  );
 });
 
 test('a backup that is being removed is in the catalog by its name only, and found by its names', async (t) => {

@@ -4,8 +4,8 @@
  * system.
  */
 import { randomUUID } from 'node:crypto';
-import { access, constants, readdir, readlink, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { access, constants, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Connection } from '../../database/connection.ts';
 import { useOrCreateRepository } from '../../identity/repository-use.ts';
 import { controlIdentity } from '../../control/control-identity.ts';
@@ -28,11 +28,12 @@ import type { RunContext } from '../request-run.ts';
 import type { CopyEngine } from './copy-engine.ts';
 import type { SurveyedParent } from './copy-messages.ts';
 import { requireSeparateDirectories } from './separate-directories.ts';
+import { walOutside } from './wal-outside.ts';
 
 /** The cluster that is copied, and its repository. */
 export interface CopySource {
   dataDirectory: string;
-  /** The target of the symbolic link pg_wal; undefined: pg_wal is a directory. */
+  /** See walOutside(). */
   walLinkedTo: string | undefined;
   /** The directory of the cluster in the repository. */
   clusterDirectory: string;
@@ -91,7 +92,7 @@ export async function findSource(context: RunContext, db: Connection): Promise<F
   const { systemIdentifier, walSegmentSize } = control;
   return {
     dataDirectory,
-    walLinkedTo: await linkedTo(join(dataDirectory, 'pg_wal')),
+    walLinkedTo: await walOutside(dataDirectory),
     clusterDirectory,
     systemIdentifier,
     walSegmentSize,
@@ -181,10 +182,4 @@ async function testWriting(directory: string): Promise<void> {
   } finally {
     for (const path of [probe, `${probe}-named`]) await rm(path, { force: true }).catch(() => undefined);
   }
-}
-
-/** The absolute target of a symbolic link; undefined: the path is not a symbolic link. */
-async function linkedTo(path: string): Promise<string | undefined> {
-  const link = await readlink(path).catch(() => undefined);
-  return link === undefined ? undefined : resolve(dirname(path), link);
 }

@@ -134,11 +134,12 @@ function creations({ created }: AheadFindings): string[] {
 /**
  * The location of pg_wal, if pg_wal of the backed-up server or of this server is outside the data directory.
  */
-function whereWalIs({ walLinkedTo }: RepositoryBackup, wal: string | undefined): string[] {
+function whereWalIs({ walLinkedTo, dataDirectory }: RepositoryBackup, wal: string | undefined): string[] {
   if (wal !== undefined) return [`pg_wal: ${plain(wal)}`];
   if (walLinkedTo === undefined) return [];
+  const had = walLinkedTo === join(dataDirectory, 'pg_wal') ? 'a volume mounted' : 'it';
   return [
-    `pg_wal: in the data directory; the backed-up server had it at ${plain(walLinkedTo)}: give --wal-directory to put it on its own volume`,
+    `pg_wal: in the data directory; the backed-up server had ${had} at ${plain(walLinkedTo)}: give --wal-directory to put it on its own volume`,
   ];
 }
 
