@@ -47,13 +47,18 @@ grant select on :"schema".migration to :"reader";
 
 create table :"schema".setting (
   only_row boolean primary key default true check (only_row),
-  max_requested integer not null default 1000 check (max_requested > 0)
+  max_requested integer not null default 1000 check (max_requested > 0),
+  pruned_at timestamptz,
+  pruned_older_than interval
 );
 insert into :"schema".setting default values;
 comment on table :"schema".setting is 'Limits that the database itself enforces; one row, changed by the schema''s owner.';
 comment on column :"schema".setting.only_row is 'Keeps the table at one row.';
 comment on column :"schema".setting.max_requested is
   'How many requests of one role may wait for one cluster in state requested; the next INSERT is refused.';
+comment on column :"schema".setting.pruned_at is
+  'Written by prune(): the time that it last took for the present. Only a gap since then says that the clock may be ahead. Null: it never ran.';
+comment on column :"schema".setting.pruned_older_than is 'The age that prune() had then: what it has seen holds for that age and shorter ones.';
 grant select on :"schema".setting to :"reader";
 
 create table :"schema".confirmed_origin (

@@ -76,6 +76,24 @@ test('nothing is pruned where a clock that is ahead would make it old, until som
   t.is(await prune(operator, '1 year'), 2);
 });
 
+test('what prune has left of an old time does not look like a clock that is ahead, nor does a quiet time that was confirmed once', async (t) => {
+  const { operator, superuser, worker } = await setUp(t);
+  const kept = await requestIn('cancelled', operator, worker, { keep: true });
+  const young = await requestIn('cancelled', operator, worker);
+  await age(superuser, '900 days', kept);
+  await age(superuser, '360 days', young);
+  await dateBack(superuser, '900 days');
+  await t.throwsAsync(prune(operator, '1 year'), { code: '55000' });
+  await operator.query('set holdfast.clock_is_right = on');
+  t.is(await prune(operator, '1 year'), 0);
+  await operator.query('reset holdfast.clock_is_right');
+  t.is(await prune(operator, '1 year'), 0);
+  t.is(await prune(operator, '300 days'), 1);
+  await t.throwsAsync(prune(operator, '2 years'), { code: '55000' }, 'which looks further back');
+  await superuser.query(`update holdfast.setting set pruned_at = pruned_at - interval '400 days'`);
+  await t.throwsAsync(prune(operator, '1 year'), { code: '55000' }, 'as if the clock had jumped since');
+});
+
 test('only operators prune', async (t) => {
   const { db } = await setUp(t);
   for (const role of ['reader', 'requester', 'worker'] as const) {
