@@ -2,6 +2,7 @@
  * Examines the WAL that recovery of a copy made by another tool is going to replay, as far as the WAL is
  * available.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
 import { parseTablespaceMap } from '../postgres/tablespace-map.ts';
@@ -59,7 +60,9 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<CopyFindings> {
   const path = pathFrom(description, timeline, archive?.histories ?? new Map());
   if (archive !== undefined) {
     const wish = { target, timeline };
-    await refuseOtherWay({ wish, backup: { ...description, walSegmentSize }, path, archive }, archive);
+    const isStandby = existsSync(join(directory, 'standby.signal'));
+    const way = { wish, backup: { ...description, walSegmentSize }, path, archive };
+    await refuseOtherWay(way, { clusterDirectory: archive.clusterDirectory, isStandby });
   }
   const events = walOfCopy({
     backup: { ...description, walSegmentSize },
@@ -93,18 +96,19 @@ export async function lookAheadOfCopy(ahead: CopyAhead): Promise<CopyFindings> {
 }
 
 /**
- * Refuses a timeline that does not lead where the user means, as a restore does.
+ * Refuses a timeline that does not lead where the user means, as a restore does. `isStandby`: histories may come from the
+ * primary, too.
  * @throws HoldfastError `which_timeline`, `history_missing`
  */
 async function refuseOtherWay(
   way: Omit<TimelineQuestion, 'backups' | 'clusterDirectory'>,
-  { clusterDirectory }: { clusterDirectory: string },
+  { clusterDirectory, isStandby }: { clusterDirectory: string; isStandby: boolean },
 ): Promise<void> {
-  requireHistory(way.wish, way.archive);
+  if (!isStandby) requireHistory(way.wish, way.archive);
   const { backups } = await readCatalog(clusterDirectory);
   const known = backups.map(({ description }) => description);
   const question = { ...way, backups: known, clusterDirectory };
-  const refusal = unreachable(question) ?? (await rival(question));
+  const refusal = (isStandby ? undefined : unreachable(question)) ?? (await rival(question));
   if (refusal !== undefined) throw refusal;
 }
 

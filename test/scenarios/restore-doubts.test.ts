@@ -1,6 +1,6 @@
 // What a restore would follow by mistake: an older timeline, a newer one that is an accident, a gap that is none.
 import { existsSync } from 'node:fs';
-import { readFile, realpath, rename, rm } from 'node:fs/promises';
+import { readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.ts';
 import { holdfast } from '../support/process.ts';
@@ -30,13 +30,17 @@ test('a restore does not end on an older timeline because a history is missing: 
   t.regex(refused, /has 00000002[0-9A-F]{16}, but not 00000002\.history: recovery would end on timeline 1/);
   t.regex(refused, /hint: archive 00000002\.history .*--target-timeline 1/);
   t.regex(await refusal(t, scene, '--target-timeline', '2'), /does not have 00000002\.history/);
-  const written = await scene.restore(
-    join(await temporaryDirectory(t), 'data'),
-    '--dry-run',
-    '--target-timeline',
-    '1',
-  );
+  const to = join(await temporaryDirectory(t), 'data');
+  const written = await scene.restore(to, '--target-timeline', '1');
   t.regex(written.stderr, /but not 00000002\.history: the restored server begins a timeline 2 of its own/);
+  const latest = await realpath(join(scene.directory, 'latest'));
+  const place = ['place', latest, '--data-directory', to, '--repository', scene.repository];
+  const placing = (timeline: string) => holdfast([...place, '--target-timeline', timeline]);
+  t.regex((await placing('latest')).stderr, /but not 00000002\.history: recovery would end on timeline 1/);
+  t.regex((await placing('2')).stderr, /does not have 00000002\.history/);
+  await writeFile(join(to, 'standby.signal'), '');
+  const asStandby = await placing('2');
+  t.is(asStandby.status, 0, `a standby may have it from its primary: ${asStandby.stderr}`);
   const first = await scene.started('--no-archiving', '--target-timeline', '1');
   t.is(await first.client.value(kept), '{1,99}');
   await rename(`${history}.away`, history);
