@@ -173,8 +173,8 @@ export async function beginExpiry(
  * after an error of the server.
  */
 class RequestLocked extends Error {
-  constructor({ message, hint = '' }: ServerError) {
-    super(`${message}; ${hint}`);
+  constructor({ message, hint }: ServerError) {
+    super(hint === undefined ? message : `${message}; ${hint}`);
   }
 }
 
