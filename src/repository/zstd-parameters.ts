@@ -12,7 +12,7 @@ const fastest = {
     [constants.ZSTD_c_minMatch]: 6,
     [constants.ZSTD_c_windowLog]: 18,
   },
-  pages: { [constants.ZSTD_c_hashLog]: 13, [constants.ZSTD_c_minMatch]: 6 },
+  pages: { [constants.ZSTD_c_hashLog]: 12, [constants.ZSTD_c_minMatch]: 6 },
 } as const;
 
 /** Returns the parameters for a frame with content size and checksum. */
