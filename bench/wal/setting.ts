@@ -1,8 +1,10 @@
 /** A server with that many segments of WAL from a real load, a repository for each peer, and a user who owns all of it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { createCluster, type EmbeddedCluster } from '../../dev/embedded/cluster.ts';
-import { asServerUser } from '../../dev/embedded/server-user.ts';
+import { asServerUser, serverIdentity } from '../../dev/embedded/server-user.ts';
 import { psqlPath } from '../../dev/harness/psql-path.ts';
 import { createRepository } from '../../src/repository/repository-owner.ts';
 
@@ -15,7 +17,7 @@ export interface Setting {
   variables: string;
   /** pgBackRest with its options; undefined: it is not installed. */
   pgbackrest: string | undefined;
-  /** A data directory that recovers, as far as its files say. */
+  /** A data directory that recovers, as far as its files and its processes say. */
   recovering: string;
   /** Empties both archives and their spools. */
   clear(): Promise<void>;
@@ -35,6 +37,7 @@ export async function makeSetting(count: number, data: string): Promise<Setting>
   await createRepository(join(repository, 'main'));
   const pgbackrest = await pgbackrestFor(server);
   const recovering = await recoveringDirectory(server);
+  const postmaster = await standIn(recovering);
   const segments = await archivable(server, count);
   const variables = `HOLDFAST_REPOSITORY="${repository}" XDG_CACHE_HOME="${server.directory}/cache"`;
   await server.makeDirectory('cache');
@@ -55,7 +58,10 @@ export async function makeSetting(count: number, data: string): Promise<Setting>
       });
       await clearStanza(join(server.directory, 'pgbackrest', 'archive', 'x'));
     },
-    end: () => server.remove(),
+    async end() {
+      postmaster.kill();
+      await server.remove();
+    },
   };
 }
 
@@ -127,8 +133,15 @@ async function recoveringDirectory(server: EmbeddedCluster): Promise<string> {
   for (const name of ['global/pg_control', 'PG_VERSION'])
     await asServerUser.writeFile(join(directory, name), await readFile(join(server.dataDirectory, name)));
   await asServerUser.writeFile(join(directory, 'recovery.signal'), '');
-  await asServerUser.writeFile(join(directory, 'postmaster.pid'), `${process.pid}\n`);
   return directory;
+}
+
+/** The process in postmaster.pid: of the server's user, and working in the directory, as a postmaster does. */
+async function standIn(directory: string): Promise<ChildProcess> {
+  const child = spawn('sleep', ['infinity'], { cwd: directory, stdio: 'ignore', ...serverIdentity() });
+  await once(child, 'spawn');
+  await asServerUser.writeFile(join(directory, 'postmaster.pid'), `${child.pid}\n`);
+  return child;
 }
 
 async function clearStanza(directory: string): Promise<void> {
