@@ -128,13 +128,15 @@ function isLarge({ size }: CompressedFrame): boolean {
   return size > 2 * frameSize;
 }
 
-async function decompressFrame({ bytes, size }: CompressedFrame): Promise<Buffer> {
+async function decompressFrame({ bytes, size, chunk }: FrameInChunk): Promise<Buffer> {
   let content: Buffer;
   try {
     // With exactly enough room, zstd would need a second round to find the end of the frame.
     content = await decompress(bytes, { chunkSize: size + 64, maxOutputLength: size + 64 });
   } catch (error) {
     throw new RangeError(`a zstd frame is damaged: ${(error as Error).message}`, { cause: error });
+  } finally {
+    chunk.letGo();
   }
   if (content.length !== size) throw new RangeError('a zstd frame is not as long as it says');
   return content;
@@ -145,14 +147,44 @@ interface CompressedFrame {
   size: number;
 }
 
+/** A part of a compressed file in memory, which is freed when its reader and all of its frames have let go of it. */
+class Chunk {
+  readonly bytes: Buffer;
+  #holders = 1;
+
+  constructor(length: number) {
+    this.bytes = Buffer.allocUnsafeSlow(length);
+  }
+
+  hold(): void {
+    this.#holders += 1;
+  }
+
+  letGo(): void {
+    this.#holders -= 1;
+    if (this.#holders === 0) releaseBuffer(this.bytes);
+  }
+}
+
+/** A frame that has to let go of its chunk once. */
+interface FrameInChunk extends CompressedFrame {
+  chunk: Chunk;
+}
+
 /** Reads to the end of the file, whatever size the file is said to have: an error of the disk is found by reading. */
-async function* compressedFrames(source: FileHandle, limit: number): AsyncGenerator<CompressedFrame> {
+async function* compressedFrames(source: FileHandle, limit: number): AsyncGenerator<FrameInChunk> {
   const content = { size: 0, limit };
   let bytesAtOnce = readAtOnce;
   for (let position = 0; ;) {
-    const bytes = Buffer.allocUnsafeSlow(bytesAtOnce);
-    const read = await readUpTo(source, bytes, position);
-    const length = yield* framesIn(bytes.subarray(0, read), content);
+    const chunk = new Chunk(bytesAtOnce);
+    const read = await readUpTo(source, chunk.bytes, position);
+    let length = 0;
+    for (const frame of framesIn(chunk.bytes.subarray(0, read), content)) {
+      length += frame.bytes.length;
+      chunk.hold();
+      yield { ...frame, chunk };
+    }
+    chunk.letGo();
     position += length;
     if (read < bytesAtOnce && length === read) return;
     if (length > 0) continue;
