@@ -1,8 +1,9 @@
 /** `holdfast wal fetch`: the program in restore_command, which runs for every file that recovery may need. */
 import { loadWalConfig } from '../../config/wal-config.ts';
 import { invocationOf } from '../../wal/invocation.ts';
-import { walFileKind } from '../../repository/wal-archive.ts';
+import { archivedPath, walFileKind } from '../../repository/wal-archive.ts';
 import { bootId, processStart, thisProcess } from '../../system/process-identity.ts';
+import { keepFreedMemory } from '../../system/keep-freed-memory.ts';
 import { isOwnDirectory } from '../../wal/our-directories.ts';
 import { serverRuns } from '../../wal/server-state.ts';
 import {
@@ -19,6 +20,7 @@ import { historyOfFirst, isHistoryAtHand } from '../../wal/history-at-hand.ts';
 import type { FetchOptions } from '../../wal/fetch-segment.ts';
 import { parseWalArguments } from './wal-arguments.ts';
 import { tellFailure } from './wal-failure.ts';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -130,6 +132,7 @@ interface Fetch {
 
 async function fetchDirectly(wanted: Fetch): Promise<boolean> {
   const { fetchWal } = await import('../../wal/fetch-segment.ts');
+  keepFreedMemory();
   return fetchWal({ ...wanted, ...(await looking(wanted)) });
 }
 
@@ -163,9 +166,12 @@ async function fetchWithReadAhead(
   const owner = await usableOwner(spool, clusterDirectory);
   if (walFileKind(name) !== 'segment') return fetchDirectly(wanted);
   const ready = owner !== undefined && (await takePrefetched(spool, owner, name, path));
+  const isRead = owner !== undefined && (await isFilled(spool, owner));
+  // The process starts, and begins with the next segment, while this one is fetched.
+  if (!isRead && (ready || existsSync(archivedPath(clusterDirectory, name))))
+    await startReadAhead(spool, wanted);
   if (!ready && !(await fetchDirectly(wanted))) return false;
   await recordRequested(spool, name);
-  if (owner === undefined || !(await isFilled(spool, owner))) await startReadAhead(spool, wanted);
   return true;
 }
 

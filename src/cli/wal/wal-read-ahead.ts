@@ -2,6 +2,7 @@
  * `holdfast wal read-ahead`: the background process that `holdfast wal fetch` starts during recovery. Users
  * do not run this command.
  */
+import { keepFreedMemory } from '../../system/keep-freed-memory.ts';
 import { fetchAhead } from '../../wal/fetch-ahead.ts';
 
 /**
@@ -9,6 +10,7 @@ import { fetchAhead } from '../../wal/fetch-ahead.ts';
  * keep ready. Returns the exit status.
  */
 export async function walReadAhead([spool = '', after = '', ahead = '']: readonly string[]): Promise<number> {
+  keepFreedMemory();
   return fetchAhead({ spool, after, ahead: Number(ahead) }).then(
     () => 0,
     () => 1, // the next "wal fetch" reports the error
