@@ -17,9 +17,7 @@ import {
   reasonAgainst,
   type SelectionCriteria,
 } from './select-backup.ts';
-import { backupAt, readCatalog, requireCatalog, type StoredBackup } from '../repository/catalog.ts';
 import { damageWarning } from './damage-warning.ts';
-=======
 import {
   backupAt,
   readCatalog,
