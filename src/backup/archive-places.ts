@@ -28,8 +28,8 @@ export interface ArchiveQuestion {
   archiveDirectory: string | undefined;
   systemIdentifier: string;
   /**
-   * True if the server is known to have no other archive than a repository: archive_command archives nothing, or is
-   * Holdfast's.
+   * True if the server is known to have no other archive than a repository of this host: archive_command archives nothing,
+   * or is Holdfast's, and the server runs here.
    */
   hasNoOther: boolean;
 }

@@ -42,7 +42,7 @@ export async function seeArchive(run: RequestRun, backup: BackupRecord): Promise
     clusterDirectory: join(repository, server.name),
     archiveDirectory: server.archiveDirectory,
     systemIdentifier: backup.systemIdentifier,
-    hasNoOther: settings !== undefined && (archivesNothing(settings) || archivesHere(settings)),
+    hasNoOther: settings !== undefined && (archivesNothing(settings) || (await pushesHere(run, settings))),
   });
   const onMissing = (missing: string, where: string) => run.describe(`${missing} to appear in ${where}`);
   const within = settings !== undefined && archivesNothing(settings) ? 0 : showsWithin;
@@ -109,8 +109,11 @@ function archivesNothing({ command, library }: ArchiveSettings): boolean {
   return library === '' && doesNothing(command);
 }
 
-function archivesHere({ command, library }: ArchiveSettings): boolean {
-  return library === '' && isPush(command);
+/** Whether Holdfast archives on this host: on another one, the repository is that host's. */
+async function pushesHere({ context }: RequestRun, { command, library }: ArchiveSettings): Promise<boolean> {
+  if (library !== '' || !isPush(command)) return false;
+  const dataDirectory = await context.server.dataDirectory().catch(() => undefined);
+  return dataDirectory !== undefined && context.server.runsOn(dataDirectory);
 }
 
 /**

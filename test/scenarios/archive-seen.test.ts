@@ -91,6 +91,10 @@ testWhen(noArchivingServer)(
       new RegExp(`\\((${pair[0].id}|${pair[1].id})\\), 0{7}1[0-9A-F]{16} to 0{7}1`),
     );
 
+    await cluster.configure({ archive_command: `${pushCommand('/nowhere')} || true` });
+    const swallowed = await hold();
+    t.is(swallowed.archive_seen, false, 'Holdfast archives here, and nothing is in the repository');
+
     await archivesWith(pushCommand(repository), (segment) => archivedPath(join(repository, 'main'), segment));
     const seen = await hold();
     t.like(seen, { archive_seen: true, warnings: [] });
