@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 import { keepFreedMemory } from '../system/keep-freed-memory.ts';
+import { withRareCollections } from '../system/rare-collections.ts';
 import { AheadPass } from './ahead-pass.ts';
 import { attend, stopAttending } from './attendance.ts';
 import { prepareWal, removeLeftBehind } from './push-segment.ts';
@@ -66,7 +67,7 @@ async function pushWaiting(options: AheadOptions, target: ArchiveDestination): P
   const lanes = Array.from({ length: atOnce }, () =>
     pass.run((path) => prepareWal({ path, clusterDirectory, compressLevel, isTidy: true })),
   );
-  await Promise.allSettled(lanes); // waits for all lanes, even if one has failed
+  await withRareCollections(() => Promise.allSettled(lanes)); // waits for all lanes, even if one has failed
   await Promise.all(lanes);
   return pass.result();
 }

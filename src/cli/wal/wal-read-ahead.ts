@@ -3,6 +3,7 @@
  * do not run this command.
  */
 import { keepFreedMemory } from '../../system/keep-freed-memory.ts';
+import { withRareCollections } from '../../system/rare-collections.ts';
 import { fetchAhead } from '../../wal/fetch-ahead.ts';
 
 /**
@@ -11,7 +12,7 @@ import { fetchAhead } from '../../wal/fetch-ahead.ts';
  */
 export async function walReadAhead([spool = '', after = '', ahead = '']: readonly string[]): Promise<number> {
   keepFreedMemory();
-  return fetchAhead({ spool, after, ahead: Number(ahead) }).then(
+  return withRareCollections(() => fetchAhead({ spool, after, ahead: Number(ahead) })).then(
     () => 0,
     () => 1, // the next "wal fetch" reports the error
   );
