@@ -87,8 +87,11 @@ export function doubtAbout(
   if (target.kind === 'immediate') return doubtAboutEnd(backup, coverage);
   if (isReached) return undefined;
   // The backup's own WAL may lead to the first segment of the archive if archiving was set up later.
-  if (coverage.last === undefined || !archived.has(coverage.last))
-    return `the archive has no WAL from the end of backup ${backup.id} on: recovery ends there`;
+  if (coverage.last === undefined || !archived.has(coverage.last)) {
+    const nothing = `the archive has no WAL from the end of backup ${backup.id} on`;
+    if (target.kind === 'latest') return `${nothing}: recovery ends there`;
+    return `${nothing}, and ${whatIsNotIn(target)}: ${whatFollows(backup)}`;
+  }
   if (target.kind === 'latest') return undefined;
   const older =
     target.kind === 'xid' || target.kind === 'name' ? '; name an older backup if it was before this one' : '';
