@@ -55,6 +55,18 @@ export async function startCommand(options: StartOptions): Promise<string> {
   return `${shellWord(pgCtl)} start -D ${shellWord(directory)} -l ${log} -o ${quoted}`;
 }
 
+/**
+ * How the original server was started; undefined unless the new data directory is at its place, where everything
+ * that starts the server finds it. The name of a cluster of Debian comes from the path.
+ */
+export function usualStart({ directory, backup }: StartOptions): string | undefined {
+  if (resolve(directory) !== resolve(backup.dataDirectory)) return undefined;
+  const cluster = debianCluster(backup.dataDirectory);
+  const example =
+    cluster === undefined ? '' : `, on Debian with "pg_ctlcluster ${cluster.replace('/', ' ')} start"`;
+  return `as it was started before${example}`;
+}
+
 /** Whether the command contains FILE in place of the path of postgresql.conf. */
 export function configurationIsMissing({ directory, backup }: StartOptions): boolean {
   return configurationFile(directory, backup.dataDirectory) === undefined;
@@ -66,9 +78,14 @@ export function configurationIsMissing({ directory, backup }: StartOptions): boo
  */
 function configurationFile(directory: string, dataDirectory: string): string | undefined {
   if (existsSync(join(directory, 'postgresql.conf'))) return 'inside';
-  const [, cluster] = /^\/var\/lib\/postgresql\/(\d+\/[^/]+)\/?$/.exec(dataDirectory) ?? [];
+  const cluster = debianCluster(dataDirectory);
   const file = `/etc/postgresql/${cluster}/postgresql.conf`;
   return cluster !== undefined && existsSync(file) ? file : undefined;
+}
+
+/** The major release and the name of a cluster of Debian, with a slash between, as in the path of its data. */
+function debianCluster(dataDirectory: string): string | undefined {
+  return /^\/var\/lib\/postgresql\/(\d+\/[^/]+)\/?$/.exec(dataDirectory)?.[1];
 }
 
 /**

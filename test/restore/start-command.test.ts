@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { startCommand } from '../../src/restore/start-command.ts';
+import { startCommand, usualStart } from '../../src/restore/start-command.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** What pg_ctl is started with, and what it hands to the server. */
@@ -54,3 +54,12 @@ test.serial(
     t.regex(command, /^pg_ctl start /);
   },
 );
+
+test('what is restored to the place of the old server is started as that was', (t) => {
+  const usual = (directory: string, dataDirectory: string) =>
+    usualStart({ directory, backup: { dataDirectory, serverVersion: '18.4' } });
+  t.is(usual('/srv/new', '/srv/old'), undefined);
+  t.is(usual('/srv/old', '/srv/old/'), 'as it was started before');
+  const debian = '/var/lib/postgresql/18/main';
+  t.is(usual(debian, debian), 'as it was started before, on Debian with "pg_ctlcluster 18 main start"');
+});

@@ -9,7 +9,12 @@ import type { RecoveryChoice } from '../../recovery/recovery-settings.ts';
 import { formatRecoveryTarget } from '../../recovery/recovery-target.ts';
 import type { RestoreOutline } from '../../restore/prepare-restore.ts';
 import type { Restored } from '../../restore/restore-backup.ts';
-import { configurationIsMissing, startCommand, type StartOptions } from '../../restore/start-command.ts';
+import {
+  configurationIsMissing,
+  startCommand,
+  usualStart,
+  type StartOptions,
+} from '../../restore/start-command.ts';
 import { plain } from '../../plain.ts';
 import { bytes, count } from './format.ts';
 
@@ -76,6 +81,7 @@ export async function describeBackup({
     ...whereTablespacesAre(tablespaces),
     ...whereWalIs(description, wal),
     'what to do next:',
+    ...inPlace(start),
     `  start PostgreSQL ${major} on it, for example: ${plain(await startCommand(start))}`,
     ...(configurationIsMissing(start)
       ? ['  for FILE give its postgresql.conf, which was not in the backup']
@@ -85,6 +91,12 @@ export async function describeBackup({
     '  if Holdfast\'s control database is in it: schedules, requests and expiries of that database rest there until "holdfast adopt"',
     ...creations(ahead).map((line) => `  ${line}`),
   ];
+}
+
+function inPlace(start: StartOptions): string[] {
+  const usual = usualStart(start);
+  if (usual === undefined) return [];
+  return [`  start PostgreSQL ${plain(usual)}; to look at it first, where its clients do not:`];
 }
 
 /** What a restore would do, as text. */
