@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { parseHistoryFile, type Ancestor, type Histories } from '../postgres/timeline-history.ts';
+import { requireArchiveThere } from './archive-there.ts';
 import { namesIn } from './repository-backup.ts';
 import { archivedFiles, archivedPath, timelineHistories, walFileKind } from './wal-archive.ts';
 import { readSmallFile } from '../system/small-file.ts';
@@ -22,12 +23,13 @@ export interface ArchiveListing extends ArchiveContents {
 /**
  * Reads the names of the archived files, and the timeline histories. Both are empty where the cluster has no WAL
  * archive.
- * @throws HoldfastError `archive_damaged`, `repository_unreadable`
+ * @throws HoldfastError `archive_damaged`, `repository_unreadable`, `no_archive`
  */
 export async function readArchive(clusterDirectory: string): Promise<ArchiveListing> {
   try {
     const histories = await archivedHistories(clusterDirectory);
     const files = await archivedFiles(clusterDirectory);
+    if (files.length === 0) await requireArchiveThere(clusterDirectory);
     const segments = new Set(files.filter((file) => walFileKind(file) === 'segment'));
     return { files, segments, histories };
   } catch (error) {

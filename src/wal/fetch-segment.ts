@@ -9,6 +9,7 @@ import { HoldfastError, messageOf } from '../errors.ts';
 import { parseHistoryFile } from '../postgres/timeline-history.ts';
 import { unsupportedFormat } from '../postgres/unknown-format-error.ts';
 import { checkSegment, segmentHeaderBytes } from '../postgres/wal-header.ts';
+import { requireArchiveThere } from '../repository/archive-there.ts';
 import { readIdentity, type ClusterIdentity } from '../repository/cluster-identity.ts';
 import { readCompressed, writeFully } from '../repository/compressed-file.ts';
 import { removeTemporaries, temporaryName } from '../system/temporary-files.ts';
@@ -51,7 +52,10 @@ export async function fetchWal(options: FetchOptions): Promise<boolean> {
   await refuseOtherSystem(path, clusterDirectory, identity);
   const archived = archivedPath(clusterDirectory, name);
   const source = await openArchived(archived);
-  if (source === undefined) return false;
+  if (source === undefined) {
+    await requireArchiveThere(clusterDirectory);
+    return false;
+  }
   try {
     await writeWhole(path, async (target) => {
       if (isCompressed(kind)) await writeSegment(source, target, { name, archived, identity, look });

@@ -4,13 +4,14 @@
  */
 import { basename, dirname, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
+import { requireArchiveThere } from '../repository/archive-there.ts';
 import { noRepository, ownerFile, readOwner } from '../repository/repository-owner.ts';
 import { readKnownRepository } from './known-repository.ts';
 
 /**
  * Returns the id of the repository; undefined where an older release created the repository.
  * @throws HoldfastError `no_repository` where the repository is missing, `other_repository` where another repository
- * is at its path
+ * is at its path, `no_archive` where its directory of WAL is not mounted
  */
 export async function sameRepository(
   walDirectory: string,
@@ -18,7 +19,10 @@ export async function sameRepository(
 ): Promise<string | undefined> {
   const owner = await readOwner(clusterDirectory);
   const known = await readKnownRepository(walDirectory, clusterDirectory);
-  if (known === undefined || known === owner?.id) return owner?.id;
+  if (known === undefined || known === owner?.id) {
+    if (known !== undefined) await requireArchiveThere(clusterDirectory);
+    return owner?.id;
+  }
   const dataDirectory = dirname(resolve(walDirectory));
   if (owner === undefined) throw noRepository(clusterDirectory, { id: known, dataDirectory });
   const [repository, cluster] = [dirname(clusterDirectory), basename(clusterDirectory)];

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { HoldfastError } from '../../src/errors.ts';
+import { readArchive } from '../../src/repository/archive-content.ts';
 import { writeAside } from '../../src/repository/place-file.ts';
 import { writingDirectory } from '../../src/repository/wal-archive.ts';
 import { placePrepared, prepareWal } from '../../src/wal/push-segment.ts';
@@ -64,6 +65,28 @@ test('a repository that is unmounted in the midst of a push gets no directories 
   );
   t.regex(unmounted.hint ?? '', /^see whether the repository is mounted/);
   t.deepEqual(await readdir(scene.repository), ['main.mounted']);
+});
+
+test('where only the directory of WAL is unmounted, nothing is pushed below its mount point, and nothing is missing', async (t) => {
+  const scene = await archivingScene(t);
+  const wal = join(scene.repository, 'main', 'wal');
+  await rename(wal, `${wal}.mounted`);
+  await mkdir(wal);
+  for (const { status, stderr } of [await scene.push(second), await scene.fetch(first)]) {
+    t.not(status, 0);
+    t.regex(stderr, /main\/wal" is empty, and an archive of WAL never is\n {2}hint: mount its file system/);
+  }
+  await t.throwsAsync(ahead(scene), { code: 'no_archive' });
+  t.is((await scene.fetch(first)).status, 200);
+  await t.throwsAsync(readArchive(dirname(wal)), { code: 'no_archive' });
+  t.deepEqual(await readdir(wal), []);
+
+  await rm(wal, { recursive: true });
+  t.is((await scene.push(second)).status, 0, 'as the hint says');
+  await rm(wal, { recursive: true });
+  await rename(`${wal}.mounted`, wal);
+  t.is((await scene.push(second)).status, 0);
+  t.is((await scene.fetch(first)).status, 0);
 });
 
 test('nobody goes ahead into a repository in the place of another one', async (t) => {
