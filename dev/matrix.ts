@@ -49,17 +49,16 @@ export const parts: readonly Part[] = [
     ],
   },
   {
-    because: 'summaries of the WAL began with 17, and 19 has other LSNs',
-    on: [17, 19],
+    because: 'summaries of the WAL began with 17, which writes them as 18 does, and 19 has other LSNs',
+    on: [19],
     files: ['scenarios/incremental-restore'],
   },
   {
     because: 'what the guards refuse, and what becomes of whoever ends, has to hold on the oldest as well',
     on: [12],
     files: [
-      'scenarios/{copy-members,copy-tablespaces,drill-tablespace,interrupted,label-encodings,label-recovered}',
-      'scenarios/{odd-bytes,privileges,restore-created-tablespace,restore-paused,rows-locked,server-restarted}',
-      'scenarios/{standby-refused,stop-interrupted,wal-archive-trouble,worker-killed}',
+      'scenarios/{copy-tablespaces,drill-tablespace,label-recovered,odd-bytes,privileges,restore-created-tablespace}',
+      'scenarios/{restore-paused,server-restarted,standby-refused,stop-interrupted,worker-killed}',
       'sql/*',
       '!sql/schema-names',
     ],
@@ -109,7 +108,9 @@ async function runAll(
       tallies.push(failures === undefined ? tally : { ...tally, failures: `${title}\n${failures}` });
     }
   };
-  await Promise.all([lane(), lane(secondLaneAfter)]);
+  const first = lane();
+  // Where the first has come to the end by itself, nothing is waited for.
+  await Promise.all([first, lane(Promise.race([first, secondLaneAfter]))]);
   return tallies.reduce(add, none);
 }
 
