@@ -13,6 +13,7 @@ import { lstat, mkdir, open, readdir, readlink, stat, type FileHandle } from 'no
 import { basename, dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { fsyncDirectory } from './durable-files.ts';
+import { orClose } from './or-close.ts';
 import { giveFileToOwnerOf } from './ownership.ts';
 
 /** An open directory. */
@@ -26,7 +27,7 @@ export interface HeldDirectory {
   release: () => Promise<void>;
 }
 
-/** constants.O_NOFOLLOW for root; 0 for other users, who gain nothing from a symbolic link. */
+/** constants.O_NOFOLLOW for root; 0 for other users. */
 export const noFollow = isRoot() ? constants.O_NOFOLLOW : 0;
 
 /** Whether this process runs as root, and the system has paths for open descriptors. */
@@ -97,18 +98,14 @@ export async function makeDurableDirectory(path: string): Promise<void> {
     await fsyncDirectory(dirname(made));
 }
 
-/**
- * Creates a directory that must not exist. As root, the directory is given to the owner of its parent.
- * @throws an error of mkdir(2), for example EEXIST
- */
+/** Creates a directory that must not exist, as root for the owner of its parent. @throws an error of mkdir(2) */
 export async function makeNewDirectory(path: string): Promise<void> {
   await beside(path, async (at) => {
     await mkdir(at, { mode: directoryMode });
     if (!isRoot()) return;
     const made = await step(at, [], asDirectory);
-    const [given] = await Promise.allSettled([giveNew(made, dirname(at))]);
+    await orClose(made.file, () => giveNew(made, dirname(at)));
     await made.file.close();
-    if (given.status === 'rejected') throw given.reason;
   });
 }
 
@@ -185,7 +182,7 @@ async function step(
   flags = constants.O_RDONLY | constants.O_DIRECTORY,
 ): Promise<Walk> {
   const file = await open(path, flags);
-  const { uid, ino, dev } = await file.stat();
+  const { uid, ino, dev } = await orClose(file, () => file.stat());
   return { file, at: hasDescriptors() ? `/proc/self/fd/${file.fd}` : path, uid, ino, dev, led };
 }
 
@@ -212,9 +209,11 @@ async function opened(
     },
   );
   const made = await step(next, [], asDirectory);
-  if (isOurs) await giveNew(made, parent.at);
-  await fsyncDirectory(parent.at);
-  return made;
+  return orClose(made.file, async () => {
+    if (isOurs) await giveNew(made, parent.at);
+    await fsyncDirectory(parent.at);
+    return made;
+  });
 }
 
 /**

@@ -5,6 +5,7 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, type Stats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { orClose } from './or-close.ts';
 
 const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW, O_DIRECTORY } = constants;
 
@@ -20,13 +21,10 @@ export async function openRegularFile(path: string, flags = 0): Promise<FileHand
     if (!isRoot || error.code !== 'ELOOP' || (flags & O_NOFOLLOW) !== 0) throw error;
     return openLink(path, all);
   });
-  try {
+  return orClose(file, async () => {
     requireRegular(path, await file.stat());
     return file;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  });
 }
 
 /** The same as openRegularFile(), for the synchronous functions of node:fs. Returns the file descriptor. */
@@ -50,12 +48,13 @@ async function openLink(path: string, flags: number): Promise<FileHandle> {
   try {
     const held = `/proc/self/fd/${directory.fd}`;
     const file = await open(existsSync(held) ? join(held, basename(path)) : path, flags);
-    const [{ uid, mode }, found] = [await directory.stat(), await file.stat()];
-    if (uid === 0 ? (mode & othersMayWrite) === 0 : found.uid === uid) return file;
-    await file.close();
-    // As of open(2): what was there before the link may be sound.
-    const syscall = 'open';
-    throw Object.assign(fileRefusal(path, 'ELOOP', leadsRoot), { syscall });
+    return await orClose(file, async () => {
+      const [{ uid, mode }, found] = [await directory.stat(), await file.stat()];
+      if (uid === 0 ? (mode & othersMayWrite) === 0 : found.uid === uid) return file;
+      // As of open(2): what was there before the link may be sound.
+      const syscall = 'open';
+      throw Object.assign(fileRefusal(path, 'ELOOP', leadsRoot), { syscall });
+    });
   } finally {
     await directory.close();
   }
