@@ -80,7 +80,10 @@ function stop(control: ConnectOptions, which: WhichBackup): Promise<Stopped> {
  */
 async function interruptedAt(db: Connection, which: WhichBackup, error: unknown): Promise<unknown> {
   if (!(error instanceof ServerError && error.code === queryCancelled)) return error;
-  const { id, state } = await activeState(db, which);
+  // By its label, a backup is not found any more once it has ended.
+  const found = await activeState(db, which).catch(() => undefined);
+  if (found === undefined) return error;
+  const { id, state } = found;
   return new HoldfastError('failed', `interrupted: backup request ${id} is ${state}`, {
     code: 'interrupted',
     hint: `look for the backup with "holdfast status ${id}", or stop it again by its id`,
