@@ -75,9 +75,14 @@ async function refuseForeign(db: Connection, schema: string): Promise<void> {
   });
 }
 
+/**
+ * The statements of one query are one transaction. Without the lock, which only the owner can take, two installations at a
+ * time would change the same rows of the catalog, and the second would fail with "tuple concurrently updated".
+ */
 function grants(schema: string, worker: string, of: string): string {
   const comment = quoteLiteral(`The queue of Holdfast's chores (schema ${of}), kept by pg-boss.`);
   return [
+    `lock table ${quoteIdentifier(of)}.migration in share row exclusive mode`,
     `grant usage on schema ${schema} to ${worker}`,
     `grant select, insert, update, delete on all tables in schema ${schema} to ${worker}`,
     `comment on schema ${schema} is ${comment}`,
