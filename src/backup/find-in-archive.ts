@@ -38,14 +38,15 @@ export async function seeArchive(run: RequestRun, backup: BackupRecord): Promise
   const { server, repository } = run.context;
   const segments = segmentRange(backup.startWal, backup.stopWal, await server.segmentSize());
   const settings = await settingsOf(run).catch(() => undefined);
+  const isNoArchive = settings !== undefined && archivesNothing(settings);
   const places = archivePlaces({
     clusterDirectory: join(repository, server.name),
     archiveDirectory: server.archiveDirectory,
     systemIdentifier: backup.systemIdentifier,
-    hasNoOther: settings !== undefined && (archivesNothing(settings) || (await pushesHere(run, settings))),
+    hasNoOther: isNoArchive || (settings !== undefined && (await pushesHere(run, settings))),
   });
   const onMissing = (missing: string, where: string) => run.describe(`${missing} to appear in ${where}`);
-  const within = settings !== undefined && archivesNothing(settings) ? 0 : showsWithin;
+  const within = isNoArchive ? 0 : showsWithin;
   const sight = await run.raceAbort(lookFor(segments, places, { within, signal: run.signal, onMissing }));
   if (sight.seen !== false) return { seen: sight.seen, warning: null };
   const warning = explain(sight, settings, server.archiveDirectory === undefined);

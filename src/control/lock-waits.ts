@@ -1,6 +1,6 @@
 /** Bounds how long a session waits for locks of other sessions, and names those that hold the locks. */
 import { setInterval as ticks } from 'node:timers/promises';
-import { ServerError, type Connection } from '../database/connection.ts';
+import { queryCancelled, ServerError, type Connection } from '../database/connection.ts';
 
 /** A session that holds a lock. */
 export interface LockHolder {
@@ -27,7 +27,7 @@ export class HeldUp extends Error {
   }
 }
 
-const timedOut = ['55P03', '57014'];
+const timedOut = ['55P03', queryCancelled];
 
 /**
  * Runs `work`, in which each statement of `db` may take `limit` milliseconds. The limit is statement_timeout, since

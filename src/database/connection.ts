@@ -45,6 +45,9 @@ export type Row = Record<string, any>;
 /** An error of PostgreSQL, with SQLSTATE, detail and hint. */
 export { DatabaseError as ServerError } from 'pg';
 
+/** The SQLSTATE query_canceled: by a user, or by statement_timeout (PostgreSQL's errcodes.txt). */
+export const queryCancelled = '57014';
+
 // These defaults hold for every client, including the client of pg-listen. pg prints a warning if pg reads the
 // password file itself.
 pg.defaults.password = passwordFromFile as unknown as string;

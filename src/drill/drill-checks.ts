@@ -1,6 +1,6 @@
 /** Runs the checks of a drill on the recovered server. A problem is recorded, and the next check follows. */
 import type { DrillCheck } from '../control/drill-records.ts';
-import { ServerError } from '../database/connection.ts';
+import { queryCancelled, ServerError } from '../database/connection.ts';
 import {
   disableEventTriggers,
   letReadHere,
@@ -82,8 +82,6 @@ async function assert(
     }
   });
 }
-
-const queryCancelled = '57014';
 
 function assertionFailed(error: unknown, timeout: number): string {
   if (error instanceof ServerError && error.code === queryCancelled)

@@ -9,6 +9,7 @@ import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../errors.ts';
 import { bytePathBelow } from '../system/byte-path.ts';
 import { beside } from '../system/held-directory.ts';
+import { orClose } from '../system/or-close.ts';
 
 /** A directory that a restore writes to. */
 export interface TakenDirectory {
@@ -165,7 +166,7 @@ async function make(
 ): Promise<FileHandle> {
   await mkdir(path, { mode: isLast ? 0o700 : 0o777 });
   const file = await open(path, flags);
-  try {
+  return orClose(file, async () => {
     made.push(await readlink(pathOf(file), { encoding: 'buffer' }));
     const { uid, mode } = await file.stat();
     // Another user may have replaced the new directory; a replaced directory keeps its owner.
@@ -175,10 +176,7 @@ async function make(
     await file.chmod((mode & 0o7777) | 0o111);
     await file.chown(above.uid, above.gid);
     return file;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  });
 }
 
 function partsOf(path: string): string[] {

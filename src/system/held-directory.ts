@@ -27,7 +27,7 @@ export interface HeldDirectory {
   release: () => Promise<void>;
 }
 
-/** constants.O_NOFOLLOW for root; 0 for other users. */
+/** constants.O_NOFOLLOW for root; 0 for other users, who gain nothing from a symbolic link. */
 export const noFollow = isRoot() ? constants.O_NOFOLLOW : 0;
 
 /** Whether this process runs as root, and the system has paths for open descriptors. */

@@ -19,9 +19,10 @@ export async function sameRepository(
 ): Promise<string | undefined> {
   const owner = await readOwner(clusterDirectory);
   const known = await readKnownRepository(walDirectory, clusterDirectory);
-  if (known === undefined || known === owner?.id) {
-    if (known !== undefined) await requireArchiveThere(clusterDirectory);
-    return owner?.id;
+  if (known === undefined) return owner?.id;
+  if (known === owner?.id) {
+    await requireArchiveThere(clusterDirectory);
+    return known;
   }
   const dataDirectory = dirname(resolve(walDirectory));
   if (owner === undefined) throw noRepository(clusterDirectory, { id: known, dataDirectory });

@@ -7,6 +7,7 @@ import { checkSegment, segmentHeaderBytes, type SegmentHeader } from '../postgre
 import { isSegmentSize } from '../postgres/wal-segment.ts';
 import { readFully } from '../repository/compressed-file.ts';
 import { isCompressed, walFileKind, type WalFileKind } from '../repository/wal-archive.ts';
+import { orClose } from '../system/or-close.ts';
 import { openRegularFile } from '../system/regular-file.ts';
 
 /** An open file to archive. */
@@ -35,16 +36,13 @@ export async function openSource(path: string): Promise<SourceFile> {
   const file = await openRegularFile(path).catch((error: unknown) => {
     throw walUnreadable(path, error);
   });
-  try {
+  return orClose(file, async () => {
     const { size } = await file.stat();
     const found = isCompressed(kind) ? await checkedHeader(file, path, name, size) : undefined;
     const isUnknown = typeof found === 'string';
     const header = isUnknown ? undefined : found;
     return { path, name, kind, file, size, header, unknownFormat: isUnknown ? found : undefined };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  });
 }
 
 /** The error for a file of pg_wal that cannot be read. */

@@ -10,7 +10,12 @@ import {
   type StoredLabel,
   type WhichBackup,
 } from '../../control/control-client.ts';
-import { ServerError, type Connection, type ConnectOptions } from '../../database/connection.ts';
+import {
+  queryCancelled,
+  ServerError,
+  type Connection,
+  type ConnectOptions,
+} from '../../database/connection.ts';
 import { HoldfastError, messageOf } from '../../errors.ts';
 import { makeDirectory, writeLabelFiles } from '../../labels/write-label.ts';
 import { untilInterrupted } from '../interruption.ts';
@@ -43,9 +48,6 @@ export function addStop(program: Command): void {
       else await printStopped(stopped, files);
     });
 }
-
-/** query_canceled, in PostgreSQL's errcodes.txt. */
-const queryCancelled = '57014';
 
 /** A complete backup with the bytes of its label. */
 type Stopped = StoredLabel & { bytes: Buffer };
